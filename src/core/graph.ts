@@ -1,0 +1,35 @@
+import type { Unit } from './unit.ts'
+
+type Node = Pick<Unit<never>, 'name' | 'needs'> & { readonly servesAfter?: readonly string[] }
+
+/** Everything that a unit depends on, of both kinds of edge. */
+export const dependenciesOf = (unit: Node): readonly string[] => [...unit.needs, ...(unit.servesAfter ?? [])]
+
+/** The units in an order in which each comes after what it depends on. Throws on an unknown name or a cycle, naming it. */
+export const inStartOrder = <U extends Node>(units: readonly U[]): U[] => {
+  const byName = new Map(units.map((unit) => [unit.name, unit]))
+  const ordered = new Set<U>()
+  const visit = (name: string, path: readonly string[]): void => {
+    const unit = byName.get(name)
+    if (!unit) throw new Error(`unit ${path.at(-1)} depends on ${name}, which does not exist`)
+    if (ordered.has(unit)) return
+    if (path.includes(name)) throw new Error(`units depend on each other: ${[...path, name].join(' → ')}`)
+    for (const dependency of dependenciesOf(unit)) visit(dependency, [...path, name])
+    ordered.add(unit)
+  }
+  for (const unit of units) visit(unit.name, [])
+  return [...ordered]
+}
+
+/** The longest chain of the boot: the units, last first reversed, that made it take as long as it did. */
+export const criticalPath = (
+  units: readonly Node[],
+  timing: (name: string) => { readonly startedMs: number; readonly endedMs: number } | undefined,
+): string[] => {
+  const byName = new Map(units.map((unit) => [unit.name, unit]))
+  const latest = (names: readonly string[]): string | undefined =>
+    names.filter((name) => timing(name)).sort((a, b) => timing(b)!.endedMs - timing(a)!.endedMs)[0]
+  const path: string[] = []
+  for (let name = latest([...byName.keys()]); name !== undefined; name = latest(dependenciesOf(byName.get(name)!))) path.unshift(name)
+  return path
+}

@@ -1,0 +1,64 @@
+import type { Milliseconds, UnitState } from './unit.ts'
+
+/** One task or service, as `supervisor status --json` shows it. Times are ISO 8601, durations milliseconds, memory bytes. */
+export type UnitStatus = {
+  readonly name: string
+  readonly kind: 'task' | 'service'
+  readonly does: string
+  readonly state: UnitState
+  readonly since: string
+  readonly pid: number | null
+  readonly restarts: number
+  readonly memoryBytes: number | null
+  readonly lastExit: string | null
+  readonly detail: string | null
+  readonly tookMs: Milliseconds | null
+}
+
+export type Problem = { readonly unit: string; readonly code: string | null; readonly message: string; readonly hint: string | null }
+
+/** The one truth that the table, JSON, health and exit codes render. `version` changes when a field changes its meaning or goes away. */
+export type Status = {
+  readonly version: 1
+  readonly phase: 'booting' | 'running' | 'stopping'
+  readonly ready: boolean
+  readonly url: string
+  readonly supervisor: { readonly version: string; readonly pid: number; readonly startedAt: string; readonly memoryBytes: number; readonly reaped: number; readonly droppedLogLines: number }
+  readonly database: 'embedded' | 'external'
+  readonly boot: { readonly readyAfterMs: Milliseconds | null; readonly criticalPath: readonly { readonly unit: string; readonly tookMs: Milliseconds }[] }
+  readonly units: readonly UnitStatus[]
+  readonly problems: readonly Problem[]
+}
+
+const age = (since: string, now: number): string => {
+  const seconds = Math.max(0, Math.round((now - Date.parse(since)) / 1000))
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 7200) return `${Math.round(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.round(seconds / 3600)} h`
+  return `${Math.round(seconds / 86_400)} d`
+}
+
+const table = (rows: readonly (readonly string[])[]): string => {
+  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
+  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n')
+}
+
+/** The status as people read it. `nowMs` is milliseconds since 1970. */
+export const renderStatus = (status: Status, nowMs: number): string => {
+  const headline = status.phase === 'stopping' ? 'stopping' : status.ready ? `ready at ${status.url}` : status.phase === 'booting' ? 'booting' : 'not ready'
+  const rows = status.units.map((unit) => [
+    unit.name, unit.kind, unit.state, age(unit.since, nowMs), unit.pid === null ? '-' : String(unit.pid), unit.kind === 'task' ? '-' : String(unit.restarts),
+    unit.memoryBytes === null ? '-' : `${Math.round(unit.memoryBytes / 1048576)} MiB`, unit.detail ?? unit.lastExit ?? (unit.tookMs === null ? '' : `took ${unit.tookMs} ms`),
+  ])
+  const path = status.boot.criticalPath.map(({ unit, tookMs }) => `${unit} ${tookMs}`).join(' → ')
+  const problems = status.problems.flatMap(({ unit, message, hint }) => [`! ${unit}: ${message}`, ...(hint ? [`  ${hint}`] : [])])
+  return [
+    `Mathesar: ${headline}`,
+    '',
+    table([['UNIT', 'KIND', 'STATE', 'SINCE', 'PID', 'RESTARTS', 'MEMORY', 'DETAIL'], ...rows]),
+    '',
+    ...(status.boot.readyAfterMs === null ? [] : [`Boot: ready after ${status.boot.readyAfterMs} ms; critical path in ms: ${path}`]),
+    ...(problems.length > 0 ? ['', ...problems] : []),
+    '',
+  ].join('\n')
+}

@@ -1,0 +1,59 @@
+/** What the image runs, as types. A unit is a task (runs once, idempotent) or a service (stays up). */
+export type Milliseconds = number
+
+/** Task: waiting → running → done | failed. Service: waiting → starting → ready ⇄ unready, backoff, stopping, stopped, failed. */
+export type UnitState = 'waiting' | 'running' | 'done' | 'skipped' | 'starting' | 'ready' | 'unready' | 'backoff' | 'stopping' | 'stopped' | 'failed'
+
+/** An operating system user that a process runs as; `undefined` stands for the supervisor's own. */
+export type User = { readonly name: string; readonly uid: number; readonly gid: number }
+
+export type Command = {
+  readonly argv: readonly [string, ...string[]]
+  readonly env: Readonly<Record<string, string>>
+  readonly user?: User | undefined
+  readonly cwd?: string
+  /** File descriptors of ours that the child gets as 3, 4, … */
+  readonly fds?: readonly number[]
+}
+
+export type Policy = {
+  /** A start that is not ready by then counts as a failure; `undefined` waits for ever (a database may be recovering). */
+  readonly startLimitMs?: Milliseconds
+  /** From the stop signal to SIGKILL for the whole process group. */
+  readonly graceMs: Milliseconds
+  /** After that long in `ready` the failure count falls back to zero. */
+  readonly stableMs: Milliseconds
+  /** So many failures without a stable time between them end the container. */
+  readonly giveUpAfter: number
+  readonly backoff: { readonly baseMs: Milliseconds; readonly maxMs: Milliseconds }
+  readonly stopSignal: NodeJS.Signals
+}
+
+type UnitBase<Context> = {
+  readonly name: string
+  /** Units that must be done or ready before this one starts. */
+  readonly needs: readonly string[]
+  /** One sentence for status and docs. */
+  readonly does: string
+  /** Why the unit is left out with these settings, if it is. */
+  readonly skip?: (context: Context) => string | undefined
+}
+
+export type TaskUnit<Context> = UnitBase<Context> & {
+  readonly kind: 'task'
+  readonly run: (context: Context, signal: AbortSignal) => Promise<void>
+}
+
+export type ServiceUnit<Context> = UnitBase<Context> & {
+  readonly kind: 'service'
+  /** Units that must be done before the service may serve; it starts, and imports its code, meanwhile. */
+  readonly servesAfter?: readonly string[]
+  readonly policy: (context: Context) => Policy
+  readonly command: (context: Context) => Promise<Command>
+  /** One readiness probe; resolves to `undefined` when ready, else to the reason. */
+  readonly probe: (context: Context, signal: AbortSignal) => Promise<string | undefined>
+  /** Runs once the units of `servesAfter` are done. */
+  readonly open?: (context: Context) => void
+}
+
+export type Unit<Context> = TaskUnit<Context> | ServiceUnit<Context>

@@ -1,0 +1,54 @@
+/**
+ * Every failure that a person can meet: its code, the exit code of the container or command, and what to type next.
+ * `README.md` repeats this table; `test/unit/errors.test.ts` holds the two together.
+ */
+export const errorTable = {
+  INTERNAL: { exitCode: 1, hint: 'This is a fault of the supervisor: please report it with the lines above.' },
+  USAGE: { exitCode: 2, hint: 'Type `supervisor --help`.' },
+  DAEMON_UNREACHABLE: { exitCode: 3, hint: 'Is the container running? Type `docker ps`, then `docker logs` with its name.' },
+  UNIT_UNKNOWN: { exitCode: 4, hint: 'Type `supervisor status` for the names.' },
+  SERVICE_CRASH_LOOP: { exitCode: 10, hint: 'The last lines of the service, above, say why it died. `docker start` tries again; no data was touched.' },
+  SETTING_INVALID: { exitCode: 20, hint: 'Correct the variable and start a new container on the same volume.' },
+  DATABASE_SETTINGS_PARTIAL: { exitCode: 21, hint: 'Give POSTGRES_HOST, POSTGRES_DB and POSTGRES_USER together, or none of them for the embedded Postgres.' },
+  DATABASE_NOT_CONFIGURED: { exitCode: 22, hint: 'This image has no Postgres server: give POSTGRES_HOST, POSTGRES_DB and POSTGRES_USER, or DATABASE_URL.' },
+  VOLUME_NOT_WRITABLE: { exitCode: 30, hint: 'Let this user write there: `chown -R` the folder on the host, or use a named volume: `-v mathesar:/var/lib/mathesar`.' },
+  VOLUME_FULL: { exitCode: 31, hint: 'Free some space on that file system and start the container again; no data was touched.' },
+  VOLUME_IN_USE: { exitCode: 32, hint: 'Stop the other container on this volume (`docker ps`), or give this one a volume of its own.' },
+  CLUSTER_OTHER_MAJOR: { exitCode: 33, hint: 'Start the image that carries the Postgres version of the data, and move the data with pg_dump; nothing was changed.' },
+  CLUSTER_DAMAGED: { exitCode: 34, hint: 'Restore the volume from a backup; nothing was changed.' },
+  SECRETS_MISSING: { exitCode: 35, hint: 'Put the file back from a backup, or give the old key with `-e SECRET_KEY=…`; a new key could not decrypt stored passwords.' },
+  PORT_IN_USE: { exitCode: 40, hint: 'Choose another port with `-e PORT=8001`, or stop the program that listens there.' },
+  DATABASE_UNREACHABLE: { exitCode: 50, hint: 'Check POSTGRES_HOST and POSTGRES_PORT. Inside a container `localhost` is the container itself: the host is `host.docker.internal`.' },
+  DATABASE_REFUSED: { exitCode: 51, hint: 'Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB: the server answered and said no.' },
+  DATABASE_AHEAD: { exitCode: 52, hint: 'Start the newer image again, or restore a backup made with this version; nothing was changed.' },
+  MIGRATIONS_FAILED: { exitCode: 53, hint: 'The lines above say which migration failed. The data is as it was before that migration.' },
+  PRIVILEGES_INSUFFICIENT: { exitCode: 60, hint: 'Start with `--user 1000:0` (any number but 0), or let root keep SETUID, SETGID and CHOWN.' },
+  STOP_NOT_CLEAN: { exitCode: 70, hint: 'Nothing is lost: Postgres recovers at the next start. Give more time: `docker stop -t 30` and `-e STOP_GRACE_PERIOD=30`.' },
+} as const satisfies Record<string, { exitCode: number; hint: string }>
+
+export type ErrorCode = keyof typeof errorTable
+
+/** A failure of the table above. `message` reads "cannot X: why"; `hint` says what to type next. */
+export class SupervisorError extends Error {
+  readonly code: ErrorCode
+  readonly exitCode: number
+  readonly hint: string
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; hint?: string }) {
+    super(message, options)
+    this.name = 'SupervisorError'
+    this.code = code
+    this.exitCode = errorTable[code].exitCode
+    this.hint = options?.hint ?? errorTable[code].hint
+  }
+}
+
+/** Turns whatever was thrown into a failure of the table. */
+export const toSupervisorError = (thrown: unknown): SupervisorError => {
+  if (thrown instanceof SupervisorError) return thrown
+  const errno = (thrown as NodeJS.ErrnoException)?.code
+  const message = thrown instanceof Error ? thrown.message : String(thrown)
+  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new SupervisorError('VOLUME_FULL', `cannot write: no space left (${message})`, { cause: thrown })
+  if (errno === 'EROFS') return new SupervisorError('VOLUME_NOT_WRITABLE', `cannot write: ${message}`, { cause: thrown })
+  return new SupervisorError('INTERNAL', `internal error: ${message}`, { cause: thrown })
+}

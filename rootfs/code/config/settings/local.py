@@ -1,0 +1,24 @@
+"""What the image adds to Mathesar's settings. Mathesar imports this file last, if it is there."""
+import os
+
+from config.settings.common_settings import DATABASES
+
+# Without this, Django in production shows no traceback of a 500, no refused Host, no refused CSRF token.
+LOGGING = {
+    'version': 1,
+    'disable_existing_loggers': False,
+    'formatters': {'line': {'format': '%(levelname)s %(name)s: %(message)s'}},
+    'handlers': {'stderr': {'class': 'logging.StreamHandler', 'formatter': 'line'}},
+    'root': {'handlers': ['stderr'], 'level': 'INFO'},
+    # No handler of its own: each line goes up to the root, and is written once.
+    'loggers': {'django': {'handlers': [], 'level': 'INFO', 'propagate': True}},
+}
+
+# Mathesar 0.10.1 reads POSTGRES_SSLMODE and then overwrites the options that it was put in.
+if os.environ.get('POSTGRES_SSLMODE') and 'default' in DATABASES:
+    DATABASES['default'].setdefault('OPTIONS', {})['sslmode'] = os.environ['POSTGRES_SSLMODE']
+
+if os.environ.get('CSRF_TRUSTED_ORIGINS'):
+    CSRF_TRUSTED_ORIGINS = [
+        origin.strip() for origin in os.environ['CSRF_TRUSTED_ORIGINS'].split(',') if origin.strip()
+    ]

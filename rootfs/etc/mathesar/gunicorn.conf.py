@@ -1,0 +1,29 @@
+"""How gunicorn serves Mathesar. The number of workers comes from WEB_CONCURRENCY, which gunicorn reads."""
+import os
+import select
+
+timeout = int(os.environ.get('GUNICORN_TIMEOUT') or 300)  # an import of a large file takes minutes
+graceful_timeout = timeout  # the supervisor has the shorter limits when it stops
+worker_tmp_dir = '/dev/shm'  # heartbeat files: writable also where the root is read-only
+preload_app = True  # import once; the workers share the memory
+
+logconfig_dict = {
+    'version': 1,
+    'disable_existing_loggers': False,
+    'formatters': {'line': {'format': '%(levelname)s %(message)s'}},
+    'handlers': {'stderr': {'class': 'logging.StreamHandler', 'formatter': 'line'}},
+    'root': {'handlers': ['stderr'], 'level': 'INFO'},
+    'loggers': {
+        'gunicorn.error': {'handlers': ['stderr'], 'level': 'INFO', 'propagate': False},
+        'gunicorn.access': {'handlers': ['stderr'], 'level': 'INFO', 'propagate': False},
+    },
+}
+
+
+def post_worker_init(worker):
+    """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF."""
+    gate = os.environ.get('MATHESAR_GATE_FD')
+    while gate and worker.alive and os.getppid() == worker.ppid:
+        if select.select([int(gate)], [], [], 1)[0]:
+            return
+        worker.notify()  # else the arbiter takes us for hung

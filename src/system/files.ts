@@ -1,0 +1,59 @@
+import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { dirname, join } from 'node:path'
+
+const syncPath = (path: string): void => {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Files that are whole or absent, also after a crash: a temporary file beside, mode first, fsync, rename, fsync of the folder. */
+export const files = {
+  readIfThere: (path: string): string | undefined => {
+    try {
+      return readFileSync(path, 'utf8')
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+      throw error
+    }
+  },
+
+  isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,
+
+  writeWhole: (path: string, text: string, mode: number): void => {
+    const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`)
+    const fd = openSync(temporary, 'wx', mode)
+    try {
+      try {
+        fchmodSync(fd, mode)
+        writeFileSync(fd, text)
+        fsyncSync(fd)
+      } finally {
+        closeSync(fd)
+      }
+      renameSync(temporary, path)
+    } catch (error) {
+      rmSync(temporary, { force: true })
+      throw error
+    }
+    syncPath(dirname(path))
+  },
+
+  /** Moves a folder into place in one step that lasts. */
+  renameWhole: (from: string, to: string): void => {
+    renameSync(from, to)
+    syncPath(dirname(to))
+  },
+
+  makeFolder: (path: string, mode: number): void => {
+    mkdirSync(path, { recursive: true, mode })
+  },
+
+  remove: (path: string): void => rmSync(path, { recursive: true, force: true }),
+}
+
+export type Files = typeof files

@@ -1,0 +1,38 @@
+import { readFileSync, statfsSync } from 'node:fs'
+import { availableParallelism, totalmem } from 'node:os'
+import type { Machine } from '../core/sizing.ts'
+import type { User } from '../core/unit.ts'
+
+const numberIn = (path: string): number => {
+  try {
+    return Number(readFileSync(path, 'utf8').trim())
+  } catch {
+    return Number.NaN
+  }
+}
+
+/** What this container may use: the limit of cgroup v2 or v1, else the machine's memory. */
+export const readMachine = (): Machine => {
+  const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'].map(numberIn).filter((limit) => limit > 0)
+  let shmBytes = 0
+  try {
+    const { blocks, bsize } = statfsSync('/dev/shm')
+    shmBytes = blocks * bsize
+  } catch { /* No /dev/shm: as good as an empty one. */ }
+  return { memoryBytes: Math.min(totalmem(), ...limits), shmBytes, cpus: availableParallelism() }
+}
+
+const passwd = (): User[] =>
+  readFileSync('/etc/passwd', 'utf8').split('\n').filter(Boolean).map((line) => {
+    const [name = '', , uid, gid] = line.split(':')
+    return { name, uid: Number(uid), gid: Number(gid) }
+  })
+
+export const userNamed = (name: string): User | undefined => passwd().find((user) => user.name === name)
+export const userNumbered = (uid: number): User | undefined => passwd().find((user) => user.uid === uid)
+
+/** Whether this root may become another user and give files away: CAP_CHOWN, CAP_SETGID and CAP_SETUID are bits 0, 6 and 7. */
+export const mayChangeUser = (): boolean => {
+  const effective = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`)
+  return (effective & 0xc1n) === 0xc1n
+}

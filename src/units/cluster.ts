@@ -1,0 +1,113 @@
+import type { TaskUnit } from '../core/unit.ts'
+import { inWords } from '../core/outcome.ts'
+import { fitPostgres } from '../core/sizing.ts'
+import { SupervisorError } from '../errors.ts'
+import { appRole, bootstrapPassword, type Context, inRun, inVolume } from './context.ts'
+
+/** The environment of a Postgres program: nothing of the container's, which may hold secrets. */
+export const postgresEnvironment = ({ paths }: Context): Record<string, string> => ({ PATH: `${paths.postgresBin}:/usr/bin:/bin`, LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8', TZ: 'UTC' })
+
+const settingsFile = (context: Context): string => {
+  const run = inRun(context.paths)
+  const parameters: Record<string, string> = {
+    listen_addresses: '',
+    unix_socket_directories: run.postgresSocket,
+    hba_file: `${run.etc}/pg_hba.conf`,
+    ident_file: `${run.etc}/pg_ident.conf`,
+    password_encryption: 'scram-sha-256',
+    log_line_prefix: '[%p] ',
+    log_timezone: 'UTC',
+    timezone: 'UTC',
+    max_connections: '100',
+    max_wal_size: '1GB',
+    ...fitPostgres(context.machine),
+  }
+  return Object.entries(parameters).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`).join('')
+}
+
+/**
+ * Who may connect. Where the services have users of their own, the kernel tells Postgres who calls (peer): the app's user is the
+ * app's role and nothing else. A container with a single user has nobody to tell apart; there the superuser needs its password,
+ * which Mathesar's own users cannot read, and the socket's folder keeps everybody else out.
+ */
+const accessFiles = ({ identities: { supervisor, postgres, mathesar } }: Context) => {
+  const separate = postgres !== undefined && mathesar !== undefined
+  return {
+    'pg_hba.conf': [
+      separate ? 'local all postgres peer map=superuser' : 'local all postgres scram-sha-256',
+      separate ? `local all ${appRole} peer map=app` : `local all ${appRole} trust`,
+      'local all all scram-sha-256',
+    ],
+    'pg_ident.conf': separate ? [...new Set([supervisor.name, postgres.name])].map((name) => `superuser ${name} postgres`).concat([...new Set([supervisor.name, mathesar.name])].map((name) => `app ${name} ${appRole}`)) : [],
+  }
+}
+
+/** Ends a server that a killed supervisor left behind, and removes the lock file of one that is gone: the volume's lock says nobody else uses it. */
+const clearStaleLock = async (context: Context, folder: string, signal: AbortSignal): Promise<void> => {
+  const { files, processIn, kill, delay, log } = context
+  const lock = `${folder}/postmaster.pid`
+  const pid = Number(files.readIfThere(lock)?.split('\n')[0])
+  if (!(pid > 0)) return
+  if (processIn(folder, pid)) {
+    log('warn', `Postgres ${pid} of an earlier supervisor still runs: it is stopped first`)
+    kill(pid, 'SIGINT')
+    while (processIn(folder, pid)) await delay(50, signal)
+  }
+  files.remove(lock)
+}
+
+const create = async (context: Context, folder: string, signal: AbortSignal): Promise<void> => {
+  const { paths, files, give, identities, runProgram, unpacked, log } = context
+  const template = `${paths.share}/cluster.tar.zst`
+  const temporary = `${folder}.new`
+  files.remove(temporary)
+  files.makeFolder(temporary, 0o700)
+  give(temporary, identities.postgres, 0o700)
+  const env = postgresEnvironment(context)
+  const run = async (argv: readonly [string, ...string[]], input?: import('node:stream').Readable): Promise<void> => {
+    const { outcome, lines } = await runProgram('cluster', { argv, env, user: identities.postgres, cwd: temporary }, { signal, ...(input ? { input } : {}) })
+    if (outcome.code === 0) return
+    if (lines.some((line) => line.includes('No space left'))) throw new SupervisorError('VOLUME_FULL', `cannot make the cluster in ${folder}: no space left`)
+    throw new SupervisorError('CLUSTER_DAMAGED', `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
+  }
+  if (files.isThere(template)) {
+    await run(['tar', '--extract', '--directory', temporary, '--no-same-owner'], unpacked(template))
+  } else {
+    log('info', 'making a Postgres cluster with initdb')
+    const password = `${inRun(paths).etc}/bootstrap`
+    files.writeWhole(password, bootstrapPassword, 0o644)
+    await run([`${paths.postgresBin}/initdb`, '--pgdata', temporary, '--username=postgres', `--pwfile=${password}`, '--auth=scram-sha-256', '--data-checksums', '--encoding=UTF8', '--locale=C.UTF-8', '--locale-provider=icu', '--icu-locale=und', '--no-sync'])
+  }
+  await run(['sync', '--file-system', temporary])
+  files.renameWhole(temporary, folder)
+}
+
+/** The data directory of the embedded Postgres: made whole or not at all, never touched when it belongs to something else. */
+export const cluster: TaskUnit<Context> = {
+  name: 'cluster',
+  kind: 'task',
+  needs: ['secrets'],
+  does: "makes the embedded Postgres's data directory and its configuration",
+  skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
+  run: async (context, signal) => {
+    const { paths, files, give, listFolder, identities } = context
+    const { cluster: folder } = inVolume(paths)
+    const version = files.readIfThere(`${folder}/PG_VERSION`)?.trim()
+    const major = /(\d+)\/bin$/.exec(paths.postgresBin!)?.[1]
+    if (version !== undefined && major !== undefined && version !== major) {
+      throw new SupervisorError('CLUSTER_OTHER_MAJOR', `cannot start Postgres ${major} on ${folder}: its data is of Postgres ${version}`)
+    }
+    if (version === undefined && files.isThere(folder) && listFolder(folder).length > 0) {
+      throw new SupervisorError('CLUSTER_DAMAGED', `cannot use ${folder}: it is not empty, but has no PG_VERSION`)
+    }
+    if (version === undefined) {
+      files.remove(folder)
+      await create(context, folder, signal)
+    }
+    give(folder, identities.postgres, 0o700)
+    await clearStaleLock(context, folder, signal)
+    const { etc } = inRun(paths)
+    files.writeWhole(`${etc}/postgresql.conf`, settingsFile(context), 0o644)
+    for (const [name, lines] of Object.entries(accessFiles(context))) files.writeWhole(`${etc}/${name}`, lines.map((line) => `${line}\n`).join(''), 0o644)
+  },
+}

@@ -1,0 +1,100 @@
+import type { Readable } from 'node:stream'
+import type { Client, ClientConfig } from 'pg'
+import type { LogEvent } from '../core/log-lines.ts'
+import type { Outcome } from '../core/outcome.ts'
+import type { Database, Values } from '../core/settings.ts'
+import type { Machine } from '../core/sizing.ts'
+import type { Command, User } from '../core/unit.ts'
+import type { Files } from '../system/files.ts'
+import type { Answer } from '../system/probe.ts'
+
+/** Where things are. All absolute. */
+export type Paths = {
+  /** What must last. */
+  readonly data: string
+  /** Sockets and generated files of this run. */
+  readonly run: string
+  /** Mathesar's code. */
+  readonly app: string
+  /** The cluster template and the list of migrations made with the image. */
+  readonly share: string
+  readonly gunicornConfig: string
+  /** Folder of `postgres`, `initdb`; `undefined` in an image without a server. */
+  readonly postgresBin: string | undefined
+  readonly pythonBin: string
+}
+
+export const inVolume = (paths: Paths) => ({
+  cluster: `${paths.data}/postgres`,
+  secrets: `${paths.data}/secrets`,
+  config: `${paths.data}/config`,
+  media: `${paths.data}/media`,
+  temporary: `${paths.data}/tmp`,
+})
+
+export const inRun = (paths: Paths) => ({
+  control: `${paths.run}/control`,
+  /** The host string that Mathesar stores for its own server: it must never change. */
+  postgresSocket: `${paths.run}/postgres`,
+  etc: `${paths.run}/etc`,
+})
+
+/** Who runs what. Outside root there is one user, and nobody to change to. */
+export type Identities = { readonly supervisor: User; readonly postgres: User | undefined; readonly mathesar: User | undefined }
+
+/** Everything that a unit may use. Units import no wrapper of the system: they get it here. */
+export type Context = {
+  readonly paths: Paths
+  readonly settings: Values
+  readonly database: Database
+  readonly machine: Machine
+  readonly identities: Identities
+  /** The environment that the container was started with. */
+  readonly environment: Readonly<Record<string, string | undefined>>
+  /** Filled by the tasks, read by what needs them. */
+  readonly made: { secretKey?: string; postgresPassword?: string; listener?: number; gate?: { readonly read: number; write: number | undefined } }
+  readonly log: (level: LogEvent['level'], message: string) => void
+  readonly addSecret: (secret: string | undefined) => void
+  readonly detail: (unit: string, text: string | null) => void
+  readonly files: Files
+  readonly listFolder: (path: string) => readonly string[]
+  readonly give: (path: string, user: User | undefined, mode: number) => void
+  readonly lock: (path: string) => boolean
+  readonly listenTcp: (address: string, port: number) => number
+  readonly pipe: () => { readonly read: number; readonly write: number }
+  readonly closeDescriptor: (fd: number) => void
+  readonly randomText: (length: number) => string
+  readonly processIn: (folder: string, pid: number) => boolean
+  readonly kill: (pid: number, signal: NodeJS.Signals) => void
+  readonly runProgram: (unit: string, command: Command, options?: { readonly signal?: AbortSignal; readonly input?: Readable }) => Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }>
+  readonly unpacked: (path: string) => Readable
+  readonly withClient: <T>(config: ClientConfig, use: (client: Client) => Promise<T>) => Promise<T>
+  readonly httpGet: (target: { readonly host: string; readonly port: number }, path: string, hostHeader: string, timeoutMs: number, signal: AbortSignal) => Promise<Answer>
+  readonly retry: <T>(act: () => Promise<T>, options: { readonly forMs: number; readonly signal: AbortSignal; readonly again: (error: unknown) => boolean; readonly onFailure: (error: unknown) => void }) => Promise<T>
+  readonly delay: (ms: number, signal: AbortSignal) => Promise<void>
+}
+
+/** Runs as the superuser of the embedded Postgres: over its socket as the operating system's user, or by password where there is but one user. */
+export const bootstrapPassword = 'bootstrap'
+
+export const asSuperuser = async <T>(context: Context, database: string, use: (client: Client) => Promise<T>): Promise<T> => {
+  const config = { host: inRun(context.paths).postgresSocket, user: 'postgres', database }
+  try {
+    return await context.withClient({ ...config, password: context.made.postgresPassword ?? bootstrapPassword }, use)
+  } catch (error) {
+    // A cluster fresh from the template still has the template's password; nothing but us can reach it then.
+    if ((error as { code?: string }).code !== '28P01') throw error
+    return await context.withClient({ ...config, password: bootstrapPassword }, use)
+  }
+}
+
+export const internalDatabase = 'mathesar_django'
+export const appRole = 'mathesar'
+
+/** How to connect to the database that Mathesar keeps its own tables in. */
+export const connectionOf = ({ database, paths }: Context): ClientConfig => {
+  if (database.kind === 'embedded') return { host: inRun(paths).postgresSocket, user: appRole, database: internalDatabase }
+  const { host, port, name, user, password, sslmode } = database
+  const ssl = sslmode === undefined || ['disable', 'allow', 'prefer'].includes(sslmode) ? {} : { ssl: { rejectUnauthorized: sslmode.startsWith('verify') } }
+  return { host, port, database: name, user, ...(password === undefined ? {} : { password }), ...ssl }
+}

@@ -1,0 +1,65 @@
+import type { Client } from 'pg'
+import type { TaskUnit } from '../core/unit.ts'
+import { scramVerifier } from '../core/scram.ts'
+import { SupervisorError } from '../errors.ts'
+import { appRole, asSuperuser, connectionOf, type Context, internalDatabase } from './context.ts'
+
+/** Gives this installation's own password to the superuser, unless it has it. */
+const setPassword = async (client: Client, password: string): Promise<void> => {
+  const { rows } = await client.query<{ rolpassword: string | null }>("SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'")
+  const stored = rows[0]?.rolpassword ?? ''
+  const [, iterations, salt] = /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(stored) ?? []
+  if (salt && scramVerifier(password, Buffer.from(salt, 'base64'), Number(iterations)) === stored) return
+  await client.query(`ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`)
+}
+
+const prepareEmbedded = (context: Context): Promise<void> =>
+  asSuperuser(context, 'postgres', async (client) => {
+    await setPassword(client, context.made.postgresPassword!)
+    const exists = async (query: string, name: string): Promise<boolean> => (await client.query(query, [name])).rowCount === 1
+    if (!(await exists('SELECT 1 FROM pg_roles WHERE rolname = $1', appRole))) {
+      await client.query(`CREATE ROLE ${appRole} LOGIN CREATEDB CREATEROLE`)
+      await client.query(`ALTER ROLE ${appRole} SET createrole_self_grant = 'set, inherit'`)
+    }
+    if (!(await exists('SELECT 1 FROM pg_database WHERE datname = $1', internalDatabase))) await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
+  })
+
+const codeOf = (error: unknown): string => {
+  const { code, errors, message } = error as { code?: string; errors?: readonly { code?: string }[]; message?: string }
+  return code ?? errors?.[0]?.code ?? message ?? 'no reason given'
+}
+
+/** SQLSTATE classes 28 (authorization) and 3D (no such database): the server answered, and waiting will not change its mind. */
+const isRefusal = (error: unknown): boolean => /^(28|3D)/.test(codeOf(error)) || /password must be a string|does not support SSL/.test((error as Error).message)
+
+const waitForExternal = async (context: Context, signal: AbortSignal): Promise<void> => {
+  const { database, settings, retry, withClient, log, detail } = context
+  if (database.kind !== 'external') return
+  const where = `${database.host}:${database.port}, database ${database.name}, user ${database.user}`
+  const waitSeconds = Number(settings.DATABASE_WAIT_TIMEOUT.value)
+  try {
+    await retry(() => withClient(connectionOf(context), (client) => client.query('SELECT 1')), {
+      forMs: waitSeconds * 1000,
+      signal,
+      again: (error) => !isRefusal(error),
+      onFailure: (error) => {
+        detail('database', `waits for ${where}: ${codeOf(error)}`)
+        log('warn', `the database does not answer yet (${where}): ${codeOf(error)}`)
+      },
+    })
+  } catch (cause) {
+    signal.throwIfAborted()
+    if (isRefusal(cause)) throw new SupervisorError('DATABASE_REFUSED', `cannot use the database (${where}): ${(cause as Error).message}`, { cause })
+    throw new SupervisorError('DATABASE_UNREACHABLE', `cannot reach the database (${where}) within ${waitSeconds} s: ${codeOf(cause)}`, { cause })
+  }
+  detail('database', null)
+}
+
+/** Mathesar's role and internal database in the embedded Postgres, or the proof that an external one answers. */
+export const database: TaskUnit<Context> = {
+  name: 'database',
+  kind: 'task',
+  needs: ['postgres', 'volume'],
+  does: "prepares Mathesar's role and internal database, or waits for the external one",
+  run: (context, signal) => (context.database.kind === 'embedded' ? prepareEmbedded(context) : waitForExternal(context, signal)),
+}

@@ -1,0 +1,18 @@
+import { inStartOrder } from '../core/graph.ts'
+import { cluster } from './cluster.ts'
+import { database } from './database.ts'
+import { listener } from './listener.ts'
+import { mathesar } from './mathesar.ts'
+import { migrations } from './migrations.ts'
+import { postgres } from './postgres.ts'
+import { secrets } from './secrets.ts'
+import { volume } from './volume.ts'
+
+/**
+ * What the image runs. Each unit starts as soon as what it needs is there, side by side with the rest:
+ *
+ *   volume → secrets → cluster → postgres → database → migrations
+ *   listener ┐   └───────────────→ mathesar (imports now) ┄┄┘ serves after the migrations
+ *            └───────────────────────↑
+ */
+export const units = inStartOrder([listener, volume, secrets, cluster, postgres, database, migrations, mathesar])

@@ -1,0 +1,51 @@
+import type { TaskUnit } from '../core/unit.ts'
+import { SupervisorError, toSupervisorError } from '../errors.ts'
+import { type Context, inRun, inVolume } from './context.ts'
+
+/** The folders that last and those of this run, each with its owner, and the lock that keeps a second container out. */
+export const volume: TaskUnit<Context> = {
+  name: 'volume',
+  kind: 'task',
+  needs: [],
+  does: 'makes the folders, gives them to their users, locks the volume',
+  run: async ({ paths, identities, files, give, lock, log }) => {
+    const { supervisor, postgres, mathesar } = identities
+    const data = inVolume(paths)
+    const run = inRun(paths)
+    const refuse = (path: string) => (cause: unknown): never => {
+      const error = toSupervisorError(cause)
+      if (error.code !== 'INTERNAL') throw error
+      throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${path} as user ${supervisor.uid}: ${(cause as Error).message}`, { cause })
+    }
+    const attempt = (path: string, act: () => void): void => {
+      try {
+        act()
+      } catch (cause) {
+        refuse(path)(cause)
+      }
+    }
+
+    attempt(paths.data, () => {
+      files.makeFolder(paths.data, 0o755)
+      if (!lock(`${paths.data}/.lock`)) throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
+      if (postgres) give(paths.data, undefined, 0o755)
+      for (const folder of [data.secrets, data.config, data.media, data.temporary]) files.makeFolder(folder, 0o700)
+      give(data.secrets, undefined, 0o700)
+      give(data.config, mathesar && { ...supervisor, gid: mathesar.gid }, 0o750)
+      give(data.media, mathesar, 0o750)
+      files.writeWhole(`${data.secrets}/.written`, '', 0o600) // Tells a full or read-only volume now, by name.
+    })
+    attempt(paths.run, () => {
+      for (const [folder, user, mode] of [[paths.run, undefined, 0o755], [run.control, undefined, 0o700], [run.etc, undefined, 0o755], [run.postgresSocket, postgres, 0o755]] as const) {
+        files.makeFolder(folder, mode)
+        give(folder, user, mode)
+      }
+    })
+    attempt(data.temporary, () => {
+      files.remove(data.temporary)
+      files.makeFolder(data.temporary, 0o700)
+      give(data.temporary, mathesar, 0o700)
+    })
+    log('debug', `volume ${paths.data} is writable and locked`)
+  },
+}

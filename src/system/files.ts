@@ -1,6 +1,6 @@
-import { closeSync, fchmodSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { closeSync, fchmodSync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
-import { dirname, join } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 
 const syncPath = (path: string): void => {
   const fd = openSync(path, 'r')
@@ -49,8 +49,10 @@ export const files = {
     syncPath(dirname(to))
   },
 
+  /** Makes a folder and those above it. A link that leads nowhere yet gets the folder that it points to. */
   makeFolder: (path: string, mode: number): void => {
-    mkdirSync(path, { recursive: true, mode })
+    const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
+    mkdirSync(isLink ? resolve(dirname(path), readlinkSync(path)) : path, { recursive: true, mode })
   },
 
   remove: (path: string): void => rmSync(path, { recursive: true, force: true }),

@@ -10,7 +10,7 @@ const gateFd = 4
 const notForApp = /^(SUPERVISOR_|DATABASE_URL|POSTGRES_|SECRET_KEY|.*_FILE$|NODE_|HOME$|USER$|LOG_FORMAT$|LOG_LEVEL$|PORT$|BIND_ADDRESS$)/
 
 /** The environment of Mathesar: the container's, with the settings in force in place of their sources. */
-export const appEnvironment = (context: Context): Record<string, string> => {
+export const appEnvironment = (context: Pick<Context, 'settings' | 'database' | 'paths' | 'machine' | 'environment' | 'made'>): Record<string, string> => {
   const { settings, database, paths, machine, environment, made } = context
   const inherited = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && !notForApp.test(entry[0]))
   const chosen = Object.entries(settings).flatMap(([name, { value }]) => (value === undefined || notForApp.test(name) ? [] : [[name, value] as const]))

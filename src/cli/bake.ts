@@ -1,0 +1,33 @@
+import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { pipeline } from 'node:stream/promises'
+import { constants, createZstdCompress } from 'node:zlib'
+import { execa } from 'execa'
+import { SupervisorError } from '../errors.ts'
+import { runDaemon } from './daemon.ts'
+import { readPaths } from './paths.ts'
+import { catchSignals } from './signals.ts'
+
+const listMigrations = `
+import django, json
+django.setup()
+from django.db.migrations.loader import MigrationLoader
+print(json.dumps(sorted(f"{app}.{name}" for app, name in MigrationLoader(None, ignore_no_initial=True).disk_migrations)))
+`
+
+/** Boots into a scratch volume up to the migrations, stops in order, and packs the data directory: what a first boot unpacks. */
+export const run = async (): Promise<number> => {
+  const paths = readPaths(process.env)
+  const scratch = '/tmp/bake'
+  const env = { ...process.env, SUPERVISOR_DATA: scratch, SUPERVISOR_RUN: `${scratch}/run`, SUPERVISOR_SHARE: `${scratch}/share`, SECRET_KEY: 'used-while-baking-and-never-again' }
+  const exitCode = await runDaemon(catchSignals(), env, { until: 'migrations' })
+  if (exitCode !== 0) throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)
+  mkdirSync(paths.share, { recursive: true })
+  const tar = execa('tar', ['--create', '--directory', `${scratch}/postgres`, '--exclude=./postmaster.opts', '--sort=name', '--owner=0', '--group=0', '.'], { encoding: 'buffer', buffer: false })
+  await pipeline(tar.stdout, createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 12 } }), createWriteStream(`${paths.share}/cluster.tar.zst`, { mode: 0o644 }))
+  await tar
+  const { stdout } = await execa(`${paths.pythonBin}/python3`, ['-c', listMigrations], { cwd: paths.app, env: { SECRET_KEY: 'unused', DJANGO_SETTINGS_MODULE: 'config.settings.production', POSTGRES_HOST: 'unused', POSTGRES_DB: 'unused', POSTGRES_USER: 'unused' } })
+  writeFileSync(`${paths.share}/migrations.json`, `${stdout.trim().split('\n').at(-1)}\n`)
+  rmSync(scratch, { recursive: true })
+  process.stdout.write(`baked ${paths.share}\n`)
+  return 0
+}

@@ -1,0 +1,167 @@
+import { randomInt } from 'node:crypto'
+import { chmodSync, chownSync, closeSync, createReadStream, openSync, readdirSync, readlinkSync, statSync } from 'node:fs'
+import { pipeline } from 'node:stream'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createZstdDecompress } from 'node:zlib'
+import type { Level } from '../core/log-lines.ts'
+import type { Status } from '../core/status.ts'
+import { dependenciesOf } from '../core/graph.ts'
+import { startControl } from '../daemon/control.ts'
+import { createSupervisor } from '../daemon/supervisor.ts'
+import { SupervisorError, toSupervisorError } from '../errors.ts'
+import { files } from '../system/files.ts'
+import { openKernel } from '../system/kernel.ts'
+import { createLog, createSink } from '../system/log.ts'
+import { withClient } from '../system/postgres.ts'
+import { httpGet } from '../system/probe.ts'
+import { createProcesses, memoryOf } from '../system/process.ts'
+import { startReaper } from '../system/reaper.ts'
+import { type Context, inRun, type Paths } from '../units/context.ts'
+import { units } from '../units/index.ts'
+import { version } from '../version.ts'
+import { controlSocket } from './paths.ts'
+import { readSetup, type Setup } from './setup.ts'
+import type { CaughtSignal, Signals } from './signals.ts'
+
+const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
+
+/** The unit and everything that it depends on. */
+const upTo = (name: string): typeof units => {
+  const wanted = new Set<string>()
+  const visit = (unit: string): void => {
+    wanted.add(unit)
+    dependenciesOf(units.find((other) => other.name === unit)!).forEach(visit)
+  }
+  visit(name)
+  return units.filter((unit) => wanted.has(unit.name))
+}
+
+/** Status answers from the first moment on, before anything else is up. */
+const openControl = async (paths: Paths, deps: Parameters<typeof startControl>[1]): ReturnType<typeof startControl> => {
+  const { control } = inRun(paths)
+  try {
+    files.makeFolder(paths.run, 0o755)
+    files.makeFolder(control, 0o700)
+  } catch (cause) {
+    throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${paths.run} as user ${process.getuid!()}: ${(cause as Error).message}`, { cause, hint: `Give the container a folder for sockets: \`--tmpfs ${paths.run}\`.` })
+  }
+  return await startControl(controlSocket(paths), deps)
+}
+
+const banner = (status: Status, setup: Setup): string =>
+  [
+    `Mathesar is ready: ${status.url}   (after ${((status.boot.readyAfterMs ?? 0) / 1000).toFixed(1)} s)`,
+    ...(setup.settings.PUBLIC_URL.value === undefined ? ['With `docker run -p 9000:8000` the port in your browser is 9000.'] : []),
+    'On a new installation the first visitor makes the administrator\'s account: open it now.',
+  ].join('\n')
+
+/** The composition root of the daemon: joins core, units and system, and runs until all is down. Resolves with the exit code. */
+export const runDaemon = async (signals: Signals, env: Readonly<Record<string, string | undefined>>, options: { readonly until?: string } = {}): Promise<number> => {
+  const startedAt = Date.now() - Math.round(process.uptime() * 1000)
+  const kernel = openKernel()
+  const sink = createSink(kernel)
+  const asked = env.LOG_FORMAT === 'json' ? 'json' : 'text'
+  const log = createLog(sink, asked, (['debug', 'info', 'warn', 'error'] as const).find((level) => level === env.LOG_LEVEL) ?? 'info')
+  const leave = async (error: SupervisorError | undefined): Promise<number> => {
+    if (error) log.own.error({ code: error.code, hint: error.hint, exitCode: error.exitCode }, `exit code ${error.exitCode} (${error.code}): ${error.message}\n${error.hint}`)
+    await sink.flush(2000)
+    return error?.exitCode ?? 0
+  }
+
+  let setup: Setup
+  try {
+    setup = readSetup(env)
+  } catch (thrown) {
+    return await leave(toSupervisorError(thrown))
+  }
+  for (const name of ['SECRET_KEY', 'POSTGRES_PASSWORD', 'DATABASE_URL', 'SSO_CONFIG_DICT', 'OIDC_CONFIG_DICT', 'FILE_STORAGE_DICT'] as const) log.addSecret(setup.settings[name].value)
+  if (setup.database.kind === 'external') log.addSecret(setup.database.password)
+
+  if (process.pid !== 1) kernel.becomeSubreaper()
+  const processes = createProcesses(kernel)
+  const reaper = startReaper(kernel, processes.isOwn)
+  const lines = new Map<string, ReturnType<typeof log.lines>>()
+  const linesOf = (unit: string) => lines.get(unit) ?? lines.set(unit, log.lines(unit)).get(unit)!
+  const say = (level: Level, message: string): void => log.own[level](message)
+
+  const context: Context = {
+    ...setup,
+    made: {},
+    log: say,
+    addSecret: log.addSecret,
+    detail: (unit, text) => supervisor.detail(unit, text),
+    files,
+    listFolder: (path) => readdirSync(path),
+    give: (path, user, mode) => {
+      const { uid, gid, mode: before } = statSync(path)
+      if (user && (uid !== user.uid || gid !== user.gid)) chownSync(path, user.uid, user.gid)
+      if ((before & 0o7777) !== mode) chmodSync(path, mode)
+    },
+    lock: (path) => kernel.tryLock(openSync(path, 'w', 0o600)),
+    listenTcp: (address, port) => kernel.listenTcp(address, port, 2048, closeSync),
+    pipe: kernel.pipe,
+    closeDescriptor: closeSync,
+    randomText: (length) => Array.from({ length }, () => letters[randomInt(letters.length)]).join(''),
+    processIn: (folder, pid) => {
+      try {
+        return readlinkSync(`/proc/${pid}/cwd`) === folder
+      } catch {
+        return false
+      }
+    },
+    kill: (pid, signal) => void process.kill(pid, signal),
+    runProgram: (unit, command, { signal, input } = {}) => processes.run(command, { onLine: linesOf(unit), ...(signal ? { signal } : {}), ...(input ? { input } : {}) }),
+    unpacked: (path) => pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), createZstdDecompress(), () => {}),
+    withClient,
+    httpGet,
+    retry: async (act, { forMs, signal, again, onFailure }) => {
+      const { default: pRetry } = await import('p-retry')
+      return await pRetry(act, {
+        retries: Number.POSITIVE_INFINITY, minTimeout: 250, factor: 1.5, maxTimeout: 3000, maxRetryTime: forMs, signal,
+        shouldRetry: ({ error }) => again(error),
+        onFailedAttempt: ({ error }) => onFailure(error),
+      })
+    },
+    delay: async (ms, signal) => await delay(ms, undefined, { signal }),
+  }
+
+  const url = setup.settings.PUBLIC_URL.value ?? `http://localhost:${setup.settings.PORT.value}`
+  const supervisor = createSupervisor<Context>({
+    units: options.until === undefined ? units : upTo(options.until),
+    context,
+    service: { start: processes.start, random: Math.random, now: Date.now, log: say, lines: linesOf, tail: log.tail },
+    describe: () => ({
+      url, database: setup.database.kind,
+      supervisor: { version, pid: process.pid, startedAt: new Date(startedAt).toISOString(), memoryBytes: process.memoryUsage.rss(), reaped: reaper.reaped, droppedLogLines: sink.dropped },
+    }),
+    memoryOf,
+    startedAt,
+    stopWhenUp: options.until !== undefined,
+    onReady: (status) => log.own.info(banner(status, setup)),
+  })
+
+  const forwarded: readonly CaughtSignal[] = ['SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH']
+  signals.listen((signal) => {
+    if (forwarded.includes(signal)) return supervisor.signalService('mathesar', signal)
+    if (signal === 'SIGHUP') {
+      say('info', 'SIGHUP: restarting Mathesar on the held socket')
+      return void supervisor.control('restart', 'mathesar').catch((error: Error) => say('warn', error.message))
+    }
+    say('info', supervisor.isStopping ? `${signal} again: hurrying` : `${signal}: stopping in order`)
+    if (supervisor.isStopping) return supervisor.hurry()
+    void supervisor.stop()
+  })
+  process.on('uncaughtException', (error) => supervisor.fail(toSupervisorError(error)))
+  process.on('unhandledRejection', (reason) => supervisor.fail(toSupervisorError(reason)))
+
+  say('info', `supervisor ${version}, Postgres ${setup.database.kind}, ${Math.round(setup.machine.memoryBytes / 1048576)} MiB, ${setup.machine.cpus} processors, user ${setup.identities.supervisor.uid}`)
+  const control = options.until === undefined ? await openControl(setup.paths, { supervisor, log, now: Date.now }).catch((thrown) => void supervisor.fail(toSupervisorError(thrown))) : undefined
+  if (!supervisor.isStopping) void supervisor.start()
+  const error = await supervisor.ended
+  for (const { flush } of lines.values()) flush()
+  if (!error) say('info', 'everything stopped in order')
+  control?.close()
+  control?.closeAllConnections()
+  reaper.stop()
+  return await leave(error)
+}

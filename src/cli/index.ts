@@ -1,0 +1,43 @@
+export type CommandModule = { readonly run: (args: readonly string[]) => Promise<number> }
+
+export type CliCommand = {
+  readonly name: string
+  readonly summary: string
+  readonly help: string
+  /** Further arguments belong to another program, `--help` too. */
+  readonly passesHelp?: true
+  readonly run: (args: readonly string[]) => Promise<number>
+}
+
+const define = (usage: string, summary: string, load: () => Promise<CommandModule>, more = '', passesHelp?: true): CliCommand => ({
+  name: usage.split(' ')[0]!,
+  summary,
+  help: `Usage: supervisor ${usage}\n\n${summary}${more && `\n\n${more}`}`,
+  ...(passesHelp ? { passesHelp } : {}),
+  run: async (args) => (await load()).run(args),
+})
+
+const service = (action: 'start' | 'stop' | 'restart', summary: string): CliCommand =>
+  define(`${action} SERVICE`, summary, async () => {
+    const { controlService } = await import('./service.ts')
+    return { run: (args) => controlService(action, args) }
+  }, 'Exit code 0 when the service got there, else 1.')
+
+/** Every command. Each is loaded when it is called: `status` does not pay for the daemon. */
+export const commands: readonly CliCommand[] = [
+  define('run', 'Start everything; what the container does.', () => import('./run.ts'), 'SIGTERM or SIGINT stops in order, a second one hurries; SIGHUP restarts Mathesar on the held socket.'),
+  define('status [--json]', 'Show every task and service, the URL, and what is wrong.', () => import('./status.ts'), 'Exit code 0 when all is ready, else 1.'),
+  define('health', 'Say in one line whether all is ready; the HEALTHCHECK.', () => import('./health.ts'), 'Exit code 0 when all is ready, else 1.'),
+  define('logs [UNIT] [-f] [-n LINES]', 'Show the last log lines, of one unit or of all.', () => import('./logs.ts'), '-n LINES  how many events, 100 when not given\n-f        go on with new ones until Ctrl-C'),
+  service('start', 'Start a service that was stopped.'),
+  service('stop', 'Stop a service until `supervisor start` or the next start of the container.'),
+  service('restart', 'Restart a service; Mathesar refuses no connection meanwhile.'),
+  define('psql [ARGUMENT…]', "Open psql on Mathesar's internal database, as its superuser when it is the embedded one.", () => import('./psql.ts'), '', true),
+  define('manage [ARGUMENT…]', "Run Django's manage.py as Mathesar's user.", () => import('./manage.ts'), 'For instance: supervisor manage changepassword admin', true),
+  define('bake', 'Make the cluster template and the list of migrations, while an image is built.', () => import('./bake.ts')),
+  define('version', 'Show the version.', () => import('./version.ts')),
+  define('help', 'Show this list.', () => import('./help.ts')),
+]
+
+export const findCommand = (name: string): CliCommand | undefined =>
+  commands.find((command) => command.name === (name === '--help' || name === '-h' ? 'help' : name === '--version' ? 'version' : name))

@@ -1,0 +1,20 @@
+import { existsSync } from 'node:fs'
+import type { Paths } from '../units/context.ts'
+
+const folderOf = (program: string, folders: readonly string[]): string | undefined => folders.find((folder) => folder !== '' && existsSync(`${folder}/${program}`))
+
+/** Where things are: the image's places, or those that SUPERVISOR_… variables name outside an image. */
+export const readPaths = (env: Readonly<Record<string, string | undefined>>): Paths => {
+  const path = (env.PATH ?? '').split(':')
+  return {
+    data: env.SUPERVISOR_DATA ?? '/var/lib/mathesar',
+    run: env.SUPERVISOR_RUN ?? '/run/mathesar',
+    app: env.SUPERVISOR_APP ?? '/code',
+    share: env.SUPERVISOR_SHARE ?? '/usr/local/share/supervisor',
+    gunicornConfig: env.SUPERVISOR_GUNICORN_CONFIG ?? '/etc/mathesar/gunicorn.conf.py',
+    postgresBin: env.SUPERVISOR_POSTGRES_BIN ?? folderOf('postgres', ['/usr/lib/postgresql/17/bin', ...path]),
+    pythonBin: env.SUPERVISOR_PYTHON_BIN ?? '/usr/local/bin',
+  }
+}
+
+export const controlSocket = (paths: Pick<Paths, 'run'>): string => `${paths.run}/control/supervisor.sock`

@@ -1,0 +1,18 @@
+/** Signals that the daemon answers. PID 1 is deaf to a signal without a handler, so they are caught before anything else happens. */
+const names = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH'] as const
+export type CaughtSignal = (typeof names)[number]
+
+/** Catches signals from now on, and keeps them until somebody listens. */
+export const catchSignals = () => {
+  const early: CaughtSignal[] = []
+  let listener = (signal: CaughtSignal): void => void early.push(signal)
+  for (const name of names) process.on(name, () => listener(name))
+  return {
+    listen: (next: (signal: CaughtSignal) => void): void => {
+      listener = next
+      for (const signal of early.splice(0)) next(signal)
+    },
+  }
+}
+
+export type Signals = ReturnType<typeof catchSignals>

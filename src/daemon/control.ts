@@ -1,0 +1,78 @@
+import { chmodSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { renderStatus } from '../core/status.ts'
+import { SupervisorError, toSupervisorError } from '../errors.ts'
+import type { Log } from '../system/log.ts'
+import type { Supervisor } from './supervisor.ts'
+
+const requestLimitMs = 10_000
+const connectionLimit = 64
+
+type Deps = { readonly supervisor: Supervisor; readonly log: Pick<Log, 'tail' | 'follow'>; readonly now: () => number }
+
+const statusOf = (error: SupervisorError): number => (error.code === 'UNIT_UNKNOWN' ? 404 : error.code === 'USAGE' ? 409 : 500)
+
+const send = (response: ServerResponse, code: number, type: string, body: string): void => {
+  response.writeHead(code, { 'content-type': type, 'content-length': Buffer.byteLength(body) }).end(body)
+}
+
+/**
+ * The control protocol, HTTP on a unix socket in a folder that only the supervisor's user may enter:
+ *
+ *   GET  /v1/status[?format=text]              the status; 200 when ready, else 503, the same body
+ *   GET  /v1/health                            one line; 200 when ready, else 503
+ *   GET  /v1/logs?unit=NAME&lines=N&follow=1   text; with follow it goes on until either side ends it
+ *   POST /v1/services/NAME/{start,stop,restart}  waits for the outcome: {"name", "state"}
+ *
+ * Errors are {"code", "message", "hint"}. A request may take 10 s and 8 KiB of headers; bodies are ignored.
+ */
+export const handleControl = ({ supervisor, log, now }: Deps) => async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+  request.resume()
+  const url = new URL(request.url ?? '/', 'http://supervisor')
+  const route = `${request.method} ${url.pathname}`
+  const json = (code: number, body: unknown): void => send(response, code, 'application/json', `${JSON.stringify(body)}\n`)
+  try {
+    if (route === 'GET /v1/status') {
+      const status = supervisor.status()
+      const code = status.ready ? 200 : 503
+      return url.searchParams.get('format') === 'text' ? send(response, code, 'text/plain', renderStatus(status, now())) : json(code, status)
+    }
+    if (route === 'GET /v1/health') {
+      const { ready, phase, problems } = supervisor.status()
+      return send(response, ready ? 200 : 503, 'text/plain', ready ? 'ready\n' : `not ready (${phase})${problems.map(({ unit, message }) => `; ${unit}: ${message.split('\n')[0]}`).join('')}\n`)
+    }
+    if (route === 'GET /v1/logs') {
+      const unit = url.searchParams.get('unit') ?? undefined
+      const asked = Number(url.searchParams.get('lines') ?? 100)
+      if (unit !== undefined && unit !== 'supervisor' && !supervisor.status().units.some(({ name }) => name === unit)) throw new SupervisorError('UNIT_UNKNOWN', `cannot find a unit named ${unit.slice(0, 80)}`)
+      const tail = log.tail(unit, Number.isInteger(asked) && asked > 0 ? Math.min(asked, 10_000) : 100).join('')
+      if (!url.searchParams.has('follow')) return send(response, 200, 'text/plain', tail)
+      response.writeHead(200, { 'content-type': 'text/plain' }).write(tail)
+      // A follower that does not read is cut off: nothing is kept for it.
+      const unfollow = log.follow((name, text) => { if ((unit === undefined || name === unit) && !response.write(text) && response.writableLength > 1_000_000) response.destroy() })
+      response.once('close', unfollow)
+      return
+    }
+    const [, name, action] = /^POST \/v1\/services\/([\w-]{1,80})\/(start|stop|restart)$/.exec(route) ?? []
+    if (name !== undefined) return json(200, { name, state: await supervisor.control(action as 'start' | 'stop' | 'restart', name) })
+    throw new SupervisorError('UNIT_UNKNOWN', `cannot answer ${route.slice(0, 80)}`)
+  } catch (thrown) {
+    const error = toSupervisorError(thrown)
+    if (!response.headersSent) json(statusOf(error), { code: error.code, message: error.message, hint: error.hint })
+  }
+}
+
+/** Listens on the socket; whatever lay there belongs to a supervisor that is gone. */
+export const startControl = (path: string, deps: Deps): Promise<Server> =>
+  new Promise((resolve, reject) => {
+    rmSync(path, { force: true })
+    const handle = handleControl(deps)
+    const server = createServer({ headersTimeout: requestLimitMs, requestTimeout: requestLimitMs, maxHeaderSize: 8192, connectionsCheckingInterval: 5000 }, (request, response) => void handle(request, response))
+    server.maxConnections = connectionLimit
+    server.on('clientError', (_, socket) => socket.destroy())
+    server.once('error', reject)
+    server.listen(path, () => {
+      chmodSync(path, 0o600)
+      resolve(server)
+    })
+  })

@@ -1,0 +1,226 @@
+import { criticalPath, dependenciesOf } from '../core/graph.ts'
+import { inWords, type Outcome } from '../core/outcome.ts'
+import type { Problem, Status, UnitStatus } from '../core/status.ts'
+import type { TaskUnit, Unit, UnitState } from '../core/unit.ts'
+import { SupervisorError, toSupervisorError } from '../errors.ts'
+import { createService, type Service } from './service.ts'
+
+type TaskRecord = { state: UnitState; since: number; startedMs?: number; endedMs?: number; detail: string | null }
+
+export type SupervisorDeps<Context> = {
+  readonly units: readonly Unit<Context>[]
+  readonly context: Context
+  readonly service: Pick<Parameters<typeof createService<Context>>[1], 'start' | 'random' | 'now' | 'log'> & {
+    readonly lines: (unit: string) => ((line: string) => void) & { readonly flush: () => void }
+    readonly tail: (unit: string, count: number) => readonly string[]
+  }
+  readonly describe: () => Pick<Status, 'url' | 'supervisor' | 'database'>
+  readonly memoryOf: (pid: number) => number | null
+  readonly startedAt: number
+  /** Stops in order once all units are up: for making the cluster template. */
+  readonly stopWhenUp: boolean
+  readonly onReady: (status: Status) => void
+}
+
+/** Walks the graph: starts each unit as soon as what it needs is there, and stops all of them in the reverse order. */
+export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
+  const { units, context, service: serviceDeps } = deps
+  const { now, log } = serviceDeps
+  const tasks = new Map<string, TaskRecord>()
+  const services = new Map<string, Service<Context>>()
+  const timings = new Map<string, { startedMs: number; endedMs: number }>()
+  const boot = new AbortController()
+  let phase: Status['phase'] = 'booting'
+  let readyAfterMs: number | null = null
+  let failure: SupervisorError | undefined
+  let stopping: Promise<void> | undefined
+  let end: (error: SupervisorError | undefined) => void
+  /** Resolves when everything is down: with the error that the container ends with, or nothing for an ordered stop. */
+  const ended = new Promise<SupervisorError | undefined>((resolve) => { end = resolve })
+
+  const skipReason = (unit: Unit<Context>): string | undefined => unit.skip?.(context)
+
+  for (const unit of units) {
+    const record: TaskRecord = { state: skipReason(unit) === undefined ? 'waiting' : 'skipped', since: now(), detail: skipReason(unit) ?? null }
+    tasks.set(unit.name, record)
+    if (unit.kind === 'service' && record.state === 'waiting') {
+      services.set(unit.name, createService(unit, {
+        ...serviceDeps, context, lines: serviceDeps.lines(unit.name), onChange: noteReady,
+        onGiveUp: (outcome) => fail(crashLoop(unit.name, outcome)),
+      }))
+    }
+  }
+
+  function crashLoop(name: string, outcome: Outcome | undefined): SupervisorError {
+    const tail = serviceDeps.tail(name, 10).map((line) => `  ${line.trimEnd()}`).join('\n')
+    return new SupervisorError('SERVICE_CRASH_LOOP', `${name} died ${services.get(name)!.state.failures} times in a row: it ${outcome ? inWords(outcome) : 'never became ready'}; its last lines:\n${tail}`)
+  }
+
+  function fail(error: SupervisorError): void {
+    failure ??= error
+    void stop()
+  }
+
+  const runTask = async (unit: TaskUnit<Context>): Promise<void> => {
+    const record = tasks.get(unit.name)!
+    const startedMs = now()
+    Object.assign(record, { state: 'running', since: startedMs, startedMs })
+    try {
+      await unit.run(context, boot.signal)
+      Object.assign(record, { state: 'done', since: now(), endedMs: now(), detail: null })
+      timings.set(unit.name, { startedMs, endedMs: now() })
+      log('debug', `${unit.name} done in ${now() - startedMs} ms`)
+    } catch (thrown) {
+      Object.assign(record, { state: boot.signal.aborted ? 'stopped' : 'failed', since: now(), detail: boot.signal.aborted ? null : (thrown as Error).message })
+      throw thrown
+    }
+  }
+
+  const runService = async (unit: Unit<Context> & { kind: 'service' }, opened: Promise<unknown>): Promise<void> => {
+    const service = services.get(unit.name)!
+    const startedMs = now()
+    service.start()
+    await opened
+    boot.signal.throwIfAborted()
+    unit.open?.(context)
+    await Promise.race([service.reached('ready'), aborted])
+    boot.signal.throwIfAborted()
+    timings.set(unit.name, { startedMs, endedMs: now() })
+  }
+
+  const aborted = new Promise<void>((resolve) => boot.signal.addEventListener('abort', () => resolve(), { once: true }))
+
+  const start = async (): Promise<void> => {
+    const up = new Map<string, Promise<unknown>>()
+    const after = (names: readonly string[]): Promise<unknown> => Promise.all(names.map((name) => up.get(name)))
+    for (const unit of units) {
+      const run = async (): Promise<void> => {
+        await after(unit.needs)
+        boot.signal.throwIfAborted()
+        if (tasks.get(unit.name)!.state === 'skipped') return
+        if (unit.kind === 'task') return await runTask(unit)
+        const opened = after(unit.servesAfter ?? [])
+        opened.catch(() => {}) // The unit that failed reports it.
+        await runService(unit, opened)
+      }
+      const promise = run()
+      promise.catch((thrown) => { if (!boot.signal.aborted) fail(toSupervisorError(thrown)) })
+      up.set(unit.name, promise)
+    }
+    await Promise.all(up.values()).catch(() => {})
+    if (boot.signal.aborted) return
+    if (deps.stopWhenUp) return void (await stop())
+    phase = 'running'
+    noteReady()
+  }
+
+  function noteReady(): void {
+    if (phase !== 'running' || readyAfterMs !== null || !isReady()) return
+    readyAfterMs = now() - deps.startedAt
+    deps.onReady(status())
+  }
+
+  const isReady = (): boolean => phase === 'running' && [...services.values()].every((service) => service.state.name === 'ready')
+
+  /** Stops every service after those that depend on it. May be called in any phase, and again: then it hurries. */
+  function stop(): Promise<void> {
+    if (stopping) return stopping
+    phase = 'stopping'
+    boot.abort()
+    const down = new Map<string, Promise<void>>()
+    const reversed = [...units].reverse()
+    for (const unit of reversed) {
+      const dependents = reversed.filter((other) => dependsOn(other.name, unit.name)).map((other) => down.get(other.name))
+      down.set(unit.name, Promise.all(dependents).then(() => services.get(unit.name)?.stop()))
+    }
+    stopping = Promise.all(down.values()).then(() => {
+      const postgres = services.get('postgres')
+      const outcome = postgres?.lastOutcome
+      const unclean = failure === undefined && postgres !== undefined && outcome !== undefined && outcome.code !== 0
+      end(failure ?? (unclean ? new SupervisorError('STOP_NOT_CLEAN', `Postgres did not shut down cleanly: it ${inWords(outcome)}`) : undefined))
+    })
+    return stopping
+  }
+
+  const byName = new Map(units.map((unit) => [unit.name, unit]))
+  const dependsOn = (name: string, on: string): boolean => dependenciesOf(byName.get(name)!).some((dependency) => dependency === on || dependsOn(dependency, on))
+
+  const hurry = (): void => {
+    const running = [...services.values()].filter((service) => service.pid !== null)
+    const dependents = running.filter((service) => service.unit.name !== 'postgres')
+    if (dependents.length > 0) for (const service of dependents) service.hurry()
+    else for (const service of running) service.signal('SIGQUIT') // Immediate shutdown: Postgres recovers at its next start.
+  }
+
+  const serviceNamed = (name: string): Service<Context> => {
+    const service = services.get(name)
+    if (!service) throw new SupervisorError('UNIT_UNKNOWN', `cannot find a service named ${name}: there is ${[...services.keys()].join(', ')}`)
+    return service
+  }
+
+  const unitStatus = (unit: Unit<Context>): UnitStatus => {
+    const record = tasks.get(unit.name)!
+    const service = services.get(unit.name)
+    const timing = timings.get(unit.name)
+    const pid = service?.pid ?? null
+    return {
+      name: unit.name, kind: unit.kind, does: unit.does,
+      state: service?.state.name ?? record.state,
+      since: new Date(service?.since ?? record.since).toISOString(),
+      pid, restarts: service?.restarts ?? 0,
+      memoryBytes: pid === null ? null : deps.memoryOf(pid),
+      lastExit: service?.lastOutcome ? inWords(service.lastOutcome) : null,
+      detail: record.detail ?? (service && service.state.name !== 'ready' && service.lastProbe ? service.lastProbe : null),
+      tookMs: timing ? timing.endedMs - timing.startedMs : null,
+    }
+  }
+
+  const problems = (list: readonly UnitStatus[]): Problem[] => [
+    ...(failure ? [{ unit: list.find((unit) => unit.state === 'failed')?.name ?? 'supervisor', code: failure.code, message: failure.message, hint: failure.hint }] : []),
+    ...list.filter((unit) => unit.kind === 'service' && (unit.state === 'unready' || unit.state === 'backoff' || (unit.state === 'stopped' && phase === 'running')))
+      .map((unit) => ({
+        unit: unit.name, code: null, message: `is ${unit.state}${unit.detail ?? unit.lastExit ? `: ${unit.detail ?? unit.lastExit}` : ''}`,
+        hint: unit.state === 'stopped' ? `Type \`supervisor start ${unit.name}\`.` : `Type \`supervisor logs ${unit.name}\`.`,
+      })),
+  ]
+
+  const status = (): Status => {
+    const list = units.map(unitStatus)
+    const path = readyAfterMs === null ? [] : criticalPath(units, (name) => timings.get(name))
+    let previousEnd = deps.startedAt
+    return {
+      version: 1, phase, ready: isReady(), ...deps.describe(),
+      boot: { readyAfterMs, criticalPath: path.map((unit) => {
+        const { endedMs } = timings.get(unit)!
+        const tookMs = endedMs - previousEnd
+        previousEnd = endedMs
+        return { unit, tookMs }
+      }) },
+      units: list,
+      problems: problems(list),
+    }
+  }
+
+  return {
+    start, stop, hurry, status, ended, fail,
+    get isStopping() { return stopping !== undefined },
+    get isReady() { return isReady() },
+    detail: (unit: string, text: string | null): void => { tasks.get(unit)!.detail = text },
+    signalService: (name: string, signal: NodeJS.Signals): void => void services.get(name)?.signal(signal),
+    /** Carries out a person's wish; resolves with the state that was reached. */
+    control: async (action: 'start' | 'stop' | 'restart', name: string): Promise<UnitState> => {
+      const service = serviceNamed(name)
+      if (phase !== 'running') throw new SupervisorError('USAGE', `cannot ${action} ${name} while ${phase}`, { hint: 'Wait until `supervisor status` says ready.' })
+      if (action === 'stop') await service.stop()
+      else {
+        const restarted = service.restarts
+        service[action]()
+        if (action === 'restart') await service.reached('starting', 'failed')
+        if (action === 'restart' || service.restarts !== restarted) await service.reached('ready', 'failed', 'stopped')
+      }
+      return service.state.name
+    },
+  }
+}
+
+export type Supervisor = Omit<ReturnType<typeof createSupervisor<never>>, never>

@@ -11,7 +11,7 @@ const listMigrations = `
 import django, json
 django.setup()
 from django.db.migrations.loader import MigrationLoader
-print(json.dumps(sorted(f"{app}.{name}" for app, name in MigrationLoader(None, ignore_no_initial=True).disk_migrations)))
+print(json.dumps(sorted(f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations)))
 `
 
 /** Boots into a scratch volume up to the migrations, stops in order, and packs the data directory: what a first boot unpacks. */

@@ -3,6 +3,7 @@ import { pipeline } from 'node:stream/promises'
 import { constants, createZstdCompress } from 'node:zlib'
 import { execa } from 'execa'
 import { SupervisorError } from '../errors.ts'
+import { bootstrapPassword } from '../units/context.ts'
 import { runDaemon } from './daemon.ts'
 import { readPaths } from './paths.ts'
 import { catchSignals } from './signals.ts'
@@ -19,6 +20,9 @@ export const run = async (): Promise<number> => {
   const paths = readPaths(process.env)
   const scratch = '/tmp/bake'
   const env = { ...process.env, SUPERVISOR_DATA: scratch, SUPERVISOR_RUN: `${scratch}/run`, SUPERVISOR_SHARE: `${scratch}/share`, SECRET_KEY: 'used-while-baking-and-never-again' }
+  // Each installation replaces this password before anything but the supervisor can connect.
+  mkdirSync(`${scratch}/secrets`, { recursive: true, mode: 0o700 })
+  writeFileSync(`${scratch}/secrets/postgres_password`, bootstrapPassword)
   const exitCode = await runDaemon(catchSignals(), env, { until: 'migrations' })
   if (exitCode !== 0) throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)
   mkdirSync(paths.share, { recursive: true })

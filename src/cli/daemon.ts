@@ -43,7 +43,7 @@ const openControl = async (paths: Paths, deps: Parameters<typeof startControl>[1
     files.makeFolder(paths.run, 0o755)
     files.makeFolder(control, 0o700)
   } catch (cause) {
-    throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${paths.run} as user ${process.getuid!()}: ${(cause as Error).message}`, { cause, hint: `Give the container a folder for sockets: \`--tmpfs ${paths.run}\`.` })
+    throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${paths.run} as user ${process.getuid!()}: ${(cause as Error).message}`, { cause, hint: `Give the container a folder for sockets that this user may write: \`--tmpfs ${paths.run}\`.` })
   }
   return await startControl(controlSocket(paths), deps)
 }
@@ -95,7 +95,8 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     give: (path, user, mode) => {
       const { uid, gid, mode: before } = statSync(path)
       if (user && (uid !== user.uid || gid !== user.gid)) chownSync(path, user.uid, user.gid)
-      if ((before & 0o7777) !== mode) chmodSync(path, mode)
+      // A folder that somebody else owns, such as a tmpfs of the platform, serves as it is.
+      if ((before & 0o7777) !== mode && [0, uid].includes(process.getuid!())) chmodSync(path, mode)
     },
     lock: (path) => kernel.tryLock(openSync(path, 'w', 0o600)),
     listenTcp: (address, port) => kernel.listenTcp(address, port, 2048, closeSync),

@@ -20,6 +20,7 @@ const settingsFile = (context: Context): string => {
     timezone: 'UTC',
     max_connections: '100',
     max_wal_size: '1GB',
+    jit: 'off', // The image leaves LLVM out.
     ...fitPostgres(context.machine),
   }
   return Object.entries(parameters).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`).join('')

@@ -2,7 +2,7 @@ import type { Client } from 'pg'
 import type { TaskUnit } from '../core/unit.ts'
 import { scramVerifier } from '../core/scram.ts'
 import { SupervisorError } from '../errors.ts'
-import { appRole, asSuperuser, connectionOf, type Context, internalDatabase } from './context.ts'
+import { appRole, asSuperuser, connectionOf, type Context, internalDatabase, inVolume } from './context.ts'
 
 /** Gives this installation's own password to the superuser, unless it has it. */
 const setPassword = async (client: Client, password: string): Promise<void> => {
@@ -22,6 +22,10 @@ const prepareEmbedded = (context: Context): Promise<void> =>
       await client.query(`ALTER ROLE ${appRole} SET createrole_self_grant = 'set, inherit'`)
     }
     if (!(await exists('SELECT 1 FROM pg_database WHERE datname = $1', internalDatabase))) await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
+  }).catch((cause) => {
+    if ((cause as { code?: string }).code !== '28P01') throw cause
+    const path = `${inVolume(context.paths).secrets}/postgres_password`
+    throw new SupervisorError('SECRETS_MISSING', `cannot log in to the embedded Postgres: ${path} is not its password`, { cause, hint: `Put ${path} back from a backup, or start once as root, which sets a new one.` })
   })
 
 const codeOf = (error: unknown): string => {

@@ -26,7 +26,11 @@ export const postgres: ServiceUnit<Context> = {
     // Line 8 of the lock file tells the phase (miscadmin.h, PM_STATUS_*) without a refused connection in the log.
     const phase = context.files.readIfThere(`${inVolume(context.paths).cluster}/postmaster.pid`)?.split('\n')[7]?.trim()
     if (phase !== 'ready') return phase === undefined ? 'it has not begun' : `it is ${phase}`
-    await asSuperuser(context, 'postgres', (client) => client.query('SELECT 1'))
+    try {
+      await asSuperuser(context, 'postgres', (client) => client.query('SELECT 1'))
+    } catch (error) {
+      if ((error as { code?: string }).code !== '28P01') throw error // A wrong password: the server is up, and `database` says what is wrong.
+    }
     return undefined
   },
 }

@@ -7,6 +7,8 @@ graceful_timeout = timeout  # the supervisor has the shorter limits when it stop
 worker_tmp_dir = '/dev/shm'  # heartbeat files: writable also where the root is read-only
 preload_app = True  # import once; the workers share the memory
 
+# With a logconfig gunicorn logs each request: only where somebody asks for it.
+access_level = 'INFO' if 'access-log' in os.environ.get('GUNICORN_CMD_ARGS', '') else 'WARNING'
 logconfig_dict = {
     'version': 1,
     'disable_existing_loggers': False,
@@ -15,7 +17,7 @@ logconfig_dict = {
     'root': {'handlers': ['stderr'], 'level': 'INFO'},
     'loggers': {
         'gunicorn.error': {'handlers': ['stderr'], 'level': 'INFO', 'propagate': False},
-        'gunicorn.access': {'handlers': ['stderr'], 'level': 'INFO', 'propagate': False},
+        'gunicorn.access': {'handlers': ['stderr'], 'level': access_level, 'propagate': False},
     },
 }
 
@@ -24,6 +26,6 @@ def post_worker_init(worker):
     """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF."""
     gate = os.environ.get('MATHESAR_GATE_FD')
     while gate and worker.alive and os.getppid() == worker.ppid:
-        if select.select([int(gate)], [], [], 1)[0]:
+        if select.select([int(gate)], [], [], 0.2)[0]:
             return
         worker.notify()  # else the arbiter takes us for hung

@@ -7,7 +7,7 @@ const levels: Readonly<Record<string, Level>> = {
   WARNING: 'warn',
   ERROR: 'error', CRITICAL: 'error', FATAL: 'error', PANIC: 'error',
 }
-const header = /^(?:\[[^\]]*\] ?)*\[?([A-Z]+[1-5]?)\b\]?:?\s+/
+const header = /^(?:\[[^\]]*\] ?)*?\[?([A-Z]+[1-5]?)\b\]?:?\s+/
 const continues = /^(?:\s|(?:\[\d+\] )?(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LOCATION): |Traceback \(|During handling of |The above exception was |$)/
 
 /**
@@ -29,6 +29,7 @@ export const createLineAssembler = () => {
     const isContinuation = continues.test(line)
     if (pending && (isContinuation || inTraceback)) {
       pending.lines.push(line)
+      if (line.startsWith('Traceback (')) pending.level = 'error'
       // The first line of a traceback that is not indented names the exception and ends it, unless another one follows.
       inTraceback = line.startsWith('Traceback (') || (inTraceback && isContinuation)
       return []
@@ -57,7 +58,7 @@ export const createRedactor = () => {
     add: (secret: string | undefined): void => { if (secret && secret.length >= 6) for (const form of [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)]) secrets.add(form) },
     redact: (text: string): string => {
       let clean = text
-      for (const secret of secrets) if (clean.includes(secret)) clean = clean.replaceAll(secret, '[redacted]')
+      for (const secret of [...secrets].sort((a, b) => b.length - a.length)) if (clean.includes(secret)) clean = clean.replaceAll(secret, '[redacted]')
       return clean
     },
   }

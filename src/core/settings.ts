@@ -87,6 +87,7 @@ export const readSettings = (env: Readonly<Record<string, string | undefined>>, 
         throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause })
       }
     }
+    if (text === '') throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: ${path} is empty`)
     const why = whyInvalid(name, text!)
     if (why !== undefined) throw new SupervisorError('SETTING_INVALID', `cannot use ${name}: ${why}`)
     return { value: text, source: path === undefined ? 'environment' : 'file' }
@@ -106,9 +107,12 @@ const fromUrl = (text: string): Database => {
   if (!/^postgres(ql)?:$/.test(url.protocol)) return refuse('it does not begin with postgres://')
   const decode = (part: string): string => { try { return decodeURIComponent(part) } catch { return refuse('it holds a % that begins no escape') } }
   const name = decode(url.pathname.slice(1))
-  const host = url.searchParams.get('host') ?? decode(url.hostname)
+  const host = url.searchParams.get('host') ?? decode(url.hostname).replace(/^\[(.*)\]$/, '$1')
   if (!host || !name || !url.username) return refuse(`it lacks ${[!host && 'a host', !name && 'a database', !url.username && 'a user'].filter(Boolean).join(' and ')}`)
-  return { kind: 'external', host, port: Number(url.port || 5432), name, user: decode(url.username), password: decode(url.password) || undefined, sslmode: url.searchParams.get('sslmode') ?? undefined }
+  const sslmode = url.searchParams.get('sslmode') ?? undefined
+  const why = sslmode === undefined ? undefined : whyInvalid('POSTGRES_SSLMODE', sslmode)
+  if (why !== undefined) return refuse(`sslmode ${why}`)
+  return { kind: 'external', host, port: Number(url.port || 5432), name, user: decode(url.username), password: decode(url.password) || undefined, sslmode }
 }
 
 /** Which database the settings mean. A partial set is an error that names what is missing, never a silent empty database. */

@@ -18,6 +18,11 @@ type Deps<Context> = {
   readonly onGiveUp: (outcome: Outcome | undefined) => void
 }
 
+const levels: Partial<Record<ServiceState['name'], 'debug' | 'warn'>> = { starting: 'debug', stopping: 'debug', unready: 'warn', backoff: 'warn', failed: 'warn' }
+
+/** What a timer belongs to: a further wish to stop must not put off the kill. */
+const keyOf = (state: ServiceState): string => `${state.name} ${state.failures} ${state.name === 'stopping' && state.killed}`
+
 /** One service kept up: it feeds events to the pure machine of `core/lifecycle.ts` and carries out the effects. */
 export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Context>) => {
   const { context, now } = deps
@@ -37,13 +42,13 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
     const { state: after, effects } = nextStep(state, event, policy)
     state = after
     if (after.name !== before.name) since = now()
-    if (after !== before) {
+    if (keyOf(after) !== keyOf(before)) {
       clearTimeout(timer)
       const next = timerOf(after, policy, deps.random())
       if (next) timer = setTimeout(() => send(next.event), next.afterMs)
     }
     if (after.name !== before.name) {
-      deps.log(after.name === 'backoff' || after.name === 'failed' || after.name === 'unready' ? 'warn' : after.name === 'starting' || after.name === 'stopping' ? 'debug' : 'info', `${unit.name} is ${after.name}${after.name === 'backoff' ? `: it ${lastOutcome ? inWords(lastOutcome) : 'did not become ready'} (failure ${after.failures} of ${policy.giveUpAfter})` : after.name === 'unready' ? `: ${lastProbe}` : ''}`)
+      deps.log(levels[after.name] ?? 'info', `${unit.name} is ${after.name}${reasonFor(after)}`)
     }
     for (const effect of effects) carryOut(effect)
     if (after !== before) {
@@ -52,9 +57,19 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
     }
   }
 
+  const reasonFor = (next: ServiceState): string => {
+    if (next.name === 'unready') return `: ${lastProbe}`
+    if (next.name === 'backoff') return `: it ${lastOutcome ? inWords(lastOutcome) : 'could not be started'} (failure ${next.failures} of ${policy.giveUpAfter})`
+    return ''
+  }
+
   const carryOut = (effect: Effect): void => {
     switch (effect) {
-      case 'spawn': return void spawn()
+      case 'spawn':
+        return void spawn().catch((error: Error) => {
+          deps.log('error', `cannot start ${unit.name}: ${error.message}`)
+          send('exited')
+        })
       case 'terminate': return running?.signal(policy.stopSignal)
       case 'kill':
         deps.log('warn', `${unit.name} did not end within ${policy.graceMs} ms: it is killed`)

@@ -76,7 +76,8 @@ export const createLog = (sink: { readonly write: (text: string) => void }, form
   const followers = new Set<(unit: string, text: string) => void>()
 
   const emit = (unit: string, event: LogEvent, fields?: Readonly<Record<string, unknown>>): void => {
-    const text = redactor.redact(formatEvent(format, new Date(), unit, event, fields))
+    // Before the lines get their prefixes, which would hide a secret of several lines; and after, for the fields.
+    const text = redactor.redact(formatEvent(format, new Date(), unit, { ...event, text: redactor.redact(event.text) }, fields))
     sink.write(text)
     const tail = tails.get(unit) ?? tails.set(unit, []).get(unit)!
     let size = (sizes.get(unit) ?? 0) + text.length

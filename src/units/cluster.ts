@@ -104,6 +104,7 @@ export const cluster: TaskUnit<Context> = {
     if (version === undefined) {
       files.remove(folder)
       await create(context, folder, signal)
+      context.made.freshCluster = true
     }
     give(folder, identities.postgres, 0o700)
     await clearStaleLock(context, folder, signal)

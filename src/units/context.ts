@@ -52,7 +52,7 @@ export type Context = {
   /** The environment that the container was started with. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Filled by the tasks, read by what needs them. */
-  readonly made: { secretKey?: string; postgresPassword?: string; listener?: number; gate?: { readonly read: number; write: number | undefined } }
+  readonly made: { secretKey?: string; postgresPassword?: string; freshCluster?: boolean; listener?: number; gate?: { readonly read: number; write: number | undefined } }
   readonly log: (level: LogEvent['level'], message: string) => void
   readonly addSecret: (secret: string | undefined) => void
   readonly detail: (unit: string, text: string | null) => void
@@ -79,11 +79,12 @@ export const bootstrapPassword = 'bootstrap'
 
 export const asSuperuser = async <T>(context: Context, database: string, use: (client: Client) => Promise<T>): Promise<T> => {
   const config = { host: inRun(context.paths).postgresSocket, user: 'postgres', database }
+  const { freshCluster, postgresPassword } = context.made
   try {
-    return await context.withClient({ ...config, password: context.made.postgresPassword ?? bootstrapPassword }, use)
+    return await context.withClient({ ...config, password: freshCluster || postgresPassword === undefined ? bootstrapPassword : postgresPassword }, use)
   } catch (error) {
-    // A cluster fresh from the template still has the template's password; nothing but us can reach it then.
-    if ((error as { code?: string }).code !== '28P01') throw error
+    // A boot that was cut off may have left the template's password; nothing but us can reach the cluster then.
+    if (freshCluster || (error as { code?: string }).code !== '28P01') throw error
     return await context.withClient({ ...config, password: bootstrapPassword }, use)
   }
 }

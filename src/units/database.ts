@@ -16,6 +16,7 @@ const setPassword = async (client: Client, password: string): Promise<void> => {
 const prepareEmbedded = (context: Context): Promise<void> =>
   asSuperuser(context, 'postgres', async (client) => {
     await setPassword(client, context.made.postgresPassword!)
+    context.made.freshCluster = false
     const exists = async (query: string, name: string): Promise<boolean> => (await client.query(query, [name])).rowCount === 1
     if (!(await exists('SELECT 1 FROM pg_roles WHERE rolname = $1', appRole))) {
       await client.query(`CREATE ROLE ${appRole} LOGIN CREATEDB CREATEROLE`)

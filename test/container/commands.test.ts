@@ -1,0 +1,151 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { browse, cleanUp, cleanUpAfterEach, describeContainer, docker, start, until, type Box } from '../helpers/docker.ts'
+
+describeContainer('the commands in a running container', () => {
+  let box: Box
+  beforeAll(async () => {
+    box = await start({ env: { SAMPLE_APP_TEST: '1' } })
+    await box.ready()
+  })
+  afterAll(cleanUp)
+
+  it('status says ready with exit code 0, as a table and as JSON of version 1', async () => {
+    const text = await box.supervisor('status')
+    expect(text.exitCode).toBe(0)
+    expect(text.stdout).toMatch(new RegExp(`^Mathesar: ready at http://localhost:${box.port}\n`))
+    expect(text.stdout).toMatch(/\npostgres +service +ready /)
+    expect(text.stdout).toMatch(/Boot: ready after \d+ ms; critical path in ms: .*mathesar \d+/)
+    const json = await box.status()
+    expect(json).toMatchObject({ exitCode: 0, version: 1, phase: 'running', ready: true, database: 'embedded', problems: [], supervisor: { pid: 1, droppedLogLines: 0 } })
+    expect(json.units.map(({ name }) => name).sort()).toEqual(['cluster', 'database', 'listener', 'mathesar', 'migrations', 'postgres', 'secrets', 'volume'])
+    for (const name of ['postgres', 'mathesar']) expect(json.units.find((unit) => unit.name === name)).toMatchObject({ state: 'ready', restarts: 0, pid: expect.any(Number), memoryBytes: expect.any(Number) })
+  })
+
+  it('health says ready with exit code 0', async () => {
+    expect(await box.supervisor('health')).toMatchObject({ exitCode: 0, stdout: 'ready' })
+  })
+
+  it('logs -n shows so many events, of one unit if asked', async () => {
+    const { exitCode, stdout } = await box.supervisor('logs', '-n', '3')
+    expect(exitCode).toBe(0)
+    expect(stdout).not.toBe('')
+    const ofPostgres = await box.supervisor('logs', 'postgres', '-n', '2')
+    expect(ofPostgres.exitCode).toBe(0)
+    expect(ofPostgres.stdout.trim().split('\n')).toHaveLength(2)
+    for (const line of ofPostgres.stdout.trim().split('\n')) expect(line).toContain('postgres')
+    expect((await box.supervisor('logs', '-n', 'x')).exitCode).toBe(2)
+    expect(await box.supervisor('logs', 'nothing')).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('nothing') })
+  })
+
+  it('restart mathesar under the load of 16 clients fails no request', async () => {
+    const { pid } = await box.unit('mathesar')
+    let running = true
+    let answered = 0
+    const failures: string[] = []
+    const clients = Array.from({ length: 16 }, async () => {
+      while (running) {
+        try {
+          const { status } = await browse(box).get('/auth/login/')
+          if (status === 302) answered++
+          else failures.push(`answer ${status}`)
+        } catch (error) {
+          failures.push(String((error as Error).cause ?? error))
+        }
+      }
+    })
+    await until('the load is on', () => answered > 50)
+    for (let round = 0; round < 2; round++) expect(await box.supervisor('restart', 'mathesar')).toMatchObject({ exitCode: 0, stdout: 'mathesar is ready' })
+    const sofar = answered
+    await until('the load is answered after it', () => answered > sofar + 50)
+    running = false
+    await Promise.all(clients)
+    expect(failures).toEqual([])
+    expect((await box.unit('mathesar')).pid).not.toBe(pid)
+  })
+
+  it('stop keeps a service down, which status says with exit code 1, and start brings it back', async () => {
+    expect(await box.supervisor('stop', 'mathesar')).toMatchObject({ exitCode: 0, stdout: 'mathesar is stopped' })
+    const { exitCode, stdout } = await box.supervisor('status')
+    expect(exitCode).toBe(1)
+    expect(stdout).toMatch(/mathesar +service +stopped/)
+    expect(stdout).toContain('supervisor start mathesar')
+    expect((await box.supervisor('health')).exitCode).toBe(1)
+    expect(await box.supervisor('start', 'mathesar')).toMatchObject({ exitCode: 0, stdout: 'mathesar is ready' })
+    expect((await box.supervisor('health')).exitCode).toBe(0)
+  })
+
+  it('psql opens the internal database', async () => {
+    expect(await box.supervisor('psql', '-tAc', 'select 1, current_database()')).toMatchObject({ exitCode: 0, stdout: '1|mathesar_django' })
+    expect((await box.supervisor('psql', '-c', 'select nonsense')).exitCode).toBe(1)
+  })
+
+  it("manage runs Django's manage.py as the app's user", async () => {
+    expect(await box.supervisor('manage', 'check')).toMatchObject({ exitCode: 0 })
+    const who = await box.supervisor('manage', 'shell', '-c', "import os; print('uid', os.getuid())")
+    expect(who.stdout).toContain('uid 8000')
+    expect((await box.supervisor('manage', 'nonsense')).exitCode).not.toBe(0)
+  })
+
+  it('version and --help answer for each command', async () => {
+    expect(await box.supervisor('version')).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^supervisor \d+\.\d+\.\d+/) })
+    const help = await box.supervisor('--help')
+    expect(help.exitCode).toBe(0)
+    const commands = [...help.stdout.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name!)
+    expect(commands).toEqual(expect.arrayContaining(['run', 'status', 'health', 'logs', 'start', 'stop', 'restart', 'psql', 'manage', 'version']))
+    for (const name of commands) {
+      const { exitCode, stdout, stderr } = await box.supervisor(name, '--help')
+      expect(exitCode, `${name} --help: ${stderr}`).toBe(0)
+      expect(stdout, name).toMatch(/usage|help/i)
+    }
+  })
+
+  it('an unknown command is exit code 2, an unknown service 4, a missing one 2', async () => {
+    expect(await box.supervisor('dance')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('dance') })
+    expect(await box.supervisor('restart', 'dance')).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('postgres, mathesar') })
+    expect((await box.supervisor('restart')).exitCode).toBe(2)
+  })
+
+  it('refuses to talk to a user other than its own and root', async () => {
+    const { exitCode, stderr } = await docker('exec', '--user', 'mathesar', box.id, 'supervisor', 'status')
+    expect(exitCode).toBe(3)
+    expect(stderr).toContain('only its own user and root may')
+  })
+})
+
+describeContainer('the commands before and after', () => {
+  cleanUpAfterEach()
+
+  it('status and health answer while booting, with exit code 1', async () => {
+    const box = await start({ env: { SAMPLE_APP_BREAK: 'import-slow:3' } })
+    const booting = await until('status answers', async () => {
+      const answer = await box.supervisor('status', '--json')
+      return answer.stdout.startsWith('{') ? { exitCode: answer.exitCode, ...JSON.parse(answer.stdout) as object } : undefined
+    })
+    expect(booting).toMatchObject({ exitCode: 1, version: 1, phase: 'booting', ready: false })
+    expect(await box.supervisor('status')).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^Mathesar: booting/) })
+    expect(await box.supervisor('health')).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('booting') })
+    expect((await box.supervisor('restart', 'mathesar')).stderr).toContain('while booting')
+    await box.ready()
+  })
+
+  it('status and health answer while stopping, with exit code 1, and the request in flight is answered', async () => {
+    const box = await start({ env: { SAMPLE_APP_TEST: '1' } })
+    await box.ready()
+    const slow = browse(box).get('/slow/?s=3')
+    slow.catch(() => {})
+    await until('a worker has the request', () => box.serves())
+    await box.signal('TERM')
+    const status = await box.status()
+    expect(status).toMatchObject({ exitCode: 1, version: 1, phase: 'stopping', ready: false })
+    expect(await box.supervisor('status')).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^Mathesar: stopping/) })
+    expect((await box.supervisor('health')).exitCode).toBe(1)
+    expect(await slow).toMatchObject({ status: 200 })
+    expect(await box.ended()).toBe(0)
+  })
+
+  it('status without a daemon is exit code 3', async () => {
+    const box = await start({ args: ['status'] })
+    expect(await box.ended()).toBe(3)
+    expect(await box.logs()).toContain('it is not running')
+  })
+})

@@ -1,0 +1,110 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { cleanUp, describeContainer, freePort, image, leanImage, makeAdmin, start, until, type Box } from '../helpers/docker.ts'
+
+const owner = 'owner'
+const password = 'pass w%rd/of:owner'
+
+describeContainer('an external database', () => {
+  let server: Box
+  let port: number
+  let count = 0
+
+  beforeAll(async () => {
+    port = await freePort()
+    server = await start({
+      env: { PGPASS_TEXT: password },
+      run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
+      args: ['-euc', `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; initdb -D /tmp/data -U ${owner} -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`],
+    })
+    await until('the server answers', async () => (await sql('postgres', 'select 1')).exitCode === 0)
+  })
+  afterAll(cleanUp)
+
+  const sql = (database: string, text: string) => server.sh(`PGPASSWORD="$PGPASS_TEXT" psql -h 127.0.0.1 -p ${port} -U ${owner} -d ${database} -tAc "${text}"`)
+  const newDatabase = async (): Promise<Record<string, string>> => {
+    const name = `fresh_${++count}`
+    expect((await sql('postgres', `create database ${name}`)).exitCode).toBe(0)
+    return { POSTGRES_HOST: '127.0.0.1', POSTGRES_PORT: String(port), POSTGRES_DB: name, POSTGRES_USER: owner, POSTGRES_PASSWORD: password }
+  }
+
+  it.each([['lean', leanImage], ['full', image]])('serves the %s image, and no embedded Postgres runs', async (_, name) => {
+    const box = await start({ image: name, env: await newDatabase() })
+    await box.ready()
+    await makeAdmin(box)
+    expect(await box.status()).toMatchObject({ database: 'external', ready: true })
+    expect(await box.unit('postgres')).toMatchObject({ state: 'skipped', pid: null })
+    expect((await box.sh('cat /proc/[0-9]*/comm')).stdout.split('\n')).not.toContain('postgres')
+    expect((await box.sh('ls /var/lib/mathesar')).stdout).not.toContain('postgres')
+    expect(await box.supervisor('psql', '-tAc', 'select current_user')).toMatchObject({ exitCode: 0, stdout: owner })
+    expect(await box.logs()).not.toContain(password)
+    expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it('is also named by DATABASE_URL', async () => {
+    const { POSTGRES_DB } = await newDatabase()
+    const box = await start({ image: leanImage, env: { DATABASE_URL: `postgres://${owner}:${encodeURIComponent(password)}@127.0.0.1:${port}/${POSTGRES_DB}` } })
+    await box.ready()
+    expect(await box.status()).toMatchObject({ database: 'external', ready: true })
+    expect(await box.logs()).not.toContain(password)
+    expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it('is migrated exactly once by two containers that start together, and both get ready', async () => {
+    const env = await newDatabase()
+    const boxes = await Promise.all([start({ image: leanImage, env }), start({ image: leanImage, env })])
+    await Promise.all(boxes.map((box) => box.ready()))
+    const logs = (await Promise.all(boxes.map((box) => box.logs()))).join('\n')
+    expect(logs.match(/running migrations/g)).toHaveLength(1)
+    expect((await sql(env.POSTGRES_DB!, 'select count(*) - count(distinct (app, name)) from django_migrations')).stdout).toBe('0')
+    for (const box of boxes) expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it('that nobody listens for is waited for, then exit code 50', async () => {
+    const box = await start({ image: leanImage, env: { ...await newDatabase(), POSTGRES_PORT: String(await freePort()), DATABASE_WAIT_TIMEOUT: '1' } })
+    expect(await box.ended()).toBe(50)
+    expect(await box.logs()).toContain('exit code 50 (DATABASE_UNREACHABLE)')
+  })
+
+  it('that comes up later is waited for', async () => {
+    const env = await newDatabase()
+    await server.signal('STOP')
+    try {
+      const box = await start({ image: leanImage, env })
+      await until('it waits', async () => (await box.status().catch(() => undefined))?.units.some(({ name, state }) => name === 'database' && state === 'running'))
+      await server.signal('CONT')
+      await box.ready()
+    } finally {
+      await server.signal('CONT')
+    }
+  })
+
+  it('that refuses the password is exit code 51 at once', async () => {
+    const box = await start({ image: leanImage, env: { ...await newDatabase(), POSTGRES_PASSWORD: 'wrong' } })
+    expect(await box.ended()).toBe(51)
+    expect(await box.logs()).toContain('exit code 51 (DATABASE_REFUSED)')
+  })
+
+  it('that a newer image migrated is exit code 52, is not changed, and works again once mended', async () => {
+    const env = await newDatabase()
+    const box = await start({ image: leanImage, env })
+    await box.ready()
+    await makeAdmin(box)
+    expect((await box.stop()).exitCode).toBe(0)
+    const rows = async (): Promise<string> => (await sql(env.POSTGRES_DB!, 'select id, app, name from django_migrations order by id; select username from mathesar_user')).stdout
+    expect((await sql(env.POSTGRES_DB!, "insert into django_migrations (app, name, applied) values ('mathesar', '9999_future', now())")).exitCode).toBe(0)
+    const before = await rows()
+    await box.startAgain()
+    expect(await box.ended()).toBe(52)
+    expect(await box.logs()).toContain('mathesar.9999_future')
+    expect(await rows()).toBe(before)
+    await sql(env.POSTGRES_DB!, "delete from django_migrations where name = '9999_future'")
+    await box.startAgain()
+    await box.ready()
+  })
+
+  it('whose migrations fail is exit code 53', async () => {
+    const box = await start({ image: leanImage, env: { ...await newDatabase(), SAMPLE_APP_BREAK: 'settings' } })
+    expect(await box.ended()).toBe(53)
+    expect(await box.logs()).toContain('exit code 53 (MIGRATIONS_FAILED)')
+  })
+})

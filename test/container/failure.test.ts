@@ -1,0 +1,69 @@
+import { expect, it } from 'vitest'
+import { browse, cleanUpAfterEach, describeContainer, start, until, type Box } from '../helpers/docker.ts'
+
+const kill = async (box: Box, pid: number | null): Promise<void> => {
+  const { exitCode, stderr } = await box.sh(`kill -9 ${pid}`)
+  expect(exitCode, stderr).toBe(0)
+}
+
+describeContainer('a service that is killed', () => {
+  cleanUpAfterEach()
+
+  it('comes back when it is Postgres, and Mathesar lives on', async () => {
+    const box = await start()
+    await box.ready()
+    const mathesar = await box.unit('mathesar')
+    const { pid } = await box.unit('postgres')
+    await kill(box, pid)
+    const postgres = await until('Postgres is back', async () => {
+      const unit = await box.unit('postgres')
+      return unit.state === 'ready' && unit.pid !== pid && unit
+    })
+    expect(postgres).toMatchObject({ restarts: 1, lastExit: expect.stringContaining('SIGKILL') })
+    await until('the container is ready', async () => (await box.status()).ready)
+    expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302 })
+    expect(await box.unit('mathesar')).toMatchObject({ pid: mathesar.pid, restarts: 0, state: 'ready' })
+    expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it("comes back when it is gunicorn's master", async () => {
+    const box = await start()
+    await box.ready()
+    const postgres = await box.unit('postgres')
+    const { pid } = await box.unit('mathesar')
+    await kill(box, pid)
+    const mathesar = await until('Mathesar is back', async () => {
+      const unit = await box.unit('mathesar')
+      return unit.state === 'ready' && unit.pid !== pid && unit
+    })
+    expect(mathesar).toMatchObject({ restarts: 1, lastExit: expect.stringContaining('SIGKILL') })
+    expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302 })
+    expect(await box.unit('postgres')).toMatchObject({ pid: postgres.pid, restarts: 0 })
+    expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it("is replaced by gunicorn when it is one of its workers", async () => {
+    const box = await start({ env: { SAMPLE_APP_TEST: '1', WEB_CONCURRENCY: '1' } })
+    await box.ready()
+    const worker = async (): Promise<{ pid: number; ppid: number }> => JSON.parse((await browse(box).get('/pid/')).text) as { pid: number; ppid: number }
+    const { pid, ppid } = await worker()
+    await kill(box, pid)
+    await until('another worker answers', async () => (await worker().catch(() => ({ pid }))).pid !== pid)
+    expect(await box.status()).toMatchObject({ ready: true })
+    expect(await box.unit('mathesar')).toMatchObject({ pid: ppid, restarts: 0, state: 'ready' })
+    expect((await box.stop()).exitCode).toBe(0)
+  })
+})
+
+describeContainer('a crash loop', () => {
+  cleanUpAfterEach()
+
+  it('ends the container with exit code 10, and the last lines name Mathesar and show its traceback', async () => {
+    const box = await start({ env: { SAMPLE_APP_BREAK: 'settings' } })
+    expect(await box.ended()).toBe(10)
+    const last = (await box.logs()).split('\n').slice(-15).join('\n')
+    expect(last).toContain('exit code 10 (SERVICE_CRASH_LOOP): mathesar died')
+    expect(last).toMatch(/File "\/code\/config\/.*", line \d+/)
+    expect(last).toMatch(/\w+Error|Exception/)
+  })
+})

@@ -1,0 +1,79 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { execa } from 'execa'
+import { expect, it } from 'vitest'
+import { browse, cleanUpAfterEach, clusterState, describeContainer, newVolume, start, until } from '../helpers/docker.ts'
+
+describeContainer('SIGTERM in each phase of the first boot', () => {
+  cleanUpAfterEach()
+
+  it.each(Array.from({ length: 16 }, (_, step) => step * 100))('stops in order %i ms after docker run, and the next boot works on that volume', async (afterMs) => {
+    const volume = await newVolume()
+    const box = await start({ volume })
+    await delay(afterMs)
+    const { exitCode, ms } = await box.stop()
+    expect(exitCode, await box.logs()).toBe(0)
+    expect(ms).toBeLessThan(8000)
+    await box.startAgain()
+    await box.ready()
+    expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302, location: '/complete_installation/' })
+    expect((await box.stop()).exitCode).toBe(0)
+    expect(await clusterState(volume)).toBe('shut down')
+  })
+})
+
+describeContainer('a stop', () => {
+  cleanUpAfterEach()
+
+  it('with a client connected is clean, takes under 8 s and answers the request in flight, 20 times of 20', async () => {
+    const volume = await newVolume()
+    const box = await start({ volume, env: { SAMPLE_APP_TEST: '1' } })
+    for (let round = 0; round < 20; round++) {
+      if (round > 0) await box.startAgain()
+      await box.ready()
+      let client: Promise<unknown>
+      if (round % 2 === 0) {
+        client = browse(box).get('/slow/?s=1').then(({ status }) => expect(status).toBe(200))
+        client.catch(() => {})
+        await until('a worker has the request', () => box.serves())
+      } else {
+        const psql = execa('docker', ['exec', box.id, 'supervisor', 'psql', '-Atc', 'select $$open$$', '-c', 'select pg_sleep(60)'], { reject: false, buffer: false })
+        client = psql
+        await until('psql is connected', async () => (await box.supervisor('psql', '-tAc', "select 1 from pg_stat_activity where query like '%pg_sleep(60)'  and pid <> pg_backend_pid()")).stdout === '1')
+      }
+      const { exitCode, ms } = await box.stop()
+      expect(exitCode, `round ${round}: ${await box.logs()}`).toBe(0)
+      expect(ms).toBeLessThan(8000)
+      await client
+      expect(await clusterState(volume)).toBe('shut down')
+    }
+  }, 240_000)
+
+  it('hurries on a second signal', async () => {
+    const volume = await newVolume()
+    const box = await start({ volume, env: { SAMPLE_APP_TEST: '1', STOP_GRACE_PERIOD: '100' } })
+    await box.ready()
+    browse(box).get('/slow/?s=25').catch(() => {})
+    await until('a worker has the request', () => box.serves())
+    const began = Date.now()
+    await box.signal('TERM')
+    await until('it is stopping', async () => (await box.status()).phase === 'stopping')
+    await box.signal('TERM')
+    expect(await box.ended()).toBe(0)
+    expect(Date.now() - began).toBeLessThan(8000)
+    expect(await clusterState(volume)).toBe('shut down')
+  })
+
+  it('is also asked for by SIGINT, and SIGHUP restarts Mathesar alone', async () => {
+    const box = await start()
+    await box.ready()
+    const before = await box.status()
+    await box.signal('HUP')
+    await until('Mathesar was restarted', async () => {
+      const { units, ready } = await box.status()
+      return ready && units.find(({ name }) => name === 'mathesar')!.pid !== before.units.find(({ name }) => name === 'mathesar')!.pid
+    })
+    expect((await box.unit('postgres')).pid).toBe(before.units.find(({ name }) => name === 'postgres')!.pid)
+    await box.signal('INT')
+    expect(await box.ended()).toBe(0)
+  })
+})

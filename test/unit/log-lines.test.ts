@@ -1,0 +1,145 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { createLineAssembler, createRedactor, formatEvent, type LogEvent } from '../../src/core/log-lines.ts'
+
+const eventsOf = (text: string): LogEvent[] => {
+  const assembler = createLineAssembler()
+  return [...text.split('\n').flatMap((line) => assembler.feed(line)), ...assembler.flush()]
+}
+
+describe('the level of a line', () => {
+  test.each([
+    ['INFO Starting gunicorn 23.0.0', 'info'],
+    ['WARNING x', 'warn'],
+    ['CRITICAL WORKER TIMEOUT (pid:9)', 'error'],
+    ['[2026-10-01 10:00:00 +0000] [7] [INFO] Booting worker with pid: 9', 'info'],
+    ['[2026-10-01 10:00:00 +0000] [7] [ERROR] x', 'error'],
+    ['[2026-10-01 10:00:00 +0000] [7] [CRITICAL] WORKER TIMEOUT (pid:9)', 'error'],
+    ['[2026-10-01 10:00:00 +0000] [7] [DEBUG] GET /auth/login/', 'debug'],
+    ['[2026-10-01 10:00:00 +0000] [7] [WARNING] Worker with pid 9 was terminated due to signal 9', 'warn'],
+    ['ERROR django.request: Internal Server Error: /boom/', 'error'],
+    ['WARNING django.request: Not Found: /x', 'warn'],
+    ['[12] LOG:  database system is ready to accept connections', 'info'],
+    ['[12] FATAL:  password authentication failed for user "postgres"', 'error'],
+    ['[12] PANIC:  could not write', 'error'],
+    ['[12] WARNING:  there is no transaction in progress', 'warn'],
+    ['[12] ERROR:  relation "x" does not exist', 'error'],
+    ['[12] DEBUG1:  x', 'debug'],
+    ['[12] NOTICE:  x', 'info'],
+    ['Traceback (most recent call last):', 'error'],
+    ['plain words', 'info'],
+    ['GET /x 200', 'info'],
+    ['ERRORS were found', 'info'],
+    ['', undefined],
+  ])('%j is %s', (line, level) => {
+    expect(eventsOf(line).map((event) => event.level)).toEqual(level === undefined ? [] : [level])
+  })
+})
+
+describe('lines that belong together', () => {
+  test('are one event with DETAIL, HINT and STATEMENT of Postgres', () => {
+    expect(eventsOf('[12] ERROR:  duplicate key\n[12] DETAIL:  Key (id)=(1) already exists.\n[12] STATEMENT:  INSERT INTO t\n\tVALUES (1)\n[12] LOG:  next')).toEqual([
+      { level: 'error', text: '[12] ERROR:  duplicate key\n[12] DETAIL:  Key (id)=(1) already exists.\n[12] STATEMENT:  INSERT INTO t\n\tVALUES (1)' },
+      { level: 'info', text: '[12] LOG:  next' },
+    ])
+  })
+
+  const traceback = 'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    g()\nValueError: x'
+  const chained = `${traceback}\n\nDuring handling of the above exception, another exception occurred:\n\n${traceback}\n\nThe above exception was the direct cause of the following exception:\n\n${traceback}`
+
+  test('are one event with a traceback; the line after it is another', () => {
+    expect(eventsOf(`ERROR django.request: Internal Server Error: /boom/\n${traceback}\nINFO next`)).toEqual([
+      { level: 'error', text: `ERROR django.request: Internal Server Error: /boom/\n${traceback}` },
+      { level: 'info', text: 'INFO next' },
+    ])
+  })
+
+  test('are one event with a chain of tracebacks; the line after it is another', () => {
+    expect(eventsOf(`ERROR django.request: Internal Server Error: /boom/\n${chained}\nINFO next`)).toEqual([
+      { level: 'error', text: `ERROR django.request: Internal Server Error: /boom/\n${chained}` },
+      { level: 'info', text: 'INFO next' },
+    ])
+  })
+
+  test('are one event for a traceback without a line before it', () => {
+    expect(eventsOf(`${chained}\nINFO next`)).toEqual([{ level: 'error', text: chained }, { level: 'info', text: 'INFO next' }])
+  })
+
+  test('never hide a traceback at the level of an ordinary line before it', () => {
+    expect(eventsOf(`INFO Booting worker with pid: 9\n${traceback}`).at(-1)?.level).toBe('error')
+  })
+
+  test('wait for a further line until they are flushed', () => {
+    const assembler = createLineAssembler()
+    expect(assembler.waiting).toBe(false)
+    expect(assembler.feed('INFO a')).toEqual([])
+    expect(assembler.waiting).toBe(true)
+    expect(assembler.feed('INFO b')).toEqual([{ level: 'info', text: 'INFO a' }])
+    expect(assembler.flush()).toEqual([{ level: 'info', text: 'INFO b' }])
+    expect(assembler.waiting).toBe(false)
+    expect(assembler.flush()).toEqual([])
+  })
+
+  test('are never lost, whatever they are', () => {
+    const line = fc.oneof(fc.string().map((text) => text.replace(/[\r\n]/g, '')), fc.constantFrom('', '  indented', 'INFO x', 'Traceback (most recent call last):', '[1] DETAIL:  y', 'ValueError: z'))
+    fc.assert(fc.property(fc.array(line), (lines) => {
+      const visible = (text: string): string[] => text.split('\n').map((each) => each.trimEnd()).filter((each) => each !== '')
+      expect(eventsOf(lines.join('\n')).flatMap(({ text }) => visible(text))).toEqual(visible(lines.join('\n')))
+    }))
+  })
+})
+
+describe('an event', () => {
+  const time = new Date('2026-10-01T10:00:00.123Z')
+
+  test('is text with the same prefix on each line', () => {
+    expect(formatEvent('text', time, 'mathesar', { level: 'warn', text: 'a\n  b' })).toBe('2026-10-01T10:00:00.123Z warn  mathesar   a\n2026-10-01T10:00:00.123Z warn  mathesar     b\n')
+  })
+
+  test('is one line of JSON with its fields', () => {
+    const line = formatEvent('json', time, 'postgres', { level: 'error', text: 'a\n"b"' }, { pid: 7 })
+    expect(line).toBe('{"time":"2026-10-01T10:00:00.123Z","level":"error","unit":"postgres","msg":"a\\n\\"b\\"","pid":7}\n')
+    expect(JSON.parse(line)).toEqual({ time: time.toISOString(), level: 'error', unit: 'postgres', msg: 'a\n"b"', pid: 7 })
+  })
+})
+
+describe('a secret', () => {
+  const redactorOf = (...secrets: (string | undefined)[]) => {
+    const redactor = createRedactor()
+    for (const secret of secrets) redactor.add(secret)
+    return redactor
+  }
+
+  test('is redacted everywhere', () => {
+    expect(redactorOf('hunter2').redact('a hunter2 b hunter2')).toBe('a [redacted] b [redacted]')
+  })
+
+  test('is redacted as JSON and in a URL', () => {
+    const { redact } = redactorOf('p"w\\d/@é')
+    expect(redact(`msg ${JSON.stringify({ password: 'p"w\\d/@é' })}`)).toBe('msg {"password":"[redacted]"}')
+    expect(redact(`postgres://u:${encodeURIComponent('p"w\\d/@é')}@db/m`)).toBe('postgres://u:[redacted]@db/m')
+  })
+
+  test('of several lines is redacted in JSON', () => {
+    expect(redactorOf('{\n"key": 1\n}').redact(formatEvent('json', new Date(0), 'x', { level: 'info', text: 'is {\n"key": 1\n}' }))).toContain('"msg":"is [redacted]"')
+  })
+
+  test('with signs of patterns is taken literally', () => {
+    expect(redactorOf('a.*b$&c').redact('axxb a.*b$&c')).toBe('axxb [redacted]')
+  })
+
+  test('too short to be told from ordinary text is left alone', () => {
+    expect(redactorOf('abc', '', undefined).redact('abc')).toBe('abc')
+  })
+
+  test('that begins with another is redacted whole', () => {
+    expect(redactorOf('hunter2', 'hunter2-and-more').redact('hunter2-and-more')).toBe('[redacted]')
+  })
+
+  test('is never in what comes out, in any form', () => {
+    fc.assert(fc.property(fc.string({ minLength: 6, maxLength: 40 }), (secret) => {
+      const { redact } = redactorOf(secret)
+      for (const form of [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)]) expect(redact(form)).toBe('[redacted]')
+    }))
+  })
+})

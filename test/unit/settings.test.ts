@@ -1,0 +1,206 @@
+import { describe, expect, test } from 'vitest'
+import { databaseOf, probeHost, readSettings, settingNames, settingOf, settingsTable, type SettingName, whyInvalid } from '../../src/core/settings.ts'
+import { SupervisorError } from '../../src/errors.ts'
+
+const noFile = (path: string): string => { throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' }) }
+const read = (env: Record<string, string | undefined>, files: Record<string, string> = {}) => readSettings(env, (path) => files[path] ?? noFile(path))
+const database = (env: Record<string, string>) => databaseOf(read(env))
+
+const failureOf = (act: () => unknown): SupervisorError => {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof SupervisorError) return error
+    throw error
+  }
+  throw new Error('nothing was thrown')
+}
+
+describe('settings', () => {
+  test('have their defaults when nothing is given', () => {
+    const values = read({})
+    for (const name of settingNames) expect(values[name]).toEqual({ value: settingOf(name).default, source: 'default' })
+    expect(values.PORT.value).toBe('8000')
+    expect(values.STOP_GRACE_PERIOD.value).toBe('10')
+  })
+
+  test.each(settingNames.filter((name) => settingOf(name).default !== undefined))('%s has a default that it accepts', (name) => {
+    expect(whyInvalid(name, settingOf(name).default!)).toBeUndefined()
+  })
+
+  test('come from the environment', () => {
+    expect(read({ PORT: '8001' }).PORT).toEqual({ value: '8001', source: 'environment' })
+  })
+
+  test('count an empty variable as not given', () => {
+    expect(read({ PORT: '', PORT_FILE: '' }).PORT).toEqual({ value: '8000', source: 'default' })
+  })
+
+  test('hold each secret to be one', () => {
+    const secret = settingNames.filter((name) => settingOf(name).secret)
+    expect(secret).toEqual(settingNames.filter((name) => /PASSWORD|SECRET|DICT|DATABASE_URL/.test(name)))
+  })
+
+  test('are in the table by upper-case names with a sentence', () => {
+    for (const [name, { does }] of Object.entries(settingsTable)) {
+      expect(name).toMatch(/^[A-Z][A-Z_]*$/)
+      expect(does).toMatch(/\.$/)
+    }
+  })
+})
+
+describe('a value', () => {
+  test.each<[SettingName, string, string]>([
+    ['PORT', 'http', '"http" is not a whole number from 1 to 65535'],
+    ['PORT', '0', '"0" is not a whole number from 1 to 65535'],
+    ['PORT', '65536', '"65536" is not a whole number from 1 to 65535'],
+    ['PORT', '-1', '"-1" is not'],
+    ['PORT', '8000.5', '"8000.5" is not'],
+    ['PORT', '0x50', '"0x50" is not'],
+    ['PORT', ' 80', '" 80" is not'],
+    ['PORT', '80\n', 'control character'],
+    ['STOP_GRACE_PERIOD', '1', 'from 2 to 3600'],
+    ['WEB_CONCURRENCY', '65', 'from 1 to 64'],
+    ['DEBUG', 'yes', '"yes" is neither true nor false'],
+    ['DEBUG', 'TRUE', '"TRUE" is neither'],
+    ['LOG_FORMAT', 'xml', '"xml" is none of text, json'],
+    ['LOG_LEVEL', 'INFO', '"INFO" is none of debug, info, warn, error'],
+    ['POSTGRES_SSLMODE', 'on', '"on" is none of disable, allow,'],
+    ['ALLOWED_HOSTS', 'a.org,,b.org', 'has an empty item'],
+    ['ALLOWED_HOSTS', 'a.org, ', 'has an empty item'],
+    ['PUBLIC_URL', 'mathesar.example.org', 'is no http or https address'],
+    ['PUBLIC_URL', 'ftp://example.org', 'is no http or https address'],
+    ['PUBLIC_URL', 'https://', 'is no http or https address'],
+    ['POSTGRES_DB', 'a\0b', 'holds a zero byte'],
+  ])('%s=%j is refused: %s', (name, text, why) => {
+    expect(whyInvalid(name, text)).toContain(why)
+    const failure = failureOf(() => read({ [name]: text }))
+    expect(failure.code).toBe('SETTING_INVALID')
+    expect(failure.message).toContain(`cannot use ${name}: `)
+  })
+
+  test.each<[SettingName, string]>([
+    ['PORT', '1'], ['PORT', '65535'], ['DATABASE_WAIT_TIMEOUT', '0'],
+    ['DEBUG', 'true'], ['DEBUG', 'True'], ['DEBUG', 't'], ['DEBUG', 'f'],
+    ['LOG_FORMAT', 'json'], ['POSTGRES_SSLMODE', 'verify-full'],
+    ['ALLOWED_HOSTS', '*'], ['ALLOWED_HOSTS', 'a.org, b.org'],
+    ['PUBLIC_URL', 'https://mathesar.example.org/'], ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
+  ])('%s=%j is accepted', (name, text) => {
+    expect(whyInvalid(name, text)).toBeUndefined()
+  })
+
+  test.each(settingNames.filter((name) => settingOf(name).secret))('of the secret %s is in no message', (name) => {
+    const failure = failureOf(() => databaseOf(read({ [name]: 'hunter2-\0-hunter2' })))
+    expect(`${failure.message} ${failure.hint}`).not.toContain('hunter2')
+  })
+})
+
+describe('NAME_FILE', () => {
+  test('gives the value, less one newline at its end', () => {
+    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\n' }).SECRET_KEY).toEqual({ value: 'key', source: 'file' })
+    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\r\n' }).SECRET_KEY.value).toBe('key')
+    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': ' key ' }).SECRET_KEY.value).toBe(' key ')
+  })
+
+  test('is checked like the variable', () => {
+    expect(failureOf(() => read({ PORT_FILE: '/p' }, { '/p': 'http' })).message).toBe('cannot use PORT: "http" is not a whole number from 1 to 65535')
+  })
+
+  test('that cannot be read is named with its reason', () => {
+    const failure = failureOf(() => read({ SECRET_KEY_FILE: '/gone' }))
+    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', 'cannot use SECRET_KEY_FILE: cannot read /gone: ENOENT'])
+  })
+
+  test('of an empty file never gives an empty value', () => {
+    let value: string | undefined
+    try {
+      value = read({ SECRET_KEY_FILE: '/k' }, { '/k': '\n' }).SECRET_KEY.value
+    } catch (error) {
+      expect((error as SupervisorError).code).toBe('SETTING_INVALID')
+    }
+    expect(value).toBeUndefined()
+  })
+
+  test('beside the variable is refused without showing either', () => {
+    const failure = failureOf(() => read({ SECRET_KEY: 'hunter2', SECRET_KEY_FILE: '/k' }, { '/k': 'hunter3' }))
+    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', 'cannot use SECRET_KEY: SECRET_KEY and SECRET_KEY_FILE are both given'])
+    expect(failure.hint).toBe('Give only one of SECRET_KEY and SECRET_KEY_FILE.')
+  })
+})
+
+describe('the database', () => {
+  test('is the embedded one when nothing names another', () => {
+    expect(database({})).toEqual({ kind: 'embedded' })
+    expect(database({ POSTGRES_SSLMODE: 'require' })).toEqual({ kind: 'embedded' })
+  })
+
+  test('is the external one that the whole set names', () => {
+    expect(database({ POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u' })).toEqual({ kind: 'external', host: 'db', port: 5432, name: 'm', user: 'u', password: undefined, sslmode: undefined })
+    expect(database({ POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u', POSTGRES_PORT: '6543', POSTGRES_PASSWORD: 'p', POSTGRES_SSLMODE: 'require' }))
+      .toEqual({ kind: 'external', host: 'db', port: 6543, name: 'm', user: 'u', password: 'p', sslmode: 'require' })
+  })
+
+  test.each([
+    [{ POSTGRES_HOST: 'db' }, 'POSTGRES_HOST given, but not POSTGRES_DB, POSTGRES_USER'],
+    [{ POSTGRES_HOST: 'db', POSTGRES_DB: 'm' }, 'POSTGRES_HOST, POSTGRES_DB given, but not POSTGRES_USER'],
+    [{ POSTGRES_USER: 'u' }, 'POSTGRES_USER given, but not POSTGRES_HOST, POSTGRES_DB'],
+    [{ POSTGRES_PASSWORD: 'hunter2' }, 'POSTGRES_PASSWORD given, but not POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER'],
+    [{ POSTGRES_PORT: '5433' }, 'POSTGRES_PORT given, but not POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER'],
+  ])('of the partial set %j is an error that names what is missing', (env, why) => {
+    const failure = failureOf(() => database(env as Record<string, string>))
+    expect([failure.code, failure.message]).toEqual(['DATABASE_SETTINGS_PARTIAL', `cannot choose a database: ${why}`])
+  })
+
+  test('is never chosen between two that are both given', () => {
+    const failure = failureOf(() => database({ DATABASE_URL: 'postgres://u:hunter2@db/m', POSTGRES_HOST: 'db', POSTGRES_PASSWORD: 'hunter2' }))
+    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', 'cannot choose a database: DATABASE_URL and POSTGRES_HOST, POSTGRES_PASSWORD are both given'])
+  })
+})
+
+describe('DATABASE_URL', () => {
+  const external = { kind: 'external', host: 'db', port: 5432, name: 'm', user: 'u', password: undefined, sslmode: undefined }
+
+  test.each([
+    ['postgres://u@db/m', external],
+    ['postgresql://u@db/m', external],
+    ['postgres://u:p@db:6543/m', { ...external, port: 6543, password: 'p' }],
+    ['postgres://u:p@db/m?sslmode=require', { ...external, password: 'p', sslmode: 'require' }],
+    ['postgres://u%40x:p%3A%2F%25@db.example.org/m%20n', { ...external, host: 'db.example.org', user: 'u@x', password: 'p:/%', name: 'm n' }],
+    ['postgres://u@%2Frun%2Fpostgresql/m', { ...external, host: '/run/postgresql' }],
+    ['postgres://u@x/m?host=/run/postgresql', { ...external, host: '/run/postgresql' }],
+    ['postgres://u@10.0.0.7/m', { ...external, host: '10.0.0.7' }],
+    ['postgres://u@[fd00::7]:6543/m', { ...external, host: 'fd00::7', port: 6543 }],
+  ])('%s is understood', (url, expected) => {
+    expect(database({ DATABASE_URL: url })).toEqual(expected)
+  })
+
+  test.each([
+    ['hunter2', 'it is no URL'],
+    ['postgres://u:hunter2@db:port/m', 'it is no URL'],
+    ['mysql://u:hunter2@db/m', 'it does not begin with postgres://'],
+    ['postgres://db/hunter2', 'it lacks a user'],
+    ['postgres://u:hunter2@db', 'it lacks a database'],
+    ['postgres://u:hunter2@db/', 'it lacks a database'],
+    ['postgres:///hunter2', 'it lacks a host and a user'],
+    ['postgres://u:hunter2%@db/m', 'it holds a % that begins no escape'],
+  ])('%s is refused: %s', (url, why) => {
+    const failure = failureOf(() => database({ DATABASE_URL: url }))
+    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', `cannot use DATABASE_URL: ${why}`])
+    expect(failure.hint).not.toContain('hunter2')
+  })
+
+  test('holds its sslmode to the words of libpq', () => {
+    expect(failureOf(() => database({ DATABASE_URL: 'postgres://u:p@db/m?sslmode=verify_full' })).code).toBe('SETTING_INVALID')
+  })
+})
+
+test.each([
+  ['.localhost,127.0.0.1,[::1]', 'localhost'],
+  ['*', 'localhost'],
+  ['a.org,*', 'localhost'],
+  ['a.org,b.org', 'a.org'],
+  [' .a.org , b.org', 'a.org'],
+  ['[::1]', '[::1]'],
+])('with ALLOWED_HOSTS=%s the probe asks for %s', (hosts, host) => {
+  expect(probeHost(hosts)).toBe(host)
+})

@@ -20,7 +20,8 @@ const prepareEmbedded = (context: Context): Promise<void> =>
     const exists = async (query: string, name: string): Promise<boolean> => (await client.query(query, [name])).rowCount === 1
     if (!(await exists('SELECT 1 FROM pg_roles WHERE rolname = $1', appRole))) {
       await client.query(`CREATE ROLE ${appRole} LOGIN CREATEDB CREATEROLE`)
-      await client.query(`ALTER ROLE ${appRole} SET createrole_self_grant = 'set, inherit'`)
+      // From Postgres 16 on, whoever makes a role may otherwise not act as it.
+      if (await exists('SELECT 1 FROM pg_settings WHERE name = $1', 'createrole_self_grant')) await client.query(`ALTER ROLE ${appRole} SET createrole_self_grant = 'set, inherit'`)
     }
     if (!(await exists('SELECT 1 FROM pg_database WHERE datname = $1', internalDatabase))) await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
   }).catch((cause) => {

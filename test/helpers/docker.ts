@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { execa } from 'execa'
-import { afterEach, describe, vi } from 'vitest'
+import { afterEach, describe } from 'vitest'
 import type { Status } from '../../src/core/status.ts'
 
 /** Images built from the sample app; `test/fixtures/sample-app.Dockerfile` says how. */
@@ -10,8 +10,6 @@ export const image = process.env.TEST_IMAGE ?? 'mathesar-one:test'
 export const leanImage = process.env.TEST_IMAGE_LEAN ?? 'mathesar-one:test-lean'
 export const dataFolder = '/var/lib/mathesar'
 export const readyLimitMs = 30_000
-
-vi.setConfig({ testTimeout: 90_000, hookTimeout: 60_000 })
 
 export type Result = { readonly exitCode: number; readonly stdout: string; readonly stderr: string }
 
@@ -159,7 +157,7 @@ export const start = async (options: Options = {}) => {
           return answer.exitCode === 0
         }, limitMs)
       } catch (error) {
-        throw new Error(`${(error as Error).message}; health: ${answer?.stdout}${answer?.stderr}\n${await logs()}`)
+        throw new Error(`${(error as Error).message}; health: ${answer?.stdout}${answer?.stderr}\n${(await logs()).split('\n').slice(-40).join('\n')}`)
       }
     },
     /** `docker stop`, with how long it took. */

@@ -1,0 +1,158 @@
+import { execFileSync } from 'node:child_process'
+import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { request } from 'node:http'
+import { connect } from 'node:net'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type Daemon, makeVolume, missing, postgresBin, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
+
+if (missing) console.log(`integration tests of the supervisor: skipped, ${missing}`)
+
+const zombies = (parent: number): number => {
+  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean)
+  return children.filter((pid) => { try { return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')) } catch { return false } }).length
+}
+
+const clusterState = (volume: string): string =>
+  /state:\s+(.*)/.exec(execFileSync(`${postgresBin}/pg_controldata`, ['-D', join(volume, 'data/postgres')], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } }))![1]!
+
+describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and the sample app', () => {
+  let volume: string
+  const daemons: Daemon[] = []
+  const start = async (options?: Parameters<typeof startDaemon>[1]): Promise<Daemon> => {
+    const daemon = await startDaemon(volume, options)
+    daemons.push(daemon)
+    return daemon
+  }
+  beforeEach(() => { volume = makeVolume() })
+  afterEach(async () => {
+    for (const daemon of daemons.splice(0)) await daemon.end()
+    removeVolume(volume)
+  })
+
+  test('boots from nothing, stops in order, and boots again on what it left', async () => {
+    const first = await start()
+    await first.ready()
+    expect((await fetch(`${first.url}/auth/login/`, { redirect: 'manual' })).status).toBe(302)
+    const status = first.status()
+    expect(status).toMatchObject({ version: 1, ready: true, phase: 'running', database: 'embedded', problems: [] })
+    expect(status.boot.criticalPath.at(-1)?.unit).toBe('mathesar')
+    expect(first.cli('status').code).toBe(0)
+    first.signal('SIGTERM')
+    expect(await first.exited).toEqual({ code: 0, signal: null })
+    expect(clusterState(volume)).toBe('shut down')
+    const key = readFileSync(join(volume, 'data/secrets/secret_key'), 'utf8')
+    expect(first.output).not.toContain(key)
+
+    const second = await start()
+    await second.ready()
+    expect(readFileSync(join(volume, 'data/secrets/secret_key'), 'utf8')).toBe(key)
+    expect(second.output).not.toContain('not properly shut down')
+  })
+
+  test('stops with exit code 0 whenever SIGTERM comes during the first boot, and the next boot works', async () => {
+    for (const afterMs of [0, 60, 120, 250, 400, 700, 1000, 1400]) {
+      const daemon = await start()
+      await until('the handlers', () => daemon.output.includes('supervisor 0.'), 10_000)
+      await new Promise((resolve) => setTimeout(resolve, afterMs)) // The phase is what is tested: any will do.
+      daemon.signal('SIGTERM')
+      expect(await daemon.exited, `after ${afterMs} ms:\n${daemon.output}`).toEqual({ code: 0, signal: null })
+    }
+    await (await start()).ready()
+  })
+
+  test('brings back what is killed, and Postgres dying does not take Mathesar with it', async () => {
+    const daemon = await start()
+    await daemon.ready()
+    const unit = (name: string) => daemon.status().units.find((other) => other.name === name)!
+    const mathesar = unit('mathesar').pid
+    process.kill(unit('postgres').pid!, 'SIGKILL')
+    await until('Postgres to be ready again', () => unit('postgres').restarts === 1 && unit('postgres').state === 'ready')
+    expect(unit('mathesar').pid).toBe(mathesar)
+    process.kill(mathesar!, 'SIGKILL')
+    await until('Mathesar to be ready again', () => unit('mathesar').restarts === 1 && unit('mathesar').state === 'ready')
+    expect(unit('mathesar').lastExit).toContain('SIGKILL')
+  })
+
+  test('ends with exit code 10 when Mathesar cannot start, naming it and its last lines', async () => {
+    const daemon = await start({ env: { SAMPLE_APP_BREAK: 'settings', SUPERVISOR_SHARE: volume } })
+    writeFileSync(join(volume, 'migrations.json'), '[]') // Nothing to migrate: the failure is Mathesar's own.
+    expect(await daemon.exited).toEqual({ code: 10, signal: null })
+    expect(daemon.output).toMatch(/exit code 10 \(SERVICE_CRASH_LOOP\): mathesar died 8 times in a row/)
+    expect(clusterState(volume)).toBe('shut down')
+  })
+
+  test('leaves no zombie of 20,000 orphans and loses no exit status, as PID 1', async () => {
+    const daemon = await start({ asPid1: true })
+    await daemon.ready()
+    const shell = (script: string): string => execFileSync('nsenter', ['--target', String(daemon.pid()), '--pid', '--mount', 'sh', '-c', script], { encoding: 'utf8' })
+    for (let round = 0; round < 10; round++) shell('for i in $(seq 1000); do (sleep 0 &); (: &); done')
+    await until('no zombie', () => zombies(daemon.pid()) === 0)
+    expect(daemon.status().supervisor.reaped).toBeGreaterThan(9000)
+    const postgres = daemon.status().units.find(({ name }) => name === 'postgres')!.pid!
+    shell(`kill -9 ${postgres}`)
+    await until('the exit of Postgres to be seen', () => daemon.status().units.find(({ name }) => name === 'postgres')!.restarts === 1)
+    daemon.signal('SIGTERM')
+    expect((await daemon.exited).code).toBe(0)
+  })
+
+  test('goes on answering and stops in order while nobody reads its log, and counts what it dropped', async () => {
+    const daemon = await start({ readOutput: false, env: { SAMPLE_APP_TEST: '1' } })
+    daemon.child.stdout!.pause()
+    await until('ready', () => daemon.status().ready)
+    // Each failing request logs a traceback: more than the pipe and the buffer hold.
+    const flood = async (): Promise<void> => { for (let i = 0; i < 60; i++) await Promise.all(Array.from({ length: 16 }, () => fetch(`${daemon.url}/boom/`).then((response) => response.text()))) }
+    await flood()
+    const before = Date.now()
+    expect(daemon.cli('health').code).toBe(0)
+    expect(Date.now() - before).toBeLessThan(3000)
+    daemon.signal('SIGTERM')
+    expect(await daemon.exited).toEqual({ code: 0, signal: null })
+    daemon.child.stdout!.resume()
+  })
+
+  test('refuses the volume of another running supervisor, and cleans up after one that was killed', async () => {
+    const first = await start()
+    await first.ready()
+    const second = await start({ env: { SUPERVISOR_RUN: join(volume, 'run2') } })
+    expect((await second.exited).code).toBe(32)
+    expect(second.output).toContain('another supervisor uses it')
+    first.signal('SIGKILL')
+    await first.exited
+    const third = await start()
+    await third.ready() // The killed one left Postgres running.
+    expect(third.output).toContain('of an earlier supervisor still runs')
+  })
+
+  test('answers nonsense on the control socket with an error, and lives', async () => {
+    const daemon = await start()
+    await daemon.ready()
+    const socketPath = join(volume, 'run/control/supervisor.sock')
+    const raw = (bytes: Buffer): Promise<void> => new Promise((resolve) => { const socket = connect(socketPath, () => socket.end(bytes)); socket.on('error', () => {}); socket.resume(); socket.once('close', () => resolve()) })
+    for (let i = 0; i < 300; i++) await raw(Buffer.from(Array.from({ length: 1 + (i * 7919) % 3000 }, (_, j) => (i * 31 + j * 17) % 256)))
+    const ask = (method: string, path: string): Promise<number> => new Promise((resolve, reject) => request({ socketPath, method, path }, (response) => { response.resume(); resolve(response.statusCode!) }).once('error', reject).end())
+    expect(await ask('GET', '/v1/nothing')).toBe(404)
+    expect(await ask('POST', '/v1/services/nobody/restart')).toBe(404)
+    expect(await ask('GET', '/v1/logs?lines=-5&unit=../../etc/passwd')).toBe(404)
+    expect(await ask('DELETE', '//%%%')).toBeGreaterThanOrEqual(400)
+    expect(daemon.status().ready).toBe(true)
+  })
+
+  test('names what is wrong with the data and changes nothing', async () => {
+    const first = await start()
+    await first.ready()
+    await first.end()
+    const data = join(volume, 'data')
+    const version = readFileSync(join(data, 'postgres/PG_VERSION'), 'utf8')
+    const code = async (): Promise<number | null> => (await (await start()).exited).code
+    writeFileSync(join(data, 'postgres/PG_VERSION'), '9\n')
+    expect(await code()).toBe(33)
+    writeFileSync(join(data, 'postgres/PG_VERSION'), version)
+    const key = readFileSync(join(data, 'secrets/secret_key'))
+    rmSync(join(data, 'secrets/secret_key'))
+    expect(await code()).toBe(35)
+    expect(readdirSync(join(data, 'secrets'))).not.toContain('secret_key')
+    writeFileSync(join(data, 'secrets/secret_key'), key)
+    await (await start()).ready()
+  })
+})

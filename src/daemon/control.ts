@@ -28,10 +28,12 @@ const send = (response: ServerResponse, code: number, type: string, body: string
  */
 export const handleControl = ({ supervisor, log, now }: Deps) => async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
   request.resume()
-  const url = new URL(request.url ?? '/', 'http://supervisor')
-  const route = `${request.method} ${url.pathname}`
   const json = (code: number, body: unknown): void => send(response, code, 'application/json', `${JSON.stringify(body)}\n`)
   try {
+    const target = `http://supervisor${request.url}`
+    if (!URL.canParse(target)) throw new SupervisorError('UNIT_UNKNOWN', 'cannot answer: the path is none')
+    const url = new URL(target)
+    const route = `${request.method} ${url.pathname}`
     if (route === 'GET /v1/status') {
       const status = supervisor.status()
       const code = status.ready ? 200 : 503

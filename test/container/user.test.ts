@@ -46,8 +46,8 @@ describeContainer('root', () => {
     const box = await start()
     await box.ready()
     const uidOf = async (unit: string): Promise<string> => (await box.sh(`awk '/^(Uid|Gid|Groups|NoNewPrivs|CapEff):/ { $1 = $1; print }' /proc/${(await box.unit(unit)).pid}/status`)).stdout
-    expect(await uidOf('postgres')).toMatch(/Uid: 5432\nGid: 5432\nGroups:.* 5432\nCapEff: 0+\nNoNewPrivs: 1/)
-    expect(await uidOf('mathesar')).toMatch(/Uid: 8000\nGid: 8000\nGroups: 8000\nCapEff: 0+\nNoNewPrivs: 1/)
+    expect(await uidOf('postgres')).toMatch(/Uid: 5432 .*\nGid: 5432 .*\nGroups:.* 5432\nCapEff: 0+\nNoNewPrivs: 1/)
+    expect(await uidOf('mathesar')).toMatch(/Uid: 8000 .*\nGid: 8000 .*\nGroups: 8000\nCapEff: 0+\nNoNewPrivs: 1/)
     const asMathesar = (...argv: string[]) => box.exec('setpriv', '--reuid=mathesar', '--regid=mathesar', '--init-groups', '--no-new-privs', ...argv)
     expect(await asMathesar('psql', '-h', socket, '-U', 'mathesar', '-d', 'mathesar_django', '-tAc', 'select current_user')).toMatchObject({ exitCode: 0, stdout: 'mathesar' })
     expect(await asMathesar('psql', '-w', '-h', socket, '-U', 'postgres', '-tAc', 'select 1')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('authentication failed') })

@@ -173,6 +173,11 @@ export const start = async (options: Options = {}) => {
       const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}$`
       return (await exec('awk', `$2 ~ /${local}/ && $4 == "01" && $10 != 0`, '/proc/net/tcp')).stdout !== ''
     },
+    /** Whether PID 1 has a handler for the signal. */
+    catches: async (signal: number): Promise<boolean> => {
+      const caught = /^SigCgt:\s+([0-9a-f]+)/m.exec((await exec('cat', '/proc/1/status')).stdout)?.[1] ?? '0'
+      return (BigInt(`0x${caught}`) >> BigInt(signal - 1) & 1n) === 1n
+    },
     startAgain: async (): Promise<void> => void (await mustDocker('start', name)),
     remove: async (): Promise<void> => void (await mustDocker('rm', '--force', '--volumes', name)),
   }

@@ -39,10 +39,10 @@ RUN ldconfig \
 COPY rootfs/ /
 COPY --from=bundle /build/dist /usr/local/lib/supervisor
 # Any user may write below /var/lib/mathesar and /run/mathesar. The latter is in /dev/shm, which is writable
-# in every container, with --read-only too. Mathesar looks for its two optional files in /code: link them to the volume.
+# in every container, with --read-only too; a tmpfs mounted on /run gets the mode that /run has here. Mathesar looks for its two optional files in /code: link them to the volume.
 RUN python3 -m compileall -q config \
  && mkdir -p /usr/local/share/supervisor && mkdir -m 1777 /var/lib/mathesar \
- && ln -s /dev/shm/mathesar /run/mathesar \
+ && ln -s /dev/shm/mathesar /run/mathesar && chmod 1777 /run \
  && ln -s /var/lib/mathesar/config/sso.yml /var/lib/mathesar/config/file_storage.yml /code/
 # Everything copied must find its libraries here: the images that it comes from have more packages than this one.
 # Wheels bring libraries of their own in *.libs; nobody uses _tkinter, _dbm and _gdbm.

@@ -223,4 +223,4 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
   }
 }
 
-export type Supervisor = Omit<ReturnType<typeof createSupervisor<never>>, never>
+export type Supervisor = ReturnType<typeof createSupervisor<never>>

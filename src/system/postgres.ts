@@ -12,9 +12,3 @@ export const withClient = async <T>(config: ClientConfig, use: (client: Client) 
     await client.end().catch(() => {})
   }
 }
-
-/** The SQLSTATE of a refusal by the server, or the errno of a failed connection. */
-export const codeOf = (error: unknown): string | undefined => {
-  const { code, errors } = error as { code?: string; errors?: readonly { code?: string }[] }
-  return code ?? errors?.[0]?.code
-}

@@ -22,10 +22,23 @@ logconfig_dict = {
 }
 
 
+def check_itself(wsgi):
+    """What GET /auth/login/ answers here, asked of the application without a socket."""
+    from wsgiref.util import setup_testing_defaults
+    environ = {'PATH_INFO': '/auth/login/', 'HTTP_HOST': os.environ['MATHESAR_CHECK_HOST'], 'HTTP_USER_AGENT': 'supervisor'}
+    setup_testing_defaults(environ)
+    answer = {}
+    body = wsgi(environ, lambda status, headers, exc_info=None: answer.update(status=status, **dict(headers)))
+    getattr(body, 'close', lambda: None)()
+    return f"{answer['status'].split()[0]} {answer.get('Location', '')}\n"
+
+
 def post_worker_init(worker):
-    """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF."""
+    """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF. Until then, `?` asks for a check."""
     gate = os.environ.get('MATHESAR_GATE_FD')
     while gate and worker.alive and os.getppid() == worker.ppid:
         if select.select([int(gate)], [], [], 0.2)[0]:
-            return
+            if os.read(int(gate), 1) == b'':
+                return
+            os.write(int(os.environ['MATHESAR_ANSWER_FD']), check_itself(worker.wsgi).encode())
         worker.notify()  # else the arbiter takes us for hung

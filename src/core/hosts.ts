@@ -18,7 +18,7 @@ const itemsOf = (allowedHosts: string): string[] => allowedHosts.split(',').map(
 /** Whether Django takes the host (without its port): exactly, below a `.suffix` or at it, or by `*`. */
 export const isPermitted = (host: string, allowedHosts: string): boolean => {
   const asked = host.toLowerCase().replace(/\.$/, '')
-  return itemsOf(allowedHosts).map((item) => item.toLowerCase()).some((item) => item === '*' || item === asked || (item.startsWith('.') && (asked.endsWith(item) || asked === item.slice(1))))
+  return asked !== '' && itemsOf(allowedHosts.toLowerCase()).some((item) => item === '*' || item === asked || (item.startsWith('.') && (asked.endsWith(item) || asked === item.slice(1))))
 }
 
 /** The command that permits the host beside those permitted now, quoted for a shell. */

@@ -28,7 +28,7 @@ describe('a value', () => {
     ['A="a\\\\b\\"c\\nd\\re\\tf\\$g"', 'a\\b"c\nd\re\tf$g'], ['A="$HOME"', '$HOME'], ['A="a\nb"', 'a\nb'], ['A="\\u00e9\\u{1f600}\\u{10FFFF}"', 'é😀\u{10ffff}'], ['A="\\ud83d\\ude00"', '😀'],
     ['A="\\x\\a\\\'\\u12\\u{}\\u{110000}\\u{1234567}"', '\\x\\a\\\'\\u12\\u{}\\u{110000}\\u{1234567}'], ['A="\\\\n"', '\\n'], ['A="\\\nb"', '\\\nb'],
     ['A="{\\"version\\":2}"', '{"version":2}'], ['A={"version":2}', '{"version":2}'],
-    ['A="a\r\nb"\r', 'a\nb'], ["A='a\r\nb'\r", 'a\nb'], ['A=b\r', 'b'], ['\uFEFFA=b', 'b'],
+    ['A="a\r\nb"\r', 'a\nb'], ["A='a\r\nb'\r", 'a\nb'], ['A=b\r', 'b'], ['\uFEFFA=b', 'b'], ['\uFEFF\uFEFF A=b', 'b'],
   ])('%j is %j', (line, value) => {
     expect(valuesOf(line)).toEqual({ A: value })
     expect(valuesOf(`${line}\n#\n\nB=1\n`)).toEqual({ A: value, B: '1' })
@@ -125,6 +125,7 @@ describe('an edit', () => {
     ['unsets all of a name', "A=1\n# A=\nA='2\n3'\nB=1\n", { A: undefined }, '# A=\nB=1\n'],
     ['unsets nothing where nothing is', '# A=1\nB=1', { A: undefined, C: undefined }, '# A=1\nB=1'],
     ['leaves broken lines alone', "A='x\nnothing\nB C=1\nA=2\nD=\"x\" y\n", { A: '3', B: "dogs'" }, "A='x\nnothing\nB C=1\nA=3\nD=\"x\" y\nB=\"dogs'\"\n"],
+    ['takes a byte order mark in the middle for none', 'A=1\n\uFEFFA=2\n\uFEFFB=1\n', { A: undefined }, '\uFEFFB=1\n'],
     ['takes any name', '', JSON.parse('{"__proto__":"1","constructor":"2"}') as Record<string, string>, '__proto__=1\nconstructor=2\n'],
   ])('%s', (_, text, edits, expected) => {
     expect(editConfig(text, edits)).toBe(expected)

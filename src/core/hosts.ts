@@ -5,7 +5,7 @@ const isIPv6 = (host: string): boolean => /^\[[0-9a-f:]{2,39}\]$/i.test(host) &&
 const isIPv4 = (host: string): boolean => /^\d{1,3}(?:\.\d{1,3}){3}$/.test(host) && host.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255)
 const isLabel = (label: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(label)
 /** A last label of digits alone belongs to an address, and then the whole has to be one. */
-const isName = (host: string): boolean => host.length <= 253 && host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
+const isName = (host: string): boolean => host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
 
 /** The host that Django refused in this line. Whoever sends a request chooses it, and people copy what we make of it: nothing but a well-formed host comes out. */
 export const refusedHost = (line: string): string | undefined => {

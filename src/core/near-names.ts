@@ -8,7 +8,7 @@ const renamed: ReadonlyMap<string, string> = new Map(Object.entries({
 
 /** Names that mean something elsewhere, and why they do nothing here. */
 const withoutEffect: ReadonlyMap<string, string> = new Map(Object.entries({
-  MATHESAR_DATABASES: 'it was removed from Mathesar: connect databases in its page',
+  MATHESAR_DATABASES: 'it was removed from Mathesar; connect databases in its page',
   MATHESAR_IMAGE: 'only the build of the image reads it',
   PGDATA: 'the data of the embedded Postgres is always on the volume', POSTGRES_INITDB_ARGS: 'the embedded Postgres is made with the image', POSTGRES_INITDB_WALDIR: 'the embedded Postgres is made with the image',
   POSTGRES_HOST_AUTH_METHOD: 'the embedded Postgres is for this container alone',

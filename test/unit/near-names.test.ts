@@ -14,6 +14,8 @@ describe('a name', () => {
     ['allowed_hosts', 'ALLOWED_HOSTS'],
     ['ALLOWED-HOSTS', 'ALLOWED_HOSTS'],
     ['allowed.hosts', 'ALLOWED_HOSTS'],
+    ['ALOWED_HOST', 'ALLOWED_HOSTS'],
+    ['PROT', 'PORT'],
     ['MATHESAR_ALOWED_HOSTS', 'ALLOWED_HOSTS'],
     ['DJANGO_ALLOWED_HOSTS', 'ALLOWED_HOSTS'],
     ['HOSTS', 'ALLOWED_HOSTS'],
@@ -38,7 +40,7 @@ describe('a name', () => {
   })
 
   test.each([
-    ['MATHESAR_DATABASES', 'setting MATHESAR_DATABASES has no effect: it was removed from Mathesar: connect databases in its page'],
+    ['MATHESAR_DATABASES', 'setting MATHESAR_DATABASES has no effect: it was removed from Mathesar; connect databases in its page'],
     ['PGDATA', 'setting PGDATA has no effect: the data of the embedded Postgres is always on the volume'],
     ['POSTGRES_INITDB_ARGS', 'setting POSTGRES_INITDB_ARGS has no effect: the embedded Postgres is made with the image'],
     ['MATHESAR_COLOUR', 'unknown setting MATHESAR_COLOUR: nothing reads it'],
@@ -53,6 +55,7 @@ describe('a name', () => {
     'PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'PWD', 'OLDPWD', 'HOST', 'HOSTNAME', 'USER', 'TERM', 'SHLVL', '_', 'http_proxy', 'NO_PROXY', 'GPG_KEY', 'PYTHONUNBUFFERED', 'PYTHON_VERSION', 'PYTHONPATH', 'NODE_OPTIONS',
     'DJANGO_SETTINGS_MODULE', 'DJANGO_SUPERUSER_USERNAME', 'DJANGO_SUPERUSER_PASSWORD', 'PG_MAJOR', 'MEDIA_ROOT', 'DOCKERIZE_VERSION', 'container', 'SOMETHING_ELSE', 'TEST', 'MODE', 'PGHOST',
     'MATHESAR_DOCKER_IMAGE', 'MATHESAR_ANALYTICS_URL', 'MATHESAR_INIT_REPORT_URL', 'MATHESAR_FEEDBACK_URL', 'SUPERVISOR_DATA', 'SUPERVISOR_GUNICORN_CONFIG', 'SUPERVISOR_PYTHON_BIN',
+    'ALOWD_HOST', 'ALLOWED_XXXTS', 'POXX', 'SUPPORT',
     'MATHESAR_SERVICE_HOST', 'MATHESAR_SERVICE_PORT_HTTP', 'MATHESAR_PORT_8000_TCP_ADDR', 'POSTGRES_PORT_5432_TCP', 'POSTGRES_ENV_PG_MAJOR', 'KUBERNETES_PORT_443_TCP_PROTO',
   ])('%s is in order', (name) => {
     expect(warningOf(name)).toBeUndefined()
@@ -60,6 +63,10 @@ describe('a name', () => {
 
   test('that Kubernetes gives for a service called mathesar is in order', () => {
     expect(warningsFor(['MATHESAR_PORT', 'MATHESAR_SERVICE_HOST'], settingNames)).toEqual([])
+  })
+
+  test('is compared with all settings, and the nearest one is named', () => {
+    expect(warningsFor(['LONG_NAME_XY'], ['LONG_NAME_AB', 'LONG_NAME_XZ'])).toEqual(['unknown setting LONG_NAME_XY: did you mean LONG_NAME_XZ?'])
   })
 
   test('is warned of once, and in the order given', () => {

@@ -24,10 +24,12 @@ type Piece = Content & { readonly start: number; readonly end: number; readonly 
 
 const nameForm = '[A-Za-z_][A-Za-z0-9_]*'
 const wholeName = new RegExp(`^${nameForm}$`)
-const head = new RegExp(`[ \\t]*(?:export[ \\t]+)?(${nameForm})[ \\t]*=[ \\t]*`, 'y')
-const template = new RegExp(`[ \\t]*#[ \\t]*(?:export[ \\t]+)?(${nameForm})[ \\t]*=`, 'y')
-const comment = /[ \t]*#/y
-const restIsBlank = /[ \t\r]*(?:\n|$)/y
+/** A byte order mark may begin any line: joined files have one in their middle. */
+const indent = '[ \\t\\uFEFF]*'
+const head = new RegExp(`${indent}(?:export[ \\t]+)?(${nameForm})[ \\t]*=[ \\t]*`, 'y')
+const template = new RegExp(`${indent}#[ \\t]*(?:export[ \\t]+)?(${nameForm})[ \\t]*=`, 'y')
+const comment = new RegExp(`${indent}#`, 'y')
+const restIsBlank = /[ \t\r\uFEFF]*(?:\n|$)/y
 
 const matchAt = (pattern: RegExp, text: string, at: number): RegExpExecArray | null => {
   pattern.lastIndex = at

@@ -5,7 +5,7 @@ const isIPv6 = (host: string): boolean => /^\[[0-9a-f:]{2,39}\]$/i.test(host) &&
 const isIPv4 = (host: string): boolean => /^\d{1,3}(?:\.\d{1,3}){3}$/.test(host) && host.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255)
 const isLabel = (label: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(label)
 /** A last label of digits alone belongs to an address, and then the whole has to be one. */
-const isName = (host: string): boolean => host.length <= 253 && host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
+const isName = (host: string): boolean => host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
 
 /** The host that Django refused in this line. Whoever sends a request chooses it, and people copy what we make of it: nothing but a well-formed host comes out. */
 export const refusedHost = (line: string): string | undefined => {
@@ -18,7 +18,7 @@ const itemsOf = (allowedHosts: string): string[] => allowedHosts.split(',').map(
 /** Whether Django takes the host (without its port): exactly, below a `.suffix` or at it, or by `*`. */
 export const isPermitted = (host: string, allowedHosts: string): boolean => {
   const asked = host.toLowerCase().replace(/\.$/, '')
-  return itemsOf(allowedHosts).map((item) => item.toLowerCase()).some((item) => item === '*' || item === asked || (item.startsWith('.') && (asked.endsWith(item) || asked === item.slice(1))))
+  return asked !== '' && itemsOf(allowedHosts.toLowerCase()).some((item) => item === '*' || item === asked || (item.startsWith('.') && (asked.endsWith(item) || asked === item.slice(1))))
 }
 
 /** The command that permits the host beside those permitted now, quoted for a shell. */

@@ -2,16 +2,15 @@
 const renamed: ReadonlyMap<string, string> = new Map(Object.entries({
   DJANGO_DATABASE_URL: 'DATABASE_URL', POSTGRES_URL: 'DATABASE_URL', POSTGRES_HOSTNAME: 'POSTGRES_HOST', POSTGRES_SERVER: 'POSTGRES_HOST',
   POSTGRES_DATABASE: 'POSTGRES_DB', POSTGRES_DBNAME: 'POSTGRES_DB', POSTGRES_USERNAME: 'POSTGRES_USER', POSTGRES_PASS: 'POSTGRES_PASSWORD', POSTGRES_SSL: 'POSTGRES_SSLMODE',
-  PGHOST: 'POSTGRES_HOST', PGPORT: 'POSTGRES_PORT', PGDATABASE: 'POSTGRES_DB', PGUSER: 'POSTGRES_USER', PGPASSWORD: 'POSTGRES_PASSWORD', PGSSLMODE: 'POSTGRES_SSLMODE',
   HOSTS: 'ALLOWED_HOSTS', DJANGO_ALLOWED_HOSTS: 'ALLOWED_HOSTS', DOMAIN_NAME: 'PUBLIC_URL and ALLOWED_HOSTS', MATHESAR_URL: 'PUBLIC_URL',
   WORKERS: 'WEB_CONCURRENCY', GUNICORN_WORKERS: 'WEB_CONCURRENCY', GUNICORN_BIND: 'BIND_ADDRESS and PORT', GUNICORN_PORT: 'PORT', MATHESAR_ADDR: 'BIND_ADDRESS',
 }))
 
 /** Names that mean something elsewhere, and why they do nothing here. */
 const withoutEffect: ReadonlyMap<string, string> = new Map(Object.entries({
-  MATHESAR_DATABASES: 'it was removed from Mathesar: connect databases in its page',
-  MATHESAR_DEMO: 'it was removed from Mathesar', MATHESAR_MODE: 'it was removed from Mathesar', MATHESAR_IMAGE: 'only the build of the image reads it',
-  PGDATA: 'the data of the embedded Postgres is always on the volume', POSTGRES_INITDB_ARGS: 'the embedded Postgres comes made', POSTGRES_INITDB_WALDIR: 'the embedded Postgres comes made',
+  MATHESAR_DATABASES: 'it was removed from Mathesar; connect databases in its page',
+  MATHESAR_IMAGE: 'only the build of the image reads it',
+  PGDATA: 'the data of the embedded Postgres is always on the volume', POSTGRES_INITDB_ARGS: 'the embedded Postgres is made with the image', POSTGRES_INITDB_WALDIR: 'the embedded Postgres is made with the image',
   POSTGRES_HOST_AUTH_METHOD: 'the embedded Postgres is for this container alone',
 }))
 

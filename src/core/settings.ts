@@ -95,7 +95,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
 /** What the environment gives, directly or by the file that a `NAME_FILE` variable names. An empty variable counts as not given. */
 const readEnvironment = (environment: Environment, readFile: (path: string) => string): Partial<Record<SettingName, string>> => {
   const read = (name: SettingName): string | undefined => {
-    const direct = environment[name] || undefined
+    // For a service named postgres, Kubernetes gives every container a POSTGRES_PORT of this form.
+    const direct = (name === 'POSTGRES_PORT' && environment[name]?.startsWith('tcp://')) || environment[name] === '' ? undefined : environment[name]
     const path = environment[`${name}_FILE`] || undefined
     if (direct !== undefined && path !== undefined) throw new SupervisorError('SETTING_INVALID', `cannot use ${name}: ${name} and ${name}_FILE are both given`, { hint: `Give only one of ${name} and ${name}_FILE.` })
     let text = direct

@@ -137,6 +137,8 @@ const startHere = async (options: Options): Promise<number> => {
     checkReadable(mathesar)
     python ??= ['.venv/bin', 'venv/bin', 'mathesar-venv/bin'].map((folder) => join(mathesar, folder)).find((folder) => mayRun(join(folder, 'python3')))
     if (python === undefined) throw new Problem(`cannot find the Python of ${mathesar}: give the folder of its python3 with --python`)
+    say("collecting Mathesar's static files …")
+    collectStatic(python, mathesar)
   }
   const namespace = findNamespace()
   // Mathesar stores the socket's folder in its own database: it must stay the same for the same data.

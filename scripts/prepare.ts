@@ -58,7 +58,7 @@ export const closedFolder = (path: string): string | undefined => {
 /** Root hands Postgres and Mathesar to other users (or to `nobody`), who must be able to read what they run. */
 export const checkReadable = (path: string): void => {
   const closed = isRoot ? closedFolder(path) : undefined
-  if (closed !== undefined) throw new Problem(`cannot run from ${path} as root: Postgres and Mathesar run as other users, and ${closed} is closed to them. Move the clone to a folder such as /srv or /opt, or run this as another user than root`)
+  if (closed !== undefined) throw new Problem(`cannot run from ${path} as root: Postgres and Mathesar run as other users, and ${closed} is closed to them. Move it to a folder such as /srv or /opt, or run this as another user than root`)
 }
 
 const newestPostgres = (): string | undefined => {

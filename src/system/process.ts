@@ -18,8 +18,13 @@ export type RunningProcess = {
 }
 
 /** `argv` run as another user, its supplementary groups set right (Node's own `uid` option drops them) and no way back. */
-export const asUser = (argv: readonly string[], user: User | undefined): readonly string[] =>
-  user === undefined ? argv : ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--inh-caps=-all', '--no-new-privs', '--', ...argv]
+export const asUser = (argv: readonly string[], user: User | undefined, more: readonly string[] = []): readonly string[] => {
+  const options = [...(user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--inh-caps=-all', '--no-new-privs']), ...more]
+  return options.length === 0 ? argv : ['setpriv', ...options, '--', ...argv]
+}
+
+/** Sent to a service whose supervisor was killed. Postgres and gunicorn both end at once and in order. With PID 1 the kernel ends all. */
+const whenOrphaned = process.pid === 1 ? [] : ['--pdeathsig=INT']
 
 const quietly = (act: () => void): void => {
   try {
@@ -34,7 +39,7 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
   const own = new Set<number>()
 
   const start = (command: Command, onLine: (line: string) => void): RunningProcess => {
-    const [file, ...args] = asUser(command.argv, command.user)
+    const [file, ...args] = asUser(command.argv, command.user, whenOrphaned)
     const pipe = kernel.pipe()
     let child: ChildProcess
     try {

@@ -18,7 +18,8 @@ export type Watch = {
 }
 
 type Reading = Seen & { /** Files that are there but cannot be used, each with the reason. */ readonly unusable: Readonly<Record<string, string>> }
-type Roots = ReadonlyMap<string, string>
+/** `root` is what is mounted, as a path in the file system that it comes from; `point` is where. */
+type Mount = { readonly what: 'file' | 'folder'; readonly point: string; readonly root: string }
 
 const limitBytes = 256 * 1024
 const buffer = Buffer.allocUnsafe(limitBytes + 1) // One byte more than permitted: a full one means too large.
@@ -57,7 +58,7 @@ const readText = (path: string): string | undefined => {
 }
 
 /** What is mounted at each mount point: a path in the file system that it comes from. The kernel escapes spaces and the like in octal. */
-const readMountRoots = (): Roots => {
+const readMountRoots = (): ReadonlyMap<string, string> => {
   const unescape = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
   try {
     return new Map(readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n').map((line) => {
@@ -69,38 +70,51 @@ const readMountRoots = (): Roots => {
   }
 }
 
+/** For each file that is a mount of its own, or lies in a folder that is one, that mount as it is now. */
+const findMounts = (folder: string, names: readonly string[]): ReadonlyMap<string, Mount> => {
+  const roots = readMountRoots()
+  const mountAt = (what: Mount['what'], path: string): Mount | undefined => {
+    try {
+      const point = realpathSync.native(path)
+      const root = roots.get(point)
+      return root === undefined ? undefined : { what, point, root }
+    } catch {
+      return undefined // What is not there, or cannot be reached, is no mount point either.
+    }
+  }
+  return new Map(names.flatMap((name) => {
+    const mount = mountAt('file', join(folder, name)) ?? mountAt('folder', folder)
+    return mount ? [[name, mount]] : []
+  }))
+}
+
 /**
  * Why changes on the host no longer arrive. A mount holds an inode, not a name: when the host replaces the file, the container keeps
  * the old one. The kernel tells what became of that one's name: `//deleted` when another file took it, also where a hard link keeps
  * the old file alive (its link count then says nothing), or a new name when an editor moved the old file aside as a backup.
  */
-const whyStale = (what: 'file' | 'folder', path: string, roots: Roots, rootsBefore: Roots): string | undefined => {
-  let point = path
-  try {
-    point = realpathSync.native(path)
-  } catch { /* It is not there, or cannot be reached: then it is no mount point either. */ }
-  const root = roots.get(point)
-  const before = rootsBefore.get(point)
-  if (root === undefined) return undefined
-  const keeps = `the container keeps the old one until it is started again${what === 'file' ? '; mount its folder instead of the file, and changes arrive' : ''}`
-  if (root.endsWith('//deleted')) return `the mounted ${what} was replaced or deleted on the host: ${keeps}`
-  if (before !== undefined && before !== root) return `the mounted ${what} was moved to ${root} on the host: ${keeps}`
-  return undefined
+const whyStale = ({ what, root }: Mount, rootNow: string | undefined): string | undefined => {
+  if (rootNow === undefined || (rootNow === root && !root.endsWith('//deleted'))) return undefined
+  const became = rootNow.endsWith('//deleted') ? 'replaced or deleted' : `moved to ${rootNow}`
+  const advice = what === 'file' ? '; mount its folder instead of the file, and changes arrive' : ''
+  return `the mounted ${what} was ${became} on the host: the container keeps the old one until it is started again${advice}`
 }
 
-const readAll = (folder: string, names: readonly string[], rootsBefore?: Roots): Reading => {
-  const roots = readMountRoots()
+const readAll = (folder: string, names: readonly string[], mounts: ReadonlyMap<string, Mount>): Reading => {
   const [files, stale, unusable]: [Record<string, string | undefined>, Record<string, string>, Record<string, string>] = [{}, {}, {}]
-  const folderStale = whyStale('folder', folder, roots, rootsBefore ?? roots)
   for (const name of names) {
-    const path = join(folder, name)
     try {
-      files[name] = readText(path)
+      files[name] = readText(join(folder, name))
     } catch (error) {
       unusable[name] = (error as Error).message
     }
-    const why = whyStale('file', path, roots, rootsBefore ?? roots) ?? folderStale
-    if (why !== undefined) stale[name] = why
+  }
+  if (mounts.size > 0) { // Else this would be the dearest part of a look.
+    const roots = readMountRoots()
+    for (const [name, mount] of mounts) {
+      const why = whyStale(mount, roots.get(mount.point))
+      if (why !== undefined) stale[name] = why
+    }
   }
   return { files, stale, unusable }
 }
@@ -110,7 +124,7 @@ const readAll = (folder: string, names: readonly string[], rootsBefore?: Roots):
  * on a file that cannot be used: to boot without the settings in it could mean another database.
  */
 export const readConfigFiles = (folder: string, names: readonly string[]): Seen => {
-  const { files, stale, unusable } = readAll(folder, names)
+  const { files, stale, unusable } = readAll(folder, names, findMounts(folder, names))
   for (const [name, why] of Object.entries(unusable)) {
     throw new SupervisorError('SETTING_INVALID', `cannot read ${join(folder, name)}: ${why}`, { hint: 'Correct or remove the file and start the container again.' })
   }
@@ -135,7 +149,7 @@ export const watchFiles = (options: {
   readonly emptyMs?: number
 }): Watch => {
   const { folder, names, onChange, onTrouble, pollMs = 1000, settleMs = 100, emptyMs = 1500 } = options
-  const rootsBefore = readMountRoots()
+  const mounts = findMounts(folder, names)
   let told: Readonly<Record<string, string>> = {}
   let reported: Seen = { files: {}, stale: {} }
   let pending: Pending | undefined
@@ -146,7 +160,7 @@ export const watchFiles = (options: {
   const isSame = (one: Seen, other: Seen): boolean => names.every((name) => one.files[name] === other.files[name] && one.stale[name] === other.stale[name])
 
   const read = (): Seen => {
-    const { files, stale, unusable } = readAll(folder, names, rootsBefore)
+    const { files, stale, unusable } = readAll(folder, names, mounts)
     for (const [name, why] of Object.entries(unusable)) {
       if (told[name] !== why) onTrouble(`cannot read ${join(folder, name)}: ${why}; what it held before stays in force`)
     }

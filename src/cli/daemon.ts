@@ -11,11 +11,12 @@ import { createSupervisor } from '../daemon/supervisor.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { files } from '../system/files.ts'
 import { openKernel } from '../system/kernel.ts'
-import { createLog, createSink } from '../system/log.ts'
+import { createLog } from '../system/log.ts'
 import { withClient } from '../system/postgres.ts'
 import { httpGet } from '../system/probe.ts'
 import { createProcesses, memoryOf } from '../system/process.ts'
 import { startReaper } from '../system/reaper.ts'
+import { createSink } from '../system/sink.ts'
 import { type Context, inRun, type Paths } from '../units/context.ts'
 import { units } from '../units/index.ts'
 import { version } from '../version.ts'
@@ -111,7 +112,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
       }
     },
     kill: (pid, signal) => void process.kill(pid, signal),
-    runProgram: (unit, command, { signal, input } = {}) => processes.run(command, { onLine: linesOf(unit), ...(signal ? { signal } : {}), ...(input ? { input } : {}) }),
+    runProgram: (unit, command, options) => processes.run(command, linesOf(unit), options),
     unpacked: (path) => pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), createZstdDecompress(), () => {}),
     withClient,
     httpGet,

@@ -1,7 +1,7 @@
 import { initialState, nextStep, timerOf, type Effect, type ServiceEvent, type ServiceState } from '../core/lifecycle.ts'
 import { inWords, type Outcome } from '../core/outcome.ts'
 import type { Policy, ServiceUnit } from '../core/unit.ts'
-import type { RunningProcess } from '../system/process.ts'
+import type { Output, RunningProcess } from '../system/process.ts'
 
 const probeFastMs = 25
 const probeSlowMs = 15_000
@@ -9,8 +9,8 @@ const failuresUntilUnready = 3
 
 type Deps<Context> = {
   readonly context: Context
-  readonly start: (command: Awaited<ReturnType<ServiceUnit<Context>['command']>>, onLine: (line: string) => void) => RunningProcess
-  readonly lines: ((line: string) => void) & { readonly flush: () => void }
+  readonly start: (command: Awaited<ReturnType<ServiceUnit<Context>['command']>>, output: Output) => RunningProcess
+  readonly lines: Output
   readonly random: () => number
   readonly now: () => number
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void

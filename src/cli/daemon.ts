@@ -13,11 +13,12 @@ import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { files, give } from '../system/files.ts'
 import { createGate } from '../system/gate.ts'
 import { openKernel } from '../system/kernel.ts'
-import { createLog, createSink } from '../system/log.ts'
+import { createLog } from '../system/log.ts'
 import { withClient } from '../system/postgres.ts'
 import { httpGet } from '../system/probe.ts'
 import { createProcesses, memoryOf } from '../system/process.ts'
 import { startReaper } from '../system/reaper.ts'
+import { createSink } from '../system/sink.ts'
 import { type Context, inRun, type Paths } from '../units/context.ts'
 import { units } from '../units/index.ts'
 import { version } from '../version.ts'
@@ -89,9 +90,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   if (process.pid !== 1) kernel.becomeSubreaper()
   const processes = createProcesses(kernel)
   const reaper = startReaper(kernel, processes.isOwn)
-  const lines = new Map<string, ReturnType<typeof log.lines>>()
-  const linesOf = (unit: string) => lines.get(unit) ?? lines.set(unit, unit === 'mathesar' ? watched(log.lines(unit)) : log.lines(unit)).get(unit)!
-  const watched = (write: ReturnType<typeof log.lines>): typeof write => Object.assign((line: string) => { write(line); config.see(line) }, { flush: write.flush })
+  const outputOf = (unit: string): ReturnType<typeof log.lines> => log.lines(unit, unit === 'mathesar' ? { needle: 'Invalid HTTP_HOST header', found: (line) => config.see(line) } : undefined)
   const say = (level: Level, message: string): void => log.own[level](message)
 
   const context: Context = {
@@ -113,7 +112,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
       }
     },
     kill: (pid, signal) => void process.kill(pid, signal),
-    runProgram: (unit, command, { signal, input } = {}) => processes.run(command, { onLine: linesOf(unit), ...(signal ? { signal } : {}), ...(input ? { input } : {}) }),
+    runProgram: (unit, command, options) => processes.run(command, outputOf(unit), options),
     unpacked: (path) => pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), createZstdDecompress(), () => {}),
     withClient,
     httpGet,
@@ -131,7 +130,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   const supervisor = createSupervisor<Context>({
     units: options.until === undefined ? units : upTo(options.until),
     context,
-    service: { start: processes.start, createGate: () => createGate(kernel.pipe), random: Math.random, now: Date.now, delay: async (ms) => await delay(ms), log: say, lines: linesOf, tail: log.tail },
+    service: { start: processes.start, createGate: () => createGate(kernel.pipe), random: Math.random, now: Date.now, delay: async (ms) => await delay(ms), log: say, output: outputOf, tail: log.tail },
     describe: () => ({
       url: config.url(), database: config.database().kind, config: config.status(),
       supervisor: { version, pid: process.pid, startedAt: new Date(startedAt).toISOString(), memoryBytes: process.memoryUsage.rss(), reaped: reaper.reaped, droppedLogLines: sink.dropped },
@@ -168,7 +167,6 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   if (options.until === undefined) await openControl(setup.paths, routes).then((server) => { servers.push(server) }, (thrown) => supervisor.fail(toSupervisorError(thrown)))
   if (!supervisor.isStopping) void supervisor.start()
   const error = await supervisor.ended
-  for (const { flush } of lines.values()) flush()
   if (!error) say('info', 'everything stopped in order')
   for (const server of servers) server.close().closeAllConnections()
   await config.close()

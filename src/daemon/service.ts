@@ -2,7 +2,7 @@ import { initialState, nextStep, timerOf, type Effect, type ServiceEvent, type S
 import { inWords, type Outcome } from '../core/outcome.ts'
 import type { Command, ServiceUnit } from '../core/unit.ts'
 import type { Gate } from '../system/gate.ts'
-import type { RunningProcess } from '../system/process.ts'
+import type { Output, RunningProcess } from '../system/process.ts'
 
 const probeFastMs = 25
 const probeSlowMs = 15_000
@@ -11,9 +11,10 @@ const candidateLimitMs = 120_000
 
 type Deps<Context> = {
   readonly context: Context
-  readonly start: (command: Command, onLine: (line: string) => void) => RunningProcess
+  readonly start: (command: Command, output: Output) => RunningProcess
   readonly createGate: () => Gate
-  readonly lines: ((line: string) => void) & { readonly flush: () => void }
+  /** Takes what one process of the service writes. */
+  readonly output: () => Output
   readonly random: () => number
   readonly now: () => number
   readonly delay: (ms: number) => Promise<void>
@@ -102,7 +103,7 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
   const spawn = (command: Command): Generation => {
     const gate = unit.servesAfter === undefined ? undefined : deps.createGate()
     try {
-      return { process: deps.start(gate ? { ...command, fds: [...(command.fds ?? []), ...gate.fds] } : command, deps.lines), gate }
+      return { process: deps.start(gate ? { ...command, fds: [...(command.fds ?? []), ...gate.fds] } : command, deps.output()), gate }
     } catch (error) {
       gate?.close()
       throw error
@@ -142,7 +143,6 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
     probing.abort()
     lastOutcome = outcome
     current = undefined
-    deps.lines.flush()
     send('exited')
   }
 

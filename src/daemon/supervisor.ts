@@ -3,6 +3,7 @@ import { inWords, type Outcome } from '../core/outcome.ts'
 import type { Problem, Status, UnitStatus } from '../core/status.ts'
 import type { TaskUnit, Unit, UnitState } from '../core/unit.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
+import type { Output } from '../system/process.ts'
 import { createService, type Service } from './service.ts'
 
 type TaskRecord = { state: UnitState; since: number; startedMs?: number; endedMs?: number; detail: string | null }
@@ -11,7 +12,7 @@ export type SupervisorDeps<Context> = {
   readonly units: readonly Unit<Context>[]
   readonly context: Context
   readonly service: Pick<Parameters<typeof createService<Context>>[1], 'start' | 'createGate' | 'random' | 'now' | 'delay' | 'log'> & {
-    readonly lines: (unit: string) => ((line: string) => void) & { readonly flush: () => void }
+    readonly output: (unit: string) => Output
     readonly tail: (unit: string, count: number) => readonly string[]
   }
   readonly describe: () => Pick<Status, 'url' | 'supervisor' | 'database' | 'config'>
@@ -49,7 +50,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     tasks.set(unit.name, { state: 'waiting', since: now(), detail: null })
     if (unit.kind === 'service') {
       services.set(unit.name, createService(unit, {
-        ...serviceDeps, context, lines: serviceDeps.lines(unit.name), onChange: noteReady,
+        ...serviceDeps, context, output: () => serviceDeps.output(unit.name), onChange: noteReady,
         onGiveUp: (outcome) => fail(crashLoop(unit.name, outcome)),
       }))
     }

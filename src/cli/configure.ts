@@ -100,6 +100,7 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
           },
           onTrouble: (why) => log.own.info(why),
         })
+        propose({ from: 'file' })
       })
     },
     reload: () => propose({ from: 'signal', reload: true }),

@@ -7,6 +7,7 @@ import type { Level } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
 import { dependenciesOf } from '../core/graph.ts'
 import { startControl } from '../daemon/control.ts'
+import { isTrue } from '../core/settings.ts'
 import { secretsOf } from '../core/secrets.ts'
 import { createSupervisor } from '../daemon/supervisor.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
@@ -141,7 +142,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     problems: () => config.problems(),
     onReady: (status) => {
       config.settle()
-      if (['true', 'True', 't'].includes(setup.settings.UI_MAY_EDIT_CONFIG.value!)) void openAppSocket(setup, routes).then((server) => { servers.push(server) })
+      if (isTrue(setup.settings.UI_MAY_EDIT_CONFIG.value)) void openAppSocket(setup, routes).then((server) => { servers.push(server) })
       log.own.info(banner(status, setup))
     },
   })

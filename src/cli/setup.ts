@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { configFiles, type ConfigFiles, type Configuration, readConfiguration } from '../core/configuration.ts'
 import { changesBetween } from '../core/plan.ts'
+import { isTrue } from '../core/settings.ts'
 import type { Machine } from '../core/sizing.ts'
 import { createStore, type Store } from '../daemon/store.ts'
 import { type ErrorCode, SupervisorError, toSupervisorError } from '../errors.ts'
@@ -46,8 +47,8 @@ export const readSetup = async (env: Readonly<Record<string, string | undefined>
   const identities = readIdentities()
   const check = createCheck(env, paths)
   const { config: folder, history } = inVolume(paths)
-  const mayWrite = env.UI_MAY_EDIT_CONFIG === 'true' && identities.mathesar
-  const store = createStore({ files, folder, history, own: (path) => { if (mayWrite) give(path, { ...identities.supervisor, gid: mayWrite.gid }, 0o660) } })
+  const mayWrite = isTrue(env.UI_MAY_EDIT_CONFIG) ? identities.mathesar : undefined
+  const store = createStore({ files, folder, history, own: (path) => give(path, mayWrite ? { ...identities.supervisor, gid: mayWrite.gid } : undefined, mayWrite ? 0o660 : 0o600) })
   const content = readContent(paths)
   let rejected: Rejected | undefined
   const configuration = await check(content).catch(async (thrown) => {

@@ -63,6 +63,9 @@ export type Values = Readonly<Record<SettingName, Value>>
 export type Environment = Readonly<Record<string, string | undefined>>
 export const isSetting = (name: string): name is SettingName => Object.hasOwn(settingsTable, name)
 
+/** The words that Mathesar takes for true. */
+export const isTrue = (text: string | undefined): boolean => text !== undefined && ['true', 'True', 't'].includes(text)
+
 const isJsonObject = (text: string): boolean => {
   try {
     const value: unknown = JSON.parse(text)
@@ -83,7 +86,7 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
       return number >= min && number <= max ? undefined : `${shown} is not a whole number from ${min} to ${max}`
     }
-    case 'boolean': return ['true', 'True', 't', 'false', 'False', 'f'].includes(text) ? undefined : `${shown} is neither true nor false`
+    case 'boolean': return isTrue(text) || ['false', 'False', 'f'].includes(text) ? undefined : `${shown} is neither true nor false`
     case 'choice': return setting.choices?.includes(text) ? undefined : `${shown} is none of ${setting.choices?.join(', ')}`
     case 'list': return text.split(',').every((item) => item.trim() !== '') ? undefined : `${shown} has an empty item`
     case 'url': return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`

@@ -225,6 +225,8 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
     get state() { return state },
     get since() { return since },
     get pid() { return current?.process.pid ?? null },
+    /** Whether any process of it is left, also one that was replaced. */
+    get isRunning() { return current !== undefined || others.size > 0 },
     /** How often it was started again after its end. */
     get restarts() { return Math.max(0, starts - 1) },
     get generation() { return generation },

@@ -61,6 +61,8 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
   }
 
   return {
+    /** Makes sure that who may write mathesar.env is who may now, whoever might at an earlier start. */
+    protect: (): void => own(`${folder}/mathesar.env`),
     rejectedName: `mathesar.env${suffix}`,
     readHistory, revision, write,
     lastGood: (): Revision | undefined => {

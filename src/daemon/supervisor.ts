@@ -152,7 +152,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
   const dependsOn = (name: string, on: string): boolean => dependenciesOf(byName.get(name)!).some((dependency) => dependency === on || dependsOn(dependency, on))
 
   const hurry = (): void => {
-    const running = [...services.values()].filter((service) => service.pid !== null)
+    const running = [...services.values()].filter((service) => service.isRunning)
     const dependents = running.filter((service) => service.unit.name !== 'postgres')
     if (dependents.length > 0) for (const service of dependents) service.hurry()
     else for (const service of running) service.signal('SIGQUIT') // Immediate shutdown: Postgres recovers at its next start.

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, closeSync, fchmodSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, closeSync, fchmodSync, fchownSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
 
@@ -30,6 +30,9 @@ export const files = {
     try {
       try {
         fchmodSync(fd, mode)
+        // A file of somebody else, in a folder of the host, stays theirs.
+        const { uid, gid } = statSync(path, { throwIfNoEntry: false }) ?? { uid: process.getuid!(), gid: process.getgid!() }
+        if (process.getuid!() === 0 && uid !== 0) fchownSync(fd, uid, gid)
         writeFileSync(fd, text)
         fsyncSync(fd)
       } finally {

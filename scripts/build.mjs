@@ -1,7 +1,8 @@
-// Bundles the supervisor into dist/, which then runs with nothing beside it but Node:
-// dist/main.mjs, dist/package.json (name and version), dist/node_modules (koffi, whose native part cannot be bundled).
+// Bundles the supervisor into dist/, which then runs with nothing beside it but Node: dist/main.mjs and what it loads when it
+// needs it (each command and each seldom used library is a file of its own), dist/package.json (name and version), dist/node_modules (koffi, whose native part cannot be bundled).
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -12,10 +13,23 @@ const [entry = join(root, 'src/main.ts')] = process.argv.slice(2);
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
+// An import of Node's own modules reads all their exports to make a namespace, and those of node:http include WebSocket: that loads
+// undici, 27 ms and 6 MB. Asked for as plain objects they load what is used.
+const builtins = {
+  name: 'builtins',
+  setup: ({ onResolve, onLoad }) => {
+    onResolve({ filter: /./ }, ({ path }) => (isBuiltin(path) ? { path, namespace: 'builtin' } : undefined));
+    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})` }));
+  },
+};
+
 await build({
-  entryPoints: [entry],
-  outfile: join(dist, 'main.mjs'),
+  entryPoints: { main: entry },
+  outdir: dist,
+  outExtension: { '.js': '.mjs' },
   bundle: true,
+  splitting: true,
+  plugins: [builtins],
   platform: 'node',
   target: 'node24',
   format: 'esm',
@@ -25,8 +39,8 @@ await build({
   minifyWhitespace: true,
   keepNames: true,
   legalComments: 'none',
-  // pino and pg are CommonJS and call require() for Node's own modules; an ES module has none.
-  banner: { js: "import{createRequire as __createRequire}from'node:module';const require=__createRequire(import.meta.url);" },
+  // pg is CommonJS and calls require(); an ES module has none.
+  banner: { js: "const require=process.getBuiltinModule('module').createRequire(import.meta.url);" },
   logLevel: 'warning',
 });
 

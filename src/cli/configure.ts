@@ -48,7 +48,7 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
   const contextOf = (configuration: Configuration): Context => ({ ...context, settings: valuesOf(configuration), database: configuration.database, configFiles: configuration.files })
 
   const changes = createChanges({
-    boot, rejected, environment: env, store, now: Date.now, log: (level, message) => log.own[level](message),
+    boot, rejected, environment: env, store, now: Date.now, log: log.say,
     look: async () => ((await watch?.look())?.files ?? readContent(paths)) as ConfigFiles,
     check: async (files) => {
       const checked = await check(files)
@@ -71,7 +71,7 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
   })
   const hosts = createRefusedHosts({
     allowedHosts: () => ({ value: running.settings.ALLOWED_HOSTS.value!, pinned: running.settings.ALLOWED_HOSTS.source === 'environment' }),
-    log: (message) => log.own.warn(message),
+    log: (message) => log.say('warn', message),
   })
   const propose = (proposal: Parameters<typeof changes.propose>[0]): void => void changes.propose(proposal).catch(() => {}) // It has logged why.
 
@@ -89,16 +89,16 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
     ],
     see: hosts.see,
     settle: () => {
-      for (const warning of boot.warnings) log.own.warn(warning)
+      for (const warning of boot.warnings) log.say('warn', warning)
       void changes.settle().then(() => {
         watch = watchFiles({
           folder: inVolume(paths).config, names: configFiles,
           onChange: (seen) => {
-            for (const [name, why] of Object.entries(seen.stale)) if (stale[name] !== why) log.own.warn(`${name} can no longer change here: ${why}`)
+            for (const [name, why] of Object.entries(seen.stale)) if (stale[name] !== why) log.say('warn', `${name} can no longer change here: ${why}`)
             stale = seen.stale
             propose({ from: 'file' })
           },
-          onTrouble: (why) => log.own.info(why),
+          onTrouble: (why) => log.say('info', why),
         })
         propose({ from: 'file' })
       })

@@ -3,7 +3,7 @@ import { closeSync, createReadStream, openSync, readlinkSync } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createZstdDecompress } from 'node:zlib'
-import type { Level } from '../core/log-lines.ts'
+import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
 import { dependenciesOf } from '../core/graph.ts'
 import { startControl } from '../daemon/control.ts'
@@ -72,27 +72,24 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   const startedAt = Date.now() - Math.round(process.uptime() * 1000)
   const kernel = openKernel()
   const sink = createSink(kernel)
-  const asked = env.LOG_FORMAT === 'json' ? 'json' : 'text'
-  const log = createLog(sink, asked, (['debug', 'info', 'warn', 'error'] as const).find((level) => level === env.LOG_LEVEL) ?? 'info')
+  const read = await readSetup(env).then((setup) => ({ setup, error: undefined }), (thrown) => ({ setup: undefined, error: toSupervisorError(thrown) }))
+  const [format, least] = (['LOG_FORMAT', 'LOG_LEVEL'] as const).map((name) => read.setup?.settings[name].value ?? env[name])
+  const log = createLog(sink, format === 'json' ? 'json' : 'text', levels.find((level) => level === least) ?? 'info')
   const leave = async (error: SupervisorError | undefined): Promise<number> => {
-    if (error) log.own.error({ code: error.code, hint: error.hint, exitCode: error.exitCode }, `exit code ${error.exitCode} (${error.code}): ${error.message}\n${error.hint}`)
+    if (error) log.say('error', `exit code ${error.exitCode} (${error.code}): ${error.message}\n${error.hint}`, { code: error.code, hint: error.hint, exitCode: error.exitCode })
     await sink.flush(2000)
     return error?.exitCode ?? 0
   }
 
-  let setup: Setup
-  try {
-    setup = await readSetup(env)
-  } catch (thrown) {
-    return await leave(toSupervisorError(thrown))
-  }
+  if (read.error) return await leave(read.error)
+  const { setup } = read
   for (const secret of secretsOf(setup.configuration)) log.addSecret(secret)
 
   if (process.pid !== 1) kernel.becomeSubreaper()
   const processes = createProcesses(kernel)
   const reaper = startReaper(kernel, processes.isOwn)
   const outputOf = (unit: string): ReturnType<typeof log.lines> => log.lines(unit, unit === 'mathesar' ? { needle: 'Invalid HTTP_HOST header', found: (line) => config.see(line) } : undefined)
-  const say = (level: Level, message: string): void => log.own[level](message)
+  const { say } = log
 
   const context: Context = {
     ...setup,
@@ -143,7 +140,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     onReady: (status) => {
       config.settle()
       if (isTrue(setup.settings.UI_MAY_EDIT_CONFIG.value)) void openAppSocket(setup, routes).then((server) => { servers.push(server) })
-      log.own.info(banner(status, setup))
+      log.say('info', banner(status, setup))
     },
   })
   const config: Configuring = configure({ setup, env, context, supervisor, log })

@@ -1,7 +1,10 @@
-export type Level = 'debug' | 'info' | 'warn' | 'error'
 export type LogEvent = { readonly level: Level; readonly text: string }
 
-const levels: Readonly<Record<string, Level>> = {
+/** From the least on. */
+export const levels = ['debug', 'info', 'warn', 'error'] as const
+export type Level = (typeof levels)[number]
+
+const levelOfWord: Readonly<Record<string, Level>> = {
   DEBUG: 'debug', DEBUG1: 'debug', DEBUG2: 'debug', DEBUG3: 'debug', DEBUG4: 'debug', DEBUG5: 'debug',
   INFO: 'info', LOG: 'info', NOTICE: 'info',
   WARNING: 'warn',
@@ -15,7 +18,7 @@ type Kind = { readonly level: Level; readonly joins: boolean; readonly opensTrac
 const kindOf = (line: string): Kind => {
   const opensTraceback = line.startsWith('Traceback (')
   const word = header.exec(line)?.[1]
-  return { level: (word && levels[word]) || (opensTraceback ? 'error' : 'info'), joins: continues.test(line), opensTraceback }
+  return { level: (word && levelOfWord[word]) || (opensTraceback ? 'error' : 'info'), joins: continues.test(line), opensTraceback }
 }
 
 /** Only a line that begins with one of these can have a level or belong to the line before it: white space, a capital, a bracket. */

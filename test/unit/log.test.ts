@@ -98,7 +98,7 @@ describe('the log', () => {
     box.say('one\nERROR two\n  more\n') // At the same time: they keep their order.
     box.lines.flush()
     vi.advanceTimersByTime(1)
-    box.log.own.info('ours')
+    box.log.say('info', 'ours')
     vi.advanceTimersByTime(1)
     box.say('three\n')
     box.lines.flush()
@@ -141,7 +141,7 @@ describe('the log', () => {
 
   test('redacts its own lines, in their fields too', () => {
     const box = open({ format: 'json', secrets: ['hunter2hunter2'] })
-    box.log.own.error({ hint: 'not hunter2hunter2' }, 'is hunter2hunter2')
+    box.log.say('error', 'is hunter2hunter2', { hint: 'not hunter2hunter2' })
     expect(JSON.parse(box.text)).toMatchObject({ level: 'error', unit: 'supervisor', msg: 'is [redacted]', hint: 'not [redacted]' })
   })
 })

@@ -24,7 +24,7 @@ RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
       ca-certificates media-types tzdata postgresql-client-17 nano-tiny \
       libbz2-1.0 libcairo2 libexpat1 libffi8 liblzma5 libncursesw6 libreadline8t64 libsqlite3-0 libssl3t64 \
-      libstdc++6 libuuid1 libzstd1 zlib1g \
+      libstdc++6 libuuid1 libzstd1 zlib1g zstd \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log
 COPY --from=mathesar /usr/local /usr/local
 COPY --from=mathesar /code /code

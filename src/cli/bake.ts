@@ -1,6 +1,4 @@
-import { createWriteStream, mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { pipeline } from 'node:stream/promises'
-import { constants, createZstdCompress } from 'node:zlib'
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { execa } from 'execa'
 import { SupervisorError } from '../errors.ts'
 import { bootstrapPassword } from '../units/context.ts'
@@ -26,9 +24,7 @@ export const run = async (): Promise<number> => {
   const exitCode = await runDaemon(catchSignals(), env, { until: 'migrations' })
   if (exitCode !== 0) throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)
   mkdirSync(paths.share, { recursive: true })
-  const tar = execa('tar', ['--create', '--directory', `${scratch}/postgres`, '--exclude=./postmaster.opts', '--sort=name', '--owner=0', '--group=0', '.'], { encoding: 'buffer', buffer: false })
-  await pipeline(tar.stdout, createZstdCompress({ params: { [constants.ZSTD_c_compressionLevel]: 12 } }), createWriteStream(`${paths.share}/cluster.tar.zst`, { mode: 0o644 }))
-  await tar
+  await execa('tar', ['--create', '--use-compress-program=zstd -12', '--file', `${paths.share}/cluster.tar.zst`, '--directory', `${scratch}/postgres`, '--exclude=./postmaster.opts', '--sort=name', '--owner=0', '--group=0', '.'])
   const { stdout } = await execa(`${paths.pythonBin}/python3`, ['-c', listMigrations], { cwd: paths.app, env: { SECRET_KEY: 'unused', DJANGO_SETTINGS_MODULE: 'config.settings.production', POSTGRES_HOST: 'unused', POSTGRES_DB: 'unused', POSTGRES_USER: 'unused' } })
   writeFileSync(`${paths.share}/migrations.json`, `${stdout.trim().split('\n').at(-1)}\n`)
   rmSync(scratch, { recursive: true })

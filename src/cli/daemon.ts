@@ -1,8 +1,6 @@
 import { randomInt } from 'node:crypto'
-import { closeSync, createReadStream, openSync, readlinkSync } from 'node:fs'
-import { pipeline } from 'node:stream'
+import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { setTimeout as delay } from 'node:timers/promises'
-import { createZstdDecompress } from 'node:zlib'
 import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
 import { dependenciesOf } from '../core/graph.ts'
@@ -111,7 +109,6 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     },
     kill: (pid, signal) => void process.kill(pid, signal),
     runProgram: (unit, command, options) => processes.run(command, outputOf(unit), options),
-    unpacked: (path) => pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), createZstdDecompress(), () => {}),
     withClient,
     httpGet,
     retry: async (act, { forMs, signal, again, onFailure }) => {

@@ -66,21 +66,21 @@ const clearStaleLock = async (context: Context, folder: string, signal: AbortSig
 }
 
 const create = async (context: Context, folder: string, signal: AbortSignal): Promise<void> => {
-  const { paths, files, give, identities, runProgram, unpacked, log } = context
+  const { paths, files, give, identities, runProgram, log } = context
   const template = `${paths.share}/cluster.tar.zst`
   const temporary = `${folder}.new`
   files.remove(temporary)
   files.makeFolder(temporary, 0o700)
   give(temporary, identities.postgres, 0o700)
   const env = postgresEnvironment(context)
-  const run = async (argv: readonly [string, ...string[]], input?: import('node:stream').Readable): Promise<void> => {
-    const { outcome, lines } = await runProgram('cluster', { argv, env, user: identities.postgres, cwd: temporary }, { signal, ...(input ? { input } : {}) })
+  const run = async (argv: readonly [string, ...string[]]): Promise<void> => {
+    const { outcome, lines } = await runProgram('cluster', { argv, env, user: identities.postgres, cwd: temporary }, { signal })
     if (outcome.code === 0) return
     if (lines.some((line) => line.includes('No space left'))) throw new SupervisorError('VOLUME_FULL', `cannot make the cluster in ${folder}: no space left`)
     throw new SupervisorError('CLUSTER_DAMAGED', `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
   }
   if (files.isThere(template)) {
-    await run(['tar', '--extract', '--directory', temporary, '--no-same-owner'], unpacked(template))
+    await run(['tar', '--extract', '--zstd', '--file', template, '--directory', temporary, '--no-same-owner'])
   } else {
     log('info', 'making a Postgres cluster with initdb')
     const password = `${inRun(paths).etc}/bootstrap`

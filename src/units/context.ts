@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import type { Client, ClientConfig } from 'pg'
 import type { LogEvent } from '../core/log-lines.ts'
 import type { Outcome } from '../core/outcome.ts'
@@ -77,8 +76,7 @@ export type Context = {
   readonly randomText: (length: number) => string
   readonly processIn: (folder: string, pid: number) => boolean
   readonly kill: (pid: number, signal: NodeJS.Signals) => void
-  readonly runProgram: (unit: string, command: Command, options?: { readonly signal?: AbortSignal; readonly input?: Readable }) => Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }>
-  readonly unpacked: (path: string) => Readable
+  readonly runProgram: (unit: string, command: Command, options?: { readonly signal?: AbortSignal }) => Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }>
   readonly withClient: <T>(config: ClientConfig, use: (client: Client) => Promise<T>) => Promise<T>
   readonly httpGet: (target: { readonly host: string; readonly port: number }, path: string, hostHeader: string, timeoutMs: number, signal: AbortSignal) => Promise<Answer>
   readonly retry: <T>(act: () => Promise<T>, options: { readonly forMs: number; readonly signal: AbortSignal; readonly again: (error: unknown) => boolean; readonly onFailure: (error: unknown) => void }) => Promise<T>

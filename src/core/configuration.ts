@@ -28,6 +28,9 @@ export type Configuration = {
 export type ParseYaml = (text: string) => unknown
 type Reading = { readonly environment: Environment; readonly readFile: (path: string) => string; readonly parseYaml: ParseYaml }
 
+/** The largest file that is read; a larger one cannot become the configuration. */
+export const fileLimitBytes = 256 * 1024
+
 export const versionOf = (files: ConfigFiles): string =>
   createHash('sha256').update(JSON.stringify(configFiles.map((name) => files[name] ?? null))).digest('hex').slice(0, 12)
 
@@ -42,6 +45,9 @@ const whyBadYaml = (file: 'sso.yml' | 'file_storage.yml', value: unknown): strin
   const providers = value[version === 1 ? 'oidc_providers' : 'providers']
   return providers == null || isRecord(providers) ? undefined : `${version === 1 ? 'oidc_providers' : 'providers'} is no mapping`
 }
+
+const sizeFaults = (files: ConfigFiles): Fault[] =>
+  configFiles.filter((file) => Buffer.byteLength(files[file] ?? '') > fileLimitBytes).map((file) => ({ file, line: null, why: `it is larger than ${fileLimitBytes / 1024} KiB` }))
 
 const checkYaml = (files: ConfigFiles, parseYaml: ParseYaml): { readonly yaml: unknown[]; readonly faults: Fault[] } => {
   const yaml: unknown[] = []
@@ -78,9 +84,8 @@ const checkEntries = (text: string): { readonly values: Partial<Record<SettingNa
       else refuse(why)
     }
   }
-  const near = warningsFor(unknown, settingNames)
-  const silent = unknown.filter((name) => !near.some((warning) => warning.includes(` ${name}`)))
-  return { values, faults, warnings: [...near, ...silent.map((name) => `unknown setting ${name}: it has no effect in this file`)].map((warning) => `mathesar.env: ${warning}`) }
+  const warnings = unknown.map((name) => `mathesar.env: ${warningsFor([name], settingNames)[0] ?? `unknown setting ${name}: it has no effect in this file`}`)
+  return { values, faults, warnings }
 }
 
 export const faultInWords = ({ file, line, why }: Fault): string => `${file}${line === null ? '' : `, line ${line}`}: ${why}`
@@ -90,7 +95,7 @@ export const readConfiguration = (files: ConfigFiles, { environment, readFile, p
   const { values, faults: entryFaults, warnings } = checkEntries(files['mathesar.env'] ?? '')
   const settings = readSettings(environment, readFile, values) // First: a fault of the environment is not the file's.
   const { yaml, faults: yamlFaults } = checkYaml(files, parseYaml)
-  const faults = [...entryFaults, ...yamlFaults]
+  const faults = [...sizeFaults(files), ...entryFaults, ...yamlFaults]
   if (faults.length > 0) throw new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${faults.map(faultInWords).join('; ')}`)
   const given = Object.keys(environment).filter((name) => environment[name])
   return {

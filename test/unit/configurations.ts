@@ -11,7 +11,7 @@ export const fileOf = (given: Given): string => Object.entries(given).map(([name
 
 /** Reads files and an environment as the daemon does. `secretFiles` are those that a NAME_FILE may name. */
 export const read = (files: ConfigFiles, environment: Environment = {}, secretFiles: Readonly<Record<string, string>> = {}): Configuration =>
-  readConfiguration(files, { environment, parseYaml: parse, readFile: (path) => secretFiles[path] ?? (() => { throw Object.assign(new Error('no such file'), { code: 'ENOENT' }) })() })
+  readConfiguration(files, { environment, parseYaml: (text) => parse(text, { logLevel: 'error' }), readFile: (path) => secretFiles[path] ?? (() => { throw Object.assign(new Error('no such file'), { code: 'ENOENT' }) })() })
 export const readFile = (given: Given | string, environment: Environment = {}): Configuration => read(filesOf(typeof given === 'string' ? given : fileOf(given)), environment)
 
 const databaseNames = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE', 'DATABASE_URL'] as const

@@ -19,12 +19,17 @@ export type Configuration = {
   readonly files: ConfigFiles
   readonly settings: Values
   readonly database: Database
+  /** What sso.yml and file_storage.yml hold, as data. */
+  readonly yaml: readonly unknown[]
   readonly warnings: readonly string[]
 }
 
 /** Parses YAML to data or throws an error with a message; passed in, because it is loaded only where such a file exists. */
 export type ParseYaml = (text: string) => unknown
 type Reading = { readonly environment: Environment; readonly readFile: (path: string) => string; readonly parseYaml: ParseYaml }
+
+/** The largest file that is read; a larger one cannot become the configuration. */
+export const fileLimitBytes = 256 * 1024
 
 export const versionOf = (files: ConfigFiles): string =>
   createHash('sha256').update(JSON.stringify(configFiles.map((name) => files[name] ?? null))).digest('hex').slice(0, 12)
@@ -41,18 +46,27 @@ const whyBadYaml = (file: 'sso.yml' | 'file_storage.yml', value: unknown): strin
   return providers == null || isRecord(providers) ? undefined : `${version === 1 ? 'oidc_providers' : 'providers'} is no mapping`
 }
 
-const yamlFaults = (files: ConfigFiles, parseYaml: ParseYaml): Fault[] =>
-  (['sso.yml', 'file_storage.yml'] as const).flatMap((file): Fault[] => {
+const sizeFaults = (files: ConfigFiles): Fault[] =>
+  configFiles.filter((file) => Buffer.byteLength(files[file] ?? '') > fileLimitBytes).map((file) => ({ file, line: null, why: `it is larger than ${fileLimitBytes / 1024} KiB` }))
+
+const checkYaml = (files: ConfigFiles, parseYaml: ParseYaml): { readonly yaml: unknown[]; readonly faults: Fault[] } => {
+  const yaml: unknown[] = []
+  const faults: Fault[] = []
+  for (const file of ['sso.yml', 'file_storage.yml'] as const) {
     const text = files[file]
-    if (text === undefined) return []
+    if (text === undefined) continue
     try {
-      const why = whyBadYaml(file, parseYaml(text))
-      return why === undefined ? [] : [{ file, line: null, why }]
+      const value = parseYaml(text)
+      const why = whyBadYaml(file, value)
+      yaml.push(value)
+      if (why !== undefined) faults.push({ file, line: null, why })
     } catch (error) {
       const { linePos, code } = error as { linePos?: readonly { line: number }[]; code?: string }
-      return [{ file, line: linePos?.[0]?.line ?? null, why: `it is no YAML (${code ?? 'cannot be read'})` }]
+      faults.push({ file, line: linePos?.[0]?.line ?? null, why: `it is no YAML (${code ?? 'cannot be read'})` })
     }
-  })
+  }
+  return { yaml, faults }
+}
 
 const checkEntries = (text: string): { readonly values: Partial<Record<SettingName, string>>; readonly faults: Fault[]; readonly warnings: string[] } => {
   const { entries, problems } = parseConfig(text)
@@ -70,9 +84,8 @@ const checkEntries = (text: string): { readonly values: Partial<Record<SettingNa
       else refuse(why)
     }
   }
-  const near = warningsFor(unknown, settingNames)
-  const silent = unknown.filter((name) => !near.some((warning) => warning.includes(` ${name}`)))
-  return { values, faults, warnings: [...near, ...silent.map((name) => `unknown setting ${name}: it has no effect in this file`)].map((warning) => `mathesar.env: ${warning}`) }
+  const warnings = unknown.map((name) => `mathesar.env: ${warningsFor([name], settingNames)[0] ?? `unknown setting ${name}: it has no effect in this file`}`)
+  return { values, faults, warnings }
 }
 
 export const faultInWords = ({ file, line, why }: Fault): string => `${file}${line === null ? '' : `, line ${line}`}: ${why}`
@@ -81,11 +94,12 @@ export const faultInWords = ({ file, line, why }: Fault): string => `${file}${li
 export const readConfiguration = (files: ConfigFiles, { environment, readFile, parseYaml }: Reading): Configuration => {
   const { values, faults: entryFaults, warnings } = checkEntries(files['mathesar.env'] ?? '')
   const settings = readSettings(environment, readFile, values) // First: a fault of the environment is not the file's.
-  const faults = [...entryFaults, ...yamlFaults(files, parseYaml)]
+  const { yaml, faults: yamlFaults } = checkYaml(files, parseYaml)
+  const faults = [...sizeFaults(files), ...entryFaults, ...yamlFaults]
   if (faults.length > 0) throw new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${faults.map(faultInWords).join('; ')}`)
   const given = Object.keys(environment).filter((name) => environment[name])
   return {
-    version: versionOf(files), files, settings, database: databaseOf(settings),
+    version: versionOf(files), files, settings, database: databaseOf(settings), yaml,
     warnings: [...warningsFor(given, settingNames), ...warnings],
   }
 }

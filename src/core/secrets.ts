@@ -3,10 +3,18 @@ import { settingNames, settingOf } from './settings.ts'
 
 const secretKey = /secret|password|passwd|token|key|credential|connection_string/i
 
-/** The texts under keys that tell of a secret, at any depth. */
-const nested = (value: unknown, key = ''): string[] => {
-  if (typeof value === 'string') return secretKey.test(key) ? [value] : []
-  return typeof value === 'object' && value !== null ? Object.entries(value).flatMap(([name, inner]) => nested(inner, Array.isArray(value) ? key : name)) : []
+/** The texts under keys that tell of a secret, at any depth. By hand: what people write may be too deep for recursion, and YAML may hold itself. */
+const underSecretKeys = (root: unknown): string[] => {
+  const found: string[] = []
+  const seen = new Set<object>()
+  const open: (readonly [key: string, value: unknown])[] = [['', root]]
+  for (const [key, value] of open) {
+    if (typeof value === 'string' && secretKey.test(key)) found.push(value)
+    if (typeof value !== 'object' || value === null || seen.has(value)) continue
+    seen.add(value)
+    for (const [name, inner] of Object.entries(value)) open.push([Array.isArray(value) ? key : name, inner])
+  }
+  return found
 }
 
 const parsed = (text: string): unknown => {
@@ -18,9 +26,8 @@ const parsed = (text: string): unknown => {
 }
 
 /** Every secret of a configuration, for the log to leave out: values of secret settings, what they hold as JSON, and the same of the YAML files. */
-export const secretsOf = ({ settings, database, files }: Configuration): string[] => [
-  ...settingNames.filter((name) => settingOf(name).secret).flatMap((name) => { const { value } = settings[name]; return value === undefined ? [] : [value, ...nested(parsed(value))] }),
+export const secretsOf = ({ settings, database, yaml }: Configuration): string[] => [
+  ...settingNames.filter((name) => settingOf(name).secret).flatMap((name) => { const { value } = settings[name]; return value === undefined ? [] : [value, ...underSecretKeys(parsed(value))] }),
   ...(database.kind === 'external' && database.password !== undefined ? [database.password] : []),
-  // Of YAML a line by line look is enough: a secret is a plain value there.
-  ...['sso.yml', 'file_storage.yml'].flatMap((name) => [...(files[name as 'sso.yml'] ?? '').matchAll(/^[ \t-]*["']?([\w-]+)["']?[ \t]*:[ \t]*["']?([^"'\n]+?)["']?[ \t]*$/gm)].flatMap(([, key = '', value = '']) => nested(value, key))),
+  ...yaml.flatMap((content) => underSecretKeys(content)),
 ]

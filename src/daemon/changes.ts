@@ -43,6 +43,7 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
   /** Files in the folder that were refused and could not be put aside (a read-only mount): they are not tried again. */
   let ignored: string | undefined
   let working = false
+  let idle = Promise.resolve()
   const waiting: Waiting[] = []
 
   const note = (from: Origin, version: string, result: HistoryEntry['result'], changes: readonly Change[], why: string | null): void =>
@@ -70,7 +71,7 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
         try {
           note(from, versionOf(files), result, changes, error.message)
         } catch { /* A full disk: the log has it. */ }
-        if (onDisk) putBack(files, error)
+        if (onDisk && versionOf(files) !== current.version) putBack(files, error)
       }
       throw error
     }
@@ -147,15 +148,15 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
   const propose = (proposal: Proposal, report: (step: string) => void = () => {}): Promise<ChangeResult> =>
     new Promise((resolve, reject) => {
       waiting.push({ proposal, report, resolve, reject })
-      if (!working) void work()
+      if (!working) idle = work()
     })
 
-  /** After a boot that went well: what the environment gave is written into the file, and the configuration is the good one. */
-  const settle = async (): Promise<void> => {
+  const settleAlone = async (): Promise<void> => {
     if (rejected) {
       note('boot', versionOf(rejected.files), 'rejected', [], rejected.error.message)
       putBack(rejected.files, rejected.error)
     }
+    await catchUp(() => {}) // An edit of these first seconds.
     const text = editConfig(current.files['mathesar.env'] ?? templateText(), editsToPersist(current, environment))
     const before = store.lastGood()
     try {
@@ -170,6 +171,14 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
     const changes = before === undefined ? [] : await check(before.files).then((good) => changesBetween(good, current), () => [])
     store.keep(current.version, current.files)
     note('boot', current.version, 'applied', changes, null)
+  }
+
+  /** After a boot that went well: what the environment gave is written into the file, and the configuration is the good one. Waits for its turn. */
+  const settle = async (): Promise<void> => {
+    while (working) await idle
+    working = true
+    await settleAlone().catch((error: Error) => log('warn', `cannot record the configuration: ${error.message}`))
+    idle = work()
   }
 
   return {

@@ -17,7 +17,8 @@ const isRecord = (value: unknown): value is Record<string, unknown> => typeof va
 const readBody = async (request: IncomingMessage): Promise<unknown> => {
   const chunks: Buffer[] = []
   let size = 0
-  for await (const chunk of request as AsyncIterable<Buffer>) {
+  // Not destroyed when we stop reading: its connection still has to carry the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length
     if (size > bodyLimitBytes) refuse(`the body is larger than ${bodyLimitBytes / 1024} KiB`)
     chunks.push(chunk)
@@ -43,11 +44,12 @@ const readProposal = (body: unknown, from: Origin, { changes, store }: ConfigDep
     if (!isRecord(set) || !Object.values(set).every((value) => value === null || typeof value === 'string')) return refuse('set is no object of texts and nulls')
     return { ...rest, set: set as Record<string, string | null> }
   }
-  if (file !== undefined) return typeof file === 'string' ? { ...rest, files: { 'mathesar.env': file } } : refuse('file is no text')
+  if (file !== undefined) return typeof file === 'string' ? { ...rest, files: { 'mathesar.env': file.toWellFormed() } } : refuse('file is no text')
   if (rollback === undefined) return { ...rest, reload: true }
+  if (typeof rollback !== 'string') return refuse('rollback is no text')
   const version = rollback === 'previous' ? previousGood(store.readHistory(), changes.current.version) : rollback
-  const revision = typeof version === 'string' ? store.revision(version)?.files : undefined
-  if (revision === undefined) throw new SupervisorError('CONFIG_INVALID', `cannot go back: there is no ${rollback === 'previous' ? 'earlier version' : `version ${String(rollback).slice(0, 40)}`}`, { hint: '`supervisor config history` lists the versions.' })
+  const revision = version === undefined ? undefined : store.revision(version)?.files
+  if (revision === undefined) throw new SupervisorError('CONFIG_INVALID', `cannot go back: there is no ${rollback === 'previous' ? 'earlier version' : `version ${rollback.slice(0, 40)}`}`, { hint: '`supervisor config history` lists the versions.' })
   return { ...rest, from: 'rollback', revision: Object.fromEntries(configFiles.map((name) => [name, revision[name]])) as ConfigFiles }
 }
 

@@ -16,6 +16,7 @@ type Scope = 'all' | 'config'
 const statusCodes: Partial<Record<ErrorCode, number>> = {
   UNIT_UNKNOWN: 404, USAGE: 409, SETTING_PINNED: 403, CONFIG_CONFLICT: 409,
   CONFIG_INVALID: 422, CONFIG_ROLLED_BACK: 422, SETTING_INVALID: 422, DATABASE_SETTINGS_PARTIAL: 422, DATABASE_UNREACHABLE: 422, DATABASE_REFUSED: 422, DATABASE_AHEAD: 422,
+  DATABASE_NOT_CONFIGURED: 422, MIGRATIONS_FAILED: 422,
 }
 const statusOf = ({ code }: SupervisorError): number => statusCodes[code] ?? 500
 

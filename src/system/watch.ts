@@ -2,6 +2,7 @@ import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, real
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FSWatcher } from 'chokidar'
+import { fileLimitBytes } from '../core/configuration.ts'
 import { SupervisorError } from '../errors.ts'
 
 export type Seen = {
@@ -21,8 +22,7 @@ type Reading = Seen & { /** Files that are there but cannot be used, each with t
 /** `root` is what is mounted, as a path in the file system that it comes from; `point` is where. */
 type Mount = { readonly what: 'file' | 'folder'; readonly point: string; readonly root: string }
 
-const limitBytes = 256 * 1024
-const buffer = Buffer.allocUnsafe(limitBytes + 1) // One byte more than permitted: a full one means too large.
+const buffer = Buffer.allocUnsafe(fileLimitBytes + 1) // One byte more than permitted: a full one means too large.
 const soonMs = 10
 
 const refuseUnlessFile = (stats: Stats): void => {
@@ -46,7 +46,7 @@ const readText = (path: string): string | undefined => {
       refuseUnlessFile(fstatSync(fd))
       let length = 0
       for (let count = -1; count !== 0 && length < buffer.length; length += count) count = readSync(fd, buffer, length, buffer.length - length, null)
-      if (length > limitBytes) throw new Error(`it is larger than ${limitBytes / 1024} KiB`)
+      if (length > fileLimitBytes) throw new Error(`it is larger than ${fileLimitBytes / 1024} KiB`)
       return buffer.toString('utf8', 0, length)
     } finally {
       closeSync(fd)

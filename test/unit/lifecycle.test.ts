@@ -5,7 +5,7 @@ import type { Policy } from '../../src/core/unit.ts'
 
 const policy: Policy = { startLimitMs: 300_000, graceMs: 4000, stableMs: 30_000, giveUpAfter: 4, backoff: { baseMs: 100, maxMs: 10_000 }, stopSignal: 'SIGTERM' }
 
-const events = ['start', 'ready', 'unready', 'exited', 'startTimedOut', 'backedOff', 'stayedUp', 'stop', 'restart', 'graceElapsed'] as const satisfies readonly ServiceEvent[]
+const events = ['start', 'ready', 'unready', 'exited', 'startTimedOut', 'backedOff', 'stayedUp', 'stop', 'restart', 'graceElapsed', 'replaced'] as const satisfies readonly ServiceEvent[]
 
 /** "name failures", and for `stopping` what comes then, and whether it was killed. */
 const states = [
@@ -24,13 +24,16 @@ const transitions: readonly Row[] = [
   ['waiting 2', 'start', 'starting 0', ['spawn']],
   ['waiting 2', 'restart', 'starting 0', ['spawn']],
   ['waiting 2', 'stop', 'stopped 2', []],
+  ['waiting 2', 'replaced', 'ready 0', []],
 
   ['stopped 2', 'start', 'starting 0', ['spawn']],
   ['stopped 2', 'restart', 'starting 0', ['spawn']],
+  ['stopped 2', 'replaced', 'ready 0', []],
 
   ['failed 2', 'start', 'starting 0', ['spawn']],
   ['failed 2', 'restart', 'starting 0', ['spawn']],
   ['failed 2', 'stop', 'stopped 2', []],
+  ['failed 2', 'replaced', 'ready 0', []],
 
   ['starting 2', 'ready', 'ready 2', []],
   ['starting 2', 'exited', 'backoff 3', []],
@@ -38,23 +41,27 @@ const transitions: readonly Row[] = [
   ['starting 2', 'stayedUp', 'starting 0', []],
   ['starting 2', 'stop', 'stopping 2 stopped', ['terminate']],
   ['starting 2', 'restart', 'stopping 0 starting', ['terminate']],
+  ['starting 2', 'replaced', 'ready 0', []],
 
   ['ready 2', 'unready', 'unready 2', []],
   ['ready 2', 'exited', 'backoff 3', []],
   ['ready 2', 'stayedUp', 'ready 0', []],
   ['ready 2', 'stop', 'stopping 2 stopped', ['terminate']],
   ['ready 2', 'restart', 'stopping 0 starting', ['terminate']],
+  ['ready 2', 'replaced', 'ready 0', []],
 
   ['unready 2', 'ready', 'ready 2', []],
   ['unready 2', 'exited', 'backoff 3', []],
   ['unready 2', 'stayedUp', 'unready 0', []],
   ['unready 2', 'stop', 'stopping 2 stopped', ['terminate']],
   ['unready 2', 'restart', 'stopping 0 starting', ['terminate']],
+  ['unready 2', 'replaced', 'ready 0', []],
 
   ['backoff 2', 'backedOff', 'starting 2', ['spawn']],
   ['backoff 2', 'start', 'starting 0', ['spawn']],
   ['backoff 2', 'restart', 'starting 0', ['spawn']],
   ['backoff 2', 'stop', 'stopped 2', []],
+  ['backoff 2', 'replaced', 'ready 0', []],
 
   ['stopping 2 stopped', 'exited', 'stopped 2', []],
   ['stopping 2 stopped', 'graceElapsed', 'stopping 2 stopped killed', ['kill']],
@@ -134,6 +141,11 @@ describe('a service that dies', () => {
     expect(after(['start', 'exited', 'backedOff', 'ready', 'exited']).state).toEqual({ name: 'backoff', failures: 2 })
   })
 
+  test('counts from zero again when a new generation that proved itself replaces it, whatever it did before', () => {
+    expect(after(['start', 'exited', 'backedOff', 'exited', 'replaced', 'exited']).state).toEqual({ name: 'backoff', failures: 1 })
+    expect(after(['start', 'exited', 'exited', 'replaced'])).toEqual({ state: { name: 'ready', failures: 0 }, effects: ['spawn'] })
+  })
+
   test('counts from zero again when a person starts it', () => {
     expect(after(['start', 'exited', 'exited', 'start']).state).toEqual({ name: 'starting', failures: 0 })
   })
@@ -188,6 +200,7 @@ describe('whatever happens', () => {
     const feed = (event: ServiceEvent): void => {
       if (event === 'exited' && !alive) return
       if (event === 'exited') alive = false
+      if (event === 'replaced') alive ||= state.name !== 'stopping' // It comes with a process of its own.
       const step = nextStep(state, event, policy)
       state = step.state
       for (const effect of step.effects) {

@@ -162,6 +162,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   process.on('unhandledRejection', (reason) => supervisor.fail(toSupervisorError(reason)))
 
   say('info', `supervisor ${version}, Postgres ${setup.database.kind}, ${Math.round(setup.machine.memoryBytes / 1048576)} MiB, ${setup.machine.cpus} processors, user ${setup.identities.supervisor.uid}`)
+  if (setup.rejected) say('warn', `${setup.rejected.error.message}; the configuration that was last in force serves`)
   const routes = { supervisor, log, now: Date.now, config: config.routes }
   const servers: Awaited<ReturnType<typeof startControl>>[] = []
   if (options.until === undefined) await openControl(setup.paths, routes).then((server) => { servers.push(server) }, (thrown) => supervisor.fail(toSupervisorError(thrown)))

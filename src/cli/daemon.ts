@@ -138,6 +138,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     memoryOf,
     startedAt,
     stopWhenUp: options.until !== undefined,
+    isUnproven: setup.isUnproven,
     problems: () => config.problems(),
     onReady: (status) => {
       config.settle()

@@ -112,7 +112,10 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
       }
     },
     kill: (pid, signal) => void process.kill(pid, signal),
-    runProgram: (unit, command, options) => processes.run(command, outputOf(unit), options),
+    runProgram: async (unit, command, options) => {
+      const { outcome, lines } = await processes.run(command, outputOf(unit), options)
+      return { outcome, lines: lines.map(log.redact) } // They end in errors that people see.
+    },
     unpacked: (path) => pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), createZstdDecompress(), () => {}),
     withClient,
     httpGet,

@@ -108,7 +108,10 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
       }
     },
     kill: (pid, signal) => void process.kill(pid, signal),
-    runProgram: (unit, command, options) => processes.run(command, outputOf(unit), options),
+    runProgram: async (unit, command, options) => {
+      const { outcome, lines } = await processes.run(command, outputOf(unit), options)
+      return { outcome, lines: lines.map(log.redact) } // They end in errors that people see.
+    },
     withClient,
     httpGet,
     retry: async (act, { forMs, signal, again, onFailure }) => {
@@ -133,6 +136,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     memoryOf,
     startedAt,
     stopWhenUp: options.until !== undefined,
+    isUnproven: setup.isUnproven,
     problems: () => config.problems(),
     onReady: (status) => {
       config.settle()
@@ -157,6 +161,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   process.on('unhandledRejection', (reason) => supervisor.fail(toSupervisorError(reason)))
 
   say('info', `supervisor ${version}, Postgres ${setup.database.kind}, ${Math.round(setup.machine.memoryBytes / 1048576)} MiB, ${setup.machine.cpus} processors, user ${setup.identities.supervisor.uid}`)
+  if (setup.rejected) say('warn', `${setup.rejected.error.message}; the configuration that was last in force serves`)
   const routes = { supervisor, log, now: Date.now, config: config.routes }
   const servers: Awaited<ReturnType<typeof startControl>>[] = []
   if (options.until === undefined) await openControl(setup.paths, routes).then((server) => { servers.push(server) }, (thrown) => supervisor.fail(toSupervisorError(thrown)))

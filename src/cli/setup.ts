@@ -40,6 +40,8 @@ export type Setup = Pick<Context, 'paths' | 'settings' | 'database' | 'configFil
   readonly store: Store
   readonly configuration: Configuration
   readonly rejected: Rejected | undefined
+  /** Whether the files were edited since they last proved themselves. */
+  readonly isUnproven: boolean
 }
 
 /** What this container is to be: its config files and environment, checked, and nothing done yet. A bad file gives way to the last good one. */
@@ -58,8 +60,9 @@ export const readSetup = async (env: Readonly<Record<string, string | undefined>
     rejected = { files: content, error: toSupervisorError(thrown) }
     return await check(good.files) // A fault of the environment is thrown again.
   })
-  const { settings, database, files: configFilesRead } = configuration
-  return { paths, settings, database, configFiles: configFilesRead, identities, environment: env, machine: readMachine(), store, configuration, rejected }
+  const { settings, database, files: configFilesRead, version } = configuration
+  const isUnproven = ![undefined, version].includes(store.lastGood()?.version)
+  return { paths, settings, database, configFiles: configFilesRead, identities, environment: env, machine: readMachine(), store, configuration, rejected, isUnproven }
 }
 
 const maybeBySettings: readonly ErrorCode[] = ['SERVICE_CRASH_LOOP', 'SETTING_INVALID', 'PORT_IN_USE', 'MIGRATIONS_FAILED', 'DATABASE_UNREACHABLE', 'DATABASE_REFUSED', 'DATABASE_AHEAD', 'DATABASE_NOT_CONFIGURED']

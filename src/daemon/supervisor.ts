@@ -23,7 +23,12 @@ export type SupervisorDeps<Context> = {
   /** Stops in order once all units are up: for making the cluster template. */
   readonly stopWhenUp: boolean
   readonly onReady: (status: Status) => void
+  /** Whether the boot has other settings to go back to: it then gives up on a service sooner. */
+  readonly isUnproven: boolean
 }
+
+/** So many deaths in a row tell that edited settings are no good. */
+const unprovenFailures = 3
 
 /** Walks the graph: starts each unit as soon as what it needs is there, and stops all of them in the reverse order. */
 export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
@@ -50,7 +55,11 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     tasks.set(unit.name, { state: 'waiting', since: now(), detail: null })
     if (unit.kind === 'service') {
       services.set(unit.name, createService(unit, {
-        ...serviceDeps, context, output: () => serviceDeps.output(unit.name), onChange: noteReady,
+        ...serviceDeps, context, output: () => serviceDeps.output(unit.name),
+        onChange: () => {
+          noteReady()
+          if (deps.isUnproven && phase === 'booting' && services.get(unit.name)!.state.failures >= unprovenFailures) fail(crashLoop(unit.name, services.get(unit.name)!.lastOutcome))
+        },
         onGiveUp: (outcome) => fail(crashLoop(unit.name, outcome)),
       }))
     }

@@ -1,5 +1,5 @@
 import type { ServiceUnit } from '../core/unit.ts'
-import { probeHost } from '../core/settings.ts'
+import { isSetting, probeHost } from '../core/settings.ts'
 import { fitWorkers } from '../core/sizing.ts'
 import { appRole, type Context, inRun, internalDatabase, writableFolders } from './context.ts'
 
@@ -13,7 +13,8 @@ const notForApp = /^(SUPERVISOR_|DATABASE_URL|POSTGRES_|EMBEDDED_POSTGRES_|UI_MA
 /** The environment of Mathesar: the container's, with the settings in force in place of their sources. */
 export const appEnvironment = (context: Pick<Context, 'settings' | 'database' | 'paths' | 'machine' | 'environment' | 'made'>): Record<string, string> => {
   const { settings, database, paths, machine, environment, made } = context
-  const inherited = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && !notForApp.test(entry[0]))
+  // A setting comes from below alone: an empty variable counts as not given, and must not hide the default.
+  const inherited = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && !isSetting(entry[0]) && !notForApp.test(entry[0]))
   const chosen = Object.entries(settings).flatMap(([name, { value }]) => (value === undefined || notForApp.test(name) ? [] : [[name, value] as const]))
   const connection = database.kind === 'embedded'
     ? { POSTGRES_HOST: inRun(paths).postgresSocket, POSTGRES_DB: internalDatabase, POSTGRES_USER: appRole }

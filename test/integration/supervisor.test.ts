@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type Daemon, makeVolume, missing, postgresBin, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
+import { clusterState, type Daemon, makeVolume, missing, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
 
 if (missing) console.log(`integration tests of the supervisor: skipped, ${missing}`)
 
@@ -24,9 +24,6 @@ const zombies = (parent: number): number => {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean)
   return children.filter((pid) => { try { return statusOf(Number(pid), 'State').startsWith('Z') } catch { return false } }).length
 }
-
-const clusterState = (volume: string): string =>
-  /state:\s+(.*)/.exec(execFileSync(`${postgresBin}/pg_controldata`, ['-D', join(volume, 'data/postgres')], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } }))![1]!
 
 describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and the sample app', () => {
   let volume: string

@@ -1,0 +1,206 @@
+import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { makeConfigMap } from '../fixtures/config-map.ts'
+import { type Box, cleanUp, cleanUpAfterEach, dataFolder, describeContainer, freePort, leanImage, makeAdmin, newVolume, onVolume, start, until } from '../helpers/docker.ts'
+
+const file = `${dataFolder}/config/mathesar.env`
+const makeFolder = (): string => {
+  const folder = mkdtempSync('/tmp/config-')
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
+const asMathesar = (box: Box, script: string) => box.exec('setpriv', '--reuid=mathesar', '--regid=mathesar', '--init-groups', '--no-new-privs', 'sh', '-euc', script)
+const inMathesar = async (box: Box, name: string): Promise<string | null> => ((await (await fetch(box.url(`/env/?name=${name}`))).json()) as { value: string | null }).value
+const lastEntry = async (box: Box) => (JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as { from: string; result: string; why: string | null }[]).at(-1)!
+const force = (box: Box, name: string, value: string | null) => until(`${name} to be ${value} in Mathesar`, async () => (await inMathesar(box, name).catch(() => undefined)) === value)
+
+/** A script of Python in the container that asks on the app's socket; prints the status and the body. */
+const askScript = (method: string, path: string, body = ''): string => `python3 - <<'PY'
+import http.client, socket
+class Unix(http.client.HTTPConnection):
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX)
+        self.sock.connect('/run/mathesar/app/config.sock')
+c = Unix('supervisor')
+c.request('${method}', '${path}', body='''${body}''')
+r = c.getresponse()
+print(r.status, r.read().decode())
+PY`
+
+describeContainer('a user interface', () => {
+  cleanUpAfterEach()
+
+  it('with UI_MAY_EDIT_CONFIG may write mathesar.env and use the socket of the configuration, and nothing else', async () => {
+    const box = await start({ env: { UI_MAY_EDIT_CONFIG: 'true', SAMPLE_APP_TEST: '1' } })
+    await box.ready()
+    await until('the app socket', async () => (await box.exec('test', '-S', '/run/mathesar/app/config.sock')).exitCode === 0)
+    expect(await asMathesar(box, `echo GUNICORN_TIMEOUT=77 >> ${file}`)).toMatchObject({ exitCode: 0 })
+    await force(box, 'GUNICORN_TIMEOUT', '77')
+    expect((await asMathesar(box, `echo new > ${dataFolder}/config/other`)).exitCode).not.toBe(0)
+    expect((await asMathesar(box, `rm ${file}`)).exitCode).not.toBe(0)
+    expect((await asMathesar(box, `ls ${dataFolder}/history`)).exitCode).not.toBe(0)
+    // Also once the supervisor has written it.
+    expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=78')).exitCode).toBe(0)
+    expect(await asMathesar(box, `echo REQUIRE_SSO_LOGIN=true >> ${file}`)).toMatchObject({ exitCode: 0 })
+    await force(box, 'REQUIRE_SSO_LOGIN', 'true')
+
+    const ask = async (method: string, path: string, body?: string): Promise<string> => (await asMathesar(box, askScript(method, path, body))).stdout
+    expect(await ask('GET', '/v1/config')).toMatch(/^200 \{"version"/)
+    expect(await ask('POST', '/v1/config/changes', '{"set":{"GUNICORN_TIMEOUT":"79"}}')).toMatch(/^200 \{"result":"applied"/)
+    expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('79')
+    expect(await lastEntry(box)).toMatchObject({ from: 'interface', result: 'applied' })
+    expect(await ask('POST', '/v1/config/changes', '{"set":{"SECRET_KEY":"stolen"}}')).toMatch(/^403 .*SETTING_PINNED/)
+    for (const path of ['/v1/status', '/v1/health', '/v1/logs', '/v1/config/file']) expect(await ask('GET', path), path).toMatch(/^404 /)
+    expect(await ask('POST', '/v1/services/postgres/stop')).toMatch(/^404 /)
+    expect((await asMathesar(box, 'ls /run/mathesar/control')).exitCode).not.toBe(0)
+    expect((await asMathesar(box, 'echo x > /run/mathesar/app/sso.yml')).exitCode).not.toBe(0)
+    expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it('without it can do neither', async () => {
+    const box = await start()
+    await box.ready()
+    expect((await asMathesar(box, `cat ${file}`)).exitCode).not.toBe(0)
+    expect((await asMathesar(box, `echo x >> ${file}`)).exitCode).not.toBe(0)
+    expect((await box.exec('test', '-e', '/run/mathesar/app/config.sock')).exitCode).toBe(1)
+    expect((await box.sh(`stat -c %a:%u ${file}`)).stdout).toBe('600:0')
+    expect((await box.supervisor('config', 'set', 'UI_MAY_EDIT_CONFIG=true')).exitCode).toBe(26)
+  })
+})
+
+describeContainer('the config folder', () => {
+  cleanUpAfterEach()
+
+  it('of any user is kept in the volume: `--user 12345:0` on a read-only root', async () => {
+    const volume = await newVolume()
+    const run = ['--user', '12345:0', '--read-only', '--cap-drop', 'ALL']
+    const box = await start({ volume, run, env: { SAMPLE_APP_TEST: '1', UI_MAY_EDIT_CONFIG: 'true' } })
+    await box.ready()
+    expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=77')).exitCode).toBe(0)
+    expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('77')
+    expect((await box.sh(`stat -c %u ${file}; python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('/run/mathesar/app/config.sock')"`))).toMatchObject({ exitCode: 0, stdout: '12345' })
+    expect((await box.supervisor('config', 'set', 'GUNICORN_CMD_ARGS=--nonsense')).exitCode).toBe(24)
+    expect((await box.stop()).exitCode).toBe(0)
+    await box.remove()
+    const second = await start({ volume, run, env: { SAMPLE_APP_TEST: '1' } })
+    await second.ready()
+    expect(await inMathesar(second, 'GUNICORN_TIMEOUT')).toBe('77')
+  })
+
+  it('mounted read-only, as a ConfigMap is, serves: edits there are applied, and `config set` is refused with words', async () => {
+    const folder = makeFolder()
+    const map = makeConfigMap(folder)
+    map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=71\n' })
+    const box = await start({ env: { SAMPLE_APP_TEST: '1' }, run: ['--volume', `${folder}:${dataFolder}/config:ro`] })
+    await box.ready()
+    expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('71')
+    map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=72\n' })
+    await force(box, 'GUNICORN_TIMEOUT', '72')
+    const refused = await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=73')
+    expect(refused.exitCode, refused.stderr).toBe(30)
+    expect(refused.stderr).toMatch(/read-only/)
+    expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('72')
+    map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=soon\n' })
+    await until('the bad edit to be refused', async () => (await lastEntry(box)).result === 'rejected')
+    expect((await box.supervisor('config', 'show')).stdout).toContain('mathesar.env, line 1: GUNICORN_TIMEOUT')
+    expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('72')
+    map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=74\n' })
+    await force(box, 'GUNICORN_TIMEOUT', '74')
+    expect((await box.status()).problems).toEqual([])
+    expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it('with a single file mounted: `config set` writes in place, and an edit on the host is applied', async () => {
+    const path = join(makeFolder(), 'mathesar.env')
+    writeFileSync(path, '# mine\nGUNICORN_TIMEOUT=71\n')
+    const box = await start({ env: { SAMPLE_APP_TEST: '1' }, run: ['--volume', `${path}:${file}`] })
+    await box.ready()
+    expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=72'))).toMatchObject({ exitCode: 0 })
+    expect(readFileSync(path, 'utf8')).toMatch(/^# mine\nGUNICORN_TIMEOUT=72\n/)
+    writeFileSync(path, 'GUNICORN_TIMEOUT=73\n')
+    await force(box, 'GUNICORN_TIMEOUT', '73')
+    writeFileSync(path, 'GUNICORN_TIMEOUT=soon\n')
+    await until('the bad edit to be taken back', () => readFileSync(path, 'utf8') === 'GUNICORN_TIMEOUT=73\n')
+    expect((await box.exec('cat', `${file}.rejected`)).stdout).toBe('GUNICORN_TIMEOUT=soon')
+    writeFileSync(`${path}.new`, 'GUNICORN_TIMEOUT=74\n')
+    renameSync(`${path}.new`, path)
+    await until('the stale mount to be said', async () => (await box.status()).problems.some(({ message }) => message.includes('mathesar.env can no longer change here')))
+  })
+
+  it('hands on a good sso.yml and file_storage.yml, and keeps the old ones when new ones are bad', async () => {
+    const volume = await newVolume()
+    const box = await start({ volume })
+    await box.ready()
+    const backends = async (): Promise<unknown> => (await fetch(box.url('/files/'))).json()
+    expect(await backends()).toEqual({ backends: [] })
+    const put = (name: string, text: string): Promise<string> => onVolume(volume, `cat > config/${name} <<'EOF'\n${text}\nEOF`)
+    await put('file_storage.yml', 'default:\n  protocol: s3\n  nickname: Store\n')
+    await until('the storage to be handed on', async () => JSON.stringify(await backends()) === '{"backends":["default"]}')
+    await put('sso.yml', 'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: Example Login\n')
+    await makeAdmin(box)
+    await until('the provider to be shown', async () => (await (await fetch(box.url('/auth/login/'))).text()).includes('Example Login'))
+    const { length } = JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as unknown[]
+    const refused = async (): Promise<number> => (JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as { result: string }[]).slice(length).filter(({ result }) => result === 'rejected').length
+    await put('file_storage.yml', 'default: [\n')
+    await until('the bad storage to be refused', async () => (await refused()) === 1)
+    await put('sso.yml', 'version: 3\n')
+    await until('the bad provider to be refused', async () => (await refused()) === 2)
+    expect(await backends()).toEqual({ backends: ['default'] })
+    expect(await (await fetch(box.url('/auth/login/'))).text()).toContain('Example Login')
+    expect((await box.sh(`cat ${dataFolder}/config/file_storage.yml.rejected ${dataFolder}/config/sso.yml.rejected`)).stdout).toBe('default: [\n\nversion: 3')
+    expect(await box.logs()).toMatch(/file_storage\.yml, line \d: it is no YAML/)
+    expect((await box.sh(`rm ${dataFolder}/config/file_storage.yml`)).exitCode).toBe(0)
+    await until('the storage to be gone', async () => JSON.stringify(await backends()) === '{"backends":[]}')
+  })
+})
+
+describeContainer('a host that Django refuses', () => {
+  cleanUpAfterEach()
+
+  it('is named in log and status with the exact command that permits it, which takes effect at once', async () => {
+    const box = await start()
+    await box.ready()
+    const open = (): Promise<number> => new Promise((resolve, reject) => void get(box.url('/auth/login/'), { headers: { host: '192.168.77.7' } }, (response) => { response.resume(); resolve(response.statusCode!) }).once('error', reject))
+    expect(await open()).toBe(400)
+    const { hint } = await until('the problem', async () => (await box.status()).problems.find(({ message }) => message.includes('192.168.77.7')))
+    const command = /supervisor config set ALLOWED_HOSTS=\S+$/.exec(hint!)![0]
+    expect(command).toContain("192.168.77.7'")
+    expect(await box.logs()).toContain(command)
+    expect(await box.sh(command)).toMatchObject({ exitCode: 0 })
+    expect(await open()).toBe(302)
+    expect((await box.status()).problems).toEqual([])
+  })
+})
+
+describeContainer('a platform without a lasting file system', () => {
+  let server: Box
+  let port: number
+  beforeAll(async () => {
+    port = await freePort()
+    server = await start({
+      run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
+      args: ['-euc', `initdb -D /tmp/data -U owner -A trust --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`],
+    })
+    await until('the server answers', async () => (await server.sh(`psql -h 127.0.0.1 -p ${port} -U owner -d postgres -c 'select 1'`)).exitCode === 0)
+  })
+  afterAll(cleanUp)
+
+  it.each([
+    ['read-only, the volume too', leanImage, ['--read-only', '--mount', `type=tmpfs,destination=${dataFolder},readonly,tmpfs-mode=0555`], 'one'],
+    ['read-only and as any user', leanImage, ['--read-only', '--user', '12345:0', '--mount', `type=tmpfs,destination=${dataFolder},readonly,tmpfs-mode=0555`], 'two'],
+  ] as const)('boots from the environment alone, without a complaint: %s', async (_, of, run, database) => {
+    expect((await server.sh(`psql -h 127.0.0.1 -p ${port} -U owner -d postgres -c 'create database ${database}'`)).exitCode).toBe(0)
+    const box = await start({ image: of, run, env: { SECRET_KEY: 'given-0123456789-0123456789-0123456789-0123456789', DATABASE_URL: `postgres://owner@127.0.0.1:${port}/${database}`, ALLOWED_HOSTS: '127.0.0.1', GUNICORN_TIMEOUT: '77', SAMPLE_APP_TEST: '1' } })
+    await box.ready()
+    expect((await box.status()).problems).toEqual([])
+    expect(await box.logs()).not.toMatch(/ (?:warn|error) +supervisor/)
+    expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('77')
+    expect((await box.supervisor('config', 'show')).stdout).toMatch(/^GUNICORN_TIMEOUT +77 +environment, pinned/m)
+    const refused = await box.supervisor('config', 'set', 'PUBLIC_URL=https://a.example')
+    expect(refused.exitCode, refused.stderr).toBe(30)
+    expect((await box.supervisor('reload')).exitCode).toBe(0)
+    expect((await box.stop()).exitCode).toBe(0)
+  })
+})

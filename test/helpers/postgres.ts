@@ -1,0 +1,39 @@
+import { execFileSync, spawn } from 'node:child_process'
+import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import pg from 'pg'
+import { freePort, postgresBin, until } from './daemon.ts'
+
+/** Root may not run Postgres. */
+const nobody = process.getuid!() === 0 ? { uid: 65_534, gid: 65_534 } : {}
+
+/** A Postgres of its own on the loopback, as an existing one that somebody has: one superuser, and a password for every connection. */
+export const startPostgres = async (user: string, password: string) => {
+  const folder = mkdtempSync('/tmp/pg-')
+  if (nobody.uid !== undefined) chownSync(folder, nobody.uid, nobody.gid)
+  writeFileSync(join(folder, 'password'), password, { mode: 0o644 })
+  const data = join(folder, 'data')
+  const env = { PATH: process.env.PATH!, LC_ALL: 'C.UTF-8' }
+  execFileSync(`${postgresBin}/initdb`, ['-D', data, '-U', user, '-A', 'scram-sha-256', `--pwfile=${folder}/password`, '--no-sync'], { ...nobody, env, cwd: folder, stdio: 'ignore' })
+  const port = await freePort()
+  const server = spawn(`${postgresBin}/postgres`, ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder}`, '-c', 'fsync=off'], { ...nobody, env, cwd: folder, stdio: 'ignore' })
+  const ended = new Promise((resolve) => server.once('exit', resolve))
+  const query = async (text: string, database = 'postgres'): Promise<Record<string, unknown>[]> => {
+    const client = new pg.Client({ host: '127.0.0.1', port, user, password, database })
+    await client.connect()
+    try {
+      return (await client.query<Record<string, unknown>>(text)).rows
+    } finally {
+      await client.end()
+    }
+  }
+  await until('the other Postgres to answer', async () => (await query('SELECT 1')).length === 1)
+  return {
+    port, query,
+    stop: async () => {
+      server.kill('SIGINT')
+      await ended
+      rmSync(folder, { recursive: true, force: true })
+    },
+  }
+}

@@ -13,6 +13,7 @@ import { files, give } from '../system/files.ts'
 import { createGate } from '../system/gate.ts'
 import { openKernel } from '../system/kernel.ts'
 import { createLog } from '../system/log.ts'
+import { releaseMemory } from '../system/memory.ts'
 import { withClient } from '../system/postgres.ts'
 import { httpGet } from '../system/probe.ts'
 import { createProcesses, memoryOf } from '../system/process.ts'
@@ -25,6 +26,9 @@ import { type Configuring, configure } from './configure.ts'
 import { appSocket, controlSocket } from './paths.ts'
 import { fallBack, readSetup, type Setup } from './setup.ts'
 import type { CaughtSignal, Signals } from './signals.ts'
+
+/** From the boot's end to the moment when nothing of it goes on. */
+const settledMs = 5000
 
 const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
@@ -142,6 +146,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
       config.settle()
       if (isTrue(setup.settings.UI_MAY_EDIT_CONFIG.value)) void openAppSocket(setup, routes).then((server) => { servers.push(server) })
       log.say('info', banner(status, setup))
+      setTimeout(() => releaseMemory(kernel), settledMs).unref() // It takes some 50 ms: once the first visitors are served.
     },
   })
   const config: Configuring = configure({ setup, env, context, supervisor, log })

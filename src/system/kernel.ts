@@ -37,6 +37,7 @@ export const openKernel = () => {
     waitpid: libc.func('int waitpid(int, void *, int)'),
     prctl: libc.func('int prctl(int, uint64_t, uint64_t, uint64_t, uint64_t)'),
     flock: libc.func('int flock(int, int)'),
+    malloc_trim: libc.func('int malloc_trim(size_t)'),
   }
   const names = Object.fromEntries(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]))
   const check = (result: number, what: string): number => {
@@ -95,6 +96,9 @@ export const openKernel = () => {
 
     /** Orphans below this process come to it even when it is not PID 1. */
     becomeSubreaper: (): void => void check(call.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'become a subreaper'),
+
+    /** Gives the pages that malloc holds free back to the kernel. */
+    trimHeap: (): void => void call.malloc_trim(0),
 
     /** Takes an exclusive lock that lasts as long as the descriptor; false when somebody else holds it. */
     tryLock: (fd: number): boolean => call.flock(fd, LOCK_EX_NB) === 0,

@@ -124,11 +124,12 @@ export const createSink = (kernel: Kernel, fd = 1) => {
     get dropped() { return dropped },
     /** Calls back when there is room again after `lost` events were dropped. */
     onDropped: (listener: (lost: number) => void): void => { onDropped = listener },
-    /** Waits until all is written, at most `limitMs`. */
+    /** Waits until all is written, at most `limitMs`: the end of the log. */
     flush: async (limitMs: number): Promise<void> => {
       const end = Date.now() + limitMs
       while (queue.length > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
-      if (!broken) kernel.setNonBlocking(fd, false)
+      if (queue.length > 0) reader?.destroy() // Closes the descriptor: libuv permits nobody else to use it while this waits.
+      else if (!broken) kernel.setNonBlocking(fd, false)
     },
   }
 }

@@ -90,6 +90,14 @@ describe('the sink', () => {
     await readAll()
   })
 
+  test('gives up at the end, without what the reader never took', async () => {
+    const { sink } = openPipe()
+    for (let i = 0; i < 300; i++) sink.write(kilobyte(i), 1)
+    const before = performance.now()
+    await sink.flush(100)
+    expect(performance.now() - before).toBeLessThan(400)
+  })
+
   test('goes on without a reader', async () => {
     const { sink, close } = openPipe()
     for (let i = 0; i < 3000; i++) sink.write(kilobyte(i), 1)

@@ -3,6 +3,7 @@ import { parseArgs } from 'node:util'
 import type { DescribedSetting } from '../core/configuration.ts'
 import type { HistoryEntry } from '../core/history.ts'
 import { actionInWords } from '../core/plan.ts'
+import { renderTable } from '../core/table.ts'
 import type { ChangeResult } from '../daemon/changes.ts'
 import { SupervisorError } from '../errors.ts'
 import { ask, follow } from './client.ts'
@@ -16,17 +17,12 @@ const usage = (why: string): never => { throw new SupervisorError('USAGE', `cann
 const say = (text: string): void => void process.stdout.write(`${text}\n`)
 const read = async (): Promise<Shown> => JSON.parse((await ask('GET', '/v1/config')).text) as Shown
 
-const table = (rows: readonly (readonly string[])[]): string => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n')
-}
-
 const valueOf = ({ secret, given, value }: DescribedSetting): string => (secret ? (given ? '(secret)' : '') : (value ?? ''))
 
 const show = async (json: boolean): Promise<number> => {
   const shown = await read()
   if (json) return say(JSON.stringify(shown, null, 2)), 0
-  say(table([['SETTING', 'VALUE', 'SOURCE', 'DEFAULT', 'CHANGE NEEDS'], ...shown.settings.map((setting) => [
+  say(renderTable([['SETTING', 'VALUE', 'SOURCE', 'DEFAULT', 'CHANGE NEEDS'], ...shown.settings.map((setting) => [
     setting.name, valueOf(setting), `${setting.source}${setting.pinned ? ', pinned' : ''}`, setting.default ?? '', setting.change + (setting.waitsForStart ? ', waits for it' : ''),
   ])]))
   say(`\nVersion ${shown.version}${shown.changing ? ', a change is going on' : ''}. Pinned: the container was started with it; the file cannot change it.`)
@@ -82,7 +78,7 @@ const validate = async (path: string | undefined): Promise<number> => {
 const history = async (json: boolean): Promise<number> => {
   const { history: entries, version } = JSON.parse((await ask('GET', '/v1/config/history')).text) as { history: readonly HistoryEntry[]; version: string }
   if (json) return say(JSON.stringify(entries, null, 2)), 0
-  say(table([['WHEN', 'VERSION', 'FROM', 'RESULT', 'CHANGED'], ...entries.map(({ at, version: of, from, result, changes, why }) => [
+  say(renderTable([['WHEN', 'VERSION', 'FROM', 'RESULT', 'CHANGED'], ...entries.map(({ at, version: of, from, result, changes, why }) => [
     at, `${of}${of === version ? ' *' : ''}`, from, result, changes.map(({ name }) => name).join(', ') + (why ? ` (${why.split('\n')[0]})` : ''),
   ])]))
   return 0

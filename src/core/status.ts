@@ -1,3 +1,4 @@
+import { renderTable } from './table.ts'
 import type { Milliseconds, UnitState } from './unit.ts'
 
 /** One task or service, as `supervisor status --json` shows it. Times are ISO 8601, durations milliseconds, memory bytes. */
@@ -42,11 +43,6 @@ const age = (since: string, now: number): string => {
   return `${Math.round(seconds / 86_400)} d`
 }
 
-const table = (rows: readonly (readonly string[])[]): string => {
-  const widths = rows[0]!.map((_, column) => Math.max(...rows.map((row) => row[column]!.length)))
-  return rows.map((row) => row.map((cell, column) => cell.padEnd(widths[column]!)).join('  ').trimEnd()).join('\n')
-}
-
 /** The status as people read it. `nowMs` is milliseconds since 1970. */
 export const renderStatus = (status: Status, nowMs: number): string => {
   const headline = status.phase === 'stopping' ? 'stopping' : status.ready ? `ready at ${status.url}` : status.phase === 'booting' ? 'booting' : 'not ready'
@@ -59,7 +55,7 @@ export const renderStatus = (status: Status, nowMs: number): string => {
   return [
     `Mathesar: ${headline}`,
     '',
-    table([['UNIT', 'KIND', 'STATE', 'SINCE', 'PID', 'RESTARTS', 'MEMORY', 'DETAIL'], ...rows]),
+    renderTable([['UNIT', 'KIND', 'STATE', 'SINCE', 'PID', 'RESTARTS', 'MEMORY', 'DETAIL'], ...rows]),
     '',
     ...(status.boot.readyAfterMs === null ? [] : [`Boot: ready after ${status.boot.readyAfterMs} ms; critical path in ms: ${path}`]),
     ...(status.config.waitsForStart.length > 0 ? [`Config: ${status.config.waitsForStart.join(', ')} take effect at the next start of the container`] : []),

@@ -134,8 +134,8 @@ export const readConfigFiles = (folder: string, names: readonly string[]): Seen 
 type Pending = { readonly seen: Seen; readonly wasEmptied: boolean; readonly settledAtMs: number }
 
 /**
- * Tells of every change of `names` in `folder`: of content, and of a file gone stale. Truth: every pollMs it compares the content
- * itself. chokidar on the folder only makes that sooner. A change is reported once it has settled: looks settleMs apart are equal. An empty
+ * Tells of every change of `names` in `folder`: of content, and of a file gone stale. Truth: every pollMs it looks, and compares the
+ * content itself where anything looks changed, and every tenth time in any case. chokidar on the folder only makes that sooner. A change is reported once it has settled: looks settleMs apart are equal. An empty
  * or missing file that was neither gets emptyMs, and so does what follows an empty one: a writer truncates first, or deletes.
  * A file that cannot be used counts with its last content, and `onTrouble` says why. The first state is that of this call.
  */
@@ -156,6 +156,8 @@ export const watchFiles = (options: {
   let timer: NodeJS.Timeout | undefined
   let dueAtMs = Number.POSITIVE_INFINITY
   let isClosed = false
+  let stamp = ''
+  let pollsWithoutRead = 0
 
   const isSame = (one: Seen, other: Seen): boolean => names.every((name) => one.files[name] === other.files[name] && one.stale[name] === other.stale[name])
 
@@ -177,6 +179,16 @@ export const watchFiles = (options: {
 
   const waitMs = ({ settledAtMs }: Pending): number => Math.max(1, Math.min(settleMs, Math.ceil(settledAtMs - performance.now())))
 
+  /** What the kernel tells of the files without a read of them. */
+  const stampOf = (): string => names.map((name) => {
+    try {
+      const stats = statSync(join(folder, name), { bigint: true, throwIfNoEntry: false })
+      return stats && [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(' ')
+    } catch (error) {
+      return (error as Error).message
+    }
+  }).join(' | ')
+
   const checkIn = (ms: number): void => {
     const atMs = performance.now() + ms
     if (isClosed || dueAtMs <= atMs) return
@@ -185,8 +197,23 @@ export const watchFiles = (options: {
     timer = setTimeout(check, ms)
   }
 
+  /** The ordinary poll reads only what looks changed, and all every tenth time: some file systems do not tell. */
+  function poll(): void {
+    const before = stamp
+    stamp = stampOf()
+    if (stamp !== before || ++pollsWithoutRead >= 10) return check()
+    dueAtMs = Number.POSITIVE_INFINITY
+    pollIn()
+  }
+
+  const pollIn = (): void => {
+    dueAtMs = performance.now() + pollMs
+    timer = setTimeout(poll, pollMs)
+  }
+
   function check(): void {
     dueAtMs = Number.POSITIVE_INFINITY
+    pollsWithoutRead = 0
     const seen = read()
     pending = isSame(seen, reported) ? undefined : follow(pending, seen)
     const settled = pending !== undefined && performance.now() >= pending.settledAtMs ? pending.seen : undefined
@@ -194,7 +221,8 @@ export const watchFiles = (options: {
       reported = settled
       pending = undefined
     }
-    checkIn(pending === undefined ? pollMs : waitMs(pending))
+    if (pending !== undefined) checkIn(waitMs(pending))
+    else if (!isClosed) pollIn()
     if (settled !== undefined) onChange(settled)
   }
 
@@ -223,7 +251,7 @@ export const watchFiles = (options: {
   }
 
   reported = read()
-  checkIn(pollMs)
+  pollIn()
   const accelerator = accelerate()
 
   return {

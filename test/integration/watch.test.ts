@@ -64,9 +64,10 @@ const startWatcher = async (context: TestContext, { pollMs, limits }: Mode, fold
   else {
     // Only chokidar can be this quick. Its start cannot be seen from outside but by a change that it tells of.
     const probe = join(folder, 'sso.yml')
+    let pauseMs = 200
     await until('chokidar', async () => {
       writeFileSync(probe, `# ${process.hrtime.bigint()}\n`)
-      await delay(300)
+      await delay(pauseMs += 100) // A busy machine may need more than the first pause to see one settle.
       return changes().length > 0
     })
     const content = readFileSync(probe, 'utf8')

@@ -129,6 +129,7 @@ export const createSink = (kernel: Kernel, fd = 1) => {
       const end = Date.now() + limitMs
       while (queue.length > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
       if (!broken) kernel.setNonBlocking(fd, false)
+      reader?.destroy() // It would keep Node from opening its own stdout, and the process from ending. The descriptor stays.
     },
   }
 }

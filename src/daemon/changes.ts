@@ -79,6 +79,7 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
       report('checking')
       next = await check(files)
       if (onDisk || proposal.files) refusePinnedEdits(files, current)
+      if (!onDisk && !proposal.dryRun && next.version !== current.version) store.requireWritable()
     } catch (thrown) {
       return refuse('rejected', toSupervisorError(thrown))
     }

@@ -1,9 +1,10 @@
 import { configFiles, type ConfigFile, type ConfigFiles } from '../core/configuration.ts'
 import { type History, type HistoryEntry, lastGood, type Revision, withEntry } from '../core/history.ts'
+import { SupervisorError } from '../errors.ts'
 import type { Files } from '../system/files.ts'
 
 type Deps = {
-  readonly files: Pick<Files, 'readIfThere' | 'writeWhole' | 'writeInPlace' | 'remove' | 'listFolder'>
+  readonly files: Pick<Files, 'readIfThere' | 'requireWritable' | 'writeWhole' | 'writeInPlace' | 'remove' | 'listFolder'>
   /** The folder of mathesar.env, and that of the history. */
   readonly folder: string
   readonly history: string
@@ -49,8 +50,8 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     try {
       files.writeWhole(path, text, 0o600)
     } catch (error) {
-      // A file that is a mount of its own cannot be replaced, only written.
-      if (!['EBUSY', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      // A file that is a mount of its own cannot be replaced, only written; its folder may be read-only.
+      if (!['EBUSY', 'EXDEV', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
       files.writeInPlace(path, text)
     }
     own(path)
@@ -65,6 +66,14 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     protect: (): void => own(`${folder}/mathesar.env`),
     rejectedName: `mathesar.env${suffix}`,
     readHistory, revision, write,
+    /** Says before anything is done that mathesar.env cannot be written: on a read-only mount it is edited elsewhere. */
+    requireWritable: (): void => {
+      try {
+        files.requireWritable(`${folder}/mathesar.env`)
+      } catch (cause) {
+        throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot write ${folder}/mathesar.env: ${(cause as Error).message}`, { cause, hint: 'Edit it where it is mounted from, or give the setting to the container: `-e NAME=value`.' })
+      }
+    },
     lastGood: (): Revision | undefined => {
       const version = lastGood(readHistory())
       return version === undefined ? undefined : revision(version)

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, closeSync, fchmodSync, fchownSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, chmodSync, chownSync, closeSync, constants, fchmodSync, fchownSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
 
@@ -23,6 +23,9 @@ export const files = {
   },
 
   isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,
+
+  /** Throws when this file, or one that is not there yet in its folder, cannot be written. */
+  requireWritable: (path: string): void => accessSync(statSync(path, { throwIfNoEntry: false }) ? path : dirname(path), constants.W_OK),
 
   writeWhole: (path: string, text: string, mode: number): void => {
     const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`)

@@ -128,8 +128,8 @@ export const createSink = (kernel: Kernel, fd = 1) => {
     flush: async (limitMs: number): Promise<void> => {
       const end = Date.now() + limitMs
       while (queue.length > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
-      if (queue.length > 0) reader?.destroy() // Closes the descriptor: libuv permits nobody else to use it while this waits.
-      else if (!broken) kernel.setNonBlocking(fd, false)
+      if (!broken) kernel.setNonBlocking(fd, false)
+      reader?.destroy() // It would keep Node from opening its own stdout, and the process from ending. The descriptor stays.
     },
   }
 }

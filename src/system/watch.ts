@@ -126,6 +126,7 @@ const readAll = (folder: string, names: readonly string[], mounts: ReadonlyMap<s
 export const readConfigFiles = (folder: string, names: readonly string[]): Seen => {
   const { files, stale, unusable } = readAll(folder, names, findMounts(folder, names))
   for (const [name, why] of Object.entries(unusable)) {
+    if (why.startsWith('EACCES')) throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot read ${join(folder, name)} as user ${process.getuid!()}: ${why}`)
     throw new SupervisorError('SETTING_INVALID', `cannot read ${join(folder, name)}: ${why}`, { hint: 'Correct or remove the file and start the container again.' })
   }
   return { files, stale }

@@ -1,0 +1,82 @@
+// npm run bench: the same work under our image and under every alternative, in one run on one machine.
+import { parseArgs } from 'node:util'
+import { constants } from 'node:os'
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Problem, root, say, whyNoDocker } from '../scripts/prepare.ts'
+import { type Bench, prepareBench } from './bench.ts'
+import { cleanUp, isTaken } from './docker.ts'
+import { type Boots, measureBoot } from './measure/boot.ts'
+import { printTable, writeReport } from './report.ts'
+import type { Row } from './row.ts'
+
+type Measured = { readonly rows: readonly Row[]; readonly boots?: Boots; readonly text?: string }
+
+const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = {
+  boot: measureBoot,
+}
+
+const help = `Usage: npm run bench -- [MEASURE…] [OPTIONS]
+
+Measures our image beside Mathesar's own way, supervisord, s6, tini with a script, and the bare processes, in containers. Prints a
+table, and writes it into bench/README.md with the boot timelines in bench/boot.svg. Needs a Docker engine and a quiet machine.
+
+Measures: ${Object.keys(measures).join(', ')}; all of them when none is named.
+
+  --runs N       how often to repeat (default 5)
+  --quick        two runs, and short waits: to see that it works, not for figures
+  --image NAME   an image of ours that is there already, instead of building one
+  --no-write     print only
+  --help         this text
+
+MATHESAR_IMAGE names the image of Mathesar that ours is built from.`
+
+const readOptions = () => {
+  try {
+    const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' }, quick: { type: 'boolean' }, image: { type: 'string' }, 'no-write': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+    const unknown = positionals.find((name) => !(name in measures))
+    if (unknown !== undefined) throw new Error(`there is no measure ${unknown}`)
+    const runs = Number(values.runs ?? (values.quick ? 2 : 5))
+    if (!Number.isInteger(runs) || runs < 1 || runs > 100) throw new Error(`--runs ${values.runs} is not a whole number from 1 to 100`)
+    return { runs, quick: values.quick ?? false, image: values.image, write: !values['no-write'], help: values.help ?? false, names: positionals.length > 0 ? positionals : Object.keys(measures) }
+  } catch (error) {
+    throw new Problem(`${(error as Error).message}. Type \`npm run bench -- --help\``)
+  }
+}
+
+const main = async (): Promise<void> => {
+  const { help: wantsHelp, names, write, ...wishes } = readOptions()
+  if (wantsHelp) return void process.stdout.write(`${help}\n`)
+  const why = whyNoDocker()
+  if (why !== undefined) throw new Problem(`cannot measure: ${why}`)
+  if (await isTaken(5432)) throw new Problem('cannot measure: another program listens on port 5432, which Mathesar\'s own way needs and which a bridge network would give it')
+  const began = Date.now()
+  const bench = await prepareBench({ ...wishes, mathesar: process.env.MATHESAR_IMAGE ?? /^ARG MATHESAR_IMAGE=(\S+)/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))![1]! })
+  const results = new Map<string, Measured>()
+  for (const name of names) {
+    say(`measuring ${name} …`)
+    results.set(name, await measures[name]!(bench).catch((error: Error): Measured => {
+      if (!(error instanceof Problem)) say(String(error.stack))
+      return { rows: [{ figure: name, unit: '', cells: {}, bar: '', met: undefined, note: `could not be measured: ${error.message.split('\n')[0]}` }] }
+    }))
+  }
+  process.stdout.write(printTable([...results.values()].flatMap(({ rows }) => rows)))
+  if (write) writeReport(results, bench)
+  say(`done in ${Math.round((Date.now() - began) / 1000)} s`)
+}
+
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => {
+    say(`${signal}: removing the containers and volumes of this run`)
+    void cleanUp({ leave: true }).then(() => process.exit(128 + constants.signals[signal]))
+  })
+}
+
+try {
+  await main()
+} catch (error) {
+  say(error instanceof Problem ? error.message : String((error as Error).stack))
+  process.exitCode = 1
+} finally {
+  await cleanUp({ leave: true })
+}

@@ -39,6 +39,7 @@ export type Start = {
   readonly env?: Readonly<Record<string, string>>
   /** In place of the peer's own command. */
   readonly command?: readonly string[]
+  /** WEB_CONCURRENCY: 2 when not given, and left to the image when 0. */
   readonly workers?: number
 }
 
@@ -48,7 +49,7 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
   const port = await freePort()
   const ours = peer.name === 'ours'
   const command = options.command ?? (ours ? [] : ['/bench/bin/stamp', ...peer.command])
-  const env = { WEB_CONCURRENCY: String(options.workers ?? 2), ...(ours ? {} : { SECRET_KEY: 'bench' }), ...options.env }
+  const env = { ...(options.workers === 0 ? {} : { WEB_CONCURRENCY: String(options.workers ?? 2) }), ...(ours ? {} : { SECRET_KEY: 'bench' }), ...options.env }
   const args = [
     'run', '--detach', '--name', name, ...publish(port), ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
     ...(peer.takesVolume ? ['--volume', `${options.volume ?? name}:${dataFolder}`] : ['--volume', '/var/lib/postgresql', '--volume', '/etc/postgresql']),

@@ -7,6 +7,14 @@ import { Problem, root, say, whyNoDocker } from '../scripts/prepare.ts'
 import { type Bench, prepareBench } from './bench.ts'
 import { cleanUp, isTaken } from './docker.ts'
 import { type Boots, measureBoot } from './measure/boot.ts'
+import { measureCommands } from './measure/commands.ts'
+import { measureConfig } from './measure/config.ts'
+import { measureIdle } from './measure/idle.ts'
+import { measureLogs } from './measure/logs.ts'
+import { measureOrphans } from './measure/orphans.ts'
+import { measureRecovery } from './measure/recovery.ts'
+import { measureShare } from './measure/share.ts'
+import { measureStop } from './measure/stop.ts'
 import { printTable, writeReport } from './report.ts'
 import type { Row } from './row.ts'
 
@@ -14,6 +22,14 @@ type Measured = { readonly rows: readonly Row[]; readonly boots?: Boots; readonl
 
 const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = {
   boot: measureBoot,
+  share: measureShare,
+  stop: measureStop,
+  recovery: measureRecovery,
+  config: measureConfig,
+  commands: measureCommands,
+  idle: measureIdle,
+  logs: measureLogs,
+  orphans: measureOrphans,
 }
 
 const help = `Usage: npm run bench -- [MEASURE…] [OPTIONS]
@@ -56,7 +72,7 @@ const main = async (): Promise<void> => {
   for (const name of names) {
     say(`measuring ${name} …`)
     results.set(name, await measures[name]!(bench).catch((error: Error): Measured => {
-      if (!(error instanceof Problem)) say(String(error.stack))
+      say(`cannot measure ${name}: ${error instanceof Problem ? error.message : error.stack}`)
       return { rows: [{ figure: name, unit: '', cells: {}, bar: '', met: undefined, note: `could not be measured: ${error.message.split('\n')[0]}` }] }
     }))
   }

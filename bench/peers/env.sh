@@ -1,4 +1,6 @@
 # What every peer's script needs to know. The app reads POSTGRES_…, as in our image.
+set -e
+cd /code
 export POSTGRES_HOST=/dev/shm/peer POSTGRES_DB=mathesar_django POSTGRES_USER=mathesar
 data=/var/lib/mathesar/postgres
 bin=/usr/lib/postgresql/17/bin
@@ -11,7 +13,7 @@ as() {
 
 make_cluster() {
   install -d -o postgres -g postgres "$POSTGRES_HOST"
-  [ -s "$data/PG_VERSION" ] && return
+  if [ -s "$data/PG_VERSION" ]; then return; fi
   install -d -o postgres -g postgres -m 700 "$data"
   (as postgres "$bin/initdb" --pgdata "$data" --username=postgres --auth=trust --data-checksums --encoding=UTF8 --locale=C.UTF-8 --locale-provider=icu --icu-locale=und --no-sync >&2)
   sync --file-system "$data"

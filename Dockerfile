@@ -19,10 +19,10 @@ FROM debian:trixie-slim AS base
 RUN groupadd --system --gid 5432 postgres && groupadd --system --gid 8000 mathesar \
  && useradd --system --uid 5432 --gid postgres --home-dir /var/lib/postgresql --no-create-home --shell /usr/sbin/nologin postgres \
  && useradd --system --uid 8000 --gid mathesar --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin mathesar
-# The libraries are those that Mathesar's Python and its packages link (or load: libcairo2); the check below names a missing one.
+# nano-tiny is for `supervisor config edit`. The libraries are those that Mathesar's Python and its packages link (or load: libcairo2); the check below names a missing one.
 RUN apt-get update \
  && DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends \
-      ca-certificates media-types tzdata postgresql-client-17 \
+      ca-certificates media-types tzdata postgresql-client-17 nano-tiny \
       libbz2-1.0 libcairo2 libexpat1 libffi8 liblzma5 libncursesw6 libreadline8t64 libsqlite3-0 libssl3t64 \
       libstdc++6 libuuid1 libzstd1 zlib1g \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log
@@ -39,11 +39,11 @@ RUN ldconfig \
 COPY rootfs/ /
 COPY --from=bundle /build/dist /usr/local/lib/supervisor
 # Any user may write below /var/lib/mathesar and /run/mathesar. The latter is in /dev/shm, which is writable
-# in every container, with --read-only too; a tmpfs mounted on /run gets the mode that /run has here. Mathesar looks for its two optional files in /code: link them to the volume.
+# in every container, with --read-only too; a tmpfs mounted on /run gets the mode that /run has here. Mathesar looks for its two optional files in /code: the checked copies are linked there.
 RUN python3 -m compileall -q config \
  && mkdir -p /usr/local/share/supervisor && mkdir -m 1777 /var/lib/mathesar \
  && ln -s /dev/shm/mathesar /run/mathesar && chmod 1777 /run \
- && ln -s /var/lib/mathesar/config/sso.yml /var/lib/mathesar/config/file_storage.yml /code/
+ && ln -s /run/mathesar/app/sso.yml /run/mathesar/app/file_storage.yml /code/
 # Everything copied must find its libraries here: the images that it comes from have more packages than this one.
 # Wheels bring libraries of their own in *.libs; nobody uses _tkinter, _dbm and _gdbm.
 RUN export LD_LIBRARY_PATH="$(find /usr/local -name '*.libs' -type d | tr '\n' ':')"; \

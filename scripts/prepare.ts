@@ -58,7 +58,7 @@ export const closedFolder = (path: string): string | undefined => {
 /** Root hands Postgres and Mathesar to other users (or to `nobody`), who must be able to read what they run. */
 export const checkReadable = (path: string): void => {
   const closed = isRoot ? closedFolder(path) : undefined
-  if (closed !== undefined) throw new Problem(`cannot run from ${path} as root: Postgres and Mathesar run as other users, and ${closed} is closed to them. Move the clone to a folder such as /srv or /opt, or run this as another user than root`)
+  if (closed !== undefined) throw new Problem(`cannot run from ${path} as root: Postgres and Mathesar run as other users, and ${closed} is closed to them. Move it to a folder such as /srv or /opt, or run this as another user than root`)
 }
 
 const newestPostgres = (): string | undefined => {
@@ -138,12 +138,16 @@ export const preparePython = async (): Promise<string> => {
   return join(folder, 'bin')
 }
 
-/** The sample app's style sheets and the like, gathered for whitenoise. Done again each time: it takes half a second. */
-export const collectStatic = (python: string): void => {
-  const { code, stderr } = ask(join(python, 'python3'), [join(sampleApp, 'manage.py'), 'collectstatic', '--noinput'], {
+/**
+ * The app's style sheets and the like, gathered for whitenoise. Done again each time, for the app may have changed; what an earlier
+ * installation gathered serves where we may not write.
+ */
+export const collectStatic = (python: string, app = sampleApp): void => {
+  const { code, stderr } = ask(join(python, 'python3'), [join(app, 'manage.py'), 'collectstatic', '--noinput'], {
     SECRET_KEY: 'collectstatic', POSTGRES_HOST: 'none', POSTGRES_DB: 'none', POSTGRES_USER: 'none', DJANGO_SETTINGS_MODULE: 'config.settings.production', PYTHONDONTWRITEBYTECODE: '1',
   })
-  if (code !== 0) throw new Problem(`cannot collect the sample app's static files: ${stderr.trim().split('\n').at(-1)}`)
+  if (code === 0 || (/PermissionError|Read-only/.test(stderr) && existsSync(join(app, 'static/staticfiles.json')))) return
+  throw new Problem(`cannot collect the static files of ${app}: ${stderr.trim().split('\n').at(-1)}`)
 }
 
 /** Why no Docker engine can be used, or `undefined` when one answers. */

@@ -137,6 +137,10 @@ const startHere = async (options: Options): Promise<number> => {
     checkReadable(mathesar)
     python ??= ['.venv/bin', 'venv/bin', 'mathesar-venv/bin'].map((folder) => join(mathesar, folder)).find((folder) => mayRun(join(folder, 'python3')))
     if (python === undefined) throw new Problem(`cannot find the Python of ${mathesar}: give the folder of its python3 with --python`)
+    if (!mayRun(join(python, 'python3'))) throw new Problem(`cannot run Python from ${python}: it has no python3. Give the folder that has, such as ${mathesar}/.venv/bin`)
+    checkReadable(join(python, 'python3'))
+    say("collecting Mathesar's static files …")
+    collectStatic(python, mathesar)
   }
   const namespace = findNamespace()
   // Mathesar stores the socket's folder in its own database: it must stay the same for the same data.

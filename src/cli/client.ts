@@ -1,16 +1,20 @@
 import { type IncomingMessage, request } from 'node:http'
+import { createInterface } from 'node:readline'
 import { SupervisorError } from '../errors.ts'
 import { controlSocket, readPaths } from './paths.ts'
 
-const open = (method: 'GET' | 'POST', path: string): Promise<IncomingMessage> =>
+type Method = 'GET' | 'POST'
+type Named = { readonly code: SupervisorError['code']; readonly message: string; readonly hint: string }
+
+const open = (method: Method, path: string, body?: unknown, accept = '*/*'): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const socketPath = controlSocket(readPaths(process.env))
-    const sent = request({ socketPath, method, path, agent: false }, resolve)
+    const sent = request({ socketPath, method, path, agent: false, headers: { 'user-agent': 'supervisor', accept } }, resolve)
     sent.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EACCES' ? 'only its own user and root may; try `docker exec -u root`' : cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED' ? 'it is not running' : cause.message
       reject(new SupervisorError('DAEMON_UNREACHABLE', `cannot reach the supervisor on ${socketPath}: ${why}`, { cause }))
     })
-    sent.end()
+    sent.end(body === undefined ? undefined : JSON.stringify(body))
   })
 
 const textOf = async (response: IncomingMessage): Promise<string> => {
@@ -20,24 +24,33 @@ const textOf = async (response: IncomingMessage): Promise<string> => {
   return text
 }
 
+const fail = ({ code, message, hint }: Named): never => { throw new SupervisorError(code, message, { hint }) }
+const failWith = async (response: IncomingMessage): Promise<never> => fail(JSON.parse(await textOf(response)) as Named)
+
 /** One request to the daemon. Errors that it names come back as errors here. */
-export const ask = async (method: 'GET' | 'POST', path: string): Promise<{ readonly status: number; readonly text: string }> => {
-  const response = await open(method, path)
-  const text = await textOf(response)
+export const ask = async (method: Method, path: string, body?: unknown): Promise<{ readonly status: number; readonly text: string }> => {
+  const response = await open(method, path, body)
   const status = response.statusCode ?? 500
-  if (status >= 400 && status !== 503) {
-    const { code, message, hint } = JSON.parse(text) as { code: SupervisorError['code']; message: string; hint: string }
-    throw new SupervisorError(code, message, { hint })
-  }
-  return { status, text }
+  if (status >= 400 && status !== 503) return await failWith(response)
+  return { status, text: await textOf(response) }
 }
 
 /** Copies an answer to stdout as it comes, until the daemon or the reader ends it. */
 export const stream = async (path: string): Promise<void> => {
   const response = await open('GET', path)
-  if ((response.statusCode ?? 500) >= 400) {
-    const { code, message, hint } = JSON.parse(await textOf(response)) as { code: SupervisorError['code']; message: string; hint: string }
-    throw new SupervisorError(code, message, { hint })
-  }
+  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
   for await (const chunk of response) process.stdout.write(chunk as Buffer)
+}
+
+/** A request that takes its time: hears of each step, and resolves with the result. */
+export const follow = async <Result>(path: string, body: unknown, onStep: (step: string) => void): Promise<Result> => {
+  const response = await open('POST', path, body, 'application/x-ndjson')
+  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  for await (const line of createInterface({ input: response })) {
+    const said = JSON.parse(line) as { step?: string; result?: Result; error?: Named }
+    if (said.error) fail(said.error)
+    if (said.result) return said.result
+    if (said.step) onStep(said.step)
+  }
+  throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot tell the outcome: the supervisor ended before it was done')
 }

@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto'
-import { chmodSync, chownSync, closeSync, createReadStream, openSync, readdirSync, readlinkSync, statSync } from 'node:fs'
+import { closeSync, createReadStream, openSync, readlinkSync } from 'node:fs'
 import { pipeline } from 'node:stream'
 import { setTimeout as delay } from 'node:timers/promises'
 import { createZstdDecompress } from 'node:zlib'
@@ -7,20 +7,24 @@ import type { Level } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
 import { dependenciesOf } from '../core/graph.ts'
 import { startControl } from '../daemon/control.ts'
+import { secretsOf } from '../core/secrets.ts'
 import { createSupervisor } from '../daemon/supervisor.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
-import { files } from '../system/files.ts'
+import { files, give } from '../system/files.ts'
+import { createGate } from '../system/gate.ts'
 import { openKernel } from '../system/kernel.ts'
-import { createLog, createSink } from '../system/log.ts'
+import { createLog } from '../system/log.ts'
 import { withClient } from '../system/postgres.ts'
 import { httpGet } from '../system/probe.ts'
 import { createProcesses, memoryOf } from '../system/process.ts'
 import { startReaper } from '../system/reaper.ts'
+import { createSink } from '../system/sink.ts'
 import { type Context, inRun, type Paths } from '../units/context.ts'
 import { units } from '../units/index.ts'
 import { version } from '../version.ts'
-import { controlSocket } from './paths.ts'
-import { readSetup, type Setup } from './setup.ts'
+import { type Configuring, configure } from './configure.ts'
+import { appSocket, controlSocket } from './paths.ts'
+import { fallBack, readSetup, type Setup } from './setup.ts'
 import type { CaughtSignal, Signals } from './signals.ts'
 
 const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
@@ -48,6 +52,13 @@ const openControl = async (paths: Paths, deps: Parameters<typeof startControl>[1
   return await startControl(controlSocket(paths), deps)
 }
 
+/** The second socket, for a user interface that runs as Mathesar's user: the folder above it lets nobody else in. */
+const openAppSocket = async ({ paths, identities: { supervisor, mathesar } }: Setup, deps: Parameters<typeof startControl>[1]): ReturnType<typeof startControl> => {
+  const server = await startControl(appSocket(paths), deps, 'config', 0o660)
+  if (mathesar) give(appSocket(paths), { ...supervisor, gid: mathesar.gid }, 0o660)
+  return server
+}
+
 const banner = (status: Status, setup: Setup): string =>
   [
     `Mathesar is ready: ${status.url}   (after ${((status.boot.readyAfterMs ?? 0) / 1000).toFixed(1)} s)`,
@@ -70,18 +81,16 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
 
   let setup: Setup
   try {
-    setup = readSetup(env)
+    setup = await readSetup(env)
   } catch (thrown) {
     return await leave(toSupervisorError(thrown))
   }
-  for (const name of ['SECRET_KEY', 'POSTGRES_PASSWORD', 'DATABASE_URL', 'SSO_CONFIG_DICT', 'OIDC_CONFIG_DICT', 'FILE_STORAGE_DICT'] as const) log.addSecret(setup.settings[name].value)
-  if (setup.database.kind === 'external') log.addSecret(setup.database.password)
+  for (const secret of secretsOf(setup.configuration)) log.addSecret(secret)
 
   if (process.pid !== 1) kernel.becomeSubreaper()
   const processes = createProcesses(kernel)
   const reaper = startReaper(kernel, processes.isOwn)
-  const lines = new Map<string, ReturnType<typeof log.lines>>()
-  const linesOf = (unit: string) => lines.get(unit) ?? lines.set(unit, log.lines(unit)).get(unit)!
+  const outputOf = (unit: string): ReturnType<typeof log.lines> => log.lines(unit, unit === 'mathesar' ? { needle: 'Invalid HTTP_HOST header', found: (line) => config.see(line) } : undefined)
   const say = (level: Level, message: string): void => log.own[level](message)
 
   const context: Context = {
@@ -91,17 +100,9 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     addSecret: log.addSecret,
     detail: (unit, text) => supervisor.detail(unit, text),
     files,
-    listFolder: (path) => readdirSync(path),
-    give: (path, user, mode) => {
-      const { uid, gid, mode: before } = statSync(path)
-      if (user && (uid !== user.uid || gid !== user.gid)) chownSync(path, user.uid, user.gid)
-      // A folder that somebody else owns, such as a tmpfs of the platform, serves as it is.
-      if ((before & 0o7777) !== mode && [0, uid].includes(process.getuid!())) chmodSync(path, mode)
-    },
+    give,
     lock: (path) => kernel.tryLock(openSync(path, 'w', 0o600)),
     listenTcp: (address, port) => kernel.listenTcp(address, port, 2048, closeSync),
-    pipe: kernel.pipe,
-    closeDescriptor: closeSync,
     randomText: (length) => Array.from({ length }, () => letters[randomInt(letters.length)]).join(''),
     processIn: (folder, pid) => {
       try {
@@ -111,7 +112,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
       }
     },
     kill: (pid, signal) => void process.kill(pid, signal),
-    runProgram: (unit, command, { signal, input } = {}) => processes.run(command, { onLine: linesOf(unit), ...(signal ? { signal } : {}), ...(input ? { input } : {}) }),
+    runProgram: (unit, command, options) => processes.run(command, outputOf(unit), options),
     unpacked: (path) => pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), createZstdDecompress(), () => {}),
     withClient,
     httpGet,
@@ -126,27 +127,32 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     delay: async (ms, signal) => await delay(ms, undefined, { signal }),
   }
 
-  const url = setup.settings.PUBLIC_URL.value ?? `http://localhost:${setup.settings.PORT.value}`
   const supervisor = createSupervisor<Context>({
     units: options.until === undefined ? units : upTo(options.until),
     context,
-    service: { start: processes.start, random: Math.random, now: Date.now, log: say, lines: linesOf, tail: log.tail },
+    service: { start: processes.start, createGate: () => createGate(kernel.pipe), random: Math.random, now: Date.now, delay: async (ms) => await delay(ms), log: say, output: outputOf, tail: log.tail },
     describe: () => ({
-      url, database: setup.database.kind,
+      url: config.url(), database: config.database().kind, config: config.status(),
       supervisor: { version, pid: process.pid, startedAt: new Date(startedAt).toISOString(), memoryBytes: process.memoryUsage.rss(), reaped: reaper.reaped, droppedLogLines: sink.dropped },
     }),
     memoryOf,
     startedAt,
     stopWhenUp: options.until !== undefined,
-    onReady: (status) => log.own.info(banner(status, setup)),
+    problems: () => config.problems(),
+    onReady: (status) => {
+      config.settle()
+      if (['true', 'True', 't'].includes(setup.settings.UI_MAY_EDIT_CONFIG.value!)) void openAppSocket(setup, routes).then((server) => { servers.push(server) })
+      log.own.info(banner(status, setup))
+    },
   })
+  const config: Configuring = configure({ setup, env, context, supervisor, log })
 
   const forwarded: readonly CaughtSignal[] = ['SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH']
   signals.listen((signal) => {
     if (forwarded.includes(signal)) return supervisor.signalService('mathesar', signal)
     if (signal === 'SIGHUP') {
-      say('info', 'SIGHUP: restarting Mathesar on the held socket')
-      return void supervisor.control('restart', 'mathesar').catch((error: Error) => say('warn', error.message))
+      say('info', 'SIGHUP: reading the configuration again, and a new generation of Mathesar')
+      return config.reload()
     }
     say('info', supervisor.isStopping ? `${signal} again: hurrying` : `${signal}: stopping in order`)
     if (supervisor.isStopping) return supervisor.hurry()
@@ -156,13 +162,19 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   process.on('unhandledRejection', (reason) => supervisor.fail(toSupervisorError(reason)))
 
   say('info', `supervisor ${version}, Postgres ${setup.database.kind}, ${Math.round(setup.machine.memoryBytes / 1048576)} MiB, ${setup.machine.cpus} processors, user ${setup.identities.supervisor.uid}`)
-  const control = options.until === undefined ? await openControl(setup.paths, { supervisor, log, now: Date.now }).catch((thrown) => void supervisor.fail(toSupervisorError(thrown))) : undefined
+  const routes = { supervisor, log, now: Date.now, config: config.routes }
+  const servers: Awaited<ReturnType<typeof startControl>>[] = []
+  if (options.until === undefined) await openControl(setup.paths, routes).then((server) => { servers.push(server) }, (thrown) => supervisor.fail(toSupervisorError(thrown)))
   if (!supervisor.isStopping) void supervisor.start()
   const error = await supervisor.ended
-  for (const { flush } of lines.values()) flush()
   if (!error) say('info', 'everything stopped in order')
-  control?.close()
-  control?.closeAllConnections()
+  for (const server of servers) server.close().closeAllConnections()
+  await config.close()
   reaper.stop()
+  if (error && !supervisor.wasReady && await fallBack(setup, error)) {
+    say('warn', `the boot failed with the edited configuration (${error.message}): starting again with the one before`)
+    await sink.flush(2000)
+    process.execve!(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env as NodeJS.ProcessEnv)
+  }
   return await leave(error)
 }

@@ -25,13 +25,25 @@ const service = (action: 'start' | 'stop' | 'restart', summary: string): CliComm
 
 /** Every command. Each is loaded when it is called: `status` does not pay for the daemon. */
 export const commands: readonly CliCommand[] = [
-  define('run', 'Start everything; what the container does.', () => import('./run.ts'), 'SIGTERM or SIGINT stops in order, a second one hurries; SIGHUP restarts Mathesar on the held socket.'),
+  define('run', 'Start everything; what the container does.', () => import('./run.ts'), 'SIGTERM or SIGINT stops in order, a second one hurries; SIGHUP does what `supervisor reload` does.'),
   define('status [--json]', 'Show every task and service, the URL, and what is wrong.', () => import('./status.ts'), 'Exit code 0 when all is ready, else 1.'),
   define('health', 'Say in one line whether all is ready; the HEALTHCHECK.', () => import('./health.ts'), 'Exit code 0 when all is ready, else 1.'),
   define('logs [UNIT] [-f] [-n LINES]', 'Show the last log lines, of one unit or of all.', () => import('./logs.ts'), '-n LINES  how many events, 100 when not given\n-f        go on with new ones until Ctrl-C'),
   service('start', 'Start a service that was stopped.'),
   service('stop', 'Stop a service until `supervisor start` or the next start of the container.'),
   service('restart', 'Restart a service; Mathesar refuses no connection meanwhile.'),
+  define('config ACTION', 'Show and change the settings; each change is carried out and proved at once, or everything stays as it was.', () => import('./config.ts'), `show [--json]          every setting: value, source, pinned or not, default, what a change does
+get NAME               one value
+set NAME=VALUE…        change settings, wait for the outcome
+unset NAME…            back to the default
+plan [NAME=VALUE…] [--unset NAME]   what would happen; nothing is done
+edit                   mathesar.env in an editor; without a terminal the new text is stdin
+validate [FILE]        check a file, or the one in force; - is stdin; needs no running supervisor
+history [--json]       what changed, when, from where, with what result
+rollback [VERSION]     back to the version before, or to one of the history
+
+Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 25 conflict, 26 pinned by the environment.`),
+  define('reload [--dry-run]', 'Read the config files again and start a new generation of Mathesar, without a failed request.', () => import('./reload.ts')),
   define('psql [ARGUMENT…]', "Open psql on Mathesar's internal database, as its superuser when it is the embedded one.", () => import('./psql.ts'), '', true),
   define('manage [ARGUMENT…]', "Run Django's manage.py as Mathesar's user.", () => import('./manage.ts'), 'For instance: supervisor manage changepassword admin', true),
   define('bake', 'Make the cluster template and the list of migrations, while an image is built.', () => import('./bake.ts')),

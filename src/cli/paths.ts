@@ -18,3 +18,6 @@ export const readPaths = (env: Readonly<Record<string, string | undefined>>): Pa
 }
 
 export const controlSocket = (paths: Pick<Paths, 'run'>): string => `${paths.run}/control/supervisor.sock`
+
+/** What a user interface may talk to, with `UI_MAY_EDIT_CONFIG`: the configuration alone. */
+export const appSocket = (paths: Pick<Paths, 'run'>): string => `${paths.run}/app/config.sock`

@@ -4,7 +4,7 @@ import { runInTerminal } from './exec.ts'
 import { readSetup } from './setup.ts'
 
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { paths, database } = readSetup(process.env)
+  const { paths, database } = await readSetup(process.env)
   const connection = database.kind === 'embedded'
     ? { PGHOST: inRun(paths).postgresSocket, PGUSER: 'postgres', PGDATABASE: internalDatabase, PGPASSWORD: files.readIfThere(`${inVolume(paths).secrets}/postgres_password`) }
     : { PGHOST: database.host, PGPORT: String(database.port), PGUSER: database.user, PGDATABASE: database.name, PGPASSWORD: database.password, PGSSLMODE: database.sslmode }

@@ -1,9 +1,13 @@
 import { readFileSync } from 'node:fs'
-import { databaseOf, readSettings } from '../core/settings.ts'
+import { configFiles, type ConfigFiles, type Configuration, readConfiguration } from '../core/configuration.ts'
+import { changesBetween } from '../core/plan.ts'
 import type { Machine } from '../core/sizing.ts'
-import { SupervisorError } from '../errors.ts'
+import { createStore, type Store } from '../daemon/store.ts'
+import { type ErrorCode, SupervisorError, toSupervisorError } from '../errors.ts'
+import { files, give } from '../system/files.ts'
 import { mayChangeUser, readMachine, userNamed, userNumbered } from '../system/machine.ts'
-import type { Context, Identities } from '../units/context.ts'
+import { readConfigFiles } from '../system/watch.ts'
+import { type Context, type Identities, inVolume, type Paths } from '../units/context.ts'
 import { readPaths } from './paths.ts'
 
 const readIdentities = (): Identities => {
@@ -15,13 +19,63 @@ const readIdentities = (): Identities => {
   return { supervisor, postgres: userNamed('postgres') ?? nobody, mathesar: userNamed('mathesar') ?? nobody }
 }
 
-export type Setup = Pick<Context, 'paths' | 'settings' | 'database' | 'identities' | 'environment'> & { readonly machine: Machine }
+/** Reads, checks and merges config files with the environment, for this image. */
+export const createCheck = (env: Readonly<Record<string, string | undefined>>, paths: Paths) => async (content: ConfigFiles): Promise<Configuration> => {
+  const hasYaml = content['sso.yml'] !== undefined || content['file_storage.yml'] !== undefined
+  const { parse: parseYaml } = hasYaml ? await import('yaml') : { parse: (): unknown => ({}) }
+  const configuration = readConfiguration(content, { environment: env, readFile: (path) => readFileSync(path, 'utf8'), parseYaml })
+  if (configuration.database.kind === 'embedded' && paths.postgresBin === undefined) throw new SupervisorError('DATABASE_NOT_CONFIGURED', 'cannot start a database: this image has no Postgres server, and no other one is given')
+  return configuration
+}
 
-/** What this container is to be: read from its environment, checked, and nothing done yet. */
-export const readSetup = (env: Readonly<Record<string, string | undefined>>): Setup => {
+export const readContent = (paths: Paths): ConfigFiles => readConfigFiles(inVolume(paths).config, configFiles).files as ConfigFiles
+
+/** Files that were put aside in favour of those that last proved themselves, and why. */
+export type Rejected = { readonly files: ConfigFiles; readonly error: SupervisorError }
+
+export type Setup = Pick<Context, 'paths' | 'settings' | 'database' | 'configFiles' | 'identities' | 'environment'> & {
+  readonly machine: Machine
+  readonly store: Store
+  readonly configuration: Configuration
+  readonly rejected: Rejected | undefined
+}
+
+/** What this container is to be: its config files and environment, checked, and nothing done yet. A bad file gives way to the last good one. */
+export const readSetup = async (env: Readonly<Record<string, string | undefined>>): Promise<Setup> => {
   const paths = readPaths(env)
-  const settings = readSettings(env, (path) => readFileSync(path, 'utf8'))
-  const database = databaseOf(settings)
-  if (database.kind === 'embedded' && paths.postgresBin === undefined) throw new SupervisorError('DATABASE_NOT_CONFIGURED', 'cannot start a database: this image has no Postgres server, and no other one is given')
-  return { paths, settings, database, identities: readIdentities(), environment: env, machine: readMachine() }
+  const identities = readIdentities()
+  const check = createCheck(env, paths)
+  const { config: folder, history } = inVolume(paths)
+  const mayWrite = env.UI_MAY_EDIT_CONFIG === 'true' && identities.mathesar
+  const store = createStore({ files, folder, history, own: (path) => { if (mayWrite) give(path, { ...identities.supervisor, gid: mayWrite.gid }, 0o660) } })
+  const content = readContent(paths)
+  let rejected: Rejected | undefined
+  const configuration = await check(content).catch(async (thrown) => {
+    const good = store.lastGood()
+    if (good === undefined) throw thrown
+    rejected = { files: content, error: toSupervisorError(thrown) }
+    return await check(good.files) // A fault of the environment is thrown again.
+  })
+  const { settings, database, files: configFilesRead } = configuration
+  return { paths, settings, database, configFiles: configFilesRead, identities, environment: env, machine: readMachine(), store, configuration, rejected }
+}
+
+const maybeBySettings: readonly ErrorCode[] = ['SERVICE_CRASH_LOOP', 'SETTING_INVALID', 'PORT_IN_USE', 'MIGRATIONS_FAILED', 'DATABASE_UNREACHABLE', 'DATABASE_REFUSED', 'DATABASE_AHEAD', 'DATABASE_NOT_CONFIGURED']
+
+/**
+ * Files that were edited while the container was down are proved by its boot. When that fails with them, the good ones come back and
+ * the refused ones lie beside. Resolves to whether that was so: another boot then has other settings.
+ */
+export const fallBack = async ({ paths, environment, store, configuration }: Setup, error: SupervisorError): Promise<boolean> => {
+  const good = store.lastGood()
+  if (!maybeBySettings.includes(error.code) || good === undefined || good.version === configuration.version) return false
+  try {
+    const changes = changesBetween(await createCheck(environment, paths)(good.files), configuration)
+    if (changes.length === 0) return false
+    store.keepRejected(configuration.files, good.files)
+    store.note({ at: new Date().toISOString(), from: 'boot', version: configuration.version, result: 'rolled back', changes, why: error.message })
+    return true
+  } catch {
+    return false // A folder that cannot be written: the next boot would fail the same way.
+  }
 }

@@ -7,13 +7,14 @@ import type { Milliseconds, Policy } from './unit.ts'
  *                      │ exited, startTimedOut   │ exited
  *                      └──────→ backoff ←────────┘      after `giveUpAfter` failures: failed
  *   any running state ─stop, restart→ stopping ─exited→ stopped, or starting again
+ *   any state but stopping ─replaced→ ready: a new generation that has proved itself is the service now
  */
 export type ServiceState =
   | { readonly name: 'waiting' | 'stopped' | 'failed'; readonly failures: number }
   | { readonly name: 'starting' | 'ready' | 'unready' | 'backoff'; readonly failures: number }
   | { readonly name: 'stopping'; readonly failures: number; readonly then: 'stopped' | 'starting' | 'backoff'; readonly killed: boolean }
 
-export type ServiceEvent = 'start' | 'ready' | 'unready' | 'exited' | 'startTimedOut' | 'backedOff' | 'stayedUp' | 'stop' | 'restart' | 'graceElapsed'
+export type ServiceEvent = 'start' | 'ready' | 'unready' | 'exited' | 'startTimedOut' | 'backedOff' | 'stayedUp' | 'stop' | 'restart' | 'graceElapsed' | 'replaced'
 
 export type Effect = 'spawn' | 'terminate' | 'kill' | 'giveUp'
 
@@ -33,6 +34,7 @@ const failed = (failures: number, policy: Policy): Step =>
 
 /** The next state and what must be done to get there. An event that means nothing in a state leaves it as it is. */
 export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Policy): Step => {
+  if (event === 'replaced') return stay(state.name === 'stopping' ? state : { name: 'ready', failures: 0 })
   switch (state.name) {
     case 'waiting':
     case 'stopped':

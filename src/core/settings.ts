@@ -1,9 +1,9 @@
 import { SupervisorError } from '../errors.ts'
 
-type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url'
+type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url' | 'json'
 
-/** What has to happen before a changed value is true. */
-export type Action = 'nothing' | 'mathesar' | 'postgres' | 'database' | 'container'
+/** The least that makes a changed value true. From left to right each includes what Mathesar needs of those before it. */
+export type Action = 'nothing' | 'generation' | 'postgres-reload' | 'postgres-restart' | 'database' | 'container'
 
 type Setting = {
   readonly kind: Kind
@@ -13,21 +13,24 @@ type Setting = {
   readonly choices?: readonly string[]
   readonly min?: number
   readonly max?: number
+  /** Not in the file: it must not be in the hands of whoever may edit that. */
+  readonly only?: 'environment'
   readonly change: Action
   readonly does: string
 }
 
 /** Every setting: its environment variable, type, default, whether it is secret, what a change of it needs, and one sentence. */
 export const settingsTable = {
-  ALLOWED_HOSTS: { kind: 'list', default: '.localhost,127.0.0.1,[::1]', change: 'mathesar', does: 'Host names and addresses under which people open Mathesar, comma-separated; `*` permits all.' },
+  ALLOWED_HOSTS: { kind: 'list', default: '.localhost,127.0.0.1,[::1]', change: 'generation', does: 'Host names and addresses under which people open Mathesar, comma-separated; `*` permits all.' },
   PUBLIC_URL: { kind: 'url', change: 'nothing', does: 'The address that the banner and status show, such as https://mathesar.example.org.' },
   PORT: { kind: 'integer', default: '8000', min: 1, max: 65535, change: 'container', does: 'TCP port that Mathesar listens on.' },
   BIND_ADDRESS: { kind: 'text', default: '0.0.0.0', change: 'container', does: 'IPv4 address that Mathesar listens on.' },
-  SECRET_KEY: { kind: 'text', secret: true, change: 'container', does: 'Key that signs sessions and encrypts stored passwords; made on first boot.' },
-  DEBUG: { kind: 'boolean', default: 'false', change: 'mathesar', does: 'Django debug pages: never for others to see.' },
-  WEB_CONCURRENCY: { kind: 'integer', min: 1, max: 64, change: 'mathesar', does: 'Gunicorn worker processes; fitted to memory and processors when not given.' },
-  GUNICORN_TIMEOUT: { kind: 'integer', default: '300', min: 1, max: 86400, change: 'mathesar', does: 'Seconds that one request may take; an import of a large file needs them.' },
-  GUNICORN_CMD_ARGS: { kind: 'text', change: 'mathesar', does: 'Further gunicorn arguments.' },
+  SECRET_KEY: { kind: 'text', secret: true, only: 'environment', change: 'container', does: 'Key that signs sessions and encrypts stored passwords; made on first boot.' },
+  CSRF_TRUSTED_ORIGINS: { kind: 'list', change: 'generation', does: 'Addresses of proxies that change the Host, such as https://mathesar.example.org, comma-separated.' },
+  DEBUG: { kind: 'boolean', default: 'false', change: 'generation', does: 'Django debug pages: never for others to see.' },
+  WEB_CONCURRENCY: { kind: 'integer', min: 1, max: 64, change: 'generation', does: 'Gunicorn worker processes; fitted to memory and processors when not given.' },
+  GUNICORN_TIMEOUT: { kind: 'integer', default: '300', min: 1, max: 86400, change: 'generation', does: 'Seconds that one request may take; an import of a large file needs them.' },
+  GUNICORN_CMD_ARGS: { kind: 'text', change: 'generation', does: 'Further gunicorn arguments.' },
   POSTGRES_HOST: { kind: 'text', change: 'database', does: 'Host of an existing Postgres; with it, POSTGRES_DB and POSTGRES_USER no embedded Postgres is started.' },
   POSTGRES_PORT: { kind: 'integer', min: 1, max: 65535, change: 'database', does: 'Port of the existing Postgres; 5432 when not given.' },
   POSTGRES_DB: { kind: 'text', change: 'database', does: 'Database of the existing Postgres that Mathesar keeps its own tables in.' },
@@ -35,11 +38,16 @@ export const settingsTable = {
   POSTGRES_PASSWORD: { kind: 'text', secret: true, change: 'database', does: 'Password of that role.' },
   POSTGRES_SSLMODE: { kind: 'choice', choices: ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'], change: 'database', does: 'TLS to the existing Postgres, in the words of libpq.' },
   DATABASE_URL: { kind: 'text', secret: true, change: 'database', does: 'The same in one: postgres://user:password@host:port/database?sslmode=require.' },
+  EMBEDDED_POSTGRES_WORK_MEM: { kind: 'integer', min: 1, max: 65536, change: 'postgres-reload', does: 'MiB that one sort or hash of the embedded Postgres may take; 4 when not given.' },
+  EMBEDDED_POSTGRES_LOG_SLOW: { kind: 'integer', min: 0, max: 86400000, change: 'postgres-reload', does: 'Milliseconds from which on the embedded Postgres logs a statement; it logs none when not given.' },
+  EMBEDDED_POSTGRES_SHARED_BUFFERS: { kind: 'integer', min: 16, max: 1048576, change: 'postgres-restart', does: 'MiB of shared memory of the embedded Postgres; an eighth of the container when not given.' },
+  EMBEDDED_POSTGRES_MAX_CONNECTIONS: { kind: 'integer', default: '100', min: 20, max: 10000, change: 'postgres-restart', does: 'Connections that the embedded Postgres accepts at a time.' },
   DATABASE_WAIT_TIMEOUT: { kind: 'integer', default: '120', min: 0, max: 86400, change: 'nothing', does: 'Seconds to wait at boot for an existing Postgres that does not answer yet.' },
-  SSO_CONFIG_DICT: { kind: 'text', secret: true, change: 'mathesar', does: 'Single sign-on, as JSON; the file sso.yml serves the same.' },
-  OIDC_CONFIG_DICT: { kind: 'text', secret: true, change: 'mathesar', does: 'Older name of SSO_CONFIG_DICT.' },
-  REQUIRE_SSO_LOGIN: { kind: 'boolean', default: 'false', change: 'mathesar', does: 'Permit login by single sign-on alone.' },
-  FILE_STORAGE_DICT: { kind: 'text', secret: true, change: 'mathesar', does: 'File storage backends, as JSON; the file file_storage.yml serves the same.' },
+  SSO_CONFIG_DICT: { kind: 'json', secret: true, change: 'generation', does: 'Single sign-on, as JSON; the file sso.yml serves the same.' },
+  OIDC_CONFIG_DICT: { kind: 'json', secret: true, change: 'generation', does: 'Older name of SSO_CONFIG_DICT.' },
+  REQUIRE_SSO_LOGIN: { kind: 'boolean', default: 'false', change: 'generation', does: 'Permit login by single sign-on alone.' },
+  FILE_STORAGE_DICT: { kind: 'json', secret: true, change: 'generation', does: 'File storage backends, as JSON; the file file_storage.yml serves the same.' },
+  UI_MAY_EDIT_CONFIG: { kind: 'boolean', default: 'false', only: 'environment', change: 'container', does: "Let Mathesar's own user write mathesar.env and change settings through a socket of its own." },
   LOG_FORMAT: { kind: 'choice', choices: ['text', 'json'], default: 'text', change: 'container', does: 'Log lines for people, or one JSON object a line.' },
   LOG_LEVEL: { kind: 'choice', choices: ['debug', 'info', 'warn', 'error'], default: 'info', change: 'container', does: "Least level of the supervisor's own lines." },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, change: 'nothing', does: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
@@ -49,15 +57,26 @@ export type SettingName = keyof typeof settingsTable
 export const settingNames = Object.keys(settingsTable) as SettingName[]
 export const settingOf = (name: SettingName): Setting => settingsTable[name]
 
-export type Source = 'default' | 'environment' | 'file'
+export type Source = 'default' | 'file' | 'environment'
 export type Value = { readonly value: string | undefined; readonly source: Source }
 export type Values = Readonly<Record<SettingName, Value>>
+export type Environment = Readonly<Record<string, string | undefined>>
+export const isSetting = (name: string): name is SettingName => Object.hasOwn(settingsTable, name)
+
+const isJsonObject = (text: string): boolean => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
+}
 
 /** Why `text` is no value for the setting, or `undefined` when it is. Never repeats the value of a secret. */
 export const whyInvalid = (name: SettingName, text: string): string | undefined => {
   const setting = settingOf(name)
   const shown = setting.secret ? 'the value' : `"${text}"`
-  if (/[\0\n\r]/.test(text) && setting.kind !== 'text') return `${shown} holds a control character`
+  if (/[\0\n\r]/.test(text) && setting.kind !== 'text' && setting.kind !== 'json') return `${shown} holds a control character`
   switch (setting.kind) {
     case 'integer': {
       const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting
@@ -68,17 +87,18 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
     case 'choice': return setting.choices?.includes(text) ? undefined : `${shown} is none of ${setting.choices?.join(', ')}`
     case 'list': return text.split(',').every((item) => item.trim() !== '') ? undefined : `${shown} has an empty item`
     case 'url': return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
+    case 'json': return isJsonObject(text) ? undefined : `${shown} is no JSON object`
     case 'text': return text.includes('\0') ? `${shown} holds a zero byte` : undefined
   }
 }
 
-/** Settings from the environment and from the files that `NAME_FILE` variables name. An empty variable counts as not given. */
-export const readSettings = (env: Readonly<Record<string, string | undefined>>, readFile: (path: string) => string): Values => {
-  const read = (name: SettingName): Value => {
-    const direct = env[name] || undefined
-    const path = env[`${name}_FILE`] || undefined
+/** What the environment gives, directly or by the file that a `NAME_FILE` variable names. An empty variable counts as not given. */
+const readEnvironment = (environment: Environment, readFile: (path: string) => string): Partial<Record<SettingName, string>> => {
+  const read = (name: SettingName): string | undefined => {
+    // For a service named postgres, Kubernetes gives every container a POSTGRES_PORT of this form.
+    const direct = (name === 'POSTGRES_PORT' && environment[name]?.startsWith('tcp://')) || environment[name] === '' ? undefined : environment[name]
+    const path = environment[`${name}_FILE`] || undefined
     if (direct !== undefined && path !== undefined) throw new SupervisorError('SETTING_INVALID', `cannot use ${name}: ${name} and ${name}_FILE are both given`, { hint: `Give only one of ${name} and ${name}_FILE.` })
-    if (direct === undefined && path === undefined) return { value: (settingOf(name) as Setting).default, source: 'default' }
     let text = direct
     if (path !== undefined) {
       try {
@@ -86,11 +106,28 @@ export const readSettings = (env: Readonly<Record<string, string | undefined>>, 
       } catch (cause) {
         throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause })
       }
+      if (text === '') throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: ${path} is empty`)
     }
-    if (text === '') throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: ${path} is empty`)
-    const why = whyInvalid(name, text!)
+    const why = text === undefined ? undefined : whyInvalid(name, text)
     if (why !== undefined) throw new SupervisorError('SETTING_INVALID', `cannot use ${name}: ${why}`)
-    return { value: text, source: path === undefined ? 'environment' : 'file' }
+    return text
+  }
+  return Object.fromEntries(settingNames.flatMap((name) => { const text = read(name); return text === undefined ? [] : [[name, text]] }))
+}
+
+const databaseSettings = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE'] as const
+
+/**
+ * default < file < environment. The two ways to name a database exclude each other: that of the environment puts aside the other one
+ * in the file, which an earlier container may have left there. `file` has been checked before.
+ */
+export const readSettings = (environment: Environment, readFile: (path: string) => string, file: Partial<Record<SettingName, string>> = {}): Values => {
+  const given = readEnvironment(environment, readFile)
+  const putAside = new Set<SettingName>([...(given.DATABASE_URL === undefined ? [] : databaseSettings), ...(databaseSettings.some((name) => name !== 'POSTGRES_SSLMODE' && given[name] !== undefined) ? ['DATABASE_URL' as const] : [])])
+  const read = (name: SettingName): Value => {
+    if (given[name] !== undefined) return { value: given[name], source: 'environment' }
+    if (file[name] !== undefined && !putAside.has(name)) return { value: file[name], source: 'file' }
+    return { value: settingOf(name).default, source: 'default' }
   }
   return Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Record<SettingName, Value>
 }
@@ -118,7 +155,7 @@ const fromUrl = (text: string): Database => {
 /** Which database the settings mean. A partial set is an error that names what is missing, never a silent empty database. */
 export const databaseOf = (values: Values): Database => {
   const url = values.DATABASE_URL.value
-  const given = (['POSTGRES_HOST', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_PORT'] as const).filter((name) => values[name].value !== undefined)
+  const given = databaseSettings.filter((name) => name !== 'POSTGRES_SSLMODE').filter((name) => values[name].value !== undefined)
   if (url !== undefined) {
     if (given.length > 0) throw new SupervisorError('SETTING_INVALID', `cannot choose a database: DATABASE_URL and ${given.join(', ')} are both given`, { hint: 'Give only one of the two.' })
     return fromUrl(url)

@@ -9,6 +9,8 @@ export type UnitStatus = {
   readonly since: string
   readonly pid: number | null
   readonly restarts: number
+  /** Counts the processes that have been the service: a change of settings makes a new one without a restart. */
+  readonly generation: number
   readonly memoryBytes: number | null
   readonly lastExit: string | null
   readonly detail: string | null
@@ -25,6 +27,8 @@ export type Status = {
   readonly url: string
   readonly supervisor: { readonly version: string; readonly pid: number; readonly startedAt: string; readonly memoryBytes: number; readonly reaped: number; readonly droppedLogLines: number }
   readonly database: 'embedded' | 'external'
+  /** `version` names the content of the config files; `waitsForStart` the settings that take effect at the next start of the container. */
+  readonly config: { readonly version: string; readonly changing: boolean; readonly waitsForStart: readonly string[] }
   readonly boot: { readonly readyAfterMs: Milliseconds | null; readonly criticalPath: readonly { readonly unit: string; readonly tookMs: Milliseconds }[] }
   readonly units: readonly UnitStatus[]
   readonly problems: readonly Problem[]
@@ -58,6 +62,7 @@ export const renderStatus = (status: Status, nowMs: number): string => {
     table([['UNIT', 'KIND', 'STATE', 'SINCE', 'PID', 'RESTARTS', 'MEMORY', 'DETAIL'], ...rows]),
     '',
     ...(status.boot.readyAfterMs === null ? [] : [`Boot: ready after ${status.boot.readyAfterMs} ms; critical path in ms: ${path}`]),
+    ...(status.config.waitsForStart.length > 0 ? [`Config: ${status.config.waitsForStart.join(', ')} take effect at the next start of the container`] : []),
     ...(problems.length > 0 ? ['', ...problems] : []),
     '',
   ].join('\n')

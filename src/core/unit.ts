@@ -21,6 +21,8 @@ export type Policy = {
   readonly startLimitMs?: Milliseconds
   /** From the stop signal to SIGKILL for the whole process group. */
   readonly graceMs: Milliseconds
+  /** So long a generation that was replaced may finish what it has begun. */
+  readonly retireMs?: Milliseconds
   /** After that long in `ready` the failure count falls back to zero. */
   readonly stableMs: Milliseconds
   /** So many failures without a stable time between them end the container. */
@@ -46,14 +48,18 @@ export type TaskUnit<Context> = UnitBase<Context> & {
 
 export type ServiceUnit<Context> = UnitBase<Context> & {
   readonly kind: 'service'
-  /** Units that must be done before the service may serve; it starts, and imports its code, meanwhile. */
+  /**
+   * Units that must be done before the service may serve; it starts, and imports its code, meanwhile. After its own `fds` it gets
+   * two more, the gate: on the first it reads `?`, a wish to check itself, and the end of file, which opens the gate; on the
+   * second it answers each wish with a line.
+   */
   readonly servesAfter?: readonly string[]
   readonly policy: (context: Context) => Policy
   readonly command: (context: Context) => Promise<Command>
   /** One readiness probe; resolves to `undefined` when ready, else to the reason. */
   readonly probe: (context: Context, signal: AbortSignal) => Promise<string | undefined>
-  /** Runs once the units of `servesAfter` are done. */
-  readonly open?: (context: Context) => void
+  /** What the line with which it answers `?` means: `undefined` when it is fit to serve, else the reason. */
+  readonly readCheck?: (answer: string) => string | undefined
 }
 
 export type Unit<Context> = TaskUnit<Context> | ServiceUnit<Context>

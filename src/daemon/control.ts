@@ -1,16 +1,23 @@
 import { chmodSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { renderStatus } from '../core/status.ts'
-import { SupervisorError, toSupervisorError } from '../errors.ts'
+import { type ErrorCode, SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Log } from '../system/log.ts'
+import { answerConfig, type ConfigDeps } from './config-routes.ts'
 import type { Supervisor } from './supervisor.ts'
 
 const requestLimitMs = 10_000
 const connectionLimit = 64
 
-type Deps = { readonly supervisor: Supervisor; readonly log: Pick<Log, 'tail' | 'follow'>; readonly now: () => number }
+type Deps = { readonly supervisor: Supervisor; readonly log: Pick<Log, 'tail' | 'follow'>; readonly now: () => number; readonly config: ConfigDeps }
+/** The whole protocol, or only the configuration, for a user interface that runs as somebody else. */
+type Scope = 'all' | 'config'
 
-const statusOf = (error: SupervisorError): number => (error.code === 'UNIT_UNKNOWN' ? 404 : error.code === 'USAGE' ? 409 : 500)
+const statusCodes: Partial<Record<ErrorCode, number>> = {
+  UNIT_UNKNOWN: 404, USAGE: 409, SETTING_PINNED: 403, CONFIG_CONFLICT: 409,
+  CONFIG_INVALID: 422, CONFIG_ROLLED_BACK: 422, SETTING_INVALID: 422, DATABASE_SETTINGS_PARTIAL: 422, DATABASE_UNREACHABLE: 422, DATABASE_REFUSED: 422, DATABASE_AHEAD: 422,
+}
+const statusOf = ({ code }: SupervisorError): number => statusCodes[code] ?? 500
 
 const send = (response: ServerResponse, code: number, type: string, body: string): void => {
   response.writeHead(code, { 'content-type': type, 'content-length': Buffer.byteLength(body) }).end(body)
@@ -24,16 +31,19 @@ const send = (response: ServerResponse, code: number, type: string, body: string
  *   GET  /v1/logs?unit=NAME&lines=N&follow=1   text; with follow it goes on until either side ends it
  *   POST /v1/services/NAME/{start,stop,restart}  waits for the outcome: {"name", "state"}
  *
- * Errors are {"code", "message", "hint"}. A request may take 10 s and 8 KiB of headers; bodies are ignored.
+ * and those of the configuration in `config-routes.ts`, which a second socket offers alone.
+ * Errors are {"code", "message", "hint"}. A request may take 10 s to come in, and have 8 KiB of headers and 512 KiB of body.
  */
-export const handleControl = ({ supervisor, log, now }: Deps) => async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
-  request.resume()
+export const handleControl = ({ supervisor, log, now, config }: Deps, scope: Scope) => async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
   const json = (code: number, body: unknown): void => send(response, code, 'application/json', `${JSON.stringify(body)}\n`)
   try {
     const target = `http://supervisor${request.url}`
     if (!URL.canParse(target)) throw new SupervisorError('UNIT_UNKNOWN', 'cannot answer: the path is none')
     const url = new URL(target)
     const route = `${request.method} ${url.pathname}`
+    if (await answerConfig(route, request, response, scope, config)) return
+    request.resume()
+    if (scope === 'config') throw new SupervisorError('UNIT_UNKNOWN', `cannot answer ${route.slice(0, 80)} here`)
     if (route === 'GET /v1/status') {
       const status = supervisor.status()
       const code = status.ready ? 200 : 503
@@ -60,21 +70,22 @@ export const handleControl = ({ supervisor, log, now }: Deps) => async (request:
     throw new SupervisorError('UNIT_UNKNOWN', `cannot answer ${route.slice(0, 80)}`)
   } catch (thrown) {
     const error = toSupervisorError(thrown)
+    request.resume()
     if (!response.headersSent) json(statusOf(error), { code: error.code, message: error.message, hint: error.hint })
   }
 }
 
 /** Listens on the socket; whatever lay there belongs to a supervisor that is gone. */
-export const startControl = (path: string, deps: Deps): Promise<Server> =>
+export const startControl = (path: string, deps: Deps, scope: Scope = 'all', mode = 0o600): Promise<Server> =>
   new Promise((resolve, reject) => {
     rmSync(path, { force: true })
-    const handle = handleControl(deps)
+    const handle = handleControl(deps, scope)
     const server = createServer({ headersTimeout: requestLimitMs, requestTimeout: requestLimitMs, maxHeaderSize: 8192, connectionsCheckingInterval: 5000 }, (request, response) => void handle(request, response))
     server.maxConnections = connectionLimit
     server.on('clientError', (_, socket) => socket.destroy())
     server.once('error', reject)
     server.listen(path, () => {
-      chmodSync(path, 0o600)
+      chmodSync(path, mode)
       resolve(server)
     })
   })

@@ -1,21 +1,38 @@
 import { initialState, nextStep, timerOf, type Effect, type ServiceEvent, type ServiceState } from '../core/lifecycle.ts'
 import { inWords, type Outcome } from '../core/outcome.ts'
-import type { Policy, ServiceUnit } from '../core/unit.ts'
-import type { RunningProcess } from '../system/process.ts'
+import type { Command, ServiceUnit } from '../core/unit.ts'
+import type { Gate } from '../system/gate.ts'
+import type { Output, RunningProcess } from '../system/process.ts'
 
 const probeFastMs = 25
 const probeSlowMs = 15_000
 const failuresUntilUnready = 3
+const candidateLimitMs = 120_000
 
 type Deps<Context> = {
   readonly context: Context
-  readonly start: (command: Awaited<ReturnType<ServiceUnit<Context>['command']>>, onLine: (line: string) => void) => RunningProcess
-  readonly lines: ((line: string) => void) & { readonly flush: () => void }
+  readonly start: (command: Command, output: Output) => RunningProcess
+  readonly createGate: () => Gate
+  /** Takes what one process of the service writes. */
+  readonly output: () => Output
   readonly random: () => number
   readonly now: () => number
+  readonly delay: (ms: number) => Promise<void>
   readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
   readonly onChange: () => void
   readonly onGiveUp: (outcome: Outcome | undefined) => void
+}
+
+/** A process of the service with its gate. Several may run at a time: the one that serves, a candidate, and replaced ones that finish. */
+type Generation = { readonly process: RunningProcess; readonly gate: Gate | undefined }
+
+/** A new generation that does not serve yet. */
+export type Candidate = {
+  /** Has it check itself; throws when it is not fit to serve. */
+  readonly check: (signal: AbortSignal) => Promise<void>
+  /** Makes it the one that serves, and tells the one before to finish; resolves when that one is gone. */
+  readonly promote: () => Promise<void>
+  readonly discard: () => Promise<void>
 }
 
 const levels: Partial<Record<ServiceState['name'], 'debug' | 'warn'>> = { starting: 'debug', stopping: 'debug', unready: 'warn', backoff: 'warn', failed: 'warn' }
@@ -25,16 +42,21 @@ const keyOf = (state: ServiceState): string => `${state.name} ${state.failures} 
 
 /** One service kept up: it feeds events to the pure machine of `core/lifecycle.ts` and carries out the effects. */
 export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Context>) => {
-  const { context, now } = deps
-  const policy: Policy = unit.policy(context)
+  const { now } = deps
+  let { context } = deps
+  let policy = unit.policy(context)
   let state: ServiceState = initialState
   let since = now()
-  let running: RunningProcess | undefined
+  let current: Generation | undefined
   let timer: NodeJS.Timeout | undefined
   let probing = new AbortController()
-  let restarts = -1
+  let opened = unit.servesAfter === undefined
+  let starts = 0
+  let generation = 0
   let lastOutcome: Outcome | undefined
   let lastProbe: string | undefined
+  /** Candidates and replaced generations: they end with the service. */
+  const others = new Set<Generation>()
   const waiters = new Set<() => void>()
 
   const send = (event: ServiceEvent): void => {
@@ -66,39 +88,67 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
   const carryOut = (effect: Effect): void => {
     switch (effect) {
       case 'spawn':
-        return void spawn().catch((error: Error) => {
+        return void start().catch((error: Error) => {
           deps.log('error', `cannot start ${unit.name}: ${error.message}`)
           send('exited')
         })
-      case 'terminate': return running?.signal(policy.stopSignal)
+      case 'terminate': return current?.process.signal(policy.stopSignal)
       case 'kill':
         deps.log('warn', `${unit.name} did not end within ${policy.graceMs} ms: it is killed`)
-        return running?.killGroup()
+        return current?.process.killGroup()
       case 'giveUp': return deps.onGiveUp(lastOutcome)
     }
   }
 
-  const spawn = async (): Promise<void> => {
-    restarts++
-    probing = new AbortController()
+  const spawn = (command: Command): Generation => {
+    const gate = unit.servesAfter === undefined ? undefined : deps.createGate()
+    try {
+      return { process: deps.start(gate ? { ...command, fds: [...(command.fds ?? []), ...gate.fds] } : command, deps.output()), gate }
+    } catch (error) {
+      gate?.close()
+      throw error
+    } finally {
+      gate?.release()
+    }
+  }
+
+  const start = async (): Promise<void> => {
+    starts++
     lastProbe = undefined
     const command = await unit.command(context)
     if (state.name === 'stopping') return send('exited')
-    const started = deps.start(command, deps.lines)
-    running = started
-    deps.onChange()
-    void probeWhileUp(started, probing.signal)
-    lastOutcome = await started.ended
+    const started = spawn(command)
+    if (opened) started.gate?.open()
+    serve(started)
+    void follow(started)
+  }
+
+  /** Makes a generation the one that counts, and probes it from now on. */
+  const serve = (next: Generation): void => {
     probing.abort()
-    started.killGroup() // Whatever of the group outlived its leader.
-    running = undefined
-    deps.lines.flush()
+    probing = new AbortController()
+    current = next
+    generation++
+    deps.onChange()
+    void probeWhileUp(next, probing.signal)
+  }
+
+  /** To the end of a generation. Only that of the current one is an event of the service. */
+  const follow = async (followed: Generation): Promise<void> => {
+    const outcome = await followed.process.ended
+    followed.gate?.close()
+    followed.process.killGroup() // Whatever of the group outlived its leader.
+    others.delete(followed)
+    if (current !== followed) return
+    probing.abort()
+    lastOutcome = outcome
+    current = undefined
     send('exited')
   }
 
   /** Probes fast until ready, then slowly; only several failures in a row make a ready service unready, and none restarts it. */
-  const probeWhileUp = async (process: RunningProcess, signal: AbortSignal): Promise<void> => {
-    for (let failures = 0; running === process && !signal.aborted;) {
+  const probeWhileUp = async (probed: Generation, signal: AbortSignal): Promise<void> => {
+    for (let failures = 0; current === probed && !signal.aborted;) {
       const why = await unit.probe(context, signal).catch((error: Error) => error.message || 'no answer')
       if (signal.aborted) return
       lastProbe = why
@@ -126,23 +176,84 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
       look()
     })
 
+  /** Stops the generation that serves; a candidate stays. */
+  const drain = async (): Promise<void> => {
+    send('stop')
+    await reached('stopped', 'failed')
+  }
+
+  const endWithin = async ({ process }: Generation, limitMs: number): Promise<void> => {
+    const limit = setTimeout(process.killGroup, limitMs)
+    await process.ended
+    clearTimeout(limit)
+  }
+
+  /** Starts a new generation beside the one that serves. It takes no request until it is promoted. */
+  const prepare = async (next: Context): Promise<Candidate> => {
+    // Changes in quick succession: the generation before the last one gets time to go first, for each takes its memory.
+    if (others.size > 0) await Promise.race([Promise.all([...others].map(({ process }) => process.ended)), deps.delay(policy.graceMs)])
+    const candidate = spawn(await unit.command(next))
+    others.add(candidate)
+    void follow(candidate)
+    return {
+      check: async (signal) => {
+        const answer = await candidate.gate?.check(AbortSignal.any([signal, AbortSignal.timeout(candidateLimitMs)]))
+        const why = answer === undefined ? `it ${inWords(await candidate.process.ended)}` : unit.readCheck?.(answer)
+        if (why !== undefined) throw new Error(why)
+      },
+      promote: async () => {
+        const replaced = current
+        if (!others.delete(candidate)) throw new Error('it ended')
+        opened = true
+        candidate.gate?.open()
+        serve(candidate)
+        send('replaced')
+        if (!replaced) return
+        others.add(replaced)
+        replaced.process.signal(policy.stopSignal)
+        await endWithin(replaced, policy.retireMs ?? policy.graceMs)
+      },
+      discard: async () => {
+        candidate.process.killGroup()
+        await candidate.process.ended
+      },
+    }
+  }
+
   return {
     unit,
     get state() { return state },
     get since() { return since },
-    get pid() { return running?.pid ?? null },
-    get restarts() { return Math.max(0, restarts) },
+    get pid() { return current?.process.pid ?? null },
+    /** How often it was started again after its end. */
+    get restarts() { return Math.max(0, starts - 1) },
+    get generation() { return generation },
     get lastOutcome() { return lastOutcome },
     get lastProbe() { return lastProbe },
     start: () => send('start'),
     restart: () => send('restart'),
+    /** Lets it serve: the units of `servesAfter` are done. */
+    open: (): void => {
+      opened = true
+      current?.gate?.open()
+    },
     reached,
-    signal: (signal: NodeJS.Signals) => running?.signal(signal),
-    hurry: () => running?.killGroup(),
-    /** Stops in order; resolves when the process is gone. */
+    prepare,
+    /** What later starts, probes and limits go by. */
+    adopt: (next: Context): void => {
+      context = next
+      policy = unit.policy(next)
+    },
+    signal: (signal: NodeJS.Signals) => current?.process.signal(signal),
+    hurry: (): void => { for (const { process } of [...(current ? [current] : []), ...others]) process.killGroup() },
+    drain,
+    /** Stops in order, with all its generations; resolves when every process is gone. */
     stop: async (): Promise<void> => {
-      send('stop')
-      await reached('stopped', 'failed')
+      const finishing = [...others].map((other) => {
+        other.process.signal(policy.stopSignal)
+        return endWithin(other, policy.graceMs)
+      })
+      await Promise.all([drain(), ...finishing])
     },
   }
 }

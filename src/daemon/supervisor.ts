@@ -3,6 +3,7 @@ import { inWords, type Outcome } from '../core/outcome.ts'
 import type { Problem, Status, UnitStatus } from '../core/status.ts'
 import type { TaskUnit, Unit, UnitState } from '../core/unit.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
+import type { Output } from '../system/process.ts'
 import { createService, type Service } from './service.ts'
 
 type TaskRecord = { state: UnitState; since: number; startedMs?: number; endedMs?: number; detail: string | null }
@@ -10,11 +11,13 @@ type TaskRecord = { state: UnitState; since: number; startedMs?: number; endedMs
 export type SupervisorDeps<Context> = {
   readonly units: readonly Unit<Context>[]
   readonly context: Context
-  readonly service: Pick<Parameters<typeof createService<Context>>[1], 'start' | 'random' | 'now' | 'log'> & {
-    readonly lines: (unit: string) => ((line: string) => void) & { readonly flush: () => void }
+  readonly service: Pick<Parameters<typeof createService<Context>>[1], 'start' | 'createGate' | 'random' | 'now' | 'delay' | 'log'> & {
+    readonly output: (unit: string) => Output
     readonly tail: (unit: string, count: number) => readonly string[]
   }
-  readonly describe: () => Pick<Status, 'url' | 'supervisor' | 'database'>
+  readonly describe: () => Pick<Status, 'url' | 'supervisor' | 'database' | 'config'>
+  /** What is wrong beside the units. */
+  readonly problems: () => readonly Problem[]
   readonly memoryOf: (pid: number) => number | null
   readonly startedAt: number
   /** Stops in order once all units are up: for making the cluster template. */
@@ -24,7 +27,8 @@ export type SupervisorDeps<Context> = {
 
 /** Walks the graph: starts each unit as soon as what it needs is there, and stops all of them in the reverse order. */
 export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
-  const { units, context, service: serviceDeps } = deps
+  const { units, service: serviceDeps } = deps
+  let { context } = deps
   const { now, log } = serviceDeps
   const tasks = new Map<string, TaskRecord>()
   const services = new Map<string, Service<Context>>()
@@ -35,17 +39,18 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
   let failure: SupervisorError | undefined
   let stopping: Promise<void> | undefined
   let end: (error: SupervisorError | undefined) => void
+  let mayChange: () => void
+  const changeable = new Promise<void>((resolve) => { mayChange = resolve })
   /** Resolves when everything is down: with the error that the container ends with, or nothing for an ordered stop. */
   const ended = new Promise<SupervisorError | undefined>((resolve) => { end = resolve })
 
   const skipReason = (unit: Unit<Context>): string | undefined => unit.skip?.(context)
 
   for (const unit of units) {
-    const record: TaskRecord = { state: skipReason(unit) === undefined ? 'waiting' : 'skipped', since: now(), detail: skipReason(unit) ?? null }
-    tasks.set(unit.name, record)
-    if (unit.kind === 'service' && record.state === 'waiting') {
+    tasks.set(unit.name, { state: 'waiting', since: now(), detail: null })
+    if (unit.kind === 'service') {
       services.set(unit.name, createService(unit, {
-        ...serviceDeps, context, lines: serviceDeps.lines(unit.name), onChange: noteReady,
+        ...serviceDeps, context, output: () => serviceDeps.output(unit.name), onChange: noteReady,
         onGiveUp: (outcome) => fail(crashLoop(unit.name, outcome)),
       }))
     }
@@ -82,7 +87,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     service.start()
     await opened
     boot.signal.throwIfAborted()
-    unit.open?.(context)
+    service.open()
     await Promise.race([service.reached('ready'), aborted])
     boot.signal.throwIfAborted()
     timings.set(unit.name, { startedMs, endedMs: now() })
@@ -97,7 +102,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
       const run = async (): Promise<void> => {
         await after(unit.needs)
         boot.signal.throwIfAborted()
-        if (tasks.get(unit.name)!.state === 'skipped') return
+        if (skipReason(unit) !== undefined) return
         if (unit.kind === 'task') return await runTask(unit)
         const opened = after(unit.servesAfter ?? [])
         opened.catch(() => {}) // The unit that failed reports it.
@@ -107,6 +112,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
       promise.catch((thrown) => { if (!boot.signal.aborted) fail(toSupervisorError(thrown)) })
       up.set(unit.name, promise)
     }
+    void after(units.filter(({ kind, name }) => kind === 'task' || name === 'postgres').map(({ name }) => name)).then(mayChange, () => {})
     await Promise.all(up.values()).catch(() => {})
     if (boot.signal.aborted) return
     if (deps.stopWhenUp) return void (await stop())
@@ -120,7 +126,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     deps.onReady(status())
   }
 
-  const isReady = (): boolean => phase === 'running' && [...services.values()].every((service) => service.state.name === 'ready')
+  const isReady = (): boolean => phase === 'running' && [...services.values()].every((service) => service.state.name === 'ready' || skipReason(service.unit) !== undefined)
 
   /** Stops every service after those that depend on it. May be called in any phase, and again: then it hurries. */
   function stop(): Promise<void> {
@@ -163,14 +169,15 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     const service = services.get(unit.name)
     const timing = timings.get(unit.name)
     const pid = service?.pid ?? null
+    const skipped = skipReason(unit)
     return {
       name: unit.name, kind: unit.kind, does: unit.does,
-      state: service?.state.name ?? record.state,
+      state: skipped !== undefined && pid === null ? 'skipped' : (service?.state.name ?? record.state),
       since: new Date(service?.since ?? record.since).toISOString(),
-      pid, restarts: service?.restarts ?? 0,
+      pid, restarts: service?.restarts ?? 0, generation: service?.generation ?? 0,
       memoryBytes: pid === null ? null : deps.memoryOf(pid),
       lastExit: service?.lastOutcome ? inWords(service.lastOutcome) : null,
-      detail: record.detail ?? (service && service.state.name !== 'ready' && service.lastProbe ? service.lastProbe : null),
+      detail: skipped ?? record.detail ?? (service && service.state.name !== 'ready' && service.lastProbe ? service.lastProbe : null),
       tookMs: timing ? timing.endedMs - timing.startedMs : null,
     }
   }
@@ -182,6 +189,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
         unit: unit.name, code: null, message: `is ${unit.state}${unit.detail ?? unit.lastExit ? `: ${unit.detail ?? unit.lastExit}` : ''}`,
         hint: unit.state === 'stopped' ? `Type \`supervisor start ${unit.name}\`.` : `Type \`supervisor logs ${unit.name}\`.`,
       })),
+    ...deps.problems(),
   ]
 
   const status = (): Status => {
@@ -205,8 +213,26 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     start, stop, hurry, status, ended, fail,
     get isStopping() { return stopping !== undefined },
     get isReady() { return isReady() },
+    get wasReady() { return readyAfterMs !== null },
     detail: (unit: string, text: string | null): void => { tasks.get(unit)!.detail = text },
     signalService: (name: string, signal: NodeJS.Signals): void => void services.get(name)?.signal(signal),
+    /** What a change acts upon. It goes on only while nothing stops. */
+    change: {
+      /** Resolves once the boot has come so far that a service can be replaced, also one that never became ready. */
+      possible: changeable,
+      signal: boot.signal,
+      service: serviceNamed,
+      /** Runs a task again, with the settings that are to be. */
+      runTask: async (name: string, next: Context): Promise<void> => {
+        const unit = byName.get(name)!
+        if (unit.kind === 'task' && unit.skip?.(next) === undefined) await unit.run(next, boot.signal)
+      },
+      /** From now on these settings are in force. */
+      adopt: (next: Context): void => {
+        context = next
+        for (const service of services.values()) service.adopt(next)
+      },
+    },
     /** Carries out a person's wish; resolves with the state that was reached. */
     control: async (action: 'start' | 'stop' | 'restart', name: string): Promise<UnitState> => {
       const service = serviceNamed(name)
@@ -223,4 +249,4 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
   }
 }
 
-export type Supervisor = ReturnType<typeof createSupervisor<never>>
+export type Supervisor<Context = never> = ReturnType<typeof createSupervisor<Context>>

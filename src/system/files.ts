@@ -1,4 +1,4 @@
-import { closeSync, fchmodSync, fsyncSync, lstatSync, mkdirSync, openSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { chmodSync, chownSync, closeSync, fchmodSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
 
@@ -43,6 +43,11 @@ export const files = {
     syncPath(dirname(path))
   },
 
+  /** For a file that cannot be replaced, such as a mount of its own. */
+  writeInPlace: (path: string, text: string): void => writeFileSync(path, text, { flush: true }),
+
+  listFolder: (path: string): readonly string[] => readdirSync(path),
+
   /** Moves a folder into place in one step that lasts. */
   renameWhole: (from: string, to: string): void => {
     renameSync(from, to)
@@ -56,6 +61,14 @@ export const files = {
   },
 
   remove: (path: string): void => rmSync(path, { recursive: true, force: true }),
+}
+
+/** Gives a file or folder to a user (`undefined`: whom it has) with a mode, unless it is so already. */
+export const give = (path: string, user: { readonly uid: number; readonly gid: number } | undefined, mode: number): void => {
+  const { uid, gid, mode: before } = statSync(path)
+  if (user && (uid !== user.uid || gid !== user.gid)) chownSync(path, user.uid, user.gid)
+  // A folder that somebody else owns, such as a tmpfs of the platform, serves as it is.
+  if ((before & 0o7777) !== mode && [0, uid].includes(process.getuid!())) chmodSync(path, mode)
 }
 
 export type Files = typeof files

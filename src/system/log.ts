@@ -1,90 +1,60 @@
-import { writeSync } from 'node:fs'
 import pino from 'pino'
-import { createLineAssembler, createRedactor, formatEvent, type Level, type LogEvent } from '../core/log-lines.ts'
+import { createRedactor, findEvents, formatEvent, type Level, type LogEvent, prefixOf, regroupEvents } from '../core/log-lines.ts'
+import type { Output } from './process.ts'
+import type { createSink } from './sink.ts'
 
-const bufferLimitBytes = 4 * 1024 * 1024
 const tailLimitBytes = 256 * 1024
+const blockBytes = 128 * 1024
+/** An event, or a line without an end, that is longer is cut. */
+const eventLimitBytes = 256 * 1024
 const holdMs = 30
+const timeLength = new Date(0).toISOString().length
 
-type Kernel = { readonly setNonBlocking: (fd: number, on: boolean) => void }
+type Sink = Pick<ReturnType<typeof createSink>, 'write' | 'behind' | 'onDropped'>
 
-/**
- * Writes to a descriptor without ever waiting for its reader. What the reader does not take is kept up to `bufferLimitBytes`, then
- * whole events are dropped and counted.
- */
-export const createSink = (kernel: Kernel, fd = 1) => {
-  let queue: Buffer[] = []
-  let queuedBytes = 0
-  let dropped = 0
-  let reported = 0
-  let timer: NodeJS.Timeout | undefined
-  let broken = false
-  kernel.setNonBlocking(fd, true)
+/** Calls `found` with each line in which `needle` occurs. */
+export type Watch = { readonly needle: string; readonly found: (line: string) => void }
 
-  const drain = (): void => {
-    timer = undefined
-    while (queue.length > 0 && !broken) {
-      const block = queue.length === 1 ? queue[0]! : Buffer.concat(queue)
-      try {
-        const written = writeSync(fd, block)
-        queuedBytes -= written
-        queue = written === block.length ? [] : [block.subarray(written)]
-      } catch (error) {
-        queue = [block]
-        const { code } = error as NodeJS.ErrnoException
-        if (code === 'EAGAIN') timer = setTimeout(drain, 5)
-        else broken = code !== 'EINTR' // Nobody will ever read again (EPIPE): go on without a log.
-        if (code !== 'EINTR') return
-      }
-    }
-    if (dropped > reported && !broken) {
-      const lost = dropped - reported
-      reported = dropped
-      push(Buffer.from(formatEvent('text', new Date(), 'supervisor', { level: 'warn', text: `dropped ${lost} log events: the reader of stdout did not keep up` })))
-    }
-  }
-
-  const push = (block: Buffer): void => {
-    queue.push(block)
-    queuedBytes += block.length
-    if (timer === undefined) drain()
-  }
-
+/** The last bytes of what was pushed, in a ring. */
+const createTail = () => {
+  const ring = Buffer.allocUnsafeSlow(tailLimitBytes)
+  let end = 0
   return {
-    write: (text: string): void => {
-      if (broken || queuedBytes > bufferLimitBytes) {
-        dropped++
-        return
-      }
-      push(Buffer.from(text))
+    push: (block: Buffer): void => {
+      const kept = block.length > tailLimitBytes ? block.subarray(-tailLimitBytes) : block
+      const at = end % tailLimitBytes
+      const fitting = kept.copy(ring, at)
+      kept.copy(ring, 0, fitting)
+      end += kept.length
     },
-    get dropped() { return dropped },
-    /** Waits until all is written, at most `limitMs`. */
-    flush: async (limitMs: number): Promise<void> => {
-      const end = Date.now() + limitMs
-      while (queue.length > 0 && !broken && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
-      kernel.setNonBlocking(fd, false)
+    lines: (): string[] => {
+      const at = end % tailLimitBytes
+      const whole = end <= tailLimitBytes ? ring.subarray(0, end) : Buffer.concat([ring.subarray(at), ring.subarray(0, at)])
+      const text = whole.toString('utf8', end <= tailLimitBytes ? 0 : whole.indexOf('\n') + 1)
+      return text.match(/.*\n/g) ?? []
     },
   }
 }
 
 /** The log of everything: our own events by pino, each service's lines with its name and level, and the tail of each for `supervisor logs`. */
-export const createLog = (sink: { readonly write: (text: string) => void }, format: 'text' | 'json', level: Level) => {
+export const createLog = (sink: Sink, format: 'text' | 'json', level: Level) => {
   const redactor = createRedactor()
-  const tails = new Map<string, string[]>()
-  const sizes = new Map<string, number>()
+  const tails = new Map<string, ReturnType<typeof createTail>>()
   const followers = new Set<(unit: string, text: string) => void>()
+  const tailOf = (unit: string) => tails.get(unit) ?? tails.set(unit, createTail()).get(unit)!
+
+  const deliver = (unit: string, block: Buffer, events: number): void => {
+    sink.write(block, events)
+    tailOf(unit).push(block)
+    if (followers.size === 0) return
+    const text = block.toString()
+    for (const follow of followers) follow(unit, text)
+  }
 
   const emit = (unit: string, event: LogEvent, fields?: Readonly<Record<string, unknown>>): void => {
     // Before the lines get their prefixes, which would hide a secret of several lines; and after, for the fields.
-    const text = redactor.redact(formatEvent(format, new Date(), unit, { ...event, text: redactor.redact(event.text) }, fields))
-    sink.write(text)
-    const tail = tails.get(unit) ?? tails.set(unit, []).get(unit)!
-    let size = (sizes.get(unit) ?? 0) + text.length
-    tail.push(text)
-    while (size > tailLimitBytes && tail.length > 1) size -= tail.shift()!.length
-    sizes.set(unit, size)
-    for (const follow of followers) follow(unit, text)
+    const text = redactor.redact(formatEvent(format, new Date().toISOString(), unit, { ...event, text: redactor.redact(event.text) }, fields))
+    deliver(unit, Buffer.from(text), 1)
   }
 
   const own = pino({ level, base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } }, {
@@ -94,27 +64,112 @@ export const createLog = (sink: { readonly write: (text: string) => void }, form
     },
   })
 
+  sink.onDropped((lost) => emit('supervisor', { level: 'warn', text: `dropped ${lost} log events: the reader of stdout did not keep up` }))
+
+  // Lines of services stay bytes from pipe to pipe: strings would cost four times as much. All services use these two in turn.
+  const block = Buffer.allocUnsafeSlow(blockBytes)
+  const joined = Buffer.allocUnsafeSlow(2 * eventLimitBytes)
+  const join = (rest: Buffer, chunk: Buffer): Buffer => {
+    if (rest.length + chunk.length > joined.length) return Buffer.concat([rest, chunk])
+    rest.copy(joined)
+    chunk.copy(joined, rest.length)
+    return joined.subarray(0, rest.length + chunk.length)
+  }
+
+  /** Puts each event of a service behind its prefix and delivers them by the block; returns where in `output` the rest begins. */
+  const print = (unit: string, output: Buffer, isLast: boolean): number => {
+    const time = new Date().toISOString()
+    const prefixes: Partial<Record<Level, Buffer>> = {}
+    let used = 0
+    let events = 0
+    const send = (): void => {
+      if (events > 0) deliver(unit, block.subarray(0, used), events)
+      used = events = 0
+    }
+    const rest = findEvents(output, isLast, (start, end, eventLevel, lines) => {
+      const prefix = (prefixes[eventLevel] ??= Buffer.from(prefixOf(time, eventLevel, unit)))
+      const needed = end - start + 1 + lines * prefix.length
+      if (format === 'json' || needed > blockBytes) {
+        const event = Buffer.from(formatEvent(format, time, unit, { level: eventLevel, text: output.toString('utf8', start, end) }))
+        if (used + event.length > blockBytes) send()
+        if (event.length > blockBytes) return deliver(unit, event, 1)
+        used += event.copy(block, used)
+        events++
+        return
+      }
+      if (used + needed > blockBytes) send()
+      for (let from = start; from < end;) {
+        const newline = lines === 1 ? -1 : output.indexOf(10, from)
+        const to = newline < 0 || newline > end ? end : newline
+        block.set(prefix, used)
+        used += prefix.length
+        output.copy(block, used, from, to)
+        used += to - from
+        block[used++] = 10
+        from = to + 1
+      }
+      events++
+    })
+    send()
+    return rest
+  }
+
   return {
     own,
     addSecret: redactor.add,
     redact: redactor.redact,
-    /** Takes the raw lines of one service. */
-    lines: (unit: string): ((line: string) => void) & { readonly flush: () => void } => {
-      const assembler = createLineAssembler()
+    /** Takes the output of one unit. */
+    lines: (unit: string, watch?: Watch): Output => {
+      const needle = watch && Buffer.from(watch.needle)
+      let rest: Buffer = Buffer.alloc(0)
       let timer: NodeJS.Timeout | undefined
-      const flush = (): void => {
-        clearTimeout(timer)
-        timer = undefined
-        for (const event of assembler.flush()) emit(unit, event)
+
+      const take = (output: Buffer, isLast: boolean, end = redactor.heldFrom(output)): void => {
+        const done = print(unit, output.subarray(0, end), isLast)
+        for (let at = needle ? output.indexOf(needle) : -1; at >= 0 && at < done; at = output.indexOf(needle!, at)) {
+          const start = output.lastIndexOf(10, at) + 1
+          at = output.indexOf(10, at)
+          watch!.found(output.toString('utf8', start, at))
+        }
+        rest = Buffer.from(output.subarray(done))
       }
-      return Object.assign((line: string): void => {
-        for (const event of assembler.feed(line)) emit(unit, event)
-        timer ??= setTimeout(flush, holdMs)
-      }, { flush })
+      const cut = (at: number): void => {
+        const after = rest.subarray(at)
+        const whole = Buffer.concat([rest.subarray(0, at), Buffer.from('\n')])
+        take(whole, true, whole.length)
+        rest = after
+      }
+      /** Nothing more came for a while: the last event is complete. */
+      const pass = (): void => {
+        timer = undefined
+        take(rest, true)
+      }
+
+      return {
+        write: (chunk) => {
+          take(redactor.redactBytes(rest.length > 0 ? join(rest, chunk) : chunk), false)
+          if (rest.length > eventLimitBytes + redactor.longest) cut(rest.length - redactor.longest) // Its end may be a part of a secret.
+          if (rest.length > 0) timer ??= setTimeout(pass, holdMs)
+          return sink.behind
+        },
+        flush: () => {
+          clearTimeout(timer)
+          timer = undefined
+          if (rest.length > 0) cut(rest.length)
+        },
+      }
     },
     /** The last `count` events of a unit, or of all in the order of their time. */
-    tail: (unit: string | undefined, count: number): string[] =>
-      (unit === undefined ? [...tails.values()].flat().sort() : (tails.get(unit) ?? [])).slice(-count),
+    tail: (unit: string | undefined, count: number): string[] => {
+      const units = unit === undefined ? [...tails.keys()] : [unit]
+      const events = units.flatMap((name) => {
+        const lines = tails.get(name)?.lines() ?? []
+        return format === 'json' ? lines : regroupEvents(lines, prefixOf(new Date(0).toISOString(), 'info', name).length)
+      })
+      const timeOf = (event: string): string => event.slice(0, format === 'json' ? '{"time":"'.length + timeLength : timeLength)
+      if (unit === undefined) events.sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : Number(timeOf(a) > timeOf(b))))
+      return events.slice(-count)
+    },
     follow: (listener: (unit: string, text: string) => void): (() => void) => {
       followers.add(listener)
       return () => followers.delete(listener)

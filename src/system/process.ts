@@ -7,6 +7,16 @@ import { SupervisorError } from '../errors.ts'
 import type { Kernel } from './kernel.ts'
 
 const drainLimitMs = 500
+const tailBytes = 16 * 1024
+const pipeBytes = 256 * 1024
+
+/** Takes what a process writes. */
+export type Output = {
+  /** The chunk is overwritten afterwards. A promise says that the next one should wait for it. */
+  readonly write: (chunk: Buffer) => Promise<void> | undefined
+  /** Nothing more will come. */
+  readonly flush: () => void
+}
 
 export type RunningProcess = {
   readonly pid: number
@@ -18,8 +28,13 @@ export type RunningProcess = {
 }
 
 /** `argv` run as another user, its supplementary groups set right (Node's own `uid` option drops them) and no way back. */
-export const asUser = (argv: readonly string[], user: User | undefined): readonly string[] =>
-  user === undefined ? argv : ['setpriv', `--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--inh-caps=-all', '--no-new-privs', '--', ...argv]
+export const asUser = (argv: readonly string[], user: User | undefined, more: readonly string[] = []): readonly string[] => {
+  const options = [...(user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--inh-caps=-all', '--no-new-privs']), ...more]
+  return options.length === 0 ? argv : ['setpriv', ...options, '--', ...argv]
+}
+
+/** Sent to a service whose supervisor was killed. Postgres and gunicorn both end at once and in order. With PID 1 the kernel ends all. */
+const whenOrphaned = process.pid === 1 ? [] : ['--pdeathsig=INT']
 
 const quietly = (act: () => void): void => {
   try {
@@ -29,16 +44,45 @@ const quietly = (act: () => void): void => {
   }
 }
 
+/** All pipes are read into one buffer: each chunk is done with before the next is read. */
+const chunk = Buffer.allocUnsafeSlow(64 * 1024)
+
+/** Reads a pipe to its end. `rest`, for when the process is gone, waits for what is still in it, but not for ever: a grandchild may hold it open, or nobody read our log. */
+const read = (fd: number, output: Output): { readonly rest: () => Promise<void> } => {
+  let waiting: Promise<void> | undefined
+  const socket = new Socket({ fd, readable: true, writable: false, onread: { buffer: chunk, callback: (bytes) => {
+    waiting = output.write(chunk.subarray(0, bytes))
+    void waiting?.then(() => {
+      waiting = undefined
+      socket.resume()
+    })
+    return waiting === undefined
+  } } })
+  socket.on('error', () => socket.destroy())
+  const drained = new Promise<void>((resolve) => socket.once('close', () => {
+    output.flush()
+    resolve()
+  }))
+  return {
+    rest: async () => {
+      let looks = 0
+      const limit = setInterval(() => { if (waiting === undefined || ++looks === 10) socket.destroy() }, drainLimitMs)
+      await drained
+      clearInterval(limit)
+    },
+  }
+}
+
 /** Starts processes and knows which children are ours. The one place that spawns. */
 export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
   const own = new Set<number>()
 
-  const start = (command: Command, onLine: (line: string) => void): RunningProcess => {
-    const [file, ...args] = asUser(command.argv, command.user)
-    const pipe = kernel.pipe()
+  const start = (command: Command, output: Output, input?: NodeJS.ReadableStream): RunningProcess => {
+    const [file, ...args] = asUser(command.argv, command.user, whenOrphaned)
+    const pipe = kernel.pipe(pipeBytes)
     let child: ChildProcess
     try {
-      child = spawn(file!, args, { cwd: command.cwd ?? '/', env: command.env, detached: true, stdio: ['ignore', pipe.write, pipe.write, ...(command.fds ?? [])] })
+      child = spawn(file!, args, { cwd: command.cwd ?? '/', env: command.env, detached: true, stdio: [input ? 'pipe' : 'ignore', pipe.write, pipe.write, ...(command.fds ?? [])] })
     } catch (cause) {
       closeSync(pipe.read)
       throw new SupervisorError('INTERNAL', `cannot start ${file}: ${(cause as Error).message}`, { cause })
@@ -47,32 +91,21 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     }
     const pid = child.pid
     if (pid !== undefined) own.add(pid) // In the tick of the spawn: the reaper cannot run before.
-
-    const output = new Socket({ fd: pipe.read, readable: true, writable: false })
-    let partial = ''
-    output.setEncoding('utf8')
-    output.on('data', (chunk: string) => {
-      const lines = (partial + chunk).split('\n')
-      partial = lines.pop()!
-      for (const line of lines) onLine(line)
-    })
-    output.on('error', () => output.destroy())
-    const drained = new Promise<void>((resolve) => output.once('close', () => {
-      if (partial !== '') onLine(partial)
-      resolve()
-    }))
+    if (input && child.stdin) {
+      child.stdin.on('error', () => {}) // The exit code says why it closed its input.
+      input.pipe(child.stdin)
+    }
+    const reading = read(pipe.read, output)
 
     const ended = new Promise<Outcome>((resolve) => {
       child.once('error', (error: NodeJS.ErrnoException) => {
-        onLine(`cannot start ${file}: ${error.message}`)
+        output.write(Buffer.from(`cannot start ${file}: ${error.message}\n`))
         resolve({ code: error.code === 'ENOENT' ? 127 : 126, signal: null })
       })
       child.once('exit', (code, signal) => resolve({ code, signal }))
     }).then(async (outcome) => {
       if (pid !== undefined) own.delete(pid)
-      const limit = setTimeout(() => output.destroy(), drainLimitMs)
-      await drained
-      clearTimeout(limit)
+      await reading.rest()
       return outcome
     })
 
@@ -84,36 +117,19 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     }
   }
 
-  /** Runs a program to its end; ends its whole group when `signal` aborts. `input` goes to its stdin. */
-  const run = async (command: Command, options: { signal?: AbortSignal; input?: NodeJS.ReadableStream; onLine?: (line: string) => void } = {}): Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }> => {
-    const { execa } = await import('execa')
-    const [file, ...args] = asUser(command.argv, command.user)
-    const lines: string[] = []
-    const child = execa(file!, args, {
-      cwd: command.cwd ?? '/', env: command.env, extendEnv: false, detached: true, reject: false, all: true, buffer: false, maxBuffer: 1e9,
-      stdin: options.input ? 'pipe' : 'ignore',
-    })
-    if (child.pid !== undefined) own.add(child.pid)
-    const killGroup = (): void => { if (child.pid !== undefined) quietly(() => process.kill(-child.pid!, 'SIGKILL')) }
-    options.signal?.addEventListener('abort', killGroup, { once: true })
-    try {
-      if (options.signal?.aborted) killGroup()
-      if (options.input && child.stdin) {
-        child.stdin.on('error', () => {}) // The exit code says why it closed its input.
-        options.input.pipe(child.stdin)
-      }
-      for await (const line of child.iterable({ from: 'all' })) {
-        options.onLine?.(line)
-        lines.push(line)
-        if (lines.length > 200) lines.shift()
-      }
-      const result = await child
-      options.signal?.throwIfAborted()
-      return { outcome: { code: result.exitCode ?? (result.failed && !result.signal ? 127 : null), signal: (result.signal as NodeJS.Signals | undefined) ?? null }, lines }
-    } finally {
-      options.signal?.removeEventListener('abort', killGroup)
-      if (child.pid !== undefined) own.delete(child.pid)
-    }
+  /** Runs a program to its end; ends its whole group when `signal` aborts. `input` goes to its stdin; its last lines come back. */
+  const run = async (command: Command, output: Output, { signal, input }: { signal?: AbortSignal; input?: NodeJS.ReadableStream } = {}): Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }> => {
+    let tail: Buffer = Buffer.alloc(0)
+    const child = start(command, { ...output, write: (chunk) => {
+      tail = Buffer.concat([tail, chunk]).subarray(-tailBytes)
+      return output.write(chunk)
+    } }, input)
+    signal?.addEventListener('abort', child.killGroup, { once: true })
+    if (signal?.aborted) child.killGroup()
+    const outcome = await child.ended
+    signal?.removeEventListener('abort', child.killGroup)
+    signal?.throwIfAborted()
+    return { outcome, lines: tail.toString().split('\n').filter((line) => line !== '') }
   }
 
   return { start, run, isOwn: (pid: number): boolean => own.has(pid) }

@@ -1,5 +1,6 @@
 import type { TaskUnit } from '../core/unit.ts'
 import { inWords } from '../core/outcome.ts'
+import type { SettingName } from '../core/settings.ts'
 import { fitPostgres } from '../core/sizing.ts'
 import { SupervisorError } from '../errors.ts'
 import { appRole, bootstrapPassword, type Context, inRun, inVolume } from './context.ts'
@@ -9,6 +10,10 @@ export const postgresEnvironment = ({ paths }: Context): Record<string, string> 
 
 const settingsFile = (context: Context): string => {
   const run = inRun(context.paths)
+  const given = (name: SettingName, parameter: string, unit = ''): Record<string, string> => {
+    const { value } = context.settings[name]
+    return value === undefined ? {} : { [parameter]: value + unit }
+  }
   const parameters: Record<string, string> = {
     listen_addresses: '',
     unix_socket_directories: run.postgresSocket,
@@ -18,10 +23,13 @@ const settingsFile = (context: Context): string => {
     log_line_prefix: '[%p] ',
     log_timezone: 'UTC',
     timezone: 'UTC',
-    max_connections: '100',
     max_wal_size: '1GB',
     jit: 'off', // The image leaves LLVM out.
     ...fitPostgres(context.machine),
+    ...given('EMBEDDED_POSTGRES_MAX_CONNECTIONS', 'max_connections'),
+    ...given('EMBEDDED_POSTGRES_SHARED_BUFFERS', 'shared_buffers', 'MB'),
+    ...given('EMBEDDED_POSTGRES_WORK_MEM', 'work_mem', 'MB'),
+    ...given('EMBEDDED_POSTGRES_LOG_SLOW', 'log_min_duration_statement'),
   }
   return Object.entries(parameters).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`).join('')
 }
@@ -91,14 +99,14 @@ export const cluster: TaskUnit<Context> = {
   does: "makes the embedded Postgres's data directory and its configuration",
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (context, signal) => {
-    const { paths, files, give, listFolder, identities } = context
+    const { paths, files, give, identities } = context
     const { cluster: folder } = inVolume(paths)
     const version = files.readIfThere(`${folder}/PG_VERSION`)?.trim()
     const major = /(\d+)\/bin$/.exec(paths.postgresBin!)?.[1]
     if (version !== undefined && major !== undefined && version !== major) {
       throw new SupervisorError('CLUSTER_OTHER_MAJOR', `cannot start Postgres ${major} on ${folder}: its data is of Postgres ${version}`)
     }
-    if (version === undefined && files.isThere(folder) && listFolder(folder).length > 0) {
+    if (version === undefined && files.isThere(folder) && files.listFolder(folder).length > 0) {
       throw new SupervisorError('CLUSTER_DAMAGED', `cannot use ${folder}: it is not empty, but has no PG_VERSION`)
     }
     if (version === undefined) {
@@ -107,7 +115,8 @@ export const cluster: TaskUnit<Context> = {
       context.made.freshCluster = true
     }
     give(folder, identities.postgres, 0o700)
-    await clearStaleLock(context, folder, signal)
+    if (!context.made.ownsCluster) await clearStaleLock(context, folder, signal)
+    context.made.ownsCluster = true
     const { etc } = inRun(paths)
     files.writeWhole(`${etc}/postgresql.conf`, settingsFile(context), 0o644)
     for (const [name, lines] of Object.entries(accessFiles(context))) files.writeWhole(`${etc}/${name}`, lines.map((line) => `${line}\n`).join(''), 0o644)

@@ -2,6 +2,7 @@ import type { Readable } from 'node:stream'
 import type { Client, ClientConfig } from 'pg'
 import type { LogEvent } from '../core/log-lines.ts'
 import type { Outcome } from '../core/outcome.ts'
+import type { ConfigFiles } from '../core/configuration.ts'
 import type { Database, Values } from '../core/settings.ts'
 import type { Machine } from '../core/sizing.ts'
 import type { Command, User } from '../core/unit.ts'
@@ -28,6 +29,7 @@ export const inVolume = (paths: Paths) => ({
   cluster: `${paths.data}/postgres`,
   secrets: `${paths.data}/secrets`,
   config: `${paths.data}/config`,
+  history: `${paths.data}/history`,
   media: `${paths.data}/media`,
   temporary: `${paths.data}/tmp`,
 })
@@ -37,7 +39,18 @@ export const inRun = (paths: Paths) => ({
   /** The host string that Mathesar stores for its own server: it must never change. */
   postgresSocket: `${paths.run}/postgres`,
   etc: `${paths.run}/etc`,
+  /** Checked copies of the config files that Mathesar reads itself. */
+  app: `${paths.run}/app`,
+  /** In place of those of the volume where it cannot be written. */
+  media: `${paths.run}/media`,
+  temporary: `${paths.run}/tmp`,
 })
+
+/** Where Mathesar may write: in the volume, or in the folder of this run where the volume cannot be written and need not be. */
+export const writableFolders = ({ paths, made }: Pick<Context, 'paths' | 'made'>): { readonly media: string; readonly temporary: string } => {
+  const { media, temporary } = made.ephemeral ? inRun(paths) : inVolume(paths)
+  return { media, temporary }
+}
 
 /** Who runs what. Outside root there is one user, and nobody to change to. */
 export type Identities = { readonly supervisor: User; readonly postgres: User | undefined; readonly mathesar: User | undefined }
@@ -47,22 +60,20 @@ export type Context = {
   readonly paths: Paths
   readonly settings: Values
   readonly database: Database
+  readonly configFiles: ConfigFiles
   readonly machine: Machine
   readonly identities: Identities
   /** The environment that the container was started with. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Filled by the tasks, read by what needs them. */
-  readonly made: { secretKey?: string; postgresPassword?: string; freshCluster?: boolean; listener?: number; gate?: { readonly read: number; write: number | undefined } }
+  readonly made: { secretKey?: string; postgresPassword?: string; freshCluster?: boolean; ownsCluster?: boolean; ephemeral?: boolean; listener?: number }
   readonly log: (level: LogEvent['level'], message: string) => void
   readonly addSecret: (secret: string | undefined) => void
   readonly detail: (unit: string, text: string | null) => void
   readonly files: Files
-  readonly listFolder: (path: string) => readonly string[]
   readonly give: (path: string, user: User | undefined, mode: number) => void
   readonly lock: (path: string) => boolean
   readonly listenTcp: (address: string, port: number) => number
-  readonly pipe: () => { readonly read: number; readonly write: number }
-  readonly closeDescriptor: (fd: number) => void
   readonly randomText: (length: number) => string
   readonly processIn: (folder: string, pid: number) => boolean
   readonly kill: (pid: number, signal: NodeJS.Signals) => void

@@ -1,5 +1,6 @@
 import { inStartOrder } from '../core/graph.ts'
 import { cluster } from './cluster.ts'
+import { config } from './config.ts'
 import { database } from './database.ts'
 import { listener } from './listener.ts'
 import { mathesar } from './mathesar.ts'
@@ -12,7 +13,8 @@ import { volume } from './volume.ts'
  * What the image runs. Each unit starts as soon as what it needs is there, side by side with the rest:
  *
  *   volume → secrets → cluster → postgres → database → migrations
- *   listener ┐   └───────────────→ mathesar (imports now) ┄┄┘ serves after the migrations
- *            └───────────────────────↑
+ *     │         └──────────────────→ mathesar (imports now) ┄┄┘ serves after the migrations
+ *     └─→ config ─┬──────────────────↑
+ *       listener ─┘
  */
-export const units = inStartOrder([listener, volume, secrets, cluster, postgres, database, migrations, mathesar])
+export const units = inStartOrder([listener, volume, config, secrets, cluster, postgres, database, migrations, mathesar])

@@ -8,7 +8,7 @@ export const listener: TaskUnit<Context> = {
   kind: 'task',
   needs: [],
   does: 'opens the TCP port and holds it',
-  run: async ({ settings, made, listenTcp, pipe }) => {
+  run: async ({ settings, made, listenTcp }) => {
     const address = settings.BIND_ADDRESS.value!
     const port = Number(settings.PORT.value)
     try {
@@ -19,6 +19,5 @@ export const listener: TaskUnit<Context> = {
       if (code === 'EACCES') throw new SupervisorError('PORT_IN_USE', `cannot listen on ${address}:${port}: ports below 1024 are for root`, { cause })
       throw new SupervisorError('SETTING_INVALID', `cannot listen on BIND_ADDRESS ${address}: ${message}`, { cause })
     }
-    made.gate = pipe()
   },
 }

@@ -14,6 +14,7 @@ export const secrets: TaskUnit<Context> = {
     const given = settings.SECRET_KEY.value
 
     const keep = (name: string, value: string | undefined, mayMake: boolean): string => {
+      if (made.ephemeral) return value! // Given, else the volume would have to be writable.
       const path = `${folder}/${name}`
       const kept = files.readIfThere(path)?.trim() || undefined
       if (kept !== undefined) {

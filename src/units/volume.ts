@@ -8,8 +8,9 @@ export const volume: TaskUnit<Context> = {
   kind: 'task',
   needs: [],
   does: 'makes the folders, gives them to their users, locks the volume',
-  run: async ({ paths, identities, files, give, lock, log }) => {
+  run: async ({ paths, identities, settings, database, files, give, lock, made, log }) => {
     const { supervisor, postgres, mathesar } = identities
+    const group = mathesar && { ...supervisor, gid: mathesar.gid }
     const data = inVolume(paths)
     const run = inRun(paths)
     const refuse = (path: string) => (cause: unknown): never => {
@@ -25,27 +26,38 @@ export const volume: TaskUnit<Context> = {
       }
     }
 
-    attempt(paths.data, () => {
+    const prepareVolume = (): void => {
       files.makeFolder(paths.data, 0o755)
       if (!lock(`${paths.data}/.lock`)) throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
       if (postgres) give(paths.data, undefined, 0o755)
-      for (const folder of [data.secrets, data.config, data.media, data.temporary]) files.makeFolder(folder, 0o700)
+      for (const folder of [data.secrets, data.config, data.history, data.media, data.temporary]) files.makeFolder(folder, 0o700)
       give(data.secrets, undefined, 0o700)
-      give(data.config, mathesar && { ...supervisor, gid: mathesar.gid }, 0o750)
+      give(data.history, undefined, 0o700)
+      try {
+        give(data.config, group, 0o750)
+      } catch { /* Mounted read-only, such as a ConfigMap: it serves as it is. */ }
       give(data.media, mathesar, 0o750)
       files.writeWhole(`${data.secrets}/.written`, '', 0o600) // Tells a full or read-only volume now, by name.
-    })
+      files.remove(data.temporary)
+      files.makeFolder(data.temporary, 0o700)
+      give(data.temporary, mathesar, 0o700)
+      log('debug', `volume ${paths.data} is writable and locked`)
+    }
+    // Platforms with a read-only or passing file system bring a database and a key of their own: nothing has to last here then.
+    const mayDoWithout = database.kind === 'external' && settings.SECRET_KEY.value !== undefined
+    try {
+      prepareVolume()
+    } catch (cause) {
+      if (!mayDoWithout || !['EROFS', 'EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')) refuse(paths.data)(cause)
+      made.ephemeral = true
+      log('debug', `${paths.data} cannot be written: the environment alone gives the settings`)
+    }
     attempt(paths.run, () => {
-      for (const [folder, user, mode] of [[paths.run, undefined, 0o755], [run.control, undefined, 0o700], [run.etc, undefined, 0o755], [run.postgresSocket, postgres, 0o755]] as const) {
+      for (const [folder, user, mode] of [[paths.run, undefined, 0o755], [run.control, undefined, 0o700], [run.etc, undefined, 0o755], [run.app, group, 0o750], [run.postgresSocket, postgres, 0o755],
+        ...(made.ephemeral ? [[run.media, mathesar, 0o750], [run.temporary, mathesar, 0o700]] as const : [])] as const) {
         files.makeFolder(folder, mode)
         give(folder, user, mode)
       }
     })
-    attempt(data.temporary, () => {
-      files.remove(data.temporary)
-      files.makeFolder(data.temporary, 0o700)
-      give(data.temporary, mathesar, 0o700)
-    })
-    log('debug', `volume ${paths.data} is writable and locked`)
   },
 }

@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
-import { browse, cleanUpAfterEach, describeContainer, start, until, type Box } from '../helpers/docker.ts'
+import { errorTable } from '../../src/errors.ts'
+import { browse, cleanUpAfterEach, clusterState, describeContainer, newVolume, start, until, type Box } from '../helpers/docker.ts'
 
 const kill = async (box: Box, pid: number | null): Promise<void> => {
   const { exitCode, stderr } = await box.sh(`kill -9 ${pid}`)
@@ -67,5 +68,19 @@ describeContainer('a crash loop', () => {
     expect(last).toContain(why)
     if (breakage === 'settings') return
     expect(last).toMatch(/File "\/code\/config\/.*", line \d+/)
+  })
+})
+
+describeContainer('a fault that nobody foresaw', () => {
+  cleanUpAfterEach()
+
+  it('ends the container with exit code 1, and the last lines name INTERNAL and say to report it', async () => {
+    const volume = await newVolume()
+    const box = await start({ volume, run: ['--volume', '/dev/null:/usr/local/share/supervisor/migrations.json:ro'] }) // No image has an empty list of migrations.
+    expect(await box.ended()).toBe(1)
+    const [said, hint] = (await box.logs()).split('\n').slice(-2)
+    expect(said).toMatch(/exit code 1 \(INTERNAL\): internal error: .*JSON/)
+    expect(hint).toContain(errorTable.INTERNAL.hint)
+    expect(await clusterState(volume)).toBe('shut down')
   })
 })

@@ -2,15 +2,27 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
+import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type Daemon, makeVolume, missing, postgresBin, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
 
 if (missing) console.log(`integration tests of the supervisor: skipped, ${missing}`)
 
+/** A field of /proc/PID/status. */
+const statusOf = (pid: number, field: string): string => new RegExp(`^${field}:\\s+(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''
+
+const isAlive = (pid: number): boolean => {
+  try {
+    return !statusOf(pid, 'State').startsWith('Z')
+  } catch {
+    return false
+  }
+}
+
 const zombies = (parent: number): number => {
   const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean)
-  return children.filter((pid) => { try { return /^State:\s+Z/m.test(readFileSync(`/proc/${pid}/status`, 'utf8')) } catch { return false } }).length
+  return children.filter((pid) => { try { return statusOf(Number(pid), 'State').startsWith('Z') } catch { return false } }).length
 }
 
 const clusterState = (volume: string): string =>
@@ -119,13 +131,35 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     const second = await start({ env: { SUPERVISOR_RUN: join(volume, 'run2') } })
     expect((await second.exited).code).toBe(32)
     expect(second.output).toContain('another supervisor uses it')
-    const orphan = first.status().units.find(({ name }) => name === 'mathesar')!.pid!
+    const pidOf = (daemon: Daemon, name: string): number => daemon.status().units.find((unit) => unit.name === name)!.pid!
+    const [postgres, mathesar] = [pidOf(first, 'postgres'), pidOf(first, 'mathesar')]
+    process.kill(postgres, 'SIGSTOP') // Else it might be gone before the next supervisor looks.
     first.signal('SIGKILL')
     await first.exited
-    process.kill(-orphan, 'SIGKILL') // Outside a container nothing ends it with its supervisor.
     const third = await start()
-    await third.ready() // The killed one left Postgres running.
-    expect(third.output).toContain('of an earlier supervisor still runs')
+    await until('the third to find Postgres', () => third.output.includes(`Postgres ${postgres} of an earlier supervisor still runs`))
+    process.kill(postgres, 'SIGCONT')
+    await third.ready()
+    expect(isAlive(mathesar)).toBe(false)
+  })
+
+  test('takes its services with it when it is killed', async () => {
+    const daemon = await start()
+    await daemon.ready()
+    const pids = ['postgres', 'mathesar'].map((name) => daemon.status().units.find((unit) => unit.name === name)!.pid!)
+    const workers = readFileSync(`/proc/${pids[1]}/task/${pids[1]}/children`, 'utf8').trim().split(' ').map(Number)
+    daemon.signal('SIGKILL')
+    await daemon.exited
+    await until('all to end', () => ![...pids, ...workers].some(isAlive), 10_000)
+    expect(clusterState(volume)).toBe('shut down')
+  })
+
+  test('hears a SIGTERM that comes while Node itself starts, as PID 1', async () => {
+    const daemon = await start({ asPid1: true })
+    await until("Node's own handler", () => (Number.parseInt(statusOf(daemon.pid(), 'SigCgt').slice(-8), 16) & 1 << constants.signals.SIGTERM - 1) !== 0)
+    daemon.signal('SIGTERM')
+    expect(await daemon.exited, daemon.output).toEqual({ code: 0, signal: null })
+    expect(daemon.output).toContain('SIGTERM: stopping in order')
   })
 
   test('answers nonsense on the control socket with an error, and lives', async () => {

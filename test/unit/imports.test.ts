@@ -60,7 +60,7 @@ describe('imports', () => {
 
   test('of the pure core are nothing that acts on the world', () => {
     const modules = imports.filter(({ from, target }) => partOf(from) === 'core' && !target.startsWith('.')).map(({ target }) => target)
-    expect([...new Set(modules)].sort()).toEqual(['node:crypto', 'node:os'])
+    expect([...new Set(modules)].sort()).toEqual(['node:crypto', 'node:os', 'node:util'])
   })
 })
 

@@ -1,11 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createLineAssembler, createRedactor, formatEvent, type LogEvent } from '../../src/core/log-lines.ts'
+import { createRedactor, findEvents, formatEvent, type LogEvent, prefixOf, regroupEvents } from '../../src/core/log-lines.ts'
 
-const eventsOf = (text: string): LogEvent[] => {
-  const assembler = createLineAssembler()
-  return [...text.split('\n').flatMap((line) => assembler.feed(line)), ...assembler.flush()]
+const find = (text: string, isLast: boolean): { events: LogEvent[]; rest: string } => {
+  const block = Buffer.from(text)
+  const events: LogEvent[] = []
+  const done = findEvents(block, isLast, (start, end, level, lines) => {
+    const found = block.toString('utf8', start, end)
+    expect(lines).toBe(found.split('\n').length)
+    events.push({ level, text: found })
+  })
+  return { events, rest: block.toString('utf8', done) }
 }
+const eventsOf = (text: string): LogEvent[] => find(`${text}\n`, true).events
 
 describe('the level of a line', () => {
   test.each([
@@ -69,28 +76,41 @@ describe('lines that belong together', () => {
     expect(eventsOf(`INFO Booting worker with pid: 9\n${traceback}`).at(-1)?.level).toBe('error')
   })
 
-  test('wait for a further line until they are flushed', () => {
-    const assembler = createLineAssembler()
-    expect(assembler.waiting).toBe(false)
-    expect(assembler.feed('INFO a')).toEqual([])
-    expect(assembler.waiting).toBe(true)
-    expect(assembler.feed('INFO b')).toEqual([{ level: 'info', text: 'INFO a' }])
-    expect(assembler.flush()).toEqual([{ level: 'info', text: 'INFO b' }])
-    expect(assembler.waiting).toBe(false)
-    expect(assembler.flush()).toEqual([])
+  test('wait for a further line, and a line for its end', () => {
+    expect(find('INFO a\n', false)).toEqual({ events: [], rest: 'INFO a\n' })
+    expect(find('INFO a\nINFO b', false)).toEqual({ events: [], rest: 'INFO a\nINFO b' })
+    expect(find('INFO a\nINFO b\n', false)).toEqual({ events: [{ level: 'info', text: 'INFO a' }], rest: 'INFO b\n' })
+    expect(find('INFO a\nINFO b\nIN', true)).toEqual({ events: [{ level: 'info', text: 'INFO a' }, { level: 'info', text: 'INFO b' }], rest: 'IN' })
+    expect(find('', true)).toEqual({ events: [], rest: '' })
+  })
+
+  test('are found again in what was printed', () => {
+    const text = `INFO a\n${chained}\nINFO b\n[12] ERROR:  duplicate key\n[12] DETAIL:  Key (id)=(1)`
+    const printed = eventsOf(text).map((event) => formatEvent('text', 'T', 'x', event))
+    expect(regroupEvents(printed.join('').match(/.*\n/g)!, prefixOf('T', 'info', 'x').length)).toEqual(printed)
   })
 
   test('are never lost, whatever they are', () => {
     const line = fc.oneof(fc.string().map((text) => text.replace(/[\r\n]/g, '')), fc.constantFrom('', '  indented', 'INFO x', 'Traceback (most recent call last):', '[1] DETAIL:  y', 'ValueError: z'))
+    const visible = (text: string): string[] => text.split('\n').map((each) => each.trimEnd()).filter((each) => each !== '')
     fc.assert(fc.property(fc.array(line), (lines) => {
-      const visible = (text: string): string[] => text.split('\n').map((each) => each.trimEnd()).filter((each) => each !== '')
       expect(eventsOf(lines.join('\n')).flatMap(({ text }) => visible(text))).toEqual(visible(lines.join('\n')))
+    }))
+  })
+
+  test('are the same however the output is cut', () => {
+    const line = fc.constantFrom('', '  indented', 'INFO x', 'plain', 'Traceback (most recent call last):', '[1] DETAIL:  y', 'ValueError: z')
+    fc.assert(fc.property(fc.array(line), fc.nat(), (lines, cut) => {
+      const text = `${lines.join('\n')}\n`
+      const at = cut % text.length
+      const first = find(text.slice(0, at), false)
+      expect([...first.events, ...find(first.rest + text.slice(at), true).events]).toEqual(eventsOf(lines.join('\n')))
     }))
   })
 })
 
 describe('an event', () => {
-  const time = new Date('2026-10-01T10:00:00.123Z')
+  const time = '2026-10-01T10:00:00.123Z'
 
   test('is text with the same prefix on each line', () => {
     expect(formatEvent('text', time, 'mathesar', { level: 'warn', text: 'a\n  b' })).toBe('2026-10-01T10:00:00.123Z warn  mathesar   a\n2026-10-01T10:00:00.123Z warn  mathesar     b\n')
@@ -99,7 +119,7 @@ describe('an event', () => {
   test('is one line of JSON with its fields', () => {
     const line = formatEvent('json', time, 'postgres', { level: 'error', text: 'a\n"b"' }, { pid: 7 })
     expect(line).toBe('{"time":"2026-10-01T10:00:00.123Z","level":"error","unit":"postgres","msg":"a\\n\\"b\\"","pid":7}\n')
-    expect(JSON.parse(line)).toEqual({ time: time.toISOString(), level: 'error', unit: 'postgres', msg: 'a\n"b"', pid: 7 })
+    expect(JSON.parse(line)).toEqual({ time, level: 'error', unit: 'postgres', msg: 'a\n"b"', pid: 7 })
   })
 })
 
@@ -121,7 +141,23 @@ describe('a secret', () => {
   })
 
   test('of several lines is redacted in JSON', () => {
-    expect(redactorOf('{\n"key": 1\n}').redact(formatEvent('json', new Date(0), 'x', { level: 'info', text: 'is {\n"key": 1\n}' }))).toContain('"msg":"is [redacted]"')
+    expect(redactorOf('{\n"key": 1\n}').redact(formatEvent('json', '', 'x', { level: 'info', text: 'is {\n"key": 1\n}' }))).toContain('"msg":"is [redacted]"')
+  })
+
+  test('is redacted in bytes as in text', () => {
+    fc.assert(fc.property(fc.array(fc.constantFrom('hunter2', 'hunter2-and-more', 'é', 'hunter', '\n', ' x ')), (parts) => {
+      const { redact, redactBytes } = redactorOf('hunter2', 'hunter2-and-more')
+      expect(redactBytes(Buffer.from(parts.join(''))).toString()).toBe(redact(parts.join('')))
+    }))
+  })
+
+  test('of several lines holds back what may be its beginning', () => {
+    const { heldFrom } = redactorOf('{\n"key": 1\n}', 'a single line')
+    const heldOf = (text: string): string => text.slice(heldFrom(Buffer.from(text)))
+    expect(heldOf('x {\n"key": 1\n')).toBe('{\n"key": 1\n')
+    expect(heldOf('{\n{\n"ke')).toBe('{\n"ke')
+    expect(heldOf('{\n"key": 2')).toBe('')
+    expect(heldOf('a single li')).toBe('')
   })
 
   test('with signs of patterns is taken literally', () => {

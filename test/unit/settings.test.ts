@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { databaseOf, probeHost, readSettings, settingNames, settingOf, settingsTable, type SettingName, whyInvalid } from '../../src/core/settings.ts'
+import { renderReadme } from '../../scripts/docs.ts'
 import { SupervisorError } from '../../src/errors.ts'
+import { readRoot } from './sources.ts'
 
 const noFile = (path: string): string => { throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' }) }
 const read = (env: Record<string, string | undefined>, files: Record<string, string> = {}) => readSettings(env, (path) => files[path] ?? noFile(path))
@@ -97,7 +99,7 @@ describe('a value', () => {
 
 describe('NAME_FILE', () => {
   test('gives the value, less one newline at its end', () => {
-    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\n' }).SECRET_KEY).toEqual({ value: 'key', source: 'file' })
+    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\n' }).SECRET_KEY).toEqual({ value: 'key', source: 'environment' })
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\r\n' }).SECRET_KEY.value).toBe('key')
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': ' key ' }).SECRET_KEY.value).toBe(' key ')
   })
@@ -203,4 +205,11 @@ test.each([
   ['[::1]', '[::1]'],
 ])('with ALLOWED_HOSTS=%s the probe asks for %s', (hosts, host) => {
   expect(probeHost(hosts)).toBe(host)
+})
+
+describe('the tables of README.md', () => {
+  test('are those that the sources make (npm run docs)', () => {
+    const readme = readRoot('README.md')
+    expect(renderReadme(readme)).toBe(readme)
+  })
 })

@@ -5,14 +5,14 @@ const now = Date.parse('2026-10-01T12:00:00.000Z')
 const ago = (seconds: number): string => new Date(now - seconds * 1000).toISOString()
 
 const unit = (fields: Partial<UnitStatus>): UnitStatus => ({
-  name: 'postgres', kind: 'service', does: 'x', state: 'ready', since: ago(5), pid: 31, restarts: 0, memoryBytes: 52_428_800, lastExit: null, detail: null, tookMs: 140, ...fields,
+  name: 'postgres', kind: 'service', does: 'x', state: 'ready', since: ago(5), pid: 31, restarts: 0, generation: 1, memoryBytes: 52_428_800, lastExit: null, detail: null, tookMs: 140, ...fields,
 })
 const task = unit({ name: 'volume', kind: 'task', state: 'done', pid: null, memoryBytes: null, tookMs: 3 })
 
 const ready: Status = {
   version: 1, phase: 'running', ready: true, url: 'http://localhost:8000/',
   supervisor: { version: '0.1.0', pid: 1, startedAt: ago(5), memoryBytes: 1, reaped: 0, droppedLogLines: 0 },
-  database: 'embedded',
+  database: 'embedded', config: { version: '0123456789ab', changing: false, waitsForStart: [] },
   boot: { readyAfterMs: 1900, criticalPath: [{ unit: 'postgres', tookMs: 140 }, { unit: 'mathesar', tookMs: 1700 }] },
   units: [task, unit({})],
   problems: [],

@@ -1,4 +1,5 @@
 """How gunicorn serves Mathesar. The number of workers comes from WEB_CONCURRENCY, which gunicorn reads."""
+import gc
 import os
 import select
 
@@ -22,10 +23,34 @@ logconfig_dict = {
 }
 
 
+def when_ready(server):
+    """Leave what is loaded to the fork: the collector of a worker would touch, and so copy, every page of it."""
+    gc.freeze()
+
+
+def worker_exit(server, worker):
+    """A worker that was told to finish has finished. Taking its interpreter apart would only copy the shared memory, for seconds under load."""
+    if worker.booted and not worker.alive and not worker.aborted:
+        os._exit(0)
+
+
+def check_itself(wsgi):
+    """What GET /auth/login/ answers here, asked of the application without a socket."""
+    from wsgiref.util import setup_testing_defaults
+    environ = {'PATH_INFO': '/auth/login/', 'HTTP_HOST': os.environ['MATHESAR_CHECK_HOST'], 'HTTP_USER_AGENT': 'supervisor'}
+    setup_testing_defaults(environ)
+    answer = {}
+    body = wsgi(environ, lambda status, headers, exc_info=None: answer.update(status=status, **dict(headers)))
+    getattr(body, 'close', lambda: None)()
+    return f"{answer['status'].split()[0]} {answer.get('Location', '')}\n"
+
+
 def post_worker_init(worker):
-    """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF."""
+    """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF. Until then, `?` asks for a check."""
     gate = os.environ.get('MATHESAR_GATE_FD')
     while gate and worker.alive and os.getppid() == worker.ppid:
         if select.select([int(gate)], [], [], 0.2)[0]:
-            return
+            if os.read(int(gate), 1) == b'':
+                return
+            os.write(int(os.environ['MATHESAR_ANSWER_FD']), check_itself(worker.wsgi).encode())
         worker.notify()  # else the arbiter takes us for hung

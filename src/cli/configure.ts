@@ -1,0 +1,109 @@
+import { configFiles, type ConfigFiles, type Configuration } from '../core/configuration.ts'
+import { inForce } from '../core/plan.ts'
+import { secretsOf } from '../core/secrets.ts'
+import { type Database, settingNames, type Values } from '../core/settings.ts'
+import type { Problem, Status } from '../core/status.ts'
+import { createChanges } from '../daemon/changes.ts'
+import type { ConfigDeps } from '../daemon/config-routes.ts'
+import { createRefusedHosts } from '../daemon/refused-hosts.ts'
+import type { Supervisor } from '../daemon/supervisor.ts'
+import { carryOut } from '../daemon/transaction.ts'
+import type { Log } from '../system/log.ts'
+import { type Watch, watchFiles } from '../system/watch.ts'
+import { type Context, inVolume } from '../units/context.ts'
+import { createCheck, readContent, type Setup } from './setup.ts'
+
+type Deps = {
+  readonly setup: Setup
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly context: Context
+  readonly supervisor: Supervisor<Context>
+  readonly log: Log
+}
+
+export type Configuring = {
+  readonly url: () => string
+  readonly database: () => Database
+  readonly status: () => Status['config']
+  readonly problems: () => readonly Problem[]
+  /** Looks at a line of Mathesar's log. */
+  readonly see: (line: string) => void
+  /** After a boot that went well: records the configuration, and watches the folder from now on. */
+  readonly settle: () => void
+  /** SIGHUP: what lies in the folder, and a new generation in any case. */
+  readonly reload: () => void
+  readonly routes: ConfigDeps
+  readonly close: () => Promise<void>
+}
+
+/** Joins the transactions of `daemon/changes.ts` with the watcher, the store and the services. */
+export const configure = ({ setup, env, context, supervisor, log }: Deps): Configuring => {
+  const { paths, store, configuration: boot, rejected } = setup
+  const check = createCheck(env, paths)
+  let watch: Watch | undefined
+  let stale: Readonly<Record<string, string>> = {}
+  let running = context
+
+  const valuesOf = (configuration: Configuration): Values => inForce(boot.settings, configuration.settings)
+  const contextOf = (configuration: Configuration): Context => ({ ...context, settings: valuesOf(configuration), database: configuration.database, configFiles: configuration.files })
+
+  const changes = createChanges({
+    boot, rejected, environment: env, store, now: Date.now, log: (level, message) => log.own[level](message),
+    look: async () => ((await watch?.look())?.files ?? readContent(paths)) as ConfigFiles,
+    check: async (files) => {
+      const checked = await check(files)
+      for (const secret of secretsOf(checked)) log.addSecret(secret)
+      return checked
+    },
+    apply: async (plan, next, report, record) => {
+      const after = contextOf(next)
+      const { change } = supervisor
+      await change.possible
+      await carryOut<Context>(plan, {
+        before: running, after, report, record, ...change,
+        adopt: (adopted) => {
+          running = adopted
+          change.adopt(adopted)
+        },
+        isEmbedded: ({ database }) => database.kind === 'embedded',
+      })
+    },
+  })
+  const hosts = createRefusedHosts({
+    allowedHosts: () => ({ value: running.settings.ALLOWED_HOSTS.value!, pinned: running.settings.ALLOWED_HOSTS.source === 'environment' }),
+    log: (message) => log.own.warn(message),
+  })
+  const propose = (proposal: Parameters<typeof changes.propose>[0]): void => void changes.propose(proposal).catch(() => {}) // It has logged why.
+
+  return {
+    url: () => running.settings.PUBLIC_URL.value ?? `http://localhost:${running.settings.PORT.value}`,
+    database: () => running.database,
+    status: () => ({
+      version: changes.current.version, changing: changes.changing,
+      waitsForStart: settingNames.filter((name) => changes.current.settings[name].value !== running.settings[name].value),
+    }),
+    problems: () => [
+      ...(changes.problem ? [changes.problem] : []),
+      ...Object.entries(stale).map(([name, why]) => ({ unit: 'config', code: null, message: `${name} can no longer change here: ${why}`, hint: null })),
+      ...hosts.problems(),
+    ],
+    see: hosts.see,
+    settle: () => {
+      for (const warning of boot.warnings) log.own.warn(warning)
+      void changes.settle().then(() => {
+        watch = watchFiles({
+          folder: inVolume(paths).config, names: configFiles,
+          onChange: (seen) => {
+            for (const [name, why] of Object.entries(seen.stale)) if (stale[name] !== why) log.own.warn(`${name} can no longer change here: ${why}`)
+            stale = seen.stale
+            propose({ from: 'file' })
+          },
+          onTrouble: (why) => log.own.info(why),
+        })
+      })
+    },
+    reload: () => propose({ from: 'signal', reload: true }),
+    routes: { changes, store, inForce: () => running.settings },
+    close: async () => await watch?.close(),
+  }
+}

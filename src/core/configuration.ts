@@ -1,0 +1,121 @@
+import { createHash } from 'node:crypto'
+import { SupervisorError } from '../errors.ts'
+import { parseConfig } from './config-file.ts'
+import { warningsFor } from './near-names.ts'
+import { type Database, databaseOf, type Environment, isSetting, readSettings, settingNames, settingOf, settingsTable, type SettingName, type Values, whyInvalid } from './settings.ts'
+
+/** The files of the config folder that the supervisor knows, watches and hands on. */
+export const configFiles = ['mathesar.env', 'sso.yml', 'file_storage.yml'] as const
+export type ConfigFile = (typeof configFiles)[number]
+/** Their content; `undefined` for one that is not there. */
+export type ConfigFiles = Readonly<Record<ConfigFile, string | undefined>>
+
+/** What is wrong where. Never repeats a secret. */
+export type Fault = { readonly file: ConfigFile; readonly line: number | null; readonly why: string }
+
+/** The config files and the environment, read, checked and merged. `version` names the content of the files. */
+export type Configuration = {
+  readonly version: string
+  readonly files: ConfigFiles
+  readonly settings: Values
+  readonly database: Database
+  readonly warnings: readonly string[]
+}
+
+/** Parses YAML to data or throws an error with a message; passed in, because it is loaded only where such a file exists. */
+export type ParseYaml = (text: string) => unknown
+type Reading = { readonly environment: Environment; readonly readFile: (path: string) => string; readonly parseYaml: ParseYaml }
+
+export const versionOf = (files: ConfigFiles): string =>
+  createHash('sha256').update(JSON.stringify(configFiles.map((name) => files[name] ?? null))).digest('hex').slice(0, 12)
+
+const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+
+/** Mathesar ignores a bad sso.yml without a word, and answers 500 everywhere on a bad file_storage.yml: so both are held to their shape here. */
+const whyBadYaml = (file: 'sso.yml' | 'file_storage.yml', value: unknown): string | undefined => {
+  if (!isRecord(value)) return 'it holds no mapping'
+  if (file === 'file_storage.yml') return Object.entries(value).flatMap(([name, backend]) => (isRecord(backend) ? [] : [`${name} is no mapping`]))[0]
+  const version = value.version ?? 1
+  if (version !== 1 && version !== 2) return 'its version is neither 1 nor 2'
+  const providers = value[version === 1 ? 'oidc_providers' : 'providers']
+  return providers == null || isRecord(providers) ? undefined : `${version === 1 ? 'oidc_providers' : 'providers'} is no mapping`
+}
+
+const yamlFaults = (files: ConfigFiles, parseYaml: ParseYaml): Fault[] =>
+  (['sso.yml', 'file_storage.yml'] as const).flatMap((file): Fault[] => {
+    const text = files[file]
+    if (text === undefined) return []
+    try {
+      const why = whyBadYaml(file, parseYaml(text))
+      return why === undefined ? [] : [{ file, line: null, why }]
+    } catch (error) {
+      const { linePos, code } = error as { linePos?: readonly { line: number }[]; code?: string }
+      return [{ file, line: linePos?.[0]?.line ?? null, why: `it is no YAML (${code ?? 'cannot be read'})` }]
+    }
+  })
+
+const checkEntries = (text: string): { readonly values: Partial<Record<SettingName, string>>; readonly faults: Fault[]; readonly warnings: string[] } => {
+  const { entries, problems } = parseConfig(text)
+  const faults: Fault[] = problems.map((problem) => ({ file: 'mathesar.env', ...problem }))
+  const values: Partial<Record<SettingName, string>> = {}
+  const unknown: string[] = []
+  for (const { name, value, line } of entries) {
+    const refuse = (why: string): void => void faults.push({ file: 'mathesar.env', line, why: `${name}: ${why}` })
+    if (name.endsWith('_FILE') && isSetting(name.slice(0, -5))) refuse('a path is taken from the environment only')
+    else if (!isSetting(name)) unknown.push(name)
+    else if (settingOf(name).only === 'environment') refuse('it is taken from the environment only')
+    else if (value !== '') {
+      const why = whyInvalid(name, value)
+      if (why === undefined) values[name] = value
+      else refuse(why)
+    }
+  }
+  const near = warningsFor(unknown, settingNames)
+  const silent = unknown.filter((name) => !near.some((warning) => warning.includes(` ${name}`)))
+  return { values, faults, warnings: [...near, ...silent.map((name) => `unknown setting ${name}: it has no effect in this file`)].map((warning) => `mathesar.env: ${warning}`) }
+}
+
+export const faultInWords = ({ file, line, why }: Fault): string => `${file}${line === null ? '' : `, line ${line}`}: ${why}`
+
+/** Reads, checks and merges. Throws an error that names each bad line; nothing of the files is used then. */
+export const readConfiguration = (files: ConfigFiles, { environment, readFile, parseYaml }: Reading): Configuration => {
+  const { values, faults: entryFaults, warnings } = checkEntries(files['mathesar.env'] ?? '')
+  const settings = readSettings(environment, readFile, values) // First: a fault of the environment is not the file's.
+  const faults = [...entryFaults, ...yamlFaults(files, parseYaml)]
+  if (faults.length > 0) throw new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${faults.map(faultInWords).join('; ')}`)
+  const given = Object.keys(environment).filter((name) => environment[name])
+  return {
+    version: versionOf(files), files, settings, database: databaseOf(settings),
+    warnings: [...warningsFor(given, settingNames), ...warnings],
+  }
+}
+
+/** The edits that write what the environment gives into the file, so that the next container on the same volume keeps it. */
+export const editsToPersist = ({ settings, files }: Configuration, environment: Environment): Readonly<Record<string, string | undefined>> => {
+  const inFile = new Map(parseConfig(files['mathesar.env'] ?? '').entries.map(({ name, value }) => [name, value]))
+  const edits: Record<string, string | undefined> = {}
+  for (const name of settingNames) {
+    const { value, source } = settings[name]
+    // A value that came by NAME_FILE stays where its owner put it.
+    if (source === 'environment' && environment[name] && settingOf(name).only === undefined && inFile.get(name) !== value) edits[name] = value
+    if (source === 'default' && inFile.get(name)) edits[name] = undefined // Put aside: the environment names the database in the other way.
+  }
+  return edits
+}
+
+/** A setting as `config show` and the user interface see it. Secrets are masked: `value` is null, `given` tells whether there is one. */
+export const describeSetting = (name: SettingName, settings: Values, inForce: Values) => {
+  const { kind, default: fallback, secret = false, change, does, only, choices, min, max } = settingOf(name)
+  const { value, source } = settings[name]
+  return {
+    name, kind, does, secret, source, change,
+    value: secret ? null : (value ?? null),
+    given: source !== 'default',
+    pinned: source === 'environment' || only === 'environment',
+    default: fallback ?? null,
+    ...(choices ? { choices } : {}), ...(min === undefined ? {} : { min }), ...(max === undefined ? {} : { max }),
+    waitsForStart: value !== inForce[name].value,
+  }
+}
+export type DescribedSetting = ReturnType<typeof describeSetting>
+export const allSettings = Object.keys(settingsTable) as readonly SettingName[]

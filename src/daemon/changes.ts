@@ -1,0 +1,180 @@
+import { type ConfigFiles, type Configuration, editsToPersist, versionOf } from '../core/configuration.ts'
+import { editConfig } from '../core/config-file.ts'
+import type { HistoryEntry, Origin } from '../core/history.ts'
+import { type Change, changesBetween, type Plan, planOf } from '../core/plan.ts'
+import { filesWanted, type Proposal, refusePinnedEdits, templateText } from '../core/proposal.ts'
+import type { Environment } from '../core/settings.ts'
+import type { Problem } from '../core/status.ts'
+import { SupervisorError, toSupervisorError } from '../errors.ts'
+import type { Store } from './store.ts'
+
+/** How a proposal ended when it did not fail. `version` is the one in force now. */
+export type ChangeResult = { readonly result: 'applied' | 'unchanged' | 'planned'; readonly version: string; readonly changes: readonly Change[]; readonly warnings: readonly string[] }
+
+type Deps = {
+  readonly boot: Configuration
+  /** Files that were put aside at boot, and why. */
+  readonly rejected: { readonly files: ConfigFiles; readonly error: SupervisorError } | undefined
+  readonly environment: Environment
+  /** What lies in the config folder, settled. */
+  readonly look: () => Promise<ConfigFiles>
+  readonly check: (files: ConfigFiles) => Promise<Configuration>
+  /** Carries the plan out, or throws with everything as it was. Calls `record` at the point of no return. */
+  readonly apply: (plan: Plan, next: Configuration, report: (step: string) => void, record: () => void) => Promise<void>
+  readonly store: Store
+  readonly now: () => number
+  readonly log: (level: 'info' | 'warn', message: string) => void
+}
+
+type Waiting = { readonly proposal: Proposal; readonly report: (step: string) => void; readonly resolve: (result: ChangeResult) => void; readonly reject: (error: SupervisorError) => void }
+
+/** Proposals that wait behind a running change and can be carried out as one: plain edits, which name what they set. */
+const canMerge = ({ set, base, dryRun }: Proposal): boolean => set !== undefined && base === undefined && !dryRun
+
+/**
+ * The changes of the configuration, one at a time: whoever proposes, and by whatever way, each is a transaction that is checked,
+ * planned, carried out, proved and recorded, or leaves everything as it was.
+ */
+export const createChanges = ({ boot, rejected, environment, look, check, apply, store, now, log }: Deps) => {
+  let current = boot
+  const last = store.readHistory().at(-1)
+  /** Also of the boot before this one, which went back to the good files and started again. */
+  let problem: Problem | undefined = last?.from === 'boot' && last.result !== 'applied' ? { unit: 'config', code: null, message: last.why ?? `the boot failed with version ${last.version}`, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}.` } : undefined
+  /** Files in the folder that were refused and could not be put aside (a read-only mount): they are not tried again. */
+  let ignored: string | undefined
+  let working = false
+  const waiting: Waiting[] = []
+
+  const note = (from: Origin, version: string, result: HistoryEntry['result'], changes: readonly Change[], why: string | null): void =>
+    store.note({ at: new Date(now()).toISOString(), from, version, result, changes, why })
+
+  /** Refused files that lie in the folder go beside, and the good ones come back. */
+  const putBack = (files: ConfigFiles, error: SupervisorError): void => {
+    problem = { unit: 'config', code: error.code, message: error.message, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}. ${error.hint}` }
+    try {
+      store.keepRejected(files, current.files)
+    } catch {
+      ignored = versionOf(files)
+    }
+  }
+
+  /** One transaction. `onDisk` says that the wanted files lie in the folder already. */
+  const transact = async (proposal: Proposal, files: ConfigFiles, report: (step: string) => void): Promise<ChangeResult> => {
+    const { from } = proposal
+    const onDisk = !proposal.set && !proposal.files && !proposal.revision
+    let changes: readonly Change[] = []
+    let next: Configuration
+    const refuse = (result: 'rejected' | 'rolled back', error: SupervisorError): never => {
+      if (!proposal.dryRun) {
+        log('warn', `configuration ${versionOf(files)} (${from}) is ${result}: ${error.message}`)
+        try {
+          note(from, versionOf(files), result, changes, error.message)
+        } catch { /* A full disk: the log has it. */ }
+        if (onDisk) putBack(files, error)
+      }
+      throw error
+    }
+    try {
+      report('checking')
+      next = await check(files)
+      if (onDisk || proposal.files) refusePinnedEdits(files, current)
+    } catch (thrown) {
+      return refuse('rejected', toSupervisorError(thrown))
+    }
+    changes = changesBetween(current, next)
+    const plan = planOf(changes, proposal.reload)
+    const result = { version: next.version, changes, warnings: next.warnings }
+    if (proposal.dryRun) return { ...result, result: 'planned' }
+    if (next.version === current.version && changes.length === 0 && !plan.generation) return { ...result, result: 'unchanged' }
+    try {
+      await apply(plan, next, report, () => {
+        store.keep(next.version, next.files)
+        try {
+          if (!onDisk) store.write(next.files)
+          note(from, next.version, 'applied', changes, null)
+        } catch (error) {
+          if (!onDisk) store.write(current.files)
+          throw error
+        }
+      })
+    } catch (thrown) {
+      const why = thrown as Error
+      return refuse('rolled back', thrown instanceof SupervisorError && thrown.code !== 'INTERNAL' ? thrown : new SupervisorError('CONFIG_ROLLED_BACK', `cannot apply the change: ${why.message}`, { cause: thrown }))
+    }
+    current = next
+    problem = undefined
+    ignored = undefined
+    log('info', `configuration ${next.version} (${from}) is in force${changes.length > 0 ? `: ${changes.map(({ name }) => name).join(', ')}` : ''}`)
+    for (const warning of next.warnings) log('warn', warning)
+    return { ...result, result: 'applied' }
+  }
+
+  /** An edit of a file that nobody has seen yet comes before what was proposed on top of it. */
+  const catchUp = async (report: (step: string) => void): Promise<ConfigFiles> => {
+    const onDisk = await look()
+    const version = versionOf(onDisk)
+    if (version === current.version || version === ignored) return onDisk
+    await transact({ from: 'file' }, onDisk, report).catch(() => {})
+    return onDisk
+  }
+
+  const run = async ({ proposal, report }: Pick<Waiting, 'proposal' | 'report'>): Promise<ChangeResult> => {
+    const plain = !proposal.set && !proposal.files && !proposal.revision
+    const onDisk = plain ? await look() : await catchUp(report)
+    if (plain && !proposal.reload && versionOf(onDisk) === ignored) return { result: 'unchanged', version: current.version, changes: [], warnings: [] }
+    return await transact(proposal, filesWanted(proposal, current, plain && versionOf(onDisk) !== ignored ? onDisk : current.files), report)
+  }
+
+  const work = async (): Promise<void> => {
+    working = true
+    for (let first = waiting.shift(); first !== undefined; first = waiting.shift()) {
+      const batch = [first]
+      while (canMerge(first.proposal) && waiting[0] && canMerge(waiting[0].proposal)) batch.push(waiting.shift()!)
+      const merged: Proposal = batch.length === 1 ? first.proposal : { from: first.proposal.from, set: Object.assign({}, ...batch.map(({ proposal }) => proposal.set)) as Record<string, string | null> }
+      try {
+        const result = await run({ proposal: merged, report: (step) => batch.forEach(({ report }) => report(step)) })
+        for (const { resolve } of batch) resolve(result)
+      } catch (thrown) {
+        if (batch.length === 1) first.reject(toSupervisorError(thrown))
+        // Together they failed: each for itself tells whose fault it is.
+        else for (const one of batch) await run(one).then(one.resolve, (error) => one.reject(toSupervisorError(error)))
+      }
+    }
+    working = false
+  }
+
+  /** Proposes a change; resolves when it is in force, and rejects when everything is as it was. `report` hears of each step. */
+  const propose = (proposal: Proposal, report: (step: string) => void = () => {}): Promise<ChangeResult> =>
+    new Promise((resolve, reject) => {
+      waiting.push({ proposal, report, resolve, reject })
+      if (!working) void work()
+    })
+
+  /** After a boot that went well: what the environment gave is written into the file, and the configuration is the good one. */
+  const settle = async (): Promise<void> => {
+    if (rejected) {
+      note('boot', versionOf(rejected.files), 'rejected', [], rejected.error.message)
+      putBack(rejected.files, rejected.error)
+    }
+    const text = editConfig(current.files['mathesar.env'] ?? templateText(), editsToPersist(current, environment))
+    const before = store.lastGood()
+    try {
+      const next = await check({ ...current.files, 'mathesar.env': text })
+      if (next.version !== current.version) store.write(next.files)
+      current = next
+    } catch { /* A folder that cannot be written: the environment alone serves. */ }
+    if (before?.version === current.version) return
+    const changes = before === undefined ? [] : await check(before.files).then((good) => changesBetween(good, current), () => [])
+    store.keep(current.version, current.files)
+    note('boot', current.version, 'applied', changes, null)
+  }
+
+  return {
+    propose, settle,
+    get current() { return current },
+    get changing() { return working },
+    get problem() { return problem },
+  }
+}
+
+export type Changes = ReturnType<typeof createChanges>

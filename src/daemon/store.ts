@@ -1,0 +1,90 @@
+import { configFiles, type ConfigFile, type ConfigFiles } from '../core/configuration.ts'
+import { type History, type HistoryEntry, lastGood, type Revision, withEntry } from '../core/history.ts'
+import type { Files } from '../system/files.ts'
+
+type Deps = {
+  readonly files: Pick<Files, 'readIfThere' | 'writeWhole' | 'writeInPlace' | 'remove' | 'listFolder'>
+  /** The folder of mathesar.env, and that of the history. */
+  readonly folder: string
+  readonly history: string
+  /** Gives mathesar.env to those who may read and write it. */
+  readonly own: (path: string) => void
+}
+
+const suffix = '.rejected'
+
+/** Where nothing can be written, such as on platforms with a read-only file system, there is no history; that is no fault. */
+const whereWritable = (act: () => void): void => {
+  try {
+    act()
+  } catch (error) {
+    if (!['EROFS', 'EACCES', 'EPERM', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+  }
+}
+
+/** What the volume keeps of the configuration: the files, refused ones beside them, every version that was in force, and the history. */
+export const createStore = ({ files, folder, history: home, own }: Deps) => {
+  const journal = `${home}/history.json`
+  const readHistory = (): History => {
+    try {
+      return JSON.parse(files.readIfThere(journal) ?? '[]') as History
+    } catch {
+      return [] // Never written by halves; somebody else's hand was in it.
+    }
+  }
+
+  const revision = (version: string): Revision | undefined => {
+    if (!/^[0-9a-f]{12}$/.test(version)) return undefined
+    try {
+      const text = files.readIfThere(`${home}/${version}.json`)
+      return text === undefined ? undefined : { version, files: JSON.parse(text) as ConfigFiles }
+    } catch {
+      return undefined
+    }
+  }
+
+  const writeFile = (name: ConfigFile, text: string | undefined): void => {
+    const path = `${folder}/${name}`
+    if (text === undefined) return files.remove(path)
+    try {
+      files.writeWhole(path, text, 0o600)
+    } catch (error) {
+      // A file that is a mount of its own cannot be replaced, only written.
+      if (!['EBUSY', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      files.writeInPlace(path, text)
+    }
+    own(path)
+  }
+
+  const write = (wanted: ConfigFiles): void => {
+    for (const name of configFiles) if (files.readIfThere(`${folder}/${name}`) !== wanted[name]) writeFile(name, wanted[name])
+  }
+
+  return {
+    rejectedName: `mathesar.env${suffix}`,
+    readHistory, revision, write,
+    lastGood: (): Revision | undefined => {
+      const version = lastGood(readHistory())
+      return version === undefined ? undefined : revision(version)
+    },
+    /** Keeps the refused files beside, and writes the good ones in their place. */
+    keepRejected: (refused: ConfigFiles, good: ConfigFiles): void => {
+      for (const name of configFiles) {
+        const text = refused[name]
+        if (text !== undefined && text !== good[name]) files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
+      }
+      write(good)
+    },
+    /** Keeps the content of a version that is about to be in force: it can be gone back to. */
+    keep: (version: string, content: ConfigFiles): void => whereWritable(() => files.writeWhole(`${home}/${version}.json`, JSON.stringify(content), 0o600)),
+    /** Adds to the history; versions that it no longer names go. */
+    note: (entry: HistoryEntry): void => whereWritable(() => {
+      const history = withEntry(readHistory(), entry)
+      files.writeWhole(journal, `${JSON.stringify(history, null, 1)}\n`, 0o600)
+      const named = new Set(history.map(({ version }) => `${version}.json`))
+      for (const name of files.listFolder(home)) if (/^[0-9a-f]{12}\.json$/.test(name) && !named.has(name)) files.remove(`${home}/${name}`)
+    }),
+  }
+}
+
+export type Store = ReturnType<typeof createStore>

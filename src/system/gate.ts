@@ -1,0 +1,60 @@
+import { closeSync, writeSync } from 'node:fs'
+import { Socket } from 'node:net'
+
+/**
+ * The gate that a generation of a service waits at before it serves: two pipes, whose far ends the child gets as two further
+ * descriptors. A byte `?` asks one of its workers to check itself, and it answers with a line; the end of file opens the gate.
+ */
+export const createGate = (pipe: () => { readonly read: number; readonly write: number }) => {
+  const asking = pipe()
+  const answering = pipe()
+  let asks: number | undefined = asking.write
+  let theirs = [asking.read, answering.write]
+  const answers = new Socket({ fd: answering.read, readable: true, writable: false })
+  answers.setEncoding('utf8').on('error', () => answers.destroy())
+
+  const open = (): void => {
+    if (asks !== undefined) closeSync(asks)
+    asks = undefined
+  }
+
+  return {
+    /** The child's ends, until `release`. */
+    fds: [asking.read, answering.write] as readonly [number, number],
+    /** Closes the child's ends here, once it has them: else nobody would ever read an end of file. */
+    release: (): void => { for (const fd of theirs.splice(0)) closeSync(fd) },
+    /** Asks once; resolves with the line of the answer, or `undefined` when nobody answers any more. */
+    check: (signal: AbortSignal): Promise<string | undefined> =>
+      new Promise((resolve, reject) => {
+        let text = ''
+        const settle = (act: () => void): void => {
+          answers.off('data', onData).off('close', onClose)
+          signal.removeEventListener('abort', onAbort)
+          act()
+        }
+        const onData = (chunk: string): void => {
+          text += chunk
+          if (text.includes('\n')) settle(() => resolve(text.slice(0, text.indexOf('\n'))))
+        }
+        const onClose = (): void => settle(() => resolve(undefined))
+        const onAbort = (): void => settle(() => reject(signal.reason as Error))
+        answers.on('data', onData).once('close', onClose)
+        signal.addEventListener('abort', onAbort, { once: true })
+        if (signal.aborted) return onAbort()
+        try {
+          if (asks === undefined) onClose()
+          else writeSync(asks, '?')
+        } catch {
+          onClose() // Nobody holds the other end any more (EPIPE).
+        }
+      }),
+    open,
+    /** Lets go of everything. */
+    close: (): void => {
+      open()
+      answers.destroy()
+    },
+  }
+}
+
+export type Gate = ReturnType<typeof createGate>

@@ -37,7 +37,7 @@ const counts = { ours: 400_000, s6: 400_000, supervisord: 100_000 } as const
 
 /** Lines a second that pass through each supervisor, and those that are lost. */
 export const measureLogs = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
-  const rates: { [name in keyof typeof scripts]?: number[] } = {}
+  const rates: { -readonly [name in keyof typeof scripts]?: number[] } = {}
   const lost: typeof rates = {}
   const box = await bench.box(peers.tini, { volume: await bench.preparedVolume(), command: ['sleep', '3600'] })
   try {

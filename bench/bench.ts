@@ -1,8 +1,8 @@
 // What every measure gets: the images, a prepared volume, how often to repeat, and a place to say how far it is.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildImage, buildSampleImage, cache, hasImage, lacksBridge, root, say, show, step } from '../scripts/prepare.ts'
-import { docker, newName, tryDocker } from './docker.ts'
+import { buildImage, buildSampleImage, cache, hasImage, lacksBridge, Problem, root, say, show, step } from '../scripts/prepare.ts'
+import { docker, newName } from './docker.ts'
 import { type Box, createBox, type Images, type Peer, peers, type Start } from './peers.ts'
 
 export type Bench = {
@@ -59,7 +59,8 @@ const buildPeers = async (ours: string, image: string, configuration: string): P
 export type Wishes = { readonly runs: number; readonly quick: boolean; readonly image: string | undefined; readonly mathesar: string }
 
 export const prepareBench = async ({ runs, quick, image, mathesar }: Wishes): Promise<Bench> => {
-  const source = image === undefined ? await findSource(mathesar) : ((await tryDocker('image', 'inspect', '--format', '{{.Id}}', image)).code === 0 ? image : '')
+  if (image !== undefined && !hasImage(image)) throw new Problem(`there is no image ${image}; without --image one is built`)
+  const source = await findSource(mathesar)
   const ours = image ?? 'mathesar-one:bench'
   if (image === undefined) await buildImage(ours, source)
   const images = { ours, peers: `${ours.includes(':') ? ours : `${ours}:latest`}-peers` }

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { Problem, root, say, whyNoDocker } from '../scripts/prepare.ts'
 import { type Bench, prepareBench } from './bench.ts'
 import { cleanUp, isTaken } from './docker.ts'
-import { type Boots, measureBoot } from './measure/boot.ts'
+import { measureBoot } from './measure/boot.ts'
 import { measureCommands } from './measure/commands.ts'
 import { measureConfig } from './measure/config.ts'
 import { measureIdle } from './measure/idle.ts'
@@ -15,10 +15,8 @@ import { measureOrphans } from './measure/orphans.ts'
 import { measureRecovery } from './measure/recovery.ts'
 import { measureShare } from './measure/share.ts'
 import { measureStop } from './measure/stop.ts'
-import { printTable, writeReport } from './report.ts'
-import type { Row } from './row.ts'
-
-type Measured = { readonly rows: readonly Row[]; readonly boots?: Boots; readonly text?: string }
+import { measureSize } from './measure/size.ts'
+import { type Measured, printReport, writeReport } from './report.ts'
 
 const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = {
   boot: measureBoot,
@@ -30,19 +28,21 @@ const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = 
   idle: measureIdle,
   logs: measureLogs,
   orphans: measureOrphans,
+  size: measureSize,
 }
 
 const help = `Usage: npm run bench -- [MEASURE…] [OPTIONS]
 
 Measures our image beside Mathesar's own way, supervisord, s6, tini with a script, and the bare processes, in containers. Prints a
-table, and writes it into bench/README.md with the boot timelines in bench/boot.svg. Needs a Docker engine and a quiet machine.
+table, and writes it into bench/README.md with the boot timelines in bench/boot.svg (into .cache/bench with --quick, or when only
+some measures are named). Needs a Docker engine and a quiet machine.
 
 Measures: ${Object.keys(measures).join(', ')}; all of them when none is named.
 
   --runs N       how often to repeat (default 5)
   --quick        two runs, and short waits: to see that it works, not for figures
-  --image NAME   an image of ours that is there already, instead of building one
-  --no-write     print only
+  --image NAME   an image of ours that is there already and was built from MATHESAR_IMAGE, instead of building one
+  --no-write     leave bench/README.md and bench/boot.svg as they are
   --help         this text
 
 MATHESAR_IMAGE names the image of Mathesar that ours is built from.`
@@ -76,9 +76,10 @@ const main = async (): Promise<void> => {
       return { rows: [{ figure: name, unit: '', cells: {}, bar: '', met: undefined, note: `could not be measured: ${error.message.split('\n')[0]}` }] }
     }))
   }
-  process.stdout.write(printTable([...results.values()].flatMap(({ rows }) => rows)))
-  if (write) writeReport(results, bench)
-  say(`done in ${Math.round((Date.now() - began) / 1000)} s`)
+  printReport([...results.values()])
+  const isWhole = write && !wishes.quick && Object.keys(measures).every((name) => results.has(name))
+  const folder = writeReport([...results.values()], { source: bench.source, runs: bench.runs, date: new Date().toISOString().slice(0, 10) }, isWhole)
+  say(`done in ${Math.round((Date.now() - began) / 1000)} s; the table and the picture are in ${folder}`)
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {

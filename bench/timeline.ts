@@ -2,7 +2,7 @@
 import type { Status } from '../src/core/status.ts'
 import type { Box } from './peers.ts'
 
-export const phases = ["Docker's own", 'PID 1 until its first child', 'cluster', 'Postgres starts', 'database and migrations', 'Mathesar until its page answers'] as const
+export const phases = ["Docker's own", 'PID 1 until its first child', 'cluster', 'Postgres starts', 'database, migrations, static files', 'Mathesar until its page answers'] as const
 
 /** The end of each phase, in the order of `phases`. */
 export type Timeline = readonly number[]

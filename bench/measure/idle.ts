@@ -20,7 +20,7 @@ type Usage = { readonly rss: number; readonly dirty: number; readonly cpuNs: num
 
 const readUsage = async (box: Box): Promise<Usage> => {
   const [rss, dirty, cpuNs] = (await box.sh(usage)).split(' ').map(Number) as [number, number, number]
-  return { rss: rss / 1024, dirty: dirty / 1024, cpuNs }
+  return { rss: rss * 1.024e-3, dirty: dirty * 1.024e-3, cpuNs }
 }
 
 /** CPU seconds of one health check itself, which is no child of PID 1. */

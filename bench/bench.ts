@@ -32,7 +32,7 @@ const findSource = async (wanted: string): Promise<string> => {
 /** Boots our image once: it leaves a volume with a migrated cluster, and tells the configuration that Postgres gets. */
 const prepareVolume = async (images: Images): Promise<{ readonly volume: string; readonly configuration: string }> => {
   const volume = newName()
-  const box = await createBox(images, peers.ours, { volume })
+  const box = await createBox(images, peers.ours, { volume, keepsVolume: true })
   await box.run()
   await box.page()
   const configuration = await box.exec('cat', '/run/mathesar/etc/postgresql.conf')

@@ -36,6 +36,8 @@ const dataFolder = '/var/lib/mathesar'
 
 export type Start = {
   readonly volume?: string
+  /** Whether the volume outlives the box. */
+  readonly keepsVolume?: boolean
   readonly env?: Readonly<Record<string, string>>
   /** In place of the peer's own command. */
   readonly command?: readonly string[]
@@ -89,7 +91,7 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
     stop: (): Promise<string> => docker('stop', '--time', '10', name),
     remove: async (): Promise<void> => {
       await docker('rm', '--force', '--volumes', name)
-      if (options.volume === undefined && peer.takesVolume) await docker('volume', 'rm', '--force', name)
+      if (peer.takesVolume && !options.keepsVolume) await docker('volume', 'rm', '--force', options.volume ?? name)
     },
   }
 }

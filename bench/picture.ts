@@ -18,10 +18,11 @@ const dark = ['#7d8590', '#ff7b45', '#3f8fe0', '#8cc8f7', '#c58ad9', '#3fbf94']
 const style = `
 text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: #1f2328 }
 .title { font-size: 15px; font-weight: 600 } .quiet { fill: #59636e; font-size: 12px } .own { font-weight: 600 }
+.value { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
 .ground { fill: #ffffff } .grid { stroke: #d1d9e0; stroke-width: 1 } rect.phase { stroke: #ffffff; stroke-width: 1 }
 ${light.map((colour, index) => `.p${index} { fill: ${colour} }`).join(' ')}
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .quiet { fill: #9198a1 } .ground { fill: #0d1117 } .grid { stroke: #30363d } rect.phase { stroke: #0d1117 }
+text { fill: #e6edf3 } .quiet { fill: #9198a1 } .ground { fill: #0d1117 } .grid { stroke: #30363d } rect.phase { stroke: #0d1117 } .value { stroke: #0d1117 }
 ${dark.map((colour, index) => `.p${index} { fill: ${colour} }`).join(' ')}
 }`
 
@@ -57,7 +58,7 @@ const panel = (title: string, top: number, boots: readonly (readonly [PeerName, 
       const [from, to] = [scale(begin), scale(end)]
       return to - from < 0.5 ? '' : `<rect class="phase p${phase}" x="${from.toFixed(1)}" y="${y}" width="${(to - from).toFixed(1)}" height="${barHeight}"><title>${escape(phases[phase]!)}: ${Math.round(end - begin)} ms</title></rect>`
     })
-    return `${text(left - 10, middle, peers[name].title, `${own} text-anchor="end"`)}${parts.join('')}${text(scale(timeline.at(-1)!) + 6, middle, `${(timeline.at(-1)! / 1000).toFixed(2)} s`, own)}`
+    return `${text(left - 10, middle, peers[name].title, `${own} text-anchor="end"`)}${parts.join('')}${text(scale(timeline.at(-1)!) + 6, middle, `${(timeline.at(-1)! / 1000).toFixed(2)} s`, ` class="value${name === 'ours' ? ' own' : ''}"`)}`
   })
   return [text(left, top, title, ' class="title"'), ...grid, ...bars].join('\n')
 }

@@ -39,8 +39,8 @@ some measures are named). Needs a Docker engine and a quiet machine.
 
 Measures: ${Object.keys(measures).join(', ')}; all of them when none is named.
 
-  --runs N       how often to repeat (default 5)
-  --quick        two runs, and short waits: to see that it works, not for figures
+  --runs N       how often to repeat (default 3)
+  --quick        one run, and short waits: to see that it works, not for figures
   --image NAME   an image of ours that is there already and was built from MATHESAR_IMAGE, instead of building one
   --no-write     leave bench/README.md and bench/boot.svg as they are
   --help         this text
@@ -52,7 +52,7 @@ const readOptions = () => {
     const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' }, quick: { type: 'boolean' }, image: { type: 'string' }, 'no-write': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
     const unknown = positionals.find((name) => !(name in measures))
     if (unknown !== undefined) throw new Error(`there is no measure ${unknown}`)
-    const runs = Number(values.runs ?? (values.quick ? 2 : 5))
+    const runs = Number(values.runs ?? (values.quick ? 1 : 3))
     if (!Number.isInteger(runs) || runs < 1 || runs > 100) throw new Error(`--runs ${values.runs} is not a whole number from 1 to 100`)
     return { runs, quick: values.quick ?? false, image: values.image, write: !values['no-write'], help: values.help ?? false, names: positionals.length > 0 ? positionals : Object.keys(measures) }
   } catch (error) {
@@ -71,10 +71,12 @@ const main = async (): Promise<void> => {
   const results = new Map<string, Measured>()
   for (const name of names) {
     say(`measuring ${name} …`)
+    const since = Date.now()
     results.set(name, await measures[name]!(bench).catch((error: Error): Measured => {
       say(`cannot measure ${name}: ${error instanceof Problem ? error.message : error.stack}`)
       return { rows: [{ figure: name, unit: '', cells: {}, bar: '', met: undefined, note: `could not be measured: ${error.message.split('\n')[0]}` }] }
     }))
+    say(`measured ${name} in ${Math.round((Date.now() - since) / 1000)} s`)
   }
   printReport([...results.values()])
   const isWhole = write && !wishes.quick && Object.keys(measures).every((name) => results.has(name))

@@ -19,7 +19,7 @@ export const measureCommands = async (bench: Bench): Promise<{ readonly rows: re
   const over: Record<keyof typeof commands, number[]> = { status: [], health: [], supervisorctl: [] }
   await bench.withBox(peers.ours, { volume: await bench.preparedVolume() }, async (ours) =>
     bench.withBox(peers.supervisord, { volume: await bench.preparedVolume() }, async (supervisord) => {
-      for (let run = 0; run < (bench.quick ? 5 : 20); run++) {
+      for (let run = 0; run < (bench.quick ? 5 : 15); run++) {
         for (const name of ['status', 'health', 'supervisorctl'] as const) {
           const box = name === 'supervisorctl' ? supervisord : ours
           const nothing = await timed(box, 'true')

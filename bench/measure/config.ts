@@ -22,7 +22,7 @@ export const measureConfig = async (bench: Bench): Promise<{ readonly rows: read
     const quiet: number[] = []
     const why = new Set<string>()
     for (let run = 0; run < bench.runs; run++) {
-      quiet.push(Math.max(...(await loadUntil(box.port, people, delay(4000))).times))
+      quiet.push(Math.max(...(await loadUntil(box.port, people, delay(3000))).times))
       const change = async (): Promise<void> => {
         await delay(1000)
         const began = performance.now()

@@ -42,11 +42,18 @@ export const cleanUp = async (options: { readonly leave?: boolean } = {}): Promi
   leaving = options.leave ?? false
   // A `docker run` on its way would make its container after we looked.
   for (const end = Date.now() + 5000; running.size > 0 && Date.now() < end;) await delay(20)
+  // The engine may have begun to remove one itself, and then says that it cannot.
+  for (let tries = 0; tries < 3 && !(await removeAll()); tries++) await delay(500)
+}
+
+/** Resolves with whether nothing was there any more. */
+const removeAll = async (): Promise<boolean> => {
   const list = async (...args: string[]): Promise<string[]> => (await run(args)).stdout.split('\n').filter((name) => name.startsWith(runName))
   const containers = await list('ps', '--all', '--filter', `name=${runName}`, '--format', '{{.Names}}')
   if (containers.length > 0) await run(['rm', '--force', '--volumes', ...containers])
   const volumes = await list('volume', 'ls', '--quiet', '--filter', `name=${runName}`)
   if (volumes.length > 0) await run(['volume', 'rm', '--force', ...volumes])
+  return containers.length + volumes.length === 0
 }
 
 export const newName = (): string => `${runName}-${++count}`

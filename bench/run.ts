@@ -84,11 +84,14 @@ const main = async (): Promise<void> => {
   say(`done in ${Math.round((Date.now() - began) / 1000)} s; the table and the picture are in ${folder}`)
 }
 
+const leave = async (why: string, exitCode: number): Promise<never> => {
+  say(`${why}: removing the containers and volumes of this run`)
+  await cleanUp({ leave: true })
+  process.exit(exitCode)
+}
+process.once('uncaughtException', (error) => void leave(String(error.stack), 1))
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  process.once(signal, () => {
-    say(`${signal}: removing the containers and volumes of this run`)
-    void cleanUp({ leave: true }).then(() => process.exit(128 + constants.signals[signal]))
-  })
+  process.once(signal, () => void leave(signal, 128 + constants.signals[signal]))
 }
 
 try {

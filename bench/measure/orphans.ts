@@ -15,16 +15,22 @@ const counts: Readonly<Record<(typeof measured)[number], number>> = { ours: 5000
 export const measureOrphans = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const rates: { [name in (typeof measured)[number]]?: number[] } = {}
   const cpu: typeof rates = {}
-  for (const name of measured) {
-    const count = counts[name]
-    await bench.withBox(peers[name], { volume: await bench.preparedVolume() }, async (box) => {
-      for (let run = 0; run < Math.min(bench.runs, 5); run++) {
-        const [ms, ns] = (await box.exec('perl', '-e', script, String(count))).split(' ').map(Number) as [number, number]
-        ;(rates[name] ??= []).push(count / (ms / 1000))
-        ;(cpu[name] ??= []).push(ns / 1e6 / (count / 1000))
+  const boxes = await Promise.all(measured.map(async (name) => ({ name, box: await bench.box(peers[name], { volume: await bench.preparedVolume() }) })))
+  try {
+    for (const { box } of boxes) {
+      await box.run()
+      await box.page()
+    }
+    for (let run = 0; run < bench.runs; run++) {
+      for (const { name, box } of boxes) {
+        const [ms, ns] = (await box.exec('perl', '-e', script, String(counts[name]))).split(' ').map(Number) as [number, number]
+        ;(rates[name] ??= []).push(counts[name] / (ms / 1000))
+        ;(cpu[name] ??= []).push(ns / 1e6 / (counts[name] / 1000))
+        bench.say(`orphans ${run + 1} of ${bench.runs}, under ${peers[name].title}: ${Math.round(rates[name]!.at(-1)!)} a second`)
       }
-    })
-    bench.say(`orphans under ${peers[name].title}: ${Math.round(median(rates[name]!))} a second`)
+    }
+  } finally {
+    for (const { box } of boxes) await box.remove().catch(() => {})
   }
   const times = median(cpu.ours!) / median(cpu.tini!)
   return { rows: [

@@ -16,10 +16,10 @@ const kill = async (box: Box, ...args: readonly string[]): Promise<number> =>
 export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const mathesar: { [name in (typeof measured)[number]]?: number[] } = {}
   const postgres: typeof mathesar = {}
-  for (const name of measured) {
-    const box = await bench.box(peers[name], { volume: await bench.preparedVolume() })
-    try {
-      for (let run = 0; run < bench.runs; run++) {
+  const boxes = await Promise.all(measured.map(async (name) => ({ name, box: await bench.box(peers[name], { volume: await bench.preparedVolume() }) })))
+  try {
+    for (let run = 0; run < bench.runs; run++) {
+      for (const { name, box } of boxes) {
         // A fresh start each time: a service that dies often is rightly started more slowly.
         await (run === 0 ? box.run() : box.startAgain())
         await box.page()
@@ -28,11 +28,11 @@ export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: re
         await delay(500)
         ;(postgres[name] ??= []).push(await kill(box, 'postgres', box.peer.socket))
         await box.stop()
+        bench.say(`killed and back ${run + 1} of ${bench.runs}, under ${peers[name].title}: Mathesar ${Math.round(mathesar[name]!.at(-1)!)} ms, Postgres ${Math.round(postgres[name]!.at(-1)!)} ms`)
       }
-    } finally {
-      await box.remove().catch(() => {})
     }
-    bench.say(`killed and back under ${peers[name].title}: Mathesar ${Math.round(median(mathesar[name]!))} ms, Postgres ${Math.round(median(postgres[name]!))} ms`)
+  } finally {
+    for (const { box } of boxes) await box.remove().catch(() => {})
   }
   const row = (figure: string, cells: typeof mathesar): Row => {
     const over = median(cells.ours!) - median(cells.floor!)

@@ -1,0 +1,58 @@
+import type { Bench } from '../bench.ts'
+import { type PeerName, peerNames, peers } from '../peers.ts'
+import type { Row } from '../row.ts'
+import { median } from '../statistics.ts'
+import { readTimeline, type Timeline } from '../timeline.ts'
+
+type Kind = 'first' | 'second'
+export type Boots = Readonly<Record<Kind, { readonly [name in PeerName]?: readonly Timeline[] }>>
+
+/** Who boots in a run. The two that are closest, and compared most, take two turns. */
+const turns: readonly PeerName[] = ['ours', 'floor', 'mathesar', 'supervisord', 'floor', 'ours', 's6', 'tini']
+
+/** One container on nothing and again on what it left: when did its page answer, and what took the time? */
+const bootTwice = async (bench: Bench, name: PeerName): Promise<Record<Kind, Timeline>> => {
+  // The floor is what is ready already.
+  const box = await bench.box(peers[name], name === 'floor' ? { volume: await bench.preparedVolume() } : {})
+  const boot = async (start: () => Promise<string>): Promise<Timeline> => {
+    const since = Date.now()
+    const starting = start()
+    starting.catch(() => {})
+    const answered = box.page()
+    answered.catch(() => {})
+    await starting
+    return await readTimeline(box, since, await answered)
+  }
+  try {
+    const first = await boot(box.run)
+    await box.stop()
+    return { first, second: await boot(box.startAgain) }
+  } finally {
+    await box.remove().catch(() => {})
+  }
+}
+
+/** From `docker run` or `docker start` to the page that answers 200. */
+export const measureBoot = async (bench: Bench): Promise<{ readonly rows: readonly Row[]; readonly boots: Boots }> => {
+  const boots: Record<Kind, { [name in PeerName]?: Timeline[] }> = { first: {}, second: {} }
+  for (let run = 0; run < bench.runs; run++) {
+    // Each run begins with another peer: none is always the one after the slowest.
+    for (const name of [...turns.slice(run % turns.length), ...turns.slice(0, run % turns.length)]) {
+      const { first, second } = await bootTwice(bench, name)
+      ;(boots.first[name] ??= []).push(first)
+      ;(boots.second[name] ??= []).push(second)
+      bench.say(`boot ${run + 1} of ${bench.runs}: ${peers[name].title} ${first.at(-1)} ms, then ${second.at(-1)} ms`)
+    }
+  }
+  const row = (kind: Kind, figure: string, floorTimes: number, ownTimes: number): Row => {
+    const seconds = (name: PeerName): readonly number[] => boots[kind][name]!.map((timeline) => timeline.at(-1)! / 1000)
+    const [own, floor, mathesar] = [median(seconds('ours')), median(seconds('floor')), median(seconds('mathesar'))]
+    return {
+      figure, unit: 's', cells: Object.fromEntries(peerNames.map((name) => [name, seconds(name)])),
+      bar: `≤ ${floorTimes} × the floor; ≥ ${ownTimes} × faster than Mathesar's own way`,
+      met: own <= floorTimes * floor && mathesar >= ownTimes * own,
+      note: `${(own / floor).toFixed(2)} × the floor; ${(mathesar / own).toFixed(1)} × faster than Mathesar's own way`,
+    }
+  }
+  return { rows: [row('first', 'first boot: `docker run` on nothing → page answers 200', 1.25, 6), row('second', 'second boot: `docker start` → page answers 200', 1.15, 4)], boots }
+}

@@ -1,0 +1,17 @@
+// What a measure gives: rows of the table, one a figure.
+import type { PeerName } from './peers.ts'
+import type { Unit } from './statistics.ts'
+
+/** Columns of the table: the peers, and Node alone for what is compared with it. */
+export type Column = PeerName | 'node'
+
+export type Row = {
+  readonly figure: string
+  readonly unit: Unit
+  readonly cells: { readonly [column in Column]?: readonly number[] }
+  readonly bar: string
+  /** Whether the bar is met; `undefined` where there is none, or the figure could not be taken. */
+  readonly met: boolean | undefined
+  /** Why there is no figure, or what else there is to know. */
+  readonly note?: string
+}

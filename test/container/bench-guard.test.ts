@@ -1,0 +1,65 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { expect, it } from 'vitest'
+import { readShare, stampedSupervisor } from '../../bench/stamped.ts'
+import { median } from '../../bench/statistics.ts'
+import { cleanUpAfterEach, describeContainer, mustDocker, start, until, type Box } from '../helpers/docker.ts'
+
+// Ratios to bare Node in the same container and the same moments: a slow or busy machine is slow for both.
+const baseline = JSON.parse(readFileSync(join(import.meta.dirname, '../../bench/baseline.json'), 'utf8')) as Readonly<Record<'share' | 'status' | 'memory', number>>
+const tolerance = 1.5
+const node = '/usr/local/lib/supervisor/node'
+
+const bash = (box: Box, script: string): Promise<string> => mustDocker('exec', box.id, 'bash', '-euc', script)
+
+const expectNoGrowth = (figure: keyof typeof baseline, ratio: number): void => {
+  console.log(`${figure}: ${ratio.toFixed(2)} × bare Node; baseline ${baseline[figure]}`)
+  expect(ratio, `${figure}, in times of bare Node, has grown by half over bench/baseline.json`).toBeLessThan(tolerance * baseline[figure])
+}
+
+describeContainer('beside bare Node', () => {
+  cleanUpAfterEach()
+
+  it("the supervisor's own share of a boot has not grown by half", async () => {
+    const [entrypoint, ...args] = stampedSupervisor(3)
+    const box = await start({ run: ['--entrypoint', entrypoint!], args })
+    const ratios: number[] = []
+    for (let boot = 0; boot < 8; boot++) {
+      if (boot > 0) await box.startAgain()
+      const { shareMs, nodeMs } = await until('the first child is there', async () => {
+        const log = await box.logs()
+        return log.split('bench: PID 1 ').length === boot + 2 && readShare(log)
+      })
+      // The first boot makes what the others find.
+      if (boot > 0) ratios.push(shareMs / median(nodeMs))
+      await box.signal('KILL')
+      await box.ended()
+    }
+    expectNoGrowth('share', median(ratios))
+  })
+
+  it('`supervisor status` has not grown by half', async () => {
+    const box = await start()
+    await box.ready()
+    // In turn, and inside: `docker exec` would cost more than both.
+    const ratios = await bash(box, `
+time_of() { local began=$EPOCHREALTIME; "$@" > /dev/null; local ended=$EPOCHREALTIME; took=$(( \${ended/./} - \${began/./} )); }
+for run in {1..15}; do
+  time_of ${node} -e 0; bare=$took
+  time_of supervisor status; echo "$took $bare"
+done`)
+    expectNoGrowth('status', median(ratios.split('\n').map((line) => line.split(' ').map(Number)).map(([took, bare]) => took! / bare!)))
+  })
+
+  it('the memory of PID 1 has not grown by half', async () => {
+    const box = await start()
+    await box.ready()
+    const [own, bare] = (await bash(box, `
+${node} -e 'console.log(1); setInterval(() => {}, 1e9)' > /tmp/up & bare=$!
+until [ -s /tmp/up ]; do sleep 0.05; done
+sleep 3
+for pid in 1 $bare; do awk '/^VmRSS:/ { print $2 }' /proc/$pid/status; done
+kill $bare`)).split('\n').map(Number)
+    expectNoGrowth('memory', own! / bare!)
+  })
+})

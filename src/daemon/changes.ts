@@ -161,8 +161,6 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
     const text = editConfig(current.files['mathesar.env'] ?? templateText(), editsToPersist(current, environment))
     const before = store.lastGood()
     try {
-      // Whoever has edited the file since it was read comes next, and is not written over.
-      if (!rejected && versionOf(await look()) !== current.version) return
       const next = await check({ ...current.files, 'mathesar.env': text })
       if (next.version !== current.version) store.write(next.files)
       current = next

@@ -100,8 +100,8 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
         }
       })
     } catch (thrown) {
-      const why = thrown as Error
-      return refuse('rolled back', thrown instanceof SupervisorError && thrown.code !== 'INTERNAL' ? thrown : new SupervisorError('CONFIG_ROLLED_BACK', `cannot apply the change: ${why.message}`, { cause: thrown }))
+      const error = toSupervisorError(thrown)
+      return refuse('rolled back', error.code === 'INTERNAL' ? new SupervisorError('CONFIG_ROLLED_BACK', `cannot apply the change: ${(thrown as Error).message}`, { cause: thrown }) : error)
     }
     current = next
     problem = undefined

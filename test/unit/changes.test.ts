@@ -210,7 +210,7 @@ describe('changes at once', () => {
       at.breakOn(({ settings }) => settings.GUNICORN_TIMEOUT.value === '13')
       at.mayWrite(!readOnly)
       const answers = list.map((change) => outcome(typeof change === 'string' ? at.edit(change) : at.propose(change)))
-      for (const answer of await Promise.all(answers)) expect(['applied', 'unchanged', 'planned', 'CONFIG_INVALID', 'CONFIG_CONFLICT', 'CONFIG_ROLLED_BACK']).toContain(answer)
+      for (const answer of await Promise.all(answers)) expect(['applied', 'unchanged', 'planned', 'CONFIG_INVALID', 'CONFIG_CONFLICT', 'CONFIG_ROLLED_BACK', 'VOLUME_NOT_WRITABLE']).toContain(answer)
       await outcome(at.propose({ from: 'file' }))
       expect(at.value('GUNICORN_TIMEOUT')).not.toBe('13')
       if (!readOnly) expect(at.text).toBe(at.changes.current.files['mathesar.env'])
@@ -250,7 +250,7 @@ describe('a change that fails', () => {
   test('when it is recorded is rolled back too', async () => {
     const at = stage()
     at.failRecord('ENOSPC')
-    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('CONFIG_ROLLED_BACK')
+    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('VOLUME_FULL')
     expect([at.text, at.changes.current]).toEqual(['DEBUG=false\n', at.boot])
     at.failRecord(undefined)
     expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('applied')
@@ -290,7 +290,7 @@ describe('in a folder that cannot be written', () => {
 
   test('an edit is refused, and nothing changes', async () => {
     const at = stage({ readOnly: true })
-    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('CONFIG_ROLLED_BACK')
+    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('VOLUME_NOT_WRITABLE')
     expect([at.changes.current, at.text]).toEqual([at.boot, 'DEBUG=false\n'])
   })
 

@@ -43,6 +43,8 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
   /** Files in the folder that were refused and could not be put aside (a read-only mount): they are not tried again. */
   let ignored: string | undefined
   let working = false
+  /** Resolves when nothing waits any more. */
+  let rested = Promise.resolve()
   const waiting: Waiting[] = []
 
   const note = (from: Origin, version: string, result: HistoryEntry['result'], changes: readonly Change[], why: string | null): void =>
@@ -148,11 +150,10 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
   const propose = (proposal: Proposal, report: (step: string) => void = () => {}): Promise<ChangeResult> =>
     new Promise((resolve, reject) => {
       waiting.push({ proposal, report, resolve, reject })
-      if (!working) void work()
+      if (!working) rested = work()
     })
 
-  /** After a boot that went well: what the environment gave is written into the file, and the configuration is the good one. */
-  const settle = async (): Promise<void> => {
+  const recordBoot = async (): Promise<void> => {
     if (rejected) {
       note('boot', versionOf(rejected.files), 'rejected', [], rejected.error.message)
       putBack(rejected.files, rejected.error)
@@ -168,6 +169,20 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
     const changes = before === undefined ? [] : await check(before.files).then((good) => changesBetween(good, current), () => [])
     store.keep(current.version, current.files)
     note('boot', current.version, 'applied', changes, null)
+  }
+
+  /**
+   * After a boot that went well: what the environment gave is written into the file, and the configuration is the good one.
+   * A turn like any other: a change may have made Mathesar ready, or come meanwhile.
+   */
+  const settle = async (): Promise<void> => {
+    while (working) await rested
+    working = true
+    try {
+      await recordBoot()
+    } finally {
+      rested = work()
+    }
   }
 
   return {

@@ -52,6 +52,7 @@ export const readSetup = async (env: Readonly<Record<string, string | undefined>
   const { config: folder, history } = inVolume(paths)
   const mayWrite = isTrue(env.UI_MAY_EDIT_CONFIG) ? identities.mathesar : undefined
   const store = createStore({ files, folder, history, own: (path) => give(path, mayWrite ? { ...identities.supervisor, gid: mayWrite.gid } : undefined, mayWrite ? 0o660 : 0o600) })
+  store.finish()
   const content = readContent(paths)
   let rejected: Rejected | undefined
   const configuration = await check(content).catch(async (thrown) => {

@@ -43,7 +43,8 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
   /** Files in the folder that were refused and could not be put aside (a read-only mount): they are not tried again. */
   let ignored: string | undefined
   let working = false
-  let idle = Promise.resolve()
+  /** Resolves when nothing waits any more. */
+  let rested = Promise.resolve()
   const waiting: Waiting[] = []
 
   const note = (from: Origin, version: string, result: HistoryEntry['result'], changes: readonly Change[], why: string | null): void =>
@@ -149,10 +150,10 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
   const propose = (proposal: Proposal, report: (step: string) => void = () => {}): Promise<ChangeResult> =>
     new Promise((resolve, reject) => {
       waiting.push({ proposal, report, resolve, reject })
-      if (!working) idle = work()
+      if (!working) rested = work()
     })
 
-  const settleAlone = async (): Promise<void> => {
+  const recordBoot = async (): Promise<void> => {
     if (rejected) {
       note('boot', versionOf(rejected.files), 'rejected', [], rejected.error.message)
       putBack(rejected.files, rejected.error)
@@ -174,10 +175,10 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
 
   /** After a boot that went well: what the environment gave is written into the file, and the configuration is the good one. Waits for its turn. */
   const settle = async (): Promise<void> => {
-    while (working) await idle
+    while (working) await rested
     working = true
-    await settleAlone().catch((error: Error) => log('warn', `cannot record the configuration: ${error.message}`))
-    idle = work()
+    await recordBoot().catch((error: Error) => log('warn', `cannot record the configuration: ${error.message}`))
+    rested = work()
   }
 
   return {

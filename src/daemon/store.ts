@@ -57,8 +57,13 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     own(path)
   }
 
+  /** Several files change as one: what is wanted is written down first, and finished by the next start if this one is cut off. */
+  const intent = `${home}/intent.json`
   const write = (wanted: ConfigFiles): void => {
-    for (const name of configFiles) if (files.readIfThere(`${folder}/${name}`) !== wanted[name]) writeFile(name, wanted[name])
+    const differing = configFiles.filter((name) => files.readIfThere(`${folder}/${name}`) !== wanted[name])
+    if (differing.length > 1) whereWritable(() => files.writeWhole(intent, JSON.stringify(configFiles.map((name) => wanted[name] ?? null)), 0o600))
+    for (const name of differing) writeFile(name, wanted[name])
+    if (differing.length > 1) whereWritable(() => files.remove(intent))
   }
 
   return {
@@ -66,6 +71,14 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     protect: (): void => own(`${folder}/mathesar.env`),
     rejectedName: `mathesar.env${suffix}`,
     readHistory, revision, write,
+    /** Completes what an earlier supervisor was cut off from; nothing on any usual day. */
+    finish: (): void => whereWritable(() => {
+      const text = files.readIfThere(intent)
+      if (text === undefined) return
+      const wanted = JSON.parse(text) as readonly (string | null)[]
+      write(Object.fromEntries(configFiles.map((name, index) => [name, wanted[index] ?? undefined])) as ConfigFiles)
+      files.remove(intent)
+    }),
     /** Says before anything is done that mathesar.env cannot be written: on a read-only mount it is edited elsewhere. */
     requireWritable: (): void => {
       try {

@@ -141,10 +141,12 @@ export const startDaemon = async (volume: string, options: { env?: Record<string
       await client.end()
     }
   }
+  /** Resolves when no change is going on: an entry of the history is written a moment before the change is done. */
+  const idle = () => until('no change to be going on', async () => !(await ask<{ changing: boolean }>('GET', '/v1/config')).body.changing)
   /** What Mathesar has in its environment. */
   const inMathesar = async (name: string): Promise<string | null> => ((await (await fetch(`http://127.0.0.1:${port}/env/?name=${name}`)).json()) as { value: string | null }).value
   return {
-    port, env, pid, run, ask, follow, query, inMathesar,
+    port, env, pid, run, ask, follow, query, idle, inMathesar,
     config: join(env.SUPERVISOR_DATA!, 'config'),
     file: join(env.SUPERVISOR_DATA!, 'config/mathesar.env'), cli, exited, child,
     get output() { return output },

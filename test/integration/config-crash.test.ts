@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -18,6 +18,8 @@ describe.skipIf(missing !== undefined)('a change that is cut off', () => {
     const daemon = await startDaemon(volume)
     daemons.push(daemon)
     await daemon.ready()
+    await until('the boot to be recorded', () => existsSync(join(volume, 'data/history/history.json')))
+    await daemon.idle()
     return daemon
   }
   beforeAll(async () => { template = await makeTemplate() })

@@ -83,6 +83,7 @@ describe.skipIf(missing !== undefined)('the values of secret settings', () => {
       const count = await entries()
       writeFileSync(daemon.file, text)
       await until('the edit to be refused', async () => (await entries()) > count)
+      await daemon.idle()
       expect(seen).toHaveLength(before)
       expect(readFileSync(`${daemon.file}.rejected`, 'utf8')).toBe(text)
     }

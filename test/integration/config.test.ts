@@ -21,6 +21,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const daemon = await launch(env)
     await daemon.ready()
     await until('mathesar.env to be written', () => existsSync(join(volume, 'data/history/history.json')))
+    await daemon.idle()
     return daemon
   }
   const file = (): string => join(volume, 'data/config/mathesar.env')
@@ -32,7 +33,9 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
   const edit = async (daemon: Daemon, text: string): Promise<HistoryEntry> => {
     const before = (await history(daemon)).length
     writeConfig(text)
-    return await until('the edit to be recorded', async () => (await history(daemon))[before])
+    const entry = await until('the edit to be recorded', async () => (await history(daemon))[before])
+    await daemon.idle()
+    return entry
   }
   beforeAll(async () => { template = await makeTemplate() })
   afterAll(() => removeVolume(template))
@@ -221,6 +224,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     expect(await generation()).toBe(second + 1)
     daemon.signal('SIGHUP')
     await until('SIGHUP to make a generation', async () => (await generation()) === second + 2)
+    await daemon.idle()
     expect((await history(daemon)).at(-1)).toMatchObject({ result: 'applied' })
   })
 
@@ -232,6 +236,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const before = (await history(daemon)).length
     rmSync(file())
     await until('the deletion to be seen', async () => (await history(daemon)).length > before)
+    await daemon.idle()
     expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('300')
     expect((await daemon.run(['config', 'rollback'])).code).toBe(0)
     expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('99')

@@ -34,6 +34,7 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
   }
   const store: Store = {
     protect: () => {},
+    finish: () => {},
     requireWritable: () => {},
     rejectedName: 'mathesar.env.rejected', readHistory: () => history, write,
     revision: (version) => (kept.has(version) ? { version, files: kept.get(version)! } : undefined),

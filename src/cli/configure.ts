@@ -50,6 +50,7 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
   const changes = createChanges({
     boot, rejected, environment: env, store, now: Date.now, log: log.say,
     look: async () => ((await watch?.look())?.files ?? readContent(paths)) as ConfigFiles,
+    read: () => readContent(paths),
     check: async (files) => {
       const checked = await check(files)
       for (const secret of secretsOf(checked)) log.addSecret(secret)

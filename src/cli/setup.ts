@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs'
-import { configFiles, type ConfigFiles, type Configuration, readConfiguration } from '../core/configuration.ts'
+import { configFiles, type ConfigFiles, type Configuration, readConfiguration, versionOf } from '../core/configuration.ts'
 import { changesBetween } from '../core/plan.ts'
 import { isTrue } from '../core/settings.ts'
 import type { Machine } from '../core/sizing.ts'
@@ -79,6 +79,7 @@ export const fallBack = async ({ paths, environment, store, configuration }: Set
     const changes = changesBetween(await createCheck(environment, paths)(good.files), configuration)
     if (changes.length === 0) return false
     store.keepRejected(configuration.files, good.files)
+    if (versionOf(readContent(paths)) === configuration.version) store.write(good.files) // An edit of this very moment is tried instead.
     store.note({ at: new Date().toISOString(), from: 'boot', version: configuration.version, result: 'rolled back', changes, why: error.message })
     return true
   } catch {

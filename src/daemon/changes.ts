@@ -18,6 +18,8 @@ type Deps = {
   readonly environment: Environment
   /** What lies in the config folder, settled. */
   readonly look: () => Promise<ConfigFiles>
+  /** The same at this moment, settled or not. */
+  readonly read: () => ConfigFiles
   readonly check: (files: ConfigFiles) => Promise<Configuration>
   /** Carries the plan out, or throws with everything as it was. Calls `record` at the point of no return. */
   readonly apply: (plan: Plan, next: Configuration, report: (step: string) => void, record: () => void) => Promise<void>
@@ -35,7 +37,7 @@ const canMerge = ({ set, base, dryRun }: Proposal): boolean => set !== undefined
  * The changes of the configuration, one at a time: whoever proposes, and by whatever way, each is a transaction that is checked,
  * planned, carried out, proved and recorded, or leaves everything as it was.
  */
-export const createChanges = ({ boot, rejected, environment, look, check, apply, store, now, log }: Deps) => {
+export const createChanges = ({ boot, rejected, environment, look, read, check, apply, store, now, log }: Deps) => {
   let current = boot
   const last = store.readHistory().at(-1)
   /** Also of the boot before this one, which went back to the good files and started again. */
@@ -55,6 +57,8 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
     problem = { unit: 'config', code: error.code, message: error.message, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}. ${error.hint}` }
     try {
       store.keepRejected(files, current.files)
+      // An edit that was made meanwhile is not written over: its turn comes.
+      if (versionOf(read()) === versionOf(files)) store.write(current.files)
     } catch {
       ignored = versionOf(files)
     }
@@ -92,6 +96,7 @@ export const createChanges = ({ boot, rejected, environment, look, check, apply,
     try {
       await apply(plan, next, report, () => {
         store.keep(next.version, next.files)
+        if (!onDisk && ![current.version, ignored].includes(versionOf(read()))) throw new SupervisorError('CONFIG_CONFLICT', 'cannot write the change: the files were edited meanwhile')
         try {
           if (!onDisk) store.write(next.files)
           note(from, next.version, 'applied', changes, null)

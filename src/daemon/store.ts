@@ -91,13 +91,12 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
       const version = lastGood(readHistory())
       return version === undefined ? undefined : revision(version)
     },
-    /** Keeps the refused files beside, and writes the good ones in their place. */
+    /** Keeps the refused files beside. */
     keepRejected: (refused: ConfigFiles, good: ConfigFiles): void => {
       for (const name of configFiles) {
         const text = refused[name]
         if (text !== undefined && text !== good[name]) files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
       }
-      write(good)
     },
     /** Keeps the content of a version that is about to be in force: it can be gone back to. */
     keep: (version: string, content: ConfigFiles): void => whereWritable(() => files.writeWhole(`${home}/${version}.json`, JSON.stringify(content), 0o600)),

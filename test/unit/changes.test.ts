@@ -39,10 +39,9 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
     rejectedName: 'mathesar.env.rejected', readHistory: () => history, write,
     revision: (version) => (kept.has(version) ? { version, files: kept.get(version)! } : undefined),
     lastGood: () => { const version = lastGood(history); return version !== undefined && kept.has(version) ? { version, files: kept.get(version)! } : undefined },
-    keepRejected: (refused, good) => {
+    keepRejected: (refused) => {
       if (isReadOnly) throw Object.assign(new Error('EROFS'), { code: 'EROFS' })
       refusedBeside = refused
-      write(good)
     },
     keep: (version, files) => void kept.set(version, files),
     note: (entry) => {
@@ -54,6 +53,7 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
   const changes = createChanges({
     boot, rejected, environment, store, now: () => 0, log: (_, message) => void logged.push(message),
     look: async () => { await tick(); return disk },
+    read: () => disk,
     check: async (files) => {
       await tick()
       checked.push(versionOf(files))
@@ -246,6 +246,18 @@ describe('a change that fails', () => {
     at.breakOn(() => false)
     expect(await outcome(at.edit('DEBUG=true\n'))).toBe('applied')
     expect(at.changes.problem).toBeUndefined()
+  })
+
+  test('does not write over an edit that was made meanwhile', async () => {
+    const at = stage()
+    at.breakOn((next) => { at.writeUnseen('WEB_CONCURRENCY=3\n'); return next.settings.DEBUG.value === 'true' })
+    expect(await outcome(at.edit('DEBUG=true\n'))).toBe('CONFIG_ROLLED_BACK')
+    expect([at.text, at.refused]).toEqual(['WEB_CONCURRENCY=3\n', 'DEBUG=true\n'])
+    at.breakOn(() => false)
+    expect(await outcome(at.propose({ from: 'file' }))).toBe('applied')
+    at.breakOn(() => { at.writeUnseen('WEB_CONCURRENCY=4\n'); return false })
+    expect(await outcome(at.set({ GUNICORN_TIMEOUT: '9' }))).toBe('CONFIG_CONFLICT')
+    expect(at.text).toBe('WEB_CONCURRENCY=4\n')
   })
 
   test('when it is recorded is rolled back too', async () => {

@@ -36,7 +36,7 @@ export const readShare = (log: string): Share | undefined => {
   const pid1 = /bench: PID 1 (\S+)(?: (\d+))?/.exec(boot)
   const [first] = [...boot.matchAll(/bench: first child (\S+)(?: (\d+))?/g)].sort((a, b) => Number(a[1]) - Number(b[1]))
   if (pid1 === null || first === undefined) return undefined
-  const nodes = [...before.slice(before.lastIndexOf('bench: first child ')).matchAll(/bench: node (\d+) (\S+) (\S+)/g)]
+  const nodes = [...before.slice(Math.max(0, before.lastIndexOf('bench: first child '))).matchAll(/bench: node (\d+) (\S+) (\S+)/g)]
   return {
     shareMs: (Number(first[1]) - Number(pid1[1])) * 1000,
     nodeMs: nodes.map(([, microseconds]) => Number(microseconds) / 1000),

@@ -34,9 +34,9 @@ export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: re
   } finally {
     for (const { box } of boxes) await box.remove().catch(() => {})
   }
-  const row = (figure: string, cells: typeof mathesar): Row => {
+  const row = (figure: string, cells: typeof mathesar, note = ''): Row => {
     const over = median(cells.ours!) - median(cells.floor!)
-    return { figure, unit: 'ms', cells, bar: 'its own start (the floor) + 300 ms', met: over <= 300, note: `${over >= 0 ? '+' : '−'}${Math.abs(over).toFixed(0)} ms` }
+    return { figure, unit: 'ms', cells, bar: 'its own start (the floor) + 300 ms', met: over <= 300, note: `${over >= 0 ? '+' : '−'}${Math.abs(over).toFixed(0)} ms${note}` }
   }
-  return { rows: [row('a killed Mathesar serves again', mathesar), row('a killed Postgres accepts again', postgres)] }
+  return { rows: [row('a killed Mathesar serves again', mathesar, '; supervisord and s6 run their whole script again, with its look at the migrations'), row('a killed Postgres accepts again', postgres)] }
 }

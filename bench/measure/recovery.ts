@@ -23,9 +23,9 @@ export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: re
         // A fresh start each time: a service that dies often is rightly started more slowly.
         await (run === 0 ? box.run() : box.startAgain())
         await box.page()
-        await delay(1000)
-        ;(mathesar[name] ??= []).push(await kill(box, 'gunicorn', await box.sh('echo $PORT')))
         await delay(500)
+        ;(mathesar[name] ??= []).push(await kill(box, 'gunicorn', await box.sh('echo $PORT')))
+        await delay(200)
         ;(postgres[name] ??= []).push(await kill(box, 'postgres', box.peer.socket))
         await box.stop()
         bench.say(`killed and back ${run + 1} of ${bench.runs}, under ${peers[name].title}: Mathesar ${Math.round(mathesar[name]!.at(-1)!)} ms, Postgres ${Math.round(postgres[name]!.at(-1)!)} ms`)

@@ -2,6 +2,7 @@
 # collected, and the nanoseconds of CPU that PID 1 took for it.
 use strict;
 use Time::HiRes qw(time sleep);
+use POSIX ();    # loaded once, before there are thousands
 my $count = shift;
 
 sub cpu {
@@ -15,13 +16,13 @@ my $parent = fork;
 if ($parent == 0) {
     close $told; close $go;
     my @children;
-    for (1 .. $count) { my $child = fork; if ($child == 0) { require POSIX; POSIX::_exit(0) } push @children, $child }
+    for (1 .. $count) { my $child = fork; if ($child == 0) { POSIX::_exit(0) } push @children, $child }
     # All must be dead, not reaped: then this process ends and leaves them to PID 1.
     for my $child (@children) { for (;;) { open(my $in, '<', "/proc/$child/stat") or last; last if <$in> =~ /\) Z /; sleep 0.01 } }
     syswrite $tell, pack('L*', @children);
     close $tell;
     sysread $wait, my $word, 1;
-    require POSIX; POSIX::_exit(0);
+    POSIX::_exit(0);
 }
 close $tell; close $wait;
 my $text = '';

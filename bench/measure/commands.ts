@@ -29,6 +29,6 @@ export const measureCommands = async (bench: Bench): Promise<{ readonly rows: re
     }))
   return { rows: [
     { figure: '`supervisor status` (supervisord: `supervisorctl status`)', unit: 'ms', cells: { ours: over.status, supervisord: over.supervisorctl }, bar: '≤ 60 ms', met: median(over.status) <= 60, note: '`docker exec` of it, less `docker exec true`' },
-    { figure: '`supervisor health`', unit: 'ms', cells: { ours: over.health }, bar: '≤ 10 ms', met: median(over.health) <= 10, note: 'the same' },
+    { figure: '`supervisor health`', unit: 'ms', cells: { ours: over.health }, bar: '≤ 10 ms', met: median(over.health) <= 10, note: median(over.health) < 3 ? 'the same; it is lost in the noise' : 'the same' },
   ] }
 }

@@ -47,11 +47,11 @@ export const measureIdle = async (bench: Bench): Promise<{ readonly rows: readon
   const dirty: typeof rss = {}
   const cpu: typeof rss = {}
   try {
-    for (const name of names) {
+    await Promise.all(names.map(async (name) => {
       await boxes[name].run()
       if (name !== 'node') await boxes[name].page()
-    }
-    await delay(10_000)
+    }))
+    await delay(8000)
     const began: { [name in Name]?: { readonly at: number; readonly usage: Usage } } = {}
     for (const name of names) began[name] = { at: performance.now(), usage: await readUsage(boxes[name]) }
     bench.say(`idle for ${seconds} s …`)

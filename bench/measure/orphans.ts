@@ -17,10 +17,10 @@ export const measureOrphans = async (bench: Bench): Promise<{ readonly rows: rea
   const cpu: typeof rates = {}
   const boxes = await Promise.all(measured.map(async (name) => ({ name, box: await bench.box(peers[name], { volume: await bench.preparedVolume() }) })))
   try {
-    for (const { box } of boxes) {
+    await Promise.all(boxes.map(async ({ box }) => {
       await box.run()
       await box.page()
-    }
+    }))
     for (let run = 0; run < bench.runs; run++) {
       for (const { name, box } of boxes) {
         const [ms, ns] = (await box.exec('perl', '-e', script, String(counts[name]))).split(' ').map(Number) as [number, number]

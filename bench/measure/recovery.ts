@@ -23,9 +23,9 @@ export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: re
         // A fresh start each time: a service that dies often is rightly started more slowly.
         await (run === 0 ? box.run() : box.startAgain())
         await box.page()
-        await delay(1000)
-        ;(mathesar[name] ??= []).push(await kill(box, 'gunicorn', await box.sh('echo $PORT')))
         await delay(500)
+        ;(mathesar[name] ??= []).push(await kill(box, 'gunicorn', await box.sh('echo $PORT')))
+        await delay(200)
         ;(postgres[name] ??= []).push(await kill(box, 'postgres', box.peer.socket))
         await box.stop()
         bench.say(`killed and back ${run + 1} of ${bench.runs}, under ${peers[name].title}: Mathesar ${Math.round(mathesar[name]!.at(-1)!)} ms, Postgres ${Math.round(postgres[name]!.at(-1)!)} ms`)
@@ -34,9 +34,9 @@ export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: re
   } finally {
     for (const { box } of boxes) await box.remove().catch(() => {})
   }
-  const row = (figure: string, cells: typeof mathesar): Row => {
+  const row = (figure: string, cells: typeof mathesar, note = ''): Row => {
     const over = median(cells.ours!) - median(cells.floor!)
-    return { figure, unit: 'ms', cells, bar: 'its own start (the floor) + 300 ms', met: over <= 300, note: `${over >= 0 ? '+' : '−'}${Math.abs(over).toFixed(0)} ms` }
+    return { figure, unit: 'ms', cells, bar: 'its own start (the floor) + 300 ms', met: over <= 300, note: `${over >= 0 ? '+' : '−'}${Math.abs(over).toFixed(0)} ms${note}` }
   }
-  return { rows: [row('a killed Mathesar serves again', mathesar), row('a killed Postgres accepts again', postgres)] }
+  return { rows: [row('a killed Mathesar serves again', mathesar, '; supervisord and s6 run their whole script again, with its look at the migrations'), row('a killed Postgres accepts again', postgres)] }
 }

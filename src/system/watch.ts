@@ -136,7 +136,7 @@ type Pending = { readonly seen: Seen; readonly wasEmptied: boolean; readonly set
 
 /**
  * Tells of every change of `names` in `folder`: of content, and of a file gone stale. Truth: every pollMs it looks, and compares the
- * content itself where anything looks changed, and every tenth time in any case. chokidar on the folder only makes that sooner. A change is reported once it has settled: looks settleMs apart are equal. An empty
+ * content itself where anything looks changed, and every third time in any case. chokidar on the folder only makes that sooner. A change is reported once it has settled: looks settleMs apart are equal. An empty
  * or missing file that was neither gets emptyMs, and so does what follows an empty one: a writer truncates first, or deletes.
  * A file that cannot be used counts with its last content, and `onTrouble` says why. The first state is that of this call.
  */
@@ -149,7 +149,7 @@ export const watchFiles = (options: {
   readonly settleMs?: number
   readonly emptyMs?: number
 }): Watch => {
-  const { folder, names, onChange, onTrouble, pollMs = 1000, settleMs = 100, emptyMs = 1500 } = options
+  const { folder, names, onChange, onTrouble, pollMs = 4000, settleMs = 100, emptyMs = 1500 } = options
   const mounts = findMounts(folder, names)
   let told: Readonly<Record<string, string>> = {}
   let reported: Seen = { files: {}, stale: {} }
@@ -183,8 +183,8 @@ export const watchFiles = (options: {
   /** What the kernel tells of the files without a read of them. */
   const stampOf = (): string => names.map((name) => {
     try {
-      const stats = statSync(join(folder, name), { bigint: true, throwIfNoEntry: false })
-      return stats && [stats.dev, stats.ino, stats.size, stats.mtimeNs, stats.ctimeNs].join(' ')
+      const stats = statSync(join(folder, name), { throwIfNoEntry: false })
+      return stats && `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`
     } catch (error) {
       return (error as Error).message
     }
@@ -198,11 +198,11 @@ export const watchFiles = (options: {
     timer = setTimeout(check, ms)
   }
 
-  /** The ordinary poll reads only what looks changed, and all every tenth time: some file systems do not tell. */
+  /** The ordinary poll reads only what looks changed, and all every third time: some file systems do not tell. */
   function poll(): void {
     const before = stamp
     stamp = stampOf()
-    if (stamp !== before || ++pollsWithoutRead >= 10) return check()
+    if (stamp !== before || ++pollsWithoutRead >= 3) return check()
     dueAtMs = Number.POSITIVE_INFINITY
     pollIn()
   }

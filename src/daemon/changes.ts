@@ -101,7 +101,7 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
           if (!onDisk) store.write(next.files)
           note(from, next.version, 'applied', changes, null)
         } catch (error) {
-          if (!onDisk) store.write(current.files)
+          if (!onDisk && versionOf(read()) === next.version) store.write(current.files)
           throw error
         }
       })

@@ -15,7 +15,7 @@ type Deps = {
 const suffix = '.rejected'
 
 /** Where nothing can be written, such as on platforms with a read-only file system, there is no history; that is no fault. */
-const whereWritable = (act: () => void): void => {
+const whereWritable = (act: () => unknown): void => {
   try {
     act()
   } catch (error) {
@@ -44,14 +44,15 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     }
   }
 
-  const writeFile = (name: ConfigFile, text: string | undefined): void => {
+  /** `before` is what the file held when the write was decided: an edit since then stays, and comes next. */
+  const writeFile = (name: ConfigFile, text: string | undefined, before: string | undefined): void => {
     const path = `${folder}/${name}`
     if (text === undefined) return files.remove(path)
     try {
-      files.writeWhole(path, text, 0o600)
+      if (!files.writeWhole(path, text, 0o600, () => files.readIfThere(path) === before)) throw new SupervisorError('CONFIG_CONFLICT', `cannot write ${name}: it was edited meanwhile`)
     } catch (error) {
-      // A file that is a mount of its own cannot be replaced, only written; its folder may be read-only.
-      if (!['EBUSY', 'EXDEV', 'EROFS'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+      // A file that is a mount of its own cannot be replaced, only written.
+      if (!['EBUSY', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
       files.writeInPlace(path, text)
     }
     own(path)
@@ -60,9 +61,9 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
   /** Several files change as one: what is wanted is written down first, and finished by the next start if this one is cut off. */
   const intent = `${home}/intent.json`
   const write = (wanted: ConfigFiles): void => {
-    const differing = configFiles.filter((name) => files.readIfThere(`${folder}/${name}`) !== wanted[name])
+    const differing = configFiles.map((name) => [name, files.readIfThere(`${folder}/${name}`)] as const).filter(([name, before]) => before !== wanted[name])
     if (differing.length > 1) whereWritable(() => files.writeWhole(intent, JSON.stringify(configFiles.map((name) => wanted[name] ?? null)), 0o600))
-    for (const name of differing) writeFile(name, wanted[name])
+    for (const [name, before] of differing) writeFile(name, wanted[name], before)
     if (differing.length > 1) whereWritable(() => files.remove(intent))
   }
 

@@ -27,7 +27,8 @@ export const files = {
   /** Throws when this file, or one that is not there yet in its folder, cannot be written. */
   requireWritable: (path: string): void => accessSync(statSync(path, { throwIfNoEntry: false }) ? path : dirname(path), constants.W_OK),
 
-  writeWhole: (path: string, text: string, mode: number): void => {
+  /** Asks `mayReplace` when all is ready, an instant before the file is replaced; returns whether it was. */
+  writeWhole: (path: string, text: string, mode: number, mayReplace = (): boolean => true): boolean => {
     const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`)
     const fd = openSync(temporary, 'wx', mode)
     try {
@@ -41,12 +42,17 @@ export const files = {
       } finally {
         closeSync(fd)
       }
+      if (!mayReplace()) {
+        rmSync(temporary)
+        return false
+      }
       renameSync(temporary, path)
     } catch (error) {
       rmSync(temporary, { force: true })
       throw error
     }
     syncPath(dirname(path))
+    return true
   },
 
   /** For a file that cannot be replaced, such as a mount of its own. */

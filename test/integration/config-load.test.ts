@@ -29,6 +29,7 @@ describe.skipIf(missing !== undefined)('changes under the load of 16 clients', (
       const before = await entries()
       appendFileSync(daemon.file, text)
       await until('the edit to be dealt with', async () => (await entries()) > before)
+      await daemon.idle() // The history has it an instant before a refused file is put aside.
     }
     const set = (...pairs: string[]) => daemon.run(['config', 'set', ...pairs])
     const changes: readonly (readonly [() => Promise<unknown>, number | undefined])[] = [

@@ -1,4 +1,4 @@
-import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -26,15 +26,26 @@ describe('the store', () => {
     for (let steps = 1; steps <= 4; steps++) {
       open().write(before)
       let left = steps
-      const dies = <Args extends unknown[]>(act: (...args: Args) => void) => (...args: Args): void => {
+      const dies = <Args extends unknown[], Result>(act: (...args: Args) => Result) => (...args: Args): Result => {
         if (left-- === 0) throw new Error('killed')
-        act(...args)
+        return act(...args)
       }
       expect(() => open({ ...files, writeWhole: dies(files.writeWhole), remove: dies(files.remove) }).write(after)).toThrow('killed')
       open().finish()
       expect(onDisk(), `after ${steps} steps`).toEqual(after)
       expect(readdirSync(join(home, 'history'))).toEqual([])
     }
+  })
+
+  test('does not write over an edit that comes while it writes', () => {
+    open().write(before)
+    const edits = (...[path, text, mode, mayReplace]: Parameters<typeof files.writeWhole>): boolean => files.writeWhole(path, text, mode, () => {
+      writeFileSync(path, 'DEBUG=edited\n')
+      return mayReplace?.() ?? true
+    })
+    expect(() => open({ ...files, writeWhole: edits }).write({ ...before, 'mathesar.env': 'DEBUG=true\n' })).toThrow('edited meanwhile')
+    expect(onDisk()).toEqual({ ...before, 'mathesar.env': 'DEBUG=edited\n' })
+    expect(readdirSync(folder()).sort()).toEqual(['mathesar.env', 'sso.yml'])
   })
 
   test('has nothing to finish on a usual day', () => {

@@ -24,7 +24,9 @@ logconfig_dict = {
 
 
 def when_ready(server):
-    """Leave what is loaded to the fork: the collector of a worker would touch, and so copy, every page of it."""
+    """Load once what else the first request of each worker would: the views. And keep the collector off it, which would copy every page."""
+    from django.urls import get_resolver
+    get_resolver().url_patterns
     gc.freeze()
 
 

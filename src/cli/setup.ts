@@ -23,8 +23,8 @@ const readIdentities = (): Identities => {
 /** Reads, checks and merges config files with the environment, for this image. */
 export const createCheck = (env: Readonly<Record<string, string | undefined>>, paths: Paths) => async (content: ConfigFiles): Promise<Configuration> => {
   const hasYaml = content['sso.yml'] !== undefined || content['file_storage.yml'] !== undefined
-  const { parse } = hasYaml ? await import('yaml') : { parse: (): unknown => ({}) }
-  const parseYaml = (text: string): unknown => parse(text, { logLevel: 'error' }) // Its warnings go past our log, and quote the line.
+  const yaml = hasYaml ? (await import('yaml')).default : undefined
+  const parseYaml = (text: string): unknown => yaml?.parse(text, { logLevel: 'error' }) // Its warnings go past our log, and quote the line.
   const configuration = readConfiguration(content, { environment: env, readFile: (path) => readFileSync(path, 'utf8'), parseYaml })
   if (configuration.database.kind === 'embedded' && paths.postgresBin === undefined) throw new SupervisorError('DATABASE_NOT_CONFIGURED', 'cannot start a database: this image has no Postgres server, and no other one is given')
   return configuration

@@ -151,7 +151,9 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     stopping = Promise.all(down.values()).then(() => {
       const postgres = services.get('postgres')
       const outcome = postgres?.lastOutcome
-      const unclean = failure === undefined && postgres !== undefined && outcome !== undefined && outcome.code !== 0
+      // Ended by the very signal that stops it: it had not begun yet, for a Postgres that runs has a handler.
+      const hadBegun = outcome !== undefined && outcome.signal !== postgres?.unit.policy(context).stopSignal
+      const unclean = failure === undefined && hadBegun && outcome.code !== 0
       end(failure ?? (unclean ? new SupervisorError('STOP_NOT_CLEAN', `Postgres did not shut down cleanly: it ${inWords(outcome)}`) : undefined))
     })
     return stopping

@@ -25,12 +25,13 @@ describeContainer('SIGTERM in each phase of the first boot', () => {
   })
 })
 
-describeContainer('SIGTERM while Node itself starts', () => {
+describeContainer('SIGTERM before the supervisor can listen', () => {
   cleanUpAfterEach()
 
-  it.each([0, 0.005, 0.01, 0.02, 0.04, 0.08])('is not lost, %d s after the shim became Node', async (after) => {
+  // The bit of SIGTERM (15): blocked by the shim, or caught by the handler that Node has of its own. Between the two lies about a millisecond.
+  it.each([['while the shim runs', '^SigBlk:.*[4-7c-f]...$'], ['while Node starts', '^SigCgt:.*[4-7c-f]...$']])('is not lost %s', async (_, line) => {
     // From inside: no client of Docker is as fast as that.
-    const stopEarly = `(until grep -Eq '^Name:.(node|MainThread)' /proc/1/status; do :; done; sleep ${after}; kill -TERM 1) & exec supervisor`
+    const stopEarly = `(until grep -q '${line}' /proc/1/status; do :; done; kill -TERM 1) & exec supervisor`
     const box = await start({ run: ['--entrypoint', 'sh'], args: ['-c', stopEarly] })
     const began = Date.now()
     expect(await box.ended(), await box.logs()).toBe(0)

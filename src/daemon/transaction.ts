@@ -93,7 +93,8 @@ export const carryOut = async <Context>(plan: Plan, ground: Ground<Context>): Pr
     // While everything stops there is nothing to go back to; the next boot makes what it needs anew.
     if (signal.aborted) throw error
     report('going back')
-    for (const back of undo.reverse()) await back()
+    // One step that cannot be undone must not keep the others.
+    for (const back of undo.reverse()) await Promise.resolve().then(back).catch((failed: Error) => report(`cannot undo a step: ${failed.message}`))
     throw error
   }
   adopt(after)

@@ -39,7 +39,7 @@ await build({
   minifyWhitespace: true,
   keepNames: true,
   legalComments: 'none',
-  // pg is CommonJS and calls require(); an ES module has none.
+  // pino and pg are CommonJS and call require(); an ES module has none.
   banner: { js: "const require=process.getBuiltinModule('module').createRequire(import.meta.url);" },
   logLevel: 'warning',
 });

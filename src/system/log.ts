@@ -1,4 +1,5 @@
-import { createRedactor, findEvents, formatEvent, type Level, levels, type LogEvent, prefixOf, regroupEvents } from '../core/log-lines.ts'
+import pino from 'pino'
+import { createRedactor, findEvents, formatEvent, type Level, type LogEvent, prefixOf, regroupEvents } from '../core/log-lines.ts'
 import type { Output } from './process.ts'
 import type { createSink } from './sink.ts'
 
@@ -35,7 +36,7 @@ const createTail = () => {
   }
 }
 
-/** The log of everything: our own events, each service's lines with its name and level, and the tail of each for `supervisor logs`. */
+/** The log of everything: our own events by pino, each service's lines with its name and level, and the tail of each for `supervisor logs`. */
 export const createLog = (sink: Sink, format: 'text' | 'json', level: Level) => {
   const redactor = createRedactor()
   const tails = new Map<string, ReturnType<typeof createTail>>()
@@ -56,10 +57,14 @@ export const createLog = (sink: Sink, format: 'text' | 'json', level: Level) => 
     deliver(unit, Buffer.from(text), 1)
   }
 
+  const own = pino({ level, base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } }, {
+    write: (line: string) => {
+      const { level: label, msg, ...fields } = JSON.parse(line) as { level: Level; msg: string }
+      emit('supervisor', { level: label, text: msg }, fields)
+    },
+  })
   /** An event of the supervisor itself. */
-  const say = (of: Level, text: string, fields?: Readonly<Record<string, unknown>>): void => {
-    if (levels.indexOf(of) >= levels.indexOf(level)) emit('supervisor', { level: of, text }, fields)
-  }
+  const say = (of: Level, text: string, fields: Readonly<Record<string, unknown>> = {}): void => own[of](fields, text)
 
   sink.onDropped((lost) => emit('supervisor', { level: 'warn', text: `dropped ${lost} log events: the reader of stdout did not keep up` }))
 

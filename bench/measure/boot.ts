@@ -1,5 +1,5 @@
 import type { Bench } from '../bench.ts'
-import { type PeerName, peerNames, peers } from '../peers.ts'
+import { type Box, type PeerName, peerNames, peers } from '../peers.ts'
 import type { Row } from '../row.ts'
 import { median } from '../statistics.ts'
 import { readTimeline, type Timeline } from '../timeline.ts'
@@ -11,9 +11,7 @@ export type Boots = Readonly<Record<Kind, { readonly [name in PeerName]?: readon
 const turns: readonly PeerName[] = ['ours', 'floor', 'mathesar', 'supervisord', 'floor', 'ours', 's6', 'tini']
 
 /** One container on nothing and again on what it left: when did its page answer, and what took the time? */
-const bootTwice = async (bench: Bench, name: PeerName): Promise<Record<Kind, Timeline>> => {
-  // The floor is what is ready already.
-  const box = await bench.box(peers[name], name === 'floor' ? { volume: await bench.preparedVolume() } : {})
+const bootTwice = async (box: Box): Promise<Record<Kind, Timeline>> => {
   const boot = async (start: () => Promise<string>): Promise<Timeline> => {
     const since = Date.now()
     const starting = start()
@@ -23,26 +21,33 @@ const bootTwice = async (bench: Bench, name: PeerName): Promise<Record<Kind, Tim
     await starting
     return await readTimeline(box, since, await answered)
   }
-  try {
-    const first = await boot(box.run)
-    await box.stop()
-    return { first, second: await boot(box.startAgain) }
-  } finally {
-    await box.remove().catch(() => {})
-  }
+  const first = await boot(box.run)
+  await box.stop()
+  const second = await boot(box.startAgain)
+  await box.stop()
+  return { first, second }
 }
 
 /** From `docker run` or `docker start` to the page that answers 200. */
 export const measureBoot = async (bench: Bench): Promise<{ readonly rows: readonly Row[]; readonly boots: Boots }> => {
   const boots: Record<Kind, { [name in PeerName]?: Timeline[] }> = { first: {}, second: {} }
-  for (let run = 0; run < bench.runs; run++) {
-    // Each run begins with another peer: none is always the one after the slowest.
-    for (const name of [...turns.slice(run % turns.length), ...turns.slice(0, run % turns.length)]) {
-      const { first, second } = await bootTwice(bench, name)
-      ;(boots.first[name] ??= []).push(first)
-      ;(boots.second[name] ??= []).push(second)
-      bench.say(`boot ${run + 1} of ${bench.runs}: ${peers[name].title} ${first.at(-1)} ms, then ${second.at(-1)} ms`)
+  const boxes: Box[] = []
+  try {
+    for (let run = 0; run < bench.runs; run++) {
+      // Each run begins with another peer: none is always the one after the slowest.
+      for (const name of [...turns.slice(run % turns.length), ...turns.slice(0, run % turns.length)]) {
+        // The floor is what is ready already.
+        const box = await bench.box(peers[name], name === 'floor' ? { volume: await bench.preparedVolume() } : {})
+        boxes.push(box)
+        const { first, second } = await bootTwice(box)
+        ;(boots.first[name] ??= []).push(first)
+        ;(boots.second[name] ??= []).push(second)
+        bench.say(`boot ${run + 1} of ${bench.runs}: ${peers[name].title} ${first.at(-1)} ms, then ${second.at(-1)} ms`)
+      }
     }
+  } finally {
+    // Not before: for minutes ext4 looks at each file that was deleted before it makes a new one, and a cluster is 1,500 of them.
+    for (const box of boxes) await box.remove().catch(() => {})
   }
   const row = (kind: Kind, figure: string, floorTimes: number, ownTimes: number): Row => {
     const seconds = (name: PeerName): readonly number[] => boots[kind][name]!.map((timeline) => timeline.at(-1)! / 1000)

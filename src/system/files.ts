@@ -66,6 +66,12 @@ export const files = {
     syncPath(dirname(to))
   },
 
+  /** Removes a file for good. */
+  removeWhole: (path: string): void => {
+    rmSync(path)
+    syncPath(dirname(path))
+  },
+
   /** Makes a folder and those above it. A link that leads nowhere yet gets the folder that it points to. */
   makeFolder: (path: string, mode: number): void => {
     const isLink = lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true

@@ -1,4 +1,4 @@
-import type { TaskUnit } from '../core/unit.ts'
+import type { Command, TaskUnit } from '../core/unit.ts'
 import { inWords } from '../core/outcome.ts'
 import type { SettingName } from '../core/settings.ts'
 import { fitPostgres } from '../core/sizing.ts'
@@ -65,29 +65,33 @@ const clearStaleLock = async (context: Context, folder: string, signal: AbortSig
   files.remove(lock)
 }
 
+/** Lies in a new cluster until all of it is on the disk: nothing was served from it before, so a boot that finds it begins anew. */
+export const unsyncedMark = (folder: string): string => `${folder}/supervisor.unsynced`
+
+/** Runs a program on the cluster, as its user. */
+export const runOnCluster = async (context: Context, unit: string, folder: string, argv: Command['argv'], signal: AbortSignal): Promise<void> => {
+  const { outcome, lines } = await context.runProgram(unit, { argv, env: postgresEnvironment(context), user: context.identities.postgres, cwd: folder }, { signal })
+  if (outcome.code === 0) return
+  if (lines.some((line) => line.includes('No space left'))) throw new SupervisorError('VOLUME_FULL', `cannot make the cluster in ${folder}: no space left`)
+  throw new SupervisorError('CLUSTER_DAMAGED', `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
+}
+
 const create = async (context: Context, folder: string, signal: AbortSignal): Promise<void> => {
-  const { paths, files, give, identities, runProgram, log } = context
+  const { paths, files, give, identities, log } = context
   const template = `${paths.share}/cluster.tar.zst`
   const temporary = `${folder}.new`
   files.remove(temporary)
   files.makeFolder(temporary, 0o700)
   give(temporary, identities.postgres, 0o700)
-  const env = postgresEnvironment(context)
-  const run = async (argv: readonly [string, ...string[]]): Promise<void> => {
-    const { outcome, lines } = await runProgram('cluster', { argv, env, user: identities.postgres, cwd: temporary }, { signal })
-    if (outcome.code === 0) return
-    if (lines.some((line) => line.includes('No space left'))) throw new SupervisorError('VOLUME_FULL', `cannot make the cluster in ${folder}: no space left`)
-    throw new SupervisorError('CLUSTER_DAMAGED', `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
-  }
   if (files.isThere(template)) {
-    await run(['tar', '--extract', '--zstd', '--file', template, '--directory', temporary, '--no-same-owner'])
+    await runOnCluster(context, 'cluster', temporary, ['tar', '--extract', '--zstd', '--file', template, '--directory', temporary, '--no-same-owner'], signal)
   } else {
     log('info', 'making a Postgres cluster with initdb')
     const password = `${inRun(paths).etc}/bootstrap`
     files.writeWhole(password, bootstrapPassword, 0o644)
-    await run([`${paths.postgresBin}/initdb`, '--pgdata', temporary, '--username=postgres', `--pwfile=${password}`, '--auth=scram-sha-256', '--data-checksums', '--encoding=UTF8', '--locale=C.UTF-8', '--locale-provider=icu', '--icu-locale=und', '--no-sync'])
+    await runOnCluster(context, 'cluster', temporary, [`${paths.postgresBin}/initdb`, '--pgdata', temporary, '--username=postgres', `--pwfile=${password}`, '--auth=scram-sha-256', '--data-checksums', '--encoding=UTF8', '--locale=C.UTF-8', '--locale-provider=icu', '--icu-locale=und', '--no-sync'], signal)
   }
-  await run(['sync', '--file-system', temporary])
+  files.writeWhole(unsyncedMark(temporary), 'This cluster is new and may not be on the disk yet. Until this file is gone, nothing was stored in it.\n', 0o644)
   files.renameWhole(temporary, folder)
 }
 
@@ -101,6 +105,7 @@ export const cluster: TaskUnit<Context> = {
   run: async (context, signal) => {
     const { paths, files, give, identities } = context
     const { cluster: folder } = inVolume(paths)
+    if (files.isThere(unsyncedMark(folder)) && !context.made.ownsCluster) files.remove(folder)
     const version = files.readIfThere(`${folder}/PG_VERSION`)?.trim()
     const major = /(\d+)\/bin$/.exec(paths.postgresBin!)?.[1]
     if (version !== undefined && major !== undefined && version !== major) {

@@ -7,14 +7,16 @@ import { mathesar } from './mathesar.ts'
 import { migrations } from './migrations.ts'
 import { postgres } from './postgres.ts'
 import { secrets } from './secrets.ts'
+import { sync } from './sync.ts'
 import { volume } from './volume.ts'
 
 /**
  * What the image runs. Each unit starts as soon as what it needs is there, side by side with the rest:
  *
- *   volume → secrets → cluster → postgres → database → migrations
- *     │         └──────────────────→ mathesar (imports now) ┄┄┘ serves after the migrations
+ *   volume → secrets → cluster ─┬→ postgres → database → migrations
+ *     │         │             └→ sync ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┐     ┊
+ *     │         └──────────────────→ mathesar (imports now) serves after them
  *     └─→ config ─┬──────────────────↑
  *       listener ─┘
  */
-export const units = inStartOrder([listener, volume, config, secrets, cluster, postgres, database, migrations, mathesar])
+export const units = inStartOrder([listener, volume, config, secrets, cluster, sync, postgres, database, migrations, mathesar])

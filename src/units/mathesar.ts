@@ -45,7 +45,7 @@ export const mathesar: ServiceUnit<Context> = {
   name: 'mathesar',
   kind: 'service',
   needs: ['secrets', 'listener', 'config'],
-  servesAfter: ['migrations'],
+  servesAfter: ['migrations', 'sync'],
   does: 'Mathesar itself (gunicorn and Django)',
   policy: ({ settings }) => ({
     startLimitMs: 300_000,

@@ -63,7 +63,7 @@ describe('the units of the image', () => {
     units.forEach((each, index) => {
       for (const dependency of dependenciesOf(each)) expect(names(units).indexOf(dependency), `${each.name} after ${dependency}`).toBeLessThan(index)
     })
-    expect(names(units)).toEqual(['listener', 'volume', 'config', 'secrets', 'cluster', 'postgres', 'database', 'migrations', 'mathesar'])
+    expect(names(units)).toEqual(['listener', 'volume', 'config', 'secrets', 'cluster', 'sync', 'postgres', 'database', 'migrations', 'mathesar'])
   })
 
   test('are all that the modules define', async () => {

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, it } from 'vitest'
-import { browse, cleanUpAfterEach, clusterState, describeContainer, logIn, makeAdmin, newVolume, start } from '../helpers/docker.ts'
+import { browse, cleanUpAfterEach, clusterState, describeContainer, logIn, makeAdmin, newVolume, start, until } from '../helpers/docker.ts'
 
 describeContainer('a boot', () => {
   cleanUpAfterEach()
@@ -41,6 +41,36 @@ describeContainer('a boot', () => {
     await holds(next)
     expect((await next.stop()).exitCode).toBe(0)
     expect(await clusterState(volume)).toBe('shut down')
+  })
+
+  it('serves nothing from a new cluster before it is on the disk, and makes it anew when it did not get there', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'sync-'))
+    try {
+      const slow = join(folder, 'sync')
+      await writeFile(slow, '#!/bin/sh\nexec sleep 60\n', { mode: 0o755 })
+      const volume = await newVolume()
+      const box = await start({ volume, run: ['--volume', `${slow}:/usr/bin/sync:ro`] })
+      await until('all but the disk is done', async () => (await box.unit('migrations').catch(() => undefined))?.state === 'done')
+      expect(await box.unit('sync')).toMatchObject({ state: 'running' })
+      await expect(browse(box).get('/auth/login/', { signal: AbortSignal.timeout(2000) })).rejects.toThrow()
+      expect(await box.unit('mathesar')).toMatchObject({ state: 'starting' })
+      await box.supervisor('psql', '-c', 'create table lost ()')
+      await box.signal('KILL')
+      await box.ended()
+
+      const next = await start({ volume })
+      await next.ready()
+      expect(await next.unit('sync')).toMatchObject({ state: 'done' })
+      expect((await next.supervisor('psql', '-tAc', "select to_regclass('lost') is null")).stdout.trim()).toBe('t')
+      expect((await next.supervisor('psql', '-c', 'create table kept ()')).exitCode).toBe(0)
+      await next.signal('KILL')
+      await next.ended()
+      await next.startAgain()
+      await next.ready()
+      expect((await next.supervisor('psql', '-tAc', "select to_regclass('kept') is null")).stdout.trim()).toBe('f')
+    } finally {
+      await rm(folder, { recursive: true })
+    }
   })
 
   it('makes a cluster with checksums and a human sort order, and an app role that is no superuser', async () => {

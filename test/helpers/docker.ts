@@ -198,7 +198,7 @@ export const browse = (box: Pick<Box, 'url'>) => {
     return { status: response.status, location: response.headers.get('location'), text: await response.text() }
   }
   return {
-    get: (path: string) => send(path),
+    get: (path: string, init?: RequestInit) => send(path, init),
     submit: async (path: string, fields: Readonly<Record<string, string>>) => {
       const { text } = await send(path)
       const token = /name="csrfmiddlewaretoken" value="([^"]+)"/.exec(text)?.[1]

@@ -74,12 +74,12 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* /var/cache/* /var/log/apt /var/log/dpkg.log
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/17/bin
 # A migrated cluster as a template, and the list of its migrations: a first boot then copies files instead of running initdb and them.
-# What ran meanwhile is kept compiled; the two commands without a daemon fail, and that is all right.
-RUN supervisor bake && (supervisor status; supervisor config; PORT=0 supervisor; true) 2> /dev/null && chmod -R a+rX /usr/local/lib/supervisor/cache
+# What of the supervisor ran meanwhile is kept compiled.
+RUN supervisor bake
 
 FROM base AS lean
 COPY --from=baked /usr/local/share/supervisor/migrations.json /usr/local/share/supervisor/
-COPY --from=baked /usr/local/lib/supervisor/cache /usr/local/lib/supervisor/cache
+COPY --from=baked /usr/local/lib/supervisor/supervisor.cjs.cache /usr/local/lib/supervisor/
 
 # The last stage is what a plain `docker build` makes.
 FROM baked AS full

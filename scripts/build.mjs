@@ -1,8 +1,9 @@
-// Bundles the supervisor into dist/, which then runs with nothing beside it but Node: dist/main.mjs and what it loads when it
-// needs it (each command and each seldom used library is a file of its own), dist/package.json (name and version), dist/node_modules (koffi, whose native part cannot be bundled).
+// Bundles the supervisor into dist/, which then runs with nothing beside it but Node: supervisor.cjs is all that is ours, a library that
+// is imported in the midst of code is a file of its own, read then, and koffi its native part alone, without the search for the right one.
+// main.cjs loads them (see load.cjs).
+// CommonJS, for `import` of one of Node's modules reads all its exports: those of node:http include WebSocket, which loads undici, 27 ms and 6 MB.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { isBuiltin } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -13,50 +14,46 @@ const [entry = join(root, 'src/main.ts')] = process.argv.slice(2);
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
-// An import of Node's own modules reads all their exports to make a namespace, and those of node:http include WebSocket: that loads
-// undici, 27 ms and 6 MB. Asked for as plain objects they load what is used.
-const builtins = {
-  name: 'builtins',
-  setup: ({ onResolve, onLoad }) => {
-    onResolve({ filter: /./ }, ({ path }) => (isBuiltin(path) ? { path, namespace: 'builtin' } : undefined));
-    onLoad({ filter: /./, namespace: 'builtin' }, ({ path }) => ({ contents: `module.exports = process.getBuiltinModule(${JSON.stringify(path)})` }));
-  },
-};
-
-await build({
-  entryPoints: { main: entry },
-  outdir: dist,
-  outExtension: { '.js': '.mjs' },
+const options = {
   bundle: true,
-  splitting: true,
-  plugins: [builtins],
   platform: 'node',
   target: 'node24',
-  format: 'esm',
-  external: ['koffi', 'pg-native'],
+  format: 'cjs',
+  supported: { 'dynamic-import': false }, // A require is faster.
+  external: ['pg-native'],
   // Not identifiers: stack traces in a user's log must name our functions.
   minifySyntax: true,
   minifyWhitespace: true,
   keepNames: true,
   legalComments: 'none',
-  // pino and pg are CommonJS and call require(); an ES module has none.
-  banner: { js: "const require=process.getBuiltinModule('module').createRequire(import.meta.url);" },
   logLevel: 'warning',
-});
+};
 
-const { name, version, license } = readJson(join(root, 'package.json'));
-writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name, version, license, type: 'module' }, null, 2)}\n`);
+const libraries = new Set();
+const apart = {
+  name: 'apart',
+  setup: ({ onResolve }) => {
+    onResolve({ filter: /^[a-z]/ }, ({ path, kind }) => {
+      if (path === 'koffi') return { path: './koffi.node', external: true };
+      if (kind !== 'dynamic-import' || path.startsWith('node:')) return undefined;
+      libraries.add(path);
+      return { path: `./${path}.cjs`, external: true };
+    });
+  },
+};
 
-// koffi's loader, and of its prebuilt libraries only the one for this architecture and glibc.
-const native = `@koromix/koffi-linux-${process.arch}`;
-copy('koffi', ['package.json', 'LICENSE.txt', 'index.js', 'index.cjs', 'src/koffi/index.js', 'src/koffi/index.cjs', 'src/koffi/src/static.js', 'src/koffi/src/static.cjs']);
-copy(native, ['package.json', 'index.js', `linux_${process.arch}/koffi.node`]);
-
-function copy(packageName, files) {
-  for (const file of files) {
-    cpSync(join(root, 'node_modules', packageName, file), join(dist, 'node_modules', packageName, file));
-  }
+await build({ ...options, entryPoints: [entry], outfile: join(dist, 'supervisor.cjs'), plugins: [apart] });
+for (const library of libraries) {
+  // As Node's own import of CommonJS sees it: `default` is what was exported.
+  const contents = `const all = require('${library}'); module.exports = all.__esModule && all.default ? Object.assign(all.default, all) : all`;
+  await build({ ...options, stdin: { contents, resolveDir: root }, outfile: join(dist, `${library}.cjs`) });
 }
+
+cpSync(join(root, 'scripts/load.cjs'), join(dist, 'main.cjs'));
+const { name, version, license } = readJson(join(root, 'package.json'));
+writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name, version, license }, null, 2)}\n`);
+cpSync(join(root, `node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`), join(dist, 'koffi.node'));
+cpSync(join(root, 'node_modules/koffi/LICENSE.txt'), join(dist, 'koffi.LICENSE.txt'));
 
 function readJson(file) {
   return JSON.parse(readFileSync(file, 'utf8'));

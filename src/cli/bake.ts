@@ -1,5 +1,4 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
-import { execa } from 'execa'
 import { SupervisorError } from '../errors.ts'
 import { bootstrapPassword } from '../units/context.ts'
 import { runDaemon } from './daemon.ts'
@@ -15,6 +14,7 @@ print(json.dumps(sorted(f"{app}.{name}" for app, name in MigrationLoader(None).d
 
 /** Boots into a scratch volume up to the migrations, stops in order, and packs the data directory: what a first boot unpacks. */
 export const run = async (): Promise<number> => {
+  const { execa } = await import('execa')
   const paths = readPaths(process.env)
   const scratch = '/tmp/bake'
   const env = { ...process.env, SUPERVISOR_DATA: scratch, SUPERVISOR_RUN: `${scratch}/run`, SUPERVISOR_SHARE: `${scratch}/share`, SECRET_KEY: 'used-while-baking-and-never-again' }

@@ -1,10 +1,9 @@
-import { randomInt } from 'node:crypto'
 import { closeSync, openSync, readlinkSync } from 'node:fs'
-import { setTimeout as delay } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
 import { dependenciesOf } from '../core/graph.ts'
-import { startControl } from '../daemon/control.ts'
+import type { startControl } from '../daemon/control.ts'
 import { isTrue } from '../core/settings.ts'
 import { secretsOf } from '../core/secrets.ts'
 import { createSupervisor } from '../daemon/supervisor.ts'
@@ -13,7 +12,6 @@ import { files, give } from '../system/files.ts'
 import { createGate } from '../system/gate.ts'
 import { openKernel } from '../system/kernel.ts'
 import { createLog } from '../system/log.ts'
-import { releaseMemory } from '../system/memory.ts'
 import { withClient } from '../system/postgres.ts'
 import { httpGet } from '../system/probe.ts'
 import { createProcesses, memoryOf } from '../system/process.ts'
@@ -52,11 +50,13 @@ const openControl = async (paths: Paths, deps: Parameters<typeof startControl>[1
   } catch (cause) {
     throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${paths.run} as user ${process.getuid!()}: ${(cause as Error).message}`, { cause, hint: `Give the container a folder for sockets that this user may write: \`--tmpfs ${paths.run}\`.` })
   }
+  const { startControl } = await import('../daemon/control.ts')
   return await startControl(controlSocket(paths), deps)
 }
 
 /** The second socket, for a user interface that runs as Mathesar's user: the folder above it lets nobody else in. */
 const openAppSocket = async ({ paths, identities: { supervisor, mathesar } }: Setup, deps: Parameters<typeof startControl>[1]): ReturnType<typeof startControl> => {
+  const { startControl } = await import('../daemon/control.ts')
   const server = await startControl(appSocket(paths), deps, 'config', 0o660)
   if (mathesar) give(appSocket(paths), { ...supervisor, gid: mathesar.gid }, 0o660)
   return server
@@ -103,7 +103,10 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     give,
     lock: (path) => kernel.tryLock(openSync(path, 'w', 0o600)),
     listenTcp: (address, port) => kernel.listenTcp(address, port, 2048, closeSync),
-    randomText: (length) => Array.from({ length }, () => letters[randomInt(letters.length)]).join(''),
+    randomText: (length) => {
+      const { randomInt } = process.getBuiltinModule('node:crypto')
+      return Array.from({ length }, () => letters[randomInt(letters.length)]).join('')
+    },
     processIn: (folder, pid) => {
       try {
         return readlinkSync(`/proc/${pid}/cwd`) === folder
@@ -146,7 +149,10 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
       config.settle()
       if (isTrue(setup.settings.UI_MAY_EDIT_CONFIG.value)) void openAppSocket(setup, routes).then((server) => { servers.push(server) })
       log.say('info', banner(status, setup))
-      setTimeout(() => releaseMemory(kernel), settledMs).unref() // It takes some 50 ms: once the first visitors are served.
+      setTimeout(async () => {
+        const { releaseMemory } = await import('../system/memory.ts')
+        releaseMemory(kernel) // It takes some 50 ms: once the first visitors are served.
+      }, settledMs).unref()
     },
   })
   const config: Configuring = configure({ setup, env, context, supervisor, log })
@@ -169,8 +175,9 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   if (setup.rejected) say('warn', `${setup.rejected.error.message}; the configuration that was last in force serves`)
   const routes = { supervisor, log, now: Date.now, config: config.routes }
   const servers: Awaited<ReturnType<typeof startControl>>[] = []
-  if (options.until === undefined) await openControl(setup.paths, routes).then((server) => { servers.push(server) }, (thrown) => supervisor.fail(toSupervisorError(thrown)))
   if (!supervisor.isStopping) void supervisor.start()
+  await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
+  if (options.until === undefined) await openControl(setup.paths, routes).then((server) => { servers.push(server) }, (thrown) => supervisor.fail(toSupervisorError(thrown)))
   const error = await supervisor.ended
   if (!error) say('info', 'everything stopped in order')
   for (const server of servers) server.close().closeAllConnections()

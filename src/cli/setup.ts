@@ -41,7 +41,7 @@ export type Setup = Pick<Context, 'paths' | 'settings' | 'database' | 'configFil
   readonly configuration: Configuration
   readonly rejected: Rejected | undefined
   /** Whether the files were edited since they last proved themselves. */
-  readonly isUnproven: boolean
+  readonly isUnproven: () => boolean
 }
 
 /** What this container is to be: its config files and environment, checked, and nothing done yet. A bad file gives way to the last good one. */
@@ -61,8 +61,8 @@ export const readSetup = async (env: Readonly<Record<string, string | undefined>
     rejected = { files: content, error: toSupervisorError(thrown) }
     return await check(good.files) // A fault of the environment is thrown again.
   })
-  const { settings, database, files: configFilesRead, version } = configuration
-  const isUnproven = ![undefined, version].includes(store.lastGood()?.version)
+  const { settings, database, files: configFilesRead } = configuration
+  const isUnproven = (): boolean => ![undefined, configuration.version].includes(store.lastGood()?.version)
   return { paths, settings, database, configFiles: configFilesRead, identities, environment: env, machine: readMachine(), store, configuration, rejected, isUnproven }
 }
 

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto'
 import { SupervisorError } from '../errors.ts'
 import { parseConfig } from './config-file.ts'
 import { warningsFor } from './near-names.ts'
@@ -31,8 +30,9 @@ type Reading = { readonly environment: Environment; readonly readFile: (path: st
 /** The largest file that is read; a larger one cannot become the configuration. */
 export const fileLimitBytes = 256 * 1024
 
+/** Names the content of the files. Node's crypto takes 5 ms to load: not before a name is asked for. */
 export const versionOf = (files: ConfigFiles): string =>
-  createHash('sha256').update(JSON.stringify(configFiles.map((name) => files[name] ?? null))).digest('hex').slice(0, 12)
+  process.getBuiltinModule('node:crypto').createHash('sha256').update(JSON.stringify(configFiles.map((name) => files[name] ?? null))).digest('hex').slice(0, 12)
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -99,7 +99,7 @@ export const readConfiguration = (files: ConfigFiles, { environment, readFile, p
   if (faults.length > 0) throw new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${faults.map(faultInWords).join('; ')}`)
   const given = Object.keys(environment).filter((name) => environment[name])
   return {
-    version: versionOf(files), files, settings, database: databaseOf(settings), yaml,
+    get version() { return versionOf(files) }, files, settings, database: databaseOf(settings), yaml,
     warnings: [...warningsFor(given, settingNames), ...warnings],
   }
 }

@@ -24,7 +24,7 @@ export type SupervisorDeps<Context> = {
   readonly stopWhenUp: boolean
   readonly onReady: (status: Status) => void
   /** Whether the boot has other settings to go back to: it then gives up on a service sooner. */
-  readonly isUnproven: boolean
+  readonly isUnproven: () => boolean
 }
 
 /** So many deaths in a row tell that edited settings are no good. */
@@ -58,7 +58,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
         ...serviceDeps, context, output: () => serviceDeps.output(unit.name),
         onChange: () => {
           noteReady()
-          if (deps.isUnproven && phase === 'booting' && services.get(unit.name)!.state.failures >= unprovenFailures) fail(crashLoop(unit.name, services.get(unit.name)!.lastOutcome))
+          if (phase === 'booting' && services.get(unit.name)!.state.failures >= unprovenFailures && deps.isUnproven()) fail(crashLoop(unit.name, services.get(unit.name)!.lastOutcome))
         },
         onGiveUp: (outcome) => fail(crashLoop(unit.name, outcome)),
       }))

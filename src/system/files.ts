@@ -1,5 +1,4 @@
 import { accessSync, chmodSync, chownSync, closeSync, constants, fchmodSync, fchownSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { randomBytes } from 'node:crypto'
 import { dirname, join, resolve } from 'node:path'
 
 const syncPath = (path: string): void => {
@@ -10,6 +9,9 @@ const syncPath = (path: string): void => {
     closeSync(fd)
   }
 }
+
+/** Tells temporary files apart. */
+let made = 0
 
 /** Files that are whole or absent, also after a crash: a temporary file beside, mode first, fsync, rename, fsync of the folder. */
 export const files = {
@@ -29,7 +31,7 @@ export const files = {
 
   /** Asks `mayReplace` when all is ready, an instant before the file is replaced; returns whether it was. */
   writeWhole: (path: string, text: string, mode: number, mayReplace = (): boolean => true): boolean => {
-    const temporary = join(dirname(path), `.${randomBytes(6).toString('hex')}.tmp`)
+    const temporary = join(dirname(path), `.${Date.now().toString(36)}-${++made}.tmp`)
     const fd = openSync(temporary, 'wx', mode)
     try {
       try {
@@ -54,6 +56,9 @@ export const files = {
     syncPath(dirname(path))
     return true
   },
+
+  /** Throws when there is no room for another small file; a full or read-only volume is told now, by name. */
+  requireSpace: (path: string): void => writeFileSync(path, ' ', { mode: 0o600 }),
 
   /** For a file that cannot be replaced, such as a mount of its own. */
   writeInPlace: (path: string, text: string): void => writeFileSync(path, text, { flush: true }),

@@ -1,4 +1,4 @@
-import { createRequire } from 'node:module'
+import koffi from 'koffi'
 
 /**
  * The few system calls that Node lacks, through koffi. Each throws an Error with `code` (EADDRINUSE, …) when the kernel refuses.
@@ -24,7 +24,6 @@ const LOCK_EX_NB = 2 | 4
 const SI_PID_OFFSET = 16
 
 export const openKernel = () => {
-  const koffi = createRequire(import.meta.url)('koffi') as typeof import('koffi')
   const libc = koffi.load('libc.so.6')
   const call = {
     socket: libc.func('int socket(int, int, int)'),

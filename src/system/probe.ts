@@ -1,10 +1,9 @@
-import { request } from 'node:http'
-
 export type Answer = { readonly status: number; readonly location: string | undefined }
 
 /** One GET over TCP or a unix socket, with an end. Rejects when there is no answer within `timeoutMs`. */
-export const httpGet = (target: { readonly host: string; readonly port: number } | { readonly socketPath: string }, path: string, hostHeader: string, timeoutMs: number, signal: AbortSignal): Promise<Answer> =>
-  new Promise((resolve, reject) => {
+export const httpGet = async (target: { readonly host: string; readonly port: number } | { readonly socketPath: string }, path: string, hostHeader: string, timeoutMs: number, signal: AbortSignal): Promise<Answer> => {
+  const { request } = await import('node:http')
+  return await new Promise((resolve, reject) => {
     const sent = request({ ...target, path, method: 'GET', agent: false, headers: { host: hostHeader, connection: 'close', 'user-agent': 'supervisor' }, signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]) }, (response) => {
       response.resume()
       resolve({ status: response.statusCode ?? 0, location: response.headers.location })
@@ -12,3 +11,4 @@ export const httpGet = (target: { readonly host: string; readonly port: number }
     sent.once('error', reject)
     sent.end()
   })
+}

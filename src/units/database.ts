@@ -1,6 +1,5 @@
 import type { Client } from 'pg'
 import type { TaskUnit } from '../core/unit.ts'
-import { scramVerifier } from '../core/scram.ts'
 import { SupervisorError } from '../errors.ts'
 import { appRole, asSuperuser, connectionOf, type Context, internalDatabase, inVolume } from './context.ts'
 
@@ -8,6 +7,7 @@ import { appRole, asSuperuser, connectionOf, type Context, internalDatabase, inV
 const setPassword = async (client: Client, password: string): Promise<void> => {
   const { rows } = await client.query<{ rolpassword: string | null }>("SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'")
   const stored = rows[0]?.rolpassword ?? ''
+  const { scramVerifier } = await import('../core/scram.ts')
   const [, iterations, salt] = /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(stored) ?? []
   if (salt && scramVerifier(password, Buffer.from(salt, 'base64'), Number(iterations)) === stored) return
   await client.query(`ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`)

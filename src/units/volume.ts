@@ -37,7 +37,7 @@ export const volume: TaskUnit<Context> = {
         give(data.config, group, 0o750)
       } catch { /* Mounted read-only, such as a ConfigMap: it serves as it is. */ }
       give(data.media, mathesar, 0o750)
-      files.writeWhole(`${data.secrets}/.written`, '', 0o600) // Tells a full or read-only volume now, by name.
+      files.requireSpace(`${data.secrets}/.written`)
       files.remove(data.temporary)
       files.makeFolder(data.temporary, 0o700)
       give(data.temporary, mathesar, 0o700)

@@ -17,7 +17,7 @@ describeContainer('the commands in a running container', () => {
     expect(text.stdout).toMatch(/Boot: ready after \d+ ms; critical path in ms: .*mathesar \d+/)
     const json = await box.status()
     expect(json).toMatchObject({ exitCode: 0, version: 1, phase: 'running', ready: true, database: 'embedded', problems: [], supervisor: { pid: 1, droppedLogLines: 0 } })
-    expect(json.units.map(({ name }) => name).sort()).toEqual(['cluster', 'config', 'database', 'listener', 'mathesar', 'migrations', 'postgres', 'secrets', 'volume'])
+    expect(json.units.map(({ name }) => name).sort()).toEqual(['cluster', 'config', 'database', 'listener', 'mathesar', 'migrations', 'postgres', 'secrets', 'sync', 'volume'])
     for (const name of ['postgres', 'mathesar']) expect(json.units.find((unit) => unit.name === name)).toMatchObject({ state: 'ready', restarts: 0, pid: expect.any(Number), memoryBytes: expect.any(Number) })
   })
 

@@ -5,7 +5,7 @@ import type { Gate } from '../system/gate.ts'
 import type { Output, RunningProcess } from '../system/process.ts'
 
 const probeFastMs = 25
-const probeSlowMs = 15_000
+const probeSlowMs = 30_000
 const failuresUntilUnready = 3
 const candidateLimitMs = 120_000
 

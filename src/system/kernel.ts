@@ -20,8 +20,9 @@ const WEXITED = 4
 const WNOWAIT = 0x01000000
 const PR_SET_CHILD_SUBREAPER = 36
 const LOCK_EX_NB = 2 | 4
-/** `si_pid` in `siginfo_t`, after three ints and four bytes of padding. */
-const SI_PID_OFFSET = 16
+const MADV_DONTNEED = 4
+/** `siginfo_t` as ints: `si_pid` comes after three of them and one of padding. */
+const SI_PID = 4
 
 export const openKernel = () => {
   const libc = koffi.load('libc.so.6')
@@ -37,6 +38,7 @@ export const openKernel = () => {
     prctl: libc.func('int prctl(int, uint64_t, uint64_t, uint64_t, uint64_t)'),
     flock: libc.func('int flock(int, int)'),
     malloc_trim: libc.func('int malloc_trim(size_t)'),
+    madvise: libc.func('int madvise(uint64_t, size_t, int)'),
   }
   const names = Object.fromEntries(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]))
   const check = (result: number, what: string): number => {
@@ -44,7 +46,7 @@ export const openKernel = () => {
     const code = names[koffi.errno()] ?? `errno ${koffi.errno()}`
     throw Object.assign(new Error(`cannot ${what}: ${code}`), { code })
   }
-  const siginfo = Buffer.alloc(128)
+  const siginfo = new Int32Array(32)
 
   return {
     /** A listening IPv4 TCP socket, as a file descriptor that is closed on exec. Connections queue in it from now on. */
@@ -85,9 +87,9 @@ export const openKernel = () => {
 
     /** The pid of some child that has ended, left in place for whoever waits for it; `undefined` when there is none. */
     peekEnded: (): number | undefined => {
-      siginfo.fill(0)
+      siginfo[SI_PID] = 0
       if (call.waitid(P_ALL, 0, siginfo, WEXITED | WNOHANG | WNOWAIT) < 0) return undefined
-      return siginfo.readInt32LE(SI_PID_OFFSET) || undefined
+      return siginfo[SI_PID] || undefined
     },
 
     /** Collects one ended child; false when it has not ended or is no child. */
@@ -98,6 +100,9 @@ export const openKernel = () => {
 
     /** Gives the pages that malloc holds free back to the kernel. */
     trimHeap: (): void => void call.malloc_trim(0),
+
+    /** Forgets that pages of a file were mapped. Only for pages that nobody may write: they come back from the file. */
+    forgetMapped: (address: number, bytes: number): void => void call.madvise(address, bytes, MADV_DONTNEED),
 
     /** Takes an exclusive lock that lasts as long as the descriptor; false when somebody else holds it. */
     tryLock: (fd: number): boolean => call.flock(fd, LOCK_EX_NB) === 0,

@@ -2,7 +2,8 @@ import { readFileSync } from 'node:fs'
 import type { Kernel } from './kernel.ts'
 
 const batch = 4096
-const coalesceMs = 20
+/** Those that die together are collected together. */
+const coalesceMs = 1
 
 /**
  * Collects every orphan that the kernel hands to PID 1, and never a child of our own: Node waits for those itself, and a stolen
@@ -16,7 +17,7 @@ export const startReaper = (kernel: Pick<Kernel, 'peekEnded' | 'collect'>, isOwn
   const reapListed = (limit: number): boolean => {
     let listed: string
     try {
-      listed = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'utf8')
+      listed = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'latin1')
     } catch {
       return true // The kernel lacks CONFIG_PROC_CHILDREN: once Node has collected its own child, a later peek sees the rest.
     }

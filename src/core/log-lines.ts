@@ -27,6 +27,21 @@ const plain: Kind = { level: 'info', joins: false, opensTraceback: false }
 const headLength = 128
 const newlineByte = 10
 
+/** The last header that told a level, and what it told: lines in a row mostly begin alike, and need no pattern then. */
+let told: { readonly header: Buffer; readonly kind: Kind } = { header: Buffer.alloc(headLength), kind: plain }
+
+const kindAt = (block: Buffer, at: number, end: number): Kind => {
+  if (telling[block[at]!] === 0) return plain
+  let same = 0
+  while (same < told.header.length && block[at + same] === told.header[same]) same++
+  if (same === told.header.length) return told.kind
+  const line = block.toString('latin1', at, Math.min(end, at + headLength))
+  const kind = kindOf(line)
+  const [found] = header.exec(line) ?? []
+  if (found !== undefined) told = { header: Buffer.from(found, 'latin1'), kind }
+  return kind
+}
+
 /**
  * Finds the events in a service's output: a traceback, an indented line or Postgres's DETAIL belongs to the line before it. Calls
  * `found` for each that is complete, with its place in `block`, and returns where the rest begins: the line that is not whole yet,
@@ -48,7 +63,7 @@ export const findEvents = (block: Buffer, isLast: boolean, found: (start: number
   }
 
   for (let newline = block.indexOf(newlineByte); newline >= 0; newline = block.indexOf(newlineByte, at)) {
-    const kind = telling[block[at]!] === 0 ? plain : kindOf(block.toString('latin1', at, Math.min(newline, at + headLength)))
+    const kind = kindAt(block, at, newline)
     if (lines > 0 && (kind.joins || inTraceback)) {
       if (kind.opensTraceback) level = 'error'
       // The first line of a traceback that is not indented names the exception and ends it, unless another one follows.

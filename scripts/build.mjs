@@ -21,10 +21,8 @@ const options = {
   format: 'cjs',
   supported: { 'dynamic-import': false }, // A require is faster.
   external: ['pg-native'],
-  // Not identifiers: stack traces in a user's log must name our functions.
-  minifySyntax: true,
-  minifyWhitespace: true,
-  keepNames: true,
+  minify: true,
+  keepNames: true, // Of functions: stack traces in a user's log must tell.
   legalComments: 'none',
   logLevel: 'warning',
 };

@@ -47,6 +47,7 @@ export const openKernel = () => {
     throw Object.assign(new Error(`cannot ${what}: ${code}`), { code })
   }
   const siginfo = new Int32Array(32)
+  const setPipeSize = (fd: number, bytes: number): void => void call.fcntl(fd, F_SETPIPE_SZ, bytes)
 
   return {
     /** A listening IPv4 TCP socket, as a file descriptor that is closed on exec. Connections queue in it from now on. */
@@ -76,9 +77,12 @@ export const openKernel = () => {
     pipe: (bytes?: number): { readonly read: number; readonly write: number } => {
       const ends = Buffer.alloc(8)
       check(call.pipe2(ends, O_CLOEXEC), 'make a pipe')
-      if (bytes !== undefined) call.fcntl(ends.readInt32LE(0), F_SETPIPE_SZ, bytes)
+      if (bytes !== undefined) setPipeSize(ends.readInt32LE(0), bytes)
       return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) }
     },
+
+    /** Has a pipe hold so many bytes, if the kernel permits and it is one. */
+    setPipeSize,
 
     setNonBlocking: (fd: number, on: boolean): void => {
       const flags = check(call.fcntl(fd, F_GETFL, 0), 'read the flags of a descriptor')

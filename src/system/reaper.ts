@@ -1,9 +1,10 @@
 import { readFileSync } from 'node:fs'
 import type { Kernel } from './kernel.ts'
 
+/** So many are collected before anything else gets its turn. */
 const batch = 4096
-/** Those that die together are collected together. */
-const coalesceMs = 1
+/** Until then Node has collected its own. */
+const againMs = 20
 
 /**
  * Collects every orphan that the kernel hands to PID 1, and never a child of our own: Node waits for those itself, and a stolen
@@ -12,7 +13,7 @@ const coalesceMs = 1
  */
 export const startReaper = (kernel: Pick<Kernel, 'peekEnded' | 'collect'>, isOwn: (pid: number) => boolean) => {
   let reaped = 0
-  let timer: NodeJS.Timeout | undefined
+  let next: NodeJS.Immediate | undefined
 
   const reapListed = (limit: number): boolean => {
     let listed: string
@@ -33,28 +34,30 @@ export const startReaper = (kernel: Pick<Kernel, 'peekEnded' | 'collect'>, isOwn
   }
 
   const sweep = (): void => {
-    timer = undefined
+    next = undefined
     for (let count = 0; count < batch; count++) {
       const pid = kernel.peekEnded()
       if (pid === undefined) return
       if (isOwn(pid)) {
-        if (reapListed(batch - count)) timer = setTimeout(sweep, coalesceMs)
+        if (reapListed(batch - count)) setTimeout(sweepSoon, againMs).unref()
         return
       }
       if (kernel.collect(pid)) reaped++
     }
-    timer = setTimeout(sweep, 0)
+    sweepSoon()
   }
 
+  /** After Node has collected its own: those it does in the same turn, before. */
+  const sweepSoon = (): void => { next ??= setImmediate(sweep) }
+
   // SIGCHLD is coalesced by the kernel and by Node: it says "look", not how many.
-  const onChild = (): void => { timer ??= setTimeout(sweep, coalesceMs) }
-  process.on('SIGCHLD', onChild)
+  process.on('SIGCHLD', sweepSoon)
   sweep()
   return {
     get reaped() { return reaped },
     stop: (): void => {
-      process.off('SIGCHLD', onChild)
-      clearTimeout(timer)
+      process.off('SIGCHLD', sweepSoon)
+      clearImmediate(next)
     },
   }
 }

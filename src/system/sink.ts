@@ -1,19 +1,22 @@
 import { writeSync } from 'node:fs'
 import { Socket } from 'node:net'
+import type { Kernel } from './kernel.ts'
 
 const bufferLimitBytes = 4 * 1024 * 1024
 const slowBytes = bufferLimitBytes / 2
 const patienceMs = 1000
 const smallBytes = 16 * 1024
+/** Two blocks of the log: one is written while the reader takes the other. */
+const pipeBytes = 256 * 1024
 
-type Kernel = { readonly setNonBlocking: (fd: number, on: boolean) => void }
+type Pipes = Pick<Kernel, 'setNonBlocking' | 'setPipeSize'>
 
 /**
  * Writes to a descriptor without ever waiting for its reader. What the reader does not take is kept. When it is merely slow, the
  * services wait for it, as they would at a pipe; when it takes nothing for a second, they are not held up any longer, and what is
  * beyond `bufferLimitBytes` is dropped and counted.
  */
-export const createSink = (kernel: Kernel, fd = 1) => {
+export const createSink = (kernel: Pipes, fd = 1) => {
   let queue: Buffer[] = []
   let queuedBytes = 0
   let dropped = 0
@@ -25,6 +28,7 @@ export const createSink = (kernel: Kernel, fd = 1) => {
   let onDropped = (_lost: number): void => {}
   let pause: { readonly over: Promise<void>; readonly end: () => void; readonly patience: NodeJS.Timeout } | undefined
   kernel.setNonBlocking(fd, true)
+  kernel.setPipeSize(fd, pipeBytes)
 
   const endPause = (): void => {
     clearTimeout(pause?.patience)

@@ -57,8 +57,15 @@ export const files = {
     return true
   },
 
-  /** Throws when there is no room for another small file; a full or read-only volume is told now, by name. */
-  requireSpace: (path: string): void => writeFileSync(path, ' ', { mode: 0o600 }),
+  /** Throws when a folder has no room for so much more. What is written for it never reaches the disk. */
+  requireSpace: (folder: string, bytes: number): void => {
+    const path = `${folder}/.space`
+    try {
+      writeFileSync(path, Buffer.alloc(bytes), { mode: 0o600 })
+    } finally {
+      rmSync(path, { force: true })
+    }
+  },
 
   /** For a file that cannot be replaced, such as a mount of its own. */
   writeInPlace: (path: string, text: string): void => writeFileSync(path, text, { flush: true }),

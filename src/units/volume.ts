@@ -15,6 +15,7 @@ export const volume: TaskUnit<Context> = {
     const run = inRun(paths)
     const refuse = (path: string) => (cause: unknown): never => {
       const error = toSupervisorError(cause)
+      if (error.code === 'VOLUME_FULL') throw new SupervisorError('VOLUME_FULL', `cannot use ${path}: no space left`, { cause })
       if (error.code !== 'INTERNAL') throw error
       throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${path} as user ${supervisor.uid}: ${(cause as Error).message}`, { cause })
     }
@@ -37,7 +38,7 @@ export const volume: TaskUnit<Context> = {
         give(data.config, group, 0o750)
       } catch { /* Mounted read-only, such as a ConfigMap: it serves as it is. */ }
       give(data.media, mathesar, 0o750)
-      files.requireSpace(`${data.secrets}/.written`)
+      files.requireSpace(data.secrets, 64 * 1024) // A full or read-only volume is told now, by name.
       files.remove(data.temporary)
       files.makeFolder(data.temporary, 0o700)
       give(data.temporary, mathesar, 0o700)

@@ -36,6 +36,23 @@ describeContainer('a refusal with nothing at stake', () => {
     await refused({ run: ['--mount', `type=tmpfs,destination=/var/lib/mathesar,tmpfs-size=8m`] }, 31, 'VOLUME_FULL')
   })
 
+  it('is exit code 31 for a volume that became full, and all is there when there is room again', async () => {
+    const volume = await newVolume(150)
+    const box = await start({ volume })
+    const holder = await start({ volume, run: ['--entrypoint', 'sleep'], args: ['1000'] }) // Else the volume would go with the last container.
+    await box.ready()
+    await makeAdmin(box)
+    await box.stop()
+    await holder.sh('dd if=/dev/zero of=/var/lib/mathesar/fill bs=1M')
+    await box.startAgain()
+    expect(await box.ended()).toBe(31)
+    expect(await box.logs()).toContain('exit code 31 (VOLUME_FULL): cannot use /var/lib/mathesar: no space left')
+    await holder.sh('rm /var/lib/mathesar/fill')
+    await box.startAgain()
+    await box.ready()
+    await logIn(box)
+  })
+
   it('is exit code 60 for root without the right to become another user', async () => {
     await refused({ run: ['--cap-drop', 'ALL'] }, 60, 'PRIVILEGES_INSUFFICIENT')
   })

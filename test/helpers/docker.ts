@@ -92,10 +92,11 @@ export const cleanUp = async (): Promise<void> => {
 /** Cleans up after each test of the file. Files that share a container among tests call `cleanUp` in afterAll instead. */
 export const cleanUpAfterEach = (): void => void afterEach(cleanUp)
 
-export const newVolume = async (): Promise<string> => {
+/** With `megabytes` it is in memory, and empty again when no container uses it. */
+export const newVolume = async (megabytes?: number): Promise<string> => {
   const name = newName('volume')
   made.volumes.add(name)
-  await mustDocker('volume', 'create', name)
+  await mustDocker('volume', 'create', ...(megabytes === undefined ? [] : ['--opt', 'type=tmpfs', '--opt', 'device=tmpfs', '--opt', `o=size=${megabytes}m`]), name)
   return name
 }
 
@@ -111,7 +112,7 @@ export const clusterState = async (volume: string): Promise<string> => {
 
 /** A checksum of everything in the volume that must last. */
 export const checksumOf = (volume: string): Promise<string> =>
-  onVolume(volume, `find . -type f ! -path './tmp/*' ! -name .lock ! -name .written -print0 | sort -z | xargs -0 sha256sum | sha256sum`)
+  onVolume(volume, `find . -type f ! -path './tmp/*' ! -name .lock -print0 | sort -z | xargs -0 sha256sum | sha256sum`)
 
 export const start = async (options: Options = {}) => {
   const port = Number(options.env?.PORT) || (await freePort())

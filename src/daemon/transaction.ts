@@ -49,7 +49,7 @@ export const carryOut = async <Context>(plan: Plan, ground: Ground<Context>): Pr
         postgres.start()
         if ((await postgres.reached('ready', 'failed', 'stopped')) !== 'ready') throw new Error('the embedded Postgres does not start')
       }
-      for (const task of ['database', 'migrations']) await runTask(task, after)
+      for (const task of ['database', 'migrations', 'sync']) await runTask(task, after)
     }
 
     if (plan.postgres === 'reload') {

@@ -95,6 +95,10 @@ describe.skipIf(missing !== undefined)('a change of the database', () => {
     const answer = await external.run(['config', 'unset', ...Object.keys(settingsOf(''))])
     expect(answer.code, answer.text).toBe(0)
     expect(await status(external)).toMatchObject({ database: 'embedded', ready: true })
+    await external.query("CREATE TABLE kept AS SELECT 'still here' AS word")
+    await external.end()
+    const again = await start()
+    expect(await again.query('SELECT word FROM kept')).toEqual([{ word: 'still here' }])
   })
 
   test('by DATABASE_URL in the environment puts aside what the file says', async () => {

@@ -43,7 +43,13 @@ const accepts = () => new Promise((resolve) => {
 
 if (pids.length === 0) throw new Error(`there is no ${name} to kill`)
 const began = performance.now()
-for (const pid of pids) process.kill(pid, 'SIGKILL')
+for (const pid of pids) {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (error) {
+    if (error.code !== 'ESRCH') throw error // It ended by itself, as Postgres's own helpers do.
+  }
+}
 const works = name === 'postgres' ? accepts : page
 while (!(await works())) {
   if (performance.now() - began > 60_000) throw new Error(`${name} was not back after 60 s`)

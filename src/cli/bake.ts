@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { SupervisorError } from '../errors.ts'
+import { unsyncedMark } from '../units/cluster.ts'
 import { bootstrapPassword } from '../units/context.ts'
 import { runDaemon } from './daemon.ts'
 import { readPaths } from './paths.ts'
@@ -24,7 +25,7 @@ export const run = async (): Promise<number> => {
   const exitCode = await runDaemon(catchSignals(), env, { until: 'migrations' })
   if (exitCode !== 0) throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)
   mkdirSync(paths.share, { recursive: true })
-  await execa('tar', ['--create', '--use-compress-program=zstd -12', '--file', `${paths.share}/cluster.tar.zst`, '--directory', `${scratch}/postgres`, '--exclude=./postmaster.opts', '--exclude=./supervisor.unsynced', '--sort=name', '--owner=0', '--group=0', '.'])
+  await execa('tar', ['--create', '--use-compress-program=zstd -12', '--file', `${paths.share}/cluster.tar.zst`, '--directory', `${scratch}/postgres`, '--exclude=./postmaster.opts', `--exclude=${unsyncedMark('.')}`, '--sort=name', '--owner=0', '--group=0', '.'])
   const { stdout } = await execa(`${paths.pythonBin}/python3`, ['-c', listMigrations], { cwd: paths.app, env: { SECRET_KEY: 'unused', DJANGO_SETTINGS_MODULE: 'config.settings.production', POSTGRES_HOST: 'unused', POSTGRES_DB: 'unused', POSTGRES_USER: 'unused' } })
   writeFileSync(`${paths.share}/migrations.json`, `${stdout.trim().split('\n').at(-1)}\n`)
   rmSync(scratch, { recursive: true })

@@ -13,12 +13,13 @@ const levelOfWord: Readonly<Record<string, Level>> = {
 const header = /^(?:\[[^\]]*\] ?)*?\[?([A-Z]+[1-5]?)\b\]?:?\s+/
 const continues = /^(?:\s|(?:\[\d+\] )?(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LOCATION): |Traceback \(|During handling of |The above exception was |$)/
 
-type Kind = { readonly level: Level; readonly joins: boolean; readonly opensTraceback: boolean }
+/** `header` is the text that told the level, if any did. */
+type Kind = { readonly level: Level; readonly joins: boolean; readonly opensTraceback: boolean; readonly header?: string | undefined }
 
 const kindOf = (line: string): Kind => {
   const opensTraceback = line.startsWith('Traceback (')
-  const word = header.exec(line)?.[1]
-  return { level: (word && levelOfWord[word]) || (opensTraceback ? 'error' : 'info'), joins: continues.test(line), opensTraceback }
+  const [found, word] = header.exec(line) ?? []
+  return { level: (word && levelOfWord[word]) || (opensTraceback ? 'error' : 'info'), joins: continues.test(line), opensTraceback, header: found }
 }
 
 /** Only a line that begins with one of these can have a level or belong to the line before it: white space, a capital, a bracket. */
@@ -35,10 +36,8 @@ const kindAt = (block: Buffer, at: number, end: number): Kind => {
   let same = 0
   while (same < told.header.length && block[at + same] === told.header[same]) same++
   if (same === told.header.length) return told.kind
-  const line = block.toString('latin1', at, Math.min(end, at + headLength))
-  const kind = kindOf(line)
-  const [found] = header.exec(line) ?? []
-  if (found !== undefined) told = { header: Buffer.from(found, 'latin1'), kind }
+  const kind = kindOf(block.toString('latin1', at, Math.min(end, at + headLength)))
+  if (kind.header !== undefined) told = { header: Buffer.from(kind.header, 'latin1'), kind }
   return kind
 }
 

@@ -1,4 +1,4 @@
-import { closeSync, openSync, readlinkSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readlinkSync } from 'node:fs'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
@@ -21,7 +21,7 @@ import { type Context, inRun, type Paths } from '../units/context.ts'
 import { units } from '../units/index.ts'
 import { version } from '../version.ts'
 import { type Configuring, configure } from './configure.ts'
-import { appSocket, controlSocket } from './paths.ts'
+import { appSocket, controlSocket, shim } from './paths.ts'
 import { fallBack, readSetup, type Setup } from './setup.ts'
 import type { CaughtSignal, Signals } from './signals.ts'
 
@@ -164,6 +164,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
       say('info', 'SIGHUP: reading the configuration again, and a new generation of Mathesar')
       return config.reload()
     }
+    if (signal === 'SIGPWR' && supervisor.isStopping) return
     say('info', supervisor.isStopping ? `${signal} again: hurrying` : `${signal}: stopping in order`)
     if (supervisor.isStopping) return supervisor.hurry()
     void supervisor.stop()
@@ -186,7 +187,8 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   if (error && !supervisor.wasReady && await fallBack(setup, error)) {
     say('warn', `the boot failed with the edited configuration (${error.message}): starting again with the one before`)
     await sink.flush(2000)
-    process.execve!(process.execPath, [process.execPath, ...process.execArgv, ...process.argv.slice(1)], env as NodeJS.ProcessEnv)
+    const again = existsSync(shim) ? [shim, ...process.argv.slice(2)] : [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+    process.execve!(again[0]!, again, env as NodeJS.ProcessEnv)
   }
   return await leave(error)
 }

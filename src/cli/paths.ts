@@ -17,6 +17,9 @@ export const readPaths = (env: Readonly<Record<string, string | undefined>>): Pa
   }
 }
 
+/** What starts Node in the image. */
+export const shim = '/usr/local/bin/supervisor'
+
 export const controlSocket = (paths: Pick<Paths, 'run'>): string => `${paths.run}/control/supervisor.sock`
 
 /** What a user interface may talk to, with `UI_MAY_EDIT_CONFIG`: the configuration alone. */

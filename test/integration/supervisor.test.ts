@@ -2,7 +2,6 @@ import { execFileSync } from 'node:child_process'
 import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import { constants } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { clusterState, type Daemon, makeVolume, missing, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
@@ -149,14 +148,6 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     await daemon.exited
     await until('all to end', () => ![...pids, ...workers].some(isAlive), 10_000)
     expect(clusterState(volume)).toBe('shut down')
-  })
-
-  test('hears a SIGTERM that comes while Node itself starts, as PID 1', async () => {
-    const daemon = await start({ asPid1: true })
-    await until("Node's own handler", () => (Number.parseInt(statusOf(daemon.pid(), 'SigCgt').slice(-8), 16) & 1 << constants.signals.SIGTERM - 1) !== 0)
-    daemon.signal('SIGTERM')
-    expect(await daemon.exited, daemon.output).toEqual({ code: 0, signal: null })
-    expect(daemon.output).toContain('SIGTERM: stopping in order')
   })
 
   test('answers nonsense on the control socket with an error, and lives', async () => {

@@ -51,8 +51,9 @@ export const handleControl = ({ supervisor, log, now, config }: Deps, scope: Sco
       return url.searchParams.get('format') === 'text' ? send(response, code, 'text/plain', renderStatus(status, now())) : json(code, status)
     }
     if (route === 'GET /v1/health') {
-      const { ready, phase, problems } = supervisor.status()
-      return send(response, ready ? 200 : 503, 'text/plain', ready ? 'ready\n' : `not ready (${phase})${problems.map(({ unit, message }) => `; ${unit}: ${message.split('\n')[0]}`).join('')}\n`)
+      if (supervisor.isReady) return send(response, 200, 'text/plain', 'ready\n') // The whole status looks at each process.
+      const { phase, problems } = supervisor.status()
+      return send(response, 503, 'text/plain', `not ready (${phase})${problems.map(({ unit, message }) => `; ${unit}: ${message.split('\n')[0]}`).join('')}\n`)
     }
     if (route === 'GET /v1/logs') {
       const unit = url.searchParams.get('unit') ?? undefined

@@ -150,6 +150,16 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     expect(clusterState(volume)).toBe('shut down')
   })
 
+  test('has a worker of gunicorn end that was told to while it was being forked', async () => {
+    const config = join(volume, 'gunicorn.conf.py')
+    const early = 'def post_fork(server, worker):\n    ours(server, worker)\n    if worker.age == 1:\n        os.kill(os.getpid(), signal.SIGTERM)\n'
+    writeFileSync(config, `${readFileSync('rootfs/etc/mathesar/gunicorn.conf.py', 'utf8')}\nours = post_fork\n${early}`)
+    const daemon = await start({ env: { SUPERVISOR_GUNICORN_CONFIG: config } })
+    await daemon.ready()
+    const [first] = [...daemon.output.matchAll(/Booting worker with pid: (\d+)/g)].map(([, pid]) => pid)
+    await until('the first worker to end and another to come', () => daemon.output.includes(`Worker exiting (pid: ${first})`) && daemon.output.split('Booting worker').length === 3)
+  })
+
   test('answers nonsense on the control socket with an error, and lives', async () => {
     const daemon = await start()
     await daemon.ready()

@@ -2,6 +2,7 @@
 import gc
 import os
 import select
+import signal
 
 timeout = int(os.environ.get('GUNICORN_TIMEOUT') or 300)  # an import of a large file takes minutes
 graceful_timeout = timeout  # the supervisor has the shorter limits when it stops
@@ -30,6 +31,11 @@ def when_ready(server):
     gc.freeze()
 
 
+def post_fork(server, worker):
+    """Until a worker has handlers of its own, a SIGTERM to it lands in its copy of the arbiter's queue, which nobody would read."""
+    worker.early_signals = server.SIG_QUEUE
+
+
 def worker_exit(server, worker):
     """A worker that was told to finish has finished. Taking its interpreter apart would only copy the shared memory, for seconds under load."""
     if worker.booted and not worker.alive and not worker.aborted:
@@ -49,6 +55,8 @@ def check_itself(wsgi):
 
 def post_worker_init(worker):
     """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF. Until then, `?` asks for a check."""
+    if signal.SIGTERM in worker.early_signals:
+        worker.alive = False
     gate = os.environ.get('MATHESAR_GATE_FD')
     while gate and worker.alive and os.getppid() == worker.ppid:
         if select.select([int(gate)], [], [], 0.2)[0]:

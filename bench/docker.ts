@@ -58,16 +58,6 @@ const removeAll = async (): Promise<boolean> => {
 
 export const newName = (): string => `${runName}-${++count}`
 
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
-
 /** Arguments of `docker run` that put a container's page on a loopback port: through a bridge, or on the machine's own network where there is none. */
 export const publish = (port: number): readonly string[] =>
   hasBridge ? ['--publish', `127.0.0.1:${port}:8000`, '--env', 'PORT=8000', '--env', 'BIND_ADDRESS=0.0.0.0'] : ['--network', 'host', '--env', `PORT=${port}`, '--env', 'BIND_ADDRESS=127.0.0.1']

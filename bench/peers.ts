@@ -1,7 +1,8 @@
 // Who is measured: our image, and five other ways of running the same Postgres and the same app.
 import { setTimeout as delay } from 'node:timers/promises'
 import { Problem } from '../scripts/prepare.ts'
-import { docker, freePort, newName, publish, tryDocker } from './docker.ts'
+import { freePort } from '../test/helpers/port.ts'
+import { docker, newName, publish, tryDocker } from './docker.ts'
 import { waitForPage } from './page.ts'
 
 export const peerNames = ['ours', 'mathesar', 'supervisord', 's6', 'tini', 'floor'] as const

@@ -3,7 +3,8 @@ import { get } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { makeConfigMap } from '../fixtures/config-map.ts'
-import { type Box, cleanUp, cleanUpAfterEach, dataFolder, describeContainer, freePort, leanImage, makeAdmin, newVolume, onVolume, start, until } from '../helpers/docker.ts'
+import { type Box, cleanUp, cleanUpAfterEach, dataFolder, describeContainer, leanImage, makeAdmin, newVolume, onVolume, start, until } from '../helpers/docker.ts'
+import { freePort } from '../helpers/port.ts'
 
 const file = `${dataFolder}/config/mathesar.env`
 const makeFolder = (): string => {

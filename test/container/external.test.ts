@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { cleanUp, describeContainer, freePort, image, leanImage, makeAdmin, start, until, type Box } from '../helpers/docker.ts'
+import { cleanUp, describeContainer, image, leanImage, makeAdmin, start, until, type Box } from '../helpers/docker.ts'
+import { freePort } from '../helpers/port.ts'
 
 const owner = 'owner'
 const password = 'pass w%rd/of:owner'

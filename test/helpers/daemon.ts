@@ -1,11 +1,11 @@
 import { type ChildProcess, spawn, execFileSync } from 'node:child_process'
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
-import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import pg from 'pg'
+import { freePort } from './port.ts'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 
@@ -13,14 +13,6 @@ export const postgresBin = process.env.TEST_POSTGRES_BIN
 export const pythonBin = process.env.TEST_PYTHON_BIN
 /** Why the supervisor cannot be run here with real parts; `undefined` when it can. */
 export const missing = !postgresBin || !existsSync(`${postgresBin}/postgres`) ? 'no Postgres server (TEST_POSTGRES_BIN)' : !pythonBin || !existsSync(`${pythonBin}/gunicorn`) ? 'no Python with the sample app\'s packages (TEST_PYTHON_BIN)' : undefined
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve) => {
-    const server = createServer().listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 export const until = async <T>(what: string, look: () => Promise<T | undefined | false> | T | undefined | false, limitMs = 30_000): Promise<T> => {
   const end = Date.now() + limitMs

@@ -1,9 +1,9 @@
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { execa } from 'execa'
 import { afterEach, describe } from 'vitest'
 import type { Status } from '../../src/core/status.ts'
+import { freePort } from './port.ts'
 
 /** Images built from the sample app; `test/fixtures/sample-app.Dockerfile` says how. */
 export const image = process.env.TEST_IMAGE ?? 'mathesar-one:test'
@@ -53,16 +53,6 @@ export const until = async <T>(what: string, look: () => Promise<T | undefined |
     await delay(everyMs)
   }
 }
-
-export const freePort = (): Promise<number> =>
-  new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 
 export type Options = {
   readonly image?: string

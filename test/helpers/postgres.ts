@@ -2,7 +2,8 @@ import { execFileSync, spawn } from 'node:child_process'
 import { chownSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import pg from 'pg'
-import { freePort, postgresBin, until } from './daemon.ts'
+import { postgresBin, until } from './daemon.ts'
+import { freePort } from './port.ts'
 
 /** Root may not run Postgres. */
 const nobody = process.getuid!() === 0 ? { uid: 65_534, gid: 65_534 } : {}

@@ -99,7 +99,8 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     expect(daemon.status().supervisor.reaped).toBeGreaterThanOrEqual(20_000)
     const postgres = daemon.status().units.find(({ name }) => name === 'postgres')!.pid!
     shell(`kill -9 ${postgres}`)
-    await until('the exit of Postgres to be seen', () => daemon.status().units.find(({ name }) => name === 'postgres')!.restarts === 1)
+    // Before it is ready again, a stop would not be clean, and say so.
+    await until('Postgres to be back', () => daemon.status().units.some(({ name, restarts, state }) => name === 'postgres' && restarts === 1 && state === 'ready'))
     daemon.signal('SIGTERM')
     expect((await daemon.exited).code).toBe(0)
   })

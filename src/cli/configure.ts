@@ -51,6 +51,7 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
     boot, rejected, environment: env, store, now: Date.now, log: log.say,
     look: async () => ((await watch?.look())?.files ?? readContent(paths)) as ConfigFiles,
     read: () => readContent(paths),
+    isStopping: () => supervisor.isStopping,
     check: async (files) => {
       const checked = await check(files)
       for (const secret of secretsOf(checked)) log.addSecret(secret)
@@ -60,6 +61,7 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
       const after = contextOf(next)
       const { change } = supervisor
       await change.possible
+      change.signal.throwIfAborted()
       await carryOut<Context>(plan, {
         before: running, after, report, record, ...change,
         adopt: (adopted) => {

@@ -23,6 +23,8 @@ type Deps = {
   readonly check: (files: ConfigFiles) => Promise<Configuration>
   /** Carries the plan out, or throws with everything as it was. Calls `record` at the point of no return. */
   readonly apply: (plan: Plan, next: Configuration, report: (step: string) => void, record: () => void) => Promise<void>
+  /** Whether everything stops: then nothing is carried out, and files that lie in the folder are left to the next boot. */
+  readonly isStopping: () => boolean
   readonly store: Store
   readonly now: () => number
   readonly log: (level: 'info' | 'warn', message: string) => void
@@ -37,7 +39,7 @@ const canMerge = ({ set, base, dryRun }: Proposal): boolean => set !== undefined
  * The changes of the configuration, one at a time: whoever proposes, and by whatever way, each is a transaction that is checked,
  * planned, carried out, proved and recorded, or leaves everything as it was.
  */
-export const createChanges = ({ boot, rejected, environment, look, read, check, apply, store, now, log }: Deps) => {
+export const createChanges = ({ boot, rejected, environment, look, read, check, apply, isStopping, store, now, log }: Deps) => {
   let current = boot
   const last = store.readHistory().at(-1)
   /** Also of the boot before this one, which went back to the good files and started again. */
@@ -71,7 +73,7 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
     let changes: readonly Change[] = []
     let next: Configuration
     const refuse = (result: 'rejected' | 'rolled back', error: SupervisorError): never => {
-      if (!proposal.dryRun) {
+      if (!proposal.dryRun && !(onDisk && isStopping())) {
         log('warn', `configuration ${versionOf(files)} (${from}) is ${result}: ${error.message}`)
         try {
           note(from, versionOf(files), result, changes, error.message)

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
@@ -99,5 +99,19 @@ describe.skipIf(missing !== undefined)('a change that is cut off', () => {
       expect([before, { ...before, ...set }]).toContainEqual(after)
     }
     await start()
+  })
+
+  test('by SIGTERM just after the file was saved is not lost: the next boot has it', async () => {
+    for (const [round, afterMs] of [0, 60, 120, 250, 500, 900].entries()) {
+      const daemon = await start()
+      writeFileSync(daemon.file, `${readFileSync(daemon.file, 'utf8').replace(/^ALLOWED_HOSTS=.*\n/gm, '')}ALLOWED_HOSTS=127.0.0.1,saved-${round}.example\n`)
+      await delay(afterMs)
+      daemon.signal('SIGTERM')
+      expect(await daemon.exited, daemon.output).toEqual({ code: 0, signal: null })
+      expect(fileOf(daemon)).toMatchObject({ ALLOWED_HOSTS: `127.0.0.1,saved-${round}.example` })
+      const next = await start()
+      expect(await next.inMathesar('ALLOWED_HOSTS')).toBe(`127.0.0.1,saved-${round}.example`)
+      await next.end()
+    }
   })
 })

@@ -23,6 +23,7 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
   let history: readonly HistoryEntry[] = before
   let atOnce = 0
   let breaks: (next: Configuration) => boolean = () => false
+  let isStopping = false
   let recordFails: NodeJS.ErrnoException | undefined
   const [applied, logged, checked, kept, writes]: [Plan[], string[], string[], Map<string, ConfigFiles>, ConfigFiles[]] = [[], [], [], new Map(), []]
   let refusedBeside: ConfigFiles | undefined
@@ -54,6 +55,7 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
     boot, rejected, environment, store, now: () => 0, log: (_, message) => void logged.push(message),
     look: async () => { await tick(); return disk },
     read: () => disk,
+    isStopping: () => isStopping,
     check: async (files) => {
       await tick()
       checked.push(versionOf(files))
@@ -81,6 +83,8 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
     writeUnseen: (next: string) => { disk = filesOf(next) },
     breakOn: (when: (next: Configuration) => boolean) => { breaks = when },
     failRecord: (code: string | undefined) => { recordFails = code === undefined ? undefined : Object.assign(new Error(code), { code }) },
+    /** Everything begins to stop in the midst of the next change. */
+    stopAt: (when: (next: Configuration) => boolean) => { breaks = (next) => (isStopping = when(next)) },
     mayWrite: (may: boolean) => { isReadOnly = !may },
     get text() { return disk['mathesar.env'] },
     get results() { return history.map(({ from, result }) => `${from} ${result}`) },
@@ -134,6 +138,15 @@ describe('a change', () => {
     expect(await at.propose({ set: { DEBUG: 'true' }, dryRun: true })).toMatchObject({ result: 'planned', changes: [{ name: 'DEBUG', action: 'generation' }] })
     expect(await outcome(at.propose({ set: { DEBUG: 'maybe' }, dryRun: true }))).toBe('CONFIG_INVALID')
     expect([at.applied, at.writes, at.results, at.logged, at.text, at.changes.problem]).toEqual([[], [], [], [], 'DEBUG=false\n', undefined])
+  })
+
+  test('of a file that meets the end of everything lies there for the next boot, and one of the interface is refused', async () => {
+    const at = stage()
+    at.stopAt(() => true)
+    expect(await outcome(at.edit('DEBUG=true\n'))).toBe('CONFIG_ROLLED_BACK')
+    expect([at.text, at.refused, at.results]).toEqual(['DEBUG=true\n', undefined, []])
+    expect(await outcome(at.set({ WEB_CONCURRENCY: '2' }))).toBe('CONFIG_ROLLED_BACK')
+    expect(at.text).toBe('DEBUG=true\n')
   })
 
   test('from another version than the current one is refused, also when the file was edited and nobody saw it yet', async () => {

@@ -55,6 +55,7 @@ EXPOSE 8000
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 CMD ["supervisor", "health"]
 ENTRYPOINT ["/usr/local/bin/supervisor"]
+CMD ["run"]
 ARG VERSION=0.1.0
 ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Mathesar in one container" \

@@ -56,7 +56,7 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
   const args = [
     'run', '--detach', '--name', name, ...publish(port), ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
     ...(peer.takesVolume ? ['--volume', `${options.volume ?? name}:${dataFolder}`] : ['--volume', '/var/lib/postgresql', '--volume', '/etc/postgresql']),
-    // An entrypoint given with --entrypoint would reset the image's command: ours has none of its own.
+    // --entrypoint also resets the image's command.
     ...(options.command && ours ? ['--entrypoint', command[0]!, images.ours, ...command.slice(1)] : [ours ? images.ours : images.peers, ...command]),
   ]
   const inspect = (format: string): Promise<string> => docker('inspect', '--format', format, name)

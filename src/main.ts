@@ -2,7 +2,7 @@ import { findCommand } from './cli/index.ts'
 import { SupervisorError, toSupervisorError } from './errors.ts'
 
 const main = async (argv: readonly string[]): Promise<number> => {
-  const [name = 'run', ...args] = argv
+  const [name = 'help', ...args] = argv
   const command = findCommand(name)
   if (!command) throw new SupervisorError('USAGE', `cannot find a command named ${name}`)
   if (!command.passesHelp && args.some((arg) => arg === '--help' || arg === '-h')) {

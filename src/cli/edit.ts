@@ -24,7 +24,11 @@ const wantsAgain = async (): Promise<boolean> => {
 /** mathesar.env in an editor; what comes out is checked and carried out as one change, or edited again. Without a terminal the new text is stdin. */
 export const editInTerminal = async (change: (body: Readonly<Record<string, unknown>>) => Promise<number>): Promise<number> => {
   const { version } = JSON.parse((await ask('GET', '/v1/config')).text) as { version: string }
-  if (!process.stdin.isTTY) return await change({ file: readFileSync(0, 'utf8'), base: version })
+  if (!process.stdin.isTTY) {
+    const file = readFileSync(0, 'utf8')
+    if (file.trim() === '') throw new SupervisorError('USAGE', 'cannot edit: there is no terminal, and nothing came on stdin', { hint: 'Type `docker exec -it … supervisor config edit`, or pipe the new text in with `docker exec -i`.' })
+    return await change({ file, base: version })
+  }
   const editor = findEditor()
   // Beside the control socket nobody else can read, and it is no disk.
   const folder = mkdtempSync(join(dirname(controlSocket(readPaths(process.env))), 'edit-'))

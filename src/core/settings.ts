@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 
-type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url' | 'json'
+type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url' | 'ipv4' | 'json'
 
 /** The least that makes a changed value true. From left to right each includes what Mathesar needs of those before it. */
 export type Action = 'nothing' | 'generation' | 'postgres-reload' | 'postgres-restart' | 'database' | 'container'
@@ -24,7 +24,7 @@ export const settingsTable = {
   ALLOWED_HOSTS: { kind: 'list', default: '.localhost,127.0.0.1,[::1]', change: 'generation', does: 'Host names and addresses under which people open Mathesar, comma-separated; `*` permits all.' },
   PUBLIC_URL: { kind: 'url', change: 'nothing', does: 'The address that the banner and status show, such as https://mathesar.example.org.' },
   PORT: { kind: 'integer', default: '8000', min: 1, max: 65535, change: 'container', does: 'TCP port that Mathesar listens on.' },
-  BIND_ADDRESS: { kind: 'text', default: '0.0.0.0', change: 'container', does: 'IPv4 address that Mathesar listens on.' },
+  BIND_ADDRESS: { kind: 'ipv4', default: '0.0.0.0', change: 'container', does: 'IPv4 address that Mathesar listens on.' },
   SECRET_KEY: { kind: 'text', secret: true, only: 'environment', change: 'container', does: 'Key that signs sessions and encrypts stored passwords; made on first boot.' },
   CSRF_TRUSTED_ORIGINS: { kind: 'list', change: 'generation', does: 'Addresses of proxies that change the Host, such as https://mathesar.example.org, comma-separated.' },
   DEBUG: { kind: 'boolean', default: 'false', change: 'generation', does: 'Django debug pages: never for others to see.' },
@@ -66,6 +66,8 @@ export const isSetting = (name: string): name is SettingName => Object.hasOwn(se
 /** The words that Mathesar takes for true. */
 export const isTrue = (text: string | undefined): boolean => text !== undefined && ['true', 'True', 't'].includes(text)
 
+const isIpv4 = (text: string): boolean => text.split('.').length === 4 && text.split('.').every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
+
 const isJsonObject = (text: string): boolean => {
   try {
     const value: unknown = JSON.parse(text)
@@ -90,6 +92,7 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
     case 'choice': return setting.choices?.includes(text) ? undefined : `${shown} is none of ${setting.choices?.join(', ')}`
     case 'list': return text.split(',').every((item) => item.trim() !== '') ? undefined : `${shown} has an empty item`
     case 'url': return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
+    case 'ipv4': return isIpv4(text) ? undefined : `${shown} is no IPv4 address such as 127.0.0.1`
     case 'json': return isJsonObject(text) ? undefined : `${shown} is no JSON object`
     case 'text': return text.includes('\0') ? `${shown} holds a zero byte` : undefined
   }

@@ -1,5 +1,6 @@
-import { chmodSync, rmSync } from 'node:fs'
+import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
 import { renderStatus } from '../core/status.ts'
 import { type ErrorCode, SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Log } from '../system/log.ts'
@@ -77,10 +78,19 @@ export const handleControl = ({ supervisor, log, now, config }: Deps, scope: Sco
   }
 }
 
-/** Listens on the socket; whatever lay there belongs to a supervisor that is gone. */
-export const startControl = (path: string, deps: Deps, scope: Scope = 'all', mode = 0o600): Promise<Server> =>
-  new Promise((resolve, reject) => {
-    rmSync(path, { force: true })
+const answers = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy()
+      resolve(true)
+    }).once('error', () => resolve(false))
+  })
+
+/** Listens on the socket; one that nobody answers on belongs to a supervisor that is gone. */
+export const startControl = async (path: string, deps: Deps, scope: Scope = 'all', mode = 0o600): Promise<Server> => {
+  if (existsSync(path) && await answers(path)) throw new SupervisorError('VOLUME_IN_USE', `cannot listen on ${path}: another supervisor does`)
+  rmSync(path, { force: true })
+  return await new Promise((resolve, reject) => {
     const handle = handleControl(deps, scope)
     const server = createServer({ headersTimeout: requestLimitMs, requestTimeout: requestLimitMs, maxHeaderSize: 8192, connectionsCheckingInterval: 5000 }, (request, response) => void handle(request, response))
     server.maxConnections = connectionLimit
@@ -91,3 +101,4 @@ export const startControl = (path: string, deps: Deps, scope: Scope = 'all', mod
       resolve(server)
     })
   })
+}

@@ -105,6 +105,13 @@ describeContainer('the commands in a running container', () => {
     expect((await box.supervisor('restart')).exitCode).toBe(2)
   })
 
+  it('without a command it shows help, and a second `run` beside the first ends and leaves the first as it was', async () => {
+    expect(await box.supervisor()).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Usage: supervisor COMMAND') })
+    expect((await box.supervisor('run')).exitCode).not.toBe(0)
+    expect(await box.supervisor('status', '--json')).toMatchObject({ exitCode: 0 })
+    expect(await box.supervisor('health')).toMatchObject({ exitCode: 0 })
+  })
+
   it('refuses to talk to a user other than its own and root', async () => {
     const { exitCode, stderr } = await docker('exec', '--user', 'mathesar', box.id, 'supervisor', 'status')
     expect(exitCode).toBe(3)

@@ -31,7 +31,7 @@ describeContainer('SIGTERM before the supervisor can listen', () => {
 
   it('is not lost while the shim runs', async () => {
     // A blocked signal stays pending through exec: so it is there from the first moment.
-    const stopFirst = 'syscall(14, 0, my $set = pack("Q", 1 << 14), 0, 8); kill TERM => $$; exec "supervisor"'
+    const stopFirst = 'syscall(14, 0, my $set = pack("Q", 1 << 14), 0, 8); kill TERM => $$; exec "supervisor", "run"'
     const box = await start({ run: ['--entrypoint', 'perl'], args: ['-e', process.arch === 'arm64' ? stopFirst.replace('14', '135') : stopFirst] })
     const began = Date.now()
     expect(await box.ended(), await box.logs()).toBe(0)
@@ -44,7 +44,7 @@ describeContainer('SIGTERM before the supervisor can listen', () => {
     ['the shim hands over', "'^SigBlk:.*0004002$|^SigCgt:.*[4-7c-f]...$'"],
     ['Node starts', "'^SigCgt:.*[4-7c-f]...$'"],
   ])('is not lost while %s', async (_, phase) => {
-    const stopEarly = `(until grep -Eq ${phase} /proc/1/status; do :; done; kill -TERM 1) & exec supervisor`
+    const stopEarly = `(until grep -Eq ${phase} /proc/1/status; do :; done; kill -TERM 1) & exec supervisor run`
     const box = await start({ run: ['--entrypoint', 'sh'], args: ['-c', stopEarly] })
     const began = Date.now()
     expect(await box.ended(), await box.logs()).toBe(0)

@@ -211,6 +211,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
 
     expect(await daemon.run(['config', 'edit'], `${before}GUNICORN_TIMEOUT=88\n`)).toMatchObject({ code: 0 })
     expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('88')
+    expect(await daemon.run(['config', 'edit'], ''), 'docker exec without -i').toMatchObject({ code: 2 })
     expect(await daemon.run(['config', 'edit'], `${before}GUNICORN_TIMEOUT='88\n`)).toMatchObject({ code: 23 })
     expect(await run('set', 'STOP_GRACE_PERIOD=20')).toMatchObject({ code: 0 })
     expect(await run('set', 'LOG_FORMAT=json')).toMatchObject({ code: 0, text: expect.stringContaining('takes effect at the next start of the container') })

@@ -27,6 +27,7 @@ export const anyValueOf = (name: SettingName): fc.Arbitrary<string> => {
     case 'choice': return fc.constantFrom(...choices)
     case 'list': return fc.array(host, { minLength: 1, maxLength: 3 }).map((hosts) => hosts.join(','))
     case 'url': return fc.constantFrom('http://a.org', 'https://b.org:8443/x')
+    case 'ipv4': return fc.ipV4()
     case 'json': return fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 2 }).map((value) => JSON.stringify(value))
     case 'text': return text
   }

@@ -73,6 +73,7 @@ describe('a value', () => {
     ['PUBLIC_URL', 'mathesar.example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'ftp://example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'https://', 'is no http or https address'],
+    ...['localhost', '::1', '0', '127.1', '1.2.3.256', '1.2.3.', '1.2.3.4.5', ' 1.2.3.4', '01.2.3.4'].map((address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IPv4 address']),
     ['POSTGRES_DB', 'a\0b', 'holds a zero byte'],
   ])('%s=%j is refused: %s', (name, text, why) => {
     expect(whyInvalid(name, text)).toContain(why)
@@ -86,7 +87,7 @@ describe('a value', () => {
     ['DEBUG', 'true'], ['DEBUG', 'True'], ['DEBUG', 't'], ['DEBUG', 'f'],
     ['LOG_FORMAT', 'json'], ['POSTGRES_SSLMODE', 'verify-full'],
     ['ALLOWED_HOSTS', '*'], ['ALLOWED_HOSTS', 'a.org, b.org'],
-    ['PUBLIC_URL', 'https://mathesar.example.org/'], ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
+    ['PUBLIC_URL', 'https://mathesar.example.org/'], ['BIND_ADDRESS', '0.0.0.0'], ['BIND_ADDRESS', '192.168.1.255'], ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
   ])('%s=%j is accepted', (name, text) => {
     expect(whyInvalid(name, text)).toBeUndefined()
   })

@@ -36,6 +36,9 @@ export type Configuring = {
   readonly close: () => Promise<void>
 }
 
+/** A boot takes less. It need not wait for the watcher's library. */
+const lateMs = 10_000
+
 /** Joins the transactions of `daemon/changes.ts` with the watcher, the store and the services. */
 export const configure = ({ setup, env, context, supervisor, log }: Deps): Configuring => {
   const { paths, store, configuration: boot, rejected } = setup
@@ -78,6 +81,22 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
   })
   const propose = (proposal: Parameters<typeof changes.propose>[0]): void => void changes.propose(proposal).catch(() => {}) // It has logged why.
 
+  const startWatching = (): void => {
+    if (watch || supervisor.isStopping) return
+    watch = watchFiles({
+      folder: inVolume(paths).config, names: configFiles,
+      onChange: (seen) => {
+        for (const [name, why] of Object.entries(seen.stale)) if (stale[name] !== why) log.say('warn', `${name} can no longer change here: ${why}`)
+        stale = seen.stale
+        propose({ from: 'file' })
+      },
+      onTrouble: (why) => log.say('info', why),
+    })
+    propose({ from: 'file' })
+  }
+  /** A boot that does not get ready may be mended by an edit. */
+  const early = setTimeout(() => void supervisor.change.possible.then(startWatching), lateMs).unref()
+
   return {
     url: () => running.settings.PUBLIC_URL.value ?? `http://localhost:${running.settings.PORT.value}`,
     database: () => running.database,
@@ -91,23 +110,12 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
       ...hosts.problems(),
     ],
     see: hosts.see,
-    settle: () => {
-      for (const warning of boot.warnings) log.say('warn', warning)
-      void changes.settle().then(() => {
-        watch = watchFiles({
-          folder: inVolume(paths).config, names: configFiles,
-          onChange: (seen) => {
-            for (const [name, why] of Object.entries(seen.stale)) if (stale[name] !== why) log.say('warn', `${name} can no longer change here: ${why}`)
-            stale = seen.stale
-            propose({ from: 'file' })
-          },
-          onTrouble: (why) => log.say('info', why),
-        })
-        propose({ from: 'file' })
-      })
-    },
+    settle: () => void changes.settle().then(startWatching),
     reload: () => propose({ from: 'signal', reload: true }),
     routes: { changes, store, inForce: () => running.settings },
-    close: async () => await watch?.close(),
+    close: async () => {
+      clearTimeout(early)
+      await watch?.close()
+    },
   }
 }

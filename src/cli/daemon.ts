@@ -1,5 +1,6 @@
 import { closeSync, existsSync, openSync, readlinkSync } from 'node:fs'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
+import { environmentWarnings } from '../core/configuration.ts'
 import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
 import { dependenciesOf } from '../core/graph.ts'
@@ -83,6 +84,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     return error?.exitCode ?? 0
   }
 
+  for (const warning of read.setup?.configuration.warnings ?? environmentWarnings(env)) log.say('warn', warning)
   if (read.error) return await leave(read.error)
   const { setup } = read
   for (const secret of secretsOf(setup.configuration)) log.addSecret(secret)

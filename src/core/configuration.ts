@@ -90,6 +90,9 @@ const checkEntries = (text: string): { readonly values: Partial<Record<SettingNa
 
 export const faultInWords = ({ file, line, why }: Fault): string => `${file}${line === null ? '' : `, line ${line}`}: ${why}`
 
+/** Variables whose names look like a misspelt setting. */
+export const environmentWarnings = (environment: Environment): readonly string[] => warningsFor(Object.keys(environment).filter((name) => environment[name]), settingNames)
+
 /** Reads, checks and merges. Throws an error that names each bad line; nothing of the files is used then. */
 export const readConfiguration = (files: ConfigFiles, { environment, readFile, parseYaml }: Reading): Configuration => {
   const { values, faults: entryFaults, warnings } = checkEntries(files['mathesar.env'] ?? '')
@@ -97,10 +100,9 @@ export const readConfiguration = (files: ConfigFiles, { environment, readFile, p
   const { yaml, faults: yamlFaults } = checkYaml(files, parseYaml)
   const faults = [...sizeFaults(files), ...entryFaults, ...yamlFaults]
   if (faults.length > 0) throw new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${faults.map(faultInWords).join('; ')}`)
-  const given = Object.keys(environment).filter((name) => environment[name])
   return {
     get version() { return versionOf(files) }, files, settings, database: databaseOf(settings), yaml,
-    warnings: [...warningsFor(given, settingNames), ...warnings],
+    warnings: [...environmentWarnings(environment), ...warnings],
   }
 }
 

@@ -45,7 +45,7 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
   /** Also of the boot before this one, which went back to the good files and started again. */
   let problem: Problem | undefined = last?.from === 'boot' && last.result !== 'applied' ? { unit: 'config', code: null, message: last.why ?? `the boot failed with version ${last.version}`, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}.` } : undefined
   /** Files in the folder that were refused and could not be put aside (a read-only mount): they are not tried again. */
-  let ignored: string | undefined
+  let ignored = rejected && versionOf(rejected.files)
   let working = false
   /** Resolves when nothing waits any more. */
   let rested = Promise.resolve()

@@ -29,7 +29,9 @@ describeContainer('a refusal with nothing at stake', () => {
   })
 
   it('is exit code 22 for the lean image without a database', async () => {
-    expect(await refused({ image: leanImage }, 22, 'DATABASE_NOT_CONFIGURED')).toContain('DATABASE_URL')
+    const logs = await refused({ image: leanImage, env: { DATABSE_URL: 'postgres://db/m' } }, 22, 'DATABASE_NOT_CONFIGURED')
+    expect(logs).toContain('DATABASE_URL')
+    expect(logs).toContain('unknown setting DATABSE_URL: did you mean DATABASE_URL?')
   })
 
   it('is exit code 31 for a volume that is too small', async () => {

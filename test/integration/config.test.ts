@@ -111,6 +111,19 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     expect(fourth.exit).toEqual({ code: 0, signal: null })
   })
 
+  test('is mended by an edit while a boot does not get ready with it', async () => {
+    const first = await start()
+    await first.end()
+    const good = readFileSync(file(), 'utf8')
+    writeConfig(`${good}GUNICORN_CMD_ARGS=--limit-request-line 5\n`) // It lives, and answers 400 to all but the shortest requests.
+    const second = await launch()
+    await until('Mathesar to answer with an error', () => second.status().problems.length > 0 || second.status().units.some(({ name, detail }) => name === 'mathesar' && detail?.includes('answers 400')))
+    writeConfig(`${good}ALLOWED_HOSTS=127.0.0.1,mended.example\n`)
+    await second.ready()
+    expect(await second.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,mended.example')
+    expect((await history(second)).find(({ from }) => from === 'file')).toMatchObject({ result: 'applied', changes: [{ name: 'ALLOWED_HOSTS' }, { name: 'GUNICORN_CMD_ARGS' }] })
+  })
+
   test('takes what the environment gives, keeps it, and refuses to change what is pinned', async () => {
     const first = await start({ ALLOWED_HOSTS: '127.0.0.1,from-env.example', GUNICORN_TIMEOUT: '77', ALOWED_HOSTS: 'x', POSTGRES_HOSTNAME: 'x', MATHESAR_NONSENSE: '1' })
     for (const warning of ['unknown setting ALOWED_HOSTS: did you mean ALLOWED_HOSTS?', 'unknown setting POSTGRES_HOSTNAME: did you mean POSTGRES_HOST?', 'unknown setting MATHESAR_NONSENSE: nothing reads it']) {

@@ -1,7 +1,7 @@
 import { SupervisorError } from '../errors.ts'
 import { parseConfig } from './config-file.ts'
 import { warningsFor } from './near-names.ts'
-import { type Database, databaseOf, type Environment, isSetting, readSettings, settingNames, settingOf, settingsTable, type SettingName, type Values, whyInvalid } from './settings.ts'
+import { type Database, databaseOf, type Environment, isSetting, readSettings, settingNames, settingOf, type SettingName, type Values, whyInvalid } from './settings.ts'
 
 /** The files of the config folder that the supervisor knows, watches and hands on. */
 export const configFiles = ['mathesar.env', 'sso.yml', 'file_storage.yml'] as const
@@ -134,4 +134,3 @@ export const describeSetting = (name: SettingName, settings: Values, inForce: Va
   }
 }
 export type DescribedSetting = ReturnType<typeof describeSetting>
-export const allSettings = Object.keys(settingsTable) as readonly SettingName[]

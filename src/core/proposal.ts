@@ -30,8 +30,8 @@ export const templateText = (): string => renderConfig(settingNames.map((name) =
 export const isPinned = (name: SettingName, { settings }: Configuration): boolean => settings[name].source === 'environment' || settingOf(name).only === 'environment'
 
 const refusePinned = (name: SettingName): never => {
-  const secretPlace = settingOf(name).only === 'environment' ? 'it is taken from the environment only' : 'the container was started with it in its environment, which wins'
-  throw new SupervisorError('SETTING_PINNED', `cannot change ${name}: ${secretPlace}`)
+  const why = settingOf(name).only === 'environment' ? 'it is taken from the environment only' : 'the container was started with it in its environment, which wins'
+  throw new SupervisorError('SETTING_PINNED', `cannot change ${name}: ${why}`)
 }
 
 const edited = (set: Readonly<Record<string, string | null>>, current: Configuration): string => {

@@ -42,8 +42,9 @@ const canMerge = ({ set, base, dryRun }: Proposal): boolean => set !== undefined
 export const createChanges = ({ boot, rejected, environment, look, read, check, apply, isStopping, store, now, log }: Deps) => {
   let current = boot
   const last = store.readHistory().at(-1)
-  /** Also of the boot before this one, which went back to the good files and started again. */
-  let problem: Problem | undefined = last?.from === 'boot' && last.result !== 'applied' ? { unit: 'config', code: null, message: last.why ?? `the boot failed with version ${last.version}`, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}.` } : undefined
+  /** The boot before this one: then this one has the good files. */
+  const wentBack = last?.from === 'boot' && last.result !== 'applied'
+  let problem: Problem | undefined = wentBack ? { unit: 'config', code: null, message: last.why ?? `the boot failed with version ${last.version}`, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}.` } : undefined
   /** Files in the folder that were refused and could not be put aside (a read-only mount): they are not tried again. */
   let ignored = rejected && versionOf(rejected.files)
   let working = false
@@ -174,7 +175,8 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
       current = next
       store.protect()
     } catch { /* A folder that cannot be written: the environment alone serves. */ }
-    if (before?.version === current.version) return
+    // What was refused at boot has been told then: an entry after it keeps the next start from telling it again.
+    if (before?.version === current.version && !wentBack && !rejected) return
     const changes = before === undefined ? [] : await check(before.files).then((good) => changesBetween(good, current), () => [])
     store.keep(current.version, current.files)
     note('boot', current.version, 'applied', changes, null)

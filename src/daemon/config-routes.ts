@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { allSettings, configFiles, type ConfigFiles, describeSetting } from '../core/configuration.ts'
+import { configFiles, type ConfigFiles, describeSetting } from '../core/configuration.ts'
 import { type Origin, previousGood } from '../core/history.ts'
 import type { Proposal } from '../core/proposal.ts'
-import type { Values } from '../core/settings.ts'
+import { settingNames, type Values } from '../core/settings.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Changes } from './changes.ts'
 import type { Store } from './store.ts'
@@ -91,7 +91,7 @@ export const answerConfig = async (route: string, request: IncomingMessage, resp
       const { version, settings, files, warnings } = changes.current
       json({
         version, changing: changes.changing, problem: changes.problem ?? null, warnings,
-        settings: allSettings.map((name) => describeSetting(name, settings, deps.inForce())),
+        settings: settingNames.map((name) => describeSetting(name, settings, deps.inForce())),
         files: configFiles.filter((name) => files[name] !== undefined),
       })
       return true

@@ -349,6 +349,9 @@ describe('after a boot', () => {
   test('the fault of the boot before it is shown, until a change is good', async () => {
     const at = stage({ history: [{ at: '', from: 'boot', version: 'abc', result: 'rolled back', changes: [], why: 'mathesar died' }] })
     expect(at.changes.problem).toMatchObject({ unit: 'config', message: 'mathesar died' })
+    await at.changes.settle()
+    expect(at.changes.problem, 'this start').toBeDefined()
+    expect(stage({ history: at.history }).changes.problem, 'the next start').toBeUndefined()
     await outcome(at.set({ DEBUG: 'true' }))
     expect(at.changes.problem).toBeUndefined()
   })

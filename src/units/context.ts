@@ -65,7 +65,7 @@ export type Context = {
   /** The environment that the container was started with. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Filled by the tasks, read by what needs them. */
-  readonly made: { secretKey?: string; postgresPassword?: string; freshCluster?: boolean; ownsCluster?: boolean; ephemeral?: boolean; listener?: number }
+  readonly made: { secretKey?: string; keepSecretKey?: () => void; postgresPassword?: string; freshCluster?: boolean; ownsCluster?: boolean; ephemeral?: boolean; listener?: number }
   readonly log: (level: LogEvent['level'], message: string) => void
   readonly addSecret: (secret: string | undefined) => void
   readonly detail: (unit: string, text: string | null) => void

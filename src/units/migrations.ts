@@ -3,7 +3,7 @@ import type { TaskUnit } from '../core/unit.ts'
 import { compareMigrations, type Migration } from '../core/migrations.ts'
 import { inWords } from '../core/outcome.ts'
 import { SupervisorError } from '../errors.ts'
-import { connectionOf, type Context } from './context.ts'
+import { connectionOf, type Context, inVolume } from './context.ts'
 import { appEnvironment } from './mathesar.ts'
 
 /** An arbitrary number that all supervisors share: "math" in ASCII. */
@@ -28,6 +28,20 @@ const migrate = async (context: Context, signal: AbortSignal): Promise<void> => 
   if (outcome.code !== 0) throw new SupervisorError('MIGRATIONS_FAILED', `cannot migrate the internal database: Django ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
 }
 
+/** A key that was made in this boot is kept only with a database that holds nothing yet: no other one could read what is stored there. */
+const keepNewKey = async ({ database, paths, made }: Context, client: Client): Promise<boolean> => {
+  const { keepSecretKey } = made
+  if (database.kind !== 'external' || keepSecretKey === undefined) return false
+  if ((await applied(client)).length > 0) {
+    throw new SupervisorError('SECRETS_MISSING', `cannot find ${inVolume(paths).secrets}/secret_key, but the database (${database.host}, ${database.name}) is that of an earlier installation, which encrypted stored passwords with its key`, {
+      hint: 'Give the key of that installation with `-e SECRET_KEY=…`, or start on the volume that has it. With another SECRET_KEY all works but those passwords.',
+    })
+  }
+  keepSecretKey()
+  delete made.keepSecretKey
+  return true
+}
+
 /** Brings the internal database to this Mathesar, only when it is not there yet, and one container at a time. */
 export const migrations: TaskUnit<Context> = {
   name: 'migrations',
@@ -39,6 +53,7 @@ export const migrations: TaskUnit<Context> = {
     const list = files.readIfThere(`${paths.share}/migrations.json`)
     const image = list === undefined ? undefined : (JSON.parse(list) as Migration[])
     await withClient(connectionOf(context), async (client) => {
+      const isKeyNew = await keepNewKey(context, client)
       const pending = async (): Promise<boolean> => {
         if (image === undefined) return true
         const { missing, ahead } = compareMigrations(image, await applied(client))
@@ -55,6 +70,7 @@ export const migrations: TaskUnit<Context> = {
       }
       detail('migrations', null)
       if (await pending()) await migrate(context, signal)
+      else if (isKeyNew) log('warn', 'another container migrated the database meanwhile, with a key of its own: give both the same SECRET_KEY, else neither can read the passwords that the other stores')
     })
   },
 }

@@ -13,7 +13,7 @@ export const secrets: TaskUnit<Context> = {
     const hasData = files.isThere(`${cluster}/PG_VERSION`)
     const given = settings.SECRET_KEY.value
 
-    const keep = (name: string, value: string | undefined, mayMake: boolean): string => {
+    const keep = (name: string, value: string | undefined, mayMake: boolean, later = false): string => {
       if (made.ephemeral) return value! // Given, else the volume would have to be writable.
       const path = `${folder}/${name}`
       const kept = files.readIfThere(path)?.trim() || undefined
@@ -23,11 +23,14 @@ export const secrets: TaskUnit<Context> = {
       }
       if (value === undefined && !mayMake) throw new SupervisorError('SECRETS_MISSING', `cannot find ${path}, but the volume holds data that was encrypted with it`)
       const fresh = value ?? randomText(50)
-      files.writeWhole(path, fresh, 0o600)
+      const write = (): void => void files.writeWhole(path, fresh, 0o600)
+      if (later && value === undefined) made.keepSecretKey = write
+      else write()
       return fresh
     }
 
-    made.secretKey = keep('secret_key', given, !hasData)
+    // Whether an external database holds what another key encrypted is known once it answers: `migrations` keeps a new key.
+    made.secretKey = keep('secret_key', given, !hasData, database.kind === 'external')
     addSecret(made.secretKey)
     if (database.kind === 'embedded') {
       // Root can always reach the superuser through the socket and set a new one; a single user cannot.

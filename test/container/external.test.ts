@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { cleanUp, describeContainer, image, leanImage, makeAdmin, start, until, type Box } from '../helpers/docker.ts'
+import { cleanUp, describeContainer, image, leanImage, logIn, makeAdmin, newVolume, onVolume, start, until, type Box } from '../helpers/docker.ts'
 import { freePort } from '../helpers/port.ts'
 
 const owner = 'owner'
@@ -51,13 +51,52 @@ describeContainer('an external database', () => {
   })
 
   it('is migrated exactly once by two containers that start together, and both get ready', async () => {
-    const env = await newDatabase()
+    const env: Record<string, string> = { ...await newDatabase(), SECRET_KEY: 'common-0123456789-0123456789-0123456789-0123456789' }
     const boxes = await Promise.all([start({ image: leanImage, env }), start({ image: leanImage, env })])
     await Promise.all(boxes.map((box) => box.ready()))
     const logs = (await Promise.all(boxes.map((box) => box.logs()))).join('\n')
     expect(logs.match(/running migrations/g)).toHaveLength(1)
     expect((await sql(env.POSTGRES_DB!, 'select count(*) - count(distinct (app, name)) from django_migrations')).stdout).toBe('0')
     for (const box of boxes) expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it('that two containers found empty serves both, and the one that waited says that each has a key of its own', async () => {
+    const env = await newDatabase()
+    const held = sql(env.POSTGRES_DB!, 'select pg_advisory_lock(1835103336), pg_sleep(60)') // That of the migrations.
+    const boxes = await Promise.all([start({ image: leanImage, env }), start({ image: leanImage, env })])
+    for (const box of boxes) await until('it waits', async () => (await box.logs()).includes('another container runs the migrations'))
+    await sql(env.POSTGRES_DB!, "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted")
+    await held
+    await Promise.all(boxes.map((box) => box.ready()))
+    expect((await Promise.all(boxes.map((box) => box.logs()))).filter((log) => log.includes('give both the same SECRET_KEY'))).toHaveLength(1)
+  })
+
+  it('of an earlier installation is exit code 35 for a new volume, is not changed, and works with its key', async () => {
+    const env = await newDatabase()
+    const first = await start({ image: leanImage, env })
+    await first.ready()
+    await makeAdmin(first)
+    const { stdout: key } = await first.exec('cat', '/var/lib/mathesar/secrets/secret_key')
+    await first.remove()
+    const rows = async (): Promise<string> => (await sql(env.POSTGRES_DB!, 'select id, app, name from django_migrations order by id; select username from mathesar_user')).stdout
+    const before = await rows()
+    const volume = await newVolume()
+    // Twice: what a refused boot leaves must not count as a key.
+    const refused = await start({ image: leanImage, env, volume })
+    for (const again of [false, true]) {
+      if (again) await refused.startAgain()
+      expect(await refused.ended()).toBe(35)
+      expect(await refused.logs()).toMatch(new RegExp(`exit code 35 \\(SECRETS_MISSING\\): cannot find .*secret_key.*\\b${env.POSTGRES_DB}\\b.*\\n.*-e SECRET_KEY=`))
+    }
+    expect(await onVolume(volume, 'ls -A secrets')).toBe('')
+    expect(await rows()).toBe(before)
+    for (const given of [{ SECRET_KEY: key }, undefined]) {
+      const box = await start({ image: leanImage, env: { ...env, ...given }, volume })
+      await box.ready()
+      await logIn(box)
+      expect(await onVolume(volume, 'cat secrets/secret_key')).toBe(key)
+      await box.remove()
+    }
   })
 
   it('that nobody listens for is waited for, then exit code 50', async () => {

@@ -75,7 +75,9 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   const startedAt = Date.now() - Math.round(process.uptime() * 1000)
   const kernel = openKernel()
   const sink = createSink(kernel)
-  const read = await readSetup(env).then((setup) => ({ setup, error: undefined }), (thrown) => ({ setup: undefined, error: toSupervisorError(thrown) }))
+  let isLocked = false
+  const lock: Context['lock'] = (path) => (isLocked ||= kernel.tryLock(openSync(path, 'w', 0o600))) // Once taken it is ours until the end.
+  const read = await readSetup(env, lock).then((setup) => ({ setup, error: undefined }), (thrown) => ({ setup: undefined, error: toSupervisorError(thrown) }))
   const [format, least] = (['LOG_FORMAT', 'LOG_LEVEL'] as const).map((name) => read.setup?.settings[name].value ?? env[name])
   const log = createLog(sink, format === 'json' ? 'json' : 'text', levels.find((level) => level === least) ?? 'info')
   const leave = async (error: SupervisorError | undefined): Promise<number> => {
@@ -103,7 +105,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     detail: (unit, text) => supervisor.detail(unit, text),
     files,
     give,
-    lock: (path) => kernel.tryLock(openSync(path, 'w', 0o600)),
+    lock,
     listenTcp: (address, port) => kernel.listenTcp(address, port, 2048, closeSync),
     randomText: (length) => {
       const { randomInt } = process.getBuiltinModule('node:crypto')

@@ -44,15 +44,18 @@ export type Setup = Pick<Context, 'paths' | 'settings' | 'database' | 'configFil
   readonly isUnproven: () => boolean
 }
 
-/** What this container is to be: its config files and environment, checked, and nothing done yet. A bad file gives way to the last good one. */
-export const readSetup = async (env: Readonly<Record<string, string | undefined>>): Promise<Setup> => {
+/**
+ * What this container is to be: its config files and environment, checked, and nothing done yet. A bad file gives way to the last good one.
+ * Only with the `lock` of the volume is a write completed that an earlier supervisor was cut off from.
+ */
+export const readSetup = async (env: Readonly<Record<string, string | undefined>>, lock?: Context['lock']): Promise<Setup> => {
   const paths = readPaths(env)
   const identities = readIdentities()
   const check = createCheck(env, paths)
-  const { config: folder, history } = inVolume(paths)
+  const { config: folder, history, lock: lockFile } = inVolume(paths)
   const mayWrite = isTrue(env.UI_MAY_EDIT_CONFIG) ? identities.mathesar : undefined
   const store = createStore({ files, folder, history, own: (path) => give(path, mayWrite ? { ...identities.supervisor, gid: mayWrite.gid } : undefined, mayWrite ? 0o660 : 0o600) })
-  store.finish()
+  if (lock) store.finish(() => lock(lockFile))
   const content = readContent(paths)
   let rejected: Rejected | undefined
   const configuration = await check(content).catch(async (thrown) => {

@@ -63,8 +63,19 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
   const write = (wanted: ConfigFiles): void => {
     const differing = configFiles.map((name) => [name, files.readIfThere(`${folder}/${name}`)] as const).filter(([name, before]) => before !== wanted[name])
     if (differing.length > 1) whereWritable(() => files.writeWhole(intent, JSON.stringify(configFiles.map((name) => wanted[name] ?? null)), 0o600))
-    for (const [name, before] of differing) writeFile(name, wanted[name], before)
-    if (differing.length > 1) whereWritable(() => files.remove(intent))
+    try {
+      for (const [name, before] of differing) writeFile(name, wanted[name], before)
+    } catch (error) {
+      // All of them or none: what was written goes back, but not over an edit that came since.
+      for (const [name, before] of differing) {
+        try {
+          if (files.readIfThere(`${folder}/${name}`) === wanted[name]) writeFile(name, before, wanted[name])
+        } catch { /* The others still go back. */ }
+      }
+      throw error
+    } finally {
+      if (differing.length > 1) whereWritable(() => files.remove(intent))
+    }
   }
 
   return {
@@ -72,13 +83,16 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     protect: (): void => own(`${folder}/mathesar.env`),
     rejectedName: `mathesar.env${suffix}`,
     readHistory, revision, write,
-    /** Completes what an earlier supervisor was cut off from; nothing on any usual day. */
-    finish: (): void => whereWritable(() => {
+    /** Completes what an earlier supervisor was cut off from, unless another one has the volume; nothing on any usual day. */
+    finish: (lock: () => boolean): void => whereWritable(() => {
       const text = files.readIfThere(intent)
-      if (text === undefined) return
-      const wanted = JSON.parse(text) as readonly (string | null)[]
-      write(Object.fromEntries(configFiles.map((name, index) => [name, wanted[index] ?? undefined])) as ConfigFiles)
-      files.remove(intent)
+      if (text === undefined || !lock()) return
+      try {
+        const wanted = JSON.parse(text) as readonly (string | null)[]
+        write(Object.fromEntries(configFiles.map((name, index) => [name, wanted[index] ?? undefined])) as ConfigFiles)
+      } finally {
+        files.remove(intent) // Also when it cannot be completed: it must not undo later changes at each boot.
+      }
     }),
     /** Says before anything is done that mathesar.env cannot be written: on a read-only mount it is edited elsewhere. */
     requireWritable: (): void => {

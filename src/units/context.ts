@@ -31,6 +31,8 @@ export const inVolume = (paths: Paths) => ({
   history: `${paths.data}/history`,
   media: `${paths.data}/media`,
   temporary: `${paths.data}/tmp`,
+  /** Who holds it has the volume for itself. */
+  lock: `${paths.data}/.lock`,
 })
 
 export const inRun = (paths: Paths) => ({

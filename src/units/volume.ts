@@ -29,7 +29,7 @@ export const volume: TaskUnit<Context> = {
 
     const prepareVolume = (): void => {
       files.makeFolder(paths.data, 0o755)
-      if (!lock(`${paths.data}/.lock`)) throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
+      if (!lock(data.lock)) throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
       if (postgres) give(paths.data, undefined, 0o755)
       for (const folder of [data.secrets, data.config, data.history, data.media, data.temporary]) files.makeFolder(folder, 0o700)
       give(data.secrets, undefined, 0o700)

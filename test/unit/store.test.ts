@@ -21,20 +21,79 @@ describe('the store', () => {
   const open = (used: Parameters<typeof createStore>[0]['files'] = files) => createStore({ files: used, folder: folder(), history: join(home, 'history'), own: () => {} })
   const onDisk = (): ConfigFiles => Object.fromEntries(Object.keys(before).map((name) => [name, files.readIfThere(join(folder(), name))])) as ConfigFiles
 
-  test('writes several files as one: what was cut off is finished by the next start', () => {
-    // Cut off before each of the steps in turn.
-    for (let steps = 1; steps <= 4; steps++) {
-      open().write(before)
-      let left = steps
-      const dies = <Args extends unknown[], Result>(act: (...args: Args) => Result) => (...args: Args): Result => {
-        if (left-- === 0) throw new Error('killed')
-        return act(...args)
-      }
-      expect(() => open({ ...files, writeWhole: dies(files.writeWhole), remove: dies(files.remove) }).write(after)).toThrow('killed')
-      open().finish()
-      expect(onDisk(), `after ${steps} steps`).toEqual(after)
-      expect(readdirSync(join(home, 'history'))).toEqual([])
+  const intent = (): string => join(home, 'history/intent.json')
+  const names = ['mathesar.env', 'sso.yml', 'file_storage.yml'] as const
+  /** What a supervisor leaves that is killed when it has written so many of the files. */
+  const cutOff = (written: number): void => {
+    open().write(before)
+    writeFileSync(intent(), JSON.stringify(names.map((name) => after[name] ?? null)))
+    for (const name of names.slice(0, written)) {
+      if (after[name] === undefined) rmSync(join(folder(), name))
+      else writeFileSync(join(folder(), name), after[name])
     }
+  }
+
+  test.each([0, 1, 2, 3])('writes several files as one: what was cut off after %d of them is finished by the next start', (written) => {
+    cutOff(written)
+    open().finish(() => true)
+    expect(onDisk()).toEqual(after)
+    expect(readdirSync(join(home, 'history'))).toEqual([])
+  })
+
+  test('leaves what was cut off alone while another supervisor has the volume', () => {
+    cutOff(1)
+    open().finish(() => false)
+    expect(onDisk()).toEqual({ ...before, 'mathesar.env': after['mathesar.env'] })
+    expect(readdirSync(join(home, 'history'))).toEqual(['intent.json'])
+  })
+
+  test.each([0, 1, 2, 3])('writes all of several files or none: when step %d fails, what was written goes back', (step) => {
+    open().write(before)
+    let left = step
+    const fails = <Args extends unknown[], Result>(act: (...args: Args) => Result) => (...args: Args): Result => {
+      if (left-- === 0) throw new Error('failed')
+      return act(...args)
+    }
+    expect(() => open({ ...files, writeWhole: fails(files.writeWhole), remove: fails(files.remove) }).write(after)).toThrow('failed')
+    expect(onDisk()).toEqual(before)
+    expect(readdirSync(join(home, 'history'))).toEqual([])
+  })
+
+  /** A file that is mounted for itself, read-only. */
+  const withMount = (name: string): typeof files => {
+    const refuse = <Args extends unknown[], Result>(code: string, act: (path: string, ...args: Args) => Result) => (path: string, ...args: Args): Result => {
+      if (path === join(folder(), name)) throw Object.assign(new Error(code), { code })
+      return act(path, ...args)
+    }
+    return { ...files, writeWhole: refuse('EBUSY', files.writeWhole), writeInPlace: refuse('EROFS', files.writeInPlace), remove: refuse('EBUSY', files.remove) }
+  }
+
+  test.each(names)('that cannot write %s writes none of them, and the next start does not try again', (name) => {
+    open().write(before)
+    expect(() => open(withMount(name)).write(after)).toThrow(/EROFS|EBUSY/)
+    expect(onDisk()).toEqual(before)
+    expect(readdirSync(join(home, 'history'))).toEqual([])
+  })
+
+  test.each(names)('that cannot finish what was cut off, for %s, leaves it at that: later changes stay', (name) => {
+    cutOff(0)
+    try {
+      open(withMount(name)).finish(() => true)
+    } catch { /* The boot says it, once. */ }
+    expect(onDisk()).toEqual(before)
+    open().write({ ...before, 'mathesar.env': 'DEBUG=later\n' })
+    open(withMount(name)).finish(() => true)
+    expect(onDisk()['mathesar.env']).toBe('DEBUG=later\n')
+  })
+
+  test('does not take back an edit that comes while it goes back', () => {
+    open().write(before)
+    const edits = (path: string): void => {
+      writeFileSync(join(folder(), 'mathesar.env'), 'DEBUG=edited\n')
+      throw new Error(`cannot remove ${path}`)
+    }
+    expect(() => open({ ...files, remove: (path) => (path.endsWith('sso.yml') ? edits(path) : files.remove(path)) }).write(after)).toThrow('cannot remove')
+    expect(onDisk()).toEqual({ ...before, 'mathesar.env': 'DEBUG=edited\n' })
   })
 
   test('does not write over an edit that comes while it writes', () => {
@@ -50,7 +109,7 @@ describe('the store', () => {
 
   test('has nothing to finish on a usual day', () => {
     open().write(before)
-    open().finish()
+    open().finish(() => true)
     expect(onDisk()).toEqual(before)
   })
 

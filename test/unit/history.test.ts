@@ -28,6 +28,21 @@ describe('the history', () => {
     expect(history.map(({ version }) => version)).toEqual(versions.slice(30))
   })
 
+  test('however long, never loses what can be gone back to', () => {
+    const anyEntry = fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.constantFrom('', '!', '!', '!', '?')).map(([version, mark]) => historyOf(version + mark)[0]!)
+    fc.assert(fc.property(fc.array(fc.tuple(anyEntry, fc.integer({ min: 1, max: 90 })), { maxLength: 12 }), (blocks) => {
+      const all = blocks.flatMap(([one, times]) => Array.from({ length: times }, () => ({ ...one })))
+      const history = all.reduce<readonly HistoryEntry[]>(withEntry, [])
+      const last = lastGood(all)
+      expect(history).toHaveLength(Math.min(all.length, historyLimit))
+      expect(history.at(-1)).toBe(all.at(-1))
+      expect(lastGood(history)).toBe(last)
+      if (last !== undefined) expect(previousGood(history, last)).toBe(previousGood(all, last))
+      const places = history.map((one) => all.indexOf(one as never))
+      expect(places).toEqual(places.toSorted((a, b) => a - b))
+    }), runs(200))
+  }, runsTimeoutMs)
+
   test('two rollbacks in a row end where they began', () => {
     const anyEntries = fc.array(fc.tuple(fc.constantFrom('a', 'b', 'c'), fc.constantFrom('', '!', '?')).map((both) => both.join('')), { maxLength: 12 })
     fc.assert(fc.property(anyEntries, (words) => {

@@ -121,6 +121,18 @@ describe('the store', () => {
     expect(statSync(join(folder(), 'mathesar.env.rejected')).mode & 0o777).toBe(0o600)
   })
 
+  test('keeps the versions that can be gone back to, however many are refused after them', () => {
+    const store = open()
+    const version = (index: number): string => index.toString(16).padStart(12, '0')
+    for (let index = 0; index < 320; index++) {
+      if (index < 3) store.keep(version(index), before)
+      store.note({ at: '', from: 'file', version: version(index), result: index < 3 ? 'applied' : 'rejected', changes: [], why: null })
+    }
+    expect(store.readHistory()).toHaveLength(100)
+    expect(store.lastGood()).toMatchObject({ version: version(2), files: { 'mathesar.env': before['mathesar.env'] } })
+    expect([0, 1, 2].map((index) => store.revision(version(index)) !== undefined)).toEqual([false, true, true])
+  })
+
   test('forgets the versions that the history no longer names', () => {
     const store = open()
     const version = (index: number): string => index.toString(16).padStart(12, '0')

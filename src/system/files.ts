@@ -26,6 +26,9 @@ export const files = {
 
   isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,
 
+  /** The uid that a file belongs to. */
+  ownerOf: (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.uid,
+
   /** Throws when this file, or one that is not there yet in its folder, cannot be written. */
   requireWritable: (path: string): void => accessSync(statSync(path, { throwIfNoEntry: false }) ? path : dirname(path), constants.W_OK),
 

@@ -1,4 +1,4 @@
-import type { TaskUnit } from '../core/unit.ts'
+import type { TaskUnit, User } from '../core/unit.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { type Context, inRun, inVolume } from './context.ts'
 
@@ -27,10 +27,20 @@ export const volume: TaskUnit<Context> = {
       }
     }
 
+    /** A volume that was made with `--user`: Postgres could not read its data as another user, nor that user what root would take. */
+    const refuseOther = (user: User): void => {
+      const owner = files.ownerOf(`${data.cluster}/PG_VERSION`) ?? 0 // Root runs no Postgres: a file system that names it names whoever asks.
+      if ([0, user.uid].includes(owner)) return
+      throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${paths.data} as root: its data belongs to user ${owner}, and Postgres would run as user ${user.uid}`, { hint: `Start with \`--user ${owner}:0\`, as it was made; nothing was changed.` })
+    }
+
     const prepareVolume = (): void => {
       files.makeFolder(paths.data, 0o755)
       if (!lock(data.lock)) throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
-      if (postgres) give(paths.data, undefined, 0o755)
+      if (postgres) {
+        refuseOther(postgres)
+        give(paths.data, undefined, 0o755)
+      }
       for (const folder of [data.secrets, data.config, data.history, data.media, data.temporary]) files.makeFolder(folder, 0o700)
       give(data.secrets, undefined, 0o700)
       give(data.history, undefined, 0o700)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { browse, cleanUpAfterEach, clusterState, describeContainer, docker, newVolume, start } from '../helpers/docker.ts'
+import { browse, checksumOf, cleanUpAfterEach, clusterState, describeContainer, docker, logIn, makeAdmin, newVolume, onVolume, start } from '../helpers/docker.ts'
 
 const strict = ['--user', '12345:0', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
 const socket = '/run/mathesar/postgres'
@@ -27,6 +27,27 @@ describeContainer('any user', () => {
     await box.startAgain()
     await box.ready()
     expect((await box.stop()).exitCode).toBe(0)
+  })
+
+  it('keeps its volume: a start as root is exit code 30, changes nothing there, and the next start as that user works', async () => {
+    const volume = await newVolume()
+    const first = await start({ volume, run: strict })
+    await first.ready()
+    await makeAdmin(first)
+    expect((await first.stop()).exitCode).toBe(0)
+    await first.remove()
+    const look = (): Promise<string> => onVolume(volume, "find . ! -name .lock ! -path './tmp/*' -printf '%p %U:%G %m %T@\\n' | sort")
+    const before = [await look(), await checksumOf(volume)]
+    for (const env of [{}, { LOG_LEVEL: 'debug', EMBEDDED_POSTGRES_WORK_MEM: '5' }]) {
+      const root = await start({ volume, env })
+      expect(await root.ended()).toBe(30)
+      expect(await root.logs()).toMatch(/exit code 30 \(VOLUME_NOT_WRITABLE\): cannot use .* belongs to user 12345,.*\n.*--user 12345:0/)
+      expect([await look(), await checksumOf(volume)]).toEqual(before)
+    }
+    const again = await start({ volume, run: strict })
+    await again.ready()
+    await logIn(again)
+    expect((await again.stop()).exitCode).toBe(0)
   })
 
   it('does not reach the superuser of Postgres without its password', async () => {

@@ -26,7 +26,7 @@ export const errorTable = {
   DATABASE_REFUSED: { exitCode: 51, hint: 'Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB: the server answered and said no.' },
   DATABASE_AHEAD: { exitCode: 52, hint: 'Start the newer image again, or restore a backup made with this version; nothing was changed.' },
   MIGRATIONS_FAILED: { exitCode: 53, hint: 'The lines above say which migration failed. The data is as it was before that migration.' },
-  PRIVILEGES_INSUFFICIENT: { exitCode: 60, hint: 'Start with `--user 1000:0` (any number but 0), or let root keep SETUID, SETGID and CHOWN.' },
+  PRIVILEGES_INSUFFICIENT: { exitCode: 60, hint: 'Start with `--user 1000:0` (any number but 0), or let root keep CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID.' },
   STOP_NOT_CLEAN: { exitCode: 70, hint: 'Nothing is lost: Postgres recovers at the next start. Give more time: `docker stop -t 30` and `-e STOP_GRACE_PERIOD=30`.' },
 } as const satisfies Record<string, { exitCode: number; hint: string }>
 

@@ -6,7 +6,7 @@ import type { Machine } from '../core/sizing.ts'
 import { createStore, type Store } from '../daemon/store.ts'
 import { type ErrorCode, SupervisorError, toSupervisorError } from '../errors.ts'
 import { files, give } from '../system/files.ts'
-import { mayChangeUser, readMachine, userNamed, userNumbered } from '../system/machine.ts'
+import { lackingCapabilities, readMachine, userNamed, userNumbered } from '../system/machine.ts'
 import { readConfigFiles } from '../system/watch.ts'
 import { type Context, type Identities, inVolume, type Paths } from '../units/context.ts'
 import { readPaths } from './paths.ts'
@@ -15,7 +15,8 @@ const readIdentities = (): Identities => {
   const uid = process.getuid!()
   const supervisor = userNumbered(uid) ?? { name: String(uid), uid, gid: process.getgid!() }
   if (uid !== 0) return { supervisor, postgres: undefined, mathesar: undefined }
-  if (!mayChangeUser()) throw new SupervisorError('PRIVILEGES_INSUFFICIENT', 'cannot start as root without the right to become another user: Postgres refuses to run as root')
+  const lacking = lackingCapabilities()
+  if (lacking.length > 0) throw new SupervisorError('PRIVILEGES_INSUFFICIENT', `cannot start as root without ${lacking.join(', ')}: Postgres and Mathesar run as users of their own`)
   const nobody = userNamed('nobody')
   return { supervisor, postgres: userNamed('postgres') ?? nobody, mathesar: userNamed('mathesar') ?? nobody }
 }

@@ -99,9 +99,9 @@ export const files = {
 /** Gives a file or folder to a user (`undefined`: whom it has) with a mode, unless it is so already. */
 export const give = (path: string, user: { readonly uid: number; readonly gid: number } | undefined, mode: number): void => {
   const { uid, gid, mode: before } = statSync(path)
-  if (user && (uid !== user.uid || gid !== user.gid)) chownSync(path, user.uid, user.gid)
-  // A folder that somebody else owns, such as a tmpfs of the platform, serves as it is.
+  // A folder that somebody else owns, such as a tmpfs of the platform, serves as it is. The mode first: it is the owner's to change.
   if ((before & 0o7777) !== mode && [0, uid].includes(process.getuid!())) chmodSync(path, mode)
+  if (user && (uid !== user.uid || gid !== user.gid)) chownSync(path, user.uid, user.gid)
 }
 
 export type Files = typeof files

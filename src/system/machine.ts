@@ -31,8 +31,11 @@ const passwd = (): User[] =>
 export const userNamed = (name: string): User | undefined => passwd().find((user) => user.name === name)
 export const userNumbered = (uid: number): User | undefined => passwd().find((user) => user.uid === uid)
 
-/** Whether this root may become another user and give files away: CAP_CHOWN, CAP_SETGID and CAP_SETUID are bits 0, 6 and 7. */
-export const mayChangeUser = (): boolean => {
+/** What root needs to run others as their own users, look into their folders and stop them, by the number of its bit. */
+const needed = { CHOWN: 0, DAC_OVERRIDE: 1, KILL: 5, SETGID: 6, SETUID: 7 }
+
+/** Which of them this root lacks. */
+export const lackingCapabilities = (): string[] => {
   const effective = BigInt(`0x${/^CapEff:\s+([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`)
-  return (effective & 0xc1n) === 0xc1n
+  return Object.entries(needed).filter(([, bit]) => (effective >> BigInt(bit) & 1n) === 0n).map(([name]) => name)
 }

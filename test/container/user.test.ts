@@ -78,6 +78,34 @@ describeContainer('root', () => {
   })
 })
 
+describeContainer('root with few capabilities', () => {
+  cleanUpAfterEach()
+  const needed = ['CHOWN', 'DAC_OVERRIDE', 'KILL', 'SETGID', 'SETUID']
+  const only = (capabilities: readonly string[]): string[] => ['--cap-drop', 'ALL', ...capabilities.flatMap((name) => ['--cap-add', name])]
+
+  it.each([
+    ['those that the hint of exit code 60 names', []],
+    ['them on a read-only root without new privileges', ['--read-only', '--security-opt', 'no-new-privileges']],
+  ] as const)('boots, changes settings, stops in order and boots again with %s', async (_, more) => {
+    const box = await start({ run: [...only(needed), ...more], env: { UI_MAY_EDIT_CONFIG: 'true' } })
+    for (const value of ['77', '78']) {
+      await box.ready()
+      expect(await box.supervisor('config', 'set', `GUNICORN_TIMEOUT=${value}`, `EMBEDDED_POSTGRES_MAX_CONNECTIONS=${value}`)).toMatchObject({ exitCode: 0 })
+      expect(await box.supervisor('psql', '-tAc', 'show max_connections')).toMatchObject({ exitCode: 0, stdout: value })
+      expect((await box.supervisor('manage', 'check')).exitCode).toBe(0)
+      expect((await box.stop()).exitCode, await box.logs()).toBe(0)
+      expect(await box.logs()).not.toMatch(/EPERM|EACCES/)
+      await box.startAgain()
+    }
+  })
+
+  it.each(needed)('is exit code 60 without %s, which it names', async (missing) => {
+    const box = await start({ run: only(needed.filter((name) => name !== missing)) })
+    expect(await box.ended()).toBe(60)
+    expect(await box.logs()).toMatch(new RegExp(`exit code 60 \\(PRIVILEGES_INSUFFICIENT\\): cannot start as root without ${missing}:`))
+  })
+})
+
 describeContainer('secrets', () => {
   cleanUpAfterEach()
 

@@ -1,7 +1,7 @@
 // npm start: Mathesar, from nothing, on this machine. In a container where a Docker engine answers, else as processes.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -28,6 +28,9 @@ const container = 'mathesar'
 
 type Options = { readonly port: number; readonly data: string | undefined; readonly mathesar: string | undefined; readonly python: string | undefined; readonly docker: boolean }
 
+/** npm runs this in the project's folder; a path is meant from where npm was typed. */
+const fromHere = (path: string): string => resolve(process.env.INIT_CWD ?? '.', path)
+
 const readOptions = (): Options | undefined => {
   let values
   try {
@@ -39,7 +42,7 @@ const readOptions = (): Options | undefined => {
   const text = values.port ?? process.env.PORT ?? '8000'
   const port = Number(text)
   if (!/^\d{1,5}$/.test(text) || port < 1 || port > 65535) throw new Problem(`cannot use port "${text}": it is not a whole number from 1 to 65535`)
-  const absolute = (path: string | undefined): string | undefined => (path === undefined ? undefined : resolve(process.env.INIT_CWD ?? '.', path))
+  const absolute = (path: string | undefined): string | undefined => (path === undefined ? undefined : fromHere(path))
   return { port, data: absolute(values.data), mathesar: absolute(values.mathesar), python: absolute(values.python), docker: !values['no-docker'] && values.mathesar === undefined }
 }
 
@@ -73,6 +76,14 @@ const runInFront = (program: string, args: readonly string[], env: Readonly<Reco
     child.once('exit', (code, signal) => done(code ?? (signal === 'SIGKILL' ? 137 : 143)))
   })
 
+/** What a `NAME_FILE` names is in the container under the same path. */
+const mountOf = (name: string): readonly string[] => {
+  const path = process.env[name]!
+  // Docker would make a folder in its place.
+  if (!statSync(path, { throwIfNoEntry: false })?.isFile()) throw new Problem(`cannot use ${name}: ${path} is no file`)
+  return ['-v', `${path}:${path}:ro`]
+}
+
 const startInDocker = async ({ port, data }: Options): Promise<number> => {
   const wanted = process.env.MATHESAR_IMAGE ?? /^ARG MATHESAR_IMAGE=(\S+)/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))?.[1] ?? 'mathesar/mathesar'
   const state = ask('docker', ['container', 'inspect', '--format', '{{.State.Status}}', container]).stdout.trim()
@@ -82,6 +93,9 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
     ask('docker', ['rm', container])
   }
   await checkPort(port)
+  const host = lacksBridge()
+  const given = settingNames.filter((name) => name !== 'PORT' && (host || name !== 'BIND_ADDRESS')).flatMap((name) => [name, `${name}_FILE`]).filter((name) => process.env[name])
+  const mounts = given.filter((name) => name.endsWith('_FILE')).flatMap(mountOf)
   let source = wanted
   if (!hasImage(wanted)) {
     say(`pulling ${wanted} …`)
@@ -92,15 +106,13 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
     }
   }
   await buildImage(tag, source)
-  const host = lacksBridge()
-  const given = settingNames.flatMap((name) => [name, `${name}_FILE`]).filter((name) => process.env[name] && name !== 'PORT' && (host || name !== 'BIND_ADDRESS') && !name.endsWith('_FILE'))
   if (data !== undefined) mkdirSync(data, { recursive: true })
   say(`starting the container ${container}; data in ${data ?? 'the Docker volume "mathesar"'}; Ctrl-C stops in order`)
   return await runInFront('docker', [
     'run', '--rm', '--name', container, '-v', `${data ?? 'mathesar'}:/var/lib/mathesar`,
     ...(host ? ['--network', 'host', '-e', `PORT=${port}`] : ['-p', `${port}:8000`]),
-    ...(process.env.PUBLIC_URL ? [] : ['-e', `PUBLIC_URL=http://localhost:${port}`]),
-    ...given.flatMap((name) => ['-e', name]), tag,
+    ...(given.some((name) => name.startsWith('PUBLIC_URL')) ? [] : ['-e', `PUBLIC_URL=http://localhost:${port}`]),
+    ...mounts, ...given.flatMap((name) => ['-e', name]), tag,
   ], process.env, root, ({ pid }) => pid)
 }
 
@@ -166,6 +178,7 @@ const main = async (): Promise<number> => {
     process.stdout.write(`${help}\n`)
     return 0
   }
+  for (const name of settingNames.map((setting) => `${setting}_FILE`)) if (process.env[name]) process.env[name] = fromHere(process.env[name])
   const why = options.docker ? whyNoDocker() : undefined
   if (options.docker && why === undefined) return await startInDocker(options)
   if (why !== undefined) say(`${why}: running on this machine without Docker`)

@@ -131,6 +131,31 @@ describeContainer('the config folder', () => {
     await until('the stale mount to be said', async () => (await box.status()).problems.some(({ message }) => message.includes('mathesar.env can no longer change here')))
   })
 
+  it('with a single file mounted read-only: a rollback that has to change it too changes nothing, now and at later starts', async () => {
+    const volume = await newVolume()
+    const first = await start({ volume })
+    await first.ready()
+    expect((await first.supervisor('config', 'set', 'GUNICORN_TIMEOUT=71')).exitCode).toBe(0)
+    const { version } = (await first.status()).config
+    await first.stop()
+    await first.remove()
+    const path = join(makeFolder(), 'sso.yml')
+    writeFileSync(path, 'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: Example Login\n')
+    const box = await start({ volume, run: ['--volume', `${path}:${dataFolder}/config/sso.yml:ro`] })
+    await box.ready()
+    expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=72')).exitCode).toBe(0)
+    const files = async (): Promise<string> => (await box.sh(`cat ${file} ${dataFolder}/config/sso.yml; ls ${dataFolder}/history | grep intent || true`)).stdout
+    const before = await files()
+    const refused = await box.supervisor('config', 'rollback', version)
+    expect(refused.exitCode, refused.stderr).toBeGreaterThan(0)
+    expect(await files()).toBe(before)
+    expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=73')).exitCode).toBe(0)
+    await box.stop()
+    await box.startAgain()
+    await box.ready()
+    expect(await files()).toBe(before.replace('GUNICORN_TIMEOUT=72', 'GUNICORN_TIMEOUT=73'))
+  })
+
   it('hands on a good sso.yml and file_storage.yml, and keeps the old ones when new ones are bad', async () => {
     const volume = await newVolume()
     const box = await start({ volume })

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 
-type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url' | 'ipv4' | 'json'
+type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url' | 'ipv4' | 'json' | 'path'
 
 /** The least that makes a changed value true. From left to right each includes what Mathesar needs of those before it. */
 export type Action = 'nothing' | 'generation' | 'postgres-reload' | 'postgres-restart' | 'database' | 'container'
@@ -36,7 +36,8 @@ export const settingsTable = {
   POSTGRES_DB: { kind: 'text', change: 'database', does: 'Database of the existing Postgres that Mathesar keeps its own tables in.' },
   POSTGRES_USER: { kind: 'text', change: 'database', does: 'Role on the existing Postgres.' },
   POSTGRES_PASSWORD: { kind: 'text', secret: true, change: 'database', does: 'Password of that role.' },
-  POSTGRES_SSLMODE: { kind: 'choice', choices: ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'], change: 'database', does: 'TLS to the existing Postgres, in the words of libpq.' },
+  POSTGRES_SSLMODE: { kind: 'choice', choices: ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'], change: 'database', does: 'TLS to the existing Postgres, in the words of libpq; `prefer` when not given.' },
+  PGSSLROOTCERT: { kind: 'path', change: 'database', does: 'File with the certificate of the CA that the existing Postgres must have its own from; /etc/ssl/certs/ca-certificates.crt holds the public ones.' },
   DATABASE_URL: { kind: 'text', secret: true, change: 'database', does: 'The same in one: postgres://user:password@host:port/database?sslmode=require.' },
   EMBEDDED_POSTGRES_WORK_MEM: { kind: 'integer', min: 1, max: 65536, change: 'postgres-reload', does: 'MiB that one sort or hash of the embedded Postgres may take; 4 when not given.' },
   EMBEDDED_POSTGRES_LOG_SLOW: { kind: 'integer', min: 0, max: 86400000, change: 'postgres-reload', does: 'Milliseconds from which on the embedded Postgres logs a statement; it logs none when not given.' },
@@ -94,6 +95,7 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
     case 'url': return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
     case 'ipv4': return isIpv4(text) ? undefined : `${shown} is no IPv4 address such as 127.0.0.1`
     case 'json': return isJsonObject(text) ? undefined : `${shown} is no JSON object`
+    case 'path': return text.startsWith('/') ? undefined : `${shown} is no absolute path`
     case 'text': return text.includes('\0') ? `${shown} holds a zero byte` : undefined
   }
 }
@@ -121,7 +123,9 @@ const readEnvironment = (environment: Environment, readFile: (path: string) => s
   return Object.fromEntries(settingNames.flatMap((name) => { const text = read(name); return text === undefined ? [] : [[name, text]] }))
 }
 
-const databaseSettings = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE'] as const
+const databaseSettings = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE', 'PGSSLROOTCERT'] as const
+/** Those that say which database; the others say how to connect to it, also beside a DATABASE_URL. */
+const namesDatabase = (name: SettingName): boolean => name !== 'POSTGRES_SSLMODE' && name !== 'PGSSLROOTCERT'
 
 /**
  * default < file < environment. The two ways to name a database exclude each other: that of the environment puts aside the other one
@@ -129,7 +133,7 @@ const databaseSettings = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POST
  */
 export const readSettings = (environment: Environment, readFile: (path: string) => string, file: Partial<Record<SettingName, string>> = {}): Values => {
   const given = readEnvironment(environment, readFile)
-  const putAside = new Set<SettingName>([...(given.DATABASE_URL === undefined ? [] : databaseSettings), ...(databaseSettings.some((name) => name !== 'POSTGRES_SSLMODE' && given[name] !== undefined) ? ['DATABASE_URL' as const] : [])])
+  const putAside = new Set<SettingName>([...(given.DATABASE_URL === undefined ? [] : databaseSettings), ...(databaseSettings.some((name) => namesDatabase(name) && given[name] !== undefined) ? ['DATABASE_URL' as const] : [])])
   const read = (name: SettingName): Value => {
     if (given[name] !== undefined) return { value: given[name], source: 'environment' }
     if (file[name] !== undefined && !putAside.has(name)) return { value: file[name], source: 'file' }
@@ -141,9 +145,12 @@ export const readSettings = (environment: Environment, readFile: (path: string) 
 /** The Postgres that Mathesar keeps its own tables in. */
 export type Database =
   | { readonly kind: 'embedded' }
-  | { readonly kind: 'external'; readonly host: string; readonly port: number; readonly name: string; readonly user: string; readonly password: string | undefined; readonly sslmode: string | undefined }
+  | {
+      readonly kind: 'external'; readonly host: string; readonly port: number; readonly name: string; readonly user: string; readonly password: string | undefined
+      readonly sslmode: string | undefined; readonly sslrootcert: string | undefined
+    }
 
-const fromUrl = (text: string): Database => {
+const fromUrl = (text: string, values: Values): Database => {
   const refuse = (why: string): never => { throw new SupervisorError('SETTING_INVALID', `cannot use DATABASE_URL: ${why}`, { hint: 'Its form is postgres://user:password@host:5432/database' }) }
   if (!URL.canParse(text)) return refuse('it is no URL')
   const url = new URL(text)
@@ -152,19 +159,21 @@ const fromUrl = (text: string): Database => {
   const name = decode(url.pathname.slice(1))
   const host = url.searchParams.get('host') ?? decode(url.hostname).replace(/^\[(.*)\]$/, '$1')
   if (!host || !name || !url.username) return refuse(`it lacks ${[!host && 'a host', !name && 'a database', !url.username && 'a user'].filter(Boolean).join(' and ')}`)
-  const sslmode = url.searchParams.get('sslmode') ?? undefined
-  const why = sslmode === undefined ? undefined : whyInvalid('POSTGRES_SSLMODE', sslmode)
-  if (why !== undefined) return refuse(`sslmode ${why}`)
-  return { kind: 'external', host, port: Number(url.port || 5432), name, user: decode(url.username), password: decode(url.password) || undefined, sslmode }
+  const parameter = (key: string, name: 'POSTGRES_SSLMODE' | 'PGSSLROOTCERT'): string | undefined => {
+    const value = url.searchParams.get(key)
+    const why = value === null ? undefined : whyInvalid(name, value)
+    return why === undefined ? (value ?? values[name].value) : refuse(`${key} ${why}`)
+  }
+  const [sslmode, sslrootcert] = [parameter('sslmode', 'POSTGRES_SSLMODE'), parameter('sslrootcert', 'PGSSLROOTCERT')]
+  return { kind: 'external', host, port: Number(url.port || 5432), name, user: decode(url.username), password: decode(url.password) || undefined, sslmode, sslrootcert }
 }
 
-/** Which database the settings mean. A partial set is an error that names what is missing, never a silent empty database. */
-export const databaseOf = (values: Values): Database => {
+const chooseDatabase = (values: Values): Database => {
   const url = values.DATABASE_URL.value
-  const given = databaseSettings.filter((name) => name !== 'POSTGRES_SSLMODE').filter((name) => values[name].value !== undefined)
+  const given = databaseSettings.filter((name) => namesDatabase(name) && values[name].value !== undefined)
   if (url !== undefined) {
     if (given.length > 0) throw new SupervisorError('SETTING_INVALID', `cannot choose a database: DATABASE_URL and ${given.join(', ')} are both given`, { hint: 'Give only one of the two.' })
-    return fromUrl(url)
+    return fromUrl(url, values)
   }
   if (given.length === 0) return { kind: 'embedded' }
   const missing = (['POSTGRES_HOST', 'POSTGRES_DB', 'POSTGRES_USER'] as const).filter((name) => values[name].value === undefined)
@@ -172,7 +181,17 @@ export const databaseOf = (values: Values): Database => {
   return {
     kind: 'external', host: values.POSTGRES_HOST.value!, port: Number(values.POSTGRES_PORT.value ?? 5432), name: values.POSTGRES_DB.value!,
     user: values.POSTGRES_USER.value!, password: values.POSTGRES_PASSWORD.value, sslmode: values.POSTGRES_SSLMODE.value,
+    sslrootcert: values.PGSSLROOTCERT.value,
   }
+}
+
+/** Which database the settings mean. A partial set is an error that names what is missing, never a silent empty database. */
+export const databaseOf = (values: Values): Database => {
+  const database = chooseDatabase(values)
+  if (database.kind === 'external' && database.sslmode?.startsWith('verify') && database.sslrootcert === undefined && !database.host.startsWith('/')) {
+    throw new SupervisorError('SETTING_INVALID', `cannot use the database: ${database.sslmode} needs the certificate of a CA, and PGSSLROOTCERT is not given`, { hint: 'Mount the certificate and give its path: `-v ./ca.pem:/ca.pem:ro -e PGSSLROOTCERT=/ca.pem`. /etc/ssl/certs/ca-certificates.crt holds the public ones.' })
+  }
+  return database
 }
 
 /** A host name that Django will accept from the probe: the first one permitted, made concrete. */

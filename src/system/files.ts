@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, chownSync, closeSync, constants, fchmodSync, fchownSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { accessSync, chmodSync, chownSync, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
 const syncPath = (path: string): void => {
@@ -7,6 +7,38 @@ const syncPath = (path: string): void => {
     fsyncSync(fd)
   } finally {
     closeSync(fd)
+  }
+}
+
+const refuseUnlessFile = (stats: Stats): void => {
+  if (stats.isDirectory()) throw new Error('it is a folder; Docker makes one where the file of a mount is missing on the host')
+  if (!stats.isFile()) throw new Error('it is not a regular file')
+}
+
+/**
+ * Root reads here what another user may have written, so only a regular file is read, and less of it than the buffer holds. A device is
+ * not even opened, and O_NONBLOCK keeps a FIFO that comes in between from hanging us. Links are followed, for a ConfigMap of Kubernetes
+ * is made of them. That is safe as long as nobody but the supervisor's user may write the folder: who may write a file in it cannot
+ * put a link there. Bytes that are not UTF-8 become U+FFFD.
+ */
+export const readRegular = (path: string, buffer: Buffer): string | undefined => {
+  try {
+    const stats = statSync(path, { throwIfNoEntry: false })
+    if (stats === undefined) return undefined
+    refuseUnlessFile(stats)
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+    try {
+      refuseUnlessFile(fstatSync(fd))
+      let length = 0
+      for (let count = -1; count !== 0 && length < buffer.length; length += count) count = readSync(fd, buffer, length, buffer.length - length, null)
+      if (length === buffer.length) throw new Error(`it is larger than ${Math.floor((length - 1) / 1024)} KiB`)
+      return buffer.toString('utf8', 0, length)
+    } finally {
+      closeSync(fd)
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined // It went between two of these calls.
+    throw error
   }
 }
 
@@ -22,6 +54,15 @@ export const files = {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
       throw error
     }
+  },
+
+  /** A file that somebody else may have named. `undefined` when it is not there; throws when it is larger or no file. */
+  readRegular: (path: string, limitBytes: number): string | undefined => readRegular(path, Buffer.allocUnsafe(limitBytes + 1)),
+
+  /** Whether a user (`undefined`: this one) may read a file, as far as its mode tells. Throws when it is not there. */
+  mayRead: (path: string, user: { readonly uid: number; readonly gid: number } | undefined): boolean => {
+    const { uid, gid, mode } = statSync(path)
+    return user === undefined || ((mode >> (uid === user.uid ? 6 : gid === user.gid ? 3 : 0)) & 4) !== 0
   },
 
   isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,

@@ -1,11 +1,28 @@
 import type { Client, ClientConfig } from 'pg'
+import { isTlsFailure } from '../core/tls.ts'
 
-/** Opens a connection, hands it over, closes it. `host` may be the folder of a unix socket. */
-export const withClient = async <T>(config: ClientConfig, use: (client: Client) => Promise<T>): Promise<T> => {
+/** Like libpq, goes on to the next way when TLS fails or the server refuses this one (SQLSTATE class 28), and tells of both. */
+const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
   const { default: pg } = await import('pg')
-  const client = new pg.Client({ connectionTimeoutMillis: 5000, application_name: 'supervisor', ...config })
-  client.on('error', () => {}) // A server that goes away ends the query under way, which rejects.
-  await client.connect()
+  const failures: Error[] = []
+  for (const config of ways) {
+    const client = new pg.Client({ connectionTimeoutMillis: 5000, application_name: 'supervisor', ...config })
+    client.on('error', () => {}) // A server that goes away ends the query under way, which rejects.
+    try {
+      await client.connect()
+      return client
+    } catch (error) {
+      failures.push(error as Error)
+      if (!isTlsFailure(error) && !(error as { code?: string }).code?.startsWith('28')) break
+    }
+  }
+  const messages = [...new Set(failures.map(({ message }) => message))]
+  throw messages.length === 1 ? failures[0] : new AggregateError(failures, messages.join('; '))
+}
+
+/** Opens a connection by the first way that works, hands it over, closes it. `host` may be the folder of a unix socket. */
+export const withClient = async <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>): Promise<T> => {
+  const client = await connect(ways)
   try {
     return await use(client)
   } finally {

@@ -1,9 +1,10 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, readSync, realpathSync, type Stats, statSync } from 'node:fs'
+import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FSWatcher } from 'chokidar'
 import { fileLimitBytes } from '../core/configuration.ts'
 import { SupervisorError } from '../errors.ts'
+import { readRegular } from './files.ts'
 
 export type Seen = {
   /** Content of each watched file that is there; undefined for one that is not. Whole and settled. */
@@ -24,38 +25,6 @@ type Mount = { readonly what: 'file' | 'folder'; readonly point: string; readonl
 
 const buffer = Buffer.allocUnsafe(fileLimitBytes + 1) // One byte more than permitted: a full one means too large.
 const soonMs = 10
-
-const refuseUnlessFile = (stats: Stats): void => {
-  if (stats.isDirectory()) throw new Error('it is a folder; Docker makes one where the file of a mount is missing on the host')
-  if (!stats.isFile()) throw new Error('it is not a regular file')
-}
-
-/**
- * Root reads here what another user may have written, so only a regular file is read, and no more of it than the limit. A device is
- * not even opened, and O_NONBLOCK keeps a FIFO that comes in between from hanging us. Links are followed, for a ConfigMap of Kubernetes
- * is made of them. That is safe as long as nobody but the supervisor's user may write the folder: who may write a file in it cannot
- * put a link there. Bytes that are not UTF-8 become U+FFFD.
- */
-const readText = (path: string): string | undefined => {
-  try {
-    const stats = statSync(path, { throwIfNoEntry: false })
-    if (stats === undefined) return undefined
-    refuseUnlessFile(stats)
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
-    try {
-      refuseUnlessFile(fstatSync(fd))
-      let length = 0
-      for (let count = -1; count !== 0 && length < buffer.length; length += count) count = readSync(fd, buffer, length, buffer.length - length, null)
-      if (length > fileLimitBytes) throw new Error(`it is larger than ${fileLimitBytes / 1024} KiB`)
-      return buffer.toString('utf8', 0, length)
-    } finally {
-      closeSync(fd)
-    }
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined // It went between two of these calls.
-    throw error
-  }
-}
 
 /** What is mounted at each mount point: a path in the file system that it comes from. The kernel escapes spaces and the like in octal. */
 const readMountRoots = (): ReadonlyMap<string, string> => {
@@ -104,7 +73,7 @@ const readAll = (folder: string, names: readonly string[], mounts: ReadonlyMap<s
   const [files, stale, unusable]: [Record<string, string | undefined>, Record<string, string>, Record<string, string>] = [{}, {}, {}]
   for (const name of names) {
     try {
-      files[name] = readText(join(folder, name))
+      files[name] = readRegular(join(folder, name), buffer)
     } catch (error) {
       unusable[name] = (error as Error).message
     }

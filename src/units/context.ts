@@ -5,6 +5,8 @@ import type { ConfigFiles } from '../core/configuration.ts'
 import type { Database, Values } from '../core/settings.ts'
 import type { Machine } from '../core/sizing.ts'
 import type { Command, User } from '../core/unit.ts'
+import { tlsOptions, waysOf } from '../core/tls.ts'
+import { SupervisorError } from '../errors.ts'
 import type { Files } from '../system/files.ts'
 import type { Answer } from '../system/probe.ts'
 
@@ -79,7 +81,7 @@ export type Context = {
   readonly processIn: (folder: string, pid: number) => boolean
   readonly kill: (pid: number, signal: NodeJS.Signals) => void
   readonly runProgram: (unit: string, command: Command, options?: { readonly signal?: AbortSignal }) => Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }>
-  readonly withClient: <T>(config: ClientConfig, use: (client: Client) => Promise<T>) => Promise<T>
+  readonly withClient: <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>) => Promise<T>
   readonly httpGet: (target: { readonly host: string; readonly port: number }, path: string, hostHeader: string, timeoutMs: number, signal: AbortSignal) => Promise<Answer>
   readonly retry: <T>(act: () => Promise<T>, options: { readonly forMs: number; readonly signal: AbortSignal; readonly again: (error: unknown) => boolean; readonly onFailure: (error: unknown) => void }) => Promise<T>
   readonly delay: (ms: number, signal: AbortSignal) => Promise<void>
@@ -89,24 +91,43 @@ export type Context = {
 export const bootstrapPassword = 'bootstrap'
 
 export const asSuperuser = async <T>(context: Context, database: string, use: (client: Client) => Promise<T>): Promise<T> => {
-  const config = { host: inRun(context.paths).postgresSocket, user: 'postgres', database }
+  const config = { host: inRun(context.paths).postgresSocket, user: 'postgres', database, ssl: false }
   const { freshCluster, postgresPassword } = context.made
   try {
-    return await context.withClient({ ...config, password: freshCluster || postgresPassword === undefined ? bootstrapPassword : postgresPassword }, use)
+    return await context.withClient([{ ...config, password: freshCluster || postgresPassword === undefined ? bootstrapPassword : postgresPassword }], use)
   } catch (error) {
     // A boot that was cut off may have left the template's password; nothing but us can reach the cluster then.
     if (freshCluster || (error as { code?: string }).code !== '28P01') throw error
-    return await context.withClient({ ...config, password: bootstrapPassword }, use)
+    return await context.withClient([{ ...config, password: bootstrapPassword }], use)
   }
 }
 
 export const internalDatabase = 'mathesar_django'
 export const appRole = 'mathesar'
 
-/** How to connect to the database that Mathesar keeps its own tables in. */
-export const connectionOf = ({ database, paths }: Context): ClientConfig => {
-  if (database.kind === 'embedded') return { host: inRun(paths).postgresSocket, user: appRole, database: internalDatabase }
-  const { host, port, name, user, password, sslmode } = database
-  const ssl = sslmode === undefined || ['disable', 'allow', 'prefer'].includes(sslmode) ? {} : { ssl: { rejectUnauthorized: sslmode.startsWith('verify') } }
-  return { host, port, database: name, user, ...(password === undefined ? {} : { password }), ...ssl }
+/** The certificate of the CA. What libpq would tell Mathesar alone, and late, is said here. */
+const readRootCertificate = ({ files, identities: { mathesar } }: Context, path: string): string => {
+  const read = (): string => {
+    if (!files.mayRead(path, mathesar)) throw new Error(`user ${mathesar?.name}, who runs Mathesar, may not read it`)
+    const text = files.readRegular(path, 1024 * 1024) ?? ''
+    if (!/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(text)) throw new Error('it holds no certificate in PEM')
+    return text
+  }
+  try {
+    return read()
+  } catch (cause) {
+    throw new SupervisorError('SETTING_INVALID', `cannot use PGSSLROOTCERT ${path}: ${(cause as Error).message}`, { cause, hint: `Mount the certificate of the CA there, as PEM that everybody may read (\`chmod a+r\`): \`-v ./ca.pem:${path}:ro\`.` })
+  }
+}
+
+/** How to connect to the database that Mathesar keeps its own tables in: one way, or two to be tried in turn. */
+export const connectionOf = (context: Context): readonly ClientConfig[] => {
+  const { database, paths } = context
+  // Without `ssl`, pg would look into our environment.
+  if (database.kind === 'embedded') return [{ host: inRun(paths).postgresSocket, user: appRole, database: internalDatabase, ssl: false }]
+  const { host, port, name, user, password, sslmode, sslrootcert } = database
+  const plain = { host, port, database: name, user, ...(password === undefined ? {} : { password }), ssl: false }
+  const ways = waysOf(database)
+  const ca = sslrootcert === undefined || !ways.includes('tls') ? undefined : readRootCertificate(context, sslrootcert)
+  return ways.map((way) => (way === 'plain' ? plain : { ...plain, ssl: tlsOptions(sslmode, ca) }))
 }

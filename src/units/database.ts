@@ -1,5 +1,6 @@
 import type { Client } from 'pg'
 import type { TaskUnit } from '../core/unit.ts'
+import { isTlsFailure } from '../core/tls.ts'
 import { SupervisorError } from '../errors.ts'
 import { appRole, asSuperuser, connectionOf, type Context, internalDatabase, inVolume } from './context.ts'
 
@@ -35,16 +36,26 @@ const codeOf = (error: unknown): string => {
   return code ?? errors?.[0]?.code ?? message ?? 'no reason given'
 }
 
-/** SQLSTATE classes 28 (authorization) and 3D (no such database): the server answered, and waiting will not change its mind. */
-const isRefusal = (error: unknown): boolean => /^(28|3D)/.test(codeOf(error)) || /password must be a string|does not support SSL/.test((error as Error).message)
+/** A handshake that was cut off, as by a server that just stops, says nothing yet. */
+const isTlsRefusal = (error: unknown): boolean => isTlsFailure(error) && !/disconnected before|error establishing/.test((error as Error).message)
+
+/** SQLSTATE classes 28 (authorization) and 3D (no such database), and TLS: the server answered, and waiting will not change its mind. */
+const isRefusal = (error: unknown): boolean =>
+  (error as AggregateError).errors?.every(isRefusal) ?? (/^(28|3D)/.test(codeOf(error)) || /password must be a string/.test((error as Error).message) || isTlsRefusal(error))
+
+/** Also where the server speaks of it: with `disable`, or where it takes TLS alone and ours failed. */
+const isAboutTls = (error: unknown): boolean => (error as AggregateError).errors?.every(isAboutTls) ?? (isTlsRefusal(error) || (error as Error).message.endsWith(', no encryption'))
+
+const tlsHint = 'Check POSTGRES_SSLMODE, and PGSSLROOTCERT if the certificate was refused: verify-full also wants POSTGRES_HOST to be a name in the certificate.'
 
 const waitForExternal = async (context: Context, signal: AbortSignal): Promise<void> => {
   const { database, settings, retry, withClient, log, detail } = context
   if (database.kind !== 'external') return
   const where = `${database.host}:${database.port}, database ${database.name}, user ${database.user}`
+  const ways = connectionOf(context)
   const waitSeconds = Number(settings.DATABASE_WAIT_TIMEOUT.value)
   try {
-    await retry(() => withClient(connectionOf(context), (client) => client.query('SELECT 1')), {
+    await retry(() => withClient(ways, (client) => client.query('SELECT 1')), {
       forMs: waitSeconds * 1000,
       signal,
       again: (error) => !isRefusal(error),
@@ -55,7 +66,9 @@ const waitForExternal = async (context: Context, signal: AbortSignal): Promise<v
     })
   } catch (cause) {
     signal.throwIfAborted()
-    if (isRefusal(cause)) throw new SupervisorError('DATABASE_REFUSED', `cannot use the database (${where}): ${(cause as Error).message}`, { cause })
+    if (isRefusal(cause)) {
+      throw new SupervisorError('DATABASE_REFUSED', `cannot use the database (${where}): ${(cause as Error).message}`, { cause, ...(isAboutTls(cause) ? { hint: tlsHint } : {}) })
+    }
     throw new SupervisorError('DATABASE_UNREACHABLE', `cannot reach the database (${where}) within ${waitSeconds} s: ${codeOf(cause)}`, { cause })
   }
   detail('database', null)

@@ -23,6 +23,8 @@ describe('a name', () => {
     ['PORTS', 'PORT'],
     ['DJANGO_SECRET_KEY', 'SECRET_KEY'],
     ['SECRETKEY', 'SECRET_KEY'],
+    ['PGSSLMODE', 'POSTGRES_SSLMODE'],
+    ['POSTGRES_SSLROOTCERT', 'PGSSLROOTCERT'],
     ['SECRET_KEY_FIEL', 'SECRET_KEY_FILE'],
     ['SECRET_KEYFILE', 'SECRET_KEY_FILE'],
     ['secret_key_file', 'SECRET_KEY_FILE'],

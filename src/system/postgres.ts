@@ -16,8 +16,9 @@ const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
       if (!isTlsFailure(error) && !(error as { code?: string }).code?.startsWith('28')) break
     }
   }
-  const messages = [...new Set(failures.map(({ message }) => message))]
-  throw messages.length === 1 ? failures[0] : new AggregateError(failures, messages.join('; '))
+  // That a server has no TLS is no fault where plain may be tried as well, and what was said twice is told once.
+  const faults = failures.filter(({ message }, at) => (failures.length === 1 || !message.includes('does not support SSL')) && failures.findIndex((other) => other.message === message) === at)
+  throw faults.length === 1 ? faults[0] : new AggregateError(faults, faults.map(({ message }) => message).join('; '))
 }
 
 /** Opens a connection by the first way that works, hands it over, closes it. `host` may be the folder of a unix socket. */

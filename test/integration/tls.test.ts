@@ -73,6 +73,18 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     expect(new Set(ours)).toEqual(new Set(['tls', 'plain', 'refused']))
   })
 
+  test('that fails is told of together with what came of plain, and not where there is none', async () => {
+    const told = async (server: keyof typeof servers, environment: Record<string, string>): Promise<string> => {
+      const database = databaseOf(readSettings({ ...settingsOf('localhost'), POSTGRES_PORT: String(servers[server].port), ...environment }, String))
+      return await withClient(connectionOf({ database, files, identities: {} } as unknown as Context), async () => 'no fault').catch((error: Error) => error.message)
+    }
+    expect(await told('without', { POSTGRES_PASSWORD: 'wrong' })).toBe('password authentication failed for user "owner"')
+    expect(await told('without', { POSTGRES_DB: 'none' })).toBe('database "none" does not exist')
+    expect(await told('without', { POSTGRES_SSLMODE: 'require' })).toBe('The server does not support SSL connections')
+    expect(await told('hostssl', { POSTGRES_PASSWORD: 'wrong' })).toMatch(/^password authentication failed for user "owner"; no pg_hba.conf entry .*, no encryption$/)
+    expect(await told('hostssl', { PGSSLROOTCERT: certificates.other })).toMatch(/certificate.*; no pg_hba.conf entry .*, no encryption$/)
+  })
+
   test('is had by a boot that says nothing of it; each change of how takes effect, or is refused at once in words', async () => {
     const volume = makeVolume()
     mkdirSync(join(volume, 'data/config'), { recursive: true })

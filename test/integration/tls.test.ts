@@ -32,7 +32,7 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
   let servers: Record<'hostssl' | 'hostnossl' | 'without', Awaited<ReturnType<typeof startPostgres>>>
   const daemons: { readonly daemon: Daemon; readonly volume: string }[] = []
   const boot = async (env: Record<string, string>, volume = makeVolume()): Promise<Daemon> => {
-    const daemon = await startDaemon(volume, { env })
+    const daemon = await startDaemon(volume, { env: { SECRET_KEY: 'the same for all volumes on these databases', ...env } })
     daemons.push({ daemon, volume })
     return daemon
   }

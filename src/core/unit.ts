@@ -60,6 +60,8 @@ export type ServiceUnit<Context> = UnitBase<Context> & {
   readonly probe: (context: Context, signal: AbortSignal) => Promise<string | undefined>
   /** What the line with which it answers `?` means: `undefined` when it is fit to serve, else the reason. */
   readonly readCheck?: (answer: string) => string | undefined
+  /** Once its last process is gone: why what it keeps is not as an ordered end leaves it; `undefined` when it is. */
+  readonly whyUnclean?: (context: Context) => string | undefined
 }
 
 export type Unit<Context> = TaskUnit<Context> | ServiceUnit<Context>

@@ -148,15 +148,17 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
       const dependents = reversed.filter((other) => dependsOn(other.name, unit.name)).map((other) => down.get(other.name))
       down.set(unit.name, Promise.all(dependents).then(() => services.get(unit.name)?.stop()))
     }
-    stopping = Promise.all(down.values()).then(() => {
-      const postgres = services.get('postgres')
-      const outcome = postgres?.lastOutcome
-      // Ended by the very signal that stops it: it had not begun yet, for a Postgres that runs has a handler.
-      const hadBegun = outcome !== undefined && outcome.signal !== postgres?.unit.policy(context).stopSignal
-      const unclean = failure === undefined && hadBegun && outcome.code !== 0
-      end(failure ?? (unclean ? new SupervisorError('STOP_NOT_CLEAN', `Postgres did not shut down cleanly: it ${inWords(outcome)}`) : undefined))
-    })
+    stopping = Promise.all(down.values()).then(() => end(failure ?? unclean()))
     return stopping
+  }
+
+  /** A service that never began had nothing to end. Of the others the exit code does not tell: Postgres has 0 for an immediate shutdown too. */
+  const unclean = (): SupervisorError | undefined => {
+    for (const { unit, generation, lastOutcome } of services.values()) {
+      const why = generation > 0 ? unit.whyUnclean?.(context) : undefined
+      if (why !== undefined) return new SupervisorError('STOP_NOT_CLEAN', `${unit.name} did not shut down cleanly: ${why}${lastOutcome ? ` (it ${inWords(lastOutcome)})` : ''}`)
+    }
+    return undefined
   }
 
   const byName = new Map(units.map((unit) => [unit.name, unit]))

@@ -65,6 +65,8 @@ export const files = {
     return user === undefined || ((mode >> (uid === user.uid ? 6 : gid === user.gid ? 3 : 0)) & 4) !== 0
   },
 
+  readBytes: (path: string): Buffer => readFileSync(path),
+
   isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,
 
   /** The uid that a file belongs to. */

@@ -2,6 +2,10 @@ import type { ServiceUnit } from '../core/unit.ts'
 import { asSuperuser, type Context, inRun, inVolume } from './context.ts'
 import { postgresEnvironment } from './cluster.ts'
 
+/** Where the control file has the state of the cluster, after three numbers (pg_control.h, ControlFileData), and what it is after an ordered shutdown. */
+const stateAt = 16
+const shutDown = 1
+
 /** The embedded Postgres server, in the foreground, on a unix socket alone. */
 export const postgres: ServiceUnit<Context> = {
   name: 'postgres',
@@ -32,5 +36,12 @@ export const postgres: ServiceUnit<Context> = {
       if ((error as { code?: string }).code !== '28P01') throw error // A wrong password: the server is up, and `database` says what is wrong.
     }
     return undefined
+  },
+  whyUnclean: ({ files, paths }) => {
+    try {
+      return files.readBytes(`${inVolume(paths).cluster}/global/pg_control`).readUInt32LE(stateAt) === shutDown ? undefined : 'its data has to be recovered'
+    } catch (error) {
+      return (error as Error).message
+    }
   },
 }

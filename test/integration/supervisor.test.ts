@@ -19,10 +19,10 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-const zombies = (parent: number): number => {
-  const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean)
-  return children.filter((pid) => { try { return statusOf(Number(pid), 'State').startsWith('Z') } catch { return false } }).length
-}
+const childrenOf = (parent: number): number[] => readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+
+const zombies = (parent: number): number =>
+  childrenOf(parent).filter((pid) => { try { return statusOf(pid, 'State').startsWith('Z') } catch { return false } }).length
 
 describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and the sample app', () => {
   let volume: string
@@ -67,6 +67,33 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
       expect(await daemon.exited, `after ${afterMs} ms:\n${daemon.output}`).toEqual({ code: 0, signal: null })
     }
     await (await start()).ready()
+  })
+
+  test('ends with exit code 70 when further signals have Postgres end at once, and the next boot recovers', async () => {
+    const daemon = await start({ env: { STOP_GRACE_PERIOD: '100' } })
+    await daemon.ready()
+    const postmaster = daemon.status().units.find(({ name }) => name === 'postgres')!.pid!
+    const checkpointer = childrenOf(postmaster).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('checkpointer'))!
+    process.kill(checkpointer, 'SIGSTOP') // Postgres waits for its last checkpoint.
+    daemon.signal('SIGTERM')
+    await until('Mathesar to be stopped', () => daemon.output.includes('mathesar is stopped'))
+    for (let further = 1; further <= 2; further++) {
+      daemon.signal('SIGTERM')
+      await until('the signal to be heard', () => daemon.output.split('hurrying').length === further + 1)
+    }
+    await until('Postgres to hear of it', () => daemon.output.includes('received immediate shutdown request'))
+    process.kill(checkpointer, 'SIGCONT')
+    expect(await daemon.exited, daemon.output).toEqual({ code: 70, signal: null })
+    expect(daemon.output).toContain('exit code 70 (STOP_NOT_CLEAN)')
+    expect(daemon.output).not.toContain('everything stopped in order')
+    expect(clusterState(volume)).toBe('in production')
+
+    const next = await start()
+    await next.ready()
+    expect(next.output).toContain('automatic recovery in progress')
+    next.signal('SIGTERM')
+    expect((await next.exited).code).toBe(0)
+    expect(clusterState(volume)).toBe('shut down')
   })
 
   test('brings back what is killed, and Postgres dying does not take Mathesar with it', async () => {
@@ -144,7 +171,7 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     const daemon = await start()
     await daemon.ready()
     const pids = ['postgres', 'mathesar'].map((name) => daemon.status().units.find((unit) => unit.name === name)!.pid!)
-    const workers = readFileSync(`/proc/${pids[1]}/task/${pids[1]}/children`, 'utf8').trim().split(' ').map(Number)
+    const workers = childrenOf(pids[1]!)
     daemon.signal('SIGKILL')
     await daemon.exited
     await until('all to end', () => ![...pids, ...workers].some(isAlive), 10_000)

@@ -15,7 +15,7 @@ import { openKernel } from '../system/kernel.ts'
 import { createLog } from '../system/log.ts'
 import { withClient } from '../system/postgres.ts'
 import { httpGet } from '../system/probe.ts'
-import { createProcesses, memoryOf } from '../system/process.ts'
+import { createProcesses, kill, memoryOf } from '../system/process.ts'
 import { startReaper } from '../system/reaper.ts'
 import { createSink } from '../system/sink.ts'
 import { type Context, inRun, type Paths } from '../units/context.ts'
@@ -118,7 +118,8 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
         return false
       }
     },
-    kill: (pid, signal) => void process.kill(pid, signal),
+    orphans: processes.orphans,
+    kill,
     runProgram: async (unit, command, options) => {
       const { outcome, lines } = await processes.run(command, outputOf(unit), options)
       return { outcome, lines: lines.map(log.redact) } // They end in errors that people see.
@@ -133,7 +134,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
         onFailedAttempt: ({ error }) => onFailure(error),
       })
     },
-    delay: async (ms, signal) => await delay(ms, undefined, { signal }),
+    delay: async (ms, signal) => await delay(ms, undefined, signal && { signal }),
   }
 
   const supervisor = createSupervisor<Context>({

@@ -21,6 +21,8 @@ export type Policy = {
   readonly startLimitMs?: Milliseconds
   /** From the stop signal to SIGKILL for the whole process group. */
   readonly graceMs: Milliseconds
+  /** The same when the whole container stops, for which the platform gives little time; `graceMs` when left out. */
+  readonly shutdownMs?: Milliseconds
   /** So long a generation that was replaced may finish what it has begun. */
   readonly retireMs?: Milliseconds
   /** After that long in `ready` the failure count falls back to zero. */

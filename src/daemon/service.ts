@@ -1,6 +1,6 @@
 import { initialState, nextStep, timerOf, type Effect, type ServiceEvent, type ServiceState } from '../core/lifecycle.ts'
 import { inWords, type Outcome } from '../core/outcome.ts'
-import type { Command, ServiceUnit } from '../core/unit.ts'
+import type { Command, Policy, ServiceUnit } from '../core/unit.ts'
 import type { Gate } from '../system/gate.ts'
 import type { Output, RunningProcess } from '../system/process.ts'
 
@@ -37,18 +37,24 @@ export type Candidate = {
 
 const levels: Partial<Record<ServiceState['name'], 'debug' | 'warn'>> = { starting: 'debug', stopping: 'debug', unready: 'warn', backoff: 'warn', failed: 'warn' }
 
-/** What a timer belongs to: a further wish to stop must not put off the kill. */
-const keyOf = (state: ServiceState): string => `${state.name} ${state.failures} ${state.name === 'stopping' && state.killed}`
+/** What a timer belongs to: a further wish to stop must not put off the kill, but a shorter time may bring it forward. */
+const keyOf = (state: ServiceState, { graceMs }: Policy): string => `${state.name} ${state.failures} ${state.name === 'stopping' && `${state.killed} ${graceMs}`}`
 
 /** One service kept up: it feeds events to the pure machine of `core/lifecycle.ts` and carries out the effects. */
 export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Context>) => {
   const { now } = deps
   let { context } = deps
-  let policy = unit.policy(context)
+  let shuttingDown = false
+  const policyFor = (next: Context): Policy => {
+    const chosen = unit.policy(next)
+    return shuttingDown ? { ...chosen, graceMs: chosen.shutdownMs ?? chosen.graceMs } : chosen
+  }
+  let policy = policyFor(context)
   let state: ServiceState = initialState
   let since = now()
   let current: Generation | undefined
   let timer: NodeJS.Timeout | undefined
+  let timerKey = ''
   let probing = new AbortController()
   let opened = unit.servesAfter === undefined
   let starts = 0
@@ -64,11 +70,7 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
     const { state: after, effects } = nextStep(state, event, policy)
     state = after
     if (after.name !== before.name) since = now()
-    if (keyOf(after) !== keyOf(before)) {
-      clearTimeout(timer)
-      const next = timerOf(after, policy, deps.random())
-      if (next) timer = setTimeout(() => send(next.event), next.afterMs)
-    }
+    arm()
     if (after.name !== before.name) {
       deps.log(levels[after.name] ?? 'info', `${unit.name} is ${after.name}${reasonFor(after)}`)
     }
@@ -77,6 +79,15 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
       deps.onChange()
       for (const wake of waiters) wake()
     }
+  }
+
+  const arm = (): void => {
+    const key = keyOf(state, policy)
+    if (key === timerKey) return
+    timerKey = key
+    clearTimeout(timer)
+    const next = timerOf(state, policy, deps.random())
+    if (next) timer = setTimeout(() => send(next.event), next.afterMs)
   }
 
   const reasonFor = (next: ServiceState): string => {
@@ -137,7 +148,7 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
   const follow = async (followed: Generation): Promise<void> => {
     const outcome = await followed.process.ended
     followed.gate?.close()
-    followed.process.killGroup() // Whatever of the group outlived its leader.
+    followed.process.killGroup() // Whatever of the group outlived its leader. What has a group of its own, `unit.command` sees to.
     others.delete(followed)
     if (current !== followed) return
     probing.abort()
@@ -220,6 +231,15 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
     }
   }
 
+  /** Stops in order, with all its generations; resolves when every process is gone. */
+  const stop = async (): Promise<void> => {
+    const finishing = [...others].map((other) => {
+      other.process.signal(policy.stopSignal)
+      return endWithin(other, policy.graceMs)
+    })
+    await Promise.all([drain(), ...finishing])
+  }
+
   return {
     unit,
     get state() { return state },
@@ -244,18 +264,17 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
     /** What later starts, probes and limits go by. */
     adopt: (next: Context): void => {
       context = next
-      policy = unit.policy(next)
+      policy = policyFor(next)
     },
     signal: (signal: NodeJS.Signals) => current?.process.signal(signal),
     hurry: (): void => { for (const { process } of [...(current ? [current] : []), ...others]) process.killGroup() },
     drain,
-    /** Stops in order, with all its generations; resolves when every process is gone. */
-    stop: async (): Promise<void> => {
-      const finishing = [...others].map((other) => {
-        other.process.signal(policy.stopSignal)
-        return endWithin(other, policy.graceMs)
-      })
-      await Promise.all([drain(), ...finishing])
+    stop,
+    /** The same because everything stops, in the time that the platform gives for it. */
+    shutDown: (): Promise<void> => {
+      shuttingDown = true
+      policy = policyFor(context)
+      return stop()
     },
   }
 }

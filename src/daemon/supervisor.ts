@@ -146,7 +146,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     const reversed = [...units].reverse()
     for (const unit of reversed) {
       const dependents = reversed.filter((other) => dependsOn(other.name, unit.name)).map((other) => down.get(other.name))
-      down.set(unit.name, Promise.all(dependents).then(() => services.get(unit.name)?.stop()))
+      down.set(unit.name, Promise.all(dependents).then(() => services.get(unit.name)?.shutDown()))
     }
     stopping = Promise.all(down.values()).then(() => end(failure ?? unclean()))
     return stopping

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Outcome } from '../core/outcome.ts'
 import type { Command, User } from '../core/unit.ts'
@@ -36,9 +36,10 @@ export const asUser = (argv: readonly string[], user: User | undefined, more: re
 /** Sent to a service whose supervisor was killed. Postgres and gunicorn both end at once and in order. With PID 1 the kernel ends all. */
 const whenOrphaned = process.pid === 1 ? [] : ['--pdeathsig=INT']
 
-const quietly = (act: () => void): void => {
+/** Signals a process, or a group by its negative id, unless it is gone. */
+export const kill = (pid: number, signal: NodeJS.Signals): void => {
   try {
-    act()
+    process.kill(pid, signal)
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error
   }
@@ -113,7 +114,7 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
       pid: pid ?? 0,
       ended,
       signal: (signal) => void child.kill(signal),
-      killGroup: () => { if (pid !== undefined) quietly(() => process.kill(-pid, 'SIGKILL')) },
+      killGroup: () => { if (pid !== undefined) kill(-pid, 'SIGKILL') },
     }
   }
 
@@ -132,7 +133,19 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     return { outcome, lines: tail.toString().split('\n').filter((line) => line !== '') }
   }
 
-  return { start, run, isOwn: (pid: number): boolean => own.has(pid) }
+  /** Children of ours by their name that we did not start: the kernel gave them to us when their parent ended. */
+  const orphans = (name: string): readonly number[] =>
+    readdirSync('/proc').map(Number).filter((pid) => {
+      if (!(pid > 0) || own.has(pid)) return false
+      try {
+        const [, found, state, parent] = /\((.*)\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? []
+        return found === name && state !== 'Z' && Number(parent) === process.pid
+      } catch {
+        return false // It is gone.
+      }
+    })
+
+  return { start, run, orphans, isOwn: (pid: number): boolean => own.has(pid) }
 }
 
 export type Processes = ReturnType<typeof createProcesses>

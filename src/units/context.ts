@@ -79,12 +79,14 @@ export type Context = {
   readonly listenTcp: (address: string, port: number) => number
   readonly randomText: (length: number) => string
   readonly processIn: (folder: string, pid: number) => boolean
+  /** Processes of this name that lost their parent, which was ours. */
+  readonly orphans: (name: string) => readonly number[]
   readonly kill: (pid: number, signal: NodeJS.Signals) => void
   readonly runProgram: (unit: string, command: Command, options?: { readonly signal?: AbortSignal }) => Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }>
   readonly withClient: <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>) => Promise<T>
   readonly httpGet: (target: { readonly host: string; readonly port: number }, path: string, hostHeader: string, timeoutMs: number, signal: AbortSignal) => Promise<Answer>
   readonly retry: <T>(act: () => Promise<T>, options: { readonly forMs: number; readonly signal: AbortSignal; readonly again: (error: unknown) => boolean; readonly onFailure: (error: unknown) => void }) => Promise<T>
-  readonly delay: (ms: number, signal: AbortSignal) => Promise<void>
+  readonly delay: (ms: number, signal?: AbortSignal) => Promise<void>
 }
 
 /** Runs as the superuser of the embedded Postgres: over its socket as the operating system's user, or by password where there is but one user. */

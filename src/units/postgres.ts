@@ -6,6 +6,22 @@ import { postgresEnvironment } from './cluster.ts'
 const stateAt = 16
 const shutDown = 1
 
+/**
+ * Ends what a postmaster that was killed left behind: it keeps the shared memory, beside which no other may start. Most of it ends by
+ * itself at once; what is busy would go on, for nobody. Each has a process group of its own, so that the kill of one reaches no other.
+ */
+const endLeftovers = async ({ orphans, kill, delay, log }: Context): Promise<void> => {
+  for (const [signal, forMs] of [[undefined, 500], ['SIGQUIT', 500], ['SIGKILL', 5000]] as const) {
+    const left = orphans('postgres')
+    if (left.length === 0) return
+    if (signal) {
+      log('warn', `${left.length} processes of the Postgres before still run: ${signal}`)
+      for (const pid of left) kill(pid, signal)
+    }
+    for (const end = Date.now() + forMs; orphans('postgres').length > 0 && Date.now() < end;) await delay(20)
+  }
+}
+
 /** The embedded Postgres server, in the foreground, on a unix socket alone. */
 export const postgres: ServiceUnit<Context> = {
   name: 'postgres',
@@ -14,7 +30,9 @@ export const postgres: ServiceUnit<Context> = {
   does: 'the embedded Postgres server',
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   policy: ({ settings }) => ({
-    graceMs: Number(settings.STOP_GRACE_PERIOD.value) * 400,
+    // A checkpoint on a slow disk takes its time; a kill would have the next start recover.
+    graceMs: Math.max(60_000, Number(settings.STOP_GRACE_PERIOD.value) * 400),
+    shutdownMs: Number(settings.STOP_GRACE_PERIOD.value) * 400,
     stableMs: 30_000,
     giveUpAfter: 8,
     backoff: { baseMs: 100, maxMs: 10_000 },
@@ -24,6 +42,7 @@ export const postgres: ServiceUnit<Context> = {
   command: async (context) => {
     const { paths, identities } = context
     const folder = inVolume(paths).cluster
+    await endLeftovers(context)
     return { argv: [`${paths.postgresBin}/postgres`, '-D', folder, '-c', `config_file=${inRun(paths).etc}/postgresql.conf`], env: postgresEnvironment(context), user: identities.postgres, cwd: folder }
   },
   probe: async (context) => {

@@ -126,6 +126,7 @@ export const startDaemon = async (volume: string, options: { env?: Record<string
   /** A query to the embedded Postgres, as Mathesar's role. */
   const query = async (text: string): Promise<Record<string, string>[]> => {
     const client = new pg.Client({ host: join(env.SUPERVISOR_RUN!, 'postgres'), user: 'mathesar', database: 'mathesar_django' })
+    client.on('error', () => {}) // A query that loses its connection rejects.
     await client.connect()
     try {
       return (await client.query<Record<string, string>>(text)).rows

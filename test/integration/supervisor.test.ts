@@ -109,6 +109,24 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     expect(unit('mathesar').lastExit).toContain('SIGKILL')
   })
 
+  test('brings Postgres back within seconds when its postmaster is killed while a backend is busy and does not look up', async () => {
+    const daemon = await start()
+    await daemon.ready()
+    const postgres = () => daemon.status().units.find(({ name }) => name === 'postgres')!
+    const { pid: postmaster } = postgres()
+    const query = daemon.query('SELECT count(*) FROM generate_series(1, 1e9::bigint)').catch((error: Error) => error)
+    const backend = await until('the backend to be busy', () => childrenOf(postmaster!).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('SELECT')))
+    process.kill(postmaster!, 'SIGKILL')
+    const began = Date.now()
+    await until('Postgres to be ready again', () => postgres().restarts > 0 && postgres().state === 'ready')
+    expect(Date.now() - began).toBeLessThan(6000)
+    expect(postgres().restarts).toBe(1)
+    expect(daemon.output).toContain('failure 1 of 8')
+    expect(daemon.output).not.toMatch(/failure 2 of|still in use/)
+    expect(isAlive(backend)).toBe(false)
+    expect(await query).toBeInstanceOf(Error)
+  })
+
   test('ends with exit code 10 when Mathesar cannot start, naming it and its last lines', async () => {
     const daemon = await start({ env: { SAMPLE_APP_BREAK: 'settings', SUPERVISOR_SHARE: volume } })
     writeFileSync(join(volume, 'migrations.json'), '[]') // Nothing to migrate: the failure is Mathesar's own.

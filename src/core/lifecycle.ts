@@ -74,10 +74,10 @@ export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Polic
 export const backoffMs = (failures: number, policy: Policy, random: number): Milliseconds =>
   Math.round(Math.min(policy.backoff.maxMs, policy.backoff.baseMs * 2 ** Math.max(0, failures - 1)) * (1 - random / 10))
 
-/** The one timer that a state arms. Leaving the state cancels it. */
-export const timerOf = (state: ServiceState, policy: Policy, random: number): { readonly event: ServiceEvent; readonly afterMs: Milliseconds } | undefined => {
+/** The one timer that a state arms. Leaving the state cancels it. No start can be late while it may not serve: it waits for others. */
+export const timerOf = (state: ServiceState, policy: Policy, { random, mayServe }: { readonly random: number; readonly mayServe: boolean }): { readonly event: ServiceEvent; readonly afterMs: Milliseconds } | undefined => {
   switch (state.name) {
-    case 'starting': return policy.startLimitMs === undefined ? undefined : { event: 'startTimedOut', afterMs: policy.startLimitMs }
+    case 'starting': return policy.startLimitMs === undefined || !mayServe ? undefined : { event: 'startTimedOut', afterMs: policy.startLimitMs }
     case 'ready': return state.failures > 0 ? { event: 'stayedUp', afterMs: policy.stableMs } : undefined
     case 'backoff': return { event: 'backedOff', afterMs: backoffMs(state.failures, policy, random) }
     case 'stopping': return state.killed ? undefined : { event: 'graceElapsed', afterMs: policy.graceMs }

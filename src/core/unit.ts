@@ -17,7 +17,7 @@ export type Command = {
 }
 
 export type Policy = {
-  /** A start that is not ready by then counts as a failure; `undefined` waits for ever (a database may be recovering). */
+  /** A start that is not ready by then counts as a failure; `undefined` waits for ever (a database may be recovering). Runs from when it may serve. */
   readonly startLimitMs?: Milliseconds
   /** From the stop signal to SIGKILL for the whole process group. */
   readonly graceMs: Milliseconds

@@ -38,7 +38,8 @@ export type Candidate = {
 const levels: Partial<Record<ServiceState['name'], 'debug' | 'warn'>> = { starting: 'debug', stopping: 'debug', unready: 'warn', backoff: 'warn', failed: 'warn' }
 
 /** What a timer belongs to: a further wish to stop must not put off the kill, but a shorter time may bring it forward. */
-const keyOf = (state: ServiceState, { graceMs }: Policy): string => `${state.name} ${state.failures} ${state.name === 'stopping' && `${state.killed} ${graceMs}`}`
+const keyOf = (state: ServiceState, { graceMs }: Policy, mayServe: boolean): string =>
+  `${state.name} ${state.failures} ${state.name === 'stopping' && `${state.killed} ${graceMs}`} ${state.name === 'starting' && mayServe}`
 
 /** One service kept up: it feeds events to the pure machine of `core/lifecycle.ts` and carries out the effects. */
 export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Context>) => {
@@ -82,11 +83,11 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
   }
 
   const arm = (): void => {
-    const key = keyOf(state, policy)
+    const key = keyOf(state, policy, opened)
     if (key === timerKey) return
     timerKey = key
     clearTimeout(timer)
-    const next = timerOf(state, policy, deps.random())
+    const next = timerOf(state, policy, { random: deps.random(), mayServe: opened })
     if (next) timer = setTimeout(() => send(next.event), next.afterMs)
   }
 
@@ -258,6 +259,7 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
     open: (): void => {
       opened = true
       current?.gate?.open()
+      arm()
     },
     reached,
     prepare,

@@ -181,12 +181,16 @@ describe('the timer of a state', () => {
     ['stopping 2 starting', { event: 'graceElapsed', afterMs: 4000 }],
     ['stopping 2 stopped killed', undefined],
   ] as const)('%s arms %j', (state, timer) => {
-    expect(timerOf(parse(state), policy, 0)).toEqual(timer)
+    expect(timerOf(parse(state), policy, { random: 0, mayServe: true })).toEqual(timer)
+  })
+
+  test.each(states.map((state) => [state, state.startsWith('starting')] as const))('%s, while it may not serve, is without the limit of a start: %s', (state, isStart) => {
+    expect(timerOf(parse(state), policy, { random: 0, mayServe: false })).toEqual(isStart ? undefined : timerOf(parse(state), policy, { random: 0, mayServe: true }))
   })
 
   test('is none for a start without a limit', () => {
     const { startLimitMs: _, ...unlimited } = policy
-    expect(timerOf(parse('starting 0'), unlimited, 0)).toBeUndefined()
+    expect(timerOf(parse('starting 0'), unlimited, { random: 0, mayServe: true })).toBeUndefined()
   })
 })
 

@@ -5,12 +5,12 @@ import { createService } from '../../src/daemon/service.ts'
 
 const policy: Policy = { startLimitMs: 300_000, graceMs: 60_000, shutdownMs: 4000, stableMs: 30_000, giveUpAfter: 8, backoff: { baseMs: 100, maxMs: 10_000 }, stopSignal: 'SIGINT' }
 
-/** A service with a process that hears every signal, and ends by SIGKILL alone. */
+/** A service whose process hears every signal, and ends by SIGKILL alone. */
 const createDeaf = (more: Partial<ServiceUnit<object>> = {}) => {
   const heard: string[] = []
   const service = createService<object>({
-    name: 'deaf', kind: 'service', needs: [], does: 'hears and stays',
-    policy: () => policy, command: async () => ({ argv: ['deaf'], env: {} }), probe: async () => 'it never is', ...more,
+    name: 'deaf', kind: 'service', needs: [], does: 'hears, stays and never answers',
+    policy: () => policy, command: async () => ({ argv: ['deaf'], env: {} }), probe: () => new Promise(() => {}), ...more,
   }, {
     context: {},
     start: () => {
@@ -68,5 +68,34 @@ describe('the time until a service that is told to stop is killed', () => {
     await vi.advanceTimersByTimeAsync(1)
     expect(heard).toContain('SIGKILL')
     expect(service.state.name).toBe('stopped')
+  })
+})
+
+describe('the limit of a start', () => {
+  test('does not run while the service may not serve, and runs whole from then on', async () => {
+    const { service, heard } = createDeaf({ servesAfter: ['others'] })
+    service.start()
+    await vi.advanceTimersByTimeAsync(86_400_000)
+    expect(service.state).toEqual({ name: 'starting', failures: 0 })
+    service.open()
+    await vi.advanceTimersByTimeAsync(299_999)
+    expect(heard).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(heard).toEqual(['SIGINT'])
+    expect(service.state).toMatchObject({ name: 'stopping', failures: 1, then: 'backoff' })
+  })
+
+  test('runs from each later start', async () => {
+    const { service, heard } = createDeaf({ servesAfter: ['others'] })
+    service.open()
+    service.start()
+    await vi.advanceTimersByTimeAsync(299_999)
+    expect(heard).toEqual([])
+    await vi.advanceTimersByTimeAsync(1)
+    expect(heard).toEqual(['SIGINT'])
+    await vi.advanceTimersByTimeAsync(60_000 + 100 + 299_999)
+    expect(heard.filter((signal) => signal === 'SIGINT')).toHaveLength(1)
+    await vi.advanceTimersByTimeAsync(1)
+    expect(heard.filter((signal) => signal === 'SIGINT')).toHaveLength(2)
   })
 })

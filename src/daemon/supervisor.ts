@@ -250,6 +250,8 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     control: async (action: 'start' | 'stop' | 'restart', name: string): Promise<UnitState> => {
       const service = serviceNamed(name)
       if (phase !== 'running') throw new SupervisorError('USAGE', `cannot ${action} ${name} while ${phase}`, { hint: 'Wait until `supervisor status` says ready.' })
+      const skipped = skipReason(service.unit)
+      if (skipped !== undefined && action !== 'stop') throw new SupervisorError('USAGE', `cannot ${action} ${name}: ${skipped}`, { hint: 'Type `supervisor status` for what runs.' })
       if (action === 'stop') await service.stop()
       else {
         const restarted = service.restarts

@@ -54,6 +54,12 @@ describe.skipIf(missing !== undefined)('a change of the database', () => {
     expect(await status(daemon)).toMatchObject({ database: 'external', ready: true, problems: [] })
     expect((await status(daemon)).units.find(({ name }) => name === 'postgres')).toMatchObject({ state: 'skipped', pid: null })
     expect(clusterState(volume)).toBe('shut down')
+    for (const action of ['start', 'restart']) {
+      const refused = await daemon.run([action, 'postgres'])
+      expect(refused, refused.text).toMatchObject({ code: 2, text: expect.stringContaining(`cannot ${action} postgres: the database is external`) })
+    }
+    expect((await daemon.run(['stop', 'postgres'])).code).toBe(0)
+    expect((await status(daemon)).units.find(({ name }) => name === 'postgres')).toMatchObject({ state: 'skipped', pid: null })
     expect(await other.query('SELECT count(*)::int > 0 AS migrated FROM django_migrations', database)).toEqual([{ migrated: true }])
 
     const back = await daemon.run(['config', 'unset', ...Object.keys(settingsOf(''))])

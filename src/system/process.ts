@@ -99,7 +99,8 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     const reading = read(pipe.read, output)
 
     const ended = new Promise<Outcome>((resolve) => {
-      child.once('error', (error: NodeJS.ErrnoException) => {
+      child.on('error', (error: NodeJS.ErrnoException) => {
+        if (pid !== undefined) return // Only a signal that could not be sent: it runs.
         output.write(Buffer.from(`cannot start ${file}: ${error.message}\n`))
         resolve({ code: error.code === 'ENOENT' ? 127 : 126, signal: null })
       })

@@ -1,6 +1,6 @@
-export type CommandModule = { readonly run: (args: readonly string[]) => Promise<number> }
+type CommandModule = { readonly run: (args: readonly string[]) => Promise<number> }
 
-export type CliCommand = {
+type CliCommand = {
   readonly name: string
   readonly summary: string
   readonly help: string

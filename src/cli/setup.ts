@@ -34,7 +34,7 @@ export const createCheck = (env: Readonly<Record<string, string | undefined>>, p
 export const readContent = (paths: Paths): ConfigFiles => readConfigFiles(inVolume(paths).config, configFiles).files as ConfigFiles
 
 /** Files that were put aside in favour of those that last proved themselves, and why. */
-export type Rejected = { readonly files: ConfigFiles; readonly error: SupervisorError }
+type Rejected = { readonly files: ConfigFiles; readonly error: SupervisorError }
 
 export type Setup = Pick<Context, 'paths' | 'settings' | 'database' | 'configFiles' | 'identities' | 'environment'> & {
   readonly machine: Machine

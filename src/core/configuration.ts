@@ -88,7 +88,7 @@ const checkEntries = (text: string): { readonly values: Partial<Record<SettingNa
   return { values, faults, warnings }
 }
 
-export const faultInWords = ({ file, line, why }: Fault): string => `${file}${line === null ? '' : `, line ${line}`}: ${why}`
+const faultInWords = ({ file, line, why }: Fault): string => `${file}${line === null ? '' : `, line ${line}`}: ${why}`
 
 /** Variables whose names look like a misspelt setting. */
 export const environmentWarnings = (environment: Environment): readonly string[] => warningsFor(Object.keys(environment).filter((name) => environment[name]), settingNames)

@@ -36,7 +36,7 @@ const send = (response: ServerResponse, code: number, type: string, body: string
  * and those of the configuration in `config-routes.ts`, which a second socket offers alone.
  * Errors are {"code", "message", "hint"}. A request may take 10 s to come in, and have 8 KiB of headers and 512 KiB of body.
  */
-export const handleControl = ({ supervisor, log, now, config }: Deps, scope: Scope) => async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+const handleControl = ({ supervisor, log, now, config }: Deps, scope: Scope) => async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
   const json = (code: number, body: unknown): void => send(response, code, 'application/json', `${JSON.stringify(body)}\n`)
   try {
     const target = `http://supervisor${request.url}`

@@ -6,9 +6,9 @@ import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Output } from '../system/process.ts'
 import { createService, type Service } from './service.ts'
 
-type TaskRecord = { state: UnitState; since: number; startedMs?: number; endedMs?: number; detail: string | null }
+type TaskRecord = { state: UnitState; since: number; detail: string | null }
 
-export type SupervisorDeps<Context> = {
+type SupervisorDeps<Context> = {
   readonly units: readonly Unit<Context>[]
   readonly context: Context
   readonly service: Pick<Parameters<typeof createService<Context>>[1], 'start' | 'createGate' | 'random' | 'now' | 'delay' | 'log'> & {
@@ -78,10 +78,10 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
   const runTask = async (unit: TaskUnit<Context>): Promise<void> => {
     const record = tasks.get(unit.name)!
     const startedMs = now()
-    Object.assign(record, { state: 'running', since: startedMs, startedMs })
+    Object.assign(record, { state: 'running', since: startedMs })
     try {
       await unit.run(context, boot.signal)
-      Object.assign(record, { state: 'done', since: now(), endedMs: now(), detail: null })
+      Object.assign(record, { state: 'done', since: now(), detail: null })
       timings.set(unit.name, { startedMs, endedMs: now() })
       log('debug', `${unit.name} done in ${now() - startedMs} ms`)
     } catch (thrown) {

@@ -2,7 +2,7 @@ import type { Plan } from '../core/plan.ts'
 import type { Candidate, Service } from './service.ts'
 
 /** What a change acts upon; `before` and `after` are the contexts of the two configurations. */
-export type Ground<Context> = {
+type Ground<Context> = {
   readonly before: Context
   readonly after: Context
   readonly signal: AbortSignal

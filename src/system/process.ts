@@ -78,12 +78,12 @@ const read = (fd: number, output: Output): { readonly rest: () => Promise<void> 
 export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
   const own = new Set<number>()
 
-  const start = (command: Command, output: Output, input?: NodeJS.ReadableStream): RunningProcess => {
+  const start = (command: Command, output: Output): RunningProcess => {
     const [file, ...args] = asUser(command.argv, command.user, whenOrphaned)
     const pipe = kernel.pipe(pipeBytes)
     let child: ChildProcess
     try {
-      child = spawn(file!, args, { cwd: command.cwd ?? '/', env: command.env, detached: true, stdio: [input ? 'pipe' : 'ignore', pipe.write, pipe.write, ...(command.fds ?? [])] })
+      child = spawn(file!, args, { cwd: command.cwd ?? '/', env: command.env, detached: true, stdio: ['ignore', pipe.write, pipe.write, ...(command.fds ?? [])] })
     } catch (cause) {
       closeSync(pipe.read)
       throw new SupervisorError('INTERNAL', `cannot start ${file}: ${(cause as Error).message}`, { cause })
@@ -92,10 +92,6 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     }
     const pid = child.pid
     if (pid !== undefined) own.add(pid) // In the tick of the spawn: the reaper cannot run before.
-    if (input && child.stdin) {
-      child.stdin.on('error', () => {}) // The exit code says why it closed its input.
-      input.pipe(child.stdin)
-    }
     const reading = read(pipe.read, output)
 
     const ended = new Promise<Outcome>((resolve) => {
@@ -119,13 +115,13 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     }
   }
 
-  /** Runs a program to its end; ends its whole group when `signal` aborts. `input` goes to its stdin; its last lines come back. */
-  const run = async (command: Command, output: Output, { signal, input }: { signal?: AbortSignal; input?: NodeJS.ReadableStream } = {}): Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }> => {
+  /** Runs a program to its end; ends its whole group when `signal` aborts. Its last lines come back. */
+  const run = async (command: Command, output: Output, { signal }: { signal?: AbortSignal } = {}): Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }> => {
     let tail: Buffer = Buffer.alloc(0)
     const child = start(command, { ...output, write: (chunk) => {
       tail = Buffer.concat([tail, chunk]).subarray(-tailBytes)
       return output.write(chunk)
-    } }, input)
+    } })
     signal?.addEventListener('abort', child.killGroup, { once: true })
     if (signal?.aborted) child.killGroup()
     const outcome = await child.ended

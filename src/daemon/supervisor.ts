@@ -238,7 +238,12 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
       /** Runs a task again, with the settings that are to be. */
       runTask: async (name: string, next: Context): Promise<void> => {
         const unit = byName.get(name)!
-        if (unit.kind === 'task' && unit.skip?.(next) === undefined) await unit.run(next, boot.signal)
+        if (unit.kind !== 'task' || unit.skip?.(next) !== undefined) return
+        try {
+          await unit.run(next, boot.signal)
+        } finally {
+          tasks.get(name)!.detail = null // It told of this run.
+        }
       },
       /** From now on these settings are in force. */
       adopt: (next: Context): void => {

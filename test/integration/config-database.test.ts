@@ -85,6 +85,7 @@ describe.skipIf(missing !== undefined)('a change of the database', () => {
     expect((await set(daemon, { DATABASE_WAIT_TIMEOUT: '1', DATABASE_URL: 'postgres://owner:wrong-but-secret@127.0.0.1:1/none' })).code).toBe(50)
     expect((await set(daemon, { POSTGRES_HOST: '127.0.0.1' })).code).toBe(21)
     expect(await status(daemon)).toMatchObject({ database: 'embedded', ready: true, problems: [] })
+    expect((await status(daemon)).units.find(({ name }) => name === 'database')).toMatchObject({ state: 'done', detail: null })
     expect(await daemon.inMathesar('POSTGRES_DB')).toBe('mathesar_django')
     expect((await load.stop()).failed).toEqual([])
     expect(`${daemon.output}${readFileSync(join(volume, 'data/history/history.json'), 'utf8')}${wrong.text}`).not.toContain('wrong-but-secret')

@@ -222,7 +222,7 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
         send('replaced')
         if (!replaced) return
         others.add(replaced)
-        replaced.process.signal(policy.stopSignal)
+        replaced.process.signalGroup(policy.stopSignal) // Each worker at once: its master would take a while, in which they still accept.
         await endWithin(replaced, policy.retireMs ?? policy.graceMs)
       },
       discard: async () => {

@@ -23,7 +23,9 @@ export type RunningProcess = {
   /** Resolves once the process has ended and its output is read, or half a second later: a grandchild may hold the pipe open. */
   readonly ended: Promise<Outcome>
   readonly signal: (signal: NodeJS.Signals) => void
-  /** SIGKILL to the whole process group: gunicorn's workers outlive a killed master by seconds. */
+  /** To the whole process group: gunicorn tells its workers only after a while, and they outlive a killed master by seconds. */
+  readonly signalGroup: (signal: NodeJS.Signals) => void
+  /** SIGKILL to the same. */
   readonly killGroup: () => void
 }
 
@@ -94,6 +96,7 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     if (pid !== undefined) own.add(pid) // In the tick of the spawn: the reaper cannot run before.
     const reading = read(pipe.read, output)
 
+    const signalGroup = (signal: NodeJS.Signals): void => { if (pid !== undefined) kill(-pid, signal) }
     const ended = new Promise<Outcome>((resolve) => {
       child.on('error', (error: NodeJS.ErrnoException) => {
         if (pid !== undefined) return // Only a signal that could not be sent: it runs.
@@ -111,7 +114,8 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
       pid: pid ?? 0,
       ended,
       signal: (signal) => void child.kill(signal),
-      killGroup: () => { if (pid !== undefined) kill(-pid, 'SIGKILL') },
+      signalGroup,
+      killGroup: () => signalGroup('SIGKILL'),
     }
   }
 

@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { get } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { DescribedSetting } from '../../src/core/configuration.ts'
@@ -161,6 +162,16 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const third = await start({ ALLOWED_HOSTS_FILE: path })
     expect(await third.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,from-file.example')
     expect(await third.inMathesar('ALLOWED_HOSTS_FILE')).toBeNull()
+  })
+
+  test('is in force once it is said to be: no request after that is answered by the generation before', async () => {
+    const daemon = await start({ WEB_CONCURRENCY: '4' })
+    const open = (): Promise<number> => new Promise((resolve, reject) => void get(`${daemon.url}/auth/login/`, { agent: false, headers: { host: 'in-force.example' } }, (response) => { response.resume(); resolve(response.statusCode!) }).once('error', reject))
+    for (let round = 0; round < 16; round++) {
+      const isPermitted = round % 2 === 0
+      await daemon.follow({ set: { ALLOWED_HOSTS: isPermitted ? '127.0.0.1,in-force.example' : '127.0.0.1' } }, () => {})
+      expect(await Promise.all([open(), open(), open(), open()]), `round ${round}`).toEqual(Array.from({ length: 4 }, () => (isPermitted ? 302 : 400)))
+    }
   })
 
   test('merges edits that come together, and tells of a conflict those who edited an older version', async () => {

@@ -16,7 +16,7 @@ const createDeaf = (more: Partial<ServiceUnit<object>> = {}) => {
     start: () => {
       let end: (outcome: Outcome) => void
       const ended = new Promise<Outcome>((resolve) => { end = resolve })
-      return { pid: 7, ended, signal: (signal) => void heard.push(signal), killGroup: () => { heard.push('SIGKILL'); end({ code: null, signal: 'SIGKILL' }) } }
+      return { pid: 7, ended, signal: (signal) => void heard.push(signal), signalGroup: (signal) => void heard.push(signal), killGroup: () => { heard.push('SIGKILL'); end({ code: null, signal: 'SIGKILL' }) } }
     },
     createGate: () => ({ fds: [8, 9], release: () => {}, open: () => {}, close: () => {}, check: async () => undefined }),
     output: () => ({ write: () => undefined, flush: () => {} }),

@@ -5,7 +5,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { settingNames } from '../src/core/settings.ts'
+import { settingNames, settingOf } from '../src/core/settings.ts'
 import { ask, buildImage, buildSampleImage, cache, checkReadable, collectStatic, findPostgres, hasImage, isRoot, lacksBridge, mayRun, preparePython, Problem, root, sampleApp, say, show, whyNoDocker } from './prepare.ts'
 
 const help = `Usage: npm start -- [OPTIONS]
@@ -76,7 +76,9 @@ const runInFront = (program: string, args: readonly string[], env: Readonly<Reco
     child.once('exit', (code, signal) => done(code ?? (signal === 'SIGKILL' ? 137 : 143)))
   })
 
-/** What a `NAME_FILE` names is in the container under the same path. */
+/** Variables that name a file: what they name is in the container under the same path. */
+const fileNames = settingNames.flatMap((name) => [`${name}_FILE`, ...(settingOf(name).kind === 'path' ? [name] : [])])
+
 const mountOf = (name: string): readonly string[] => {
   const path = process.env[name]!
   // Docker would make a folder in its place.
@@ -95,7 +97,7 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
   await checkPort(port)
   const host = lacksBridge()
   const given = settingNames.filter((name) => name !== 'PORT' && (host || name !== 'BIND_ADDRESS')).flatMap((name) => [name, `${name}_FILE`]).filter((name) => process.env[name])
-  const mounts = given.filter((name) => name.endsWith('_FILE')).flatMap(mountOf)
+  const mounts = given.filter((name) => fileNames.includes(name)).flatMap(mountOf)
   let source = wanted
   if (!hasImage(wanted)) {
     say(`pulling ${wanted} …`)
@@ -178,7 +180,7 @@ const main = async (): Promise<number> => {
     process.stdout.write(`${help}\n`)
     return 0
   }
-  for (const name of settingNames.map((setting) => `${setting}_FILE`)) if (process.env[name]) process.env[name] = fromHere(process.env[name])
+  for (const name of fileNames) if (process.env[name]) process.env[name] = fromHere(process.env[name])
   const why = options.docker ? whyNoDocker() : undefined
   if (options.docker && why === undefined) return await startInDocker(options)
   if (why !== undefined) say(`${why}: running on this machine without Docker`)

@@ -28,7 +28,7 @@ export type Configuring = {
   readonly problems: () => readonly Problem[]
   /** Looks at a line of Mathesar's log. */
   readonly see: (line: string) => void
-  /** After a boot that went well: records the configuration, and watches the folder from now on. */
+  /** After a boot that went well: records the configuration, and watches the folder from now on, if not before. */
   readonly settle: () => void
   /** SIGHUP: what lies in the folder, and a new generation in any case. */
   readonly reload: () => void
@@ -55,6 +55,7 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
     look: async () => ((await watch?.look())?.files ?? readContent(paths)) as ConfigFiles,
     read: () => readContent(paths),
     isStopping: () => supervisor.isStopping,
+    isProven: () => supervisor.wasReady,
     check: async (files) => {
       const checked = await check(files)
       for (const secret of secretsOf(checked)) log.addSecret(secret)

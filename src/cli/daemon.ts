@@ -1,4 +1,4 @@
-import { closeSync, existsSync, openSync, readlinkSync } from 'node:fs'
+import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
 import { environmentWarnings } from '../core/configuration.ts'
 import { levels } from '../core/log-lines.ts'
@@ -22,7 +22,7 @@ import { type Context, inRun, type Paths } from '../units/context.ts'
 import { units } from '../units/index.ts'
 import { version } from '../version.ts'
 import { type Configuring, configure } from './configure.ts'
-import { appSocket, controlSocket, shim } from './paths.ts'
+import { appSocket, controlSocket, imageNode, shim } from './paths.ts'
 import { fallBack, readSetup, type Setup } from './setup.ts'
 import type { CaughtSignal, Signals } from './signals.ts'
 
@@ -192,7 +192,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   if (error && !supervisor.wasReady && await fallBack(setup, error)) {
     say('warn', `the boot failed with the edited configuration (${error.message}): starting again with the one before`)
     await sink.flush(2000)
-    const again = existsSync(shim) ? [shim, ...process.argv.slice(2)] : [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+    const again = process.execPath === imageNode ? [shim, ...process.argv.slice(2)] : [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
     process.execve!(again[0]!, again, env as NodeJS.ProcessEnv)
   }
   return await leave(error)

@@ -17,8 +17,9 @@ export const readPaths = (env: Readonly<Record<string, string | undefined>>): Pa
   }
 }
 
-/** What starts Node in the image. */
+/** What starts Node in the image, and that Node. */
 export const shim = '/usr/local/bin/supervisor'
+export const imageNode = '/usr/local/lib/supervisor/node'
 
 export const controlSocket = (paths: Pick<Paths, 'run'>): string => `${paths.run}/control/supervisor.sock`
 

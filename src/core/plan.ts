@@ -12,8 +12,7 @@ export const changesBetween = (before: Configuration, after: Configuration): rea
   const sameDatabase = isDeepStrictEqual(before.database, after.database)
   const actionOf = (name: SettingName): Action => {
     const { change } = settingOf(name)
-    // Mathesar's connections to other databases use it too.
-    if (change === 'database' && sameDatabase) return name === 'PGSSLROOTCERT' ? 'generation' : 'nothing'
+    if (change === 'database' && sameDatabase) return 'nothing'
     if (change.startsWith('postgres-') && after.database.kind === 'external') return 'nothing'
     return change
   }

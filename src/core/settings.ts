@@ -37,7 +37,7 @@ export const settingsTable = {
   POSTGRES_USER: { kind: 'text', change: 'database', does: 'Role on the existing Postgres.' },
   POSTGRES_PASSWORD: { kind: 'text', secret: true, change: 'database', does: 'Password of that role.' },
   POSTGRES_SSLMODE: { kind: 'choice', choices: ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'], change: 'database', does: 'TLS to the existing Postgres, in the words of libpq; `prefer` when not given.' },
-  PGSSLROOTCERT: { kind: 'path', change: 'database', does: 'File with the certificate of the CA that the existing Postgres must have its own from; /etc/ssl/certs/ca-certificates.crt holds the public ones.' },
+  POSTGRES_SSLROOTCERT: { kind: 'path', change: 'database', does: 'File with the certificate of the CA that the existing Postgres must have its own from; /etc/ssl/certs/ca-certificates.crt holds the public ones.' },
   DATABASE_URL: { kind: 'text', secret: true, change: 'database', does: 'The same in one: postgres://user:password@host:port/database?sslmode=require.' },
   EMBEDDED_POSTGRES_WORK_MEM: { kind: 'integer', min: 1, max: 65536, change: 'postgres-reload', does: 'MiB that one sort or hash of the embedded Postgres may take; 4 when not given.' },
   EMBEDDED_POSTGRES_LOG_SLOW: { kind: 'integer', min: 0, max: 86400000, change: 'postgres-reload', does: 'Milliseconds from which on the embedded Postgres logs a statement; it logs none when not given.' },
@@ -123,9 +123,9 @@ const readEnvironment = (environment: Environment, readFile: (path: string) => s
   return Object.fromEntries(settingNames.flatMap((name) => { const text = read(name); return text === undefined ? [] : [[name, text]] }))
 }
 
-const databaseSettings = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE', 'PGSSLROOTCERT'] as const
-/** Those that say which database; the others say how to connect to it, also beside a DATABASE_URL. */
-const namesDatabase = (name: SettingName): boolean => name !== 'POSTGRES_SSLMODE' && name !== 'PGSSLROOTCERT'
+const databaseSettings = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE', 'POSTGRES_SSLROOTCERT'] as const
+/** Those that say which database; the others say how to connect to it, also beside a DATABASE_URL, unless the file has them for another one. */
+const namesDatabase = (name: SettingName): boolean => name !== 'POSTGRES_SSLMODE' && name !== 'POSTGRES_SSLROOTCERT'
 
 /**
  * default < file < environment. The two ways to name a database exclude each other: that of the environment puts aside the other one
@@ -133,7 +133,8 @@ const namesDatabase = (name: SettingName): boolean => name !== 'POSTGRES_SSLMODE
  */
 export const readSettings = (environment: Environment, readFile: (path: string) => string, file: Partial<Record<SettingName, string>> = {}): Values => {
   const given = readEnvironment(environment, readFile)
-  const putAside = new Set<SettingName>([...(given.DATABASE_URL === undefined ? [] : databaseSettings), ...(databaseSettings.some((name) => namesDatabase(name) && given[name] !== undefined) ? ['DATABASE_URL' as const] : [])])
+  const ofFile = databaseSettings.filter(namesDatabase).some((name) => file[name] !== undefined) ? databaseSettings : []
+  const putAside = new Set<SettingName>([...(given.DATABASE_URL === undefined ? [] : ofFile), ...(databaseSettings.some((name) => namesDatabase(name) && given[name] !== undefined) ? ['DATABASE_URL' as const] : [])])
   const read = (name: SettingName): Value => {
     if (given[name] !== undefined) return { value: given[name], source: 'environment' }
     if (file[name] !== undefined && !putAside.has(name)) return { value: file[name], source: 'file' }
@@ -159,12 +160,12 @@ const fromUrl = (text: string, values: Values): Database => {
   const name = decode(url.pathname.slice(1))
   const host = url.searchParams.get('host') ?? decode(url.hostname).replace(/^\[(.*)\]$/, '$1')
   if (!host || !name || !url.username) return refuse(`it lacks ${[!host && 'a host', !name && 'a database', !url.username && 'a user'].filter(Boolean).join(' and ')}`)
-  const parameter = (key: string, name: 'POSTGRES_SSLMODE' | 'PGSSLROOTCERT'): string | undefined => {
+  const parameter = (key: string, name: 'POSTGRES_SSLMODE' | 'POSTGRES_SSLROOTCERT'): string | undefined => {
     const value = url.searchParams.get(key)
     const why = value === null ? undefined : whyInvalid(name, value)
     return why === undefined ? (value ?? values[name].value) : refuse(`${key} ${why}`)
   }
-  const [sslmode, sslrootcert] = [parameter('sslmode', 'POSTGRES_SSLMODE'), parameter('sslrootcert', 'PGSSLROOTCERT')]
+  const [sslmode, sslrootcert] = [parameter('sslmode', 'POSTGRES_SSLMODE'), parameter('sslrootcert', 'POSTGRES_SSLROOTCERT')]
   return { kind: 'external', host, port: Number(url.port || 5432), name, user: decode(url.username), password: decode(url.password) || undefined, sslmode, sslrootcert }
 }
 
@@ -181,7 +182,7 @@ const chooseDatabase = (values: Values): Database => {
   return {
     kind: 'external', host: values.POSTGRES_HOST.value!, port: Number(values.POSTGRES_PORT.value ?? 5432), name: values.POSTGRES_DB.value!,
     user: values.POSTGRES_USER.value!, password: values.POSTGRES_PASSWORD.value, sslmode: values.POSTGRES_SSLMODE.value,
-    sslrootcert: values.PGSSLROOTCERT.value,
+    sslrootcert: values.POSTGRES_SSLROOTCERT.value,
   }
 }
 
@@ -189,7 +190,7 @@ const chooseDatabase = (values: Values): Database => {
 export const databaseOf = (values: Values): Database => {
   const database = chooseDatabase(values)
   if (database.kind === 'external' && database.sslmode?.startsWith('verify') && database.sslrootcert === undefined && !database.host.startsWith('/')) {
-    throw new SupervisorError('SETTING_INVALID', `cannot use the database: ${database.sslmode} needs the certificate of a CA, and PGSSLROOTCERT is not given`, { hint: 'Mount the certificate and give its path: `-v ./ca.pem:/ca.pem:ro -e PGSSLROOTCERT=/ca.pem`. /etc/ssl/certs/ca-certificates.crt holds the public ones.' })
+    throw new SupervisorError('SETTING_INVALID', `cannot use the database: ${database.sslmode} needs the certificate of a CA, and POSTGRES_SSLROOTCERT is not given`, { hint: 'Mount the certificate and give its path: `-v ./ca.pem:/ca.pem:ro -e POSTGRES_SSLROOTCERT=/ca.pem`. /etc/ssl/certs/ca-certificates.crt holds the public ones.' })
   }
   return database
 }

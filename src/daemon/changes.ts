@@ -25,6 +25,8 @@ type Deps = {
   readonly apply: (plan: Plan, next: Configuration, report: (step: string) => void, record: () => void) => Promise<void>
   /** Whether everything stops: then nothing is carried out, and files that lie in the folder are left to the next boot. */
   readonly isStopping: () => boolean
+  /** Whether Mathesar has ever been ready here: before that, what has no new generation is not proved. */
+  readonly isProven: () => boolean
   readonly store: Store
   readonly now: () => number
   readonly log: (level: 'info' | 'warn', message: string) => void
@@ -39,13 +41,13 @@ const canMerge = ({ set, base, dryRun }: Proposal): boolean => set !== undefined
  * The changes of the configuration, one at a time: whoever proposes, and by whatever way, each is a transaction that is checked,
  * planned, carried out, proved and recorded, or leaves everything as it was.
  */
-export const createChanges = ({ boot, rejected, environment, look, read, check, apply, isStopping, store, now, log }: Deps) => {
+export const createChanges = ({ boot, rejected, environment, look, read, check, apply, isStopping, isProven, store, now, log }: Deps) => {
   let current = boot
   const last = store.readHistory().at(-1)
   /** The boot before this one: then this one has the good files. */
   const wentBack = last?.from === 'boot' && last.result !== 'applied'
   let problem: Problem | undefined = wentBack ? { unit: 'config', code: null, message: last.why ?? `the boot failed with version ${last.version}`, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}.` } : undefined
-  /** Files in the folder that were refused and could not be put aside (a read-only mount): they are not tried again. */
+  /** Files in the folder that were refused and are not put aside, yet or ever (a read-only mount): they are not tried again. */
   let ignored = rejected && versionOf(rejected.files)
   let working = false
   /** Resolves when nothing waits any more. */
@@ -62,6 +64,7 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
       store.keepRejected(files, current.files)
       // An edit that was made meanwhile is not written over: its turn comes.
       if (versionOf(read()) === versionOf(files)) store.write(current.files)
+      ignored = undefined
     } catch {
       ignored = versionOf(files)
     }
@@ -92,7 +95,7 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
       return refuse('rejected', toSupervisorError(thrown))
     }
     changes = changesBetween(current, next)
-    const plan = planOf(changes, proposal.reload)
+    const plan = planOf(changes, proposal.reload || (next.version !== current.version && !isProven()))
     const result = { version: next.version, changes, warnings: next.warnings }
     if (proposal.dryRun) return { ...result, result: 'planned' }
     if (next.version === current.version && changes.length === 0 && !plan.generation) return { ...result, result: 'unchanged' }
@@ -165,6 +168,7 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
     if (rejected) {
       note('boot', versionOf(rejected.files), 'rejected', [], rejected.error.message)
       putBack(rejected.files, rejected.error)
+      if (current !== boot) problem = undefined // It was mended before the boot was through.
     }
     await catchUp(() => {}) // An edit of these first seconds.
     const text = editConfig(current.files['mathesar.env'] ?? templateText(), editsToPersist(current, environment))

@@ -155,7 +155,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
   /** A service that never began had nothing to end. Of the others the exit code does not tell: Postgres has 0 for an immediate shutdown too. */
   const unclean = (): SupervisorError | undefined => {
     for (const { unit, generation, lastOutcome } of services.values()) {
-      const why = generation > 0 ? unit.whyUnclean?.(context) : undefined
+      const why = generation > 0 && skipReason(unit) === undefined ? unit.whyUnclean?.(context) : undefined
       if (why !== undefined) return new SupervisorError('STOP_NOT_CLEAN', `${unit.name} did not shut down cleanly: ${why}${lastOutcome ? ` (it ${inWords(lastOutcome)})` : ''}`)
     }
     return undefined

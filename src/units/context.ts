@@ -118,7 +118,7 @@ const readRootCertificate = ({ files, identities: { mathesar } }: Context, path:
   try {
     return read()
   } catch (cause) {
-    throw new SupervisorError('SETTING_INVALID', `cannot use PGSSLROOTCERT ${path}: ${(cause as Error).message}`, { cause, hint: `Mount the certificate of the CA there, as PEM that everybody may read (\`chmod a+r\`): \`-v ./ca.pem:${path}:ro\`.` })
+    throw new SupervisorError('SETTING_INVALID', `cannot use POSTGRES_SSLROOTCERT ${path}: ${(cause as Error).message}`, { cause, hint: `Mount the certificate of the CA there, as PEM that everybody may read (\`chmod a+r\`): \`-v ./ca.pem:${path}:ro\`.` })
   }
 }
 

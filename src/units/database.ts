@@ -46,7 +46,7 @@ const isRefusal = (error: unknown): boolean =>
 /** Also where the server speaks of it: with `disable`, or where it takes TLS alone and ours failed. */
 const isAboutTls = (error: unknown): boolean => (error as AggregateError).errors?.every(isAboutTls) ?? (isTlsRefusal(error) || (error as Error).message.endsWith(', no encryption'))
 
-const tlsHint = 'Check POSTGRES_SSLMODE, and PGSSLROOTCERT if the certificate was refused: verify-full also wants POSTGRES_HOST to be a name in the certificate.'
+const tlsHint = 'Check POSTGRES_SSLMODE, and POSTGRES_SSLROOTCERT if the certificate was refused: verify-full also wants POSTGRES_HOST to be a name in the certificate.'
 
 const waitForExternal = async (context: Context, signal: AbortSignal): Promise<void> => {
   const { database, settings, retry, withClient, log, detail } = context

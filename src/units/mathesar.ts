@@ -21,7 +21,7 @@ export const appEnvironment = (context: Pick<Context, 'settings' | 'database' | 
     : {
         POSTGRES_HOST: database.host, POSTGRES_PORT: String(database.port), POSTGRES_DB: database.name, POSTGRES_USER: database.user,
         ...(database.password === undefined ? {} : { POSTGRES_PASSWORD: database.password }), ...(database.sslmode === undefined ? {} : { POSTGRES_SSLMODE: database.sslmode }),
-        ...(database.sslrootcert === undefined ? {} : { PGSSLROOTCERT: database.sslrootcert }),
+        ...(database.sslrootcert === undefined ? {} : { POSTGRES_SSLROOTCERT: database.sslrootcert }),
       }
   const { media, temporary } = writableFolders(context)
   return {

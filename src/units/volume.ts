@@ -36,11 +36,9 @@ export const volume: TaskUnit<Context> = {
 
     const prepareVolume = (): void => {
       files.makeFolder(paths.data, 0o755)
+      if (postgres && database.kind === 'embedded') refuseOther(postgres)
       if (!lock(data.lock)) throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
-      if (postgres) {
-        refuseOther(postgres)
-        give(paths.data, undefined, 0o755)
-      }
+      if (postgres) give(paths.data, undefined, 0o755)
       for (const folder of [data.secrets, data.config, data.history, data.media, data.temporary]) files.makeFolder(folder, 0o700)
       give(data.secrets, undefined, 0o700)
       give(data.history, undefined, 0o700)

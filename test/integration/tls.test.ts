@@ -59,7 +59,7 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     const cases = (Object.keys(servers) as (keyof typeof servers)[]).flatMap((server) => modes.flatMap((sslmode) => ['localhost', '127.0.0.1'].flatMap((host) =>
       [undefined, certificates.ca, certificates.other].map((sslrootcert) => ({ server, sslmode, host, sslrootcert })))))
     const attempt = async ({ server, host, sslmode, sslrootcert }: (typeof cases)[number]): Promise<string> => {
-      const environment = { ...settingsOf(host), POSTGRES_PORT: String(servers[server].port), POSTGRES_SSLMODE: sslmode, PGSSLROOTCERT: sslrootcert }
+      const environment = { ...settingsOf(host), POSTGRES_PORT: String(servers[server].port), POSTGRES_SSLMODE: sslmode, POSTGRES_SSLROOTCERT: sslrootcert }
       const database = databaseOf(readSettings(environment, String))
       const connection = connectionOf({ database, files, identities: {} } as unknown as Context)
       return await withClient(connection, async (client) => ((await client.query<{ ssl: boolean }>(isEncrypted)).rows[0]!.ssl ? 'tls' : 'plain'))
@@ -82,7 +82,7 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     expect(await told('without', { POSTGRES_DB: 'none' })).toBe('database "none" does not exist')
     expect(await told('without', { POSTGRES_SSLMODE: 'require' })).toBe('The server does not support SSL connections')
     expect(await told('hostssl', { POSTGRES_PASSWORD: 'wrong' })).toMatch(/^password authentication failed for user "owner"; no pg_hba.conf entry .*, no encryption$/)
-    expect(await told('hostssl', { PGSSLROOTCERT: certificates.other })).toMatch(/certificate.*; no pg_hba.conf entry .*, no encryption$/)
+    expect(await told('hostssl', { POSTGRES_SSLROOTCERT: certificates.other })).toMatch(/certificate.*; no pg_hba.conf entry .*, no encryption$/)
   })
 
   test('is had by a boot that says nothing of it; each change of how takes effect, or is refused at once in words', async () => {
@@ -98,7 +98,7 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     }
     const works = async (settings: Record<string, string>): Promise<void> => {
       expect(await set(settings)).toMatchObject({ code: 0 })
-      expect(await daemon.inMathesar('PGSSLROOTCERT')).toBe(settings.PGSSLROOTCERT ?? null)
+      expect(await daemon.inMathesar('POSTGRES_SSLROOTCERT')).toBe(settings.POSTGRES_SSLROOTCERT ?? null)
       expect(await daemon.run(['psql', '-tAc', isEncrypted])).toEqual({ code: 0, text: 't\n' })
     }
     const isRefused = async (settings: Record<string, string>, code: number, ...words: string[]): Promise<void> => {
@@ -108,27 +108,27 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
       expect(seconds).toBeLessThan(20)
     }
     const { ca, other, key } = certificates
-    await isRefused({ POSTGRES_SSLMODE: 'verify-full' }, 20, 'PGSSLROOTCERT is not given')
+    await isRefused({ POSTGRES_SSLMODE: 'verify-full' }, 20, 'POSTGRES_SSLROOTCERT is not given')
     await isRefused({ POSTGRES_SSLMODE: 'disable' }, 51, 'no encryption', 'Check POSTGRES_SSLMODE')
     await works({ POSTGRES_SSLMODE: 'require' })
-    await works({ POSTGRES_SSLMODE: 'verify-full', PGSSLROOTCERT: ca })
-    await isRefused({ PGSSLROOTCERT: other }, 51, 'certificate', 'Check POSTGRES_SSLMODE')
-    await isRefused({ PGSSLROOTCERT: `${ca}.none` }, 20, `cannot use PGSSLROOTCERT ${ca}.none: ENOENT`, 'Mount the certificate')
-    await isRefused({ PGSSLROOTCERT: key }, 20, key)
+    await works({ POSTGRES_SSLMODE: 'verify-full', POSTGRES_SSLROOTCERT: ca })
+    await isRefused({ POSTGRES_SSLROOTCERT: other }, 51, 'certificate', 'Check POSTGRES_SSLMODE')
+    await isRefused({ POSTGRES_SSLROOTCERT: `${ca}.none` }, 20, `cannot use POSTGRES_SSLROOTCERT ${ca}.none: ENOENT`, 'Mount the certificate')
+    await isRefused({ POSTGRES_SSLROOTCERT: key }, 20, key)
     await isRefused({ POSTGRES_HOST: '127.0.0.1' }, 51, "does not match certificate's altnames")
     await isRefused({ POSTGRES_PASSWORD: 'wrong' }, 51, 'password authentication failed', 'Check POSTGRES_USER')
-    await works({ POSTGRES_HOST: '127.0.0.1', POSTGRES_SSLMODE: 'verify-ca', PGSSLROOTCERT: ca })
+    await works({ POSTGRES_HOST: '127.0.0.1', POSTGRES_SSLMODE: 'verify-ca', POSTGRES_SSLROOTCERT: ca })
     expect((await daemon.ask<Status>('GET', '/v1/status')).body).toMatchObject({ database: 'external', ready: true, problems: [] })
   })
 
   test('is checked as DATABASE_URL says, for Mathesar too', async () => {
     const daemon = await boot({ DATABASE_URL: urlOf(`sslmode=verify-full&sslrootcert=${certificates.ca}`) })
     await daemon.ready()
-    expect(await daemon.inMathesar('PGSSLROOTCERT')).toBe(certificates.ca)
+    expect(await daemon.inMathesar('POSTGRES_SSLROOTCERT')).toBe(certificates.ca)
     expect(await daemon.run(['psql', '-tAc', isEncrypted])).toEqual({ code: 0, text: 't\n' })
   })
 
-  test.each([['whose certificate another CA signed', 'other', 51, 'certificate'], ['without the file of the CA', 'none', 20, 'cannot use PGSSLROOTCERT /']] as const)('%s ends a boot at once, in words', async (_, name, code, words) => {
+  test.each([['whose certificate another CA signed', 'other', 51, 'certificate'], ['without the file of the CA', 'none', 20, 'cannot use POSTGRES_SSLROOTCERT /']] as const)('%s ends a boot at once, in words', async (_, name, code, words) => {
     const startedAt = Date.now()
     const daemon = await boot({ DATABASE_URL: urlOf(`sslmode=verify-ca&sslrootcert=${name === 'none' ? '/none' : certificates[name]}`) })
     expect((await daemon.exited).code).toBe(code)

@@ -24,6 +24,7 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
   let atOnce = 0
   let breaks: (next: Configuration) => boolean = () => false
   let isStopping = false
+  let isProven = true
   let recordFails: NodeJS.ErrnoException | undefined
   const [applied, logged, checked, kept, writes]: [Plan[], string[], string[], Map<string, ConfigFiles>, ConfigFiles[]] = [[], [], [], new Map(), []]
   let refusedBeside: ConfigFiles | undefined
@@ -56,6 +57,7 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
     look: async () => { await tick(); return disk },
     read: () => disk,
     isStopping: () => isStopping,
+    isProven: () => isProven,
     check: async (files) => {
       await tick()
       checked.push(versionOf(files))
@@ -85,6 +87,7 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
     failRecord: (code: string | undefined) => { recordFails = code === undefined ? undefined : Object.assign(new Error(code), { code }) },
     /** Everything begins to stop in the midst of the next change. */
     stopAt: (when: (next: Configuration) => boolean) => { breaks = (next) => (isStopping = when(next)) },
+    neverReady: () => { isProven = false },
     mayWrite: (may: boolean) => { isReadOnly = !may },
     get text() { return disk['mathesar.env'] },
     get results() { return history.map(({ from, result }) => `${from} ${result}`) },
@@ -147,6 +150,13 @@ describe('a change', () => {
     expect([at.text, at.refused, at.results]).toEqual(['DEBUG=true\n', undefined, []])
     expect(await outcome(at.set({ WEB_CONCURRENCY: '2' }))).toBe('CONFIG_ROLLED_BACK')
     expect(at.text).toBe('DEBUG=true\n')
+  })
+
+  test('makes a new generation whatever it changes while nothing has proved itself', async () => {
+    const at = stage()
+    at.neverReady()
+    expect(await outcome(at.edit('DEBUG=false\nPUBLIC_URL=https://b.org\n'))).toBe('applied')
+    expect(at.applied).toMatchObject([{ generation: true }])
   })
 
   test('from another version than the current one is refused, also when the file was edited and nobody saw it yet', async () => {
@@ -344,6 +354,8 @@ describe('after a boot', () => {
     await at.changes.settle()
     expect([at.text, at.refused, at.results]).toEqual(['DEBUG=false\n', 'PORT=x\n', ['boot rejected', 'boot applied']])
     expect(at.changes.problem).toMatchObject({ code: 'CONFIG_INVALID', message: error.message })
+    expect(await outcome(at.edit('PORT=x\n')), 'the same again').toBe('CONFIG_INVALID')
+    expect(at.text).toBe('DEBUG=false\n')
   })
 
   test('the fault of the boot before it is shown, until a change is good', async () => {

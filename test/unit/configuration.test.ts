@@ -52,7 +52,8 @@ describe('a setting', () => {
   test.each<[string, Given, Environment, string]>([
     ['of the environment alone', { DATABASE_URL: url }, { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2' }, 'h'],
     ['of the environment alone', { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2', POSTGRES_SSLMODE: 'require' }, { DATABASE_URL: url }, 'db'],
-    ['of the environment alone', { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2', PGSSLROOTCERT: '/ca.pem' }, { DATABASE_URL: url }, 'db'],
+    ['of the environment alone', { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2', POSTGRES_SSLROOTCERT: '/ca.pem' }, { DATABASE_URL: url }, 'db'],
+    ['of the environment, with how the file says to connect', { POSTGRES_SSLMODE: 'verify-full', POSTGRES_SSLROOTCERT: '/ca.pem' }, { DATABASE_URL: url }, 'db'],
     ['of both where they say it in the same way', { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2' }, { POSTGRES_HOST: 'other' }, 'other'],
     ['of the file where the environment says only how to connect', { DATABASE_URL: url }, { POSTGRES_SSLMODE: 'require' }, 'db'],
   ])('that names the database is %s: %j, %j', (_, file, environment, host) => {

@@ -14,7 +14,7 @@ export const read = (files: ConfigFiles, environment: Environment = {}, secretFi
   readConfiguration(files, { environment, parseYaml: (text) => parse(text, { logLevel: 'error' }), readFile: (path) => secretFiles[path] ?? (() => { throw Object.assign(new Error('no such file'), { code: 'ENOENT' }) })() })
 export const readFile = (given: Given | string, environment: Environment = {}): Configuration => read(filesOf(typeof given === 'string' ? given : fileOf(given)), environment)
 
-const databaseNames = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE', 'PGSSLROOTCERT', 'DATABASE_URL'] as const
+const databaseNames = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE', 'POSTGRES_SSLROOTCERT', 'DATABASE_URL'] as const
 const text = fc.string({ unit: 'binary', minLength: 1, maxLength: 12 }).filter((value) => !value.includes('\0'))
 const host = fc.constantFrom('a.org', '.b.org', '10.0.0.1', '[::1]', '*', ' c.org ')
 
@@ -38,7 +38,7 @@ export const anyValueOf = (name: SettingName): fc.Arbitrary<string> => {
 const anyDatabase: fc.Arbitrary<Given> = fc.oneof(
   fc.constant({}),
   fc.constantFrom('postgres://u:p@db/m', 'postgres://u@db:5433/m', 'postgresql://u:other@db2/m?sslmode=require').map((url) => ({ DATABASE_URL: url })),
-  fc.record({ POSTGRES_HOST: text, POSTGRES_DB: text, POSTGRES_USER: text, POSTGRES_PORT: anyValueOf('POSTGRES_PORT'), POSTGRES_PASSWORD: text, POSTGRES_SSLMODE: anyValueOf('POSTGRES_SSLMODE'), PGSSLROOTCERT: anyValueOf('PGSSLROOTCERT') }, { requiredKeys: ['POSTGRES_HOST', 'POSTGRES_DB', 'POSTGRES_USER', 'PGSSLROOTCERT'] }),
+  fc.record({ POSTGRES_HOST: text, POSTGRES_DB: text, POSTGRES_USER: text, POSTGRES_PORT: anyValueOf('POSTGRES_PORT'), POSTGRES_PASSWORD: text, POSTGRES_SSLMODE: anyValueOf('POSTGRES_SSLMODE'), POSTGRES_SSLROOTCERT: anyValueOf('POSTGRES_SSLROOTCERT') }, { requiredKeys: ['POSTGRES_HOST', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_SSLROOTCERT'] }),
 )
 const fields = (names: readonly SettingName[]): fc.Arbitrary<Given> => fc.record(Object.fromEntries(names.map((name) => [name, anyValueOf(name)])), { requiredKeys: [] })
 const inFile = settingNames.filter((name) => settingOf(name).only === undefined && !databaseNames.some((other) => other === name))

@@ -68,8 +68,8 @@ describe('a value', () => {
     ['LOG_FORMAT', 'xml', '"xml" is none of text, json'],
     ['LOG_LEVEL', 'INFO', '"INFO" is none of debug, info, warn, error'],
     ['POSTGRES_SSLMODE', 'on', '"on" is none of disable, allow,'],
-    ['PGSSLROOTCERT', 'ca.pem', '"ca.pem" is no absolute path'],
-    ['PGSSLROOTCERT', 'system', '"system" is no absolute path'],
+    ['POSTGRES_SSLROOTCERT', 'ca.pem', '"ca.pem" is no absolute path'],
+    ['POSTGRES_SSLROOTCERT', 'system', '"system" is no absolute path'],
     ['ALLOWED_HOSTS', 'a.org,,b.org', 'has an empty item'],
     ['ALLOWED_HOSTS', 'a.org, ', 'has an empty item'],
     ['PUBLIC_URL', 'mathesar.example.org', 'is no http or https address'],
@@ -87,7 +87,7 @@ describe('a value', () => {
   test.each<[SettingName, string]>([
     ['PORT', '1'], ['PORT', '65535'], ['DATABASE_WAIT_TIMEOUT', '0'],
     ['DEBUG', 'true'], ['DEBUG', 'True'], ['DEBUG', 't'], ['DEBUG', 'f'],
-    ['LOG_FORMAT', 'json'], ['POSTGRES_SSLMODE', 'verify-full'], ['PGSSLROOTCERT', '/ca.pem'],
+    ['LOG_FORMAT', 'json'], ['POSTGRES_SSLMODE', 'verify-full'], ['POSTGRES_SSLROOTCERT', '/ca.pem'],
     ['ALLOWED_HOSTS', '*'], ['ALLOWED_HOSTS', 'a.org, b.org'],
     ['PUBLIC_URL', 'https://mathesar.example.org/'], ['BIND_ADDRESS', '0.0.0.0'], ['BIND_ADDRESS', '192.168.1.255'], ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
   ])('%s=%j is accepted', (name, text) => {
@@ -141,7 +141,7 @@ describe('the database', () => {
 
   test('is the external one that the whole set names', () => {
     expect(database({ POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u' })).toEqual({ kind: 'external', host: 'db', port: 5432, name: 'm', user: 'u', password: undefined, sslmode: undefined, sslrootcert: undefined })
-    expect(database({ POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u', POSTGRES_PORT: '6543', POSTGRES_PASSWORD: 'p', POSTGRES_SSLMODE: 'require', PGSSLROOTCERT: '/ca.pem' }))
+    expect(database({ POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u', POSTGRES_PORT: '6543', POSTGRES_PASSWORD: 'p', POSTGRES_SSLMODE: 'require', POSTGRES_SSLROOTCERT: '/ca.pem' }))
       .toEqual({ kind: 'external', host: 'db', port: 6543, name: 'm', user: 'u', password: 'p', sslmode: 'require', sslrootcert: '/ca.pem' })
   })
 
@@ -201,14 +201,14 @@ describe('DATABASE_URL', () => {
   })
 
   test('goes before the settings that say how to connect, which hold where it says nothing', () => {
-    const around = { POSTGRES_SSLMODE: 'verify-full', PGSSLROOTCERT: '/ca.pem' }
+    const around = { POSTGRES_SSLMODE: 'verify-full', POSTGRES_SSLROOTCERT: '/ca.pem' }
     expect(database({ ...around, DATABASE_URL: 'postgres://u@db/m' })).toEqual({ ...external, sslmode: 'verify-full', sslrootcert: '/ca.pem' })
     expect(database({ ...around, DATABASE_URL: 'postgres://u@db/m?sslmode=require&sslrootcert=/other.pem' })).toEqual({ ...external, sslmode: 'require', sslrootcert: '/other.pem' })
   })
 
   test.each(['verify-ca', 'verify-full'])('with %s needs the certificate of a CA, but not on a unix socket', (sslmode) => {
     const failure = failureOf(() => database({ DATABASE_URL: `postgres://u:hunter2@db/m?sslmode=${sslmode}` }))
-    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', `cannot use the database: ${sslmode} needs the certificate of a CA, and PGSSLROOTCERT is not given`])
+    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', `cannot use the database: ${sslmode} needs the certificate of a CA, and POSTGRES_SSLROOTCERT is not given`])
     expect(database({ DATABASE_URL: `postgres://u@x/m?host=/run/postgresql&sslmode=${sslmode}` })).toMatchObject({ sslmode })
   })
 })

@@ -36,6 +36,13 @@ def post_fork(server, worker):
     worker.early_signals = server.SIG_QUEUE
 
 
+def was_told_early(worker):
+    queue = worker.early_signals
+    if isinstance(queue, list):
+        return signal.SIGTERM in queue
+    return any(queue.get() == signal.SIGTERM for _ in range(queue.qsize()))  # gunicorn 24 and later: a SimpleQueue
+
+
 def worker_exit(server, worker):
     """A worker that was told to finish has finished. Taking its interpreter apart would only copy the shared memory, for seconds under load."""
     if worker.booted and not worker.alive and not worker.aborted:
@@ -55,7 +62,7 @@ def check_itself(wsgi):
 
 def post_worker_init(worker):
     """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF. Until then, `?` asks for a check."""
-    if signal.SIGTERM in worker.early_signals:
+    if was_told_early(worker):
         worker.alive = False
     gate = os.environ.get('MATHESAR_GATE_FD')
     while gate and worker.alive and os.getppid() == worker.ppid:

@@ -14,9 +14,11 @@ LOGGING = {
     'loggers': {'django': {'handlers': [], 'level': 'INFO', 'propagate': True}},
 }
 
-# Mathesar 0.10.1 reads POSTGRES_SSLMODE and then overwrites the options that it was put in.
-if os.environ.get('POSTGRES_SSLMODE') and 'default' in DATABASES:
-    DATABASES['default'].setdefault('OPTIONS', {})['sslmode'] = os.environ['POSTGRES_SSLMODE']
+# Mathesar 0.10.1 reads POSTGRES_SSLMODE and then overwrites the options that it was put in. It has no word for the CA.
+for option in ('sslmode', 'sslrootcert'):
+    value = os.environ.get(f'POSTGRES_{option.upper()}')
+    if value and 'default' in DATABASES:
+        DATABASES['default'].setdefault('OPTIONS', {})[option] = value
 
 if os.environ.get('CSRF_TRUSTED_ORIGINS'):
     CSRF_TRUSTED_ORIGINS = [

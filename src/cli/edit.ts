@@ -37,7 +37,7 @@ export const editInTerminal = async (change: (body: Readonly<Record<string, unkn
     const before = (await ask('GET', '/v1/config/file')).text
     writeFileSync(path, before, { mode: 0o600 })
     for (;;) {
-      if ((await runInTerminal([...editor, path], { env: process.env })) !== 0) throw new SupervisorError('USAGE', `cannot edit: ${editor[0]} failed`, { hint: 'Nothing was changed.' })
+      if ((await runInTerminal([...editor, path], { env: { ...process.env, HOME: folder }, cwd: folder })) !== 0) throw new SupervisorError('USAGE', `cannot edit: ${editor[0]} failed`, { hint: 'Nothing was changed.' })
       const file = readFileSync(path, 'utf8')
       if (file === before) return process.stdout.write('Nothing was changed.\n'), 0
       try {

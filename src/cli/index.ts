@@ -44,7 +44,7 @@ rollback [VERSION]     back to the version before, or to one of the history
 
 Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 25 conflict, 26 pinned by the environment.`),
   define('reload [--dry-run]', 'Read the config files again and start a new generation of Mathesar, without a failed request.', () => import('./reload.ts')),
-  define('psql [ARGUMENT…]', "Open psql on Mathesar's internal database, as its superuser when it is the embedded one.", () => import('./psql.ts'), '', true),
+  define('psql [--superuser] [ARGUMENT…]', "Open psql on Mathesar's internal database, as Mathesar's role.", () => import('./psql.ts'), '', true),
   define('manage [ARGUMENT…]', "Run Django's manage.py as Mathesar's user.", () => import('./manage.ts'), 'For instance: supervisor manage changepassword admin', true),
   define('bake', 'Make the cluster template and the list of migrations, while an image is built.', () => import('./bake.ts')),
   define('version', 'Show the version.', () => import('./version.ts')),

@@ -89,11 +89,17 @@ export type Context = {
   readonly delay: (ms: number, signal?: AbortSignal) => Promise<void>
 }
 
-/** Runs as the superuser of the embedded Postgres: over its socket as the operating system's user, or by password where there is but one user. */
 export const bootstrapPassword = 'bootstrap'
 
-export const asSuperuser = async <T>(context: Context, database: string, use: (client: Client) => Promise<T>): Promise<T> => {
-  const config = { host: inRun(context.paths).postgresSocket, user: 'postgres', database, ssl: false }
+/** What a superuser's session starts with: no function or operator but Postgres's own can come in the way of what it calls. */
+export const ownSearchPath = '-c search_path=pg_catalog'
+
+/**
+ * Runs as the superuser of the embedded Postgres: over its socket as the operating system's user, or by password where there is but
+ * one user. Its own database is the only one in which Mathesar's role owns nothing and may make nothing.
+ */
+export const asSuperuser = async <T>(context: Context, use: (client: Client) => Promise<T>): Promise<T> => {
+  const config = { host: inRun(context.paths).postgresSocket, user: 'postgres', database: 'postgres', options: ownSearchPath, ssl: false }
   const { freshCluster, postgresPassword } = context.made
   try {
     return await context.withClient([{ ...config, password: freshCluster || postgresPassword === undefined ? bootstrapPassword : postgresPassword }], use)

@@ -50,7 +50,7 @@ export const postgres: ServiceUnit<Context> = {
     const phase = context.files.readIfThere(`${inVolume(context.paths).cluster}/postmaster.pid`)?.split('\n')[7]?.trim()
     if (phase !== 'ready') return phase === undefined ? 'it has not begun' : `it is ${phase}`
     try {
-      await asSuperuser(context, 'postgres', (client) => client.query('SELECT 1'))
+      await asSuperuser(context, (client) => client.query('SELECT 1'))
     } catch (error) {
       if ((error as { code?: string }).code !== '28P01') throw error // A wrong password: the server is up, and `database` says what is wrong.
     }

@@ -18,7 +18,7 @@ describeContainer('any user', () => {
     expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302 })
     expect((await box.sh('cat /proc/[0-9]*/status | grep ^Uid: | sort -u')).stdout).toMatch(/^Uid:\s+12345\s+12345\s+12345\s+12345$/)
     expect((await box.supervisor('status')).exitCode).toBe(0)
-    expect(await box.supervisor('psql', '-tAc', 'select current_user')).toMatchObject({ exitCode: 0, stdout: 'postgres' })
+    expect(await box.supervisor('psql', '-tAc', 'select current_user')).toMatchObject({ exitCode: 0, stdout: 'mathesar' })
     expect((await box.supervisor('manage', 'check')).exitCode).toBe(0)
     const { exitCode, ms } = await box.stop()
     expect(exitCode, await box.logs()).toBe(0)

@@ -14,17 +14,42 @@ const setPassword = async (client: Client, password: string): Promise<void> => {
   await client.query(`ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`)
 }
 
+/** From Postgres 16 on, whoever makes a role may otherwise not act as it. */
+const selfGrant = 'createrole_self_grant'
+
+/**
+ * What Mathesar's role may do to itself and to its database as their owner, each as the command that undoes it. Any of it could keep
+ * Mathesar from connecting at the next start: a library that does not exist, no connections, a right that was taken away.
+ */
+const undoneByApp = `
+  SELECT CASE WHEN setrole = 0 THEN format('ALTER DATABASE %I RESET ALL', datname)
+              WHEN setdatabase = 0 THEN format('ALTER ROLE %I RESET ALL', rolname)
+              ELSE format('ALTER ROLE %I IN DATABASE %I RESET ALL', rolname, datname) END AS command
+    FROM pg_db_role_setting LEFT JOIN pg_roles r ON r.oid = setrole LEFT JOIN pg_database d ON d.oid = setdatabase
+    WHERE (rolname = $1 AND setdatabase = 0 OR datname = $2 AND (rolname = $1 OR setrole = 0)) AND setconfig <> ARRAY['${selfGrant}=set, inherit']
+  UNION ALL SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS true CONNECTION LIMIT -1', datname)
+    FROM pg_database WHERE datname = $2 AND (NOT datallowconn OR datconnlimit <> -1)
+  UNION ALL SELECT format('ALTER DATABASE %I OWNER TO %I', datname, $1::text)
+    FROM pg_database WHERE datname = $2 AND pg_get_userbyid(datdba) <> $1
+  UNION ALL SELECT format('GRANT ALL ON DATABASE %I TO %I', datname, $1::text)
+    FROM pg_database WHERE datname = $2 AND NOT has_database_privilege($1, oid, 'CONNECT')`
+
 const prepareEmbedded = (context: Context): Promise<void> =>
-  asSuperuser(context, 'postgres', async (client) => {
+  asSuperuser(context, async (client) => {
     await setPassword(client, context.made.postgresPassword!)
     context.made.freshCluster = false
     const exists = async (query: string, name: string): Promise<boolean> => (await client.query(query, [name])).rowCount === 1
     if (!(await exists('SELECT 1 FROM pg_roles WHERE rolname = $1', appRole))) {
       await client.query(`CREATE ROLE ${appRole} LOGIN CREATEDB CREATEROLE`)
-      // From Postgres 16 on, whoever makes a role may otherwise not act as it.
-      if (await exists('SELECT 1 FROM pg_settings WHERE name = $1', 'createrole_self_grant')) await client.query(`ALTER ROLE ${appRole} SET createrole_self_grant = 'set, inherit'`)
     }
     if (!(await exists('SELECT 1 FROM pg_database WHERE datname = $1', internalDatabase))) await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
+    for (const { command } of (await client.query<{ command: string }>(undoneByApp, [appRole, internalDatabase])).rows) {
+      context.log('warn', `what Mathesar's role had changed could keep it from connecting: ${command}`)
+      await client.query(command)
+    }
+    if (await exists(`SELECT FROM pg_settings WHERE name = '${selfGrant}' AND NOT EXISTS (SELECT FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole WHERE rolname = $1 AND setdatabase = 0)`, appRole)) {
+      await client.query(`ALTER ROLE ${appRole} SET ${selfGrant} = 'set, inherit'`)
+    }
   }).catch((cause) => {
     if ((cause as { code?: string }).code !== '28P01') throw cause
     const path = `${inVolume(context.paths).secrets}/postgres_password`

@@ -1,19 +1,19 @@
 // npm test: installs what the tests need, runs every kind that can run here, and says plainly which could not and why.
 //   npm test                       everything
-//   npm test -- unit               one kind, or several: types, unit, integration, container
+//   npm test -- unit               one kind, or several: lint, types, unit, integration, container
 //   npm test -- unit -t 'backoff'  further arguments go to vitest
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { buildImage, buildSampleImage, cache, checkReadable, collectStatic, findPostgres, hasImage, isRoot, preparePython, Problem, root, say, show, step, whyNoDocker } from '../scripts/prepare.ts'
 
-type Kind = 'types' | 'unit' | 'integration' | 'container'
+type Kind = 'lint' | 'types' | 'unit' | 'integration' | 'container'
 type Result = { readonly kind: Kind; readonly passed: number; readonly failed: number; readonly skipped: number; readonly why?: string }
 type Report = {
   numPassedTests: number; numFailedTests: number; numPendingTests: number; numTodoTests: number
   testResults: { status: string; assertionResults: { status: string }[] }[]
 }
 
-const kinds: readonly Kind[] = ['types', 'unit', 'integration', 'container']
+const kinds: readonly Kind[] = ['lint', 'types', 'unit', 'integration', 'container']
 const tools = join(root, '../shared/tools')
 const bin = (name: string): string => join(root, 'node_modules/.bin', name)
 
@@ -21,6 +21,12 @@ const args = process.argv.slice(2)
 const named = kinds.filter((kind) => args.includes(kind))
 const forVitest = args.filter((arg) => !kinds.includes(arg as Kind))
 const images = { test: process.env.TEST_IMAGE ?? 'mathesar-one:test', lean: process.env.TEST_IMAGE_LEAN ?? 'mathesar-one:test-lean' }
+
+const runLint = async (): Promise<Result> => {
+  const codes = [await show(bin('oxfmt'), ['--check']), await show(bin('oxlint'), [])]
+  const failed = codes.filter((code) => code !== 0).length
+  return { kind: 'lint', passed: codes.length - failed, failed, skipped: 0, ...(failed > 0 ? { why: codes[0] === 0 ? 'oxlint found errors' : 'type `npm run format`' } : {}) }
+}
 
 const runTypes = async (): Promise<Result> => {
   const ok = (await show(bin('tsc'), ['--noEmit'])) === 0
@@ -86,7 +92,7 @@ const runContainer = async (): Promise<Result> => {
   return await runVitest('container', { TEST_IMAGE: images.test, TEST_IMAGE_LEAN: images.lean })
 }
 
-const runners: Record<Kind, () => Promise<Result>> = { types: runTypes, unit: () => runVitest('unit'), integration: runIntegration, container: runContainer }
+const runners: Record<Kind, () => Promise<Result>> = { lint: runLint, types: runTypes, unit: () => runVitest('unit'), integration: runIntegration, container: runContainer }
 
 const results: Result[] = []
 for (const kind of named.length > 0 ? named : kinds) {

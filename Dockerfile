@@ -6,8 +6,8 @@ ARG MATHESAR_IMAGE=mathesar/mathesar:0.10.1
 FROM node:24-trixie-slim AS bundle
 WORKDIR /build
 COPY package.json package-lock.json tsconfig.json ./
-# No install scripts: esbuild and koffi bring their binaries as packages.
-RUN npm ci --ignore-scripts --no-audit --no-fund
+# Only what the bundle contains, and esbuild, which builds it. No install scripts: esbuild and koffi bring their binaries as packages.
+RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
 COPY scripts scripts
 COPY src src
 RUN npm run build

@@ -21,6 +21,7 @@ export type Peer = {
 
 const peer = (name: PeerName, title: string, command: readonly string[], more: Partial<Peer> = {}): Peer => ({ name, title, command, takesVolume: true, socket: '/dev/shm/peer', ...more })
 
+// oxfmt-ignore
 export const peers: Readonly<Record<PeerName, Peer>> = {
   ours: peer('ours', 'our image', [], { socket: '/run/mathesar/postgres' }),
   mathesar: peer('mathesar', "Mathesar's own way", ['/bench/bin/mathesar-own'], { takesVolume: false, socket: '/var/run/postgresql' }),

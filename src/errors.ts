@@ -2,6 +2,7 @@
  * Every failure that a person can meet: its code, the exit code of the container or command, and what to type next.
  * `README.md` repeats this table; `test/unit/errors.test.ts` holds the two together.
  */
+// oxfmt-ignore
 export const errorTable = {
   INTERNAL: { exitCode: 1, hint: 'This is a fault of the supervisor: please report it with the lines above.' },
   USAGE: { exitCode: 2, hint: 'Type `supervisor --help`.' },

@@ -5,6 +5,7 @@ import { showNumber } from '../statistics.ts'
 
 type Part = { readonly title: string; readonly whose: 'ours' | 'Mathesar' | 'Postgres' | 'Debian'; readonly why: string }
 
+// oxfmt-ignore
 const parts = {
   node: { title: 'Node 24', whose: 'ours', why: 'runs the supervisor: the official binary, with all of ICU and V8' },
   template: { title: 'the cluster template', whose: 'ours', why: 'an initialised and migrated cluster, compressed: a first boot unpacks it' },

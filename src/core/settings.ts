@@ -20,6 +20,7 @@ type Setting = {
 }
 
 /** Every setting: its environment variable, type, default, whether it is secret, what a change of it needs, and one sentence. */
+// oxfmt-ignore
 export const settingsTable = {
   ALLOWED_HOSTS: { kind: 'list', default: '.localhost,127.0.0.1,[::1]', change: 'generation', does: 'Host names and addresses under which people open Mathesar, comma-separated; `*` permits all.' },
   PUBLIC_URL: { kind: 'url', change: 'nothing', does: 'The address that the banner and status show, such as https://mathesar.example.org.' },

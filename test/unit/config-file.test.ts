@@ -106,7 +106,8 @@ describe('a file', () => {
 })
 
 describe('an edit', () => {
-  test.each<[string, string, Record<string, string | undefined>, string]>([
+  // oxfmt-ignore
+  const cases: [string, string, Record<string, string | undefined>, string][] = [
     ['replaces an entry alone', '# x\n  export A = b  \n\nB=1\n', { A: 'c' }, '# x\nA=c\n\nB=1\n'],
     ['replaces an entry of several lines', "A='b\nc'\nB=1\n", { A: 'd' }, 'A=d\nB=1\n'],
     ['keeps the line break of the entry', 'A=b\r\nB=1\n', { A: 'c', B: '2' }, 'A=c\r\nB=2\n'],
@@ -127,7 +128,9 @@ describe('an edit', () => {
     ['leaves broken lines alone', "A='x\nnothing\nB C=1\nA=2\nD=\"x\" y\n", { A: '3', B: "dogs'" }, "A='x\nnothing\nB C=1\nA=3\nD=\"x\" y\nB=\"dogs'\"\n"],
     ['takes a byte order mark in the middle for none', 'A=1\n\uFEFFA=2\n\uFEFFB=1\n', { A: undefined }, '\uFEFFB=1\n'],
     ['takes any name', '', JSON.parse('{"__proto__":"1","constructor":"2"}') as Record<string, string>, '__proto__=1\nconstructor=2\n'],
-  ])('%s', (_, text, edits, expected) => {
+  ]
+
+  test.each(cases)('%s', (_, text, edits, expected) => {
     expect(editConfig(text, edits)).toBe(expected)
     expect(editConfig(expected, edits)).toBe(expected)
   })

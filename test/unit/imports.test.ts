@@ -23,7 +23,7 @@ type Import = { readonly from: string; readonly target: string; readonly isType:
 
 const importsOf = (from: string, text: string): Import[] => {
   const code = codeOf(text)
-  const clauses = [...code.matchAll(/^(?:import|export)\s+(type\s+)?([^'"\n;]*?)\s*from\s*'([^']+)'/gm)].map(([, type, names, target]) => ({
+  const clauses = [...code.matchAll(/^(?:import|export)\s+(type\s+)?(\{[^}]*\}|[\w*, ]+)\s*from\s*'([^']+)'/gm)].map(([, type, names, target]) => ({
     from, target: target!, isType: type !== undefined || /^\{(\s*type\s+[^,}]+,?)+\s*\}$/.test(names!),
   }))
   const bare = [...code.matchAll(/^import\s*'([^']+)'/gm)].map(([, target]) => ({ from, target: target!, isType: false }))

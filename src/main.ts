@@ -1,4 +1,4 @@
-import { findCommand } from './cli/index.ts'
+import { findCommand, renderError } from './cli/index.ts'
 import { SupervisorError, toSupervisorError } from './errors.ts'
 
 const main = async (argv: readonly string[]): Promise<number> => {
@@ -16,7 +16,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
 main(process.argv.slice(2))
   .catch((thrown: unknown) => {
     const error = toSupervisorError(thrown)
-    process.stderr.write(`supervisor: ${error.message}\n  ${error.hint}\n`)
+    process.stderr.write(renderError(error))
     return error.exitCode
   })
   .then((exitCode) => {

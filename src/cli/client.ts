@@ -1,10 +1,14 @@
 import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
+import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
 import { controlSocket, readPaths } from './paths.ts'
 
 type Method = 'GET' | 'POST'
 type Named = { readonly code: SupervisorError['code']; readonly message: string; readonly hint: string }
+
+/** No answer that is read as a whole is longer. */
+const answerLimit = 16 * 1024 * 1024
 
 const open = (method: Method, path: string, body?: unknown, accept = '*/*'): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
@@ -20,7 +24,10 @@ const open = (method: Method, path: string, body?: unknown, accept = '*/*'): Pro
 const textOf = async (response: IncomingMessage): Promise<string> => {
   let text = ''
   response.setEncoding('utf8')
-  for await (const chunk of response) text += chunk
+  for await (const chunk of response) {
+    text += chunk
+    if (text.length > answerLimit) throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot read the answer of the supervisor: it is too long')
+  }
   return text
 }
 
@@ -35,11 +42,11 @@ export const ask = async (method: Method, path: string, body?: unknown): Promise
   return { status, text: await textOf(response) }
 }
 
-/** Copies an answer to stdout as it comes, until the daemon or the reader ends it. */
+/** Copies an answer to stdout as it comes, until the daemon or the reader ends it. It holds what services wrote: nothing of it may drive the terminal. */
 export const stream = async (path: string): Promise<void> => {
   const response = await open('GET', path)
   if ((response.statusCode ?? 500) >= 400) return await failWith(response)
-  for await (const chunk of response) process.stdout.write(chunk as Buffer)
+  for await (const chunk of response.setEncoding('utf8')) process.stdout.write(printable(chunk as string))
 }
 
 /** A request that takes its time: hears of each step, and resolves with the result. */

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import type { DescribedSetting } from '../core/configuration.ts'
 import type { HistoryEntry } from '../core/history.ts'
+import { printable } from '../core/message.ts'
 import { actionInWords } from '../core/plan.ts'
 import { renderTable } from '../core/table.ts'
 import type { ChangeResult } from '../daemon/changes.ts'
@@ -14,7 +15,8 @@ import { createCheck, readContent } from './setup.ts'
 type Shown = { readonly version: string; readonly changing: boolean; readonly problem: { readonly message: string; readonly hint: string | null } | null; readonly warnings: readonly string[]; readonly settings: readonly DescribedSetting[] }
 
 const usage = (why: string): never => { throw new SupervisorError('USAGE', `cannot run this: ${why}`, { hint: 'Type `supervisor config --help`.' }) }
-const say = (text: string): void => void process.stdout.write(`${text}\n`)
+/** Values and reasons may be of Mathesar's own user, and must not drive the terminal of whoever looks at them. */
+const say = (text: string): void => void process.stdout.write(`${printable(text)}\n`)
 const read = async (): Promise<Shown> => JSON.parse((await ask('GET', '/v1/config')).text) as Shown
 
 const valueOf = ({ secret, given, value }: DescribedSetting): string => (secret ? (given ? '(secret)' : '') : (value ?? ''))

@@ -1,3 +1,6 @@
+import { describeError } from '../core/message.ts'
+import type { SupervisorError } from '../errors.ts'
+
 type CommandModule = { readonly run: (args: readonly string[]) => Promise<number> }
 
 type CliCommand = {
@@ -53,3 +56,9 @@ Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 2
 
 export const findCommand = (name: string): CliCommand | undefined =>
   commands.find((command) => command.name === (name === '--help' || name === '-h' ? 'help' : name === '--version' ? 'version' : name))
+
+/** How a command that fails says why. */
+export const renderError = (error: SupervisorError): string => {
+  const { message, hint } = describeError(error)
+  return `supervisor: ${message}\n  ${hint}\n`
+}

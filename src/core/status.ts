@@ -1,3 +1,4 @@
+import { excerpt, printable } from './message.ts'
 import { renderTable } from './table.ts'
 import type { Milliseconds, UnitState } from './unit.ts'
 
@@ -34,6 +35,14 @@ export type Status = {
   readonly units: readonly UnitStatus[]
   readonly problems: readonly Problem[]
 }
+
+/** The same without what would drive the terminal that it is shown on, or fill it: much of it was said by other processes. */
+export const presentable = (status: Status): Status => ({
+  ...status,
+  url: printable(status.url),
+  units: status.units.map((unit) => ({ ...unit, detail: unit.detail && excerpt(unit.detail) })),
+  problems: status.problems.map((problem) => ({ ...problem, message: excerpt(problem.message), hint: problem.hint && excerpt(problem.hint) })),
+})
 
 const age = (since: string, now: number): string => {
   const seconds = Math.max(0, Math.round((now - Date.parse(since)) / 1000))

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import { describeError } from '../core/message.ts'
 import { renderStatus } from '../core/status.ts'
 import { type ErrorCode, SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Log } from '../system/log.ts'
@@ -74,7 +75,7 @@ const handleControl = ({ supervisor, log, now, config }: Deps, scope: Scope) => 
   } catch (thrown) {
     const error = toSupervisorError(thrown)
     request.resume()
-    if (!response.headersSent) json(statusOf(error), { code: error.code, message: error.message, hint: error.hint })
+    if (!response.headersSent) json(statusOf(error), describeError(error))
   }
 }
 

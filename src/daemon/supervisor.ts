@@ -1,6 +1,6 @@
 import { criticalPath, dependenciesOf } from '../core/graph.ts'
 import { inWords, type Outcome } from '../core/outcome.ts'
-import type { Problem, Status, UnitStatus } from '../core/status.ts'
+import { presentable, type Problem, type Status, type UnitStatus } from '../core/status.ts'
 import type { TaskUnit, Unit, UnitState } from '../core/unit.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Output } from '../system/process.ts'
@@ -209,7 +209,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     const list = units.map(unitStatus)
     const path = readyAfterMs === null ? [] : criticalPath(units, (name) => timings.get(name))
     let previousEnd = deps.startedAt
-    return {
+    return presentable({
       version: 1, phase, ready: isReady(), ...deps.describe(),
       boot: { readyAfterMs, criticalPath: path.map((unit) => {
         const { endedMs } = timings.get(unit)!
@@ -219,7 +219,7 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
       }) },
       units: list,
       problems: problems(list),
-    }
+    })
   }
 
   return {

@@ -1,4 +1,5 @@
 import pino from 'pino'
+import { excerpt } from '../core/message.ts'
 import { createRedactor, findEvents, formatEvent, type Level, type LogEvent, prefixOf, regroupEvents } from '../core/log-lines.ts'
 import type { Output } from './process.ts'
 import type { createSink } from './sink.ts'
@@ -52,8 +53,10 @@ export const createLog = (sink: Sink, format: 'text' | 'json', level: Level) => 
   }
 
   const emit = (unit: string, event: LogEvent, fields?: Readonly<Record<string, unknown>>): void => {
-    // Before the lines get their prefixes, which would hide a secret of several lines; and after, for the fields.
-    const text = redactor.redact(formatEvent(format, new Date().toISOString(), unit, { ...event, text: redactor.redact(event.text) }, fields))
+    // Redacted before the lines get their prefixes, which would hide a secret of several lines, and before a part of one is left out.
+    const clean = (text: string): string => excerpt(redactor.redact(text))
+    const cleanFields = Object.fromEntries(Object.entries(fields ?? {}).map(([name, value]) => [name, typeof value === 'string' ? clean(value) : value]))
+    const text = formatEvent(format, new Date().toISOString(), unit, { ...event, text: clean(event.text) }, cleanFields)
     deliver(unit, Buffer.from(text), 1)
   }
 

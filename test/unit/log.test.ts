@@ -145,3 +145,28 @@ describe('the log', () => {
     expect(JSON.parse(box.text)).toMatchObject({ level: 'error', unit: 'supervisor', msg: 'is [redacted]', hint: 'not [redacted]' })
   })
 })
+
+describe("the supervisor's own lines", () => {
+  test.each(['text', 'json'] as const)('hold nothing that acts on a terminal, as %s; those of services stay as they are', (format) => {
+    const box = open({ format })
+    box.log.say('warn', 'cannot start: \x1b]0;owned\x07it says \x9b31m\u202eno\r\nand\tmore', { hint: 'type \u2066this' })
+    const own = box.text
+    expect(own).not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/)
+    expect(own).toContain('cannot start: ]0;ownedit says 31mno')
+    if (format === 'json') expect(JSON.parse(own)).toMatchObject({ msg: expect.stringMatching(/no\nand\tmore$/), hint: 'type this' })
+    box.say('\x1b[31mred\x1b[0m\n')
+    box.lines.flush()
+    expect(format === 'json' ? (JSON.parse(box.text.slice(own.length)) as { msg: string }).msg : box.bare).toContain('\x1b[31mred\x1b[0m')
+  })
+
+  test('are short, and no half of a secret is left where they are cut', () => {
+    const secret = 'hunter2'.repeat(20)
+    for (let before = 8000; before < 8300; before += 10) {
+      const box = open({ secrets: [secret] })
+      box.log.say('error', `${'x'.repeat(before)}${secret}${'y'.repeat(1_000_000)}why`)
+      expect(box.text.length).toBeLessThan(17_000)
+      expect(box.text).not.toContain('hunter')
+      expect(box.text).toMatch(/why\n$/)
+    }
+  })
+})

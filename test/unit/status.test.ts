@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { renderStatus, type Status, type UnitStatus } from '../../src/core/status.ts'
+import { presentable, renderStatus, type Status, type UnitStatus } from '../../src/core/status.ts'
+import { renderTable } from '../../src/core/table.ts'
 
 const now = Date.parse('2026-10-01T12:00:00.000Z')
 const ago = (seconds: number): string => new Date(now - seconds * 1000).toISOString()
@@ -62,4 +63,19 @@ describe('the status', () => {
   test('has no spaces at the end of a line', () => {
     expect(render({ units: [unit({ tookMs: null })] })).not.toMatch(/ $/m)
   })
+})
+
+test('a status that is shown holds nothing that acts on a terminal, and is short, whatever other processes said', () => {
+  const evil = `\x1b[2J\u202e${'x'.repeat(1_000_000)}\x9b31m`
+  const shown = presentable({ ...ready, url: 'http://a\x1b[2J/', units: [unit({ detail: evil }), unit({ detail: null })], problems: [{ unit: 'mathesar', code: null, message: `is unready: ${evil}`, hint: evil }, { unit: 'config', code: null, message: 'x', hint: null }] })
+  for (const text of [...Object.values(shown.problems[0]!), shown.units[0]!.detail, shown.url]) {
+    expect(text ?? '').not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/)
+    expect((text ?? '').length).toBeLessThan(17_000)
+  }
+  expect([shown.units[1]!.detail, shown.problems[1]!.hint]).toEqual([null, null])
+  expect(presentable(ready)).toEqual(ready)
+})
+
+test('a cell of a table is one line, whatever it holds', () => {
+  expect(renderTable([['A', 'B'], ['x\n! postgres: is down', '\x1b[2Jy\tz']])).toBe('A                     B\nx ! postgres: is down  [2Jy z'.replace('A     ', 'A      '))
 })

@@ -58,7 +58,8 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
     isProven: () => supervisor.wasReady,
     check: async (files) => {
       const checked = await check(files)
-      for (const secret of secretsOf(checked)) log.addSecret(secret)
+      // Those in force once more, and last: however many changes are tried, the log goes on to leave them out.
+      log.addSecret(...secretsOf(checked), ...secretsOf(changes.current), context.made.secretKey, context.made.postgresPassword)
       return checked
     },
     apply: async (plan, next, report, record) => {

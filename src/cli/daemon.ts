@@ -89,7 +89,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
   for (const warning of read.setup?.configuration.warnings ?? environmentWarnings(env)) log.say('warn', warning)
   if (read.error) return await leave(read.error)
   const { setup } = read
-  for (const secret of secretsOf(setup.configuration)) log.addSecret(secret)
+  log.addSecret(...secretsOf(setup.configuration))
 
   if (process.pid !== 1) kernel.becomeSubreaper()
   const processes = createProcesses(kernel)

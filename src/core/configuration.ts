@@ -1,5 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 import { parseConfig } from './config-file.ts'
+import { excerpt, firstFew } from './message.ts'
 import { warningsFor } from './near-names.ts'
 import { type Database, databaseOf, type Environment, isSetting, readSettings, settingNames, settingOf, type SettingName, type Values, whyInvalid } from './settings.ts'
 
@@ -27,12 +28,19 @@ export type Configuration = {
 export type ParseYaml = (text: string) => unknown
 type Reading = { readonly environment: Environment; readonly readFile: (path: string) => string; readonly parseYaml: ParseYaml }
 
-/** The largest file that is read; a larger one cannot become the configuration. */
-export const fileLimitBytes = 256 * 1024
+/** The largest file that is read; a larger one cannot become the configuration. Its worst content costs PID 1 some hundredths of a second. */
+export const fileLimitBytes = 64 * 1024
+
+/** How many names that nobody reads are warned of one by one, and how much of a name or of a fault is repeated. */
+const warningsLimit = 20
+const nameLimit = 80
+const whyLimit = 300
+
+/** The files as JSON: a list in the order of `configFiles`, with null for one that is not there. */
+export const formatFiles = (files: ConfigFiles): string => JSON.stringify(configFiles.map((name) => files[name] ?? null))
 
 /** Names the content of the files. Node's crypto takes 5 ms to load: not before a name is asked for. */
-export const versionOf = (files: ConfigFiles): string =>
-  process.getBuiltinModule('node:crypto').createHash('sha256').update(JSON.stringify(configFiles.map((name) => files[name] ?? null))).digest('hex').slice(0, 12)
+export const versionOf = (files: ConfigFiles): string => process.getBuiltinModule('node:crypto').createHash('sha256').update(formatFiles(files)).digest('hex').slice(0, 12)
 
 const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -84,22 +92,26 @@ const checkEntries = (text: string): { readonly values: Partial<Record<SettingNa
       else refuse(why)
     }
   }
-  const warnings = unknown.map((name) => `mathesar.env: ${warningsFor([name], settingNames)[0] ?? `unknown setting ${name}: it has no effect in this file`}`)
-  return { values, faults, warnings }
+  const warningOf = (name: string): string => `mathesar.env: ${warningsFor([name], settingNames)[0] ?? `unknown setting ${excerpt(name, nameLimit)}: it has no effect in this file`}`
+  return { values, faults, warnings: firstFew(unknown, warningOf, { limit: warningsLimit, others: 'unknown settings in mathesar.env' }) }
 }
 
-const faultInWords = ({ file, line, why }: Fault): string => `${file}${line === null ? '' : `, line ${line}`}: ${why}`
+const faultInWords = ({ file, line, why }: Fault): string => `${file}${line === null ? '' : `, line ${line}`}: ${excerpt(why, whyLimit)}`
 
 /** Variables whose names look like a misspelt setting. */
-export const environmentWarnings = (environment: Environment): readonly string[] => warningsFor(Object.keys(environment).filter((name) => environment[name]), settingNames)
+export const environmentWarnings = (environment: Environment): readonly string[] =>
+  firstFew(warningsFor(Object.keys(environment).filter((name) => environment[name]), settingNames), (warning) => warning, { limit: warningsLimit, others: 'such variables' })
 
 /** Reads, checks and merges. Throws an error that names each bad line; nothing of the files is used then. */
 export const readConfiguration = (files: ConfigFiles, { environment, readFile, parseYaml }: Reading): Configuration => {
-  const { values, faults: entryFaults, warnings } = checkEntries(files['mathesar.env'] ?? '')
+  const refuse = (faults: readonly Fault[]): never => { throw new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${firstFew(faults, faultInWords).join('; ')}`) }
+  const tooLarge = sizeFaults(files)
+  const { values, faults: entryFaults, warnings } = checkEntries(tooLarge.length > 0 ? '' : (files['mathesar.env'] ?? ''))
   const settings = readSettings(environment, readFile, values) // First: a fault of the environment is not the file's.
+  if (tooLarge.length > 0) return refuse(tooLarge)
   const { yaml, faults: yamlFaults } = checkYaml(files, parseYaml)
-  const faults = [...sizeFaults(files), ...entryFaults, ...yamlFaults]
-  if (faults.length > 0) throw new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${faults.map(faultInWords).join('; ')}`)
+  const faults = [...entryFaults, ...yamlFaults]
+  if (faults.length > 0) return refuse(faults)
   return {
     get version() { return versionOf(files) }, files, settings, database: databaseOf(settings), yaml,
     warnings: [...environmentWarnings(environment), ...warnings],

@@ -105,14 +105,27 @@ export const formatEvent = (format: 'text' | 'json', time: string, unit: string,
   return `${text.split('\n').map((line) => prefix + line).join('\n')}\n`
 }
 
-/** Replaces every secret that it has been told of. Short values are left alone: they would garble ordinary text. */
+/** What a redactor looks for at most: whoever may change settings could tell it of ever new secrets. */
+const keptSecrets = 400
+const keptLength = 2 * 1024 * 1024
+
+/**
+ * Replaces the secrets that it has been told of; of too many, those that it was told of last. Short values are left alone: they would
+ * garble ordinary text.
+ */
 export const createRedactor = () => {
   const mark = '[redacted]'
+  /** The last one told of is the last. */
+  let told: readonly string[] = []
   let secrets: readonly { readonly text: string; readonly bytes: Buffer }[] = []
 
-  const add = (secret: string | undefined): void => {
-    if (!secret || secret.length < 6) return
-    const forms = new Set([...secrets.map(({ text }) => text), secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
+  const add = (...more: readonly (string | undefined)[]): void => {
+    const fresh = more.filter((secret): secret is string => secret !== undefined && secret.length >= 6)
+    if (fresh.length === 0) return
+    const all = [...new Set([...told, ...fresh].reverse())].slice(0, keptSecrets)
+    let length = 0
+    told = all.filter((secret) => (length += secret.length) <= keptLength).reverse()
+    const forms = new Set(told.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed())]))
     secrets = [...forms].map((text) => ({ text, bytes: Buffer.from(text) })).sort((a, b) => b.bytes.length - a.bytes.length)
   }
 

@@ -27,6 +27,9 @@ const ours = /^(?:MATHESAR|POSTGRES|GUNICORN|EMBEDDED|SUPERVISOR)_/
 /** What a name can be for people to have meant a setting; it is printed, so it has no other characters. */
 const wellFormed = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/
 
+/** So many names are compared with all known ones. That takes a tenth of a millisecond each, and there may be any number. */
+const comparedLimit = 200
+
 /** Edits between two words, an exchange of neighbours counted as one (Damerau-Levenshtein, each place edited once). */
 const distanceOf = (a: string, b: string): number => {
   let before: number[] = []
@@ -46,30 +49,35 @@ const distanceOf = (a: string, b: string): number => {
 /** The name as people vary it: without case, kind of dash and a prefix too many or too few. */
 const plain = (name: string): string => name.toUpperCase().replace(/[.-]/g, '_').replace(/^(?:MATHESAR|DJANGO)_/, '')
 
-const nearestOf = (name: string, candidates: readonly string[]): string | undefined => {
+type Candidate = { readonly name: string; readonly word: string }
+
+const nearestOf = (name: string, candidates: readonly Candidate[]): string | undefined => {
   const word = plain(name)
   const [nearest] = candidates
-    .filter((candidate) => Math.abs(plain(candidate).length - word.length) <= 2)
-    .map((candidate) => ({ candidate, distance: distanceOf(word, plain(candidate)) }))
+    .filter((candidate) => Math.abs(candidate.word.length - word.length) <= 2)
+    .map((candidate) => ({ ...candidate, distance: distanceOf(word, candidate.word) }))
     .filter(({ distance }) => distance <= Math.min(2, word.length / 3))
     .sort((a, b) => a.distance - b.distance)
-  return nearest?.candidate
+  return nearest?.name
 }
 
-const warningFor = (name: string, names: ReadonlySet<string>, candidates: readonly string[]): string | undefined => {
+const warningFor = (name: string, names: ReadonlySet<string>, nearest: (name: string) => string | undefined): string | undefined => {
   const upper = name.toUpperCase()
   const service = /^(.+)_PORT$/.exec(name)?.[1]
-  if (!wellFormed.test(name) || candidates.includes(name) || ordinary.test(upper) || (service && names.has(`${service}_SERVICE_HOST`))) return undefined
+  if (!wellFormed.test(name) || ordinary.test(upper) || (service && names.has(`${service}_SERVICE_HOST`))) return undefined
   const why = withoutEffect.get(upper)
   if (why !== undefined) return `setting ${name} has no effect: ${why}`
-  const meant = renamed.get(upper) ?? nearestOf(name, candidates)
+  const meant = renamed.get(upper) ?? nearest(name)
   if (meant !== undefined) return `unknown setting ${name}: did you mean ${meant}?`
   return ours.test(upper) ? `unknown setting ${name}: nothing reads it` : undefined
 }
 
 /** A sentence for each name that is none of the known ones (or their NAME_FILE) but was surely meant to be. Values are never asked for. */
 export const warningsFor = (names: readonly string[], known: readonly string[]): readonly string[] => {
-  const candidates = [...known, ...known.map((name) => `${name}_FILE`)]
+  const candidates = [...known, ...known.map((name) => `${name}_FILE`)].map((name) => ({ name, word: plain(name) }))
+  const inOrder = new Set(candidates.map(({ name }) => name))
   const given = new Set(names)
-  return [...given].flatMap((name) => warningFor(name, given, candidates) ?? [])
+  let compared = 0
+  const nearest = (name: string): string | undefined => (compared++ < comparedLimit ? nearestOf(name, candidates) : undefined)
+  return [...given].flatMap((name) => (inOrder.has(name) ? [] : (warningFor(name, given, nearest) ?? [])))
 }

@@ -3,6 +3,9 @@ import { settingNames, settingOf } from './settings.ts'
 
 const secretKey = /secret|password|passwd|token|key|credential|connection_string/i
 
+/** How many secrets of a configuration the log looks out for. Each is looked for in all that is logged, and a file may hold thousands. */
+export const secretsLimit = 100
+
 /** The texts under keys that tell of a secret, at any depth. By hand: what people write may be too deep for recursion, and YAML may hold itself. */
 const underSecretKeys = (root: unknown): string[] => {
   const found: string[] = []
@@ -25,9 +28,13 @@ const parsed = (text: string): unknown => {
   }
 }
 
-/** Every secret of a configuration, for the log to leave out: values of secret settings, what they hold as JSON, and the same of the YAML files. */
-export const secretsOf = ({ settings, database, yaml }: Configuration): string[] => [
-  ...settingNames.filter((name) => settingOf(name).secret).flatMap((name) => { const { value } = settings[name]; return value === undefined ? [] : [value, ...underSecretKeys(parsed(value))] }),
-  ...(database.kind === 'external' && database.password !== undefined ? [database.password] : []),
-  ...yaml.flatMap((content) => underSecretKeys(content)),
-]
+/** The secrets of a configuration, for the log to leave out: values of secret settings, what they hold as JSON, and the same of the YAML files. */
+export const secretsOf = ({ settings, database, yaml }: Configuration): string[] => {
+  const values = settingNames.filter((name) => settingOf(name).secret).flatMap((name) => settings[name].value ?? [])
+  const found = [
+    ...values,
+    ...(database.kind === 'external' && database.password !== undefined ? [database.password] : []),
+    ...[...values.map(parsed), ...yaml].flatMap(underSecretKeys),
+  ]
+  return [...new Set(found)].slice(0, secretsLimit)
+}

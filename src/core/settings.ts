@@ -1,4 +1,5 @@
 import { SupervisorError } from '../errors.ts'
+import { excerpt } from './message.ts'
 
 type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url' | 'ipv4' | 'json' | 'path'
 
@@ -82,7 +83,7 @@ const isJsonObject = (text: string): boolean => {
 /** Why `text` is no value for the setting, or `undefined` when it is. Never repeats the value of a secret. */
 export const whyInvalid = (name: SettingName, text: string): string | undefined => {
   const setting = settingOf(name)
-  const shown = setting.secret ? 'the value' : `"${text}"`
+  const shown = setting.secret ? 'the value' : `"${excerpt(text, 80)}"`
   if (/[\0\n\r]/.test(text) && setting.kind !== 'text' && setting.kind !== 'json') return `${shown} holds a control character`
   switch (setting.kind) {
     case 'integer': {
@@ -113,7 +114,7 @@ const readEnvironment = (environment: Environment, readFile: (path: string) => s
       try {
         text = readFile(path).replace(/\r?\n$/, '')
       } catch (cause) {
-        throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause })
+        throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}`, { cause })
       }
       if (text === '') throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: ${path} is empty`)
     }

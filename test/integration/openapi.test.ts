@@ -136,7 +136,7 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
     expect((await change({ set: { DEBUG: 'maybe' } }, { accept: 'application/x-ndjson' }, 'config')).text).toContain('"error":{"code":"CONFIG_INVALID"')
     expect((await change({ set: { DATABASE_URL: 'postgres://u:p@127.0.0.1:1/m', DATABASE_WAIT_TIMEOUT: '0' } })).status).toBe(422)
     expect((await change('{')).status).toBe(422)
-    expect((await change({ file: `# ${'x'.repeat(300_000)}` })).text).toContain('larger than 256 KiB') // It could be written, and never be read again.
+    expect((await change({ file: `# ${'x'.repeat(300_000)}` })).text).toContain('larger than 64 KiB') // It could be written, and never be read again.
     expect((await change({ file: 'x'.repeat(530_000) })).text).toContain('larger than 512 KiB') // The answer comes, also while the body does.
   })
 

@@ -240,7 +240,7 @@ describe.concurrent('watchFiles', () => {
     ['a FIFO', (path: string): unknown => execFileSync('mkfifo', [path]), 'it is not a regular file'],
     ['a link to a device', (path: string) => symlinkSync('/dev/zero', path), 'it is not a regular file'],
     ['a folder', (path: string) => mkdirSync(path), 'it is a folder; Docker makes one where the file of a mount is missing on the host'],
-    ['larger than 256 KiB', (path: string) => writeFileSync(path, 'x'.repeat(256 * 1024 + 1)), 'it is larger than 256 KiB'],
+    ['larger than 64 KiB', (path: string) => writeFileSync(path, 'x'.repeat(64 * 1024 + 1)), 'it is larger than 64 KiB'],
     ['a link to itself', (path: string) => symlinkSync(path, path), 'ELOOP'],
   ] as const)('keeps the last content of a file that becomes %s, says so once, and boot refuses it', async ([, make, why], context) => {
     const folder = makeFolder(context)
@@ -260,9 +260,9 @@ describe.concurrent('watchFiles', () => {
     context.expect(seen.map(({ files }) => files[name])).toEqual(['A=2\n'])
   })
 
-  test('reads 256 KiB, whatever bytes they are', (context) => {
+  test('reads 64 KiB, whatever bytes they are', (context) => {
     const folder = makeFolder(context)
-    const bytes = Buffer.alloc(256 * 1024, 'A=ä\n')
+    const bytes = Buffer.alloc(64 * 1024, 'A=ä\n')
     writeFileSync(join(folder, name), bytes)
     writeFileSync(join(folder, 'sso.yml'), Buffer.from([0x41, 0xff, 0xc3, 0x00, 0x0a]))
     context.expect(readConfigFiles(folder, names)).toEqual({ files: { [name]: bytes.toString(), 'sso.yml': 'A\ufffd\ufffd\u0000\n' }, stale: {} })

@@ -5,6 +5,8 @@ import { type Configuration, describeSetting, editsToPersist, fileLimitBytes, ve
 import { isPinned, templateText } from '../../src/core/proposal.ts'
 import { inForce } from '../../src/core/plan.ts'
 import { type Environment, settingNames, settingOf } from '../../src/core/settings.ts'
+import { createRedactor } from '../../src/core/log-lines.ts'
+import { secretsOf } from '../../src/core/secrets.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { anyEnvironment, anyFile, fileOf, filesOf, type Given, read, readFile } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
@@ -71,7 +73,7 @@ describe('what is wrong', () => {
     ['SSO_CONFIG_DICT=hunter2', 'mathesar.env, line 1: SSO_CONFIG_DICT: the value is no JSON object'],
     ['hunter2', 'mathesar.env, line 1: this is no NAME=value'],
     ['DEBUG=yes\nLOG_LEVEL=loud', 'mathesar.env, line 1: DEBUG: "yes" is neither true nor false; mathesar.env, line 2: LOG_LEVEL: "loud" is none of debug, info, warn, error'],
-    [`# ${'x'.repeat(fileLimitBytes)}`, 'mathesar.env: it is larger than 256 KiB'],
+    [`# ${'x'.repeat(fileLimitBytes)}`, 'mathesar.env: it is larger than 64 KiB'],
   ])('with %.40j is said with file and line: %s', (text, faults) => {
     const { code, message } = failureOf(() => readFile(text))
     expect([code, message]).toEqual(['CONFIG_INVALID', `cannot use the configuration: ${faults}`])
@@ -117,7 +119,7 @@ describe('what is wrong', () => {
       } catch (error) {
         if (!(error instanceof SupervisorError)) throw error
         expect(error.message + error.hint).not.toContain(secret)
-        if (error.code === 'CONFIG_INVALID') for (const fault of error.message.split('; ')) expect(fault).toMatch(/mathesar\.env, line [1-6]: /)
+        if (error.code === 'CONFIG_INVALID') for (const fault of error.message.replace(/; and \d more$/, '').split('; ')) expect(fault).toMatch(/mathesar\.env, line [1-6]: /)
       }
     }), runs(200))
   }, runsTimeoutMs)
@@ -143,6 +145,64 @@ describe('what is wrong', () => {
       'unknown setting WORKERS: did you mean WEB_CONCURRENCY?',
       'mathesar.env: unknown setting PORTT: did you mean PORT?', 'mathesar.env: unknown setting you: it has no effect in this file', 'mathesar.env: unknown setting FOO: it has no effect in this file',
     ])
+  })
+})
+
+describe('a file of the worst kind', () => {
+  const filled = (unit: string): string => unit.repeat(Math.floor(fileLimitBytes / unit.length))
+  const counted = (line: (index: number) => string): string => {
+    let text = ''
+    for (let index = 0; text.length + 40 < fileLimitBytes; index++) text += line(index)
+    return text
+  }
+  const half = 'A'.repeat(fileLimitBytes / 2 - 2)
+  test.each<[string, string]>([
+    ['one name set thousands of times', filled('A=x\n')],
+    ['thousands of bad values', filled('PORT=x\n')],
+    ['thousands of lines that are none', filled('x\n')],
+    ['thousands of quotes that are never closed', filled("A='\n")],
+    ['thousands of names that are almost settings', counted((index) => `POSTGRES_SSLROOTCER${index.toString(36)}=x\n`)],
+    ['thousands of names that are none', counted((index) => `Q${index.toString(36)}=1\n`)],
+    ['names of 32 KiB', `${half}=1\n${half}=`],
+    ['a bad value of 64 KiB', `PORT=${'x'.repeat(fileLimitBytes - 10)}`],
+    ['thousands of hosts', `ALLOWED_HOSTS=${'a,'.repeat(fileLimitBytes / 2 - 10)}`],
+    ['empty lines alone', filled('\n')],
+    ['comments alone', filled('#A=\n')],
+    ['thousands of secrets', `SSO_CONFIG_DICT={"keys":[${counted((index) => `"secret${index}",`)}"x"]}`],
+    ['JSON of thousands of levels', `SSO_CONFIG_DICT=${'{"a":'.repeat(10_000)}1${'}'.repeat(10_000)}`],
+    ['four times as much as is read', filled('A=x\n').repeat(4)],
+  ])('%s costs little and is told in few words', (_, text) => {
+    const before = process.threadCpuUsage()
+    let words: readonly string[]
+    try {
+      const configuration = readFile(text)
+      createRedactor().add(...secretsOf(configuration))
+      words = configuration.warnings
+    } catch (error) {
+      words = [(error as SupervisorError).message]
+    }
+    const { user, system } = process.threadCpuUsage(before)
+    expect((user + system) / 1000).toBeLessThan(400) // Some 30 ms where nothing else runs.
+    expect(words.join('').length).toBeLessThan(5000)
+  })
+
+  test('is told by its first five faults and the number of the others', () => {
+    expect(failureOf(() => readFile('A=x\n'.repeat(10_000))).message).toBe(`cannot use the configuration: ${[2, 3, 4, 5, 6].map((line) => `mathesar.env, line ${line}: A is set twice, on line 1 and on line ${line}`).join('; ')}; and 9,994 more`)
+  })
+
+  test('is warned of by its first names and the number of the others', () => {
+    const { warnings } = readFile(Array.from({ length: 5000 }, (_, index) => `Q${index}=1\n`).join(''), Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`MATHESAR_Q${index}`, '1'])))
+    expect(warnings).toHaveLength(42)
+    expect(warnings[20]).toBe('and 4,980 such variables')
+    expect(warnings.at(-1)).toBe('and 4,980 unknown settings in mathesar.env')
+  })
+
+  test('that is larger than what is read is not looked into', () => {
+    const before = process.threadCpuUsage()
+    // The parser of YAML takes minutes for it, and those of a file that is permitted a second: nobody but who runs the container writes one.
+    expect(failureOf(() => read(filesOf(undefined, { 'sso.yml': filled(']').repeat(4) }))).message).toBe('cannot use the configuration: sso.yml: it is larger than 64 KiB')
+    const { user, system } = process.threadCpuUsage(before)
+    expect((user + system) / 1000).toBeLessThan(400)
   })
 })
 

@@ -168,6 +168,21 @@ describe('a secret', () => {
     expect(redactorOf('abc', '', undefined).redact('abc')).toBe('abc')
   })
 
+  test('that has half of a character is redacted', () => {
+    expect(redactorOf('\ud800hunter2').redact('a \ud800hunter2')).toBe('a [redacted]')
+  })
+
+  test('stays redacted while it is told of again, however many others come and go', () => {
+    const redactor = createRedactor()
+    const before = process.threadCpuUsage()
+    for (let round = 0; round < 100; round++) redactor.add(...Array.from({ length: 100 }, (_, index) => `other-${round}-${index}`), 'hunter2')
+    const { user, system } = process.threadCpuUsage(before)
+    expect(redactor.redact('hunter2 other-99-99 other-0-0')).toBe('[redacted] [redacted] other-0-0')
+    expect((user + system) / 1000).toBeLessThan(2000)
+    for (let round = 0; round < 50; round++) redactor.add(`${round}${'x'.repeat(100_000)}`)
+    expect(redactor.redact('hunter2 other-99-99')).toBe('hunter2 other-99-99')
+  })
+
   test('that begins with another is redacted whole', () => {
     expect(redactorOf('hunter2', 'hunter2-and-more').redact('hunter2-and-more')).toBe('[redacted]')
   })

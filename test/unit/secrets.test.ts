@@ -38,6 +38,13 @@ describe('the secrets of a configuration', () => {
     if (secrets.length === 0) expect(secretsOf(read(filesOf(undefined, { 'sso.yml': text })))).toEqual([])
   })
 
+  test('are counted: of thousands in one place the first are left out of the log, and the place as a whole', () => {
+    const value = JSON.stringify({ keys: Array.from({ length: 4000 }, (_, index) => `secret${index}`) })
+    const secrets = secretsOf(readFile(`SSO_CONFIG_DICT=${value}`))
+    expect(secrets).toHaveLength(100)
+    expect(secrets.slice(0, 2)).toEqual([value, 'secret0'])
+  })
+
   test('are found at any depth of JSON, and no JSON makes it fail', () => {
     const anyKey = fc.constantFrom('secret', 'client_secret', 'API_KEY', 'password', 'accessToken', 'credentials', 'connection_string')
     const wrap = (value: unknown, path: readonly (string | number)[]): unknown => path.reduceRight((inner, key) => (typeof key === 'number' ? [inner] : { [key]: inner, other: 1 }), value)

@@ -161,6 +161,7 @@ export const runDaemon = async (signals: Signals, env: Readonly<Record<string, s
     },
   })
   const config: Configuring = configure({ setup, env, context, supervisor, log })
+  for (const warning of setup.store.warnings) say('warn', warning)
 
   const forwarded: readonly CaughtSignal[] = ['SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH']
   signals.listen((signal) => {

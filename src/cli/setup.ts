@@ -1,4 +1,3 @@
-import { readFileSync } from 'node:fs'
 import { configFiles, type ConfigFiles, type Configuration, readConfiguration, versionOf } from '../core/configuration.ts'
 import { changesBetween } from '../core/plan.ts'
 import { isTrue } from '../core/settings.ts'
@@ -21,12 +20,19 @@ const readIdentities = (): Identities => {
   return { supervisor, postgres: userNamed('postgres') ?? nobody, mathesar: userNamed('mathesar') ?? nobody }
 }
 
+/** A file that a `NAME_FILE` variable names. */
+const readGiven = (path: string): string => {
+  const text = files.readIfThere(path)
+  if (text === undefined) throw new Error('ENOENT')
+  return text
+}
+
 /** Reads, checks and merges config files with the environment, for this image. */
 export const createCheck = (env: Readonly<Record<string, string | undefined>>, paths: Paths) => async (content: ConfigFiles): Promise<Configuration> => {
   const hasYaml = content['sso.yml'] !== undefined || content['file_storage.yml'] !== undefined
   const yaml = hasYaml ? (await import('yaml')).default : undefined
   const parseYaml = (text: string): unknown => yaml?.parse(text, { logLevel: 'error' }) // Its warnings go past our log, and quote the line.
-  const configuration = readConfiguration(content, { environment: env, readFile: (path) => readFileSync(path, 'utf8'), parseYaml })
+  const configuration = readConfiguration(content, { environment: env, readFile: readGiven, parseYaml })
   if (configuration.database.kind === 'embedded' && paths.postgresBin === undefined) throw new SupervisorError('DATABASE_NOT_CONFIGURED', 'cannot start a database: this image has no Postgres server, and no other one is given')
   return configuration
 }

@@ -1,10 +1,10 @@
-import { configFiles, type ConfigFile, type ConfigFiles } from '../core/configuration.ts'
-import { type History, type HistoryEntry, lastGood, type Revision, withEntry } from '../core/history.ts'
+import { configFiles, type ConfigFile, type ConfigFiles, fileLimitBytes, formatFiles } from '../core/configuration.ts'
+import { type History, type HistoryEntry, historyLimitBytes, isVersion, lastGood, parseFiles, parseHistory, type Revision, withEntry } from '../core/history.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Files } from '../system/files.ts'
 
 type Deps = {
-  readonly files: Pick<Files, 'readIfThere' | 'requireWritable' | 'writeWhole' | 'writeInPlace' | 'remove' | 'listFolder'>
+  readonly files: Pick<Files, 'readIfThere' | 'requireWritable' | 'writeWhole' | 'writeInPlace' | 'renameWhole' | 'remove' | 'listFolder'>
   /** The folder of mathesar.env, and that of the history. */
   readonly folder: string
   readonly history: string
@@ -13,6 +13,8 @@ type Deps = {
 }
 
 const suffix = '.rejected'
+/** No file of ours is larger: three config files as JSON, in which a character may take six bytes, or a whole history. */
+const keptLimitBytes = Math.max(6 * configFiles.length * fileLimitBytes, historyLimitBytes)
 
 /** Where nothing can be written, such as on platforms with a read-only file system, there is no history; that is no fault. */
 const whereWritable = (act: () => unknown): void => {
@@ -26,22 +28,33 @@ const whereWritable = (act: () => unknown): void => {
 /** What the volume keeps of the configuration: the files, refused ones beside them, every version that was in force, and the history. */
 export const createStore = ({ files, folder, history: home, own }: Deps) => {
   const journal = `${home}/history.json`
-  const readHistory = (): History => {
+  /** What lies in the place of a file of ours and cannot be used, whatever it is, each with the reason. */
+  const unusable = new Map<string, string>()
+  const readKept = <T>(path: string, parse: (text: string) => T): T | undefined => {
+    unusable.delete(path)
     try {
-      return JSON.parse(files.readIfThere(journal) ?? '[]') as History
-    } catch {
-      return [] // Never written by halves; somebody else's hand was in it.
-    }
-  }
-
-  const revision = (version: string): Revision | undefined => {
-    if (!/^[0-9a-f]{12}$/.test(version)) return undefined
-    try {
-      const text = files.readIfThere(`${home}/${version}.json`)
-      return text === undefined ? undefined : { version, files: JSON.parse(text) as ConfigFiles }
-    } catch {
+      const text = files.readIfThere(path, keptLimitBytes)
+      return text === undefined ? undefined : parse(text)
+    } catch (error) {
+      unusable.set(path, (error as Error).message)
       return undefined
     }
+  }
+  /** What could not be used makes room, and lies beside for whoever wants to look into it. */
+  const replace = (path: string, text: string): void => {
+    if (unusable.delete(path)) {
+      files.remove(`${path}.unusable`)
+      files.renameWhole(path, `${path}.unusable`)
+    }
+    files.writeWhole(path, text, 0o600)
+  }
+
+  const readHistory = (): History => readKept(journal, parseHistory) ?? []
+
+  const pathOf = (version: string): string => `${home}/${version}.json`
+  const revision = (version: string): Revision | undefined => {
+    const content = isVersion(version) ? readKept(pathOf(version), parseFiles) : undefined
+    return content && { version, files: content }
   }
 
   /** `before` is what the file held when the write was decided: an edit since then stays, and comes next. */
@@ -62,7 +75,7 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
   const intent = `${home}/intent.json`
   const write = (wanted: ConfigFiles): void => {
     const differing = configFiles.map((name) => [name, files.readIfThere(`${folder}/${name}`)] as const).filter(([name, before]) => before !== wanted[name])
-    if (differing.length > 1) whereWritable(() => files.writeWhole(intent, JSON.stringify(configFiles.map((name) => wanted[name] ?? null)), 0o600))
+    if (differing.length > 1) whereWritable(() => files.writeWhole(intent, formatFiles(wanted), 0o600))
     try {
       for (const [name, before] of differing) writeFile(name, wanted[name], before)
     } catch (error) {
@@ -83,13 +96,14 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     protect: (): void => own(`${folder}/mathesar.env`),
     rejectedName: `mathesar.env${suffix}`,
     readHistory, revision, write,
+    /** What was found that cannot be used, in words. It counts as not there. */
+    get warnings() { return [...unusable].map(([path, why]) => `cannot use ${path}: ${why}; it is ignored`) },
     /** Completes what an earlier supervisor was cut off from, unless another one has the volume; nothing on any usual day. */
     finish: (lock: () => boolean): void => whereWritable(() => {
-      const text = files.readIfThere(intent)
-      if (text === undefined || !lock()) return
+      const wanted = readKept(intent, parseFiles)
+      if ((wanted === undefined && !unusable.has(intent)) || !lock()) return
       try {
-        const wanted = JSON.parse(text) as readonly (string | null)[]
-        write(Object.fromEntries(configFiles.map((name, index) => [name, wanted[index] ?? undefined])) as ConfigFiles)
+        if (wanted) write(wanted)
       } finally {
         files.remove(intent) // Also when it cannot be completed: it must not undo later changes at each boot.
       }
@@ -114,13 +128,16 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
       }
     },
     /** Keeps the content of a version that is about to be in force: it can be gone back to. */
-    keep: (version: string, content: ConfigFiles): void => whereWritable(() => files.writeWhole(`${home}/${version}.json`, JSON.stringify(content), 0o600)),
+    keep: (version: string, content: ConfigFiles): void => whereWritable(() => {
+      const text = formatFiles(content)
+      if (readKept(pathOf(version), (kept) => kept) !== text) replace(pathOf(version), text)
+    }),
     /** Adds to the history; versions that it no longer names go. */
     note: (entry: HistoryEntry): void => whereWritable(() => {
       const history = withEntry(readHistory(), entry)
-      files.writeWhole(journal, `${JSON.stringify(history, null, 1)}\n`, 0o600)
+      replace(journal, `${JSON.stringify(history, null, 1)}\n`)
       const named = new Set(history.map(({ version }) => `${version}.json`))
-      for (const name of files.listFolder(home)) if (/^[0-9a-f]{12}\.json$/.test(name) && !named.has(name)) files.remove(`${home}/${name}`)
+      for (const name of files.listFolder(home)) if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${home}/${name}`)
     }),
   }
 }

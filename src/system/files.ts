@@ -1,4 +1,4 @@
-import { accessSync, chmodSync, chownSync, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readFileSync, readlinkSync, readSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
+import { accessSync, chmodSync, chownSync, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readlinkSync, readSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
 const syncPath = (path: string): void => {
@@ -15,24 +15,26 @@ const refuseUnlessFile = (stats: Stats): void => {
   if (!stats.isFile()) throw new Error('it is not a regular file')
 }
 
-/**
- * Root reads here what another user may have written, so only a regular file is read, and less of it than the buffer holds. A device is
- * not even opened, and O_NONBLOCK keeps a FIFO that comes in between from hanging us. Links are followed, for a ConfigMap of Kubernetes
- * is made of them. That is safe as long as nobody but the supervisor's user may write the folder: who may write a file in it cannot
- * put a link there. Bytes that are not UTF-8 become U+FFFD.
- */
-export const readRegular = (path: string, buffer: Buffer): string | undefined => {
+/** Most files are smaller: a larger buffer is made only for those that need it. */
+const usualBytes = 64 * 1024
+
+/** The whole of a regular file, or `undefined` when it is not there. Throws when it is larger or another kind of file. */
+const readBytes = (path: string, limitBytes: number, followsLinks: boolean): Buffer | undefined => {
   try {
-    const stats = statSync(path, { throwIfNoEntry: false })
+    const stats = (followsLinks ? statSync : lstatSync)(path, { throwIfNoEntry: false })
     if (stats === undefined) return undefined
     refuseUnlessFile(stats)
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY)
+    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | (followsLinks ? 0 : constants.O_NOFOLLOW))
     try {
       refuseUnlessFile(fstatSync(fd))
-      let length = 0
-      for (let count = -1; count !== 0 && length < buffer.length; length += count) count = readSync(fd, buffer, length, buffer.length - length, null)
-      if (length === buffer.length) throw new Error(`it is larger than ${Math.floor((length - 1) / 1024)} KiB`)
-      return buffer.toString('utf8', 0, length)
+      let buffer = Buffer.allocUnsafe(Math.min(limitBytes, usualBytes) + 1)
+      for (let length = 0; ;) {
+        const count = readSync(fd, buffer, length, buffer.length - length, null)
+        length += count
+        if (count === 0) return buffer.subarray(0, length)
+        if (length > limitBytes) throw new Error(`it is larger than ${limitBytes / 1024} KiB`)
+        if (length === buffer.length) buffer = Buffer.concat([buffer], Math.min(limitBytes + 1, 4 * length))
+      }
     } finally {
       closeSync(fd)
     }
@@ -42,30 +44,30 @@ export const readRegular = (path: string, buffer: Buffer): string | undefined =>
   }
 }
 
+/**
+ * Root reads here what another user may have written, so only a regular file is read, and no more of it than permitted. A device is
+ * not even opened, and O_NONBLOCK keeps a FIFO that comes in between from hanging us. Links are followed, for a ConfigMap of Kubernetes
+ * is made of them. That is safe as long as nobody but the supervisor's user may write the folder: who may write a file in it cannot
+ * put a link there. Bytes that are not UTF-8 become U+FFFD.
+ */
+export const readRegular = (path: string, limitBytes: number): string | undefined => readBytes(path, limitBytes, true)?.toString('utf8')
+
 /** Tells temporary files apart. */
 let made = 0
 
 /** Files that are whole or absent, also after a crash: a temporary file beside, mode first, fsync, rename, fsync of the folder. */
 export const files = {
-  readIfThere: (path: string): string | undefined => {
-    try {
-      return readFileSync(path, 'utf8')
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-      throw error
-    }
-  },
+  /** `undefined` when it is not there; throws when it is larger or no file. */
+  readIfThere: (path: string, limitBytes = 256 * 1024): string | undefined => readRegular(path, limitBytes),
 
-  /** A file that somebody else may have named. `undefined` when it is not there; throws when it is larger or no file. */
-  readRegular: (path: string, limitBytes: number): string | undefined => readRegular(path, Buffer.allocUnsafe(limitBytes + 1)),
+  /** The same in a folder that another user may write, who could put a link there: none is followed. */
+  readForeign: (path: string, limitBytes: number): Buffer | undefined => readBytes(path, limitBytes, false),
 
   /** Whether a user (`undefined`: this one) may read a file, as far as its mode tells. Throws when it is not there. */
   mayRead: (path: string, user: { readonly uid: number; readonly gid: number } | undefined): boolean => {
     const { uid, gid, mode } = statSync(path)
     return user === undefined || ((mode >> (uid === user.uid ? 6 : gid === user.gid ? 3 : 0)) & 4) !== 0
   },
-
-  readBytes: (path: string): Buffer => readFileSync(path),
 
   isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,
 

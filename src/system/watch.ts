@@ -23,7 +23,6 @@ type Reading = Seen & { /** Files that are there but cannot be used, each with t
 /** `root` is what is mounted, as a path in the file system that it comes from; `point` is where. */
 type Mount = { readonly what: 'file' | 'folder'; readonly point: string; readonly root: string }
 
-const buffer = Buffer.allocUnsafe(fileLimitBytes + 1) // One byte more than permitted: a full one means too large.
 const soonMs = 10
 
 /** What is mounted at each mount point: a path in the file system that it comes from. The kernel escapes spaces and the like in octal. */
@@ -73,7 +72,7 @@ const readAll = (folder: string, names: readonly string[], mounts: ReadonlyMap<s
   const [files, stale, unusable]: [Record<string, string | undefined>, Record<string, string>, Record<string, string>] = [{}, {}, {}]
   for (const name of names) {
     try {
-      files[name] = readRegular(join(folder, name), buffer)
+      files[name] = readRegular(join(folder, name), fileLimitBytes)
     } catch (error) {
       unusable[name] = (error as Error).message
     }

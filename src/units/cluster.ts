@@ -3,6 +3,7 @@ import { inWords } from '../core/outcome.ts'
 import type { SettingName } from '../core/settings.ts'
 import { fitPostgres } from '../core/sizing.ts'
 import { SupervisorError } from '../errors.ts'
+import type { Files } from '../system/files.ts'
 import { appRole, bootstrapPassword, type Context, inRun, inVolume } from './context.ts'
 
 /** The environment of a Postgres program: nothing of the container's, which may hold secrets. */
@@ -51,13 +52,18 @@ const accessFiles = ({ identities: { supervisor, postgres, mathesar } }: Context
   }
 }
 
+/** The lines of the lock file of a server. Postgres's user may put anything in its place. */
+export const readLockFile = (files: Files, folder: string): readonly string[] | undefined => files.readForeign(`${folder}/postmaster.pid`, 4096)?.toString('latin1').split('\n')
+
 /** Ends a server that a killed supervisor left behind, and removes the lock file of one that is gone: the volume's lock says nobody else uses it. */
 const clearStaleLock = async (context: Context, folder: string, signal: AbortSignal): Promise<void> => {
   const { files, processIn, kill, delay, log } = context
   const lock = `${folder}/postmaster.pid`
-  const pid = Number(files.readIfThere(lock)?.split('\n')[0])
-  if (!(pid > 0)) return
-  if (processIn(folder, pid)) {
+  let pid = 0
+  try {
+    pid = Number(readLockFile(files, folder)?.[0])
+  } catch { /* What is no file is no lock of Postgres's either. */ }
+  if (pid > 0 && processIn(folder, pid)) {
     log('warn', `Postgres ${pid} of an earlier supervisor still runs: it is stopped first`)
     kill(pid, 'SIGINT')
     while (processIn(folder, pid)) await delay(50, signal)
@@ -95,6 +101,15 @@ const create = async (context: Context, folder: string, signal: AbortSignal): Pr
   files.renameWhole(temporary, folder)
 }
 
+/** The major version that the data is of; `undefined` where there is no data. */
+const readVersion = (files: Files, folder: string): string | undefined => {
+  try {
+    return files.readForeign(`${folder}/PG_VERSION`, 1024)?.toString('latin1').trim()
+  } catch (cause) {
+    throw new SupervisorError('CLUSTER_DAMAGED', `cannot read ${folder}/PG_VERSION: ${(cause as Error).message}`, { cause })
+  }
+}
+
 /** The data directory of the embedded Postgres: made whole or not at all, never touched when it belongs to something else. */
 export const cluster: TaskUnit<Context> = {
   name: 'cluster',
@@ -106,7 +121,7 @@ export const cluster: TaskUnit<Context> = {
     const { paths, files, give, identities } = context
     const { cluster: folder } = inVolume(paths)
     if (files.isThere(unsyncedMark(folder)) && !context.made.ownsCluster) files.remove(folder)
-    const version = files.readIfThere(`${folder}/PG_VERSION`)?.trim()
+    const version = readVersion(files, folder)
     const major = /(\d+)\/bin$/.exec(paths.postgresBin!)?.[1]
     if (version !== undefined && major !== undefined && version !== major) {
       throw new SupervisorError('CLUSTER_OTHER_MAJOR', `cannot start Postgres ${major} on ${folder}: its data is of Postgres ${version}`)

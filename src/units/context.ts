@@ -117,7 +117,7 @@ export const appRole = 'mathesar'
 const readRootCertificate = ({ files, identities: { mathesar } }: Context, path: string): string => {
   const read = (): string => {
     if (!files.mayRead(path, mathesar)) throw new Error(`user ${mathesar?.name}, who runs Mathesar, may not read it`)
-    const text = files.readRegular(path, 1024 * 1024) ?? ''
+    const text = files.readIfThere(path, 1024 * 1024) ?? ''
     if (!/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(text)) throw new Error('it holds no certificate in PEM')
     return text
   }

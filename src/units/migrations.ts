@@ -9,9 +9,12 @@ import { appEnvironment } from './mathesar.ts'
 /** An arbitrary number that all supervisors share: "math" in ASCII. */
 const lockKey = 0x6d617468
 
+/** Mathesar's own role may fill its table. Django has columns of 255 characters, and there are some hundred migrations. */
+const appliedLimit = 10_000
+
 const applied = async (client: Client): Promise<Migration[]> => {
   try {
-    return (await client.query<{ migration: string }>("SELECT app || '.' || name AS migration FROM django_migrations")).rows.map((row) => row.migration)
+    return (await client.query<{ migration: string }>(`SELECT left(app || '.' || name, 300) AS migration FROM django_migrations LIMIT ${appliedLimit}`)).rows.map((row) => row.migration)
   } catch (error) {
     if ((error as { code?: string }).code === '42P01') return [] // No such table: nothing was ever migrated.
     throw error
@@ -50,7 +53,7 @@ export const migrations: TaskUnit<Context> = {
   does: 'brings the internal database to this version of Mathesar',
   run: async (context, signal) => {
     const { paths, files, withClient, delay, detail, log } = context
-    const list = files.readIfThere(`${paths.share}/migrations.json`)
+    const list = files.readIfThere(`${paths.share}/migrations.json`, 1024 * 1024)
     const image = list === undefined ? undefined : (JSON.parse(list) as Migration[])
     await withClient(connectionOf(context), async (client) => {
       const isKeyNew = await keepNewKey(context, client)

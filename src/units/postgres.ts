@@ -1,9 +1,11 @@
+import { excerpt } from '../core/message.ts'
 import type { ServiceUnit } from '../core/unit.ts'
 import { asSuperuser, type Context, inRun, inVolume } from './context.ts'
-import { postgresEnvironment } from './cluster.ts'
+import { postgresEnvironment, readLockFile } from './cluster.ts'
 
 /** Where the control file has the state of the cluster, after three numbers (pg_control.h, ControlFileData), and what it is after an ordered shutdown. */
 const stateAt = 16
+const controlFileBytes = 8192
 const shutDown = 1
 
 /**
@@ -47,8 +49,8 @@ export const postgres: ServiceUnit<Context> = {
   },
   probe: async (context) => {
     // Line 8 of the lock file tells the phase (miscadmin.h, PM_STATUS_*) without a refused connection in the log.
-    const phase = context.files.readIfThere(`${inVolume(context.paths).cluster}/postmaster.pid`)?.split('\n')[7]?.trim()
-    if (phase !== 'ready') return phase === undefined ? 'it has not begun' : `it is ${phase}`
+    const phase = readLockFile(context.files, inVolume(context.paths).cluster)?.[7]?.trim()
+    if (phase !== 'ready') return phase === undefined ? 'it has not begun' : `it is ${excerpt(phase, 40)}`
     try {
       await asSuperuser(context, (client) => client.query('SELECT 1'))
     } catch (error) {
@@ -58,7 +60,7 @@ export const postgres: ServiceUnit<Context> = {
   },
   whyUnclean: ({ files, paths }) => {
     try {
-      return files.readBytes(`${inVolume(paths).cluster}/global/pg_control`).readUInt32LE(stateAt) === shutDown ? undefined : 'its data has to be recovered'
+      return files.readForeign(`${inVolume(paths).cluster}/global/pg_control`, controlFileBytes)?.readUInt32LE(stateAt) === shutDown ? undefined : 'its data has to be recovered'
     } catch (error) {
       return (error as Error).message
     }

@@ -13,10 +13,17 @@ export const secrets: TaskUnit<Context> = {
     const hasData = files.isThere(`${cluster}/PG_VERSION`)
     const given = settings.SECRET_KEY.value
 
+    const readKept = (path: string): string | undefined => {
+      try {
+        return files.readIfThere(path)?.trim() || undefined
+      } catch (cause) {
+        throw new SupervisorError('SECRETS_MISSING', `cannot read ${path}: ${(cause as Error).message}`, { cause })
+      }
+    }
     const keep = (name: string, value: string | undefined, mayMake: boolean, later = false): string => {
       if (made.ephemeral) return value! // Given, else the volume would have to be writable.
       const path = `${folder}/${name}`
-      const kept = files.readIfThere(path)?.trim() || undefined
+      const kept = readKept(path)
       if (kept !== undefined) {
         if (value !== undefined && value !== kept) log('warn', `SECRET_KEY differs from ${path}: the given one is used, and cannot decrypt what the kept one encrypted`)
         return value ?? kept

@@ -35,6 +35,7 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
     writes.push(files)
   }
   const store: Store = {
+    warnings: [],
     protect: () => {},
     finish: () => {},
     requireWritable: () => {},

@@ -12,7 +12,7 @@ const controlFile = (state: number): Buffer => {
   return bytes
 }
 
-const whyUnclean = (readBytes: () => Buffer): string | undefined => postgres.whyUnclean!({ paths: { data: '/data' }, files: { readBytes } } as unknown as Context)
+const whyUnclean = (readForeign: () => Buffer): string | undefined => postgres.whyUnclean!({ paths: { data: '/data' }, files: { readForeign } } as unknown as Context)
 
 describe('the end of Postgres', () => {
   test.each([

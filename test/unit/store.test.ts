@@ -1,8 +1,10 @@
-import { mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { lstatSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { ConfigFiles } from '../../src/core/configuration.ts'
+import { type ConfigFiles, formatFiles } from '../../src/core/configuration.ts'
+import type { HistoryEntry } from '../../src/core/history.ts'
 import { createStore } from '../../src/daemon/store.ts'
 import { files } from '../../src/system/files.ts'
 
@@ -26,7 +28,7 @@ describe('the store', () => {
   /** What a supervisor leaves that is killed when it has written so many of the files. */
   const cutOff = (written: number): void => {
     open().write(before)
-    writeFileSync(intent(), JSON.stringify(names.map((name) => after[name] ?? null)))
+    writeFileSync(intent(), formatFiles(after))
     for (const name of names.slice(0, written)) {
       if (after[name] === undefined) rmSync(join(folder(), name))
       else writeFileSync(join(folder(), name), after[name])
@@ -131,6 +133,69 @@ describe('the store', () => {
     expect(store.readHistory()).toHaveLength(100)
     expect(store.lastGood()).toMatchObject({ version: version(2), files: { 'mathesar.env': before['mathesar.env'] } })
     expect([0, 1, 2].map((index) => store.revision(version(index)) !== undefined)).toEqual([false, true, true])
+  })
+
+  /** What may lie in the place of a file of the store, and how it comes there. */
+  const anything: readonly (readonly [string, (path: string) => void])[] = [
+    ['a folder', (path) => { mkdirSync(path); writeFileSync(join(path, 'x'), '') }],
+    ['a FIFO', (path) => void execFileSync('mkfifo', [path])],
+    ['a link to itself', (path) => symlinkSync(path, path)],
+    ['a link to a device', (path) => symlinkSync('/dev/zero', path)],
+    ['a file of 8 GiB', (path) => { writeFileSync(path, ''); truncateSync(path, 8 * 1024 ** 3) }],
+    ['a file of 8 MiB of JSON', (path) => writeFileSync(path, `[${'null,'.repeat(1_600_000)}null]`)],
+    ['an empty file', (path) => writeFileSync(path, '')],
+    ['no JSON', (path) => writeFileSync(path, '[{"hunter2')],
+    ['bytes', (path) => writeFileSync(path, Buffer.from([0, 255, 254, 128]))],
+    ['an empty object', (path) => writeFileSync(path, '{}')],
+    ['a list of null', (path) => writeFileSync(path, '[null]')],
+    ['entries without fields', (path) => writeFileSync(path, '[{"version":"0123456789ab"},{"at":1}]')],
+  ]
+  const entryOf = (version: string): HistoryEntry => ({ at: '', from: 'file', version, result: 'applied', changes: [], why: null })
+  const [one, other] = ['0123456789ab', 'ba9876543210'] as const
+
+  test.each(anything)('passes over %s in place of the history, says so once, and begins a new one', (_, put) => {
+    const path = join(home, 'history/history.json')
+    put(path)
+    const store = open()
+    expect([store.readHistory(), store.lastGood()]).toEqual([[], undefined])
+    store.readHistory()
+    expect(store.warnings).toEqual([expect.stringMatching(new RegExp(`^cannot use ${path}: .*; it is ignored$`))])
+    expect(store.warnings.join()).not.toContain('hunter2')
+    store.keep(one, before)
+    store.note(entryOf(one))
+    expect([open().readHistory(), open().lastGood()?.version, store.warnings]).toEqual([[entryOf(one)], one, []])
+    expect(lstatSync(`${path}.unusable`)).toBeDefined() // It may be of use to a person.
+    rmSync(path)
+    put(path)
+    open().note(entryOf(other))
+    expect(open().readHistory(), 'the same again').toEqual([entryOf(other)])
+  })
+
+  test.each(anything)('passes over %s in place of what was cut off, and changes no file', (_, put) => {
+    open().write(before)
+    put(intent())
+    const store = open()
+    store.finish(() => true)
+    expect(store.warnings).toEqual([expect.stringContaining(`cannot use ${intent()}: `)])
+    expect(onDisk()).toEqual(before)
+    expect(readdirSync(join(home, 'history'))).toEqual([])
+  })
+
+  test.each(anything)('passes over %s in place of a version: there is nothing to go back to, until it is kept again', (_, put) => {
+    put(join(home, `history/${one}.json`))
+    const store = open()
+    store.note(entryOf(one))
+    expect([store.revision(one), store.lastGood()]).toEqual([undefined, undefined])
+    store.keep(one, after)
+    expect(store.lastGood()).toEqual({ version: one, files: after })
+    store.note(entryOf(other))
+    expect(readdirSync(join(home, 'history')).filter((name) => name.startsWith(one) && name !== `${one}.json`), 'what lay in its place').toEqual([])
+  })
+
+  test('keeps a history that is small, whatever was refused how often', () => {
+    for (let index = 0; index < 30; index++) open().note({ ...entryOf(one), result: 'rejected', why: '漢'.repeat(1_000_000) })
+    expect(statSync(join(home, 'history/history.json')).size).toBeLessThan(300 * 1024)
+    expect(open().readHistory()).toHaveLength(30)
   })
 
   test('forgets the versions that the history no longer names', () => {

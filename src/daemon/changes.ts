@@ -1,6 +1,7 @@
 import { type ConfigFiles, type Configuration, editsToPersist, versionOf } from '../core/configuration.ts'
 import { editConfig } from '../core/config-file.ts'
 import type { HistoryEntry, Origin } from '../core/history.ts'
+import { describeError } from '../core/message.ts'
 import { type Change, changesBetween, type Plan, planOf } from '../core/plan.ts'
 import { filesWanted, type Proposal, refusePinnedEdits, templateText } from '../core/proposal.ts'
 import type { Environment } from '../core/settings.ts'
@@ -32,7 +33,10 @@ type Deps = {
   readonly log: (level: 'info' | 'warn', message: string) => void
 }
 
-type Waiting = { readonly proposal: Proposal; readonly report: (step: string) => void; readonly resolve: (result: ChangeResult) => void; readonly reject: (error: SupervisorError) => void }
+/** How many proposals that came one way may wait. Each may hold half a MiB, and take minutes; those that come another way must still have their turn. */
+const waitingLimit = 16
+
+type Waiting = { readonly proposal: Proposal; readonly way: string; readonly report: (step: string) => void; readonly resolve: (result: ChangeResult) => void; readonly reject: (error: SupervisorError) => void }
 
 /** Proposals that wait behind a running change and can be carried out as one: plain edits, which name what they set. */
 const canMerge = ({ set, base, dryRun }: Proposal): boolean => set !== undefined && base === undefined && !dryRun
@@ -59,7 +63,8 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
 
   /** Refused files that lie in the folder go beside, and the good ones come back. */
   const putBack = (files: ConfigFiles, error: SupervisorError): void => {
-    problem = { unit: 'config', code: error.code, message: error.message, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}. ${error.hint}` }
+    const told = describeError(error)
+    problem = { unit: 'config', ...told, hint: `Settings of before are in force; the refused file lies beside as ${store.rejectedName}. ${told.hint}` }
     try {
       store.keepRejected(files, current.files)
       // An edit that was made meanwhile is not written over: its turn comes.
@@ -157,10 +162,16 @@ export const createChanges = ({ boot, rejected, environment, look, read, check, 
     working = false
   }
 
-  /** Proposes a change; resolves when it is in force, and rejects when everything is as it was. `report` hears of each step. */
-  const propose = (proposal: Proposal, report: (step: string) => void = () => {}): Promise<ChangeResult> =>
+  /**
+   * Proposes a change; resolves when it is in force, and rejects when everything is as it was. `report` hears of each step. `way`
+   * is how it came. That the files were edited is never lost: of so many that tell of it, the next to have its turn sees the last edit.
+   */
+  const propose = (proposal: Proposal, report: (step: string) => void = () => {}, way: string = proposal.from): Promise<ChangeResult> =>
     new Promise((resolve, reject) => {
-      waiting.push({ proposal, report, resolve, reject })
+      if (waiting.filter((other) => other.way === way).length >= waitingLimit) {
+        return reject(new SupervisorError('CONFIG_CONFLICT', `cannot take one more change: ${waitingLimit} wait already`, { hint: 'Try again when they are done: `supervisor config history` shows what came of each.' }))
+      }
+      waiting.push({ proposal, way, report, resolve, reject })
       if (!working) rested = work()
     })
 

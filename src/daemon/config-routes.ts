@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { configFiles, type ConfigFiles, describeSetting } from '../core/configuration.ts'
 import { type Origin, previousGood } from '../core/history.ts'
+import { describeError, excerpt } from '../core/message.ts'
 import type { Proposal } from '../core/proposal.ts'
 import { settingNames, type Values } from '../core/settings.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
@@ -42,6 +43,7 @@ const readProposal = (body: unknown, from: Origin, { changes, store }: ConfigDep
   const rest = { from, dryRun, ...(base === undefined ? {} : { base }) }
   if (set !== undefined) {
     if (!isRecord(set) || !Object.values(set).every((value) => value === null || typeof value === 'string')) return refuse('set is no object of texts and nulls')
+    if (Object.keys(set).length > settingNames.length) return refuse('set names more settings than there are')
     return { ...rest, set: set as Record<string, string | null> }
   }
   if (file !== undefined) return typeof file === 'string' ? { ...rest, files: { 'mathesar.env': file.toWellFormed() } } : refuse('file is no text')
@@ -53,22 +55,22 @@ const readProposal = (body: unknown, from: Origin, { changes, store }: ConfigDep
   return { ...rest, from: 'rollback', revision: Object.fromEntries(configFiles.map((name) => [name, revision[name]])) as ConfigFiles }
 }
 
-const answerChange = async (request: IncomingMessage, response: ServerResponse, from: Origin, deps: ConfigDeps): Promise<void> => {
+const answerChange = async (request: IncomingMessage, response: ServerResponse, scope: 'all' | 'config', deps: ConfigDeps): Promise<void> => {
+  const from = scope === 'all' && request.headers['user-agent'] === 'supervisor' ? 'command' : 'interface'
   const proposal = readProposal(await readBody(request), from, deps)
   const streams = request.headers.accept === 'application/x-ndjson'
   const line = (value: unknown): string => `${JSON.stringify(value)}\n`
   if (!streams) {
-    const result = line(await deps.changes.propose(proposal))
+    const result = line(await deps.changes.propose(proposal, undefined, scope))
     return void response.writeHead(200, { 'content-type': 'application/json' }).end(result)
   }
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   // Whoever goes away stops hearing of it; the change goes on.
   try {
-    const result = await deps.changes.propose(proposal, (step) => void response.write(line({ step })))
+    const result = await deps.changes.propose(proposal, (step) => void response.write(line({ step: excerpt(step) })), scope)
     response.end(line({ result }))
   } catch (thrown) {
-    const { code, message, hint } = toSupervisorError(thrown)
-    response.end(line({ error: { code, message, hint } }))
+    response.end(line({ error: describeError(toSupervisorError(thrown)) }))
   }
 }
 
@@ -101,7 +103,7 @@ export const answerConfig = async (route: string, request: IncomingMessage, resp
       if (scope === 'config') return false
       response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'etag': `"${changes.current.version}"` }).end(changes.current.files['mathesar.env'] ?? '')
       return true
-    case 'POST /v1/config/changes': await answerChange(request, response, scope === 'all' && request.headers['user-agent'] === 'supervisor' ? 'command' : 'interface', deps); return true
+    case 'POST /v1/config/changes': await answerChange(request, response, scope, deps); return true
     default: return false
   }
 }

@@ -224,6 +224,25 @@ describe('changes at once', () => {
     expect(at.value('WEB_CONCURRENCY')).toBeUndefined()
   })
 
+  test('are refused when too many that came one way wait, and those that come another way still have their turn', async () => {
+    const at = stage()
+    const flood = Array.from({ length: 50 }, (_, index) => at.propose({ files: { 'mathesar.env': `GUNICORN_TIMEOUT=${index + 1}\n` } }))
+    const command = at.changes.propose({ from: 'interface', set: { DEBUG: 'true' } }, undefined, 'another socket')
+    const refused = await flood.at(-1)!.catch((error: SupervisorError) => error)
+    expect(refused).toMatchObject({ code: 'CONFIG_CONFLICT', message: 'cannot take one more change: 16 wait already' })
+    expect(await outcomes(flood)).toEqual([...Array<string>(17).fill('applied'), ...Array<string>(33).fill('CONFIG_CONFLICT')])
+    expect(await outcome(command)).toBe('applied')
+    expect(await outcome(at.set({ WEB_CONCURRENCY: '2' })), 'later').toBe('applied')
+  })
+
+  test('of the file alone, however many tell of it, end with its last edit in force', async () => {
+    const at = stage()
+    const first = at.set({ DEBUG: 'true' })
+    const edits = Array.from({ length: 40 }, (_, index) => at.edit(`WEB_CONCURRENCY=${index + 1}\n`))
+    await Promise.all([outcome(first), outcomes(edits)])
+    expect([at.value('WEB_CONCURRENCY'), at.text]).toEqual(['40', 'WEB_CONCURRENCY=40\nDEBUG=true\n'])
+  })
+
   test('in any mixture end each with an answer, and the file, the history and what is in force agree', async () => {
     const anyChange = fc.oneof(
       fc.dictionary(fc.constantFrom('DEBUG', 'GUNICORN_TIMEOUT', 'PORTT', 'WEB_CONCURRENCY'), fc.constantFrom('true', '5', '13', null), { minKeys: 1 }).map((set): Partial<Proposal> => ({ set })),
@@ -299,6 +318,13 @@ describe('a change that fails', () => {
     expect(await outcome(at.propose({ from: 'signal', reload: true }))).toBe('CONFIG_ROLLED_BACK')
     expect([at.refused, at.changes.problem, at.results]).toEqual([undefined, undefined, ['signal rolled back']])
   })
+})
+
+test('a reason of megabytes is not told whole, and nothing of it acts on a terminal', async () => {
+  const at = stage()
+  at.failRecord(`\x1b[2J${'x'.repeat(5_000_000)}`)
+  expect(await outcome(at.edit('DEBUG=true\n'))).toBe('CONFIG_ROLLED_BACK')
+  expect(at.changes.problem!.message).toMatch(/^cannot apply the change: \[2Jx{1,9000} \[…\] x{1,9000}$/)
 })
 
 describe('in a folder that cannot be written', () => {

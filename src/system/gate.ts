@@ -1,6 +1,9 @@
 import { closeSync, writeSync } from 'node:fs'
 import { Socket } from 'node:net'
 
+/** How long an answer may be: "200 /a/path" is short, and whoever runs in the candidate may write anything. */
+const answerLimit = 4096
+
 /**
  * The gate that a generation of a service waits at before it serves: two pipes, whose far ends the child gets as two further
  * descriptors. A byte `?` asks one of its workers to check itself, and it answers with a line; the end of file opens the gate.
@@ -23,18 +26,20 @@ export const createGate = (pipe: () => { readonly read: number; readonly write: 
     fds: [asking.read, answering.write] as readonly [number, number],
     /** Closes the child's ends here, once it has them: else nobody would ever read an end of file. */
     release: (): void => { for (const fd of theirs.splice(0)) closeSync(fd) },
-    /** Asks once; resolves with the line of the answer, or `undefined` when nobody answers any more. */
+    /** Asks once; resolves with the line of the answer, or `undefined` when nobody answers any more. Nothing is read before and afterwards. */
     check: (signal: AbortSignal): Promise<string | undefined> =>
       new Promise((resolve, reject) => {
         let text = ''
         const settle = (act: () => void): void => {
-          answers.off('data', onData).off('close', onClose)
+          answers.off('data', onData).off('close', onClose).pause()
           signal.removeEventListener('abort', onAbort)
           act()
         }
         const onData = (chunk: string): void => {
           text += chunk
-          if (text.includes('\n')) settle(() => resolve(text.slice(0, text.indexOf('\n'))))
+          const end = text.indexOf('\n')
+          if ((end === -1 ? text.length : end) > answerLimit) settle(() => reject(new Error(`the new generation cannot be checked: its answer is longer than ${answerLimit / 1024} KiB`)))
+          else if (end !== -1) settle(() => resolve(text.slice(0, end)))
         }
         const onClose = (): void => settle(() => resolve(undefined))
         const onAbort = (): void => settle(() => reject(signal.reason as Error))

@@ -1,5 +1,19 @@
-import type { Client, ClientConfig } from 'pg'
+import type { Client, ClientConfig, Connection } from 'pg'
 import { isTlsFailure } from '../core/tls.ts'
+
+/** All that a server may send on one connection: pg keeps a row or a message as a whole, whatever its length. */
+const answerLimitBytes = 16 * 1024 * 1024
+
+/** Ends the connection when the server sends more. The stream is another one once it is encrypted. */
+const limitAnswers = (client: Client): void => {
+  const { connection } = client as unknown as { readonly connection: Connection }
+  let left = answerLimitBytes
+  const count = (): void => {
+    const { stream } = connection
+    stream.on('data', (chunk: Buffer) => { if ((left -= chunk.length) < 0) stream.destroy(new Error(`it sent more than ${answerLimitBytes / 1024 / 1024} MiB`)) })
+  }
+  connection.once('connect', count).once('sslconnect', count)
+}
 
 /** Like libpq, goes on to the next way when TLS fails or the server refuses this one (SQLSTATE class 28), and tells of both. */
 const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
@@ -7,6 +21,7 @@ const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
   const failures: Error[] = []
   for (const config of ways) {
     const client = new pg.Client({ connectionTimeoutMillis: 5000, application_name: 'supervisor', ...config })
+    limitAnswers(client)
     client.on('error', () => {}) // A server that goes away ends the query under way, which rejects.
     try {
       await client.connect()

@@ -68,8 +68,8 @@ export const mathesar: ServiceUnit<Context> = {
     }
   },
   readCheck: (answer) => {
-    const [status, location] = answer.split(' ')
-    return whyNotReady(Number(status), location)
+    const [, status, location] = /^([1-5]\d\d) (\S*)$/.exec(answer) ?? []
+    return status === undefined ? 'the new generation cannot be checked: its answer is not an HTTP status' : whyNotReady(Number(status), location)
   },
   probe: async ({ settings, httpGet }, signal) => {
     const address = settings.BIND_ADDRESS.value === '0.0.0.0' ? '127.0.0.1' : settings.BIND_ADDRESS.value!

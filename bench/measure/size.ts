@@ -14,7 +14,7 @@ const parts = {
   nano: { title: 'nano-tiny', whose: 'ours', why: 'the editor of `supervisor config edit`' },
   postgres: { title: 'Postgres 17', whose: 'Postgres', why: 'server, client, and the Debian packages that only they need' },
   mathesar: { title: 'Mathesar', whose: 'Mathesar', why: 'its code and pages, its Python and Python\'s packages, as in its own image' },
-  debian: { title: 'Debian', whose: 'Debian', why: 'the slim base, and the libraries that Mathesar\'s Python links' },
+  debian: { title: 'Debian', whose: 'Debian', why: 'a shell and its tools, and the libraries that Mathesar\'s Python links' },
 } as const satisfies Readonly<Record<string, Part>>
 
 type PartName = keyof typeof parts
@@ -34,10 +34,22 @@ const filesOf = async (image: string): Promise<ReadonlyMap<string, number>> => {
   return files
 }
 
-/** The Debian packages that would go with Postgres. */
+/** The Debian packages that are there for Postgres: its own, and those that nothing else depends on. */
 const postgresPackages = async (image: string): Promise<ReadonlySet<string>> => {
-  const text = await inside(image, "apt-get -s autoremove --purge $(dpkg-query -W -f '${Package}\\n' | grep '^postgresql')")
-  return new Set([...text.matchAll(/^(?:Remv|Purg) (\S+)/gm)].map(([, name]) => name!))
+  const entries = (await inside(image, 'cat /var/lib/dpkg/status')).split('\n\n')
+  const dependents = new Map<string, string[]>()
+  for (const entry of entries) {
+    const field = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(entry)?.[1] ?? ''
+    const needed = `${field('Depends')},${field('Pre-Depends')}`.split(/[,|]/).map((item) => /[\w.+-]+/.exec(item)?.[0] ?? '')
+    for (const name of needed) dependents.set(name, [...(dependents.get(name) ?? []), field('Package')])
+  }
+  const all = new Set([...dependents.values()].flat())
+  const found = new Set([...all].filter((name) => name.startsWith('postgresql')))
+  for (let before = 0; before < found.size;) {
+    before = found.size
+    for (const [name, by] of dependents) if (by.every((other) => found.has(other))) found.add(name)
+  }
+  return found
 }
 
 // Debian's lists know /lib, which is /usr/lib.

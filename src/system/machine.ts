@@ -11,6 +11,8 @@ const numberIn = (path: string): number => {
   }
 }
 
+export const readOomScoreAdj = (): number => numberIn('/proc/self/oom_score_adj') || 0
+
 /** What this container may use: the limit of cgroup v2 or v1, else the machine's memory. */
 export const readMachine = (): Machine => {
   const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes'].map(numberIn).filter((limit) => limit > 0)
@@ -19,7 +21,8 @@ export const readMachine = (): Machine => {
     const { blocks, bsize } = statfsSync('/dev/shm')
     shmBytes = blocks * bsize
   } catch { /* No /dev/shm: as good as an empty one. */ }
-  return { memoryBytes: Math.min(totalmem(), ...limits), shmBytes, cpus: availableParallelism() }
+  const memoryBytes = Math.min(totalmem(), ...limits)
+  return { memoryBytes, shmBytes, cpus: availableParallelism(), oomScoreAdj: readOomScoreAdj() }
 }
 
 const passwd = (): User[] =>

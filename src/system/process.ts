@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, readdirSync, readFileSync } from 'node:fs'
+import { closeSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { Socket } from 'node:net'
 import type { Outcome } from '../core/outcome.ts'
+import { oomScores } from '../core/sizing.ts'
 import type { Command, User } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Kernel } from './kernel.ts'
+import { readOomScoreAdj } from './machine.ts'
 
 const drainLimitMs = 500
 const tailBytes = 16 * 1024
@@ -76,6 +78,13 @@ const read = (fd: number, output: Output): { readonly rest: () => Promise<void> 
   }
 }
 
+/** Makes the kernel kill the process before the supervisor when memory runs out, where that can be set. */
+const raiseOomScore = (pid: number): void => {
+  try {
+    writeFileSync(`/proc/${pid}/oom_score_adj`, String(oomScores(readOomScoreAdj()).service))
+  } catch { /* It is gone, or /proc is read-only. */ }
+}
+
 /** Starts processes and knows which children are ours. The one place that spawns. */
 export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
   const own = new Set<number>()
@@ -93,7 +102,10 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
       closeSync(pipe.write)
     }
     const pid = child.pid
-    if (pid !== undefined) own.add(pid) // In the tick of the spawn: the reaper cannot run before.
+    if (pid !== undefined) {
+      own.add(pid) // In the tick of the spawn: the reaper cannot run before.
+      raiseOomScore(pid) // It has not yet become the program, whose own children inherit the score.
+    }
     const reading = read(pipe.read, output)
 
     const signalGroup = (signal: NodeJS.Signals): void => { if (pid !== undefined) kill(-pid, signal) }

@@ -1,6 +1,6 @@
 import type { ServiceUnit } from '../core/unit.ts'
 import { isSetting, probeHost } from '../core/settings.ts'
-import { fitWorkers } from '../core/sizing.ts'
+import { fitWorkers, oomScores } from '../core/sizing.ts'
 import { appRole, type Context, inRun, internalDatabase, writableFolders } from './context.ts'
 
 const listenerFd = 3
@@ -58,10 +58,13 @@ export const mathesar: ServiceUnit<Context> = {
     stopSignal: 'SIGTERM',
   }),
   command: async (context) => {
-    const { paths, identities, made } = context
+    const { paths, identities, machine, made } = context
     return {
       argv: [`${paths.pythonBin}/python3`, '-m', 'gunicorn', 'config.wsgi', '--bind', `fd://${listenerFd}`, '--chdir', paths.app, '--config', paths.gunicornConfig],
-      env: { ...appEnvironment(context), ...gate, MATHESAR_CHECK_HOST: probeHost(context.settings.ALLOWED_HOSTS.value!) },
+      env: {
+        ...appEnvironment(context), ...gate, MATHESAR_CHECK_HOST: probeHost(context.settings.ALLOWED_HOSTS.value!),
+        MATHESAR_WORKER_OOM_SCORE_ADJ: String(oomScores(machine.oomScoreAdj).worker),
+      },
       user: identities.mathesar,
       cwd: paths.app,
       fds: [made.listener!],

@@ -1,4 +1,5 @@
 import { excerpt } from '../core/message.ts'
+import { oomScores } from '../core/sizing.ts'
 import type { ServiceUnit } from '../core/unit.ts'
 import { asSuperuser, type Context, inRun, inVolume } from './context.ts'
 import { postgresEnvironment, readLockFile } from './cluster.ts'
@@ -42,10 +43,20 @@ export const postgres: ServiceUnit<Context> = {
     stopSignal: 'SIGINT',
   }),
   command: async (context) => {
-    const { paths, identities } = context
+    const { paths, identities, machine } = context
     const folder = inVolume(paths).cluster
     await endLeftovers(context)
-    return { argv: [`${paths.postgresBin}/postgres`, '-D', folder, '-c', `config_file=${inRun(paths).etc}/postgresql.conf`], env: postgresEnvironment(context), user: identities.postgres, cwd: folder }
+    return {
+      argv: [`${paths.postgresBin}/postgres`, '-D', folder, '-c', `config_file=${inRun(paths).etc}/postgresql.conf`],
+      // Each child of the postmaster writes the value there (Postgres, "Linux Memory Overcommit").
+      env: {
+        ...postgresEnvironment(context),
+        PG_OOM_ADJUST_FILE: '/proc/self/oom_score_adj',
+        PG_OOM_ADJUST_VALUE: String(oomScores(machine.oomScoreAdj).worker),
+      },
+      user: identities.postgres,
+      cwd: folder,
+    }
   },
   probe: async (context) => {
     // Line 8 of the lock file tells the phase (miscadmin.h, PM_STATUS_*) without a refused connection in the log.

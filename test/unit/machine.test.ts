@@ -6,7 +6,7 @@ import { scramVerifier } from '../../src/core/scram.ts'
 import { fitPostgres, fitWorkers } from '../../src/core/sizing.ts'
 
 const MiB = 1024 * 1024
-const machine = (memoryMiB: number, shmMiB: number, cpus: number) => ({ memoryBytes: memoryMiB * MiB, shmBytes: shmMiB * MiB, cpus })
+const machine = (memoryMiB: number, shmMiB: number, cpus: number) => ({ memoryBytes: memoryMiB * MiB, shmBytes: shmMiB * MiB, cpus, oomScoreAdj: 0 })
 
 describe('the end of a process', () => {
   test.each([

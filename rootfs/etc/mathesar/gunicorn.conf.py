@@ -1,4 +1,5 @@
 """How gunicorn serves Mathesar. The number of workers comes from WEB_CONCURRENCY, which gunicorn reads."""
+import contextlib
 import gc
 import os
 import select
@@ -34,6 +35,13 @@ def when_ready(server):
 def post_fork(server, worker):
     """Until a worker has handlers of its own, a SIGTERM to it lands in its copy of the arbiter's queue, which nobody would read."""
     worker.early_signals = server.SIG_QUEUE
+    die_first()
+
+
+def die_first():
+    """Makes the kernel kill a worker before its arbiter when memory runs out, where that can be set."""
+    with contextlib.suppress(KeyError, OSError), open('/proc/self/oom_score_adj', 'w') as file:
+        file.write(os.environ['MATHESAR_WORKER_OOM_SCORE_ADJ'])
 
 
 def was_told_early(worker):

@@ -1,7 +1,18 @@
 // What every measure gets: the images, a prepared volume, how often to repeat, and a place to say how far it is.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildImage, buildSampleImage, cache, hasImage, lacksBridge, Problem, root, say, show, step } from '../scripts/prepare.ts'
+import {
+  buildImage,
+  buildSampleImage,
+  cache,
+  hasImage,
+  lacksBridge,
+  Problem,
+  root,
+  say,
+  show,
+  step,
+} from '../scripts/prepare.ts'
 import { docker, newName } from './docker.ts'
 import { type Box, createBox, type Images, type Peer, peers, type Start } from './peers.ts'
 
@@ -24,13 +35,17 @@ const findSource = async (wanted: string): Promise<string> => {
   if (hasImage(wanted)) return wanted
   say(`pulling ${wanted} …`)
   if ((await show('docker', ['pull', wanted])) === 0) return wanted
-  say(`${wanted} cannot be pulled and is not here: THE SAMPLE APP, a small stand-in, is measured in its place`)
+  say(
+    `${wanted} cannot be pulled and is not here: THE SAMPLE APP, a small stand-in, is measured in its place`,
+  )
   if (!hasImage('sample-app')) await buildSampleImage()
   return 'sample-app'
 }
 
 /** Boots our image once: it leaves a volume with a migrated cluster, and tells the configuration that Postgres gets. */
-const prepareVolume = async (images: Images): Promise<{ readonly volume: string; readonly configuration: string }> => {
+const prepareVolume = async (
+  images: Images,
+): Promise<{ readonly volume: string; readonly configuration: string }> => {
   const volume = newName()
   const box = await createBox(images, peers.ours, { volume, keepsVolume: true })
   await box.run()
@@ -43,7 +58,9 @@ const prepareVolume = async (images: Images): Promise<{ readonly volume: string;
 
 /** The same Postgres for all: ours without what is only ours. */
 const forPeers = (configuration: string): string =>
-  configuration.replaceAll('/run/mathesar/etc', '/bench').replaceAll('/run/mathesar/postgres', '/dev/shm/peer')
+  configuration
+    .replaceAll('/run/mathesar/etc', '/bench')
+    .replaceAll('/run/mathesar/postgres', '/dev/shm/peer')
 
 const buildPeers = async (ours: string, image: string, configuration: string): Promise<void> => {
   const folder = join(cache, 'bench-peers')
@@ -53,13 +70,28 @@ const buildPeers = async (ours: string, image: string, configuration: string): P
   writeFileSync(join(folder, 'postgresql.conf'), `${forPeers(configuration)}\n`)
   writeFileSync(join(folder, 'pg_hba.conf'), 'local all all trust\n')
   writeFileSync(join(folder, 'pg_ident.conf'), '')
-  await step("building the peers' image", 'docker', ['build', '--quiet', ...(lacksBridge() ? ['--network', 'host'] : []), '--build-arg', `IMAGE=${ours}`, '-t', image, folder])
+  await step("building the peers' image", 'docker', [
+    'build',
+    '--quiet',
+    ...(lacksBridge() ? ['--network', 'host'] : []),
+    '--build-arg',
+    `IMAGE=${ours}`,
+    '-t',
+    image,
+    folder,
+  ])
 }
 
-export type Wishes = { readonly runs: number; readonly quick: boolean; readonly image: string | undefined; readonly mathesar: string }
+export type Wishes = {
+  readonly runs: number
+  readonly quick: boolean
+  readonly image: string | undefined
+  readonly mathesar: string
+}
 
 export const prepareBench = async ({ runs, quick, image, mathesar }: Wishes): Promise<Bench> => {
-  if (image !== undefined && !hasImage(image)) throw new Problem(`there is no image ${image}; without --image one is built`)
+  if (image !== undefined && !hasImage(image))
+    throw new Problem(`there is no image ${image}; without --image one is built`)
   const source = await findSource(mathesar)
   const ours = image ?? 'mathesar-one:bench'
   if (image === undefined) await buildImage(ours, source)
@@ -69,10 +101,32 @@ export const prepareBench = async ({ runs, quick, image, mathesar }: Wishes): Pr
 
   const box: Bench['box'] = (peer, options = {}) => createBox(images, peer, options)
   return {
-    images, source, runs, quick, say, box,
+    images,
+    source,
+    runs,
+    quick,
+    say,
+    box,
     preparedVolume: async () => {
       const copy = newName()
-      await docker('run', '--rm', '--network', 'none', '--name', newName(), '--volume', `${volume}:/from:ro`, '--volume', `${copy}:/to`, '--entrypoint', 'cp', ours, '--archive', '/from/.', '/to/')
+      await docker(
+        'run',
+        '--rm',
+        '--network',
+        'none',
+        '--name',
+        newName(),
+        '--volume',
+        `${volume}:/from:ro`,
+        '--volume',
+        `${copy}:/to`,
+        '--entrypoint',
+        'cp',
+        ours,
+        '--archive',
+        '/from/.',
+        '/to/',
+      )
       return copy
     },
     withBox: async (peer, options, use) => {

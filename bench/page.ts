@@ -7,11 +7,23 @@ type Answer = { readonly status: number; readonly location: string | undefined }
 
 const get = (port: number, path: string): Promise<Answer> =>
   new Promise((resolve, reject) => {
-    const sent = request({ host: '127.0.0.1', port, path, agent: false, timeout: 30_000, headers: { host: `localhost:${port}` } }, (response) => {
-      response.resume()
-      response.once('end', () => resolve({ status: response.statusCode ?? 0, location: response.headers.location }))
-      response.once('error', reject)
-    })
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port,
+        path,
+        agent: false,
+        timeout: 30_000,
+        headers: { host: `localhost:${port}` },
+      },
+      (response) => {
+        response.resume()
+        response.once('end', () =>
+          resolve({ status: response.statusCode ?? 0, location: response.headers.location }),
+        )
+        response.once('error', reject)
+      },
+    )
     sent.once('timeout', () => sent.destroy(new Error('no answer in 30 s')))
     sent.once('error', reject)
     sent.end()
@@ -20,11 +32,17 @@ const get = (port: number, path: string): Promise<Answer> =>
 /** Loads the page. Resolves with the last status; throws when there is no answer. */
 export const loadPage = async (port: number): Promise<number> => {
   const { status, location } = await get(port, '/auth/login/')
-  return status === 302 && location?.startsWith('/complete_installation/') ? (await get(port, '/complete_installation/')).status : status
+  return status === 302 && location?.startsWith('/complete_installation/')
+    ? (await get(port, '/complete_installation/')).status
+    : status
 }
 
 /** Resolves with the moment at which the page has answered 200, as `Date.now()`. */
-export const waitForPage = async (port: number, isAlive: () => Promise<boolean>, limitMs = 120_000): Promise<number> => {
+export const waitForPage = async (
+  port: number,
+  isAlive: () => Promise<boolean>,
+  limitMs = 120_000,
+): Promise<number> => {
   let nextLookMs = Date.now() + 2000
   for (const end = Date.now() + limitMs; ;) {
     const status = await loadPage(port).catch((error: Error) => error.message)
@@ -46,7 +64,9 @@ export const loadUntil = async (port: number, people: number, until: Promise<unk
   const times: number[] = []
   const failures: string[] = []
   let done = false
-  const ended = until.finally(() => { done = true })
+  const ended = until.finally(() => {
+    done = true
+  })
   const person = async (index: number): Promise<void> => {
     await delay((index * 500) / people)
     while (!done) {

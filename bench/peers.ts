@@ -19,7 +19,14 @@ export type Peer = {
   readonly socket: string
 }
 
-const peer = (name: PeerName, title: string, command: readonly string[], more: Partial<Peer> = {}): Peer => ({ name, title, command, takesVolume: true, socket: '/dev/shm/peer', ...more })
+const peer = (name: PeerName, title: string, command: readonly string[], more: Partial<Peer> = {}): Peer => ({
+  name,
+  title,
+  command,
+  takesVolume: true,
+  socket: '/dev/shm/peer',
+  ...more,
+})
 
 // oxfmt-ignore
 export const peers: Readonly<Record<PeerName, Peer>> = {
@@ -53,16 +60,32 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
   const port = await freePort()
   const ours = peer.name === 'ours'
   const command = options.command ?? (ours ? [] : ['/bench/bin/stamp', ...peer.command])
-  const env = { ...(options.workers === 0 ? {} : { WEB_CONCURRENCY: String(options.workers ?? 2) }), ...(ours ? {} : { SECRET_KEY: 'bench' }), ...options.env }
+  const env = {
+    ...(options.workers === 0 ? {} : { WEB_CONCURRENCY: String(options.workers ?? 2) }),
+    ...(ours ? {} : { SECRET_KEY: 'bench' }),
+    ...options.env,
+  }
   const args = [
-    'run', '--detach', '--name', name, ...publish(port), ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
-    ...(peer.takesVolume ? ['--volume', `${options.volume ?? name}:${dataFolder}`] : ['--volume', '/var/lib/postgresql', '--volume', '/etc/postgresql']),
+    'run',
+    '--detach',
+    '--name',
+    name,
+    ...publish(port),
+    ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    ...(peer.takesVolume
+      ? ['--volume', `${options.volume ?? name}:${dataFolder}`]
+      : ['--volume', '/var/lib/postgresql', '--volume', '/etc/postgresql']),
     // --entrypoint also resets the image's command.
-    ...(options.command && ours ? ['--entrypoint', command[0]!, images.ours, ...command.slice(1)] : [ours ? images.ours : images.peers, ...command]),
+    ...(options.command && ours
+      ? ['--entrypoint', command[0]!, images.ours, ...command.slice(1)]
+      : [ours ? images.ours : images.peers, ...command]),
   ]
   const inspect = (format: string): Promise<string> => docker('inspect', '--format', format, name)
   /** Also where there is no container yet: `docker run` is still making it. */
-  const isAlive = async (): Promise<boolean> => !['exited', 'dead'].includes((await tryDocker('inspect', '--format', '{{.State.Status}}', name)).stdout.trim())
+  const isAlive = async (): Promise<boolean> =>
+    !['exited', 'dead'].includes(
+      (await tryDocker('inspect', '--format', '{{.State.Status}}', name)).stdout.trim(),
+    )
   const logs = async (): Promise<string> => {
     const { stdout, stderr } = await tryDocker('logs', '--timestamps', name)
     return stdout + stderr
@@ -70,14 +93,21 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
   const exec = (...argv: readonly string[]): Promise<string> => docker('exec', name, ...argv)
 
   return {
-    name, port, peer, inspect, logs, exec,
+    name,
+    port,
+    peer,
+    inspect,
+    logs,
+    exec,
     run: (): Promise<string> => docker(...args),
     startAgain: (): Promise<string> => docker('start', name),
     page: async (): Promise<number> => {
       try {
         return await waitForPage(port, isAlive)
       } catch (error) {
-        throw new Problem(`${peer.title}: ${(error as Error).message}; its last lines:\n${(await logs()).split('\n').sort().slice(-15).join('\n')}`)
+        throw new Problem(
+          `${peer.title}: ${(error as Error).message}; its last lines:\n${(await logs()).split('\n').sort().slice(-15).join('\n')}`,
+        )
       }
     },
     /** Runs a shell script as root inside. */
@@ -93,7 +123,8 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
     stop: (): Promise<string> => docker('stop', '--time', '10', name),
     remove: async (): Promise<void> => {
       await docker('rm', '--force', '--volumes', name)
-      if (peer.takesVolume && !options.keepsVolume) await docker('volume', 'rm', '--force', options.volume ?? name)
+      if (peer.takesVolume && !options.keepsVolume)
+        await docker('volume', 'rm', '--force', options.volume ?? name)
     },
   }
 }

@@ -27,7 +27,8 @@ ${dark.map((colour, index) => `.p${index} { fill: ${colour} }`).join(' ')}
 }`
 
 const escape = (text: string): string => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
-const text = (x: number, y: number, content: string, more = ''): string => `<text x="${x}" y="${y}"${more}>${escape(content)}</text>`
+const text = (x: number, y: number, content: string, more = ''): string =>
+  `<text x="${x}" y="${y}"${more}>${escape(content)}</text>`
 
 /** The run whose end is nearest to the median of the ends: one that happened, no mixture. */
 const typical = (timelines: readonly Timeline[]): Timeline => {
@@ -36,19 +37,33 @@ const typical = (timelines: readonly Timeline[]): Timeline => {
 }
 
 const legend = (): string =>
-  phases.map((phase, index) => {
-    const [x, y] = [left + (index % 3) * 225, legendTop + Math.floor(index / 3) * 22]
-    return `<rect class="p${index}" x="${x}" y="${y - 10}" width="12" height="12" rx="2"/>${text(x + 18, y, phase, ' class="quiet"')}`
-  }).join('\n')
+  phases
+    .map((phase, index) => {
+      const [x, y] = [left + (index % 3) * 225, legendTop + Math.floor(index / 3) * 22]
+      return `<rect class="p${index}" x="${x}" y="${y - 10}" width="12" height="12" rx="2"/>${text(x + 18, y, phase, ' class="quiet"')}`
+    })
+    .join('\n')
 
 /** Steps of the axis that give no more than eight lines. */
-const stepOf = (endMs: number): number => [100, 200, 500, 1000, 2000, 5000, 10_000].find((step) => endMs / step <= 8) ?? 20_000
+const stepOf = (endMs: number): number =>
+  [100, 200, 500, 1000, 2000, 5000, 10_000].find((step) => endMs / step <= 8) ?? 20_000
 
-const panel = (title: string, top: number, boots: readonly (readonly [PeerName, Timeline])[], endMs: number): string => {
+const panel = (
+  title: string,
+  top: number,
+  boots: readonly (readonly [PeerName, Timeline])[],
+  endMs: number,
+): string => {
   const scale = (ms: number): number => left + (ms / endMs) * (width - left - right)
   const bottom = top + 16 + boots.length * lineHeight
-  const ticks = Array.from({ length: Math.floor(endMs / stepOf(endMs)) + 1 }, (_, index) => index * stepOf(endMs))
-  const grid = ticks.map((ms) => `<line class="grid" x1="${scale(ms).toFixed(1)}" x2="${scale(ms).toFixed(1)}" y1="${top + 12}" y2="${bottom}"/>${text(scale(ms), bottom + 16, ms === 0 ? '0' : `${ms / 1000} s`, ' class="quiet" text-anchor="middle"')}`)
+  const ticks = Array.from(
+    { length: Math.floor(endMs / stepOf(endMs)) + 1 },
+    (_, index) => index * stepOf(endMs),
+  )
+  const grid = ticks.map(
+    (ms) =>
+      `<line class="grid" x1="${scale(ms).toFixed(1)}" x2="${scale(ms).toFixed(1)}" y1="${top + 12}" y2="${bottom}"/>${text(scale(ms), bottom + 16, ms === 0 ? '0' : `${ms / 1000} s`, ' class="quiet" text-anchor="middle"')}`,
+  )
   const bars = boots.map(([name, timeline], index) => {
     const y = top + 16 + index * lineHeight + (lineHeight - barHeight) / 2
     const middle = y + barHeight - 5
@@ -56,7 +71,9 @@ const panel = (title: string, top: number, boots: readonly (readonly [PeerName, 
     const parts = timeline.map((end, phase) => {
       const begin = timeline[phase - 1] ?? 0
       const [from, to] = [scale(begin), scale(end)]
-      return to - from < 0.5 ? '' : `<rect class="phase p${phase}" x="${from.toFixed(1)}" y="${y}" width="${(to - from).toFixed(1)}" height="${barHeight}"><title>${escape(phases[phase]!)}: ${Math.round(end - begin)} ms</title></rect>`
+      return to - from < 0.5
+        ? ''
+        : `<rect class="phase p${phase}" x="${from.toFixed(1)}" y="${y}" width="${(to - from).toFixed(1)}" height="${barHeight}"><title>${escape(phases[phase]!)}: ${Math.round(end - begin)} ms</title></rect>`
     })
     return `${text(left - 10, middle, peers[name].title, `${own} text-anchor="end"`)}${parts.join('')}${text(scale(timeline.at(-1)!) + 6, middle, `${(timeline.at(-1)! / 1000).toFixed(2)} s`, ` class="value${name === 'ours' ? ' own' : ''}"`)}`
   })
@@ -64,7 +81,9 @@ const panel = (title: string, top: number, boots: readonly (readonly [PeerName, 
 }
 
 export const drawBoots = (boots: Boots): string => {
-  const kinds = (['first', 'second'] as const).map((kind) => peerNames.flatMap((name) => (boots[kind][name] ? [[name, typical(boots[kind][name])] as const] : [])))
+  const kinds = (['first', 'second'] as const).map((kind) =>
+    peerNames.flatMap((name) => (boots[kind][name] ? [[name, typical(boots[kind][name])] as const] : [])),
+  )
   const endMs = Math.max(...kinds.flat().map(([, timeline]) => timeline.at(-1)!)) * 1.01
   const panelHeight = 16 + kinds[0]!.length * lineHeight + 62
   const height = panelTop + 2 * panelHeight - 26

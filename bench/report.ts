@@ -15,12 +15,13 @@ export type Circumstances = { readonly source: string; readonly runs: number; re
 const machine = (): string =>
   `${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Docker ${ask('docker', ['version', '--format', '{{.Server.Version}}']).stdout.trim()}`
 
-const renderReport = (results: readonly Measured[], { source, runs, date }: Circumstances): string => [
-  `${date}, ${machine()}; Mathesar from \`${source}\`; ${runs} runs a figure, its median, and from the least to the most.`,
-  '',
-  markdownTable(results.flatMap(({ rows }) => rows)),
-  ...results.flatMap(({ text }) => (text === undefined ? [] : ['', text])),
-].join('\n')
+const renderReport = (results: readonly Measured[], { source, runs, date }: Circumstances): string =>
+  [
+    `${date}, ${machine()}; Mathesar from \`${source}\`; ${runs} runs a figure, its median, and from the least to the most.`,
+    '',
+    markdownTable(results.flatMap(({ rows }) => rows)),
+    ...results.flatMap(({ text }) => (text === undefined ? [] : ['', text])),
+  ].join('\n')
 
 /** Puts a text between the two markers of that name. */
 const insert = (page: string, name: string, text: string): string => {
@@ -29,13 +30,25 @@ const insert = (page: string, name: string, text: string): string => {
   return [before, `\n${text}\n`, after].join(marker)
 }
 
-export const printReport = (results: readonly Measured[]): void => void process.stdout.write(terminalTable(results.flatMap(({ rows }) => rows)))
+export const printReport = (results: readonly Measured[]): void =>
+  void process.stdout.write(terminalTable(results.flatMap(({ rows }) => rows)))
 
 /** Writes README.md and boot.svg: into bench/ when all was measured with care, else into .cache/bench, for a look. Gives the folder. */
-export const writeReport = (results: readonly Measured[], circumstances: Circumstances, isWhole: boolean): string => {
+export const writeReport = (
+  results: readonly Measured[],
+  circumstances: Circumstances,
+  isWhole: boolean,
+): string => {
   const folder = isWhole ? join(root, 'bench') : join(cache, 'bench')
   mkdirSync(folder, { recursive: true })
-  writeFileSync(join(folder, 'README.md'), insert(readFileSync(join(root, 'bench/README.md'), 'utf8'), 'results', renderReport(results, circumstances)))
+  writeFileSync(
+    join(folder, 'README.md'),
+    insert(
+      readFileSync(join(root, 'bench/README.md'), 'utf8'),
+      'results',
+      renderReport(results, circumstances),
+    ),
+  )
   const boots = results.find((result) => result.boots)?.boots
   if (boots) writeFileSync(join(folder, 'boot.svg'), drawBoots(boots))
   mkdirSync(join(cache, 'bench'), { recursive: true })

@@ -49,12 +49,29 @@ MATHESAR_IMAGE names the image of Mathesar that ours is built from.`
 
 const readOptions = () => {
   try {
-    const { values, positionals } = parseArgs({ allowPositionals: true, options: { runs: { type: 'string' }, quick: { type: 'boolean' }, image: { type: 'string' }, 'no-write': { type: 'boolean' }, help: { type: 'boolean', short: 'h' } } })
+    const { values, positionals } = parseArgs({
+      allowPositionals: true,
+      options: {
+        runs: { type: 'string' },
+        quick: { type: 'boolean' },
+        image: { type: 'string' },
+        'no-write': { type: 'boolean' },
+        help: { type: 'boolean', short: 'h' },
+      },
+    })
     const unknown = positionals.find((name) => !(name in measures))
     if (unknown !== undefined) throw new Error(`there is no measure ${unknown}`)
     const runs = Number(values.runs ?? (values.quick ? 1 : 3))
-    if (!Number.isInteger(runs) || runs < 1 || runs > 100) throw new Error(`--runs ${values.runs} is not a whole number from 1 to 100`)
-    return { runs, quick: values.quick ?? false, image: values.image, write: !values['no-write'], help: values.help ?? false, names: positionals.length > 0 ? positionals : Object.keys(measures) }
+    if (!Number.isInteger(runs) || runs < 1 || runs > 100)
+      throw new Error(`--runs ${values.runs} is not a whole number from 1 to 100`)
+    return {
+      runs,
+      quick: values.quick ?? false,
+      image: values.image,
+      write: !values['no-write'],
+      help: values.help ?? false,
+      names: positionals.length > 0 ? positionals : Object.keys(measures),
+    }
   } catch (error) {
     throw new Problem(`${(error as Error).message}. Type \`npm run bench -- --help\``)
   }
@@ -65,22 +82,48 @@ const main = async (): Promise<void> => {
   if (wantsHelp) return void process.stdout.write(`${help}\n`)
   const why = whyNoDocker()
   if (why !== undefined) throw new Problem(`cannot measure: ${why}`)
-  if (await isTaken(5432)) throw new Problem('cannot measure: another program listens on port 5432, which Mathesar\'s own way needs and which a bridge network would give it')
+  if (await isTaken(5432))
+    throw new Problem(
+      "cannot measure: another program listens on port 5432, which Mathesar's own way needs and which a bridge network would give it",
+    )
   const began = Date.now()
-  const bench = await prepareBench({ ...wishes, mathesar: process.env.MATHESAR_IMAGE ?? /^ARG MATHESAR_IMAGE=(\S+)/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))![1]! })
+  const bench = await prepareBench({
+    ...wishes,
+    mathesar:
+      process.env.MATHESAR_IMAGE ??
+      /^ARG MATHESAR_IMAGE=(\S+)/m.exec(readFileSync(join(root, 'Dockerfile'), 'utf8'))![1]!,
+  })
   const results = new Map<string, Measured>()
   for (const name of names) {
     say(`measuring ${name} …`)
     const since = Date.now()
-    results.set(name, await measures[name]!(bench).catch((error: Error): Measured => {
-      say(`cannot measure ${name}: ${error instanceof Problem ? error.message : error.stack}`)
-      return { rows: [{ figure: name, unit: '', cells: {}, bar: '', met: undefined, note: `could not be measured: ${error.message.split('\n')[0]}` }] }
-    }))
+    results.set(
+      name,
+      await measures[name]!(bench).catch((error: Error): Measured => {
+        say(`cannot measure ${name}: ${error instanceof Problem ? error.message : error.stack}`)
+        return {
+          rows: [
+            {
+              figure: name,
+              unit: '',
+              cells: {},
+              bar: '',
+              met: undefined,
+              note: `could not be measured: ${error.message.split('\n')[0]}`,
+            },
+          ],
+        }
+      }),
+    )
     say(`measured ${name} in ${Math.round((Date.now() - since) / 1000)} s`)
   }
   printReport([...results.values()])
   const isWhole = write && !wishes.quick && Object.keys(measures).every((name) => results.has(name))
-  const folder = writeReport([...results.values()], { source: bench.source, runs: bench.runs, date: new Date().toISOString().slice(0, 10) }, isWhole)
+  const folder = writeReport(
+    [...results.values()],
+    { source: bench.source, runs: bench.runs, date: new Date().toISOString().slice(0, 10) },
+    isWhole,
+  )
   say(`done in ${Math.round((Date.now() - began) / 1000)} s; the table and the picture are in ${folder}`)
 }
 

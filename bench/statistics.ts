@@ -2,7 +2,11 @@
 export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
-  return sorted.length === 0 ? Number.NaN : sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
+  return sorted.length === 0
+    ? Number.NaN
+    : sorted.length % 2 === 1
+      ? sorted[middle]!
+      : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
 export type Unit = 's' | 'ms' | 'MB' | '%' | '/s' | ''
@@ -10,10 +14,17 @@ export type Unit = 's' | 'ms' | 'MB' | '%' | '/s' | ''
 /** Three figures, no more: what follows is noise. */
 const digits = (value: number): string => {
   const size = Math.abs(value)
-  return size >= 1000 ? Math.round(value).toLocaleString('en') : size >= 100 || Number.isInteger(value) ? value.toFixed(0) : size >= 10 ? value.toFixed(1) : value.toFixed(2)
+  return size >= 1000
+    ? Math.round(value).toLocaleString('en')
+    : size >= 100 || Number.isInteger(value)
+      ? value.toFixed(0)
+      : size >= 10
+        ? value.toFixed(1)
+        : value.toFixed(2)
 }
 
-export const showNumber = (value: number, unit: Unit): string => `${digits(value)}${unit === '' || unit === '/s' ? unit : ` ${unit}`}`
+export const showNumber = (value: number, unit: Unit): string =>
+  `${digits(value)}${unit === '' || unit === '/s' ? unit : ` ${unit}`}`
 
 /** From the least to the most, where they differ as shown. */
 export const range = (values: readonly number[]): string | undefined => {

@@ -18,7 +18,9 @@ export const markdownTable = (rows: readonly Row[]): string => {
     return showNumber(median(values), unit) + (spread === undefined ? '' : `<br><sub>${spread}</sub>`)
   }
   const line = (parts: readonly string[]): string => `| ${parts.join(' | ')} |`
-  const lines = rows.map((row) => line([row.figure + noteOf(row), row.bar, mark(row), ...columns.map((column) => cell(row, column))]))
+  const lines = rows.map((row) =>
+    line([row.figure + noteOf(row), row.bar, mark(row), ...columns.map((column) => cell(row, column))]),
+  )
   return [
     line(['Figure', 'Bar', 'Met', ...columns.map(titleOf)]),
     line(['---', '---', ':-:', ...columns.map(() => '--:')]),
@@ -28,11 +30,19 @@ export const markdownTable = (rows: readonly Row[]): string => {
 }
 
 export const terminalTable = (rows: readonly Row[]): string =>
-  rows.map((row) => {
-    const others = columns.flatMap((column) => (column === 'ours' || row.cells[column] === undefined ? [] : [`${titleOf(column)} ${show(row.cells[column], row.unit)}`]))
-    const lines = [
-      `${mark(row) || '·'} ${row.figure}: ${row.cells.ours === undefined ? 'no figure' : show(row.cells.ours, row.unit)}`,
-      ...(row.bar === '' ? [] : [`bar: ${row.bar}`]), ...(others.length === 0 ? [] : [others.join(' · ')]), ...(row.note === undefined ? [] : [row.note]),
-    ]
-    return `${lines.join('\n    ')}\n`
-  }).join('\n')
+  rows
+    .map((row) => {
+      const others = columns.flatMap((column) =>
+        column === 'ours' || row.cells[column] === undefined
+          ? []
+          : [`${titleOf(column)} ${show(row.cells[column], row.unit)}`],
+      )
+      const lines = [
+        `${mark(row) || '·'} ${row.figure}: ${row.cells.ours === undefined ? 'no figure' : show(row.cells.ours, row.unit)}`,
+        ...(row.bar === '' ? [] : [`bar: ${row.bar}`]),
+        ...(others.length === 0 ? [] : [others.join(' · ')]),
+        ...(row.note === undefined ? [] : [row.note]),
+      ]
+      return `${lines.join('\n    ')}\n`
+    })
+    .join('\n')

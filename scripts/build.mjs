@@ -2,17 +2,17 @@
 // is imported in the midst of code is a file of its own, read then, and koffi its native part alone, without the search for the right one.
 // main.cjs loads them (see load.cjs).
 // CommonJS, for `import` of one of Node's modules reads all its exports: those of node:http include WebSocket, which loads undici, 27 ms and 6 MB.
-import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
-const dist = join(root, 'dist');
-const [entry = join(root, 'src/main.ts')] = process.argv.slice(2);
+const root = dirname(dirname(fileURLToPath(import.meta.url)))
+const dist = join(root, 'dist')
+const [entry = join(root, 'src/main.ts')] = process.argv.slice(2)
 
-rmSync(dist, { recursive: true, force: true });
-mkdirSync(dist, { recursive: true });
+rmSync(dist, { recursive: true, force: true })
+mkdirSync(dist, { recursive: true })
 
 const options = {
   bundle: true,
@@ -25,34 +25,37 @@ const options = {
   keepNames: true, // Of functions: stack traces in a user's log must tell.
   legalComments: 'none',
   logLevel: 'warning',
-};
+}
 
-const libraries = new Set();
+const libraries = new Set()
 const apart = {
   name: 'apart',
   setup: ({ onResolve }) => {
     onResolve({ filter: /^[a-z]/ }, ({ path, kind }) => {
-      if (path === 'koffi') return { path: './koffi.node', external: true };
-      if (kind !== 'dynamic-import' || path.startsWith('node:')) return undefined;
-      libraries.add(path);
-      return { path: `./${path}.cjs`, external: true };
-    });
+      if (path === 'koffi') return { path: './koffi.node', external: true }
+      if (kind !== 'dynamic-import' || path.startsWith('node:')) return undefined
+      libraries.add(path)
+      return { path: `./${path}.cjs`, external: true }
+    })
   },
-};
-
-await build({ ...options, entryPoints: [entry], outfile: join(dist, 'supervisor.cjs'), plugins: [apart] });
-for (const library of libraries) {
-  // As Node's own import of CommonJS sees it: `default` is what was exported.
-  const contents = `const all = require('${library}'); module.exports = all.__esModule && all.default ? Object.assign(all.default, all) : all`;
-  await build({ ...options, stdin: { contents, resolveDir: root }, outfile: join(dist, `${library}.cjs`) });
 }
 
-cpSync(join(root, 'scripts/load.cjs'), join(dist, 'main.cjs'));
-const { name, version, license } = readJson(join(root, 'package.json'));
-writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name, version, license }, null, 2)}\n`);
-cpSync(join(root, `node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`), join(dist, 'koffi.node'));
-cpSync(join(root, 'node_modules/koffi/LICENSE.txt'), join(dist, 'koffi.LICENSE.txt'));
+await build({ ...options, entryPoints: [entry], outfile: join(dist, 'supervisor.cjs'), plugins: [apart] })
+for (const library of libraries) {
+  // As Node's own import of CommonJS sees it: `default` is what was exported.
+  const contents = `const all = require('${library}'); module.exports = all.__esModule && all.default ? Object.assign(all.default, all) : all`
+  await build({ ...options, stdin: { contents, resolveDir: root }, outfile: join(dist, `${library}.cjs`) })
+}
+
+cpSync(join(root, 'scripts/load.cjs'), join(dist, 'main.cjs'))
+const { name, version, license } = readJson(join(root, 'package.json'))
+writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name, version, license }, null, 2)}\n`)
+cpSync(
+  join(root, `node_modules/@koromix/koffi-linux-${process.arch}/linux_${process.arch}/koffi.node`),
+  join(dist, 'koffi.node'),
+)
+cpSync(join(root, 'node_modules/koffi/LICENSE.txt'), join(dist, 'koffi.LICENSE.txt'))
 
 function readJson(file) {
-  return JSON.parse(readFileSync(file, 'utf8'));
+  return JSON.parse(readFileSync(file, 'utf8'))
 }

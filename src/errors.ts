@@ -53,7 +53,9 @@ export const toSupervisorError = (thrown: unknown): SupervisorError => {
   if (thrown instanceof SupervisorError) return thrown
   const errno = (thrown as NodeJS.ErrnoException)?.code
   const message = thrown instanceof Error ? thrown.message : String(thrown)
-  if (errno === 'ENOSPC' || errno === 'EDQUOT') return new SupervisorError('VOLUME_FULL', `cannot write: no space left (${message})`, { cause: thrown })
-  if (errno === 'EROFS') return new SupervisorError('VOLUME_NOT_WRITABLE', `cannot write: ${message}`, { cause: thrown })
+  if (errno === 'ENOSPC' || errno === 'EDQUOT')
+    return new SupervisorError('VOLUME_FULL', `cannot write: no space left (${message})`, { cause: thrown })
+  if (errno === 'EROFS')
+    return new SupervisorError('VOLUME_NOT_WRITABLE', `cannot write: ${message}`, { cause: thrown })
   return new SupervisorError('INTERNAL', `internal error: ${message}`, { cause: thrown })
 }

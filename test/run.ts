@@ -4,12 +4,37 @@
 //   npm test -- unit -t 'backoff'  further arguments go to vitest
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { buildImage, buildSampleImage, cache, checkReadable, collectStatic, findPostgres, hasImage, isRoot, preparePython, Problem, root, say, show, step, whyNoDocker } from '../scripts/prepare.ts'
+import {
+  buildImage,
+  buildSampleImage,
+  cache,
+  checkReadable,
+  collectStatic,
+  findPostgres,
+  hasImage,
+  isRoot,
+  preparePython,
+  Problem,
+  root,
+  say,
+  show,
+  step,
+  whyNoDocker,
+} from '../scripts/prepare.ts'
 
 type Kind = 'lint' | 'types' | 'unit' | 'integration' | 'container'
-type Result = { readonly kind: Kind; readonly passed: number; readonly failed: number; readonly skipped: number; readonly why?: string }
+type Result = {
+  readonly kind: Kind
+  readonly passed: number
+  readonly failed: number
+  readonly skipped: number
+  readonly why?: string
+}
 type Report = {
-  numPassedTests: number; numFailedTests: number; numPendingTests: number; numTodoTests: number
+  numPassedTests: number
+  numFailedTests: number
+  numPendingTests: number
+  numTodoTests: number
   testResults: { status: string; assertionResults: { status: string }[] }[]
 }
 
@@ -20,34 +45,87 @@ const bin = (name: string): string => join(root, 'node_modules/.bin', name)
 const args = process.argv.slice(2)
 const named = kinds.filter((kind) => args.includes(kind))
 const forVitest = args.filter((arg) => !kinds.includes(arg as Kind))
-const images = { test: process.env.TEST_IMAGE ?? 'mathesar-one:test', lean: process.env.TEST_IMAGE_LEAN ?? 'mathesar-one:test-lean' }
+const images = {
+  test: process.env.TEST_IMAGE ?? 'mathesar-one:test',
+  lean: process.env.TEST_IMAGE_LEAN ?? 'mathesar-one:test-lean',
+}
 
 const runLint = async (): Promise<Result> => {
   const codes = [await show(bin('oxfmt'), ['--check']), await show(bin('oxlint'), [])]
   const failed = codes.filter((code) => code !== 0).length
-  return { kind: 'lint', passed: codes.length - failed, failed, skipped: 0, ...(failed > 0 ? { why: codes[0] === 0 ? 'oxlint found errors' : 'type `npm run format`' } : {}) }
+  return {
+    kind: 'lint',
+    passed: codes.length - failed,
+    failed,
+    skipped: 0,
+    ...(failed > 0 ? { why: codes[0] === 0 ? 'oxlint found errors' : 'type `npm run format`' } : {}),
+  }
 }
 
 const runTypes = async (): Promise<Result> => {
   const ok = (await show(bin('tsc'), ['--noEmit'])) === 0
-  return { kind: 'types', passed: ok ? 1 : 0, failed: ok ? 0 : 1, skipped: 0, ...(ok ? {} : { why: 'tsc --noEmit found errors' }) }
+  return {
+    kind: 'types',
+    passed: ok ? 1 : 0,
+    failed: ok ? 0 : 1,
+    skipped: 0,
+    ...(ok ? {} : { why: 'tsc --noEmit found errors' }),
+  }
 }
 
 const runVitest = async (kind: Kind, env: Readonly<Record<string, string>> = {}): Promise<Result> => {
   const file = join(cache, 'tests', `${kind}.json`)
   mkdirSync(join(cache, 'tests'), { recursive: true })
   rmSync(file, { force: true })
-  const code = await show(bin('vitest'), ['run', '--project', kind, '--passWithNoTests', '--reporter=default', '--reporter=json', `--outputFile.json=${file}`, ...forVitest], { env })
-  if (!existsSync(file)) return { kind, passed: 0, failed: code === 0 ? 0 : 1, skipped: 0, why: code === 0 ? 'no tests found' : `vitest ended with ${code} and no report` }
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(readFileSync(file, 'utf8')) as Report
+  const code = await show(
+    bin('vitest'),
+    [
+      'run',
+      '--project',
+      kind,
+      '--passWithNoTests',
+      '--reporter=default',
+      '--reporter=json',
+      `--outputFile.json=${file}`,
+      ...forVitest,
+    ],
+    { env },
+  )
+  if (!existsSync(file))
+    return {
+      kind,
+      passed: 0,
+      failed: code === 0 ? 0 : 1,
+      skipped: 0,
+      why: code === 0 ? 'no tests found' : `vitest ended with ${code} and no report`,
+    }
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
+    readFileSync(file, 'utf8'),
+  ) as Report
   // A file that cannot be loaded has no failed test in it, and counts as one.
-  const broken = testResults.filter(({ status, assertionResults }) => status === 'failed' && !assertionResults.some((result) => result.status === 'failed')).length
+  const broken = testResults.filter(
+    ({ status, assertionResults }) =>
+      status === 'failed' && !assertionResults.some((result) => result.status === 'failed'),
+  ).length
   const failed = numFailedTests + broken
-  return { kind, passed: numPassedTests, failed: failed === 0 && code !== 0 ? 1 : failed, skipped: numPendingTests + numTodoTests, ...(failed === 0 && code !== 0 ? { why: `vitest ended with ${code}` } : {}) }
+  return {
+    kind,
+    passed: numPassedTests,
+    failed: failed === 0 && code !== 0 ? 1 : failed,
+    skipped: numPendingTests + numTodoTests,
+    ...(failed === 0 && code !== 0 ? { why: `vitest ended with ${code}` } : {}),
+  }
 }
 
 const runIntegration = async (): Promise<Result> => {
-  if (process.platform !== 'linux') return { kind: 'integration', passed: 0, failed: 0, skipped: 0, why: `skipped, they need Linux and this is ${process.platform}` }
+  if (process.platform !== 'linux')
+    return {
+      kind: 'integration',
+      passed: 0,
+      failed: 0,
+      skipped: 0,
+      why: `skipped, they need Linux and this is ${process.platform}`,
+    }
   let env: Record<string, string>
   try {
     checkReadable(root)
@@ -71,7 +149,13 @@ const provideBaseImages = async (): Promise<void> => {
 }
 
 const runContainer = async (): Promise<Result> => {
-  const skipped = (why: string): Result => ({ kind: 'container', passed: 0, failed: 0, skipped: 0, why: `skipped, ${why}` })
+  const skipped = (why: string): Result => ({
+    kind: 'container',
+    passed: 0,
+    failed: 0,
+    skipped: 0,
+    why: `skipped, ${why}`,
+  })
   const engine = join(tools, 'docker-engine')
   if (whyNoDocker() !== undefined && isRoot && existsSync(engine)) {
     say('starting a Docker engine …')
@@ -92,19 +176,31 @@ const runContainer = async (): Promise<Result> => {
   return await runVitest('container', { TEST_IMAGE: images.test, TEST_IMAGE_LEAN: images.lean })
 }
 
-const runners: Record<Kind, () => Promise<Result>> = { lint: runLint, types: runTypes, unit: () => runVitest('unit'), integration: runIntegration, container: runContainer }
+const runners: Record<Kind, () => Promise<Result>> = {
+  lint: runLint,
+  types: runTypes,
+  unit: () => runVitest('unit'),
+  integration: runIntegration,
+  container: runContainer,
+}
 
 const results: Result[] = []
 for (const kind of named.length > 0 ? named : kinds) {
   say(`${kind} …`)
-  results.push(await runners[kind]().catch((error: Error): Result => {
-    if (!(error instanceof Problem)) say(String(error.stack))
-    return { kind, passed: 0, failed: 1, skipped: 0, why: error.message }
-  }))
+  results.push(
+    await runners[kind]().catch((error: Error): Result => {
+      if (!(error instanceof Problem)) say(String(error.stack))
+      return { kind, passed: 0, failed: 1, skipped: 0, why: error.message }
+    }),
+  )
 }
-const sum = (count: 'passed' | 'failed' | 'skipped'): number => results.reduce((total, result) => total + result[count], 0)
-const words = ({ passed, failed, skipped }: Omit<Result, 'kind'>): string => `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
+const sum = (count: 'passed' | 'failed' | 'skipped'): number =>
+  results.reduce((total, result) => total + result[count], 0)
+const words = ({ passed, failed, skipped }: Omit<Result, 'kind'>): string =>
+  `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
 const ranNothing = (result: Result): boolean => result.why?.startsWith('skipped') ?? false
-process.stdout.write(`\n${results.map((result) => `${result.kind} tests: ${ranNothing(result) ? result.why : `${words(result)}${result.why ? ` (${result.why})` : ''}`}\n`).join('')}`)
+process.stdout.write(
+  `\n${results.map((result) => `${result.kind} tests: ${ranNothing(result) ? result.why : `${words(result)}${result.why ? ` (${result.why})` : ''}`}\n`).join('')}`,
+)
 process.stdout.write(`${words({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') })}\n`)
 process.exitCode = sum('failed') > 0 ? 1 : 0

@@ -15,31 +15,52 @@ const read = (path) => {
   }
 }
 
-const pids = readdirSync('/proc').filter((pid) => /^\d+$/.test(pid) && Number(pid) !== 1 && Number(pid) !== process.pid).map(Number)
-  .filter((pid) => (name === 'postgres' ? read(`/proc/${pid}/comm`).trim() === 'postgres' : /python3?\0-m\0gunicorn/.test(read(`/proc/${pid}/cmdline`))))
+const pids = readdirSync('/proc')
+  .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== 1 && Number(pid) !== process.pid)
+  .map(Number)
+  .filter((pid) =>
+    name === 'postgres'
+      ? read(`/proc/${pid}/comm`).trim() === 'postgres'
+      : /python3?\0-m\0gunicorn/.test(read(`/proc/${pid}/cmdline`)),
+  )
 
-const page = () => new Promise((resolve) => {
-  const sent = request({ host: '127.0.0.1', port: where, path: '/auth/login/', agent: false, timeout: 20_000, headers: { host: 'localhost' } }, (response) => {
-    response.resume()
-    resolve(response.statusCode < 400)
+const page = () =>
+  new Promise((resolve) => {
+    const sent = request(
+      {
+        host: '127.0.0.1',
+        port: where,
+        path: '/auth/login/',
+        agent: false,
+        timeout: 20_000,
+        headers: { host: 'localhost' },
+      },
+      (response) => {
+        response.resume()
+        resolve(response.statusCode < 400)
+      },
+    )
+    sent.once('error', () => resolve(false))
+    sent.once('timeout', () => sent.destroy())
+    sent.end()
   })
-  sent.once('error', () => resolve(false))
-  sent.once('timeout', () => sent.destroy())
-  sent.end()
-})
 
 // A startup packet of protocol 3.0: the server asks who we are ("R") when it takes connections, and says 57P03 while it starts.
-const accepts = () => new Promise((resolve) => {
-  const parameters = Buffer.from('user\0postgres\0database\0postgres\0\0')
-  const head = Buffer.alloc(8)
-  head.writeInt32BE(8 + parameters.length, 0)
-  head.writeInt32BE(196608, 4)
-  const socket = connect(`${where}/.s.PGSQL.5432`, () => socket.write(Buffer.concat([head, parameters])))
-  const end = (answer) => { socket.destroy(); resolve(answer) }
-  socket.once('error', () => end(false))
-  socket.once('close', () => end(false))
-  socket.once('data', (data) => end(data[0] === 0x52 || !data.includes('57P03')))
-})
+const accepts = () =>
+  new Promise((resolve) => {
+    const parameters = Buffer.from('user\0postgres\0database\0postgres\0\0')
+    const head = Buffer.alloc(8)
+    head.writeInt32BE(8 + parameters.length, 0)
+    head.writeInt32BE(196608, 4)
+    const socket = connect(`${where}/.s.PGSQL.5432`, () => socket.write(Buffer.concat([head, parameters])))
+    const end = (answer) => {
+      socket.destroy()
+      resolve(answer)
+    }
+    socket.once('error', () => end(false))
+    socket.once('close', () => end(false))
+    socket.once('data', (data) => end(data[0] === 0x52 || !data.includes('57P03')))
+  })
 
 if (pids.length === 0) throw new Error(`there is no ${name} to kill`)
 const began = performance.now()

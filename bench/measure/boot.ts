@@ -29,7 +29,9 @@ const bootTwice = async (box: Box): Promise<Record<Kind, Timeline>> => {
 }
 
 /** From `docker run` or `docker start` to the page that answers 200. */
-export const measureBoot = async (bench: Bench): Promise<{ readonly rows: readonly Row[]; readonly boots: Boots }> => {
+export const measureBoot = async (
+  bench: Bench,
+): Promise<{ readonly rows: readonly Row[]; readonly boots: Boots }> => {
   const boots: Record<Kind, { [name in PeerName]?: Timeline[] }> = { first: {}, second: {} }
   const boxes: Box[] = []
   try {
@@ -37,12 +39,17 @@ export const measureBoot = async (bench: Bench): Promise<{ readonly rows: readon
       // Each run begins with another peer: none is always the one after the slowest.
       for (const name of [...turns.slice(run % turns.length), ...turns.slice(0, run % turns.length)]) {
         // The floor is what is ready already.
-        const box = await bench.box(peers[name], name === 'floor' ? { volume: await bench.preparedVolume() } : {})
+        const box = await bench.box(
+          peers[name],
+          name === 'floor' ? { volume: await bench.preparedVolume() } : {},
+        )
         boxes.push(box)
         const { first, second } = await bootTwice(box)
         ;(boots.first[name] ??= []).push(first)
         ;(boots.second[name] ??= []).push(second)
-        bench.say(`boot ${run + 1} of ${bench.runs}: ${peers[name].title} ${first.at(-1)} ms, then ${second.at(-1)} ms`)
+        bench.say(
+          `boot ${run + 1} of ${bench.runs}: ${peers[name].title} ${first.at(-1)} ms, then ${second.at(-1)} ms`,
+        )
       }
     }
   } finally {
@@ -50,14 +57,27 @@ export const measureBoot = async (bench: Bench): Promise<{ readonly rows: readon
     for (const box of boxes) await box.remove().catch(() => {})
   }
   const row = (kind: Kind, figure: string, floorTimes: number, ownTimes: number): Row => {
-    const seconds = (name: PeerName): readonly number[] => boots[kind][name]!.map((timeline) => timeline.at(-1)! / 1000)
-    const [own, floor, mathesar] = [median(seconds('ours')), median(seconds('floor')), median(seconds('mathesar'))]
+    const seconds = (name: PeerName): readonly number[] =>
+      boots[kind][name]!.map((timeline) => timeline.at(-1)! / 1000)
+    const [own, floor, mathesar] = [
+      median(seconds('ours')),
+      median(seconds('floor')),
+      median(seconds('mathesar')),
+    ]
     return {
-      figure, unit: 's', cells: Object.fromEntries(peerNames.map((name) => [name, seconds(name)])),
+      figure,
+      unit: 's',
+      cells: Object.fromEntries(peerNames.map((name) => [name, seconds(name)])),
       bar: `≤ ${floorTimes} × the floor; ≥ ${ownTimes} × faster than Mathesar's own way`,
       met: own <= floorTimes * floor && mathesar >= ownTimes * own,
       note: `${(own / floor).toFixed(2)} × the floor; ${(mathesar / own).toFixed(1)} × faster than Mathesar's own way`,
     }
   }
-  return { rows: [row('first', 'first boot: `docker run` on nothing → page answers 200', 1.25, 6), row('second', 'second boot: `docker start` → page answers 200', 1.15, 4)], boots }
+  return {
+    rows: [
+      row('first', 'first boot: `docker run` on nothing → page answers 200', 1.25, 6),
+      row('second', 'second boot: `docker start` → page answers 200', 1.15, 4),
+    ],
+    boots,
+  }
 }

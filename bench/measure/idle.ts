@@ -27,30 +27,42 @@ const readUsage = async (box: Box): Promise<Usage> => {
 
 /** CPU seconds of one health check itself, which is no child of PID 1. */
 const healthSeconds = async (box: Box): Promise<number> => {
-  const times = await box.sh(`TIMEFORMAT='%U %S'; { time for ((run = 0; run < 50; run++)); do supervisor health > /dev/null; done; } 2>&1`)
+  const times = await box.sh(
+    `TIMEFORMAT='%U %S'; { time for ((run = 0; run < 50; run++)); do supervisor health > /dev/null; done; } 2>&1`,
+  )
   return times.split(' ').reduce((sum, part) => sum + Number(part), 0) / 50
 }
 
 /** Memory and CPU of supervisors that have nothing to do. All at once: idle ones do not disturb each other. */
 export const measureIdle = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const seconds = bench.quick ? 10 : 60
-  const volumes = [await bench.preparedVolume(), await bench.preparedVolume(), await bench.preparedVolume(), await bench.preparedVolume()]
+  const volumes = [
+    await bench.preparedVolume(),
+    await bench.preparedVolume(),
+    await bench.preparedVolume(),
+    await bench.preparedVolume(),
+  ]
   const boxes: Record<Name, Box> = {
     ours: await bench.box(peers.ours, { volume: volumes[0]! }),
     fresh: await bench.box(peers.ours),
     supervisord: await bench.box(peers.supervisord, { volume: volumes[1]! }),
     s6: await bench.box(peers.s6, { volume: volumes[2]! }),
-    node: await bench.box(peers.ours, { volume: volumes[3]!, command: ['/usr/local/lib/supervisor/node', '-e', 'setInterval(() => {}, 1e9)'] }),
+    node: await bench.box(peers.ours, {
+      volume: volumes[3]!,
+      command: ['/usr/local/lib/supervisor/node', '-e', 'setInterval(() => {}, 1e9)'],
+    }),
   }
   const names = Object.keys(boxes) as Name[]
   const rss: { [name in Name]?: number[] } = {}
   const dirty: typeof rss = {}
   const cpu: typeof rss = {}
   try {
-    await Promise.all(names.map(async (name) => {
-      await boxes[name].run()
-      if (name !== 'node') await boxes[name].page()
-    }))
+    await Promise.all(
+      names.map(async (name) => {
+        await boxes[name].run()
+        if (name !== 'node') await boxes[name].page()
+      }),
+    )
     await delay(8000)
     const began: { [name in Name]?: { readonly at: number; readonly usage: Usage } } = {}
     for (const name of names) began[name] = { at: performance.now(), usage: await readUsage(boxes[name]) }
@@ -67,11 +79,34 @@ export const measureIdle = async (bench: Bench): Promise<{ readonly rows: readon
     cpu.ours = [cpu.ours![0]! + health]
     const [own, node, other] = [median(rss.ours!), median(rss.node!), median(dirty.supervisord!)]
     const cells = ({ fresh: _, ...others }: typeof rss): Row['cells'] => others
-    return { rows: [
-      { figure: 'memory of the supervisor when idle: RSS', unit: 'MB', cells: cells(rss), bar: '≤ 1.25 × bare Node', met: Math.max(own, median(rss.fresh!)) <= 1.25 * node, note: `${(own / node).toFixed(2)} × bare Node; after a first boot ${show(rss.fresh!, 'MB')}, ${(median(rss.fresh!) / node).toFixed(2)} × bare Node` },
-      { figure: 'the same: private and dirty', unit: 'MB', cells: cells(dirty), bar: "below supervisord's", met: Math.max(median(dirty.ours!), median(dirty.fresh!)) < other, note: `after a first boot ${show(dirty.fresh!, 'MB')}` },
-      { figure: 'CPU of the supervisor when idle', unit: '%', cells: cells(cpu), bar: '≤ 0.1 % of a core, health checks included', met: cpu.ours[0]! <= 0.1, note: `of ours, ${health.toFixed(3)} % are the health checks, one in 15 s; the others have none` },
-    ] }
+    return {
+      rows: [
+        {
+          figure: 'memory of the supervisor when idle: RSS',
+          unit: 'MB',
+          cells: cells(rss),
+          bar: '≤ 1.25 × bare Node',
+          met: Math.max(own, median(rss.fresh!)) <= 1.25 * node,
+          note: `${(own / node).toFixed(2)} × bare Node; after a first boot ${show(rss.fresh!, 'MB')}, ${(median(rss.fresh!) / node).toFixed(2)} × bare Node`,
+        },
+        {
+          figure: 'the same: private and dirty',
+          unit: 'MB',
+          cells: cells(dirty),
+          bar: "below supervisord's",
+          met: Math.max(median(dirty.ours!), median(dirty.fresh!)) < other,
+          note: `after a first boot ${show(dirty.fresh!, 'MB')}`,
+        },
+        {
+          figure: 'CPU of the supervisor when idle',
+          unit: '%',
+          cells: cells(cpu),
+          bar: '≤ 0.1 % of a core, health checks included',
+          met: cpu.ours[0]! <= 0.1,
+          note: `of ours, ${health.toFixed(3)} % are the health checks, one in 15 s; the others have none`,
+        },
+      ],
+    }
   } finally {
     for (const box of Object.values(boxes)) await box.remove().catch(() => {})
   }

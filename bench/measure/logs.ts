@@ -5,7 +5,10 @@ import type { Row } from '../row.ts'
 import { median } from '../statistics.ts'
 
 type Way = 'ours' | 's6' | 'supervisord'
-type Flow = { readonly lines: number; /** Seconds for which the reader takes nothing. */ readonly stall: number }
+type Flow = {
+  readonly lines: number
+  /** Seconds for which the reader takes nothing. */ readonly stall: number
+}
 
 /** Shell scripts that run a service of many lines under each, and count what comes out: no Docker in between. */
 const scripts: Readonly<Record<Way, (flow: Flow) => string>> = {
@@ -60,7 +63,10 @@ const measureFlow = async (box: Box, way: Way, flow: Flow): Promise<Outcome> => 
 export const measureLogs = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const flows: Record<Way, Outcome[]> = { ours: [], s6: [], supervisord: [] }
   const slow: Record<Way, Outcome[]> = { ours: [], s6: [], supervisord: [] }
-  const box = await bench.box(peers.tini, { volume: await bench.preparedVolume(), command: ['sleep', '3600'] })
+  const box = await bench.box(peers.tini, {
+    volume: await bench.preparedVolume(),
+    command: ['sleep', '3600'],
+  })
   try {
     await box.run()
     for (let run = 0; run < bench.runs; run++) {
@@ -73,12 +79,36 @@ export const measureLogs = async (bench: Bench): Promise<{ readonly rows: readon
   } finally {
     await box.remove().catch(() => {})
   }
-  const cells = (of: Record<Way, readonly Outcome[]>, figure: keyof Outcome): Row['cells'] => Object.fromEntries(ways.map((way) => [way, of[way].map((outcome) => outcome[figure])]))
+  const cells = (of: Record<Way, readonly Outcome[]>, figure: keyof Outcome): Row['cells'] =>
+    Object.fromEntries(ways.map((way) => [way, of[way].map((outcome) => outcome[figure])]))
   const [own, s6] = [cells(flows, 'rate').ours!, cells(flows, 'rate').s6!]
   const none = (of: readonly Outcome[]): boolean => of.every(({ lost }) => lost === 0)
-  return { rows: [
-    { figure: 'log lines with their name in front', unit: '/s', cells: cells(flows, 'rate'), bar: "≥ s6-log's", met: median(own) >= median(s6), note: `${(median(own) / median(s6)).toFixed(1)} × s6-log; supervisord puts no name in front` },
-    { figure: 'log lines lost', unit: '', cells: cells(flows, 'lost'), bar: '0', met: none(flows.ours), note: `of ${many.toLocaleString('en')}` },
-    { figure: 'log lines lost when the reader stalls', unit: '', cells: cells(slow, 'lost'), bar: '0 up to the stated buffer of 4 MiB', met: none(slow.ours), note: `of ${stalled.lines.toLocaleString('en')} lines (3 MB), said at once while the reader takes nothing for 3 s` },
-  ] }
+  return {
+    rows: [
+      {
+        figure: 'log lines with their name in front',
+        unit: '/s',
+        cells: cells(flows, 'rate'),
+        bar: "≥ s6-log's",
+        met: median(own) >= median(s6),
+        note: `${(median(own) / median(s6)).toFixed(1)} × s6-log; supervisord puts no name in front`,
+      },
+      {
+        figure: 'log lines lost',
+        unit: '',
+        cells: cells(flows, 'lost'),
+        bar: '0',
+        met: none(flows.ours),
+        note: `of ${many.toLocaleString('en')}`,
+      },
+      {
+        figure: 'log lines lost when the reader stalls',
+        unit: '',
+        cells: cells(slow, 'lost'),
+        bar: '0 up to the stated buffer of 4 MiB',
+        met: none(slow.ours),
+        note: `of ${stalled.lines.toLocaleString('en')} lines (3 MB), said at once while the reader takes nothing for 3 s`,
+      },
+    ],
+  }
 }

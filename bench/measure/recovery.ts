@@ -16,7 +16,12 @@ const kill = async (box: Box, ...args: readonly string[]): Promise<number> =>
 export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const mathesar: { [name in (typeof measured)[number]]?: number[] } = {}
   const postgres: typeof mathesar = {}
-  const boxes = await Promise.all(measured.map(async (name) => ({ name, box: await bench.box(peers[name], { volume: await bench.preparedVolume() }) })))
+  const boxes = await Promise.all(
+    measured.map(async (name) => ({
+      name,
+      box: await bench.box(peers[name], { volume: await bench.preparedVolume() }),
+    })),
+  )
   try {
     for (let run = 0; run < bench.runs; run++) {
       for (const { name, box } of boxes) {
@@ -28,7 +33,9 @@ export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: re
         await delay(200)
         ;(postgres[name] ??= []).push(await kill(box, 'postgres', box.peer.socket))
         await box.stop()
-        bench.say(`killed and back ${run + 1} of ${bench.runs}, under ${peers[name].title}: Mathesar ${Math.round(mathesar[name]!.at(-1)!)} ms, Postgres ${Math.round(postgres[name]!.at(-1)!)} ms`)
+        bench.say(
+          `killed and back ${run + 1} of ${bench.runs}, under ${peers[name].title}: Mathesar ${Math.round(mathesar[name]!.at(-1)!)} ms, Postgres ${Math.round(postgres[name]!.at(-1)!)} ms`,
+        )
       }
     }
   } finally {
@@ -36,7 +43,23 @@ export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: re
   }
   const row = (figure: string, cells: typeof mathesar, note = ''): Row => {
     const over = median(cells.ours!) - median(cells.floor!)
-    return { figure, unit: 'ms', cells, bar: 'its own start (the floor) + 300 ms', met: over <= 300, note: `${over >= 0 ? '+' : '−'}${Math.abs(over).toFixed(0)} ms${note}` }
+    return {
+      figure,
+      unit: 'ms',
+      cells,
+      bar: 'its own start (the floor) + 300 ms',
+      met: over <= 300,
+      note: `${over >= 0 ? '+' : '−'}${Math.abs(over).toFixed(0)} ms${note}`,
+    }
   }
-  return { rows: [row('a killed Mathesar serves again', mathesar, '; supervisord and s6 run their whole script again, with its look at the migrations'), row('a killed Postgres accepts again', postgres)] }
+  return {
+    rows: [
+      row(
+        'a killed Mathesar serves again',
+        mathesar,
+        '; supervisord and s6 run their whole script again, with its look at the migrations',
+      ),
+      row('a killed Postgres accepts again', postgres),
+    ],
+  }
 }

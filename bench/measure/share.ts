@@ -26,10 +26,18 @@ const shareOf = async (box: Box, boots: number): Promise<Share> => {
 
 /** The supervisor's own share of a boot: from the start of PID 1 to its first child's first command. */
 export const measureShare = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
-  const boxes = await Promise.all(measured.map(async (name) => {
-    const volume = await bench.preparedVolume()
-    return { name, box: await bench.box(peers[name], { volume, ...(name === 'ours' ? { command: stampedSupervisor(3) } : {}) }) }
-  }))
+  const boxes = await Promise.all(
+    measured.map(async (name) => {
+      const volume = await bench.preparedVolume()
+      return {
+        name,
+        box: await bench.box(peers[name], {
+          volume,
+          ...(name === 'ours' ? { command: stampedSupervisor(3) } : {}),
+        }),
+      }
+    }),
+  )
   const cells: { [name in (typeof measured)[number] | 'node']?: number[] } = {}
   try {
     for (let run = 0; run < bench.runs * 2; run++) {
@@ -44,9 +52,16 @@ export const measureShare = async (bench: Bench): Promise<{ readonly rows: reado
     for (const { box } of boxes) await box.remove().catch(() => {})
   }
   const [own, node, supervisord] = [median(cells.ours!), median(cells.node!), median(cells.supervisord!)]
-  return { rows: [{
-    figure: "the supervisor's own share: start of PID 1 → first child spawned", unit: 'ms', cells,
-    bar: "≤ 2.5 × bare `node -e 0`; less than a tenth of supervisord's", met: own <= 2.5 * node && own < supervisord / 10,
-    note: `${(own / node).toFixed(2)} × bare Node; ${(supervisord / own).toFixed(1)} × faster than supervisord`,
-  }] }
+  return {
+    rows: [
+      {
+        figure: "the supervisor's own share: start of PID 1 → first child spawned",
+        unit: 'ms',
+        cells,
+        bar: "≤ 2.5 × bare `node -e 0`; less than a tenth of supervisord's",
+        met: own <= 2.5 * node && own < supervisord / 10,
+        note: `${(own / node).toFixed(2)} × bare Node; ${(supervisord / own).toFixed(1)} × faster than supervisord`,
+      },
+    ],
+  }
 }

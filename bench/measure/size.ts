@@ -3,7 +3,11 @@ import { docker, newName } from '../docker.ts'
 import type { Row } from '../row.ts'
 import { showNumber } from '../statistics.ts'
 
-type Part = { readonly title: string; readonly whose: 'ours' | 'Mathesar' | 'Postgres' | 'Debian'; readonly why: string }
+type Part = {
+  readonly title: string
+  readonly whose: 'ours' | 'Mathesar' | 'Postgres' | 'Debian'
+  readonly why: string
+}
 
 // oxfmt-ignore
 const parts = {
@@ -19,7 +23,8 @@ const parts = {
 
 type PartName = keyof typeof parts
 
-const inside = (image: string, script: string): Promise<string> => docker('run', '--rm', '--network', 'none', '--name', newName(), '--entrypoint', 'sh', image, '-c', script)
+const inside = (image: string, script: string): Promise<string> =>
+  docker('run', '--rm', '--network', 'none', '--name', newName(), '--entrypoint', 'sh', image, '-c', script)
 
 /** Every file of an image with its size; of hard links the first. */
 const filesOf = async (image: string): Promise<ReadonlyMap<string, number>> => {
@@ -40,7 +45,9 @@ const postgresPackages = async (image: string): Promise<ReadonlySet<string>> => 
   const dependents = new Map<string, string[]>()
   for (const entry of entries) {
     const field = (name: string): string => new RegExp(`^${name}: (.*)$`, 'm').exec(entry)?.[1] ?? ''
-    const needed = `${field('Depends')},${field('Pre-Depends')}`.split(/[,|]/).map((item) => /[\w.+-]+/.exec(item)?.[0] ?? '')
+    const needed = `${field('Depends')},${field('Pre-Depends')}`
+      .split(/[,|]/)
+      .map((item) => /[\w.+-]+/.exec(item)?.[0] ?? '')
     for (const name of needed) dependents.set(name, [...(dependents.get(name) ?? []), field('Package')])
   }
   const all = new Set([...dependents.values()].flat())
@@ -58,18 +65,35 @@ const plain = (path: string): string => path.replace(/^\/usr(?=\/(s?bin|lib))/, 
 /** Which package each file of Debian's belongs to. */
 const ownersOf = async (image: string): Promise<ReadonlyMap<string, string>> => {
   const text = await inside(image, "grep -H '^/' /var/lib/dpkg/info/*.list")
-  return new Map([...text.matchAll(/^\/var\/lib\/dpkg\/info\/([^:.]+(?:\.[^:.]+)*?)(?::\w+)?\.list:(.*)$/gm)].map(([, name, path]) => [plain(path!), name!]))
+  return new Map(
+    [...text.matchAll(/^\/var\/lib\/dpkg\/info\/([^:.]+(?:\.[^:.]+)*?)(?::\w+)?\.list:(.*)$/gm)].map(
+      ([, name, path]) => [plain(path!), name!],
+    ),
+  )
 }
 
 /** What the image is made of, and what of that is there for the supervisor. */
-export const measureSize = async (bench: Bench): Promise<{ readonly rows: readonly Row[]; readonly text: string }> => {
+export const measureSize = async (
+  bench: Bench,
+): Promise<{ readonly rows: readonly Row[]; readonly text: string }> => {
   const { ours } = bench.images
-  const [files, before, owners, postgres] = [await filesOf(ours), await filesOf(bench.source), await ownersOf(ours), await postgresPackages(ours)]
+  const [files, before, owners, postgres] = [
+    await filesOf(ours),
+    await filesOf(bench.source),
+    await ownersOf(ours),
+    await postgresPackages(ours),
+  ]
   const partOf = (path: string): PartName => {
     if (path === '/usr/local/lib/supervisor/node') return 'node'
     if (path.startsWith('/usr/local/share/supervisor/')) return 'template'
-    if (/^\/(usr\/local\/lib\/supervisor|usr\/local\/bin\/supervisor$|etc\/mathesar)|^\/code\/config\/settings\/local\.py$/.test(path)) return 'supervisor'
-    if (/^\/(usr\/local|code)\//.test(path)) return before.has(path) || !/__pycache__|\/static/.test(path) ? 'mathesar' : 'made'
+    if (
+      /^\/(usr\/local\/lib\/supervisor|usr\/local\/bin\/supervisor$|etc\/mathesar)|^\/code\/config\/settings\/local\.py$/.test(
+        path,
+      )
+    )
+      return 'supervisor'
+    if (/^\/(usr\/local|code)\//.test(path))
+      return before.has(path) || !/__pycache__|\/static/.test(path) ? 'mathesar' : 'made'
     const owner = owners.get(plain(path))
     if (owner === undefined) return /postgresql/.test(path) ? 'postgres' : 'debian'
     return owner === 'nano-tiny' ? 'nano' : postgres.has(owner) ? 'postgres' : 'debian'
@@ -77,18 +101,32 @@ export const measureSize = async (bench: Bench): Promise<{ readonly rows: readon
   const bytes = Object.fromEntries(Object.keys(parts).map((name) => [name, 0])) as Record<PartName, number>
   for (const [path, size] of files) bytes[partOf(path)] += size
   const names = Object.keys(parts) as PartName[]
-  const sum = (wanted: readonly PartName[]): number => wanted.reduce((total, name) => total + bytes[name], 0) / 1e6
+  const sum = (wanted: readonly PartName[]): number =>
+    wanted.reduce((total, name) => total + bytes[name], 0) / 1e6
   const size = (name: PartName): string => showNumber(bytes[name] / 1e6, 'MB')
   const text = [
-    `The image holds ${showNumber(sum(names), 'MB')} of files:`, '',
-    '| Part | Size | Whose | What for |', '|---|--:|---|---|',
-    ...names.map((name) => `| ${parts[name].title} | ${size(name)} | ${parts[name].whose} | ${parts[name].why} |`),
+    `The image holds ${showNumber(sum(names), 'MB')} of files:`,
+    '',
+    '| Part | Size | Whose | What for |',
+    '|---|--:|---|---|',
+    ...names.map(
+      (name) => `| ${parts[name].title} | ${size(name)} | ${parts[name].whose} | ${parts[name].why} |`,
+    ),
   ].join('\n')
   return {
-    rows: [{
-      figure: "image size beyond Mathesar's files and Postgres", unit: 'MB', cells: { ours: [sum(names.filter((name) => parts[name].whose === 'ours'))] }, bar: 'stated, and each megabyte explained', met: true,
-      note: `${names.filter((name) => parts[name].whose === 'ours').map((name) => `${parts[name].title} ${size(name)}`).join(', ')}; Debian itself (${size('debian')}) is under Mathesar's own image too`,
-    }],
+    rows: [
+      {
+        figure: "image size beyond Mathesar's files and Postgres",
+        unit: 'MB',
+        cells: { ours: [sum(names.filter((name) => parts[name].whose === 'ours'))] },
+        bar: 'stated, and each megabyte explained',
+        met: true,
+        note: `${names
+          .filter((name) => parts[name].whose === 'ours')
+          .map((name) => `${parts[name].title} ${size(name)}`)
+          .join(', ')}; Debian itself (${size('debian')}) is under Mathesar's own image too`,
+      },
+    ],
     text,
   }
 }

@@ -17,7 +17,13 @@ until [ "$(${psql} --command "SELECT count(*) FROM pg_stat_activity WHERE query 
 const stopOnce = async (box: Box): Promise<number> => {
   await connect(box)
   let stopped: () => void
-  const load = loadUntil(box.port, 4, new Promise<void>((resolve) => { stopped = resolve }))
+  const load = loadUntil(
+    box.port,
+    4,
+    new Promise<void>((resolve) => {
+      stopped = resolve
+    }),
+  )
   await new Promise((resolve) => setTimeout(resolve, 700))
   const began = performance.now()
   await box.stop()
@@ -30,7 +36,12 @@ const stopOnce = async (box: Box): Promise<number> => {
 /** `docker stop` while people use the page and sessions are open. The floor's is the services' own time. */
 export const measureStop = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const cells: { [name in (typeof measured)[number]]?: number[] } = {}
-  const boxes = await Promise.all(measured.map(async (name) => ({ name, box: await bench.box(peers[name], { volume: await bench.preparedVolume() }) })))
+  const boxes = await Promise.all(
+    measured.map(async (name) => ({
+      name,
+      box: await bench.box(peers[name], { volume: await bench.preparedVolume() }),
+    })),
+  )
   try {
     for (let run = 0; run < bench.runs; run++) {
       for (const { name, box } of boxes) {
@@ -44,5 +55,16 @@ export const measureStop = async (bench: Bench): Promise<{ readonly rows: readon
     for (const { box } of boxes) await box.remove().catch(() => {})
   }
   const over = median(cells.ours!) - median(cells.floor!)
-  return { rows: [{ figure: '`docker stop`, clients connected', unit: 'ms', cells, bar: "the services' own time (the floor) + ≤ 50 ms", met: over <= 50, note: `${over >= 0 ? '+' : '−'}${Math.abs(over).toFixed(0)} ms` }] }
+  return {
+    rows: [
+      {
+        figure: '`docker stop`, clients connected',
+        unit: 'ms',
+        cells,
+        bar: "the services' own time (the floor) + ≤ 50 ms",
+        met: over <= 50,
+        note: `${over >= 0 ? '+' : '−'}${Math.abs(over).toFixed(0)} ms`,
+      },
+    ],
+  }
 }

@@ -18,15 +18,44 @@ export const run = async (): Promise<number> => {
   const { execa } = await import('execa')
   const paths = readPaths(process.env)
   const scratch = '/tmp/bake'
-  const env = { ...process.env, SUPERVISOR_DATA: scratch, SUPERVISOR_RUN: `${scratch}/run`, SUPERVISOR_SHARE: `${scratch}/share`, SECRET_KEY: 'used-while-baking-and-never-again' }
+  const env = {
+    ...process.env,
+    SUPERVISOR_DATA: scratch,
+    SUPERVISOR_RUN: `${scratch}/run`,
+    SUPERVISOR_SHARE: `${scratch}/share`,
+    SECRET_KEY: 'used-while-baking-and-never-again',
+  }
   // Each installation replaces this password before anything but the supervisor can connect.
   mkdirSync(`${scratch}/secrets`, { recursive: true, mode: 0o700 })
   writeFileSync(`${scratch}/secrets/postgres_password`, bootstrapPassword)
   const exitCode = await runDaemon(catchSignals(), env, { until: 'migrations' })
-  if (exitCode !== 0) throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)
+  if (exitCode !== 0)
+    throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)
   mkdirSync(paths.share, { recursive: true })
-  await execa('tar', ['--create', '--use-compress-program=zstd -12', '--file', `${paths.share}/cluster.tar.zst`, '--directory', `${scratch}/postgres`, '--exclude=./postmaster.opts', `--exclude=${unsyncedMark('.')}`, '--sort=name', '--owner=0', '--group=0', '.'])
-  const { stdout } = await execa(`${paths.pythonBin}/python3`, ['-c', listMigrations], { cwd: paths.app, env: { SECRET_KEY: 'unused', DJANGO_SETTINGS_MODULE: 'config.settings.production', POSTGRES_HOST: 'unused', POSTGRES_DB: 'unused', POSTGRES_USER: 'unused' } })
+  await execa('tar', [
+    '--create',
+    '--use-compress-program=zstd -12',
+    '--file',
+    `${paths.share}/cluster.tar.zst`,
+    '--directory',
+    `${scratch}/postgres`,
+    '--exclude=./postmaster.opts',
+    `--exclude=${unsyncedMark('.')}`,
+    '--sort=name',
+    '--owner=0',
+    '--group=0',
+    '.',
+  ])
+  const { stdout } = await execa(`${paths.pythonBin}/python3`, ['-c', listMigrations], {
+    cwd: paths.app,
+    env: {
+      SECRET_KEY: 'unused',
+      DJANGO_SETTINGS_MODULE: 'config.settings.production',
+      POSTGRES_HOST: 'unused',
+      POSTGRES_DB: 'unused',
+      POSTGRES_USER: 'unused',
+    },
+  })
   writeFileSync(`${paths.share}/migrations.json`, `${stdout.trim().split('\n').at(-1)}\n`)
   rmSync(scratch, { recursive: true })
   process.stdout.write(`baked ${paths.share}\n`)

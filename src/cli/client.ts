@@ -13,10 +13,22 @@ const answerLimit = 16 * 1024 * 1024
 const open = (method: Method, path: string, body?: unknown, accept = '*/*'): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
     const socketPath = controlSocket(readPaths(process.env))
-    const sent = request({ socketPath, method, path, agent: false, headers: { 'user-agent': 'supervisor', accept } }, resolve)
+    const sent = request(
+      { socketPath, method, path, agent: false, headers: { 'user-agent': 'supervisor', accept } },
+      resolve,
+    )
     sent.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === 'EACCES' ? 'only its own user and root may; try `docker exec -u root`' : cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED' ? 'it is not running' : cause.message
-      reject(new SupervisorError('DAEMON_UNREACHABLE', `cannot reach the supervisor on ${socketPath}: ${why}`, { cause }))
+      const why =
+        cause.code === 'EACCES'
+          ? 'only its own user and root may; try `docker exec -u root`'
+          : cause.code === 'ENOENT' || cause.code === 'ECONNREFUSED'
+            ? 'it is not running'
+            : cause.message
+      reject(
+        new SupervisorError('DAEMON_UNREACHABLE', `cannot reach the supervisor on ${socketPath}: ${why}`, {
+          cause,
+        }),
+      )
     })
     sent.end(body === undefined ? undefined : JSON.stringify(body))
   })
@@ -26,16 +38,27 @@ const textOf = async (response: IncomingMessage): Promise<string> => {
   response.setEncoding('utf8')
   for await (const chunk of response) {
     text += chunk
-    if (text.length > answerLimit) throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot read the answer of the supervisor: it is too long')
+    if (text.length > answerLimit)
+      throw new SupervisorError(
+        'DAEMON_UNREACHABLE',
+        'cannot read the answer of the supervisor: it is too long',
+      )
   }
   return text
 }
 
-const fail = ({ code, message, hint }: Named): never => { throw new SupervisorError(code, message, { hint }) }
-const failWith = async (response: IncomingMessage): Promise<never> => fail(JSON.parse(await textOf(response)) as Named)
+const fail = ({ code, message, hint }: Named): never => {
+  throw new SupervisorError(code, message, { hint })
+}
+const failWith = async (response: IncomingMessage): Promise<never> =>
+  fail(JSON.parse(await textOf(response)) as Named)
 
 /** One request to the daemon. Errors that it names come back as errors here. */
-export const ask = async (method: Method, path: string, body?: unknown): Promise<{ readonly status: number; readonly text: string }> => {
+export const ask = async (
+  method: Method,
+  path: string,
+  body?: unknown,
+): Promise<{ readonly status: number; readonly text: string }> => {
   const response = await open(method, path, body)
   const status = response.statusCode ?? 500
   if (status >= 400 && status !== 503) return await failWith(response)
@@ -50,7 +73,11 @@ export const stream = async (path: string): Promise<void> => {
 }
 
 /** A request that takes its time: hears of each step, and resolves with the result. */
-export const follow = async <Result>(path: string, body: unknown, onStep: (step: string) => void): Promise<Result> => {
+export const follow = async <Result>(
+  path: string,
+  body: unknown,
+  onStep: (step: string) => void,
+): Promise<Result> => {
   const response = await open('POST', path, body, 'application/x-ndjson')
   if ((response.statusCode ?? 500) >= 400) return await failWith(response)
   for await (const line of createInterface({ input: response })) {
@@ -59,5 +86,8 @@ export const follow = async <Result>(path: string, body: unknown, onStep: (step:
     if (said.result) return said.result
     if (said.step) onStep(said.step)
   }
-  throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot tell the outcome: the supervisor ended before it was done')
+  throw new SupervisorError(
+    'DAEMON_UNREACHABLE',
+    'cannot tell the outcome: the supervisor ended before it was done',
+  )
 }

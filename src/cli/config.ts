@@ -12,30 +12,54 @@ import { editInTerminal } from './edit.ts'
 import { readPaths } from './paths.ts'
 import { createCheck, readContent } from './setup.ts'
 
-type Shown = { readonly version: string; readonly changing: boolean; readonly problem: { readonly message: string; readonly hint: string | null } | null; readonly warnings: readonly string[]; readonly settings: readonly DescribedSetting[] }
+type Shown = {
+  readonly version: string
+  readonly changing: boolean
+  readonly problem: { readonly message: string; readonly hint: string | null } | null
+  readonly warnings: readonly string[]
+  readonly settings: readonly DescribedSetting[]
+}
 
-const usage = (why: string): never => { throw new SupervisorError('USAGE', `cannot run this: ${why}`, { hint: 'Type `supervisor config --help`.' }) }
+const usage = (why: string): never => {
+  throw new SupervisorError('USAGE', `cannot run this: ${why}`, { hint: 'Type `supervisor config --help`.' })
+}
 /** Values and reasons may be of Mathesar's own user, and must not drive the terminal of whoever looks at them. */
 const say = (text: string): void => void process.stdout.write(`${printable(text)}\n`)
 const read = async (): Promise<Shown> => JSON.parse((await ask('GET', '/v1/config')).text) as Shown
 
-const valueOf = ({ secret, given, value }: DescribedSetting): string => (secret ? (given ? '(secret)' : '') : (value ?? ''))
+const valueOf = ({ secret, given, value }: DescribedSetting): string =>
+  secret ? (given ? '(secret)' : '') : (value ?? '')
 
 const show = async (json: boolean): Promise<number> => {
   const shown = await read()
-  if (json) return say(JSON.stringify(shown, null, 2)), 0
-  say(renderTable([['SETTING', 'VALUE', 'SOURCE', 'DEFAULT', 'CHANGE NEEDS'], ...shown.settings.map((setting) => [
-    setting.name, valueOf(setting), `${setting.source}${setting.pinned ? ', pinned' : ''}`, setting.default ?? '', setting.change + (setting.waitsForStart ? ', waits for it' : ''),
-  ])]))
-  say(`\nVersion ${shown.version}${shown.changing ? ', a change is going on' : ''}. Pinned: the container was started with it; the file cannot change it.`)
+  if (json) return (say(JSON.stringify(shown, null, 2)), 0)
+  say(
+    renderTable([
+      ['SETTING', 'VALUE', 'SOURCE', 'DEFAULT', 'CHANGE NEEDS'],
+      ...shown.settings.map((setting) => [
+        setting.name,
+        valueOf(setting),
+        `${setting.source}${setting.pinned ? ', pinned' : ''}`,
+        setting.default ?? '',
+        setting.change + (setting.waitsForStart ? ', waits for it' : ''),
+      ]),
+    ]),
+  )
+  say(
+    `\nVersion ${shown.version}${shown.changing ? ', a change is going on' : ''}. Pinned: the container was started with it; the file cannot change it.`,
+  )
   for (const warning of shown.warnings) say(`! ${warning}`)
   if (shown.problem) say(`! ${shown.problem.message}\n  ${shown.problem.hint ?? ''}`)
   return 0
 }
 
 const get = async (name: string): Promise<number> => {
-  const setting = (await read()).settings.find((other) => other.name === name) ?? usage(`there is no setting ${name}`)
-  if (setting.secret && setting.given) throw new SupervisorError('USAGE', `cannot show ${name}: it is a secret`, { hint: 'As root, read it in /var/lib/mathesar/config/mathesar.env.' })
+  const setting =
+    (await read()).settings.find((other) => other.name === name) ?? usage(`there is no setting ${name}`)
+  if (setting.secret && setting.given)
+    throw new SupervisorError('USAGE', `cannot show ${name}: it is a secret`, {
+      hint: 'As root, read it in /var/lib/mathesar/config/mathesar.env.',
+    })
   say(setting.value ?? '')
   return 0
 }
@@ -43,7 +67,15 @@ const get = async (name: string): Promise<number> => {
 const tell = ({ result, version, changes, warnings }: ChangeResult): number => {
   for (const warning of warnings) say(`! ${warning}`)
   for (const { name, action } of changes) say(`${name}: ${actionInWords[action]}`)
-  say(result === 'planned' ? (changes.length === 0 ? 'Nothing would change.' : 'Nothing was done: this is the plan.') : result === 'unchanged' ? `Nothing to change; version ${version} is in force.` : `Version ${version} is in force.`)
+  say(
+    result === 'planned'
+      ? changes.length === 0
+        ? 'Nothing would change.'
+        : 'Nothing was done: this is the plan.'
+      : result === 'unchanged'
+        ? `Nothing to change; version ${version} is in force.`
+        : `Version ${version} is in force.`,
+  )
   return 0
 }
 
@@ -52,13 +84,19 @@ export const change = async (body: Readonly<Record<string, unknown>>): Promise<n
   tell(await follow<ChangeResult>('/v1/config/changes', body, (step) => process.stderr.write(`${step} …\n`)))
 
 const assignments = (args: readonly string[]): Record<string, string> =>
-  Object.fromEntries(args.map((arg) => {
-    const at = arg.indexOf('=')
-    return at > 0 ? [arg.slice(0, at), arg.slice(at + 1)] : usage(`${arg.slice(0, 40)} is not of the form NAME=VALUE`)
-  }))
+  Object.fromEntries(
+    args.map((arg) => {
+      const at = arg.indexOf('=')
+      return at > 0
+        ? [arg.slice(0, at), arg.slice(at + 1)]
+        : usage(`${arg.slice(0, 40)} is not of the form NAME=VALUE`)
+    }),
+  )
 
-const names = (args: readonly string[]): Record<string, null> => Object.fromEntries(args.map((name) => [name, null]))
-const some = (args: readonly string[], what: string): readonly string[] => (args.length > 0 ? args : usage(`give ${what}`))
+const names = (args: readonly string[]): Record<string, null> =>
+  Object.fromEntries(args.map((name) => [name, null]))
+const some = (args: readonly string[], what: string): readonly string[] =>
+  args.length > 0 ? args : usage(`give ${what}`)
 
 const validate = async (path: string | undefined): Promise<number> => {
   const paths = readPaths(process.env)
@@ -68,7 +106,11 @@ const validate = async (path: string | undefined): Promise<number> => {
     try {
       text = readFileSync(path === '-' ? 0 : path, 'utf8')
     } catch (cause) {
-      throw new SupervisorError('USAGE', `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`, { cause, hint: '`supervisor config validate -` reads from stdin.' })
+      throw new SupervisorError(
+        'USAGE',
+        `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`,
+        { cause, hint: '`supervisor config validate -` reads from stdin.' },
+      )
     }
   }
   const { warnings } = await createCheck(process.env, paths)({ ...content, 'mathesar.env': text })
@@ -78,29 +120,62 @@ const validate = async (path: string | undefined): Promise<number> => {
 }
 
 const history = async (json: boolean): Promise<number> => {
-  const { history: entries, version } = JSON.parse((await ask('GET', '/v1/config/history')).text) as { history: readonly HistoryEntry[]; version: string }
-  if (json) return say(JSON.stringify(entries, null, 2)), 0
-  say(renderTable([['WHEN', 'VERSION', 'FROM', 'RESULT', 'CHANGED'], ...entries.map(({ at, version: of, from, result, changes, why }) => [
-    at, `${of}${of === version ? ' *' : ''}`, from, result, changes.map(({ name }) => name).join(', ') + (why ? ` (${why.split('\n')[0]})` : ''),
-  ])]))
+  const { history: entries, version } = JSON.parse((await ask('GET', '/v1/config/history')).text) as {
+    history: readonly HistoryEntry[]
+    version: string
+  }
+  if (json) return (say(JSON.stringify(entries, null, 2)), 0)
+  say(
+    renderTable([
+      ['WHEN', 'VERSION', 'FROM', 'RESULT', 'CHANGED'],
+      ...entries.map(({ at, version: of, from, result, changes, why }) => [
+        at,
+        `${of}${of === version ? ' *' : ''}`,
+        from,
+        result,
+        changes.map(({ name }) => name).join(', ') + (why ? ` (${why.split('\n')[0]})` : ''),
+      ]),
+    ]),
+  )
   return 0
 }
 
 /** `supervisor config …`: reads and changes the settings. Every change is a transaction of the daemon. */
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { positionals: [action = 'show', ...rest], values: { json = false, unset = [] } } = parseArgs({
-    args: [...args], allowPositionals: true, strict: false, options: { json: { type: 'boolean' }, unset: { type: 'string', multiple: true } },
+  const {
+    positionals: [action = 'show', ...rest],
+    values: { json = false, unset = [] },
+  } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    strict: false,
+    options: { json: { type: 'boolean' }, unset: { type: 'string', multiple: true } },
   }) as { positionals: string[]; values: { json?: boolean; unset?: string[] } }
   switch (action) {
-    case 'show': return await show(json)
-    case 'get': return await get(some(rest, 'the name of a setting')[0]!)
-    case 'set': return await change({ set: assignments(some(rest, 'NAME=VALUE')) })
-    case 'unset': return await change({ set: names(some(rest, 'the name of a setting')) })
-    case 'plan': return await change({ ...(rest.length + unset.length > 0 ? { set: { ...assignments(rest), ...names(unset) } } : { reload: true }), dryRun: true })
-    case 'edit': return await editInTerminal(change)
-    case 'validate': return await validate(rest[0])
-    case 'history': return await history(json)
-    case 'rollback': return await change({ rollback: rest[0] ?? 'previous' })
-    default: return usage(`there is no \`config ${action}\``)
+    case 'show':
+      return await show(json)
+    case 'get':
+      return await get(some(rest, 'the name of a setting')[0]!)
+    case 'set':
+      return await change({ set: assignments(some(rest, 'NAME=VALUE')) })
+    case 'unset':
+      return await change({ set: names(some(rest, 'the name of a setting')) })
+    case 'plan':
+      return await change({
+        ...(rest.length + unset.length > 0
+          ? { set: { ...assignments(rest), ...names(unset) } }
+          : { reload: true }),
+        dryRun: true,
+      })
+    case 'edit':
+      return await editInTerminal(change)
+    case 'validate':
+      return await validate(rest[0])
+    case 'history':
+      return await history(json)
+    case 'rollback':
+      return await change({ rollback: rest[0] ?? 'previous' })
+    default:
+      return usage(`there is no \`config ${action}\``)
   }
 }

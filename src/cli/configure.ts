@@ -48,10 +48,20 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
   let running = context
 
   const valuesOf = (configuration: Configuration): Values => inForce(boot.settings, configuration.settings)
-  const contextOf = (configuration: Configuration): Context => ({ ...context, settings: valuesOf(configuration), database: configuration.database, configFiles: configuration.files })
+  const contextOf = (configuration: Configuration): Context => ({
+    ...context,
+    settings: valuesOf(configuration),
+    database: configuration.database,
+    configFiles: configuration.files,
+  })
 
   const changes = createChanges({
-    boot, rejected, environment: env, store, now: Date.now, log: log.say,
+    boot,
+    rejected,
+    environment: env,
+    store,
+    now: Date.now,
+    log: log.say,
     look: async () => ((await watch?.look())?.files ?? readContent(paths)) as ConfigFiles,
     read: () => readContent(paths),
     isStopping: () => supervisor.isStopping,
@@ -59,7 +69,12 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
     check: async (files) => {
       const checked = await check(files)
       // Those in force once more, and last: however many changes are tried, the log goes on to leave them out.
-      log.addSecret(...secretsOf(checked), ...secretsOf(changes.current), context.made.secretKey, context.made.postgresPassword)
+      log.addSecret(
+        ...secretsOf(checked),
+        ...secretsOf(changes.current),
+        context.made.secretKey,
+        context.made.postgresPassword,
+      )
       return checked
     },
     apply: async (plan, next, report, record) => {
@@ -68,7 +83,11 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
       await change.possible
       change.signal.throwIfAborted()
       await carryOut<Context>(plan, {
-        before: running, after, report, record, ...change,
+        before: running,
+        after,
+        report,
+        record,
+        ...change,
         adopt: (adopted) => {
           running = adopted
           change.adopt(adopted)
@@ -78,17 +97,23 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
     },
   })
   const hosts = createRefusedHosts({
-    allowedHosts: () => ({ value: running.settings.ALLOWED_HOSTS.value!, pinned: running.settings.ALLOWED_HOSTS.source === 'environment' }),
+    allowedHosts: () => ({
+      value: running.settings.ALLOWED_HOSTS.value!,
+      pinned: running.settings.ALLOWED_HOSTS.source === 'environment',
+    }),
     log: (message) => log.say('warn', message),
   })
-  const propose = (proposal: Parameters<typeof changes.propose>[0]): void => void changes.propose(proposal).catch(() => {}) // It has logged why.
+  const propose = (proposal: Parameters<typeof changes.propose>[0]): void =>
+    void changes.propose(proposal).catch(() => {}) // It has logged why.
 
   const startWatching = (): void => {
     if (watch || supervisor.isStopping) return
     watch = watchFiles({
-      folder: inVolume(paths).config, names: configFiles,
+      folder: inVolume(paths).config,
+      names: configFiles,
       onChange: (seen) => {
-        for (const [name, why] of Object.entries(seen.stale)) if (stale[name] !== why) log.say('warn', `${name} can no longer change here: ${why}`)
+        for (const [name, why] of Object.entries(seen.stale))
+          if (stale[name] !== why) log.say('warn', `${name} can no longer change here: ${why}`)
         stale = seen.stale
         propose({ from: 'file' })
       },
@@ -103,12 +128,20 @@ export const configure = ({ setup, env, context, supervisor, log }: Deps): Confi
     url: () => running.settings.PUBLIC_URL.value ?? `http://localhost:${running.settings.PORT.value}`,
     database: () => running.database,
     status: () => ({
-      version: changes.current.version, changing: changes.changing,
-      waitsForStart: settingNames.filter((name) => changes.current.settings[name].value !== running.settings[name].value),
+      version: changes.current.version,
+      changing: changes.changing,
+      waitsForStart: settingNames.filter(
+        (name) => changes.current.settings[name].value !== running.settings[name].value,
+      ),
     }),
     problems: () => [
       ...(changes.problem ? [changes.problem] : []),
-      ...Object.entries(stale).map(([name, why]) => ({ unit: 'config', code: null, message: `${name} can no longer change here: ${why}`, hint: null })),
+      ...Object.entries(stale).map(([name, why]) => ({
+        unit: 'config',
+        code: null,
+        message: `${name} can no longer change here: ${why}`,
+        hint: null,
+      })),
       ...hosts.problems(),
     ],
     see: hosts.see,

@@ -12,7 +12,13 @@ type CliCommand = {
   readonly run: (args: readonly string[]) => Promise<number>
 }
 
-const define = (usage: string, summary: string, load: () => Promise<CommandModule>, more = '', passesHelp?: true): CliCommand => ({
+const define = (
+  usage: string,
+  summary: string,
+  load: () => Promise<CommandModule>,
+  more = '',
+  passesHelp?: true,
+): CliCommand => ({
   name: usage.split(' ')[0]!,
   summary,
   help: `Usage: supervisor ${usage}\n\n${summary}${more && `\n\n${more}`}`,
@@ -21,21 +27,50 @@ const define = (usage: string, summary: string, load: () => Promise<CommandModul
 })
 
 const service = (action: 'start' | 'stop' | 'restart', summary: string): CliCommand =>
-  define(`${action} SERVICE`, summary, async () => {
-    const { controlService } = await import('./service.ts')
-    return { run: (args) => controlService(action, args) }
-  }, 'Exit code 0 when the service got there, else 1.')
+  define(
+    `${action} SERVICE`,
+    summary,
+    async () => {
+      const { controlService } = await import('./service.ts')
+      return { run: (args) => controlService(action, args) }
+    },
+    'Exit code 0 when the service got there, else 1.',
+  )
 
 /** Every command. Each is loaded when it is called: `status` does not pay for the daemon. */
 export const commands: readonly CliCommand[] = [
-  define('run', 'Start everything; what the container does.', () => import('./run.ts'), 'SIGTERM or SIGINT stops in order, a second one hurries; SIGHUP does what `supervisor reload` does.'),
-  define('status [--json]', 'Show every task and service, the URL, and what is wrong.', () => import('./status.ts'), 'Exit code 0 when all is ready, else 1.'),
-  define('health', 'Say in one line whether all is ready; the HEALTHCHECK.', () => import('./health.ts'), 'Exit code 0 when all is ready, else 1.'),
-  define('logs [UNIT] [-f] [-n LINES]', 'Show the last log lines, of one unit or of all.', () => import('./logs.ts'), '-n LINES  how many events, 100 when not given\n-f        go on with new ones until Ctrl-C'),
+  define(
+    'run',
+    'Start everything; what the container does.',
+    () => import('./run.ts'),
+    'SIGTERM or SIGINT stops in order, a second one hurries; SIGHUP does what `supervisor reload` does.',
+  ),
+  define(
+    'status [--json]',
+    'Show every task and service, the URL, and what is wrong.',
+    () => import('./status.ts'),
+    'Exit code 0 when all is ready, else 1.',
+  ),
+  define(
+    'health',
+    'Say in one line whether all is ready; the HEALTHCHECK.',
+    () => import('./health.ts'),
+    'Exit code 0 when all is ready, else 1.',
+  ),
+  define(
+    'logs [UNIT] [-f] [-n LINES]',
+    'Show the last log lines, of one unit or of all.',
+    () => import('./logs.ts'),
+    '-n LINES  how many events, 100 when not given\n-f        go on with new ones until Ctrl-C',
+  ),
   service('start', 'Start a service that was stopped.'),
   service('stop', 'Stop a service until `supervisor start` or the next start of the container.'),
   service('restart', 'Restart a service; Mathesar refuses no connection meanwhile.'),
-  define('config ACTION', 'Show and change the settings; each change is carried out and proved at once, or everything stays as it was.', () => import('./config.ts'), `show [--json]          every setting: value, source, pinned or not, default, what a change does
+  define(
+    'config ACTION',
+    'Show and change the settings; each change is carried out and proved at once, or everything stays as it was.',
+    () => import('./config.ts'),
+    `show [--json]          every setting: value, source, pinned or not, default, what a change does
 get NAME               one value
 set NAME=VALUE…        change settings, wait for the outcome
 unset NAME…            back to the default
@@ -45,17 +80,42 @@ validate [FILE]        check a file, or the one in force; - is stdin; needs no r
 history [--json]       what changed, when, from where, with what result
 rollback [VERSION]     back to the version before, or to one of the history
 
-Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 25 conflict, 26 pinned by the environment.`),
-  define('reload [--dry-run]', 'Read the config files again and start a new generation of Mathesar, without a failed request.', () => import('./reload.ts')),
-  define('psql [--superuser] [ARGUMENT…]', "Open psql on Mathesar's internal database, as Mathesar's role.", () => import('./psql.ts'), '', true),
-  define('manage [ARGUMENT…]', "Run Django's manage.py as Mathesar's user.", () => import('./manage.ts'), 'For instance: supervisor manage changepassword admin', true),
-  define('bake', 'Make the cluster template and the list of migrations, while an image is built.', () => import('./bake.ts')),
+Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 25 conflict, 26 pinned by the environment.`,
+  ),
+  define(
+    'reload [--dry-run]',
+    'Read the config files again and start a new generation of Mathesar, without a failed request.',
+    () => import('./reload.ts'),
+  ),
+  define(
+    'psql [--superuser] [ARGUMENT…]',
+    "Open psql on Mathesar's internal database, as Mathesar's role.",
+    () => import('./psql.ts'),
+    '',
+    true,
+  ),
+  define(
+    'manage [ARGUMENT…]',
+    "Run Django's manage.py as Mathesar's user.",
+    () => import('./manage.ts'),
+    'For instance: supervisor manage changepassword admin',
+    true,
+  ),
+  define(
+    'bake',
+    'Make the cluster template and the list of migrations, while an image is built.',
+    () => import('./bake.ts'),
+  ),
   define('version', 'Show the version.', () => import('./version.ts')),
   define('help', 'Show this list.', () => import('./help.ts')),
 ]
 
 export const findCommand = (name: string): CliCommand | undefined =>
-  commands.find((command) => command.name === (name === '--help' || name === '-h' ? 'help' : name === '--version' ? 'version' : name))
+  commands.find(
+    (command) =>
+      command.name ===
+      (name === '--help' || name === '-h' ? 'help' : name === '--version' ? 'version' : name),
+  )
 
 /** How a command that fails says why. */
 export const renderError = (error: SupervisorError): string => {

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs'
 import type { Paths } from '../units/context.ts'
 
-const folderOf = (program: string, folders: readonly string[]): string | undefined => folders.find((folder) => folder !== '' && existsSync(`${folder}/${program}`))
+const folderOf = (program: string, folders: readonly string[]): string | undefined =>
+  folders.find((folder) => folder !== '' && existsSync(`${folder}/${program}`))
 
 /** Where things are: the image's places, or those that SUPERVISOR_… variables name outside an image. */
 export const readPaths = (env: Readonly<Record<string, string | undefined>>): Paths => {

@@ -5,7 +5,12 @@ import { readSetup, type Setup } from './setup.ts'
 
 const embedded = ({ paths }: Setup, isSuperuser: boolean): Record<string, string | undefined> =>
   isSuperuser
-    ? { PGUSER: 'postgres', PGDATABASE: 'postgres', PGOPTIONS: ownSearchPath, PGPASSWORD: files.readIfThere(`${inVolume(paths).secrets}/postgres_password`) }
+    ? {
+        PGUSER: 'postgres',
+        PGDATABASE: 'postgres',
+        PGOPTIONS: ownSearchPath,
+        PGPASSWORD: files.readIfThere(`${inVolume(paths).secrets}/postgres_password`),
+      }
     : { PGUSER: appRole, PGDATABASE: internalDatabase }
 
 /**
@@ -17,11 +22,28 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const setup = await readSetup(process.env)
   const { paths, database, identities } = setup
   const isSuperuser = args[0] === '--superuser' && database.kind === 'embedded'
-  const connection = database.kind === 'embedded'
-    ? { PGHOST: inRun(paths).postgresSocket, ...embedded(setup, isSuperuser) }
-    : { PGHOST: database.host, PGPORT: String(database.port), PGUSER: database.user, PGDATABASE: database.name, PGPASSWORD: database.password, PGSSLMODE: database.sslmode, PGSSLROOTCERT: database.sslrootcert }
+  const connection =
+    database.kind === 'embedded'
+      ? { PGHOST: inRun(paths).postgresSocket, ...embedded(setup, isSuperuser) }
+      : {
+          PGHOST: database.host,
+          PGPORT: String(database.port),
+          PGUSER: database.user,
+          PGDATABASE: database.name,
+          PGPASSWORD: database.password,
+          PGSSLMODE: database.sslmode,
+          PGSSLROOTCERT: database.sslrootcert,
+        }
   return await runInTerminal(['psql', ...args.slice(isSuperuser ? 1 : 0)], {
-    env: { PATH: process.env.PATH, LANG: 'C.UTF-8', TERM: process.env.TERM, HOME: '/nonexistent', PSQLRC: '/dev/null', PSQL_HISTORY: '/dev/null', ...connection },
+    env: {
+      PATH: process.env.PATH,
+      LANG: 'C.UTF-8',
+      TERM: process.env.TERM,
+      HOME: '/nonexistent',
+      PSQLRC: '/dev/null',
+      PSQL_HISTORY: '/dev/null',
+      ...connection,
+    },
     user: isSuperuser ? identities.postgres : identities.mathesar,
   })
 }

@@ -1,9 +1,15 @@
 import { SupervisorError } from '../errors.ts'
 import { ask } from './client.ts'
 
-export const controlService = async (action: 'start' | 'stop' | 'restart', args: readonly string[]): Promise<number> => {
+export const controlService = async (
+  action: 'start' | 'stop' | 'restart',
+  args: readonly string[],
+): Promise<number> => {
   const [name, ...rest] = args
-  if (name === undefined || rest.length > 0) throw new SupervisorError('USAGE', `cannot ${action}: give one service`, { hint: `For instance: supervisor ${action} mathesar` })
+  if (name === undefined || rest.length > 0)
+    throw new SupervisorError('USAGE', `cannot ${action}: give one service`, {
+      hint: `For instance: supervisor ${action} mathesar`,
+    })
   const { text } = await ask('POST', `/v1/services/${encodeURIComponent(name)}/${action}`)
   const { state } = JSON.parse(text) as { state: string }
   process.stdout.write(`${name} is ${state}\n`)

@@ -2,7 +2,18 @@
  * Signals that the daemon answers. PID 1 is deaf to a signal without a handler, so they are caught before anything else happens.
  * SIGPWR is last: with it, rootfs/usr/local/bin/supervisor knows that all are caught, and sends it for a stop that came before.
  */
-const names = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH', 'SIGPWR'] as const
+const names = [
+  'SIGTERM',
+  'SIGINT',
+  'SIGQUIT',
+  'SIGHUP',
+  'SIGUSR1',
+  'SIGUSR2',
+  'SIGTTIN',
+  'SIGTTOU',
+  'SIGWINCH',
+  'SIGPWR',
+] as const
 export type CaughtSignal = (typeof names)[number]
 
 /** Catches signals from now on, and keeps them until somebody listens. */

@@ -53,23 +53,41 @@ const closingQuote = (text: string, from: number, quote: string): number => {
 
 const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t' }
 const unescape = (text: string): string =>
-  text.replace(/\\(?:([\\"$nrt])|u([0-9a-fA-F]{4})|u\{((?:10|0?[0-9a-fA-F])?[0-9a-fA-F]{1,4})\}|[^])/g, (all, one?: string, four?: string, code?: string) =>
-    one !== undefined ? escapes[one] ?? one : four !== undefined || code !== undefined ? String.fromCodePoint(Number.parseInt((four ?? code)!, 16)) : all)
+  text.replace(
+    /\\(?:([\\"$nrt])|u([0-9a-fA-F]{4})|u\{((?:10|0?[0-9a-fA-F])?[0-9a-fA-F]{1,4})\}|[^])/g,
+    (all, one?: string, four?: string, code?: string) =>
+      one !== undefined
+        ? (escapes[one] ?? one)
+        : four !== undefined || code !== undefined
+          ? String.fromCodePoint(Number.parseInt((four ?? code)!, 16))
+          : all,
+  )
 
 const readAt = (text: string, start: number): Content & { readonly end: number } => {
   const end = behindLine(text, start)
   if (matchAt(restIsBlank, text, start)) return { kind: 'blank', end }
-  if (matchAt(comment, text, start)) return { kind: 'comment', template: matchAt(template, text, start)?.[1], end }
+  if (matchAt(comment, text, start))
+    return { kind: 'comment', template: matchAt(template, text, start)?.[1], end }
   const matched = matchAt(head, text, start)
-  if (!matched) return { kind: 'broken', why: text.slice(start, end).includes('=') ? 'the name before = may have only letters, digits and underscores, and no digit first' : 'this is no NAME=value', end }
+  if (!matched)
+    return {
+      kind: 'broken',
+      why: text.slice(start, end).includes('=')
+        ? 'the name before = may have only letters, digits and underscores, and no digit first'
+        : 'this is no NAME=value',
+      end,
+    }
   const name = matched[1]!
   const from = start + matched[0].length
   const quote = text[from]
-  if (quote !== "'" && quote !== '"') return { kind: 'entry', name, value: withoutBlanksAtEnd(text.slice(from, end)), end }
+  if (quote !== "'" && quote !== '"')
+    return { kind: 'entry', name, value: withoutBlanksAtEnd(text.slice(from, end)), end }
   const close = closingQuote(text, from + 1, quote)
-  if (close === -1) return { kind: 'broken', why: `the ${quote} that opens the value of ${name} is never closed`, end }
+  if (close === -1)
+    return { kind: 'broken', why: `the ${quote} that opens the value of ${name} is never closed`, end }
   // Perhaps a forgotten quote: go on at the next line, not behind the quote, which may be the next value's first one.
-  if (!matchAt(restIsBlank, text, close + 1)) return { kind: 'broken', why: `something follows the ${quote} that closes the value of ${name}`, end }
+  if (!matchAt(restIsBlank, text, close + 1))
+    return { kind: 'broken', why: `something follows the ${quote} that closes the value of ${name}`, end }
   const inner = text.slice(from + 1, close).replaceAll('\r\n', '\n')
   return { kind: 'entry', name, value: quote === '"' ? unescape(inner) : inner, end: behindLine(text, close) }
 }
@@ -80,14 +98,17 @@ const readPieces = (text: string): Piece[] => {
   for (let start = text.startsWith('\uFEFF') ? 1 : 0; start < text.length;) {
     const piece = { ...readAt(text, start), start, line }
     pieces.push(piece)
-    for (let at = text.indexOf('\n', start); at !== -1 && at < piece.end; at = text.indexOf('\n', at + 1)) line += 1
+    for (let at = text.indexOf('\n', start); at !== -1 && at < piece.end; at = text.indexOf('\n', at + 1))
+      line += 1
     start = piece.end
   }
   return pieces
 }
 
 /** The entries in their order, and what is wrong. A broken line does not keep the others from being read. */
-export const parseConfig = (text: string): { readonly entries: readonly Entry[]; readonly problems: readonly LineProblem[] } => {
+export const parseConfig = (
+  text: string,
+): { readonly entries: readonly Entry[]; readonly problems: readonly LineProblem[] } => {
   const entries: Entry[] = []
   const problems: LineProblem[] = []
   const lines = new Map<string, number>()
@@ -97,21 +118,30 @@ export const parseConfig = (text: string): { readonly entries: readonly Entry[];
     if (piece.kind !== 'entry') continue
     const { name, value } = piece
     entries.push({ name, value, line })
-    if (lines.has(name)) problems.push({ line, why: `${name} is set twice, on line ${lines.get(name)} and on line ${line}` })
+    if (lines.has(name))
+      problems.push({ line, why: `${name} is set twice, on line ${lines.get(name)} and on line ${line}` })
     else lines.set(name, line)
   }
   return { entries, problems }
 }
 
 const requireName = (name: string): void => {
-  if (!wholeName.test(name)) throw new RangeError('cannot set a name that has other characters than letters, digits and underscores')
+  if (!wholeName.test(name))
+    throw new RangeError('cannot set a name that has other characters than letters, digits and underscores')
 }
 
 /** Signs that no editor shows, or that it takes for a line break, and halves of a character, which UTF-8 does not have. */
 const unseen = /[\p{Cc}\p{Cs}\u2028\u2029\uFEFF]/u
 const needsEscape = new RegExp(`[\\\\"]|${unseen.source}`, 'gu')
-const escaped: Readonly<Record<string, string>> = { '\\': '\\\\', '"': '\\"', '\n': '\\n', '\r': '\\r', '\t': '\\t' }
-const escapeChar = (char: string): string => escaped[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
+const escaped: Readonly<Record<string, string>> = {
+  '\\': '\\\\',
+  '"': '\\"',
+  '\n': '\\n',
+  '\r': '\\r',
+  '\t': '\\t',
+}
+const escapeChar = (char: string): string =>
+  escaped[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, '0')}`
 
 /** One value as it is written: on one line, with the least quoting that reads back the same. */
 export const formatEntry = (name: string, value: string): string => {
@@ -144,11 +174,14 @@ export const editConfig = (text: string, edits: Readonly<Record<string, string |
     const name = piece.kind === 'entry' ? piece.name : piece.kind === 'comment' ? piece.template : undefined
     if (name === undefined || !wanted.has(name)) return written
     const value = places.get(name) === piece ? wanted.get(name) : undefined
-    if (piece.kind !== 'entry') return value === undefined ? written : withBreak(written) + formatEntry(name, value) + lineBreak
+    if (piece.kind !== 'entry')
+      return value === undefined ? written : withBreak(written) + formatEntry(name, value) + lineBreak
     if (value === undefined) return ''
     return value === piece.value ? written : formatEntry(name, value) + (/\r?\n$/.exec(written)?.[0] ?? '')
   }
-  const added = [...wanted].flatMap(([name, value]) => (value === undefined || places.has(name) ? [] : [formatEntry(name, value) + lineBreak]))
+  const added = [...wanted].flatMap(([name, value]) =>
+    value === undefined || places.has(name) ? [] : [formatEntry(name, value) + lineBreak],
+  )
   const kept = pieces.map(rewrite).join('')
   return byteOrderMark + (added.length === 0 ? kept : withBreak(kept)) + added.join('')
 }
@@ -160,10 +193,27 @@ const preamble = `# The settings of Mathesar. Saving this file is enough: a chan
 `
 
 /** The file of the first boot: every setting with its sentence, as a comment. */
-export const renderConfig = (settings: readonly { readonly name: string; readonly kind: string; readonly default?: string; readonly does: string; readonly choices?: readonly string[]; readonly secret?: boolean }[]): string => {
+export const renderConfig = (
+  settings: readonly {
+    readonly name: string
+    readonly kind: string
+    readonly default?: string
+    readonly does: string
+    readonly choices?: readonly string[]
+    readonly secret?: boolean
+  }[],
+): string => {
   const describe = (setting: (typeof settings)[number]): string => {
     const choices = setting.choices ?? (setting.kind === 'boolean' ? ['true', 'false'] : undefined)
-    return `# ${setting.does}${choices ? ` One of ${choices.join(', ')}.` : ''}${setting.secret ? ' Secret.' : ''}`.replace(/\s+/g, ' ')
+    return `# ${setting.does}${choices ? ` One of ${choices.join(', ')}.` : ''}${setting.secret ? ' Secret.' : ''}`.replace(
+      /\s+/g,
+      ' ',
+    )
   }
-  return preamble + settings.map((setting) => `\n${describe(setting)}\n# ${formatEntry(setting.name, setting.default ?? '')}\n`).join('')
+  return (
+    preamble +
+    settings
+      .map((setting) => `\n${describe(setting)}\n# ${formatEntry(setting.name, setting.default ?? '')}\n`)
+      .join('')
+  )
 }

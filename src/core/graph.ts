@@ -30,6 +30,11 @@ export const criticalPath = (
   const latest = (names: readonly string[]): string | undefined =>
     names.filter((name) => timing(name)).sort((a, b) => timing(b)!.endedMs - timing(a)!.endedMs)[0]
   const path: string[] = []
-  for (let name = latest([...byName.keys()]); name !== undefined; name = latest(dependenciesOf(byName.get(name)!))) path.unshift(name)
+  for (
+    let name = latest([...byName.keys()]);
+    name !== undefined;
+    name = latest(dependenciesOf(byName.get(name)!))
+  )
+    path.unshift(name)
   return path
 }

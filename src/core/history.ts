@@ -29,13 +29,15 @@ export const historyLimitBytes = 2 * 1024 * 1024
 const wasApplied = ({ result }: HistoryEntry): boolean => result === 'applied'
 
 const lastApplied = (history: History): HistoryEntry | undefined => history.findLast(wasApplied)
-const appliedBefore = (history: History, current: string): HistoryEntry | undefined => history.findLast((entry) => wasApplied(entry) && entry.version !== current)
+const appliedBefore = (history: History, current: string): HistoryEntry | undefined =>
+  history.findLast((entry) => wasApplied(entry) && entry.version !== current)
 
 /** The configuration that last proved itself. */
 export const lastGood = (history: History): string | undefined => lastApplied(history)?.version
 
 /** The one before it that differs: what a rollback goes back to. */
-export const previousGood = (history: History, current: string): string | undefined => appliedBefore(history, current)?.version
+export const previousGood = (history: History, current: string): string | undefined =>
+  appliedBefore(history, current)?.version
 
 /** Adds an entry; the oldest go when there are more than `historyLimit`, but never those that can be gone back to: refused ones may be many. */
 export const withEntry = (history: History, entry: HistoryEntry): History => {
@@ -46,9 +48,11 @@ export const withEntry = (history: History, entry: HistoryEntry): History => {
   return all.filter((one) => kept.includes(one) || surplus-- <= 0)
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 const actions = Object.keys(actionInWords) as Action[]
-const isOneOf = <T extends string>(list: readonly T[], value: unknown): value is T => (list as readonly unknown[]).includes(value)
+const isOneOf = <T extends string>(list: readonly T[], value: unknown): value is T =>
+  (list as readonly unknown[]).includes(value)
 export const isVersion = (text: string): boolean => /^[0-9a-f]{12}$/.test(text)
 
 const parse = (text: string): unknown => {
@@ -62,15 +66,31 @@ const parse = (text: string): unknown => {
 const changeOf = (value: unknown): Change | undefined => {
   if (!isRecord(value)) return undefined
   const { name, action } = value
-  return isOneOf([...settingNames, 'sso.yml', 'file_storage.yml'] as const, name) && isOneOf(actions, action) ? { name, action } : undefined
+  return isOneOf([...settingNames, 'sso.yml', 'file_storage.yml'] as const, name) && isOneOf(actions, action)
+    ? { name, action }
+    : undefined
 }
 
 const entryOf = (value: unknown): HistoryEntry | undefined => {
   if (!isRecord(value)) return undefined
   const { at, from, version, result, changes, why } = value
-  if (typeof at !== 'string' || !isOneOf(origins, from) || typeof version !== 'string' || !isVersion(version) || !isOneOf(results, result)) return undefined
+  if (
+    typeof at !== 'string' ||
+    !isOneOf(origins, from) ||
+    typeof version !== 'string' ||
+    !isVersion(version) ||
+    !isOneOf(results, result)
+  )
+    return undefined
   if (!Array.isArray(changes) || (why !== null && typeof why !== 'string')) return undefined
-  return { at: excerpt(at, 40), from, version, result, changes: changes.flatMap((change) => changeOf(change) ?? []), why: why && excerpt(why, whyLimit) }
+  return {
+    at: excerpt(at, 40),
+    from,
+    version,
+    result,
+    changes: changes.flatMap((change) => changeOf(change) ?? []),
+    why: why && excerpt(why, whyLimit),
+  }
 }
 
 /** A history as it was kept. Entries that have not the form of one are left out; throws when nothing has. */
@@ -84,8 +104,15 @@ export const parseHistory = (text: string): History => {
 /** The files as `formatFiles` kept them. Throws when it has another form: what lacks a file would remove it. */
 export const parseFiles = (text: string): ConfigFiles => {
   const value = parse(text)
-  if (!Array.isArray(value) || value.length !== configFiles.length || !value.every((content) => content === null || typeof content === 'string')) throw new Error('it holds no config files')
-  return Object.fromEntries(configFiles.map((name, index) => [name, (value[index] as string | null) ?? undefined])) as ConfigFiles
+  if (
+    !Array.isArray(value) ||
+    value.length !== configFiles.length ||
+    !value.every((content) => content === null || typeof content === 'string')
+  )
+    throw new Error('it holds no config files')
+  return Object.fromEntries(
+    configFiles.map((name, index) => [name, (value[index] as string | null) ?? undefined]),
+  ) as ConfigFiles
 }
 
 export type Revision = { readonly version: string; readonly files: ConfigFiles }

@@ -1,8 +1,12 @@
 /** Django's line about a host that ALLOWED_HOSTS does not permit. The one about a malformed host suggests nothing, and neither do we. */
-const refusal = /^ERROR django\.security\.DisallowedHost: Invalid HTTP_HOST header: '[A-Za-z0-9.:[\]-]{1,270}'\. You may need to add '([^']{1,253})' to ALLOWED_HOSTS\.\r?(?:\n|$)/
+const refusal =
+  /^ERROR django\.security\.DisallowedHost: Invalid HTTP_HOST header: '[A-Za-z0-9.:[\]-]{1,270}'\. You may need to add '([^']{1,253})' to ALLOWED_HOSTS\.\r?(?:\n|$)/
 
-const isIPv6 = (host: string): boolean => /^\[[0-9a-f:]{2,39}\]$/i.test(host) && URL.canParse(`http://${host}/`)
-const isIPv4 = (host: string): boolean => /^\d{1,3}(?:\.\d{1,3}){3}$/.test(host) && host.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255)
+const isIPv6 = (host: string): boolean =>
+  /^\[[0-9a-f:]{2,39}\]$/i.test(host) && URL.canParse(`http://${host}/`)
+const isIPv4 = (host: string): boolean =>
+  /^\d{1,3}(?:\.\d{1,3}){3}$/.test(host) &&
+  host.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255)
 const isLabel = (label: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(label)
 /** A last label of digits alone belongs to an address, and then the whole has to be one. */
 const isName = (host: string): boolean => host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
@@ -13,12 +17,24 @@ export const refusedHost = (line: string): string | undefined => {
   return host !== undefined && (isName(host) || isIPv4(host) || isIPv6(host)) ? host : undefined
 }
 
-const itemsOf = (allowedHosts: string): string[] => allowedHosts.split(',').map((item) => item.trim()).filter((item) => item !== '')
+const itemsOf = (allowedHosts: string): string[] =>
+  allowedHosts
+    .split(',')
+    .map((item) => item.trim())
+    .filter((item) => item !== '')
 
 /** Whether Django takes the host (without its port): exactly, below a `.suffix` or at it, or by `*`. */
 export const isPermitted = (host: string, allowedHosts: string): boolean => {
   const asked = host.toLowerCase().replace(/\.$/, '')
-  return asked !== '' && itemsOf(allowedHosts.toLowerCase()).some((item) => item === '*' || item === asked || (item.startsWith('.') && (asked.endsWith(item) || asked === item.slice(1))))
+  return (
+    asked !== '' &&
+    itemsOf(allowedHosts.toLowerCase()).some(
+      (item) =>
+        item === '*' ||
+        item === asked ||
+        (item.startsWith('.') && (asked.endsWith(item) || asked === item.slice(1))),
+    )
+  )
 }
 
 /** The command that permits the host beside those permitted now, quoted for a shell. */

@@ -12,9 +12,25 @@ import type { Milliseconds, Policy } from './unit.ts'
 export type ServiceState =
   | { readonly name: 'waiting' | 'stopped' | 'failed'; readonly failures: number }
   | { readonly name: 'starting' | 'ready' | 'unready' | 'backoff'; readonly failures: number }
-  | { readonly name: 'stopping'; readonly failures: number; readonly then: 'stopped' | 'starting' | 'backoff'; readonly killed: boolean }
+  | {
+      readonly name: 'stopping'
+      readonly failures: number
+      readonly then: 'stopped' | 'starting' | 'backoff'
+      readonly killed: boolean
+    }
 
-export type ServiceEvent = 'start' | 'ready' | 'unready' | 'exited' | 'startTimedOut' | 'backedOff' | 'stayedUp' | 'stop' | 'restart' | 'graceElapsed' | 'replaced'
+export type ServiceEvent =
+  | 'start'
+  | 'ready'
+  | 'unready'
+  | 'exited'
+  | 'startTimedOut'
+  | 'backedOff'
+  | 'stayedUp'
+  | 'stop'
+  | 'restart'
+  | 'graceElapsed'
+  | 'replaced'
 
 export type Effect = 'spawn' | 'terminate' | 'kill' | 'giveUp'
 
@@ -30,7 +46,9 @@ const stopThen = (then: 'stopped' | 'starting' | 'backoff', failures: number): S
 })
 
 const failed = (failures: number, policy: Policy): Step =>
-  failures >= policy.giveUpAfter ? { state: { name: 'failed', failures }, effects: ['giveUp'] } : { state: { name: 'backoff', failures }, effects: [] }
+  failures >= policy.giveUpAfter
+    ? { state: { name: 'failed', failures }, effects: ['giveUp'] }
+    : { state: { name: 'backoff', failures }, effects: [] }
 
 /** The next state and what must be done to get there. An event that means nothing in a state leaves it as it is. */
 export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Policy): Step => {
@@ -46,41 +64,83 @@ export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Polic
     case 'ready':
     case 'unready':
       switch (event) {
-        case 'ready': return stay({ name: 'ready', failures: state.failures })
-        case 'unready': return stay(state.name === 'starting' ? state : { name: 'unready', failures: state.failures })
-        case 'stayedUp': return stay({ name: state.name, failures: 0 })
-        case 'exited': return failed(state.failures + 1, policy)
-        case 'startTimedOut': return state.name === 'starting' ? stopThen('backoff', state.failures + 1) : stay(state)
-        case 'stop': return stopThen('stopped', state.failures)
-        case 'restart': return stopThen('starting', 0)
-        case 'start': case 'backedOff': case 'graceElapsed': return stay(state)
+        case 'ready':
+          return stay({ name: 'ready', failures: state.failures })
+        case 'unready':
+          return stay(state.name === 'starting' ? state : { name: 'unready', failures: state.failures })
+        case 'stayedUp':
+          return stay({ name: state.name, failures: 0 })
+        case 'exited':
+          return failed(state.failures + 1, policy)
+        case 'startTimedOut':
+          return state.name === 'starting' ? stopThen('backoff', state.failures + 1) : stay(state)
+        case 'stop':
+          return stopThen('stopped', state.failures)
+        case 'restart':
+          return stopThen('starting', 0)
+        case 'start':
+        case 'backedOff':
+        case 'graceElapsed':
+          return stay(state)
       }
     case 'backoff':
-      if (event === 'backedOff' || event === 'start' || event === 'restart') return spawn(event === 'backedOff' ? state.failures : 0)
+      if (event === 'backedOff' || event === 'start' || event === 'restart')
+        return spawn(event === 'backedOff' ? state.failures : 0)
       if (event === 'stop') return stay({ name: 'stopped', failures: state.failures })
       return stay(state)
     case 'stopping':
       switch (event) {
-        case 'exited': return state.then === 'starting' ? spawn(0) : state.then === 'backoff' ? failed(state.failures, policy) : stay({ name: 'stopped', failures: state.failures })
-        case 'graceElapsed': return { state: { ...state, killed: true }, effects: ['kill'] }
-        case 'stop': return stay({ ...state, then: 'stopped' })
-        case 'start': case 'restart': return stay({ ...state, then: 'starting' })
-        case 'ready': case 'unready': case 'startTimedOut': case 'backedOff': case 'stayedUp': return stay(state)
+        case 'exited':
+          return state.then === 'starting'
+            ? spawn(0)
+            : state.then === 'backoff'
+              ? failed(state.failures, policy)
+              : stay({ name: 'stopped', failures: state.failures })
+        case 'graceElapsed':
+          return { state: { ...state, killed: true }, effects: ['kill'] }
+        case 'stop':
+          return stay({ ...state, then: 'stopped' })
+        case 'start':
+        case 'restart':
+          return stay({ ...state, then: 'starting' })
+        case 'ready':
+        case 'unready':
+        case 'startTimedOut':
+        case 'backedOff':
+        case 'stayedUp':
+          return stay(state)
       }
   }
 }
 
 /** The pause before start number `failures` + 1: doubles each time, up to a limit, less up to a tenth of jitter. `random` is in [0, 1). */
 export const backoffMs = (failures: number, policy: Policy, random: number): Milliseconds =>
-  Math.round(Math.min(policy.backoff.maxMs, policy.backoff.baseMs * 2 ** Math.max(0, failures - 1)) * (1 - random / 10))
+  Math.round(
+    Math.min(policy.backoff.maxMs, policy.backoff.baseMs * 2 ** Math.max(0, failures - 1)) *
+      (1 - random / 10),
+  )
 
 /** The one timer that a state arms. Leaving the state cancels it. No start can be late while it may not serve: it waits for others. */
-export const timerOf = (state: ServiceState, policy: Policy, { random, mayServe }: { readonly random: number; readonly mayServe: boolean }): { readonly event: ServiceEvent; readonly afterMs: Milliseconds } | undefined => {
+export const timerOf = (
+  state: ServiceState,
+  policy: Policy,
+  { random, mayServe }: { readonly random: number; readonly mayServe: boolean },
+): { readonly event: ServiceEvent; readonly afterMs: Milliseconds } | undefined => {
   switch (state.name) {
-    case 'starting': return policy.startLimitMs === undefined || !mayServe ? undefined : { event: 'startTimedOut', afterMs: policy.startLimitMs }
-    case 'ready': return state.failures > 0 ? { event: 'stayedUp', afterMs: policy.stableMs } : undefined
-    case 'backoff': return { event: 'backedOff', afterMs: backoffMs(state.failures, policy, random) }
-    case 'stopping': return state.killed ? undefined : { event: 'graceElapsed', afterMs: policy.graceMs }
-    case 'waiting': case 'unready': case 'stopped': case 'failed': return undefined
+    case 'starting':
+      return policy.startLimitMs === undefined || !mayServe
+        ? undefined
+        : { event: 'startTimedOut', afterMs: policy.startLimitMs }
+    case 'ready':
+      return state.failures > 0 ? { event: 'stayedUp', afterMs: policy.stableMs } : undefined
+    case 'backoff':
+      return { event: 'backedOff', afterMs: backoffMs(state.failures, policy, random) }
+    case 'stopping':
+      return state.killed ? undefined : { event: 'graceElapsed', afterMs: policy.graceMs }
+    case 'waiting':
+    case 'unready':
+    case 'stopped':
+    case 'failed':
+      return undefined
   }
 }

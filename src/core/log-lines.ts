@@ -5,25 +5,48 @@ export const levels = ['debug', 'info', 'warn', 'error'] as const
 export type Level = (typeof levels)[number]
 
 const levelOfWord: Readonly<Record<string, Level>> = {
-  DEBUG: 'debug', DEBUG1: 'debug', DEBUG2: 'debug', DEBUG3: 'debug', DEBUG4: 'debug', DEBUG5: 'debug',
-  INFO: 'info', LOG: 'info', NOTICE: 'info',
+  DEBUG: 'debug',
+  DEBUG1: 'debug',
+  DEBUG2: 'debug',
+  DEBUG3: 'debug',
+  DEBUG4: 'debug',
+  DEBUG5: 'debug',
+  INFO: 'info',
+  LOG: 'info',
+  NOTICE: 'info',
   WARNING: 'warn',
-  ERROR: 'error', CRITICAL: 'error', FATAL: 'error', PANIC: 'error',
+  ERROR: 'error',
+  CRITICAL: 'error',
+  FATAL: 'error',
+  PANIC: 'error',
 }
 const header = /^(?:\[[^\]]*\] ?)*?\[?([A-Z]+[1-5]?)\b\]?:?\s+/
-const continues = /^(?:\s|(?:\[\d+\] )?(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LOCATION): |Traceback \(|During handling of |The above exception was |$)/
+const continues =
+  /^(?:\s|(?:\[\d+\] )?(?:DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LOCATION): |Traceback \(|During handling of |The above exception was |$)/
 
 /** `header` is the text that told the level, if any did. */
-type Kind = { readonly level: Level; readonly joins: boolean; readonly opensTraceback: boolean; readonly header?: string | undefined }
+type Kind = {
+  readonly level: Level
+  readonly joins: boolean
+  readonly opensTraceback: boolean
+  readonly header?: string | undefined
+}
 
 const kindOf = (line: string): Kind => {
   const opensTraceback = line.startsWith('Traceback (')
   const [found, word] = header.exec(line) ?? []
-  return { level: (word && levelOfWord[word]) || (opensTraceback ? 'error' : 'info'), joins: continues.test(line), opensTraceback, header: found }
+  return {
+    level: (word && levelOfWord[word]) || (opensTraceback ? 'error' : 'info'),
+    joins: continues.test(line),
+    opensTraceback,
+    header: found,
+  }
 }
 
 /** Only a line that begins with one of these can have a level or belong to the line before it: white space, a capital, a bracket. */
-const telling = new Uint8Array(256).map((_, byte) => Number((byte >= 9 && byte <= 13) || byte === 32 || (byte >= 65 && byte <= 90) || byte === 91))
+const telling = new Uint8Array(256).map((_, byte) =>
+  Number((byte >= 9 && byte <= 13) || byte === 32 || (byte >= 65 && byte <= 90) || byte === 91),
+)
 const plain: Kind = { level: 'info', joins: false, opensTraceback: false }
 const headLength = 128
 const newlineByte = 10
@@ -46,7 +69,11 @@ const kindAt = (block: Buffer, at: number, end: number): Kind => {
  * `found` for each that is complete, with its place in `block`, and returns where the rest begins: the line that is not whole yet,
  * and before it, unless `isLast`, the event that may go on.
  */
-export const findEvents = (block: Buffer, isLast: boolean, found: (start: number, end: number, level: Level, lines: number) => void): number => {
+export const findEvents = (
+  block: Buffer,
+  isLast: boolean,
+  found: (start: number, end: number, level: Level, lines: number) => void,
+): number => {
   let start = 0
   let level: Level = 'info'
   let lines = 0
@@ -96,13 +123,23 @@ export const regroupEvents = (lines: readonly string[], prefixLength: number): s
   return events
 }
 
-export const prefixOf = (time: string, level: Level, unit: string): string => `${time} ${level.padEnd(5)} ${unit.padEnd(10)} `
+export const prefixOf = (time: string, level: Level, unit: string): string =>
+  `${time} ${level.padEnd(5)} ${unit.padEnd(10)} `
 
 /** One event as it appears on stdout, newline included. */
-export const formatEvent = (format: 'text' | 'json', time: string, unit: string, { level, text }: LogEvent, fields?: Readonly<Record<string, unknown>>): string => {
+export const formatEvent = (
+  format: 'text' | 'json',
+  time: string,
+  unit: string,
+  { level, text }: LogEvent,
+  fields?: Readonly<Record<string, unknown>>,
+): string => {
   if (format === 'json') return `${JSON.stringify({ time, level, unit, msg: text, ...fields })}\n`
   const prefix = prefixOf(time, level, unit)
-  return `${text.split('\n').map((line) => prefix + line).join('\n')}\n`
+  return `${text
+    .split('\n')
+    .map((line) => prefix + line)
+    .join('\n')}\n`
 }
 
 /** What a redactor looks for at most: whoever may change settings could tell it of ever new secrets. */
@@ -125,8 +162,16 @@ export const createRedactor = () => {
     const all = [...new Set([...told, ...fresh].reverse())].slice(0, keptSecrets)
     let length = 0
     told = all.filter((secret) => (length += secret.length) <= keptLength).reverse()
-    const forms = new Set(told.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed())]))
-    secrets = [...forms].map((text) => ({ text, bytes: Buffer.from(text) })).sort((a, b) => b.bytes.length - a.bytes.length)
+    const forms = new Set(
+      told.flatMap((secret) => [
+        secret,
+        JSON.stringify(secret).slice(1, -1),
+        encodeURIComponent(secret.toWellFormed()),
+      ]),
+    )
+    secrets = [...forms]
+      .map((text) => ({ text, bytes: Buffer.from(text) }))
+      .sort((a, b) => b.bytes.length - a.bytes.length)
   }
 
   const redact = (text: string): string => {
@@ -159,12 +204,24 @@ export const createRedactor = () => {
       const newline = bytes.indexOf(newlineByte)
       if (newline < 0) continue
       const firstLine = bytes.subarray(0, newline + 1)
-      for (let at = block.indexOf(firstLine, Math.max(0, block.length - bytes.length)); at >= 0 && at < held; at = block.indexOf(firstLine, at + 1)) {
+      for (
+        let at = block.indexOf(firstLine, Math.max(0, block.length - bytes.length));
+        at >= 0 && at < held;
+        at = block.indexOf(firstLine, at + 1)
+      ) {
         if (bytes.subarray(0, block.length - at).equals(block.subarray(at))) held = at
       }
     }
     return held
   }
 
-  return { add, redact, redactBytes, heldFrom, get longest() { return secrets[0]?.bytes.length ?? 0 } }
+  return {
+    add,
+    redact,
+    redactBytes,
+    heldFrom,
+    get longest() {
+      return secrets[0]?.bytes.length ?? 0
+    },
+  }
 }

@@ -21,10 +21,21 @@ export const excerpt = (text: string, limit = messageLimit): string => {
 }
 
 /** The first of many in words, and the number of the others. */
-export const firstFew = <T>(items: readonly T[], inWords: (item: T) => string, { limit = 5, others = 'more' } = {}): string[] => {
+export const firstFew = <T>(
+  items: readonly T[],
+  inWords: (item: T) => string,
+  { limit = 5, others = 'more' } = {},
+): string[] => {
   const rest = items.length - limit
-  return [...items.slice(0, limit).map(inWords), ...(rest > 0 ? [`and ${rest.toLocaleString('en-US')} ${others}`] : [])]
+  return [
+    ...items.slice(0, limit).map(inWords),
+    ...(rest > 0 ? [`and ${rest.toLocaleString('en-US')} ${others}`] : []),
+  ]
 }
 
 /** An error as people and programs are told of it. */
-export const describeError = ({ code, message, hint }: SupervisorError) => ({ code, message: excerpt(message), hint: excerpt(hint) })
+export const describeError = ({ code, message, hint }: SupervisorError) => ({
+  code,
+  message: excerpt(message),
+  hint: excerpt(hint),
+})

@@ -1,28 +1,82 @@
 /** Names of former versions, of other images and of habit: what to use here. */
-const renamed: ReadonlyMap<string, string> = new Map(Object.entries({
-  DJANGO_DATABASE_URL: 'DATABASE_URL', POSTGRES_URL: 'DATABASE_URL', POSTGRES_HOSTNAME: 'POSTGRES_HOST', POSTGRES_SERVER: 'POSTGRES_HOST',
-  POSTGRES_DATABASE: 'POSTGRES_DB', POSTGRES_DBNAME: 'POSTGRES_DB', POSTGRES_USERNAME: 'POSTGRES_USER', POSTGRES_PASS: 'POSTGRES_PASSWORD', POSTGRES_SSL: 'POSTGRES_SSLMODE',
-  PGSSLMODE: 'POSTGRES_SSLMODE', PGSSLROOTCERT: 'POSTGRES_SSLROOTCERT',
-  HOSTS: 'ALLOWED_HOSTS', DJANGO_ALLOWED_HOSTS: 'ALLOWED_HOSTS', DOMAIN_NAME: 'PUBLIC_URL and ALLOWED_HOSTS', MATHESAR_URL: 'PUBLIC_URL',
-  WORKERS: 'WEB_CONCURRENCY', GUNICORN_WORKERS: 'WEB_CONCURRENCY', GUNICORN_BIND: 'BIND_ADDRESS and PORT', GUNICORN_PORT: 'PORT', MATHESAR_ADDR: 'BIND_ADDRESS',
-}))
+const renamed: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    DJANGO_DATABASE_URL: 'DATABASE_URL',
+    POSTGRES_URL: 'DATABASE_URL',
+    POSTGRES_HOSTNAME: 'POSTGRES_HOST',
+    POSTGRES_SERVER: 'POSTGRES_HOST',
+    POSTGRES_DATABASE: 'POSTGRES_DB',
+    POSTGRES_DBNAME: 'POSTGRES_DB',
+    POSTGRES_USERNAME: 'POSTGRES_USER',
+    POSTGRES_PASS: 'POSTGRES_PASSWORD',
+    POSTGRES_SSL: 'POSTGRES_SSLMODE',
+    PGSSLMODE: 'POSTGRES_SSLMODE',
+    PGSSLROOTCERT: 'POSTGRES_SSLROOTCERT',
+    HOSTS: 'ALLOWED_HOSTS',
+    DJANGO_ALLOWED_HOSTS: 'ALLOWED_HOSTS',
+    DOMAIN_NAME: 'PUBLIC_URL and ALLOWED_HOSTS',
+    MATHESAR_URL: 'PUBLIC_URL',
+    WORKERS: 'WEB_CONCURRENCY',
+    GUNICORN_WORKERS: 'WEB_CONCURRENCY',
+    GUNICORN_BIND: 'BIND_ADDRESS and PORT',
+    GUNICORN_PORT: 'PORT',
+    MATHESAR_ADDR: 'BIND_ADDRESS',
+  }),
+)
 
 /** Names that mean something elsewhere, and why they do nothing here. */
-const withoutEffect: ReadonlyMap<string, string> = new Map(Object.entries({
-  MATHESAR_DATABASES: 'it was removed from Mathesar; connect databases in its page',
-  MATHESAR_IMAGE: 'only the build of the image reads it',
-  PGDATA: 'the data of the embedded Postgres is always on the volume', POSTGRES_INITDB_ARGS: 'the embedded Postgres is made with the image', POSTGRES_INITDB_WALDIR: 'the embedded Postgres is made with the image',
-  POSTGRES_HOST_AUTH_METHOD: 'the embedded Postgres is for this container alone',
-}))
+const withoutEffect: ReadonlyMap<string, string> = new Map(
+  Object.entries({
+    MATHESAR_DATABASES: 'it was removed from Mathesar; connect databases in its page',
+    MATHESAR_IMAGE: 'only the build of the image reads it',
+    PGDATA: 'the data of the embedded Postgres is always on the volume',
+    POSTGRES_INITDB_ARGS: 'the embedded Postgres is made with the image',
+    POSTGRES_INITDB_WALDIR: 'the embedded Postgres is made with the image',
+    POSTGRES_HOST_AUTH_METHOD: 'the embedded Postgres is for this container alone',
+  }),
+)
 
 /** Names that begin or look like ours, but are read by Mathesar, by what we start or by us outside an image. */
-const ordinary = new RegExp(`^(?:${[
-  'PATH', 'HOME', 'LANG', 'LANGUAGE', 'LC_.*', 'TZ', 'PWD', 'OLDPWD', 'SHLVL', 'SHELL', 'TERM', 'USER', 'LOGNAME', 'HOST', 'HOSTNAME', 'MAIL', '_', '.*_PROXY', 'GPG_KEY', 'PYTHON.*', 'NODE_.*',
-  'DJANGO_SETTINGS_MODULE', 'DJANGO_SUPERUSER_.*', 'PG_MAJOR', 'PG_VERSION', 'MEDIA_ROOT', 'SKIP_STATIC_COLLECTION',
-  'MATHESAR_DOCKER_IMAGE', 'MATHESAR_(?:ANALYTICS|INIT_REPORT|FEEDBACK)_URL', 'MATHESAR_CLIENT_DEV_PORT', 'MATHESAR_GATE_FD', 'SUPERVISOR_(?:DATA|RUN|APP|SHARE|GUNICORN_CONFIG|POSTGRES_BIN|PYTHON_BIN)',
-  // Kubernetes and Docker's links give these for a service called mathesar or postgres.
-  '.*_SERVICE_(?:HOST|PORT)(?:_.*)?', '.*_PORT_\\d+_(?:TCP|UDP|SCTP)(?:_.*)?', '.*_ENV_.*',
-].join('|')})$`)
+const ordinary = new RegExp(
+  `^(?:${[
+    'PATH',
+    'HOME',
+    'LANG',
+    'LANGUAGE',
+    'LC_.*',
+    'TZ',
+    'PWD',
+    'OLDPWD',
+    'SHLVL',
+    'SHELL',
+    'TERM',
+    'USER',
+    'LOGNAME',
+    'HOST',
+    'HOSTNAME',
+    'MAIL',
+    '_',
+    '.*_PROXY',
+    'GPG_KEY',
+    'PYTHON.*',
+    'NODE_.*',
+    'DJANGO_SETTINGS_MODULE',
+    'DJANGO_SUPERUSER_.*',
+    'PG_MAJOR',
+    'PG_VERSION',
+    'MEDIA_ROOT',
+    'SKIP_STATIC_COLLECTION',
+    'MATHESAR_DOCKER_IMAGE',
+    'MATHESAR_(?:ANALYTICS|INIT_REPORT|FEEDBACK)_URL',
+    'MATHESAR_CLIENT_DEV_PORT',
+    'MATHESAR_GATE_FD',
+    'SUPERVISOR_(?:DATA|RUN|APP|SHARE|GUNICORN_CONFIG|POSTGRES_BIN|PYTHON_BIN)',
+    // Kubernetes and Docker's links give these for a service called mathesar or postgres.
+    '.*_SERVICE_(?:HOST|PORT)(?:_.*)?',
+    '.*_PORT_\\d+_(?:TCP|UDP|SCTP)(?:_.*)?',
+    '.*_ENV_.*',
+  ].join('|')})$`,
+)
 const ours = /^(?:MATHESAR|POSTGRES|GUNICORN|EMBEDDED|SUPERVISOR)_/
 /** What a name can be for people to have meant a setting; it is printed, so it has no other characters. */
 const wellFormed = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/
@@ -37,8 +91,13 @@ const distanceOf = (a: string, b: string): number => {
   for (let i = 1; i <= a.length; i += 1) {
     const row = [i]
     for (let j = 1; j <= b.length; j += 1) {
-      const exchanged = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1] ? before[j - 2]! + 1 : Number.POSITIVE_INFINITY
-      row.push(Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1), exchanged))
+      const exchanged =
+        i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]
+          ? before[j - 2]! + 1
+          : Number.POSITIVE_INFINITY
+      row.push(
+        Math.min(above[j]! + 1, row[j - 1]! + 1, above[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1), exchanged),
+      )
     }
     before = above
     above = row
@@ -47,7 +106,11 @@ const distanceOf = (a: string, b: string): number => {
 }
 
 /** The name as people vary it: without case, kind of dash and a prefix too many or too few. */
-const plain = (name: string): string => name.toUpperCase().replace(/[.-]/g, '_').replace(/^(?:MATHESAR|DJANGO)_/, '')
+const plain = (name: string): string =>
+  name
+    .toUpperCase()
+    .replace(/[.-]/g, '_')
+    .replace(/^(?:MATHESAR|DJANGO)_/, '')
 
 type Candidate = { readonly name: string; readonly word: string }
 
@@ -61,10 +124,15 @@ const nearestOf = (name: string, candidates: readonly Candidate[]): string | und
   return nearest?.name
 }
 
-const warningFor = (name: string, names: ReadonlySet<string>, nearest: (name: string) => string | undefined): string | undefined => {
+const warningFor = (
+  name: string,
+  names: ReadonlySet<string>,
+  nearest: (name: string) => string | undefined,
+): string | undefined => {
   const upper = name.toUpperCase()
   const service = /^(.+)_PORT$/.exec(name)?.[1]
-  if (!wellFormed.test(name) || ordinary.test(upper) || (service && names.has(`${service}_SERVICE_HOST`))) return undefined
+  if (!wellFormed.test(name) || ordinary.test(upper) || (service && names.has(`${service}_SERVICE_HOST`)))
+    return undefined
   const why = withoutEffect.get(upper)
   if (why !== undefined) return `setting ${name} has no effect: ${why}`
   const meant = renamed.get(upper) ?? nearest(name)
@@ -74,10 +142,14 @@ const warningFor = (name: string, names: ReadonlySet<string>, nearest: (name: st
 
 /** A sentence for each name that is none of the known ones (or their NAME_FILE) but was surely meant to be. Values are never asked for. */
 export const warningsFor = (names: readonly string[], known: readonly string[]): readonly string[] => {
-  const candidates = [...known, ...known.map((name) => `${name}_FILE`)].map((name) => ({ name, word: plain(name) }))
+  const candidates = [...known, ...known.map((name) => `${name}_FILE`)].map((name) => ({
+    name,
+    word: plain(name),
+  }))
   const inOrder = new Set(candidates.map(({ name }) => name))
   const given = new Set(names)
   let compared = 0
-  const nearest = (name: string): string | undefined => (compared++ < comparedLimit ? nearestOf(name, candidates) : undefined)
+  const nearest = (name: string): string | undefined =>
+    compared++ < comparedLimit ? nearestOf(name, candidates) : undefined
   return [...given].flatMap((name) => (inOrder.has(name) ? [] : (warningFor(name, given, nearest) ?? [])))
 }

@@ -4,7 +4,8 @@ import { constants } from 'node:os'
 export type Outcome = { readonly code: number | null; readonly signal: NodeJS.Signals | null }
 
 /** The outcome as a shell counts it: the exit code, or 128 plus the number of the signal. Never 0 for a death by signal. */
-export const exitNumber = ({ code, signal }: Outcome): number => (signal ? 128 + constants.signals[signal] : (code ?? 1))
+export const exitNumber = ({ code, signal }: Outcome): number =>
+  signal ? 128 + constants.signals[signal] : (code ?? 1)
 
 /** The outcome in words. */
 export const inWords = (outcome: Outcome): string => {

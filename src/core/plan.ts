@@ -3,7 +3,10 @@ import { configFiles, type ConfigFile, type Configuration } from './configuratio
 import { type Action, settingNames, settingOf, type SettingName, type Values } from './settings.ts'
 
 /** One thing that differs, and the least that makes it true. */
-export type Change = { readonly name: SettingName | Exclude<ConfigFile, 'mathesar.env'>; readonly action: Action }
+export type Change = {
+  readonly name: SettingName | Exclude<ConfigFile, 'mathesar.env'>
+  readonly action: Action
+}
 
 const actionOfFile = { 'sso.yml': 'generation', 'file_storage.yml': 'nothing' } as const
 
@@ -17,8 +20,14 @@ export const changesBetween = (before: Configuration, after: Configuration): rea
     return change
   }
   return [
-    ...settingNames.filter((name) => before.settings[name].value !== after.settings[name].value).map((name) => ({ name, action: actionOf(name) })),
-    ...configFiles.flatMap((name): Change[] => (name !== 'mathesar.env' && before.files[name] !== after.files[name] ? [{ name, action: actionOfFile[name] }] : [])),
+    ...settingNames
+      .filter((name) => before.settings[name].value !== after.settings[name].value)
+      .map((name) => ({ name, action: actionOf(name) })),
+    ...configFiles.flatMap((name): Change[] =>
+      name !== 'mathesar.env' && before.files[name] !== after.files[name]
+        ? [{ name, action: actionOfFile[name] }]
+        : [],
+    ),
   ]
 }
 
@@ -36,22 +45,31 @@ export const planOf = (changes: readonly Change[], reload = false): Plan => {
   const has = (action: Action): boolean => changes.some((change) => change.action === action)
   const database = has('database')
   return {
-    changes, database,
+    changes,
+    database,
     // A switch of the database starts the embedded Postgres anew, or leaves it behind.
-    postgres: database ? undefined : has('postgres-restart') ? 'restart' : has('postgres-reload') ? 'reload' : undefined,
+    postgres: database
+      ? undefined
+      : has('postgres-restart')
+        ? 'restart'
+        : has('postgres-reload')
+          ? 'reload'
+          : undefined,
     generation: reload || database || has('postgres-restart') || has('generation'),
   }
 }
 
 /** The settings that can be in force now: those that wait for the next start of the container keep their value of this one. */
 export const inForce = (boot: Values, settings: Values): Values =>
-  Object.fromEntries(settingNames.map((name) => [name, settingOf(name).change === 'container' ? boot[name] : settings[name]])) as Record<SettingName, Values[SettingName]>
+  Object.fromEntries(
+    settingNames.map((name) => [name, settingOf(name).change === 'container' ? boot[name] : settings[name]]),
+  ) as Record<SettingName, Values[SettingName]>
 
 export const actionInWords: Readonly<Record<Action, string>> = {
-  'nothing': 'in force at once, nothing is restarted',
-  'generation': 'a new generation of Mathesar takes over; no request fails',
+  nothing: 'in force at once, nothing is restarted',
+  generation: 'a new generation of Mathesar takes over; no request fails',
   'postgres-reload': 'Postgres reads its settings again; no connection is lost',
   'postgres-restart': 'Postgres restarts; requests wait for it',
-  'database': 'Mathesar moves to the other database, which is checked and migrated first',
-  'container': 'takes effect at the next start of the container',
+  database: 'Mathesar moves to the other database, which is checked and migrated first',
+  container: 'takes effect at the next start of the container',
 }

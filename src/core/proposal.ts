@@ -22,29 +22,52 @@ export type Proposal = {
   readonly dryRun?: boolean
 }
 
-export const templateText = (): string => renderConfig(settingNames.map((name) => {
-  const { does, only, ...setting } = settingOf(name)
-  return { name, ...setting, does: only === undefined ? does : `${does} Not here: only in the environment.` }
-}))
+export const templateText = (): string =>
+  renderConfig(
+    settingNames.map((name) => {
+      const { does, only, ...setting } = settingOf(name)
+      return {
+        name,
+        ...setting,
+        does: only === undefined ? does : `${does} Not here: only in the environment.`,
+      }
+    }),
+  )
 
-export const isPinned = (name: SettingName, { settings }: Configuration): boolean => settings[name].source === 'environment' || settingOf(name).only === 'environment'
+export const isPinned = (name: SettingName, { settings }: Configuration): boolean =>
+  settings[name].source === 'environment' || settingOf(name).only === 'environment'
 
 const refusePinned = (name: SettingName): never => {
-  const why = settingOf(name).only === 'environment' ? 'it is taken from the environment only' : 'the container was started with it in its environment, which wins'
+  const why =
+    settingOf(name).only === 'environment'
+      ? 'it is taken from the environment only'
+      : 'the container was started with it in its environment, which wins'
   throw new SupervisorError('SETTING_PINNED', `cannot change ${name}: ${why}`)
 }
 
 const edited = (set: Readonly<Record<string, string | null>>, current: Configuration): string => {
   for (const name of Object.keys(set)) {
-    if (!isSetting(name)) throw new SupervisorError('CONFIG_INVALID', `cannot change ${name.slice(0, 80)}: ${warningsFor([name], settingNames)[0] ?? 'there is no such setting'}`, { hint: '`supervisor config show` lists all settings.' })
+    if (!isSetting(name))
+      throw new SupervisorError(
+        'CONFIG_INVALID',
+        `cannot change ${name.slice(0, 80)}: ${warningsFor([name], settingNames)[0] ?? 'there is no such setting'}`,
+        { hint: '`supervisor config show` lists all settings.' },
+      )
     if (isPinned(name, current)) refusePinned(name)
   }
-  return editConfig(current.files['mathesar.env'] ?? templateText(), Object.fromEntries(Object.entries(set).map(([name, value]) => [name, value ?? undefined])))
+  return editConfig(
+    current.files['mathesar.env'] ?? templateText(),
+    Object.fromEntries(Object.entries(set).map(([name, value]) => [name, value ?? undefined])),
+  )
 }
 
 /** The files as the proposal wants them. `onDisk` is what lies in the folder. */
 export const filesWanted = (proposal: Proposal, current: Configuration, onDisk: ConfigFiles): ConfigFiles => {
-  if (proposal.base !== undefined && proposal.base !== current.version) throw new SupervisorError('CONFIG_CONFLICT', `cannot change the configuration: it was edited from version ${proposal.base.slice(0, 40)}, and is at ${current.version} by now`)
+  if (proposal.base !== undefined && proposal.base !== current.version)
+    throw new SupervisorError(
+      'CONFIG_CONFLICT',
+      `cannot change the configuration: it was edited from version ${proposal.base.slice(0, 40)}, and is at ${current.version} by now`,
+    )
   if (proposal.revision) return proposal.revision
   if (proposal.set) return { ...current.files, 'mathesar.env': edited(proposal.set, current) }
   if (proposal.files) return { ...current.files, ...proposal.files }
@@ -53,9 +76,20 @@ export const filesWanted = (proposal: Proposal, current: Configuration, onDisk: 
 
 /** An edit of a pinned setting would be without effect: it is refused, so that nobody takes it for done. */
 export const refusePinnedEdits = (wanted: ConfigFiles, current: Configuration): void => {
-  const before = new Map(parseConfig(current.files['mathesar.env'] ?? '').entries.map(({ name, value }) => [name, value]))
+  const before = new Map(
+    parseConfig(current.files['mathesar.env'] ?? '').entries.map(({ name, value }) => [name, value]),
+  )
   for (const { name, value, line } of parseConfig(wanted['mathesar.env'] ?? '').entries) {
-    if (!isSetting(name) || current.settings[name].source !== 'environment' || value === before.get(name) || value === current.settings[name].value) continue
-    throw new SupervisorError('SETTING_PINNED', `cannot change ${name} (mathesar.env, line ${line}): the container was started with it in its environment, which wins`)
+    if (
+      !isSetting(name) ||
+      current.settings[name].source !== 'environment' ||
+      value === before.get(name) ||
+      value === current.settings[name].value
+    )
+      continue
+    throw new SupervisorError(
+      'SETTING_PINNED',
+      `cannot change ${name} (mathesar.env, line ${line}): the container was started with it in its environment, which wins`,
+    )
   }
 }

@@ -30,7 +30,9 @@ const parsed = (text: string): unknown => {
 
 /** The secrets of a configuration, for the log to leave out: values of secret settings, what they hold as JSON, and the same of the YAML files. */
 export const secretsOf = ({ settings, database, yaml }: Configuration): string[] => {
-  const values = settingNames.filter((name) => settingOf(name).secret).flatMap((name) => settings[name].value ?? [])
+  const values = settingNames
+    .filter((name) => settingOf(name).secret)
+    .flatMap((name) => settings[name].value ?? [])
   const found = [
     ...values,
     ...(database.kind === 'external' && database.password !== undefined ? [database.password] : []),

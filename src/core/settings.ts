@@ -4,7 +4,13 @@ import { excerpt } from './message.ts'
 type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url' | 'ipv4' | 'json' | 'path'
 
 /** The least that makes a changed value true. From left to right each includes what Mathesar needs of those before it. */
-export type Action = 'nothing' | 'generation' | 'postgres-reload' | 'postgres-restart' | 'database' | 'container'
+export type Action =
+  | 'nothing'
+  | 'generation'
+  | 'postgres-reload'
+  | 'postgres-restart'
+  | 'database'
+  | 'container'
 
 type Setting = {
   readonly kind: Kind
@@ -67,9 +73,12 @@ export type Environment = Readonly<Record<string, string | undefined>>
 export const isSetting = (name: string): name is SettingName => Object.hasOwn(settingsTable, name)
 
 /** The words that Mathesar takes for true. */
-export const isTrue = (text: string | undefined): boolean => text !== undefined && ['true', 'True', 't'].includes(text)
+export const isTrue = (text: string | undefined): boolean =>
+  text !== undefined && ['true', 'True', 't'].includes(text)
 
-const isIpv4 = (text: string): boolean => text.split('.').length === 4 && text.split('.').every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
+const isIpv4 = (text: string): boolean =>
+  text.split('.').length === 4 &&
+  text.split('.').every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
 
 const isJsonObject = (text: string): boolean => {
   try {
@@ -84,59 +93,115 @@ const isJsonObject = (text: string): boolean => {
 export const whyInvalid = (name: SettingName, text: string): string | undefined => {
   const setting = settingOf(name)
   const shown = setting.secret ? 'the value' : `"${excerpt(text, 80)}"`
-  if (/[\0\n\r]/.test(text) && setting.kind !== 'text' && setting.kind !== 'json') return `${shown} holds a control character`
+  if (/[\0\n\r]/.test(text) && setting.kind !== 'text' && setting.kind !== 'json')
+    return `${shown} holds a control character`
   switch (setting.kind) {
     case 'integer': {
       const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting
       const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-      return number >= min && number <= max ? undefined : `${shown} is not a whole number from ${min} to ${max}`
+      return number >= min && number <= max
+        ? undefined
+        : `${shown} is not a whole number from ${min} to ${max}`
     }
-    case 'boolean': return isTrue(text) || ['false', 'False', 'f'].includes(text) ? undefined : `${shown} is neither true nor false`
-    case 'choice': return setting.choices?.includes(text) ? undefined : `${shown} is none of ${setting.choices?.join(', ')}`
-    case 'list': return text.split(',').every((item) => item.trim() !== '') ? undefined : `${shown} has an empty item`
-    case 'url': return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
-    case 'ipv4': return isIpv4(text) ? undefined : `${shown} is no IPv4 address such as 127.0.0.1`
-    case 'json': return isJsonObject(text) ? undefined : `${shown} is no JSON object`
-    case 'path': return text.startsWith('/') ? undefined : `${shown} is no absolute path`
-    case 'text': return text.includes('\0') ? `${shown} holds a zero byte` : undefined
+    case 'boolean':
+      return isTrue(text) || ['false', 'False', 'f'].includes(text)
+        ? undefined
+        : `${shown} is neither true nor false`
+    case 'choice':
+      return setting.choices?.includes(text)
+        ? undefined
+        : `${shown} is none of ${setting.choices?.join(', ')}`
+    case 'list':
+      return text.split(',').every((item) => item.trim() !== '') ? undefined : `${shown} has an empty item`
+    case 'url':
+      return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
+    case 'ipv4':
+      return isIpv4(text) ? undefined : `${shown} is no IPv4 address such as 127.0.0.1`
+    case 'json':
+      return isJsonObject(text) ? undefined : `${shown} is no JSON object`
+    case 'path':
+      return text.startsWith('/') ? undefined : `${shown} is no absolute path`
+    case 'text':
+      return text.includes('\0') ? `${shown} holds a zero byte` : undefined
   }
 }
 
 /** What the environment gives, directly or by the file that a `NAME_FILE` variable names. An empty variable counts as not given. */
-const readEnvironment = (environment: Environment, readFile: (path: string) => string): Partial<Record<SettingName, string>> => {
+const readEnvironment = (
+  environment: Environment,
+  readFile: (path: string) => string,
+): Partial<Record<SettingName, string>> => {
   const read = (name: SettingName): string | undefined => {
     // For a service named postgres, Kubernetes gives every container a POSTGRES_PORT of this form.
-    const direct = (name === 'POSTGRES_PORT' && environment[name]?.startsWith('tcp://')) || environment[name] === '' ? undefined : environment[name]
+    const direct =
+      (name === 'POSTGRES_PORT' && environment[name]?.startsWith('tcp://')) || environment[name] === ''
+        ? undefined
+        : environment[name]
     const path = environment[`${name}_FILE`] || undefined
-    if (direct !== undefined && path !== undefined) throw new SupervisorError('SETTING_INVALID', `cannot use ${name}: ${name} and ${name}_FILE are both given`, { hint: `Give only one of ${name} and ${name}_FILE.` })
+    if (direct !== undefined && path !== undefined)
+      throw new SupervisorError(
+        'SETTING_INVALID',
+        `cannot use ${name}: ${name} and ${name}_FILE are both given`,
+        { hint: `Give only one of ${name} and ${name}_FILE.` },
+      )
     let text = direct
     if (path !== undefined) {
       try {
         text = readFile(path).replace(/\r?\n$/, '')
       } catch (cause) {
-        throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}`, { cause })
+        throw new SupervisorError(
+          'SETTING_INVALID',
+          `cannot use ${name}_FILE: cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}`,
+          { cause },
+        )
       }
-      if (text === '') throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: ${path} is empty`)
+      if (text === '')
+        throw new SupervisorError('SETTING_INVALID', `cannot use ${name}_FILE: ${path} is empty`)
     }
     const why = text === undefined ? undefined : whyInvalid(name, text)
     if (why !== undefined) throw new SupervisorError('SETTING_INVALID', `cannot use ${name}: ${why}`)
     return text
   }
-  return Object.fromEntries(settingNames.flatMap((name) => { const text = read(name); return text === undefined ? [] : [[name, text]] }))
+  return Object.fromEntries(
+    settingNames.flatMap((name) => {
+      const text = read(name)
+      return text === undefined ? [] : [[name, text]]
+    }),
+  )
 }
 
-const databaseSettings = ['POSTGRES_HOST', 'POSTGRES_PORT', 'POSTGRES_DB', 'POSTGRES_USER', 'POSTGRES_PASSWORD', 'POSTGRES_SSLMODE', 'POSTGRES_SSLROOTCERT'] as const
+const databaseSettings = [
+  'POSTGRES_HOST',
+  'POSTGRES_PORT',
+  'POSTGRES_DB',
+  'POSTGRES_USER',
+  'POSTGRES_PASSWORD',
+  'POSTGRES_SSLMODE',
+  'POSTGRES_SSLROOTCERT',
+] as const
 /** Those that say which database; the others say how to connect to it, also beside a DATABASE_URL, unless the file has them for another one. */
-const namesDatabase = (name: SettingName): boolean => name !== 'POSTGRES_SSLMODE' && name !== 'POSTGRES_SSLROOTCERT'
+const namesDatabase = (name: SettingName): boolean =>
+  name !== 'POSTGRES_SSLMODE' && name !== 'POSTGRES_SSLROOTCERT'
 
 /**
  * default < file < environment. The two ways to name a database exclude each other: that of the environment puts aside the other one
  * in the file, which an earlier container may have left there. `file` has been checked before.
  */
-export const readSettings = (environment: Environment, readFile: (path: string) => string, file: Partial<Record<SettingName, string>> = {}): Values => {
+export const readSettings = (
+  environment: Environment,
+  readFile: (path: string) => string,
+  file: Partial<Record<SettingName, string>> = {},
+): Values => {
   const given = readEnvironment(environment, readFile)
-  const ofFile = databaseSettings.filter(namesDatabase).some((name) => file[name] !== undefined) ? databaseSettings : []
-  const putAside = new Set<SettingName>([...(given.DATABASE_URL === undefined ? [] : ofFile), ...(databaseSettings.some((name) => namesDatabase(name) && given[name] !== undefined) ? ['DATABASE_URL' as const] : [])])
+  const ofFile = databaseSettings.filter(namesDatabase).some((name) => file[name] !== undefined)
+    ? databaseSettings
+    : []
+  const putAside = new Set<SettingName>([
+    ...(given.DATABASE_URL === undefined ? [] : ofFile),
+    ...(databaseSettings.some((name) => namesDatabase(name) && given[name] !== undefined)
+      ? ['DATABASE_URL' as const]
+      : []),
+  ])
   const read = (name: SettingName): Value => {
     if (given[name] !== undefined) return { value: given[name], source: 'environment' }
     if (file[name] !== undefined && !putAside.has(name)) return { value: file[name], source: 'file' }
@@ -149,41 +214,88 @@ export const readSettings = (environment: Environment, readFile: (path: string) 
 export type Database =
   | { readonly kind: 'embedded' }
   | {
-      readonly kind: 'external'; readonly host: string; readonly port: number; readonly name: string; readonly user: string; readonly password: string | undefined
-      readonly sslmode: string | undefined; readonly sslrootcert: string | undefined
+      readonly kind: 'external'
+      readonly host: string
+      readonly port: number
+      readonly name: string
+      readonly user: string
+      readonly password: string | undefined
+      readonly sslmode: string | undefined
+      readonly sslrootcert: string | undefined
     }
 
 const fromUrl = (text: string, values: Values): Database => {
-  const refuse = (why: string): never => { throw new SupervisorError('SETTING_INVALID', `cannot use DATABASE_URL: ${why}`, { hint: 'Its form is postgres://user:password@host:5432/database' }) }
+  const refuse = (why: string): never => {
+    throw new SupervisorError('SETTING_INVALID', `cannot use DATABASE_URL: ${why}`, {
+      hint: 'Its form is postgres://user:password@host:5432/database',
+    })
+  }
   if (!URL.canParse(text)) return refuse('it is no URL')
   const url = new URL(text)
   if (!/^postgres(ql)?:$/.test(url.protocol)) return refuse('it does not begin with postgres://')
-  const decode = (part: string): string => { try { return decodeURIComponent(part) } catch { return refuse('it holds a % that begins no escape') } }
+  const decode = (part: string): string => {
+    try {
+      return decodeURIComponent(part)
+    } catch {
+      return refuse('it holds a % that begins no escape')
+    }
+  }
   const name = decode(url.pathname.slice(1))
   const host = url.searchParams.get('host') ?? decode(url.hostname).replace(/^\[(.*)\]$/, '$1')
-  if (!host || !name || !url.username) return refuse(`it lacks ${[!host && 'a host', !name && 'a database', !url.username && 'a user'].filter(Boolean).join(' and ')}`)
+  if (!host || !name || !url.username)
+    return refuse(
+      `it lacks ${[!host && 'a host', !name && 'a database', !url.username && 'a user'].filter(Boolean).join(' and ')}`,
+    )
   const parameter = (key: string, name: 'POSTGRES_SSLMODE' | 'POSTGRES_SSLROOTCERT'): string | undefined => {
     const value = url.searchParams.get(key)
     const why = value === null ? undefined : whyInvalid(name, value)
     return why === undefined ? (value ?? values[name].value) : refuse(`${key} ${why}`)
   }
-  const [sslmode, sslrootcert] = [parameter('sslmode', 'POSTGRES_SSLMODE'), parameter('sslrootcert', 'POSTGRES_SSLROOTCERT')]
-  return { kind: 'external', host, port: Number(url.port || 5432), name, user: decode(url.username), password: decode(url.password) || undefined, sslmode, sslrootcert }
+  const [sslmode, sslrootcert] = [
+    parameter('sslmode', 'POSTGRES_SSLMODE'),
+    parameter('sslrootcert', 'POSTGRES_SSLROOTCERT'),
+  ]
+  return {
+    kind: 'external',
+    host,
+    port: Number(url.port || 5432),
+    name,
+    user: decode(url.username),
+    password: decode(url.password) || undefined,
+    sslmode,
+    sslrootcert,
+  }
 }
 
 const chooseDatabase = (values: Values): Database => {
   const url = values.DATABASE_URL.value
   const given = databaseSettings.filter((name) => namesDatabase(name) && values[name].value !== undefined)
   if (url !== undefined) {
-    if (given.length > 0) throw new SupervisorError('SETTING_INVALID', `cannot choose a database: DATABASE_URL and ${given.join(', ')} are both given`, { hint: 'Give only one of the two.' })
+    if (given.length > 0)
+      throw new SupervisorError(
+        'SETTING_INVALID',
+        `cannot choose a database: DATABASE_URL and ${given.join(', ')} are both given`,
+        { hint: 'Give only one of the two.' },
+      )
     return fromUrl(url, values)
   }
   if (given.length === 0) return { kind: 'embedded' }
-  const missing = (['POSTGRES_HOST', 'POSTGRES_DB', 'POSTGRES_USER'] as const).filter((name) => values[name].value === undefined)
-  if (missing.length > 0) throw new SupervisorError('DATABASE_SETTINGS_PARTIAL', `cannot choose a database: ${given.join(', ')} given, but not ${missing.join(', ')}`)
+  const missing = (['POSTGRES_HOST', 'POSTGRES_DB', 'POSTGRES_USER'] as const).filter(
+    (name) => values[name].value === undefined,
+  )
+  if (missing.length > 0)
+    throw new SupervisorError(
+      'DATABASE_SETTINGS_PARTIAL',
+      `cannot choose a database: ${given.join(', ')} given, but not ${missing.join(', ')}`,
+    )
   return {
-    kind: 'external', host: values.POSTGRES_HOST.value!, port: Number(values.POSTGRES_PORT.value ?? 5432), name: values.POSTGRES_DB.value!,
-    user: values.POSTGRES_USER.value!, password: values.POSTGRES_PASSWORD.value, sslmode: values.POSTGRES_SSLMODE.value,
+    kind: 'external',
+    host: values.POSTGRES_HOST.value!,
+    port: Number(values.POSTGRES_PORT.value ?? 5432),
+    name: values.POSTGRES_DB.value!,
+    user: values.POSTGRES_USER.value!,
+    password: values.POSTGRES_PASSWORD.value,
+    sslmode: values.POSTGRES_SSLMODE.value,
     sslrootcert: values.POSTGRES_SSLROOTCERT.value,
   }
 }
@@ -191,8 +303,19 @@ const chooseDatabase = (values: Values): Database => {
 /** Which database the settings mean. A partial set is an error that names what is missing, never a silent empty database. */
 export const databaseOf = (values: Values): Database => {
   const database = chooseDatabase(values)
-  if (database.kind === 'external' && database.sslmode?.startsWith('verify') && database.sslrootcert === undefined && !database.host.startsWith('/')) {
-    throw new SupervisorError('SETTING_INVALID', `cannot use the database: ${database.sslmode} needs the certificate of a CA, and POSTGRES_SSLROOTCERT is not given`, { hint: 'Mount the certificate and give its path: `-v ./ca.pem:/ca.pem:ro -e POSTGRES_SSLROOTCERT=/ca.pem`. /etc/ssl/certs/ca-certificates.crt holds the public ones.' })
+  if (
+    database.kind === 'external' &&
+    database.sslmode?.startsWith('verify') &&
+    database.sslrootcert === undefined &&
+    !database.host.startsWith('/')
+  ) {
+    throw new SupervisorError(
+      'SETTING_INVALID',
+      `cannot use the database: ${database.sslmode} needs the certificate of a CA, and POSTGRES_SSLROOTCERT is not given`,
+      {
+        hint: 'Mount the certificate and give its path: `-v ./ca.pem:/ca.pem:ro -e POSTGRES_SSLROOTCERT=/ca.pem`. /etc/ssl/certs/ca-certificates.crt holds the public ones.',
+      },
+    )
   }
   return database
 }

@@ -8,18 +8,22 @@ export type Machine = {
 }
 
 const MiB = 1024 * 1024
-const clamp = (value: number, low: number, high: number): number => Math.min(high, Math.max(low, Math.floor(value)))
+const clamp = (value: number, low: number, high: number): number =>
+  Math.min(high, Math.max(low, Math.floor(value)))
 
 /** Gunicorn workers: about 150 MiB each beside 300 MiB for Postgres and the supervisor; two a processor, 1 to 8. */
-export const fitWorkers = ({ memoryBytes, cpus }: Machine): number => clamp((memoryBytes / MiB - 300) / 150, 1, clamp(cpus * 2, 1, 8))
+export const fitWorkers = ({ memoryBytes, cpus }: Machine): number =>
+  clamp((memoryBytes / MiB - 300) / 150, 1, clamp(cpus * 2, 1, 8))
 
 /**
  * When memory runs out, the kernel kills the process with the highest score: its share of the memory in thousandths
  * plus oom_score_adj, at most 1000 (proc_pid_oom_score_adj(5)). So what serves one request goes before what keeps a
  * service up, and the supervisor goes last. Raising the value needs no privilege.
  */
-export const oomScores = (supervisor: number): { readonly service: number; readonly worker: number } =>
-  ({ service: Math.min(1000, supervisor + 100), worker: Math.min(1000, supervisor + 200) })
+export const oomScores = (supervisor: number): { readonly service: number; readonly worker: number } => ({
+  service: Math.min(1000, supervisor + 100),
+  worker: Math.min(1000, supervisor + 200),
+})
 
 /**
  * Postgres parameters that fit the container. Parallel queries and parallel maintenance share memory through /dev/shm, which is

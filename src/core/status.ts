@@ -19,7 +19,12 @@ export type UnitStatus = {
   readonly tookMs: Milliseconds | null
 }
 
-export type Problem = { readonly unit: string; readonly code: string | null; readonly message: string; readonly hint: string | null }
+export type Problem = {
+  readonly unit: string
+  readonly code: string | null
+  readonly message: string
+  readonly hint: string | null
+}
 
 /** The one truth that the table, JSON, health and exit codes render. `version` changes when a field changes its meaning or goes away. */
 export type Status = {
@@ -27,11 +32,25 @@ export type Status = {
   readonly phase: 'booting' | 'running' | 'stopping'
   readonly ready: boolean
   readonly url: string
-  readonly supervisor: { readonly version: string; readonly pid: number; readonly startedAt: string; readonly memoryBytes: number; readonly reaped: number; readonly droppedLogLines: number }
+  readonly supervisor: {
+    readonly version: string
+    readonly pid: number
+    readonly startedAt: string
+    readonly memoryBytes: number
+    readonly reaped: number
+    readonly droppedLogLines: number
+  }
   readonly database: 'embedded' | 'external'
   /** `version` names the content of the config files; `waitsForStart` the settings that take effect at the next start of the container. */
-  readonly config: { readonly version: string; readonly changing: boolean; readonly waitsForStart: readonly string[] }
-  readonly boot: { readonly readyAfterMs: Milliseconds | null; readonly criticalPath: readonly { readonly unit: string; readonly tookMs: Milliseconds }[] }
+  readonly config: {
+    readonly version: string
+    readonly changing: boolean
+    readonly waitsForStart: readonly string[]
+  }
+  readonly boot: {
+    readonly readyAfterMs: Milliseconds | null
+    readonly criticalPath: readonly { readonly unit: string; readonly tookMs: Milliseconds }[]
+  }
   readonly units: readonly UnitStatus[]
   readonly problems: readonly Problem[]
 }
@@ -41,7 +60,11 @@ export const presentable = (status: Status): Status => ({
   ...status,
   url: printable(status.url),
   units: status.units.map((unit) => ({ ...unit, detail: unit.detail && excerpt(unit.detail) })),
-  problems: status.problems.map((problem) => ({ ...problem, message: excerpt(problem.message), hint: problem.hint && excerpt(problem.hint) })),
+  problems: status.problems.map((problem) => ({
+    ...problem,
+    message: excerpt(problem.message),
+    hint: problem.hint && excerpt(problem.hint),
+  })),
 })
 
 const age = (since: string, now: number): string => {
@@ -54,20 +77,40 @@ const age = (since: string, now: number): string => {
 
 /** The status as people read it. `nowMs` is milliseconds since 1970. */
 export const renderStatus = (status: Status, nowMs: number): string => {
-  const headline = status.phase === 'stopping' ? 'stopping' : status.ready ? `ready at ${status.url}` : status.phase === 'booting' ? 'booting' : 'not ready'
+  const headline =
+    status.phase === 'stopping'
+      ? 'stopping'
+      : status.ready
+        ? `ready at ${status.url}`
+        : status.phase === 'booting'
+          ? 'booting'
+          : 'not ready'
   const rows = status.units.map((unit) => [
-    unit.name, unit.kind, unit.state, age(unit.since, nowMs), unit.pid === null ? '-' : String(unit.pid), unit.kind === 'task' ? '-' : String(unit.restarts),
-    unit.memoryBytes === null ? '-' : `${Math.round(unit.memoryBytes / 1048576)} MiB`, unit.detail ?? unit.lastExit ?? (unit.tookMs === null ? '' : `took ${unit.tookMs} ms`),
+    unit.name,
+    unit.kind,
+    unit.state,
+    age(unit.since, nowMs),
+    unit.pid === null ? '-' : String(unit.pid),
+    unit.kind === 'task' ? '-' : String(unit.restarts),
+    unit.memoryBytes === null ? '-' : `${Math.round(unit.memoryBytes / 1048576)} MiB`,
+    unit.detail ?? unit.lastExit ?? (unit.tookMs === null ? '' : `took ${unit.tookMs} ms`),
   ])
   const path = status.boot.criticalPath.map(({ unit, tookMs }) => `${unit} ${tookMs}`).join(' → ')
-  const problems = status.problems.flatMap(({ unit, message, hint }) => [`! ${unit}: ${message}`, ...(hint ? [`  ${hint}`] : [])])
+  const problems = status.problems.flatMap(({ unit, message, hint }) => [
+    `! ${unit}: ${message}`,
+    ...(hint ? [`  ${hint}`] : []),
+  ])
   return [
     `Mathesar: ${headline}`,
     '',
     renderTable([['UNIT', 'KIND', 'STATE', 'SINCE', 'PID', 'RESTARTS', 'MEMORY', 'DETAIL'], ...rows]),
     '',
-    ...(status.boot.readyAfterMs === null ? [] : [`Boot: ready after ${status.boot.readyAfterMs} ms; critical path in ms: ${path}`]),
-    ...(status.config.waitsForStart.length > 0 ? [`Config: ${status.config.waitsForStart.join(', ')} take effect at the next start of the container`] : []),
+    ...(status.boot.readyAfterMs === null
+      ? []
+      : [`Boot: ready after ${status.boot.readyAfterMs} ms; critical path in ms: ${path}`]),
+    ...(status.config.waitsForStart.length > 0
+      ? [`Config: ${status.config.waitsForStart.join(', ')} take effect at the next start of the container`]
+      : []),
     ...(problems.length > 0 ? ['', ...problems] : []),
     '',
   ].join('\n')

@@ -2,7 +2,18 @@
 export type Milliseconds = number
 
 /** Task: waiting → running → done | failed. Service: waiting → starting → ready ⇄ unready, backoff, stopping, stopped, failed. */
-export type UnitState = 'waiting' | 'running' | 'done' | 'skipped' | 'starting' | 'ready' | 'unready' | 'backoff' | 'stopping' | 'stopped' | 'failed'
+export type UnitState =
+  | 'waiting'
+  | 'running'
+  | 'done'
+  | 'skipped'
+  | 'starting'
+  | 'ready'
+  | 'unready'
+  | 'backoff'
+  | 'stopping'
+  | 'stopped'
+  | 'failed'
 
 /** An operating system user that a process runs as; `undefined` stands for the supervisor's own. */
 export type User = { readonly name: string; readonly uid: number; readonly gid: number }

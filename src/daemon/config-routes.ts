@@ -12,8 +12,13 @@ const bodyLimitBytes = 512 * 1024
 
 export type ConfigDeps = { readonly changes: Changes; readonly store: Store; readonly inForce: () => Values }
 
-const refuse = (why: string): never => { throw new SupervisorError('CONFIG_INVALID', `cannot change the configuration: ${why}`, { hint: 'See docs/openapi.json for what the body may hold.' }) }
-const isRecord = (value: unknown): value is Record<string, unknown> => typeof value === 'object' && value !== null && !Array.isArray(value)
+const refuse = (why: string): never => {
+  throw new SupervisorError('CONFIG_INVALID', `cannot change the configuration: ${why}`, {
+    hint: 'See docs/openapi.json for what the body may hold.',
+  })
+}
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const readBody = async (request: IncomingMessage): Promise<unknown> => {
   const chunks: Buffer[] = []
@@ -35,27 +40,50 @@ const readBody = async (request: IncomingMessage): Promise<unknown> => {
 const readProposal = (body: unknown, from: Origin, { changes, store }: ConfigDeps): Proposal => {
   if (!isRecord(body)) return refuse('the body is no JSON object')
   const known = ['base', 'set', 'file', 'rollback', 'reload', 'dryRun']
-  for (const key of Object.keys(body)) if (!known.includes(key)) refuse(`the body has a field ${key.slice(0, 40)}, which is none of ${known.join(', ')}`)
+  for (const key of Object.keys(body))
+    if (!known.includes(key))
+      refuse(`the body has a field ${key.slice(0, 40)}, which is none of ${known.join(', ')}`)
   const { base, set, file, rollback, reload = false, dryRun = false } = body
   if (base !== undefined && typeof base !== 'string') return refuse('base is no text')
-  if (typeof reload !== 'boolean' || typeof dryRun !== 'boolean') return refuse('reload or dryRun is neither true nor false')
-  if ([set, file, rollback].filter((way) => way !== undefined).length + Number(reload) !== 1) return refuse('give exactly one of set, file, rollback and reload')
+  if (typeof reload !== 'boolean' || typeof dryRun !== 'boolean')
+    return refuse('reload or dryRun is neither true nor false')
+  if ([set, file, rollback].filter((way) => way !== undefined).length + Number(reload) !== 1)
+    return refuse('give exactly one of set, file, rollback and reload')
   const rest = { from, dryRun, ...(base === undefined ? {} : { base }) }
   if (set !== undefined) {
-    if (!isRecord(set) || !Object.values(set).every((value) => value === null || typeof value === 'string')) return refuse('set is no object of texts and nulls')
+    if (!isRecord(set) || !Object.values(set).every((value) => value === null || typeof value === 'string'))
+      return refuse('set is no object of texts and nulls')
     if (Object.keys(set).length > settingNames.length) return refuse('set names more settings than there are')
     return { ...rest, set: set as Record<string, string | null> }
   }
-  if (file !== undefined) return typeof file === 'string' ? { ...rest, files: { 'mathesar.env': file.toWellFormed() } } : refuse('file is no text')
+  if (file !== undefined)
+    return typeof file === 'string'
+      ? { ...rest, files: { 'mathesar.env': file.toWellFormed() } }
+      : refuse('file is no text')
   if (rollback === undefined) return { ...rest, reload: true }
   if (typeof rollback !== 'string') return refuse('rollback is no text')
-  const version = rollback === 'previous' ? previousGood(store.readHistory(), changes.current.version) : rollback
+  const version =
+    rollback === 'previous' ? previousGood(store.readHistory(), changes.current.version) : rollback
   const revision = version === undefined ? undefined : store.revision(version)?.files
-  if (revision === undefined) throw new SupervisorError('CONFIG_INVALID', `cannot go back: there is no ${rollback === 'previous' ? 'earlier version' : `version ${rollback.slice(0, 40)}`}`, { hint: '`supervisor config history` lists the versions.' })
-  return { ...rest, from: 'rollback', revision: Object.fromEntries(configFiles.map((name) => [name, revision[name]])) as ConfigFiles }
+  if (revision === undefined)
+    throw new SupervisorError(
+      'CONFIG_INVALID',
+      `cannot go back: there is no ${rollback === 'previous' ? 'earlier version' : `version ${rollback.slice(0, 40)}`}`,
+      { hint: '`supervisor config history` lists the versions.' },
+    )
+  return {
+    ...rest,
+    from: 'rollback',
+    revision: Object.fromEntries(configFiles.map((name) => [name, revision[name]])) as ConfigFiles,
+  }
 }
 
-const answerChange = async (request: IncomingMessage, response: ServerResponse, scope: 'all' | 'config', deps: ConfigDeps): Promise<void> => {
+const answerChange = async (
+  request: IncomingMessage,
+  response: ServerResponse,
+  scope: 'all' | 'config',
+  deps: ConfigDeps,
+): Promise<void> => {
   const from = scope === 'all' && request.headers['user-agent'] === 'supervisor' ? 'command' : 'interface'
   const proposal = readProposal(await readBody(request), from, deps)
   const streams = request.headers.accept === 'application/x-ndjson'
@@ -67,7 +95,11 @@ const answerChange = async (request: IncomingMessage, response: ServerResponse, 
   response.writeHead(200, { 'content-type': 'application/x-ndjson' })
   // Whoever goes away stops hearing of it; the change goes on.
   try {
-    const result = await deps.changes.propose(proposal, (step) => void response.write(line({ step: excerpt(step) })), scope)
+    const result = await deps.changes.propose(
+      proposal,
+      (step) => void response.write(line({ step: excerpt(step) })),
+      scope,
+    )
     response.end(line({ result }))
   } catch (thrown) {
     response.end(line({ error: describeError(toSupervisorError(thrown)) }))
@@ -85,25 +117,44 @@ const answerChange = async (request: IncomingMessage, response: ServerResponse, 
  *
  * Returns whether the route was one of these.
  */
-export const answerConfig = async (route: string, request: IncomingMessage, response: ServerResponse, scope: 'all' | 'config', deps: ConfigDeps): Promise<boolean> => {
+export const answerConfig = async (
+  route: string,
+  request: IncomingMessage,
+  response: ServerResponse,
+  scope: 'all' | 'config',
+  deps: ConfigDeps,
+): Promise<boolean> => {
   const { changes, store } = deps
-  const json = (body: unknown): void => void response.writeHead(200, { 'content-type': 'application/json', 'etag': `"${changes.current.version}"` }).end(`${JSON.stringify(body)}\n`)
+  const json = (body: unknown): void =>
+    void response
+      .writeHead(200, { 'content-type': 'application/json', etag: `"${changes.current.version}"` })
+      .end(`${JSON.stringify(body)}\n`)
   switch (route) {
     case 'GET /v1/config': {
       const { version, settings, files, warnings } = changes.current
       json({
-        version, changing: changes.changing, problem: changes.problem ?? null, warnings,
+        version,
+        changing: changes.changing,
+        problem: changes.problem ?? null,
+        warnings,
         settings: settingNames.map((name) => describeSetting(name, settings, deps.inForce())),
         files: configFiles.filter((name) => files[name] !== undefined),
       })
       return true
     }
-    case 'GET /v1/config/history': json({ version: changes.current.version, history: store.readHistory() }); return true
+    case 'GET /v1/config/history':
+      json({ version: changes.current.version, history: store.readHistory() })
+      return true
     case 'GET /v1/config/file':
       if (scope === 'config') return false
-      response.writeHead(200, { 'content-type': 'text/plain; charset=utf-8', 'etag': `"${changes.current.version}"` }).end(changes.current.files['mathesar.env'] ?? '')
+      response
+        .writeHead(200, { 'content-type': 'text/plain; charset=utf-8', etag: `"${changes.current.version}"` })
+        .end(changes.current.files['mathesar.env'] ?? '')
       return true
-    case 'POST /v1/config/changes': await answerChange(request, response, scope, deps); return true
-    default: return false
+    case 'POST /v1/config/changes':
+      await answerChange(request, response, scope, deps)
+      return true
+    default:
+      return false
   }
 }

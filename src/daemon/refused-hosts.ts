@@ -4,7 +4,10 @@ import type { Problem } from '../core/status.ts'
 /** How many hosts are remembered: whoever sends requests chooses them. */
 const limit = 5
 
-type Deps = { readonly allowedHosts: () => { readonly value: string; readonly pinned: boolean }; readonly log: (message: string) => void }
+type Deps = {
+  readonly allowedHosts: () => { readonly value: string; readonly pinned: boolean }
+  readonly log: (message: string) => void
+}
 
 /** The hosts that Django refused, each said once with the command that permits it, until it is permitted. */
 export const createRefusedHosts = ({ allowedHosts, log }: Deps) => {
@@ -12,7 +15,9 @@ export const createRefusedHosts = ({ allowedHosts, log }: Deps) => {
   const hintFor = (host: string): string => {
     const { value, pinned } = allowedHosts()
     const command = permitCommand(host, value)
-    return pinned ? `ALLOWED_HOSTS is pinned by the environment: start a new container with -e ${command.slice(command.indexOf('ALLOWED_HOSTS'))}` : `To permit it, type: ${command}`
+    return pinned
+      ? `ALLOWED_HOSTS is pinned by the environment: start a new container with -e ${command.slice(command.indexOf('ALLOWED_HOSTS'))}`
+      : `To permit it, type: ${command}`
   }
   const isOpen = (host: string): boolean => !isPermitted(host, allowedHosts().value)
 
@@ -25,6 +30,12 @@ export const createRefusedHosts = ({ allowedHosts, log }: Deps) => {
       refused.add(host)
       log(`somebody opened Mathesar as ${host}, which is not permitted. ${hintFor(host)}`)
     },
-    problems: (): Problem[] => [...refused].filter(isOpen).map((host) => ({ unit: 'mathesar', code: null, message: `refused the host ${host}: it is not in ALLOWED_HOSTS`, hint: hintFor(host) })),
+    problems: (): Problem[] =>
+      [...refused].filter(isOpen).map((host) => ({
+        unit: 'mathesar',
+        code: null,
+        message: `refused the host ${host}: it is not in ALLOWED_HOSTS`,
+        hint: hintFor(host),
+      })),
   }
 }

@@ -1,4 +1,11 @@
-import { initialState, nextStep, timerOf, type Effect, type ServiceEvent, type ServiceState } from '../core/lifecycle.ts'
+import {
+  initialState,
+  nextStep,
+  timerOf,
+  type Effect,
+  type ServiceEvent,
+  type ServiceState,
+} from '../core/lifecycle.ts'
 import { inWords, type Outcome } from '../core/outcome.ts'
 import type { Command, Policy, ServiceUnit } from '../core/unit.ts'
 import type { Gate } from '../system/gate.ts'
@@ -35,7 +42,13 @@ export type Candidate = {
   readonly discard: () => Promise<void>
 }
 
-const levels: Partial<Record<ServiceState['name'], 'debug' | 'warn'>> = { starting: 'debug', stopping: 'debug', unready: 'warn', backoff: 'warn', failed: 'warn' }
+const levels: Partial<Record<ServiceState['name'], 'debug' | 'warn'>> = {
+  starting: 'debug',
+  stopping: 'debug',
+  unready: 'warn',
+  backoff: 'warn',
+  failed: 'warn',
+}
 
 /** What a timer belongs to: a further wish to stop must not put off the kill, but a shorter time may bring it forward. */
 const keyOf = (state: ServiceState, { graceMs }: Policy, mayServe: boolean): string =>
@@ -93,7 +106,8 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
 
   const reasonFor = (next: ServiceState): string => {
     if (next.name === 'unready') return `: ${lastProbe}`
-    if (next.name === 'backoff') return `: it ${lastOutcome ? inWords(lastOutcome) : 'could not be started'} (failure ${next.failures} of ${policy.giveUpAfter})`
+    if (next.name === 'backoff')
+      return `: it ${lastOutcome ? inWords(lastOutcome) : 'could not be started'} (failure ${next.failures} of ${policy.giveUpAfter})`
     return ''
   }
 
@@ -104,18 +118,26 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
           deps.log('error', `cannot start ${unit.name}: ${error.message}`)
           send('exited')
         })
-      case 'terminate': return current?.process.signal(policy.stopSignal)
+      case 'terminate':
+        return current?.process.signal(policy.stopSignal)
       case 'kill':
         deps.log('warn', `${unit.name} did not end within ${policy.graceMs} ms: it is killed`)
         return current?.process.killGroup()
-      case 'giveUp': return deps.onGiveUp(lastOutcome)
+      case 'giveUp':
+        return deps.onGiveUp(lastOutcome)
     }
   }
 
   const spawn = (command: Command): Generation => {
     const gate = unit.servesAfter === undefined ? undefined : deps.createGate()
     try {
-      return { process: deps.start(gate ? { ...command, fds: [...(command.fds ?? []), ...gate.fds] } : command, deps.output()), gate }
+      return {
+        process: deps.start(
+          gate ? { ...command, fds: [...(command.fds ?? []), ...gate.fds] } : command,
+          deps.output(),
+        ),
+        gate,
+      }
     } catch (error) {
       gate?.close()
       throw error
@@ -168,10 +190,22 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
       if (why === undefined) {
         if (state.name !== 'ready' && state.name !== 'stopping') send('ready')
       } else if (state.name === 'ready' && failures >= failuresUntilUnready) send('unready')
-      const pauseMs = state.name === 'ready' && failures === 0 ? probeSlowMs : state.name === 'starting' ? probeFastMs : 1000
+      const pauseMs =
+        state.name === 'ready' && failures === 0
+          ? probeSlowMs
+          : state.name === 'starting'
+            ? probeFastMs
+            : 1000
       await new Promise<void>((resolve) => {
         const pause = setTimeout(resolve, pauseMs)
-        signal.addEventListener('abort', () => { clearTimeout(pause); resolve() }, { once: true })
+        signal.addEventListener(
+          'abort',
+          () => {
+            clearTimeout(pause)
+            resolve()
+          },
+          { once: true },
+        )
       })
     }
   }
@@ -203,14 +237,21 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
   /** Starts a new generation beside the one that serves. It takes no request until it is promoted. */
   const prepare = async (next: Context): Promise<Candidate> => {
     // Changes in quick succession: the generation before the last one gets time to go first, for each takes its memory.
-    if (others.size > 0) await Promise.race([Promise.all([...others].map(({ process }) => process.ended)), deps.delay(policy.graceMs)])
+    if (others.size > 0)
+      await Promise.race([
+        Promise.all([...others].map(({ process }) => process.ended)),
+        deps.delay(policy.graceMs),
+      ])
     const candidate = spawn(await unit.command(next))
     others.add(candidate)
     void follow(candidate)
     return {
       check: async (signal) => {
-        const answer = await candidate.gate?.check(AbortSignal.any([signal, AbortSignal.timeout(candidateLimitMs)]))
-        const why = answer === undefined ? `it ${inWords(await candidate.process.ended)}` : unit.readCheck?.(answer)
+        const answer = await candidate.gate?.check(
+          AbortSignal.any([signal, AbortSignal.timeout(candidateLimitMs)]),
+        )
+        const why =
+          answer === undefined ? `it ${inWords(await candidate.process.ended)}` : unit.readCheck?.(answer)
         if (why !== undefined) throw new Error(why)
       },
       promote: async () => {
@@ -243,16 +284,32 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
 
   return {
     unit,
-    get state() { return state },
-    get since() { return since },
-    get pid() { return current?.process.pid ?? null },
+    get state() {
+      return state
+    },
+    get since() {
+      return since
+    },
+    get pid() {
+      return current?.process.pid ?? null
+    },
     /** Whether any process of it is left, also one that was replaced. */
-    get isRunning() { return current !== undefined || others.size > 0 },
+    get isRunning() {
+      return current !== undefined || others.size > 0
+    },
     /** How often it was started again after its end. */
-    get restarts() { return Math.max(0, starts - 1) },
-    get generation() { return generation },
-    get lastOutcome() { return lastOutcome },
-    get lastProbe() { return lastProbe },
+    get restarts() {
+      return Math.max(0, starts - 1)
+    },
+    get generation() {
+      return generation
+    },
+    get lastOutcome() {
+      return lastOutcome
+    },
+    get lastProbe() {
+      return lastProbe
+    },
     start: () => send('start'),
     restart: () => send('restart'),
     /** Lets it serve: the units of `servesAfter` are done. */
@@ -269,7 +326,9 @@ export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Co
       policy = policyFor(next)
     },
     signal: (signal: NodeJS.Signals) => current?.process.signal(signal),
-    hurry: (): void => { for (const { process } of [...(current ? [current] : []), ...others]) process.killGroup() },
+    hurry: (): void => {
+      for (const { process } of [...(current ? [current] : []), ...others]) process.killGroup()
+    },
     drain,
     stop,
     /** The same because everything stops, in the time that the platform gives for it. */

@@ -1,10 +1,35 @@
-import { configFiles, type ConfigFile, type ConfigFiles, fileLimitBytes, formatFiles } from '../core/configuration.ts'
-import { type History, type HistoryEntry, historyLimitBytes, isVersion, lastGood, parseFiles, parseHistory, type Revision, withEntry } from '../core/history.ts'
+import {
+  configFiles,
+  type ConfigFile,
+  type ConfigFiles,
+  fileLimitBytes,
+  formatFiles,
+} from '../core/configuration.ts'
+import {
+  type History,
+  type HistoryEntry,
+  historyLimitBytes,
+  isVersion,
+  lastGood,
+  parseFiles,
+  parseHistory,
+  type Revision,
+  withEntry,
+} from '../core/history.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Files } from '../system/files.ts'
 
 type Deps = {
-  readonly files: Pick<Files, 'readIfThere' | 'requireWritable' | 'writeWhole' | 'writeInPlace' | 'renameWhole' | 'remove' | 'listFolder'>
+  readonly files: Pick<
+    Files,
+    | 'readIfThere'
+    | 'requireWritable'
+    | 'writeWhole'
+    | 'writeInPlace'
+    | 'renameWhole'
+    | 'remove'
+    | 'listFolder'
+  >
   /** The folder of mathesar.env, and that of the history. */
   readonly folder: string
   readonly history: string
@@ -21,7 +46,8 @@ const whereWritable = (act: () => unknown): void => {
   try {
     act()
   } catch (error) {
-    if (!['EROFS', 'EACCES', 'EPERM', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+    if (!['EROFS', 'EACCES', 'EPERM', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      throw error
   }
 }
 
@@ -62,7 +88,8 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     const path = `${folder}/${name}`
     if (text === undefined) return files.remove(path)
     try {
-      if (!files.writeWhole(path, text, 0o600, () => files.readIfThere(path) === before)) throw new SupervisorError('CONFIG_CONFLICT', `cannot write ${name}: it was edited meanwhile`)
+      if (!files.writeWhole(path, text, 0o600, () => files.readIfThere(path) === before))
+        throw new SupervisorError('CONFIG_CONFLICT', `cannot write ${name}: it was edited meanwhile`)
     } catch (error) {
       // A file that is a mount of its own cannot be replaced, only written.
       if (!['EBUSY', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
@@ -74,7 +101,9 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
   /** Several files change as one: what is wanted is written down first, and finished by the next start if this one is cut off. */
   const intent = `${home}/intent.json`
   const write = (wanted: ConfigFiles): void => {
-    const differing = configFiles.map((name) => [name, files.readIfThere(`${folder}/${name}`)] as const).filter(([name, before]) => before !== wanted[name])
+    const differing = configFiles
+      .map((name) => [name, files.readIfThere(`${folder}/${name}`)] as const)
+      .filter(([name, before]) => before !== wanted[name])
     if (differing.length > 1) whereWritable(() => files.writeWhole(intent, formatFiles(wanted), 0o600))
     try {
       for (const [name, before] of differing) writeFile(name, wanted[name], before)
@@ -83,7 +112,9 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
       for (const [name, before] of differing) {
         try {
           if (files.readIfThere(`${folder}/${name}`) === wanted[name]) writeFile(name, before, wanted[name])
-        } catch { /* The others still go back. */ }
+        } catch {
+          /* The others still go back. */
+        }
       }
       throw error
     } finally {
@@ -95,25 +126,37 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     /** Makes sure that who may write mathesar.env is who may now, whoever might at an earlier start. */
     protect: (): void => own(`${folder}/mathesar.env`),
     rejectedName: `mathesar.env${suffix}`,
-    readHistory, revision, write,
+    readHistory,
+    revision,
+    write,
     /** What was found that cannot be used, in words. It counts as not there. */
-    get warnings() { return [...unusable].map(([path, why]) => `cannot use ${path}: ${why}; it is ignored`) },
+    get warnings() {
+      return [...unusable].map(([path, why]) => `cannot use ${path}: ${why}; it is ignored`)
+    },
     /** Completes what an earlier supervisor was cut off from, unless another one has the volume; nothing on any usual day. */
-    finish: (lock: () => boolean): void => whereWritable(() => {
-      const wanted = readKept(intent, parseFiles)
-      if ((wanted === undefined && !unusable.has(intent)) || !lock()) return
-      try {
-        if (wanted) write(wanted)
-      } finally {
-        files.remove(intent) // Also when it cannot be completed: it must not undo later changes at each boot.
-      }
-    }),
+    finish: (lock: () => boolean): void =>
+      whereWritable(() => {
+        const wanted = readKept(intent, parseFiles)
+        if ((wanted === undefined && !unusable.has(intent)) || !lock()) return
+        try {
+          if (wanted) write(wanted)
+        } finally {
+          files.remove(intent) // Also when it cannot be completed: it must not undo later changes at each boot.
+        }
+      }),
     /** Says before anything is done that mathesar.env cannot be written: on a read-only mount it is edited elsewhere. */
     requireWritable: (): void => {
       try {
         files.requireWritable(`${folder}/mathesar.env`)
       } catch (cause) {
-        throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot write ${folder}/mathesar.env: ${(cause as Error).message}`, { cause, hint: 'Edit it where it is mounted from, or give the setting to the container: `-e NAME=value`.' })
+        throw new SupervisorError(
+          'VOLUME_NOT_WRITABLE',
+          `cannot write ${folder}/mathesar.env: ${(cause as Error).message}`,
+          {
+            cause,
+            hint: 'Edit it where it is mounted from, or give the setting to the container: `-e NAME=value`.',
+          },
+        )
       }
     },
     lastGood: (): Revision | undefined => {
@@ -124,21 +167,25 @@ export const createStore = ({ files, folder, history: home, own }: Deps) => {
     keepRejected: (refused: ConfigFiles, good: ConfigFiles): void => {
       for (const name of configFiles) {
         const text = refused[name]
-        if (text !== undefined && text !== good[name]) files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
+        if (text !== undefined && text !== good[name])
+          files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
       }
     },
     /** Keeps the content of a version that is about to be in force: it can be gone back to. */
-    keep: (version: string, content: ConfigFiles): void => whereWritable(() => {
-      const text = formatFiles(content)
-      if (readKept(pathOf(version), (kept) => kept) !== text) replace(pathOf(version), text)
-    }),
+    keep: (version: string, content: ConfigFiles): void =>
+      whereWritable(() => {
+        const text = formatFiles(content)
+        if (readKept(pathOf(version), (kept) => kept) !== text) replace(pathOf(version), text)
+      }),
     /** Adds to the history; versions that it no longer names go. */
-    note: (entry: HistoryEntry): void => whereWritable(() => {
-      const history = withEntry(readHistory(), entry)
-      replace(journal, `${JSON.stringify(history, null, 1)}\n`)
-      const named = new Set(history.map(({ version }) => `${version}.json`))
-      for (const name of files.listFolder(home)) if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${home}/${name}`)
-    }),
+    note: (entry: HistoryEntry): void =>
+      whereWritable(() => {
+        const history = withEntry(readHistory(), entry)
+        replace(journal, `${JSON.stringify(history, null, 1)}\n`)
+        const named = new Set(history.map(({ version }) => `${version}.json`))
+        for (const name of files.listFolder(home))
+          if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${home}/${name}`)
+      }),
   }
 }
 

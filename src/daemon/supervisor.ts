@@ -11,7 +11,10 @@ type TaskRecord = { state: UnitState; since: number; detail: string | null }
 type SupervisorDeps<Context> = {
   readonly units: readonly Unit<Context>[]
   readonly context: Context
-  readonly service: Pick<Parameters<typeof createService<Context>>[1], 'start' | 'createGate' | 'random' | 'now' | 'delay' | 'log'> & {
+  readonly service: Pick<
+    Parameters<typeof createService<Context>>[1],
+    'start' | 'createGate' | 'random' | 'now' | 'delay' | 'log'
+  > & {
     readonly output: (unit: string) => Output
     readonly tail: (unit: string, count: number) => readonly string[]
   }
@@ -45,29 +48,49 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
   let stopping: Promise<void> | undefined
   let end: (error: SupervisorError | undefined) => void
   let mayChange: () => void
-  const changeable = new Promise<void>((resolve) => { mayChange = resolve })
+  const changeable = new Promise<void>((resolve) => {
+    mayChange = resolve
+  })
   /** Resolves when everything is down: with the error that the container ends with, or nothing for an ordered stop. */
-  const ended = new Promise<SupervisorError | undefined>((resolve) => { end = resolve })
+  const ended = new Promise<SupervisorError | undefined>((resolve) => {
+    end = resolve
+  })
 
   const skipReason = (unit: Unit<Context>): string | undefined => unit.skip?.(context)
 
   for (const unit of units) {
     tasks.set(unit.name, { state: 'waiting', since: now(), detail: null })
     if (unit.kind === 'service') {
-      services.set(unit.name, createService(unit, {
-        ...serviceDeps, context, output: () => serviceDeps.output(unit.name),
-        onChange: () => {
-          noteReady()
-          if (phase === 'booting' && services.get(unit.name)!.state.failures >= unprovenFailures && deps.isUnproven()) fail(crashLoop(unit.name, services.get(unit.name)!.lastOutcome))
-        },
-        onGiveUp: (outcome) => fail(crashLoop(unit.name, outcome)),
-      }))
+      services.set(
+        unit.name,
+        createService(unit, {
+          ...serviceDeps,
+          context,
+          output: () => serviceDeps.output(unit.name),
+          onChange: () => {
+            noteReady()
+            if (
+              phase === 'booting' &&
+              services.get(unit.name)!.state.failures >= unprovenFailures &&
+              deps.isUnproven()
+            )
+              fail(crashLoop(unit.name, services.get(unit.name)!.lastOutcome))
+          },
+          onGiveUp: (outcome) => fail(crashLoop(unit.name, outcome)),
+        }),
+      )
     }
   }
 
   function crashLoop(name: string, outcome: Outcome | undefined): SupervisorError {
-    const tail = serviceDeps.tail(name, 10).map((line) => `  ${line.trimEnd()}`).join('\n')
-    return new SupervisorError('SERVICE_CRASH_LOOP', `${name} died ${services.get(name)!.state.failures} times in a row: it ${outcome ? inWords(outcome) : 'never became ready'}; its last lines:\n${tail}`)
+    const tail = serviceDeps
+      .tail(name, 10)
+      .map((line) => `  ${line.trimEnd()}`)
+      .join('\n')
+    return new SupervisorError(
+      'SERVICE_CRASH_LOOP',
+      `${name} died ${services.get(name)!.state.failures} times in a row: it ${outcome ? inWords(outcome) : 'never became ready'}; its last lines:\n${tail}`,
+    )
   }
 
   function fail(error: SupervisorError): void {
@@ -85,12 +108,19 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
       timings.set(unit.name, { startedMs, endedMs: now() })
       log('debug', `${unit.name} done in ${now() - startedMs} ms`)
     } catch (thrown) {
-      Object.assign(record, { state: boot.signal.aborted ? 'stopped' : 'failed', since: now(), detail: boot.signal.aborted ? null : (thrown as Error).message })
+      Object.assign(record, {
+        state: boot.signal.aborted ? 'stopped' : 'failed',
+        since: now(),
+        detail: boot.signal.aborted ? null : (thrown as Error).message,
+      })
       throw thrown
     }
   }
 
-  const runService = async (unit: Unit<Context> & { kind: 'service' }, opened: Promise<unknown>): Promise<void> => {
+  const runService = async (
+    unit: Unit<Context> & { kind: 'service' },
+    opened: Promise<unknown>,
+  ): Promise<void> => {
     const service = services.get(unit.name)!
     const startedMs = now()
     service.start()
@@ -102,11 +132,14 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     timings.set(unit.name, { startedMs, endedMs: now() })
   }
 
-  const aborted = new Promise<void>((resolve) => boot.signal.addEventListener('abort', () => resolve(), { once: true }))
+  const aborted = new Promise<void>((resolve) =>
+    boot.signal.addEventListener('abort', () => resolve(), { once: true }),
+  )
 
   const start = async (): Promise<void> => {
     const up = new Map<string, Promise<unknown>>()
-    const after = (names: readonly string[]): Promise<unknown> => Promise.all(names.map((name) => up.get(name)))
+    const after = (names: readonly string[]): Promise<unknown> =>
+      Promise.all(names.map((name) => up.get(name)))
     for (const unit of units) {
       const run = async (): Promise<void> => {
         await after(unit.needs)
@@ -118,10 +151,14 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
         await runService(unit, opened)
       }
       const promise = run()
-      promise.catch((thrown) => { if (!boot.signal.aborted) fail(toSupervisorError(thrown)) })
+      promise.catch((thrown) => {
+        if (!boot.signal.aborted) fail(toSupervisorError(thrown))
+      })
       up.set(unit.name, promise)
     }
-    void after(units.filter(({ kind, name }) => kind === 'task' || name === 'postgres').map(({ name }) => name)).then(mayChange, () => {})
+    void after(
+      units.filter(({ kind, name }) => kind === 'task' || name === 'postgres').map(({ name }) => name),
+    ).then(mayChange, () => {})
     await Promise.all(up.values()).catch(() => {})
     if (boot.signal.aborted) return
     if (deps.stopWhenUp) return void (await stop())
@@ -135,7 +172,11 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     deps.onReady(status())
   }
 
-  const isReady = (): boolean => phase === 'running' && [...services.values()].every((service) => service.state.name === 'ready' || skipReason(service.unit) !== undefined)
+  const isReady = (): boolean =>
+    phase === 'running' &&
+    [...services.values()].every(
+      (service) => service.state.name === 'ready' || skipReason(service.unit) !== undefined,
+    )
 
   /** Stops every service after those that depend on it. May be called in any phase, and again: then it hurries. */
   function stop(): Promise<void> {
@@ -145,8 +186,13 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     const down = new Map<string, Promise<void>>()
     const reversed = [...units].reverse()
     for (const unit of reversed) {
-      const dependents = reversed.filter((other) => dependsOn(other.name, unit.name)).map((other) => down.get(other.name))
-      down.set(unit.name, Promise.all(dependents).then(() => services.get(unit.name)?.shutDown()))
+      const dependents = reversed
+        .filter((other) => dependsOn(other.name, unit.name))
+        .map((other) => down.get(other.name))
+      down.set(
+        unit.name,
+        Promise.all(dependents).then(() => services.get(unit.name)?.shutDown()),
+      )
     }
     stopping = Promise.all(down.values()).then(() => end(failure ?? unclean()))
     return stopping
@@ -156,13 +202,18 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
   const unclean = (): SupervisorError | undefined => {
     for (const { unit, generation, lastOutcome } of services.values()) {
       const why = generation > 0 && skipReason(unit) === undefined ? unit.whyUnclean?.(context) : undefined
-      if (why !== undefined) return new SupervisorError('STOP_NOT_CLEAN', `${unit.name} did not shut down cleanly: ${why}${lastOutcome ? ` (it ${inWords(lastOutcome)})` : ''}`)
+      if (why !== undefined)
+        return new SupervisorError(
+          'STOP_NOT_CLEAN',
+          `${unit.name} did not shut down cleanly: ${why}${lastOutcome ? ` (it ${inWords(lastOutcome)})` : ''}`,
+        )
     }
     return undefined
   }
 
   const byName = new Map(units.map((unit) => [unit.name, unit]))
-  const dependsOn = (name: string, on: string): boolean => dependenciesOf(byName.get(name)!).some((dependency) => dependency === on || dependsOn(dependency, on))
+  const dependsOn = (name: string, on: string): boolean =>
+    dependenciesOf(byName.get(name)!).some((dependency) => dependency === on || dependsOn(dependency, on))
 
   const hurry = (): void => {
     const running = [...services.values()].filter((service) => service.isRunning)
@@ -173,7 +224,11 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
 
   const serviceNamed = (name: string): Service<Context> => {
     const service = services.get(name)
-    if (!service) throw new SupervisorError('UNIT_UNKNOWN', `cannot find a service named ${name}: there is ${[...services.keys()].join(', ')}`)
+    if (!service)
+      throw new SupervisorError(
+        'UNIT_UNKNOWN',
+        `cannot find a service named ${name}: there is ${[...services.keys()].join(', ')}`,
+      )
     return service
   }
 
@@ -184,23 +239,51 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     const pid = service?.pid ?? null
     const skipped = skipReason(unit)
     return {
-      name: unit.name, kind: unit.kind, does: unit.does,
+      name: unit.name,
+      kind: unit.kind,
+      does: unit.does,
       state: skipped !== undefined && pid === null ? 'skipped' : (service?.state.name ?? record.state),
       since: new Date(service?.since ?? record.since).toISOString(),
-      pid, restarts: service?.restarts ?? 0, generation: service?.generation ?? 0,
+      pid,
+      restarts: service?.restarts ?? 0,
+      generation: service?.generation ?? 0,
       memoryBytes: pid === null ? null : deps.memoryOf(pid),
       lastExit: service?.lastOutcome ? inWords(service.lastOutcome) : null,
-      detail: skipped ?? record.detail ?? (service && service.state.name !== 'ready' && service.lastProbe ? service.lastProbe : null),
+      detail:
+        skipped ??
+        record.detail ??
+        (service && service.state.name !== 'ready' && service.lastProbe ? service.lastProbe : null),
       tookMs: timing ? timing.endedMs - timing.startedMs : null,
     }
   }
 
   const problems = (list: readonly UnitStatus[]): Problem[] => [
-    ...(failure ? [{ unit: list.find((unit) => unit.state === 'failed')?.name ?? 'supervisor', code: failure.code, message: failure.message, hint: failure.hint }] : []),
-    ...list.filter((unit) => unit.kind === 'service' && (unit.state === 'unready' || unit.state === 'backoff' || (unit.state === 'stopped' && phase === 'running')))
+    ...(failure
+      ? [
+          {
+            unit: list.find((unit) => unit.state === 'failed')?.name ?? 'supervisor',
+            code: failure.code,
+            message: failure.message,
+            hint: failure.hint,
+          },
+        ]
+      : []),
+    ...list
+      .filter(
+        (unit) =>
+          unit.kind === 'service' &&
+          (unit.state === 'unready' ||
+            unit.state === 'backoff' ||
+            (unit.state === 'stopped' && phase === 'running')),
+      )
       .map((unit) => ({
-        unit: unit.name, code: null, message: `is ${unit.state}${unit.detail ?? unit.lastExit ? `: ${unit.detail ?? unit.lastExit}` : ''}`,
-        hint: unit.state === 'stopped' ? `Type \`supervisor start ${unit.name}\`.` : `Type \`supervisor logs ${unit.name}\`.`,
+        unit: unit.name,
+        code: null,
+        message: `is ${unit.state}${(unit.detail ?? unit.lastExit) ? `: ${unit.detail ?? unit.lastExit}` : ''}`,
+        hint:
+          unit.state === 'stopped'
+            ? `Type \`supervisor start ${unit.name}\`.`
+            : `Type \`supervisor logs ${unit.name}\`.`,
       })),
     ...deps.problems(),
   ]
@@ -210,24 +293,43 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     const path = readyAfterMs === null ? [] : criticalPath(units, (name) => timings.get(name))
     let previousEnd = deps.startedAt
     return presentable({
-      version: 1, phase, ready: isReady(), ...deps.describe(),
-      boot: { readyAfterMs, criticalPath: path.map((unit) => {
-        const { endedMs } = timings.get(unit)!
-        const tookMs = endedMs - previousEnd
-        previousEnd = endedMs
-        return { unit, tookMs }
-      }) },
+      version: 1,
+      phase,
+      ready: isReady(),
+      ...deps.describe(),
+      boot: {
+        readyAfterMs,
+        criticalPath: path.map((unit) => {
+          const { endedMs } = timings.get(unit)!
+          const tookMs = endedMs - previousEnd
+          previousEnd = endedMs
+          return { unit, tookMs }
+        }),
+      },
       units: list,
       problems: problems(list),
     })
   }
 
   return {
-    start, stop, hurry, status, ended, fail,
-    get isStopping() { return stopping !== undefined },
-    get isReady() { return isReady() },
-    get wasReady() { return readyAfterMs !== null },
-    detail: (unit: string, text: string | null): void => { tasks.get(unit)!.detail = text },
+    start,
+    stop,
+    hurry,
+    status,
+    ended,
+    fail,
+    get isStopping() {
+      return stopping !== undefined
+    },
+    get isReady() {
+      return isReady()
+    },
+    get wasReady() {
+      return readyAfterMs !== null
+    },
+    detail: (unit: string, text: string | null): void => {
+      tasks.get(unit)!.detail = text
+    },
     signalService: (name: string, signal: NodeJS.Signals): void => void services.get(name)?.signal(signal),
     /** What a change acts upon. It goes on only while nothing stops. */
     change: {
@@ -254,15 +356,22 @@ export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
     /** Carries out a person's wish; resolves with the state that was reached. */
     control: async (action: 'start' | 'stop' | 'restart', name: string): Promise<UnitState> => {
       const service = serviceNamed(name)
-      if (phase !== 'running') throw new SupervisorError('USAGE', `cannot ${action} ${name} while ${phase}`, { hint: 'Wait until `supervisor status` says ready.' })
+      if (phase !== 'running')
+        throw new SupervisorError('USAGE', `cannot ${action} ${name} while ${phase}`, {
+          hint: 'Wait until `supervisor status` says ready.',
+        })
       const skipped = skipReason(service.unit)
-      if (skipped !== undefined && action !== 'stop') throw new SupervisorError('USAGE', `cannot ${action} ${name}: ${skipped}`, { hint: 'Type `supervisor status` for what runs.' })
+      if (skipped !== undefined && action !== 'stop')
+        throw new SupervisorError('USAGE', `cannot ${action} ${name}: ${skipped}`, {
+          hint: 'Type `supervisor status` for what runs.',
+        })
       if (action === 'stop') await service.stop()
       else {
         const restarted = service.restarts
         service[action]()
         if (action === 'restart') await service.reached('starting', 'failed')
-        if (action === 'restart' || service.restarts !== restarted) await service.reached('ready', 'failed', 'stopped')
+        if (action === 'restart' || service.restarts !== restarted)
+          await service.reached('ready', 'failed', 'stopped')
       }
       return service.state.name
     },

@@ -33,7 +33,8 @@ export const carryOut = async <Context>(plan: Plan, ground: Ground<Context>): Pr
     postgres.restart()
     await postgres.reached('starting', 'backoff', 'failed', 'stopped')
     const state = await postgres.reached('ready', 'backoff', 'failed', 'stopped')
-    if (state !== 'ready') throw new Error(`Postgres is ${state} instead of ready (after ${postgres.restarts - restarts} starts)`)
+    if (state !== 'ready')
+      throw new Error(`Postgres is ${state} instead of ready (after ${postgres.restarts - restarts} starts)`)
   }
 
   try {
@@ -47,7 +48,8 @@ export const carryOut = async <Context>(plan: Plan, ground: Ground<Context>): Pr
       if (isEmbedded(after)) {
         postgres.adopt(after)
         postgres.start()
-        if ((await postgres.reached('ready', 'failed', 'stopped')) !== 'ready') throw new Error('the embedded Postgres does not start')
+        if ((await postgres.reached('ready', 'failed', 'stopped')) !== 'ready')
+          throw new Error('the embedded Postgres does not start')
       }
       for (const task of ['database', 'migrations', 'sync']) await runTask(task, after)
     }
@@ -94,7 +96,10 @@ export const carryOut = async <Context>(plan: Plan, ground: Ground<Context>): Pr
     if (signal.aborted) throw error
     report('going back')
     // One step that cannot be undone must not keep the others.
-    for (const back of undo.reverse()) await Promise.resolve().then(back).catch((failed: Error) => report(`cannot undo a step: ${failed.message}`))
+    for (const back of undo.reverse())
+      await Promise.resolve()
+        .then(back)
+        .catch((failed: Error) => report(`cannot undo a step: ${failed.message}`))
     throw error
   }
   adopt(after)

@@ -1,4 +1,25 @@
-import { accessSync, chmodSync, chownSync, closeSync, constants, fchmodSync, fchownSync, fstatSync, fsyncSync, lstatSync, mkdirSync, openSync, readdirSync, readlinkSync, readSync, renameSync, rmSync, type Stats, statSync, writeFileSync } from 'node:fs'
+import {
+  accessSync,
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readlinkSync,
+  readSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
 
 const syncPath = (path: string): void => {
@@ -11,7 +32,8 @@ const syncPath = (path: string): void => {
 }
 
 const refuseUnlessFile = (stats: Stats): void => {
-  if (stats.isDirectory()) throw new Error('it is a folder; Docker makes one where the file of a mount is missing on the host')
+  if (stats.isDirectory())
+    throw new Error('it is a folder; Docker makes one where the file of a mount is missing on the host')
   if (!stats.isFile()) throw new Error('it is not a regular file')
 }
 
@@ -24,7 +46,13 @@ const readBytes = (path: string, limitBytes: number, followsLinks: boolean): Buf
     const stats = (followsLinks ? statSync : lstatSync)(path, { throwIfNoEntry: false })
     if (stats === undefined) return undefined
     refuseUnlessFile(stats)
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK | constants.O_NOCTTY | (followsLinks ? 0 : constants.O_NOFOLLOW))
+    const fd = openSync(
+      path,
+      constants.O_RDONLY |
+        constants.O_NONBLOCK |
+        constants.O_NOCTTY |
+        (followsLinks ? 0 : constants.O_NOFOLLOW),
+    )
     try {
       refuseUnlessFile(fstatSync(fd))
       let buffer = Buffer.allocUnsafe(Math.min(limitBytes, usualBytes) + 1)
@@ -50,7 +78,8 @@ const readBytes = (path: string, limitBytes: number, followsLinks: boolean): Buf
  * is made of them. That is safe as long as nobody but the supervisor's user may write the folder: who may write a file in it cannot
  * put a link there. Bytes that are not UTF-8 become U+FFFD.
  */
-export const readRegular = (path: string, limitBytes: number): string | undefined => readBytes(path, limitBytes, true)?.toString('utf8')
+export const readRegular = (path: string, limitBytes: number): string | undefined =>
+  readBytes(path, limitBytes, true)?.toString('utf8')
 
 /** Tells temporary files apart. */
 let made = 0
@@ -75,7 +104,8 @@ export const files = {
   ownerOf: (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.uid,
 
   /** Throws when this file, or one that is not there yet in its folder, cannot be written. */
-  requireWritable: (path: string): void => accessSync(statSync(path, { throwIfNoEntry: false }) ? path : dirname(path), constants.W_OK),
+  requireWritable: (path: string): void =>
+    accessSync(statSync(path, { throwIfNoEntry: false }) ? path : dirname(path), constants.W_OK),
 
   /** Asks `mayReplace` when all is ready, an instant before the file is replaced; returns whether it was. */
   writeWhole: (path: string, text: string, mode: number, mayReplace = (): boolean => true): boolean => {
@@ -85,7 +115,10 @@ export const files = {
       try {
         fchmodSync(fd, mode)
         // A file of somebody else, in a folder of the host, stays theirs.
-        const { uid, gid } = statSync(path, { throwIfNoEntry: false }) ?? { uid: process.getuid!(), gid: process.getgid!() }
+        const { uid, gid } = statSync(path, { throwIfNoEntry: false }) ?? {
+          uid: process.getuid!(),
+          gid: process.getgid!(),
+        }
         if (process.getuid!() === 0 && uid !== 0) fchownSync(fd, uid, gid)
         writeFileSync(fd, text)
         fsyncSync(fd)
@@ -142,7 +175,11 @@ export const files = {
 }
 
 /** Gives a file or folder to a user (`undefined`: whom it has) with a mode, unless it is so already. */
-export const give = (path: string, user: { readonly uid: number; readonly gid: number } | undefined, mode: number): void => {
+export const give = (
+  path: string,
+  user: { readonly uid: number; readonly gid: number } | undefined,
+  mode: number,
+): void => {
   const { uid, gid, mode: before } = statSync(path)
   // A folder that somebody else owns, such as a tmpfs of the platform, serves as it is. The mode first: it is the owner's to change.
   if ((before & 0o7777) !== mode && [0, uid].includes(process.getuid!())) chmodSync(path, mode)

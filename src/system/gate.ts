@@ -25,7 +25,9 @@ export const createGate = (pipe: () => { readonly read: number; readonly write: 
     /** The child's ends, until `release`. */
     fds: [asking.read, answering.write] as readonly [number, number],
     /** Closes the child's ends here, once it has them: else nobody would ever read an end of file. */
-    release: (): void => { for (const fd of theirs.splice(0)) closeSync(fd) },
+    release: (): void => {
+      for (const fd of theirs.splice(0)) closeSync(fd)
+    },
     /** Asks once; resolves with the line of the answer, or `undefined` when nobody answers any more. Nothing is read before and afterwards. */
     check: (signal: AbortSignal): Promise<string | undefined> =>
       new Promise((resolve, reject) => {
@@ -38,7 +40,14 @@ export const createGate = (pipe: () => { readonly read: number; readonly write: 
         const onData = (chunk: string): void => {
           text += chunk
           const end = text.indexOf('\n')
-          if ((end === -1 ? text.length : end) > answerLimit) settle(() => reject(new Error(`the new generation cannot be checked: its answer is longer than ${answerLimit / 1024} KiB`)))
+          if ((end === -1 ? text.length : end) > answerLimit)
+            settle(() =>
+              reject(
+                new Error(
+                  `the new generation cannot be checked: its answer is longer than ${answerLimit / 1024} KiB`,
+                ),
+              ),
+            )
           else if (end !== -1) settle(() => resolve(text.slice(0, end)))
         }
         const onClose = (): void => settle(() => resolve(undefined))

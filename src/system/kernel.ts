@@ -86,7 +86,10 @@ export const openKernel = () => {
 
     setNonBlocking: (fd: number, on: boolean): void => {
       const flags = check(call.fcntl(fd, F_GETFL, 0), 'read the flags of a descriptor')
-      check(call.fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK), 'set the flags of a descriptor')
+      check(
+        call.fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK),
+        'set the flags of a descriptor',
+      )
     },
 
     /** The pid of some child that has ended, left in place for whoever waits for it; `undefined` when there is none. */
@@ -100,7 +103,8 @@ export const openKernel = () => {
     collect: (pid: number): boolean => call.waitpid(pid, null, WNOHANG) > 0,
 
     /** Orphans below this process come to it even when it is not PID 1. */
-    becomeSubreaper: (): void => void check(call.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'become a subreaper'),
+    becomeSubreaper: (): void =>
+      void check(call.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'become a subreaper'),
 
     /** Gives the pages that malloc holds free back to the kernel. */
     trimHeap: (): void => void call.malloc_trim(0),

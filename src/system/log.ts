@@ -1,6 +1,14 @@
 import pino from 'pino'
 import { excerpt } from '../core/message.ts'
-import { createRedactor, findEvents, formatEvent, type Level, type LogEvent, prefixOf, regroupEvents } from '../core/log-lines.ts'
+import {
+  createRedactor,
+  findEvents,
+  formatEvent,
+  type Level,
+  type LogEvent,
+  prefixOf,
+  regroupEvents,
+} from '../core/log-lines.ts'
 import type { Output } from './process.ts'
 import type { createSink } from './sink.ts'
 
@@ -30,7 +38,10 @@ const createTail = () => {
     },
     lines: (): string[] => {
       const at = end % tailLimitBytes
-      const whole = end <= tailLimitBytes ? ring.subarray(0, end) : Buffer.concat([ring.subarray(at), ring.subarray(0, at)])
+      const whole =
+        end <= tailLimitBytes
+          ? ring.subarray(0, end)
+          : Buffer.concat([ring.subarray(at), ring.subarray(0, at)])
       const text = whole.toString('utf8', end <= tailLimitBytes ? 0 : whole.indexOf('\n') + 1)
       return text.match(/.*\n/g) ?? []
     },
@@ -55,21 +66,41 @@ export const createLog = (sink: Sink, format: 'text' | 'json', level: Level) => 
   const emit = (unit: string, event: LogEvent, fields?: Readonly<Record<string, unknown>>): void => {
     // Redacted before the lines get their prefixes, which would hide a secret of several lines, and before a part of one is left out.
     const clean = (text: string): string => excerpt(redactor.redact(text))
-    const cleanFields = Object.fromEntries(Object.entries(fields ?? {}).map(([name, value]) => [name, typeof value === 'string' ? clean(value) : value]))
-    const text = formatEvent(format, new Date().toISOString(), unit, { ...event, text: clean(event.text) }, cleanFields)
+    const cleanFields = Object.fromEntries(
+      Object.entries(fields ?? {}).map(([name, value]) => [
+        name,
+        typeof value === 'string' ? clean(value) : value,
+      ]),
+    )
+    const text = formatEvent(
+      format,
+      new Date().toISOString(),
+      unit,
+      { ...event, text: clean(event.text) },
+      cleanFields,
+    )
     deliver(unit, Buffer.from(text), 1)
   }
 
-  const own = pino({ level, base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } }, {
-    write: (line: string) => {
-      const { level: label, msg, ...fields } = JSON.parse(line) as { level: Level; msg: string }
-      emit('supervisor', { level: label, text: msg }, fields)
+  const own = pino(
+    { level, base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } },
+    {
+      write: (line: string) => {
+        const { level: label, msg, ...fields } = JSON.parse(line) as { level: Level; msg: string }
+        emit('supervisor', { level: label, text: msg }, fields)
+      },
     },
-  })
+  )
   /** An event of the supervisor itself. */
-  const say = (of: Level, text: string, fields: Readonly<Record<string, unknown>> = {}): void => own[of](fields, text)
+  const say = (of: Level, text: string, fields: Readonly<Record<string, unknown>> = {}): void =>
+    own[of](fields, text)
 
-  sink.onDropped((lost) => emit('supervisor', { level: 'warn', text: `dropped ${lost} log events: the reader of stdout did not keep up` }))
+  sink.onDropped((lost) =>
+    emit('supervisor', {
+      level: 'warn',
+      text: `dropped ${lost} log events: the reader of stdout did not keep up`,
+    }),
+  )
 
   // Lines of services stay bytes from pipe to pipe: strings would cost four times as much. All services use these two in turn.
   const block = Buffer.allocUnsafeSlow(blockBytes)
@@ -95,7 +126,9 @@ export const createLog = (sink: Sink, format: 'text' | 'json', level: Level) => 
       const prefix = (prefixes[eventLevel] ??= Buffer.from(prefixOf(time, eventLevel, unit)))
       const needed = end - start + 1 + lines * prefix.length
       if (format === 'json' || needed > blockBytes) {
-        const event = Buffer.from(formatEvent(format, time, unit, { level: eventLevel, text: output.toString('utf8', start, end) }))
+        const event = Buffer.from(
+          formatEvent(format, time, unit, { level: eventLevel, text: output.toString('utf8', start, end) }),
+        )
         if (used + event.length > blockBytes) send()
         if (event.length > blockBytes) return deliver(unit, event, 1)
         used += event.copy(block, used)
@@ -131,7 +164,11 @@ export const createLog = (sink: Sink, format: 'text' | 'json', level: Level) => 
 
       const take = (output: Buffer, isLast: boolean, end = redactor.heldFrom(output)): void => {
         const done = print(unit, output.subarray(0, end), isLast)
-        for (let at = needle ? output.indexOf(needle) : -1; at >= 0 && at < done; at = output.indexOf(needle!, at)) {
+        for (
+          let at = needle ? output.indexOf(needle) : -1;
+          at >= 0 && at < done;
+          at = output.indexOf(needle!, at)
+        ) {
           const start = output.lastIndexOf(10, at) + 1
           at = output.indexOf(10, at)
           watch!.found(output.toString('utf8', start, at))
@@ -169,10 +206,14 @@ export const createLog = (sink: Sink, format: 'text' | 'json', level: Level) => 
       const units = unit === undefined ? [...tails.keys()] : [unit]
       const events = units.flatMap((name) => {
         const lines = tails.get(name)?.lines() ?? []
-        return format === 'json' ? lines : regroupEvents(lines, prefixOf(new Date(0).toISOString(), 'info', name).length)
+        return format === 'json'
+          ? lines
+          : regroupEvents(lines, prefixOf(new Date(0).toISOString(), 'info', name).length)
       })
-      const timeOf = (event: string): string => event.slice(0, format === 'json' ? '{"time":"'.length + timeLength : timeLength)
-      if (unit === undefined) events.sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : Number(timeOf(a) > timeOf(b))))
+      const timeOf = (event: string): string =>
+        event.slice(0, format === 'json' ? '{"time":"'.length + timeLength : timeLength)
+      if (unit === undefined)
+        events.sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : Number(timeOf(a) > timeOf(b))))
       return events.slice(-count)
     },
     follow: (listener: (unit: string, text: string) => void): (() => void) => {

@@ -10,7 +10,10 @@ const limitAnswers = (client: Client): void => {
   let left = answerLimitBytes
   const count = (): void => {
     const { stream } = connection
-    stream.on('data', (chunk: Buffer) => { if ((left -= chunk.length) < 0) stream.destroy(new Error(`it sent more than ${answerLimitBytes / 1024 / 1024} MiB`)) })
+    stream.on('data', (chunk: Buffer) => {
+      if ((left -= chunk.length) < 0)
+        stream.destroy(new Error(`it sent more than ${answerLimitBytes / 1024 / 1024} MiB`))
+    })
   }
   connection.once('connect', count).once('sslconnect', count)
 }
@@ -32,12 +35,21 @@ const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
     }
   }
   // That a server has no TLS is no fault where plain may be tried as well, and what was said twice is told once.
-  const faults = failures.filter(({ message }, at) => (failures.length === 1 || !message.includes('does not support SSL')) && failures.findIndex((other) => other.message === message) === at)
-  throw faults.length === 1 ? faults[0] : new AggregateError(faults, faults.map(({ message }) => message).join('; '))
+  const faults = failures.filter(
+    ({ message }, at) =>
+      (failures.length === 1 || !message.includes('does not support SSL')) &&
+      failures.findIndex((other) => other.message === message) === at,
+  )
+  throw faults.length === 1
+    ? faults[0]
+    : new AggregateError(faults, faults.map(({ message }) => message).join('; '))
 }
 
 /** Opens a connection by the first way that works, hands it over, closes it. `host` may be the folder of a unix socket. */
-export const withClient = async <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>): Promise<T> => {
+export const withClient = async <T>(
+  ways: readonly ClientConfig[],
+  use: (client: Client) => Promise<T>,
+): Promise<T> => {
   const client = await connect(ways)
   try {
     return await use(client)

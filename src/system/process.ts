@@ -32,8 +32,17 @@ export type RunningProcess = {
 }
 
 /** `argv` run as another user, its supplementary groups set right (Node's own `uid` option drops them) and no way back. */
-export const asUser = (argv: readonly string[], user: User | undefined, more: readonly string[] = []): readonly string[] => {
-  const options = [...(user === undefined ? [] : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--inh-caps=-all', '--no-new-privs']), ...more]
+export const asUser = (
+  argv: readonly string[],
+  user: User | undefined,
+  more: readonly string[] = [],
+): readonly string[] => {
+  const options = [
+    ...(user === undefined
+      ? []
+      : [`--reuid=${user.uid}`, `--regid=${user.gid}`, '--init-groups', '--inh-caps=-all', '--no-new-privs']),
+    ...more,
+  ]
   return options.length === 0 ? argv : ['setpriv', ...options, '--', ...argv]
 }
 
@@ -55,23 +64,35 @@ const chunk = Buffer.allocUnsafeSlow(64 * 1024)
 /** Reads a pipe to its end. `rest`, for when the process is gone, waits for what is still in it, but not for ever: a grandchild may hold it open, or nobody read our log. */
 const read = (fd: number, output: Output): { readonly rest: () => Promise<void> } => {
   let waiting: Promise<void> | undefined
-  const socket = new Socket({ fd, readable: true, writable: false, onread: { buffer: chunk, callback: (bytes) => {
-    waiting = output.write(chunk.subarray(0, bytes))
-    void waiting?.then(() => {
-      waiting = undefined
-      socket.resume()
-    })
-    return waiting === undefined
-  } } })
+  const socket = new Socket({
+    fd,
+    readable: true,
+    writable: false,
+    onread: {
+      buffer: chunk,
+      callback: (bytes) => {
+        waiting = output.write(chunk.subarray(0, bytes))
+        void waiting?.then(() => {
+          waiting = undefined
+          socket.resume()
+        })
+        return waiting === undefined
+      },
+    },
+  })
   socket.on('error', () => socket.destroy())
-  const drained = new Promise<void>((resolve) => socket.once('close', () => {
-    output.flush()
-    resolve()
-  }))
+  const drained = new Promise<void>((resolve) =>
+    socket.once('close', () => {
+      output.flush()
+      resolve()
+    }),
+  )
   return {
     rest: async () => {
       let looks = 0
-      const limit = setInterval(() => { if (waiting === undefined || ++looks === 10) socket.destroy() }, drainLimitMs)
+      const limit = setInterval(() => {
+        if (waiting === undefined || ++looks === 10) socket.destroy()
+      }, drainLimitMs)
       await drained
       clearInterval(limit)
     },
@@ -82,7 +103,9 @@ const read = (fd: number, output: Output): { readonly rest: () => Promise<void> 
 const raiseOomScore = (pid: number): void => {
   try {
     writeFileSync(`/proc/${pid}/oom_score_adj`, String(oomScores(readOomScoreAdj()).service))
-  } catch { /* It is gone, or /proc is read-only. */ }
+  } catch {
+    /* It is gone, or /proc is read-only. */
+  }
 }
 
 /** Starts processes and knows which children are ours. The one place that spawns. */
@@ -94,7 +117,12 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     const pipe = kernel.pipe(pipeBytes)
     let child: ChildProcess
     try {
-      child = spawn(file!, args, { cwd: command.cwd ?? '/', env: command.env, detached: true, stdio: ['ignore', pipe.write, pipe.write, ...(command.fds ?? [])] })
+      child = spawn(file!, args, {
+        cwd: command.cwd ?? '/',
+        env: command.env,
+        detached: true,
+        stdio: ['ignore', pipe.write, pipe.write, ...(command.fds ?? [])],
+      })
     } catch (cause) {
       closeSync(pipe.read)
       throw new SupervisorError('INTERNAL', `cannot start ${file}: ${(cause as Error).message}`, { cause })
@@ -108,7 +136,9 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     }
     const reading = read(pipe.read, output)
 
-    const signalGroup = (signal: NodeJS.Signals): void => { if (pid !== undefined) kill(-pid, signal) }
+    const signalGroup = (signal: NodeJS.Signals): void => {
+      if (pid !== undefined) kill(-pid, signal)
+    }
     const ended = new Promise<Outcome>((resolve) => {
       child.on('error', (error: NodeJS.ErrnoException) => {
         if (pid !== undefined) return // Only a signal that could not be sent: it runs.
@@ -132,31 +162,47 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
   }
 
   /** Runs a program to its end; ends its whole group when `signal` aborts. Its last lines come back. */
-  const run = async (command: Command, output: Output, { signal }: { signal?: AbortSignal } = {}): Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }> => {
+  const run = async (
+    command: Command,
+    output: Output,
+    { signal }: { signal?: AbortSignal } = {},
+  ): Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }> => {
     let tail: Buffer = Buffer.alloc(0)
-    const child = start(command, { ...output, write: (chunk) => {
-      tail = Buffer.concat([tail, chunk]).subarray(-tailBytes)
-      return output.write(chunk)
-    } })
+    const child = start(command, {
+      ...output,
+      write: (chunk) => {
+        tail = Buffer.concat([tail, chunk]).subarray(-tailBytes)
+        return output.write(chunk)
+      },
+    })
     signal?.addEventListener('abort', child.killGroup, { once: true })
     if (signal?.aborted) child.killGroup()
     const outcome = await child.ended
     signal?.removeEventListener('abort', child.killGroup)
     signal?.throwIfAborted()
-    return { outcome, lines: tail.toString().split('\n').filter((line) => line !== '') }
+    return {
+      outcome,
+      lines: tail
+        .toString()
+        .split('\n')
+        .filter((line) => line !== ''),
+    }
   }
 
   /** Children of ours by their name that we did not start: the kernel gave them to us when their parent ended. */
   const orphans = (name: string): readonly number[] =>
-    readdirSync('/proc').map(Number).filter((pid) => {
-      if (!(pid > 0) || own.has(pid)) return false
-      try {
-        const [, found, state, parent] = /\((.*)\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? []
-        return found === name && state !== 'Z' && Number(parent) === process.pid
-      } catch {
-        return false // It is gone.
-      }
-    })
+    readdirSync('/proc')
+      .map(Number)
+      .filter((pid) => {
+        if (!(pid > 0) || own.has(pid)) return false
+        try {
+          const [, found, state, parent] =
+            /\((.*)\) (\S) (\d+)/s.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? []
+          return found === name && state !== 'Z' && Number(parent) === process.pid
+        } catch {
+          return false // It is gone.
+        }
+      })
 
   return { start, run, orphans, isOwn: (pid: number): boolean => own.has(pid) }
 }
@@ -170,7 +216,11 @@ export const memoryOf = (pid: number): number | null => {
     return Number(match?.[1] ?? 0) * 1024
   }
   try {
-    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+    const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8')
+      .trim()
+      .split(' ')
+      .filter(Boolean)
+      .map(Number)
     return resident(pid) + children.reduce((sum, child) => sum + (memoryOf(child) ?? 0), 0)
   } catch {
     return null

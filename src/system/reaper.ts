@@ -13,7 +13,10 @@ const againMs = 20
  * exit status would leave it waiting for ever. So each ended child is looked at first, and left alone when `isOwn` knows it; one
  * of our own at the head of the kernel's list hides the rest, which are then found through /proc.
  */
-export const startReaper = (kernel: Pick<Kernel, 'peekEnded' | 'collect'>, isOwn: (pid: number) => boolean) => {
+export const startReaper = (
+  kernel: Pick<Kernel, 'peekEnded' | 'collect'>,
+  isOwn: (pid: number) => boolean,
+) => {
   let reaped = 0
   let next: NodeJS.Immediate | undefined
 
@@ -51,13 +54,17 @@ export const startReaper = (kernel: Pick<Kernel, 'peekEnded' | 'collect'>, isOwn
   }
 
   /** After Node has collected its own: those it does in the same turn, before. */
-  const sweepSoon = (): void => { next ??= setImmediate(sweep) }
+  const sweepSoon = (): void => {
+    next ??= setImmediate(sweep)
+  }
 
   // SIGCHLD is coalesced by the kernel and by Node: it says "look", not how many.
   process.on('SIGCHLD', sweepSoon)
   sweep()
   return {
-    get reaped() { return reaped },
+    get reaped() {
+      return reaped
+    },
     stop: (): void => {
       process.off('SIGCHLD', sweepSoon)
       clearImmediate(next)

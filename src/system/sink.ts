@@ -26,7 +26,9 @@ export const createSink = (kernel: Pipes, fd = 1) => {
   let reader: Socket | undefined
   let stalled = false
   let onDropped = (_lost: number): void => {}
-  let pause: { readonly over: Promise<void>; readonly end: () => void; readonly patience: NodeJS.Timeout } | undefined
+  let pause:
+    | { readonly over: Promise<void>; readonly end: () => void; readonly patience: NodeJS.Timeout }
+    | undefined
   kernel.setNonBlocking(fd, true)
   kernel.setPipeSize(fd, pipeBytes)
 
@@ -121,13 +123,24 @@ export const createSink = (kernel: Pipes, fd = 1) => {
       if (queuedBytes <= slowBytes || stalled) return undefined
       if (!pause) {
         const { promise, resolve } = Promise.withResolvers<void>()
-        pause = { over: promise, end: resolve, patience: setTimeout(() => { stalled = true; endPause() }, patienceMs) }
+        pause = {
+          over: promise,
+          end: resolve,
+          patience: setTimeout(() => {
+            stalled = true
+            endPause()
+          }, patienceMs),
+        }
       }
       return pause.over
     },
-    get dropped() { return dropped },
+    get dropped() {
+      return dropped
+    },
     /** Calls back when there is room again after `lost` events were dropped. */
-    onDropped: (listener: (lost: number) => void): void => { onDropped = listener },
+    onDropped: (listener: (lost: number) => void): void => {
+      onDropped = listener
+    },
     /** Waits until all is written, at most `limitMs`: the end of the log. */
     flush: async (limitMs: number): Promise<void> => {
       const end = Date.now() + limitMs

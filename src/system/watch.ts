@@ -19,7 +19,11 @@ export type Watch = {
   readonly close: () => Promise<void>
 }
 
-type Reading = Seen & { /** Files that are there but cannot be used, each with the reason. */ readonly unusable: Readonly<Record<string, string>> }
+type Reading = Seen & {
+  /** Files that are there but cannot be used, each with the reason. */ readonly unusable: Readonly<
+    Record<string, string>
+  >
+}
 /** `root` is what is mounted, as a path in the file system that it comes from; `point` is where. */
 type Mount = { readonly what: 'file' | 'folder'; readonly point: string; readonly root: string }
 
@@ -27,12 +31,18 @@ const soonMs = 10
 
 /** What is mounted at each mount point: a path in the file system that it comes from. The kernel escapes spaces and the like in octal. */
 const readMountRoots = (): ReadonlyMap<string, string> => {
-  const unescape = (text: string): string => text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
+  const unescape = (text: string): string =>
+    text.replace(/\\([0-7]{3})/g, (_, octal: string) => String.fromCharCode(Number.parseInt(octal, 8)))
   try {
-    return new Map(readFileSync('/proc/self/mountinfo', 'utf8').trimEnd().split('\n').map((line) => {
-      const [, , , root = '', point = ''] = line.split(' ')
-      return [unescape(point), unescape(root)]
-    }))
+    return new Map(
+      readFileSync('/proc/self/mountinfo', 'utf8')
+        .trimEnd()
+        .split('\n')
+        .map((line) => {
+          const [, , , root = '', point = ''] = line.split(' ')
+          return [unescape(point), unescape(root)]
+        }),
+    )
   } catch {
     return new Map()
   }
@@ -50,10 +60,12 @@ const findMounts = (folder: string, names: readonly string[]): ReadonlyMap<strin
       return undefined // What is not there, or cannot be reached, is no mount point either.
     }
   }
-  return new Map(names.flatMap((name) => {
-    const mount = mountAt('file', join(folder, name)) ?? mountAt('folder', folder)
-    return mount ? [[name, mount]] : []
-  }))
+  return new Map(
+    names.flatMap((name) => {
+      const mount = mountAt('file', join(folder, name)) ?? mountAt('folder', folder)
+      return mount ? [[name, mount]] : []
+    }),
+  )
 }
 
 /**
@@ -69,7 +81,11 @@ const whyStale = ({ what, root }: Mount, rootNow: string | undefined): string | 
 }
 
 const readAll = (folder: string, names: readonly string[], mounts: ReadonlyMap<string, Mount>): Reading => {
-  const [files, stale, unusable]: [Record<string, string | undefined>, Record<string, string>, Record<string, string>] = [{}, {}, {}]
+  const [files, stale, unusable]: [
+    Record<string, string | undefined>,
+    Record<string, string>,
+    Record<string, string>,
+  ] = [{}, {}, {}]
   for (const name of names) {
     try {
       files[name] = readRegular(join(folder, name), fileLimitBytes)
@@ -77,7 +93,8 @@ const readAll = (folder: string, names: readonly string[], mounts: ReadonlyMap<s
       unusable[name] = (error as Error).message
     }
   }
-  if (mounts.size > 0) { // Else this would be the dearest part of a look.
+  if (mounts.size > 0) {
+    // Else this would be the dearest part of a look.
     const roots = readMountRoots()
     for (const [name, mount] of mounts) {
       const why = whyStale(mount, roots.get(mount.point))
@@ -94,8 +111,14 @@ const readAll = (folder: string, names: readonly string[], mounts: ReadonlyMap<s
 export const readConfigFiles = (folder: string, names: readonly string[]): Seen => {
   const { files, stale, unusable } = readAll(folder, names, findMounts(folder, names))
   for (const [name, why] of Object.entries(unusable)) {
-    if (why.startsWith('EACCES')) throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot read ${join(folder, name)} as user ${process.getuid!()}: ${why}`)
-    throw new SupervisorError('SETTING_INVALID', `cannot read ${join(folder, name)}: ${why}`, { hint: 'Correct or remove the file and start the container again.' })
+    if (why.startsWith('EACCES'))
+      throw new SupervisorError(
+        'VOLUME_NOT_WRITABLE',
+        `cannot read ${join(folder, name)} as user ${process.getuid!()}: ${why}`,
+      )
+    throw new SupervisorError('SETTING_INVALID', `cannot read ${join(folder, name)}: ${why}`, {
+      hint: 'Correct or remove the file and start the container again.',
+    })
   }
   return { files, stale }
 }
@@ -128,35 +151,51 @@ export const watchFiles = (options: {
   let stamp = ''
   let pollsWithoutRead = 0
 
-  const isSame = (one: Seen, other: Seen): boolean => names.every((name) => one.files[name] === other.files[name] && one.stale[name] === other.stale[name])
+  const isSame = (one: Seen, other: Seen): boolean =>
+    names.every((name) => one.files[name] === other.files[name] && one.stale[name] === other.stale[name])
 
   const read = (): Seen => {
     const { files, stale, unusable } = readAll(folder, names, mounts)
     for (const [name, why] of Object.entries(unusable)) {
-      if (told[name] !== why) onTrouble(`cannot read ${join(folder, name)}: ${why}; what it held before stays in force`)
+      if (told[name] !== why)
+        onTrouble(`cannot read ${join(folder, name)}: ${why}; what it held before stays in force`)
     }
     told = unusable
-    return { files: Object.fromEntries(names.map((name) => [name, name in unusable ? reported.files[name] : files[name]])), stale }
+    return {
+      files: Object.fromEntries(
+        names.map((name) => [name, name in unusable ? reported.files[name] : files[name]]),
+      ),
+      stale,
+    }
   }
 
   const follow = (before: Pending | undefined, seen: Seen): Pending => {
     if (before !== undefined && isSame(before.seen, seen)) return before
-    const became = (content: '' | undefined): boolean => names.some((name) => seen.files[name] === content && reported.files[name] !== content)
+    const became = (content: '' | undefined): boolean =>
+      names.some((name) => seen.files[name] === content && reported.files[name] !== content)
     const wasEmptied = before?.wasEmptied === true || became('')
-    return { seen, wasEmptied, settledAtMs: performance.now() + (wasEmptied || became(undefined) ? emptyMs : settleMs) }
+    return {
+      seen,
+      wasEmptied,
+      settledAtMs: performance.now() + (wasEmptied || became(undefined) ? emptyMs : settleMs),
+    }
   }
 
-  const waitMs = ({ settledAtMs }: Pending): number => Math.max(1, Math.min(settleMs, Math.ceil(settledAtMs - performance.now())))
+  const waitMs = ({ settledAtMs }: Pending): number =>
+    Math.max(1, Math.min(settleMs, Math.ceil(settledAtMs - performance.now())))
 
   /** What the kernel tells of the files without a read of them. */
-  const stampOf = (): string => names.map((name) => {
-    try {
-      const stats = statSync(join(folder, name), { throwIfNoEntry: false })
-      return stats && `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`
-    } catch (error) {
-      return (error as Error).message
-    }
-  }).join(' | ')
+  const stampOf = (): string =>
+    names
+      .map((name) => {
+        try {
+          const stats = statSync(join(folder, name), { throwIfNoEntry: false })
+          return stats && `${stats.dev} ${stats.ino} ${stats.size} ${stats.mtimeMs} ${stats.ctimeMs}`
+        } catch (error) {
+          return (error as Error).message
+        }
+      })
+      .join(' | ')
 
   const checkIn = (ms: number): void => {
     const atMs = performance.now() + ms
@@ -185,7 +224,8 @@ export const watchFiles = (options: {
     pollsWithoutRead = 0
     const seen = read()
     pending = isSame(seen, reported) ? undefined : follow(pending, seen)
-    const settled = pending !== undefined && performance.now() >= pending.settledAtMs ? pending.seen : undefined
+    const settled =
+      pending !== undefined && performance.now() >= pending.settledAtMs ? pending.seen : undefined
     if (settled !== undefined) {
       reported = settled
       pending = undefined
@@ -203,7 +243,9 @@ export const watchFiles = (options: {
       if (hasFailed || isClosed) return
       hasFailed = true
       const code = (error as NodeJS.ErrnoException).code ?? ''
-      const why = ['EMFILE', 'ENFILE', 'ENOSPC'].includes(code) ? 'inotify is used up' : `cannot watch ${folder}: ${(error as Error).message}`
+      const why = ['EMFILE', 'ENFILE', 'ENOSPC'].includes(code)
+        ? 'inotify is used up'
+        : `cannot watch ${folder}: ${(error as Error).message}`
       onTrouble(`${why}: changes are seen within ${pollMs / 1000} s by polling`)
       watcher?.close().catch(() => undefined)
     }
@@ -232,7 +274,11 @@ export const watchFiles = (options: {
         awaited = follow(awaited, seen)
         if (performance.now() >= awaited.settledAtMs) return seen
       }
-      throw new SupervisorError('SETTING_INVALID', `cannot read the files in ${folder}: they have been changing for ${10 * emptyMs / 1000} s`, { hint: 'Try again when whoever writes them has finished.' })
+      throw new SupervisorError(
+        'SETTING_INVALID',
+        `cannot read the files in ${folder}: they have been changing for ${(10 * emptyMs) / 1000} s`,
+        { hint: 'Try again when whoever writes them has finished.' },
+      )
     },
     close: async () => {
       isClosed = true

@@ -7,7 +7,12 @@ import type { Files } from '../system/files.ts'
 import { appRole, bootstrapPassword, type Context, inRun, inVolume } from './context.ts'
 
 /** The environment of a Postgres program: nothing of the container's, which may hold secrets. */
-export const postgresEnvironment = ({ paths }: Context): Record<string, string> => ({ PATH: `${paths.postgresBin}:/usr/bin:/bin`, LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8', TZ: 'UTC' })
+export const postgresEnvironment = ({ paths }: Context): Record<string, string> => ({
+  PATH: `${paths.postgresBin}:/usr/bin:/bin`,
+  LANG: 'C.UTF-8',
+  LC_ALL: 'C.UTF-8',
+  TZ: 'UTC',
+})
 
 const settingsFile = (context: Context): string => {
   const run = inRun(context.paths)
@@ -32,7 +37,9 @@ const settingsFile = (context: Context): string => {
     ...given('EMBEDDED_POSTGRES_WORK_MEM', 'work_mem', 'MB'),
     ...given('EMBEDDED_POSTGRES_LOG_SLOW', 'log_min_duration_statement'),
   }
-  return Object.entries(parameters).map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`).join('')
+  return Object.entries(parameters)
+    .map(([name, value]) => `${name} = '${value.replaceAll("'", "''")}'\n`)
+    .join('')
 }
 
 /**
@@ -48,12 +55,17 @@ const accessFiles = ({ identities: { supervisor, postgres, mathesar } }: Context
       separate ? `local all ${appRole} peer map=app` : `local all ${appRole} trust`,
       'local all all scram-sha-256',
     ],
-    'pg_ident.conf': separate ? [...new Set([supervisor.name, postgres.name])].map((name) => `superuser ${name} postgres`).concat([...new Set([supervisor.name, mathesar.name])].map((name) => `app ${name} ${appRole}`)) : [],
+    'pg_ident.conf': separate
+      ? [...new Set([supervisor.name, postgres.name])]
+          .map((name) => `superuser ${name} postgres`)
+          .concat([...new Set([supervisor.name, mathesar.name])].map((name) => `app ${name} ${appRole}`))
+      : [],
   }
 }
 
 /** The lines of the lock file of a server. Postgres's user may put anything in its place. */
-export const readLockFile = (files: Files, folder: string): readonly string[] | undefined => files.readForeign(`${folder}/postmaster.pid`, 4096)?.toString('latin1').split('\n')
+export const readLockFile = (files: Files, folder: string): readonly string[] | undefined =>
+  files.readForeign(`${folder}/postmaster.pid`, 4096)?.toString('latin1').split('\n')
 
 /** Ends a server that a killed supervisor left behind, and removes the lock file of one that is gone: the volume's lock says nobody else uses it. */
 const clearStaleLock = async (context: Context, folder: string, signal: AbortSignal): Promise<void> => {
@@ -62,7 +74,9 @@ const clearStaleLock = async (context: Context, folder: string, signal: AbortSig
   let pid = 0
   try {
     pid = Number(readLockFile(files, folder)?.[0])
-  } catch { /* What is no file is no lock of Postgres's either. */ }
+  } catch {
+    /* What is no file is no lock of Postgres's either. */
+  }
   if (pid > 0 && processIn(folder, pid)) {
     log('warn', `Postgres ${pid} of an earlier supervisor still runs: it is stopped first`)
     kill(pid, 'SIGINT')
@@ -75,11 +89,25 @@ const clearStaleLock = async (context: Context, folder: string, signal: AbortSig
 export const unsyncedMark = (folder: string): string => `${folder}/supervisor.unsynced`
 
 /** Runs a program on the cluster, as its user. */
-export const runOnCluster = async (context: Context, unit: string, folder: string, argv: Command['argv'], signal: AbortSignal): Promise<void> => {
-  const { outcome, lines } = await context.runProgram(unit, { argv, env: postgresEnvironment(context), user: context.identities.postgres, cwd: folder }, { signal })
+export const runOnCluster = async (
+  context: Context,
+  unit: string,
+  folder: string,
+  argv: Command['argv'],
+  signal: AbortSignal,
+): Promise<void> => {
+  const { outcome, lines } = await context.runProgram(
+    unit,
+    { argv, env: postgresEnvironment(context), user: context.identities.postgres, cwd: folder },
+    { signal },
+  )
   if (outcome.code === 0) return
-  if (lines.some((line) => line.includes('No space left'))) throw new SupervisorError('VOLUME_FULL', `cannot make the cluster in ${folder}: no space left`)
-  throw new SupervisorError('CLUSTER_DAMAGED', `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
+  if (lines.some((line) => line.includes('No space left')))
+    throw new SupervisorError('VOLUME_FULL', `cannot make the cluster in ${folder}: no space left`)
+  throw new SupervisorError(
+    'CLUSTER_DAMAGED',
+    `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`,
+  )
 }
 
 const create = async (context: Context, folder: string, signal: AbortSignal): Promise<void> => {
@@ -90,14 +118,43 @@ const create = async (context: Context, folder: string, signal: AbortSignal): Pr
   files.makeFolder(temporary, 0o700)
   give(temporary, identities.postgres, 0o700)
   if (files.isThere(template)) {
-    await runOnCluster(context, 'cluster', temporary, ['tar', '--extract', '--zstd', '--file', template, '--directory', temporary, '--no-same-owner'], signal)
+    await runOnCluster(
+      context,
+      'cluster',
+      temporary,
+      ['tar', '--extract', '--zstd', '--file', template, '--directory', temporary, '--no-same-owner'],
+      signal,
+    )
   } else {
     log('info', 'making a Postgres cluster with initdb')
     const password = `${inRun(paths).etc}/bootstrap`
     files.writeWhole(password, bootstrapPassword, 0o644)
-    await runOnCluster(context, 'cluster', temporary, [`${paths.postgresBin}/initdb`, '--pgdata', temporary, '--username=postgres', `--pwfile=${password}`, '--auth=scram-sha-256', '--data-checksums', '--encoding=UTF8', '--locale=C.UTF-8', '--locale-provider=icu', '--icu-locale=und', '--no-sync'], signal)
+    await runOnCluster(
+      context,
+      'cluster',
+      temporary,
+      [
+        `${paths.postgresBin}/initdb`,
+        '--pgdata',
+        temporary,
+        '--username=postgres',
+        `--pwfile=${password}`,
+        '--auth=scram-sha-256',
+        '--data-checksums',
+        '--encoding=UTF8',
+        '--locale=C.UTF-8',
+        '--locale-provider=icu',
+        '--icu-locale=und',
+        '--no-sync',
+      ],
+      signal,
+    )
   }
-  files.writeWhole(unsyncedMark(temporary), 'This cluster is new and may not be on the disk yet. Until this file is gone, nothing was stored in it.\n', 0o644)
+  files.writeWhole(
+    unsyncedMark(temporary),
+    'This cluster is new and may not be on the disk yet. Until this file is gone, nothing was stored in it.\n',
+    0o644,
+  )
   files.renameWhole(temporary, folder)
 }
 
@@ -106,7 +163,11 @@ const readVersion = (files: Files, folder: string): string | undefined => {
   try {
     return files.readForeign(`${folder}/PG_VERSION`, 1024)?.toString('latin1').trim()
   } catch (cause) {
-    throw new SupervisorError('CLUSTER_DAMAGED', `cannot read ${folder}/PG_VERSION: ${(cause as Error).message}`, { cause })
+    throw new SupervisorError(
+      'CLUSTER_DAMAGED',
+      `cannot read ${folder}/PG_VERSION: ${(cause as Error).message}`,
+      { cause },
+    )
   }
 }
 
@@ -124,10 +185,16 @@ export const cluster: TaskUnit<Context> = {
     const version = readVersion(files, folder)
     const major = /(\d+)\/bin$/.exec(paths.postgresBin!)?.[1]
     if (version !== undefined && major !== undefined && version !== major) {
-      throw new SupervisorError('CLUSTER_OTHER_MAJOR', `cannot start Postgres ${major} on ${folder}: its data is of Postgres ${version}`)
+      throw new SupervisorError(
+        'CLUSTER_OTHER_MAJOR',
+        `cannot start Postgres ${major} on ${folder}: its data is of Postgres ${version}`,
+      )
     }
     if (version === undefined && files.isThere(folder) && files.listFolder(folder).length > 0) {
-      throw new SupervisorError('CLUSTER_DAMAGED', `cannot use ${folder}: it is not empty, but has no PG_VERSION`)
+      throw new SupervisorError(
+        'CLUSTER_DAMAGED',
+        `cannot use ${folder}: it is not empty, but has no PG_VERSION`,
+      )
     }
     if (version === undefined) {
       files.remove(folder)
@@ -139,6 +206,7 @@ export const cluster: TaskUnit<Context> = {
     context.made.ownsCluster = true
     const { etc } = inRun(paths)
     files.writeWhole(`${etc}/postgresql.conf`, settingsFile(context), 0o644)
-    for (const [name, lines] of Object.entries(accessFiles(context))) files.writeWhole(`${etc}/${name}`, lines.map((line) => `${line}\n`).join(''), 0o644)
+    for (const [name, lines] of Object.entries(accessFiles(context)))
+      files.writeWhole(`${etc}/${name}`, lines.map((line) => `${line}\n`).join(''), 0o644)
   },
 }

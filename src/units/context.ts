@@ -50,13 +50,20 @@ export const inRun = (paths: Paths) => ({
 })
 
 /** Where Mathesar may write: in the volume, or in the folder of this run where the volume cannot be written and need not be. */
-export const writableFolders = ({ paths, made }: Pick<Context, 'paths' | 'made'>): { readonly media: string; readonly temporary: string } => {
+export const writableFolders = ({
+  paths,
+  made,
+}: Pick<Context, 'paths' | 'made'>): { readonly media: string; readonly temporary: string } => {
   const { media, temporary } = made.ephemeral ? inRun(paths) : inVolume(paths)
   return { media, temporary }
 }
 
 /** Who runs what. Outside root there is one user, and nobody to change to. */
-export type Identities = { readonly supervisor: User; readonly postgres: User | undefined; readonly mathesar: User | undefined }
+export type Identities = {
+  readonly supervisor: User
+  readonly postgres: User | undefined
+  readonly mathesar: User | undefined
+}
 
 /** Everything that a unit may use. Units import no wrapper of the system: they get it here. */
 export type Context = {
@@ -69,7 +76,15 @@ export type Context = {
   /** The environment that the container was started with. */
   readonly environment: Readonly<Record<string, string | undefined>>
   /** Filled by the tasks, read by what needs them. */
-  readonly made: { secretKey?: string; keepSecretKey?: () => void; postgresPassword?: string; freshCluster?: boolean; ownsCluster?: boolean; ephemeral?: boolean; listener?: number }
+  readonly made: {
+    secretKey?: string
+    keepSecretKey?: () => void
+    postgresPassword?: string
+    freshCluster?: boolean
+    ownsCluster?: boolean
+    ephemeral?: boolean
+    listener?: number
+  }
   readonly log: (level: LogEvent['level'], message: string) => void
   readonly addSecret: (secret: string | undefined) => void
   readonly detail: (unit: string, text: string | null) => void
@@ -82,10 +97,28 @@ export type Context = {
   /** Processes of this name that lost their parent, which was ours. */
   readonly orphans: (name: string) => readonly number[]
   readonly kill: (pid: number, signal: NodeJS.Signals) => void
-  readonly runProgram: (unit: string, command: Command, options?: { readonly signal?: AbortSignal }) => Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }>
+  readonly runProgram: (
+    unit: string,
+    command: Command,
+    options?: { readonly signal?: AbortSignal },
+  ) => Promise<{ readonly outcome: Outcome; readonly lines: readonly string[] }>
   readonly withClient: <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>) => Promise<T>
-  readonly httpGet: (target: { readonly host: string; readonly port: number }, path: string, hostHeader: string, timeoutMs: number, signal: AbortSignal) => Promise<Answer>
-  readonly retry: <T>(act: () => Promise<T>, options: { readonly forMs: number; readonly signal: AbortSignal; readonly again: (error: unknown) => boolean; readonly onFailure: (error: unknown) => void }) => Promise<T>
+  readonly httpGet: (
+    target: { readonly host: string; readonly port: number },
+    path: string,
+    hostHeader: string,
+    timeoutMs: number,
+    signal: AbortSignal,
+  ) => Promise<Answer>
+  readonly retry: <T>(
+    act: () => Promise<T>,
+    options: {
+      readonly forMs: number
+      readonly signal: AbortSignal
+      readonly again: (error: unknown) => boolean
+      readonly onFailure: (error: unknown) => void
+    },
+  ) => Promise<T>
   readonly delay: (ms: number, signal?: AbortSignal) => Promise<void>
 }
 
@@ -99,10 +132,24 @@ export const ownSearchPath = '-c search_path=pg_catalog'
  * one user. Its own database is the only one in which Mathesar's role owns nothing and may make nothing.
  */
 export const asSuperuser = async <T>(context: Context, use: (client: Client) => Promise<T>): Promise<T> => {
-  const config = { host: inRun(context.paths).postgresSocket, user: 'postgres', database: 'postgres', options: ownSearchPath, ssl: false }
+  const config = {
+    host: inRun(context.paths).postgresSocket,
+    user: 'postgres',
+    database: 'postgres',
+    options: ownSearchPath,
+    ssl: false,
+  }
   const { freshCluster, postgresPassword } = context.made
   try {
-    return await context.withClient([{ ...config, password: freshCluster || postgresPassword === undefined ? bootstrapPassword : postgresPassword }], use)
+    return await context.withClient(
+      [
+        {
+          ...config,
+          password: freshCluster || postgresPassword === undefined ? bootstrapPassword : postgresPassword,
+        },
+      ],
+      use,
+    )
   } catch (error) {
     // A boot that was cut off may have left the template's password; nothing but us can reach the cluster then.
     if (freshCluster || (error as { code?: string }).code !== '28P01') throw error
@@ -116,15 +163,24 @@ export const appRole = 'mathesar'
 /** The certificate of the CA. What libpq would tell Mathesar alone, and late, is said here. */
 const readRootCertificate = ({ files, identities: { mathesar } }: Context, path: string): string => {
   const read = (): string => {
-    if (!files.mayRead(path, mathesar)) throw new Error(`user ${mathesar?.name}, who runs Mathesar, may not read it`)
+    if (!files.mayRead(path, mathesar))
+      throw new Error(`user ${mathesar?.name}, who runs Mathesar, may not read it`)
     const text = files.readIfThere(path, 1024 * 1024) ?? ''
-    if (!/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(text)) throw new Error('it holds no certificate in PEM')
+    if (!/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(text))
+      throw new Error('it holds no certificate in PEM')
     return text
   }
   try {
     return read()
   } catch (cause) {
-    throw new SupervisorError('SETTING_INVALID', `cannot use POSTGRES_SSLROOTCERT ${path}: ${(cause as Error).message}`, { cause, hint: `Mount the certificate of the CA there, as PEM that everybody may read (\`chmod a+r\`): \`-v ./ca.pem:${path}:ro\`.` })
+    throw new SupervisorError(
+      'SETTING_INVALID',
+      `cannot use POSTGRES_SSLROOTCERT ${path}: ${(cause as Error).message}`,
+      {
+        cause,
+        hint: `Mount the certificate of the CA there, as PEM that everybody may read (\`chmod a+r\`): \`-v ./ca.pem:${path}:ro\`.`,
+      },
+    )
   }
 }
 
@@ -132,10 +188,19 @@ const readRootCertificate = ({ files, identities: { mathesar } }: Context, path:
 export const connectionOf = (context: Context): readonly ClientConfig[] => {
   const { database, paths } = context
   // Without `ssl`, pg would look into our environment.
-  if (database.kind === 'embedded') return [{ host: inRun(paths).postgresSocket, user: appRole, database: internalDatabase, ssl: false }]
+  if (database.kind === 'embedded')
+    return [{ host: inRun(paths).postgresSocket, user: appRole, database: internalDatabase, ssl: false }]
   const { host, port, name, user, password, sslmode, sslrootcert } = database
-  const plain = { host, port, database: name, user, ...(password === undefined ? {} : { password }), ssl: false }
+  const plain = {
+    host,
+    port,
+    database: name,
+    user,
+    ...(password === undefined ? {} : { password }),
+    ssl: false,
+  }
   const ways = waysOf(database)
-  const ca = sslrootcert === undefined || !ways.includes('tls') ? undefined : readRootCertificate(context, sslrootcert)
+  const ca =
+    sslrootcert === undefined || !ways.includes('tls') ? undefined : readRootCertificate(context, sslrootcert)
   return ways.map((way) => (way === 'plain' ? plain : { ...plain, ssl: tlsOptions(sslmode, ca) }))
 }

@@ -6,7 +6,9 @@ import { appRole, asSuperuser, connectionOf, type Context, internalDatabase, inV
 
 /** Gives this installation's own password to the superuser, unless it has it. */
 const setPassword = async (client: Client, password: string): Promise<void> => {
-  const { rows } = await client.query<{ rolpassword: string | null }>("SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'")
+  const { rows } = await client.query<{ rolpassword: string | null }>(
+    "SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'",
+  )
   const stored = rows[0]?.rolpassword ?? ''
   const { scramVerifier } = await import('../core/scram.ts')
   const [, iterations, salt] = /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(stored) ?? []
@@ -38,40 +40,64 @@ const prepareEmbedded = (context: Context): Promise<void> =>
   asSuperuser(context, async (client) => {
     await setPassword(client, context.made.postgresPassword!)
     context.made.freshCluster = false
-    const exists = async (query: string, name: string): Promise<boolean> => (await client.query(query, [name])).rowCount === 1
+    const exists = async (query: string, name: string): Promise<boolean> =>
+      (await client.query(query, [name])).rowCount === 1
     if (!(await exists('SELECT 1 FROM pg_roles WHERE rolname = $1', appRole))) {
       await client.query(`CREATE ROLE ${appRole} LOGIN CREATEDB CREATEROLE`)
     }
-    if (!(await exists('SELECT 1 FROM pg_database WHERE datname = $1', internalDatabase))) await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
-    for (const { command } of (await client.query<{ command: string }>(undoneByApp, [appRole, internalDatabase])).rows) {
+    if (!(await exists('SELECT 1 FROM pg_database WHERE datname = $1', internalDatabase)))
+      await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
+    for (const { command } of (
+      await client.query<{ command: string }>(undoneByApp, [appRole, internalDatabase])
+    ).rows) {
       context.log('warn', `what Mathesar's role had changed could keep it from connecting: ${command}`)
       await client.query(command)
     }
-    if (await exists(`SELECT FROM pg_settings WHERE name = '${selfGrant}' AND NOT EXISTS (SELECT FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole WHERE rolname = $1 AND setdatabase = 0)`, appRole)) {
+    if (
+      await exists(
+        `SELECT FROM pg_settings WHERE name = '${selfGrant}' AND NOT EXISTS (SELECT FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole WHERE rolname = $1 AND setdatabase = 0)`,
+        appRole,
+      )
+    ) {
       await client.query(`ALTER ROLE ${appRole} SET ${selfGrant} = 'set, inherit'`)
     }
   }).catch((cause) => {
     if ((cause as { code?: string }).code !== '28P01') throw cause
     const path = `${inVolume(context.paths).secrets}/postgres_password`
-    throw new SupervisorError('SECRETS_MISSING', `cannot log in to the embedded Postgres: ${path} is not its password`, { cause, hint: `Put ${path} back from a backup, or start once as root, which sets a new one.` })
+    throw new SupervisorError(
+      'SECRETS_MISSING',
+      `cannot log in to the embedded Postgres: ${path} is not its password`,
+      { cause, hint: `Put ${path} back from a backup, or start once as root, which sets a new one.` },
+    )
   })
 
 const codeOf = (error: unknown): string => {
-  const { code, errors, message } = error as { code?: string; errors?: readonly { code?: string }[]; message?: string }
+  const { code, errors, message } = error as {
+    code?: string
+    errors?: readonly { code?: string }[]
+    message?: string
+  }
   return code ?? errors?.[0]?.code ?? message ?? 'no reason given'
 }
 
 /** A handshake that was cut off, as by a server that just stops, says nothing yet. */
-const isTlsRefusal = (error: unknown): boolean => isTlsFailure(error) && !/disconnected before|error establishing/.test((error as Error).message)
+const isTlsRefusal = (error: unknown): boolean =>
+  isTlsFailure(error) && !/disconnected before|error establishing/.test((error as Error).message)
 
 /** SQLSTATE classes 28 (authorization) and 3D (no such database), and TLS: the server answered, and waiting will not change its mind. */
 const isRefusal = (error: unknown): boolean =>
-  (error as AggregateError).errors?.every(isRefusal) ?? (/^(28|3D)/.test(codeOf(error)) || /password must be a string/.test((error as Error).message) || isTlsRefusal(error))
+  (error as AggregateError).errors?.every(isRefusal) ??
+  (/^(28|3D)/.test(codeOf(error)) ||
+    /password must be a string/.test((error as Error).message) ||
+    isTlsRefusal(error))
 
 /** Also where the server speaks of it: with `disable`, or where it takes TLS alone and ours failed. */
-const isAboutTls = (error: unknown): boolean => (error as AggregateError).errors?.every(isAboutTls) ?? (isTlsRefusal(error) || (error as Error).message.endsWith(', no encryption'))
+const isAboutTls = (error: unknown): boolean =>
+  (error as AggregateError).errors?.every(isAboutTls) ??
+  (isTlsRefusal(error) || (error as Error).message.endsWith(', no encryption'))
 
-const tlsHint = 'Check POSTGRES_SSLMODE, and POSTGRES_SSLROOTCERT if the certificate was refused: verify-full also wants POSTGRES_HOST to be a name in the certificate.'
+const tlsHint =
+  'Check POSTGRES_SSLMODE, and POSTGRES_SSLROOTCERT if the certificate was refused: verify-full also wants POSTGRES_HOST to be a name in the certificate.'
 
 const waitForExternal = async (context: Context, signal: AbortSignal): Promise<void> => {
   const { database, settings, retry, withClient, log, detail } = context
@@ -92,9 +118,17 @@ const waitForExternal = async (context: Context, signal: AbortSignal): Promise<v
   } catch (cause) {
     signal.throwIfAborted()
     if (isRefusal(cause)) {
-      throw new SupervisorError('DATABASE_REFUSED', `cannot use the database (${where}): ${(cause as Error).message}`, { cause, ...(isAboutTls(cause) ? { hint: tlsHint } : {}) })
+      throw new SupervisorError(
+        'DATABASE_REFUSED',
+        `cannot use the database (${where}): ${(cause as Error).message}`,
+        { cause, ...(isAboutTls(cause) ? { hint: tlsHint } : {}) },
+      )
     }
-    throw new SupervisorError('DATABASE_UNREACHABLE', `cannot reach the database (${where}) within ${waitSeconds} s: ${codeOf(cause)}`, { cause })
+    throw new SupervisorError(
+      'DATABASE_UNREACHABLE',
+      `cannot reach the database (${where}) within ${waitSeconds} s: ${codeOf(cause)}`,
+      { cause },
+    )
   }
   detail('database', null)
 }
@@ -105,5 +139,6 @@ export const database: TaskUnit<Context> = {
   kind: 'task',
   needs: ['postgres', 'volume'],
   does: "prepares Mathesar's role and internal database, or waits for the external one",
-  run: (context, signal) => (context.database.kind === 'embedded' ? prepareEmbedded(context) : waitForExternal(context, signal)),
+  run: (context, signal) =>
+    context.database.kind === 'embedded' ? prepareEmbedded(context) : waitForExternal(context, signal),
 }

@@ -19,4 +19,15 @@ import { volume } from './volume.ts'
  *     └─→ config ─┬──────────────────↑
  *       listener ─┘
  */
-export const units = inStartOrder([listener, volume, config, secrets, cluster, sync, postgres, database, migrations, mathesar])
+export const units = inStartOrder([
+  listener,
+  volume,
+  config,
+  secrets,
+  cluster,
+  sync,
+  postgres,
+  database,
+  migrations,
+  mathesar,
+])

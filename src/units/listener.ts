@@ -15,9 +15,21 @@ export const listener: TaskUnit<Context> = {
       made.listener = listenTcp(address, port)
     } catch (cause) {
       const { code, message } = cause as NodeJS.ErrnoException
-      if (code === 'EADDRINUSE') throw new SupervisorError('PORT_IN_USE', `cannot listen on ${address}:${port}: another program does`, { cause })
-      if (code === 'EACCES') throw new SupervisorError('PORT_IN_USE', `cannot listen on ${address}:${port}: ports below 1024 are for root`, { cause })
-      throw new SupervisorError('SETTING_INVALID', `cannot listen on BIND_ADDRESS ${address}: ${message}`, { cause })
+      if (code === 'EADDRINUSE')
+        throw new SupervisorError(
+          'PORT_IN_USE',
+          `cannot listen on ${address}:${port}: another program does`,
+          { cause },
+        )
+      if (code === 'EACCES')
+        throw new SupervisorError(
+          'PORT_IN_USE',
+          `cannot listen on ${address}:${port}: ports below 1024 are for root`,
+          { cause },
+        )
+      throw new SupervisorError('SETTING_INVALID', `cannot listen on BIND_ADDRESS ${address}: ${message}`, {
+        cause,
+      })
     }
   },
 }

@@ -14,7 +14,11 @@ const appliedLimit = 10_000
 
 const applied = async (client: Client): Promise<Migration[]> => {
   try {
-    return (await client.query<{ migration: string }>(`SELECT left(app || '.' || name, 300) AS migration FROM django_migrations LIMIT ${appliedLimit}`)).rows.map((row) => row.migration)
+    return (
+      await client.query<{ migration: string }>(
+        `SELECT left(app || '.' || name, 300) AS migration FROM django_migrations LIMIT ${appliedLimit}`,
+      )
+    ).rows.map((row) => row.migration)
   } catch (error) {
     if ((error as { code?: string }).code === '42P01') return [] // No such table: nothing was ever migrated.
     throw error
@@ -24,11 +28,21 @@ const applied = async (client: Client): Promise<Migration[]> => {
 const migrate = async (context: Context, signal: AbortSignal): Promise<void> => {
   const { paths, identities, runProgram, log } = context
   log('info', 'running migrations')
-  const { outcome, lines } = await runProgram('migrations', {
-    argv: [`${paths.pythonBin}/python3`, '-m', 'mathesar.install'], cwd: paths.app, user: identities.mathesar,
-    env: { ...appEnvironment(context), SKIP_STATIC_COLLECTION: 'true' },
-  }, { signal })
-  if (outcome.code !== 0) throw new SupervisorError('MIGRATIONS_FAILED', `cannot migrate the internal database: Django ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
+  const { outcome, lines } = await runProgram(
+    'migrations',
+    {
+      argv: [`${paths.pythonBin}/python3`, '-m', 'mathesar.install'],
+      cwd: paths.app,
+      user: identities.mathesar,
+      env: { ...appEnvironment(context), SKIP_STATIC_COLLECTION: 'true' },
+    },
+    { signal },
+  )
+  if (outcome.code !== 0)
+    throw new SupervisorError(
+      'MIGRATIONS_FAILED',
+      `cannot migrate the internal database: Django ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`,
+    )
 }
 
 /** A key that was made in this boot is kept only with a database that holds nothing yet: no other one could read what is stored there. */
@@ -36,9 +50,13 @@ const keepNewKey = async ({ database, paths, made }: Context, client: Client): P
   const { keepSecretKey } = made
   if (database.kind !== 'external' || keepSecretKey === undefined) return false
   if ((await applied(client)).length > 0) {
-    throw new SupervisorError('SECRETS_MISSING', `cannot find ${inVolume(paths).secrets}/secret_key, but the database (${database.host}, ${database.name}) is that of an earlier installation, which encrypted stored passwords with its key`, {
-      hint: 'Give the key of that installation with `-e SECRET_KEY=…`, or start on the volume that has it. With another SECRET_KEY all works but those passwords.',
-    })
+    throw new SupervisorError(
+      'SECRETS_MISSING',
+      `cannot find ${inVolume(paths).secrets}/secret_key, but the database (${database.host}, ${database.name}) is that of an earlier installation, which encrypted stored passwords with its key`,
+      {
+        hint: 'Give the key of that installation with `-e SECRET_KEY=…`, or start on the volume that has it. With another SECRET_KEY all works but those passwords.',
+      },
+    )
   }
   keepSecretKey()
   delete made.keepSecretKey
@@ -60,12 +78,19 @@ export const migrations: TaskUnit<Context> = {
       const pending = async (): Promise<boolean> => {
         if (image === undefined) return true
         const { missing, ahead } = compareMigrations(image, await applied(client))
-        if (ahead.length > 0) throw new SupervisorError('DATABASE_AHEAD', `cannot use the internal database: it has migrations that this image does not know: ${ahead.slice(0, 3).join(', ')}${ahead.length > 3 ? ` and ${ahead.length - 3} more` : ''}`)
+        if (ahead.length > 0)
+          throw new SupervisorError(
+            'DATABASE_AHEAD',
+            `cannot use the internal database: it has migrations that this image does not know: ${ahead.slice(0, 3).join(', ')}${ahead.length > 3 ? ` and ${ahead.length - 3} more` : ''}`,
+          )
         return missing.length > 0
       }
       if (!(await pending())) return
       for (let told = false; ; told = true) {
-        const { rows } = await client.query<{ locked: boolean }>('SELECT pg_try_advisory_lock($1) AS locked', [lockKey])
+        const { rows } = await client.query<{ locked: boolean }>(
+          'SELECT pg_try_advisory_lock($1) AS locked',
+          [lockKey],
+        )
         if (rows[0]?.locked) break
         if (!told) log('info', 'another container runs the migrations: waiting for it')
         detail('migrations', 'waits for another container that migrates')
@@ -73,7 +98,11 @@ export const migrations: TaskUnit<Context> = {
       }
       detail('migrations', null)
       if (await pending()) await migrate(context, signal)
-      else if (isKeyNew) log('warn', 'another container migrated the database meanwhile, with a key of its own: give both the same SECRET_KEY, else neither can read the passwords that the other stores')
+      else if (isKeyNew)
+        log(
+          'warn',
+          'another container migrated the database meanwhile, with a key of its own: give both the same SECRET_KEY, else neither can read the passwords that the other stores',
+        )
     })
   },
 }

@@ -14,7 +14,11 @@ const shutDown = 1
  * itself at once; what is busy would go on, for nobody. Each has a process group of its own, so that the kill of one reaches no other.
  */
 const endLeftovers = async ({ orphans, kill, delay, log }: Context): Promise<void> => {
-  for (const [signal, forMs] of [[undefined, 500], ['SIGQUIT', 500], ['SIGKILL', 5000]] as const) {
+  for (const [signal, forMs] of [
+    [undefined, 500],
+    ['SIGQUIT', 500],
+    ['SIGKILL', 5000],
+  ] as const) {
     const left = orphans('postgres')
     if (left.length === 0) return
     if (signal) {
@@ -47,7 +51,13 @@ export const postgres: ServiceUnit<Context> = {
     const folder = inVolume(paths).cluster
     await endLeftovers(context)
     return {
-      argv: [`${paths.postgresBin}/postgres`, '-D', folder, '-c', `config_file=${inRun(paths).etc}/postgresql.conf`],
+      argv: [
+        `${paths.postgresBin}/postgres`,
+        '-D',
+        folder,
+        '-c',
+        `config_file=${inRun(paths).etc}/postgresql.conf`,
+      ],
       // Each child of the postmaster writes the value there (Postgres, "Linux Memory Overcommit").
       env: {
         ...postgresEnvironment(context),
@@ -71,7 +81,11 @@ export const postgres: ServiceUnit<Context> = {
   },
   whyUnclean: ({ files, paths }) => {
     try {
-      return files.readForeign(`${inVolume(paths).cluster}/global/pg_control`, controlFileBytes)?.readUInt32LE(stateAt) === shutDown ? undefined : 'its data has to be recovered'
+      return files
+        .readForeign(`${inVolume(paths).cluster}/global/pg_control`, controlFileBytes)
+        ?.readUInt32LE(stateAt) === shutDown
+        ? undefined
+        : 'its data has to be recovered'
     } catch (error) {
       return (error as Error).message
     }

@@ -17,7 +17,9 @@ export const secrets: TaskUnit<Context> = {
       try {
         return files.readIfThere(path)?.trim() || undefined
       } catch (cause) {
-        throw new SupervisorError('SECRETS_MISSING', `cannot read ${path}: ${(cause as Error).message}`, { cause })
+        throw new SupervisorError('SECRETS_MISSING', `cannot read ${path}: ${(cause as Error).message}`, {
+          cause,
+        })
       }
     }
     const keep = (name: string, value: string | undefined, mayMake: boolean, later = false): string => {
@@ -25,10 +27,18 @@ export const secrets: TaskUnit<Context> = {
       const path = `${folder}/${name}`
       const kept = readKept(path)
       if (kept !== undefined) {
-        if (value !== undefined && value !== kept) log('warn', `SECRET_KEY differs from ${path}: the given one is used, and cannot decrypt what the kept one encrypted`)
+        if (value !== undefined && value !== kept)
+          log(
+            'warn',
+            `SECRET_KEY differs from ${path}: the given one is used, and cannot decrypt what the kept one encrypted`,
+          )
         return value ?? kept
       }
-      if (value === undefined && !mayMake) throw new SupervisorError('SECRETS_MISSING', `cannot find ${path}, but the volume holds data that was encrypted with it`)
+      if (value === undefined && !mayMake)
+        throw new SupervisorError(
+          'SECRETS_MISSING',
+          `cannot find ${path}, but the volume holds data that was encrypted with it`,
+        )
       const fresh = value ?? randomText(50)
       const write = (): void => void files.writeWhole(path, fresh, 0o600)
       if (later && value === undefined) made.keepSecretKey = write
@@ -41,7 +51,11 @@ export const secrets: TaskUnit<Context> = {
     addSecret(made.secretKey)
     if (database.kind === 'embedded') {
       // Root can always reach the superuser through the socket and set a new one; a single user cannot.
-      made.postgresPassword = keep('postgres_password', undefined, !hasData || identities.postgres !== undefined)
+      made.postgresPassword = keep(
+        'postgres_password',
+        undefined,
+        !hasData || identities.postgres !== undefined,
+      )
       addSecret(made.postgresPassword)
     }
   },

@@ -13,12 +13,19 @@ export const volume: TaskUnit<Context> = {
     const group = mathesar && { ...supervisor, gid: mathesar.gid }
     const data = inVolume(paths)
     const run = inRun(paths)
-    const refuse = (path: string) => (cause: unknown): never => {
-      const error = toSupervisorError(cause)
-      if (error.code === 'VOLUME_FULL') throw new SupervisorError('VOLUME_FULL', `cannot use ${path}: no space left`, { cause })
-      if (error.code !== 'INTERNAL') throw error
-      throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${path} as user ${supervisor.uid}: ${(cause as Error).message}`, { cause })
-    }
+    const refuse =
+      (path: string) =>
+      (cause: unknown): never => {
+        const error = toSupervisorError(cause)
+        if (error.code === 'VOLUME_FULL')
+          throw new SupervisorError('VOLUME_FULL', `cannot use ${path}: no space left`, { cause })
+        if (error.code !== 'INTERNAL') throw error
+        throw new SupervisorError(
+          'VOLUME_NOT_WRITABLE',
+          `cannot use ${path} as user ${supervisor.uid}: ${(cause as Error).message}`,
+          { cause },
+        )
+      }
     const attempt = (path: string, act: () => void): void => {
       try {
         act()
@@ -31,20 +38,28 @@ export const volume: TaskUnit<Context> = {
     const refuseOther = (user: User): void => {
       const owner = files.ownerOf(`${data.cluster}/PG_VERSION`) ?? 0 // Root runs no Postgres: a file system that names it names whoever asks.
       if ([0, user.uid].includes(owner)) return
-      throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use ${paths.data} as root: its data belongs to user ${owner}, and Postgres would run as user ${user.uid}`, { hint: `Start with \`--user ${owner}:0\`, as it was made; nothing was changed.` })
+      throw new SupervisorError(
+        'VOLUME_NOT_WRITABLE',
+        `cannot use ${paths.data} as root: its data belongs to user ${owner}, and Postgres would run as user ${user.uid}`,
+        { hint: `Start with \`--user ${owner}:0\`, as it was made; nothing was changed.` },
+      )
     }
 
     const prepareVolume = (): void => {
       files.makeFolder(paths.data, 0o755)
       if (postgres && database.kind === 'embedded') refuseOther(postgres)
-      if (!lock(data.lock)) throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
+      if (!lock(data.lock))
+        throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
       if (postgres) give(paths.data, undefined, 0o755)
-      for (const folder of [data.secrets, data.config, data.history, data.media, data.temporary]) files.makeFolder(folder, 0o700)
+      for (const folder of [data.secrets, data.config, data.history, data.media, data.temporary])
+        files.makeFolder(folder, 0o700)
       give(data.secrets, undefined, 0o700)
       give(data.history, undefined, 0o700)
       try {
         give(data.config, group, 0o750)
-      } catch { /* Mounted read-only, such as a ConfigMap: it serves as it is. */ }
+      } catch {
+        /* Mounted read-only, such as a ConfigMap: it serves as it is. */
+      }
       give(data.media, mathesar, 0o750)
       files.requireSpace(data.secrets, 64 * 1024) // A full or read-only volume is told now, by name.
       files.remove(data.temporary)
@@ -57,13 +72,28 @@ export const volume: TaskUnit<Context> = {
     try {
       prepareVolume()
     } catch (cause) {
-      if (!mayDoWithout || !['EROFS', 'EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')) refuse(paths.data)(cause)
+      if (
+        !mayDoWithout ||
+        !['EROFS', 'EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')
+      )
+        refuse(paths.data)(cause)
       made.ephemeral = true
       log('debug', `${paths.data} cannot be written: the environment alone gives the settings`)
     }
     attempt(paths.run, () => {
-      for (const [folder, user, mode] of [[paths.run, undefined, 0o755], [run.control, undefined, 0o700], [run.etc, undefined, 0o755], [run.app, group, 0o750], [run.postgresSocket, postgres, 0o755],
-        ...(made.ephemeral ? [[run.media, mathesar, 0o750], [run.temporary, mathesar, 0o700]] as const : [])] as const) {
+      for (const [folder, user, mode] of [
+        [paths.run, undefined, 0o755],
+        [run.control, undefined, 0o700],
+        [run.etc, undefined, 0o755],
+        [run.app, group, 0o750],
+        [run.postgresSocket, postgres, 0o755],
+        ...(made.ephemeral
+          ? ([
+              [run.media, mathesar, 0o750],
+              [run.temporary, mathesar, 0o700],
+            ] as const)
+          : []),
+      ] as const) {
         files.makeFolder(folder, mode)
         give(folder, user, mode)
       }

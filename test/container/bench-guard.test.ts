@@ -6,7 +6,9 @@ import { median } from '../../bench/statistics.ts'
 import { cleanUpAfterEach, describeContainer, mustDocker, start, until, type Box } from '../helpers/docker.ts'
 
 // Ratios to bare Node in the same container and the same moments, and of CPU time: a slow machine is slow for both, and a busy one takes no more of it.
-const baseline = JSON.parse(readFileSync(join(import.meta.dirname, '../../bench/baseline.json'), 'utf8')) as Readonly<Record<'share' | 'status' | 'memory', number>>
+const baseline = JSON.parse(
+  readFileSync(join(import.meta.dirname, '../../bench/baseline.json'), 'utf8'),
+) as Readonly<Record<'share' | 'status' | 'memory', number>>
 const tolerance = 1.5
 const node = '/usr/local/lib/supervisor/node'
 
@@ -14,7 +16,9 @@ const bash = (box: Box, script: string): Promise<string> => mustDocker('exec', b
 
 const expectNoGrowth = (figure: keyof typeof baseline, ratio: number): void => {
   console.log(`${figure}: ${ratio.toFixed(2)} × bare Node; baseline ${baseline[figure]}`)
-  expect(ratio, `${figure}, in times of bare Node, has grown by half over bench/baseline.json`).toBeLessThan(tolerance * baseline[figure])
+  expect(ratio, `${figure}, in times of bare Node, has grown by half over bench/baseline.json`).toBeLessThan(
+    tolerance * baseline[figure],
+  )
 }
 
 describeContainer('beside bare Node', () => {
@@ -42,25 +46,43 @@ describeContainer('beside bare Node', () => {
     const box = await start()
     await box.ready()
     // In turn, and inside: there `docker exec` does not count.
-    const ratios = await bash(box, `
+    const ratios = await bash(
+      box,
+      `
 TIMEFORMAT='%U %S'
 for run in {1..15}; do
   bare=$({ time ${node} -e 0; } 2>&1)
   own=$({ time supervisor status > /dev/null; } 2>&1)
   echo "$own $bare"
-done`)
-    expectNoGrowth('status', median(ratios.split('\n').map((line) => line.split(' ').map(Number)).map(([user, system, bareUser, bareSystem]) => (user! + system!) / (bareUser! + bareSystem!))))
+done`,
+    )
+    expectNoGrowth(
+      'status',
+      median(
+        ratios
+          .split('\n')
+          .map((line) => line.split(' ').map(Number))
+          .map(([user, system, bareUser, bareSystem]) => (user! + system!) / (bareUser! + bareSystem!)),
+      ),
+    )
   })
 
   it('the memory of PID 1 when idle, its own and not that of files, has not grown by half', async () => {
     const box = await start()
     await box.ready()
-    const [own, bare] = (await bash(box, `
+    const [own, bare] = (
+      await bash(
+        box,
+        `
 ${node} -e 'console.log(1); setInterval(() => {}, 1e9)' > /tmp/up & bare=$!
 until [ -s /tmp/up ]; do sleep 0.05; done
 sleep 8
 for pid in 1 $bare; do awk '/^Private_Dirty:/ { print $2 }' /proc/$pid/smaps_rollup; done
-kill $bare`)).split('\n').map(Number)
+kill $bare`,
+      )
+    )
+      .split('\n')
+      .map(Number)
     expectNoGrowth('memory', own! / bare!)
   })
 })

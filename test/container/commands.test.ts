@@ -1,5 +1,14 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { browse, cleanUp, cleanUpAfterEach, describeContainer, docker, start, until, type Box } from '../helpers/docker.ts'
+import {
+  browse,
+  cleanUp,
+  cleanUpAfterEach,
+  describeContainer,
+  docker,
+  start,
+  until,
+  type Box,
+} from '../helpers/docker.ts'
 
 describeContainer('the commands in a running container', () => {
   let box: Box
@@ -16,9 +25,34 @@ describeContainer('the commands in a running container', () => {
     expect(text.stdout).toMatch(/\npostgres +service +ready /)
     expect(text.stdout).toMatch(/Boot: ready after \d+ ms; critical path in ms: .*mathesar \d+/)
     const json = await box.status()
-    expect(json).toMatchObject({ exitCode: 0, version: 1, phase: 'running', ready: true, database: 'embedded', problems: [], supervisor: { pid: 1, droppedLogLines: 0 } })
-    expect(json.units.map(({ name }) => name).sort()).toEqual(['cluster', 'config', 'database', 'listener', 'mathesar', 'migrations', 'postgres', 'secrets', 'sync', 'volume'])
-    for (const name of ['postgres', 'mathesar']) expect(json.units.find((unit) => unit.name === name)).toMatchObject({ state: 'ready', restarts: 0, pid: expect.any(Number), memoryBytes: expect.any(Number) })
+    expect(json).toMatchObject({
+      exitCode: 0,
+      version: 1,
+      phase: 'running',
+      ready: true,
+      database: 'embedded',
+      problems: [],
+      supervisor: { pid: 1, droppedLogLines: 0 },
+    })
+    expect(json.units.map(({ name }) => name).sort()).toEqual([
+      'cluster',
+      'config',
+      'database',
+      'listener',
+      'mathesar',
+      'migrations',
+      'postgres',
+      'secrets',
+      'sync',
+      'volume',
+    ])
+    for (const name of ['postgres', 'mathesar'])
+      expect(json.units.find((unit) => unit.name === name)).toMatchObject({
+        state: 'ready',
+        restarts: 0,
+        pid: expect.any(Number),
+        memoryBytes: expect.any(Number),
+      })
   })
 
   it('health says ready with exit code 0', async () => {
@@ -34,7 +68,10 @@ describeContainer('the commands in a running container', () => {
     expect(ofPostgres.stdout.trim().split('\n')).toHaveLength(2)
     for (const line of ofPostgres.stdout.trim().split('\n')) expect(line).toContain('postgres')
     expect((await box.supervisor('logs', '-n', 'x')).exitCode).toBe(2)
-    expect(await box.supervisor('logs', 'nothing')).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('nothing') })
+    expect(await box.supervisor('logs', 'nothing')).toMatchObject({
+      exitCode: 4,
+      stderr: expect.stringContaining('nothing'),
+    })
   })
 
   it('restart mathesar under the load of 16 clients fails no request', async () => {
@@ -54,7 +91,11 @@ describeContainer('the commands in a running container', () => {
       }
     })
     await until('the load is on', () => answered > 50)
-    for (let round = 0; round < 2; round++) expect(await box.supervisor('restart', 'mathesar')).toMatchObject({ exitCode: 0, stdout: 'mathesar is ready' })
+    for (let round = 0; round < 2; round++)
+      expect(await box.supervisor('restart', 'mathesar')).toMatchObject({
+        exitCode: 0,
+        stdout: 'mathesar is ready',
+      })
     const sofar = answered
     await until('the load is answered after it', () => answered > sofar + 50)
     running = false
@@ -64,18 +105,27 @@ describeContainer('the commands in a running container', () => {
   })
 
   it('stop keeps a service down, which status says with exit code 1, and start brings it back', async () => {
-    expect(await box.supervisor('stop', 'mathesar')).toMatchObject({ exitCode: 0, stdout: 'mathesar is stopped' })
+    expect(await box.supervisor('stop', 'mathesar')).toMatchObject({
+      exitCode: 0,
+      stdout: 'mathesar is stopped',
+    })
     const { exitCode, stdout } = await box.supervisor('status')
     expect(exitCode).toBe(1)
     expect(stdout).toMatch(/mathesar +service +stopped/)
     expect(stdout).toContain('supervisor start mathesar')
     expect((await box.supervisor('health')).exitCode).toBe(1)
-    expect(await box.supervisor('start', 'mathesar')).toMatchObject({ exitCode: 0, stdout: 'mathesar is ready' })
+    expect(await box.supervisor('start', 'mathesar')).toMatchObject({
+      exitCode: 0,
+      stdout: 'mathesar is ready',
+    })
     expect((await box.supervisor('health')).exitCode).toBe(0)
   })
 
   it('psql opens the internal database', async () => {
-    expect(await box.supervisor('psql', '-tAc', 'select 1, current_database()')).toMatchObject({ exitCode: 0, stdout: '1|mathesar_django' })
+    expect(await box.supervisor('psql', '-tAc', 'select 1, current_database()')).toMatchObject({
+      exitCode: 0,
+      stdout: '1|mathesar_django',
+    })
     expect((await box.supervisor('psql', '-c', 'select nonsense')).exitCode).toBe(1)
   })
 
@@ -87,11 +137,27 @@ describeContainer('the commands in a running container', () => {
   })
 
   it('version and --help answer for each command', async () => {
-    expect(await box.supervisor('version')).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^supervisor \d+\.\d+\.\d+/) })
+    expect(await box.supervisor('version')).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^supervisor \d+\.\d+\.\d+/),
+    })
     const help = await box.supervisor('--help')
     expect(help.exitCode).toBe(0)
     const commands = [...help.stdout.matchAll(/^ {2}([a-z]+) {2}/gm)].map(([, name]) => name!)
-    expect(commands).toEqual(expect.arrayContaining(['run', 'status', 'health', 'logs', 'start', 'stop', 'restart', 'psql', 'manage', 'version']))
+    expect(commands).toEqual(
+      expect.arrayContaining([
+        'run',
+        'status',
+        'health',
+        'logs',
+        'start',
+        'stop',
+        'restart',
+        'psql',
+        'manage',
+        'version',
+      ]),
+    )
     for (const name of commands) {
       const { exitCode, stdout, stderr } = await box.supervisor(name, '--help')
       expect(exitCode, `${name} --help: ${stderr}`).toBe(0)
@@ -100,13 +166,22 @@ describeContainer('the commands in a running container', () => {
   })
 
   it('an unknown command is exit code 2, an unknown service 4, a missing one 2', async () => {
-    expect(await box.supervisor('dance')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('dance') })
-    expect(await box.supervisor('restart', 'dance')).toMatchObject({ exitCode: 4, stderr: expect.stringContaining('postgres, mathesar') })
+    expect(await box.supervisor('dance')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('dance'),
+    })
+    expect(await box.supervisor('restart', 'dance')).toMatchObject({
+      exitCode: 4,
+      stderr: expect.stringContaining('postgres, mathesar'),
+    })
     expect((await box.supervisor('restart')).exitCode).toBe(2)
   })
 
   it('without a command it shows help, and a second `run` beside the first ends and leaves the first as it was', async () => {
-    expect(await box.supervisor()).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Usage: supervisor COMMAND') })
+    expect(await box.supervisor()).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringContaining('Usage: supervisor COMMAND'),
+    })
     expect((await box.supervisor('run')).exitCode).not.toBe(0)
     expect(await box.supervisor('status', '--json')).toMatchObject({ exitCode: 0 })
     expect(await box.supervisor('health')).toMatchObject({ exitCode: 0 })
@@ -126,11 +201,19 @@ describeContainer('the commands before and after', () => {
     const box = await start({ env: { SAMPLE_APP_BREAK: 'import-slow:3' } })
     const booting = await until('status answers', async () => {
       const answer = await box.supervisor('status', '--json')
-      return answer.stdout.startsWith('{') ? { exitCode: answer.exitCode, ...JSON.parse(answer.stdout) as object } : undefined
+      return answer.stdout.startsWith('{')
+        ? { exitCode: answer.exitCode, ...(JSON.parse(answer.stdout) as object) }
+        : undefined
     })
     expect(booting).toMatchObject({ exitCode: 1, version: 1, phase: 'booting', ready: false })
-    expect(await box.supervisor('status')).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^Mathesar: booting/) })
-    expect(await box.supervisor('health')).toMatchObject({ exitCode: 1, stdout: expect.stringContaining('booting') })
+    expect(await box.supervisor('status')).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringMatching(/^Mathesar: booting/),
+    })
+    expect(await box.supervisor('health')).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringContaining('booting'),
+    })
     expect((await box.supervisor('restart', 'mathesar')).stderr).toContain('while booting')
     await box.ready()
   })
@@ -144,7 +227,10 @@ describeContainer('the commands before and after', () => {
     await box.signal('TERM')
     const status = await box.status()
     expect(status).toMatchObject({ exitCode: 1, version: 1, phase: 'stopping', ready: false })
-    expect(await box.supervisor('status')).toMatchObject({ exitCode: 1, stdout: expect.stringMatching(/^Mathesar: stopping/) })
+    expect(await box.supervisor('status')).toMatchObject({
+      exitCode: 1,
+      stdout: expect.stringMatching(/^Mathesar: stopping/),
+    })
     expect((await box.supervisor('health')).exitCode).toBe(1)
     expect(await slow).toMatchObject({ status: 200 })
     expect(await box.ended()).toBe(0)

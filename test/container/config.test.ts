@@ -3,7 +3,19 @@ import { get } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { makeConfigMap } from '../fixtures/config-map.ts'
-import { type Box, cleanUp, cleanUpAfterEach, dataFolder, describeContainer, leanImage, makeAdmin, newVolume, onVolume, start, until } from '../helpers/docker.ts'
+import {
+  type Box,
+  cleanUp,
+  cleanUpAfterEach,
+  dataFolder,
+  describeContainer,
+  leanImage,
+  makeAdmin,
+  newVolume,
+  onVolume,
+  start,
+  until,
+} from '../helpers/docker.ts'
 import { freePort } from '../helpers/port.ts'
 
 const file = `${dataFolder}/config/mathesar.env`
@@ -12,10 +24,32 @@ const makeFolder = (): string => {
   onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
   return folder
 }
-const asMathesar = (box: Box, script: string) => box.exec('setpriv', '--reuid=mathesar', '--regid=mathesar', '--init-groups', '--no-new-privs', 'sh', '-euc', script)
-const inMathesar = async (box: Box, name: string): Promise<string | null> => ((await (await fetch(box.url(`/env/?name=${name}`))).json()) as { value: string | null }).value
-const lastEntry = async (box: Box) => (JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as { from: string; result: string; why: string | null }[]).at(-1)!
-const force = (box: Box, name: string, value: string | null) => until(`${name} to be ${value} in Mathesar`, async () => (await inMathesar(box, name).catch(() => undefined)) === value)
+const asMathesar = (box: Box, script: string) =>
+  box.exec(
+    'setpriv',
+    '--reuid=mathesar',
+    '--regid=mathesar',
+    '--init-groups',
+    '--no-new-privs',
+    'sh',
+    '-euc',
+    script,
+  )
+const inMathesar = async (box: Box, name: string): Promise<string | null> =>
+  ((await (await fetch(box.url(`/env/?name=${name}`))).json()) as { value: string | null }).value
+const lastEntry = async (box: Box) =>
+  (
+    JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as {
+      from: string
+      result: string
+      why: string | null
+    }[]
+  ).at(-1)!
+const force = (box: Box, name: string, value: string | null) =>
+  until(
+    `${name} to be ${value} in Mathesar`,
+    async () => (await inMathesar(box, name).catch(() => undefined)) === value,
+  )
 
 /** A script of Python in the container that asks on the app's socket; prints the status and the body. */
 const askScript = (method: string, path: string, body = ''): string => `python3 - <<'PY'
@@ -36,7 +70,10 @@ describeContainer('a user interface', () => {
   it('with UI_MAY_EDIT_CONFIG may write mathesar.env and use the socket of the configuration, and nothing else', async () => {
     const box = await start({ env: { UI_MAY_EDIT_CONFIG: 'true', SAMPLE_APP_TEST: '1' } })
     await box.ready()
-    await until('the app socket', async () => (await box.exec('test', '-S', '/run/mathesar/app/config.sock')).exitCode === 0)
+    await until(
+      'the app socket',
+      async () => (await box.exec('test', '-S', '/run/mathesar/app/config.sock')).exitCode === 0,
+    )
     expect(await asMathesar(box, `echo GUNICORN_TIMEOUT=77 >> ${file}`)).toMatchObject({ exitCode: 0 })
     await force(box, 'GUNICORN_TIMEOUT', '77')
     expect((await asMathesar(box, `echo new > ${dataFolder}/config/other`)).exitCode).not.toBe(0)
@@ -47,13 +84,19 @@ describeContainer('a user interface', () => {
     expect(await asMathesar(box, `echo REQUIRE_SSO_LOGIN=true >> ${file}`)).toMatchObject({ exitCode: 0 })
     await force(box, 'REQUIRE_SSO_LOGIN', 'true')
 
-    const ask = async (method: string, path: string, body?: string): Promise<string> => (await asMathesar(box, askScript(method, path, body))).stdout
+    const ask = async (method: string, path: string, body?: string): Promise<string> =>
+      (await asMathesar(box, askScript(method, path, body))).stdout
     expect(await ask('GET', '/v1/config')).toMatch(/^200 \{"version"/)
-    expect(await ask('POST', '/v1/config/changes', '{"set":{"GUNICORN_TIMEOUT":"79"}}')).toMatch(/^200 .*"result":"applied"/)
+    expect(await ask('POST', '/v1/config/changes', '{"set":{"GUNICORN_TIMEOUT":"79"}}')).toMatch(
+      /^200 .*"result":"applied"/,
+    )
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('79')
     expect(await lastEntry(box)).toMatchObject({ from: 'interface', result: 'applied' })
-    expect(await ask('POST', '/v1/config/changes', '{"set":{"SECRET_KEY":"stolen"}}')).toMatch(/^403 .*SETTING_PINNED/)
-    for (const path of ['/v1/status', '/v1/health', '/v1/logs', '/v1/config/file']) expect(await ask('GET', path), path).toMatch(/^404 /)
+    expect(await ask('POST', '/v1/config/changes', '{"set":{"SECRET_KEY":"stolen"}}')).toMatch(
+      /^403 .*SETTING_PINNED/,
+    )
+    for (const path of ['/v1/status', '/v1/health', '/v1/logs', '/v1/config/file'])
+      expect(await ask('GET', path), path).toMatch(/^404 /)
     expect(await ask('POST', '/v1/services/postgres/stop')).toMatch(/^404 /)
     expect((await asMathesar(box, 'ls /run/mathesar/control')).exitCode).not.toBe(0)
     expect((await asMathesar(box, 'echo x > /run/mathesar/app/sso.yml')).exitCode).not.toBe(0)
@@ -81,7 +124,11 @@ describeContainer('the config folder', () => {
     await box.ready()
     expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=77')).exitCode).toBe(0)
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('77')
-    expect((await box.sh(`stat -c %u ${file}; python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('/run/mathesar/app/config.sock')"`))).toMatchObject({ exitCode: 0, stdout: '12345' })
+    expect(
+      await box.sh(
+        `stat -c %u ${file}; python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('/run/mathesar/app/config.sock')"`,
+      ),
+    ).toMatchObject({ exitCode: 0, stdout: '12345' })
     expect((await box.supervisor('config', 'set', 'GUNICORN_CMD_ARGS=--nonsense')).exitCode).toBe(24)
     expect((await box.stop()).exitCode).toBe(0)
     await box.remove()
@@ -94,7 +141,10 @@ describeContainer('the config folder', () => {
     const folder = makeFolder()
     const map = makeConfigMap(folder)
     map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=71\n' })
-    const box = await start({ env: { SAMPLE_APP_TEST: '1' }, run: ['--volume', `${folder}:${dataFolder}/config:ro`] })
+    const box = await start({
+      env: { SAMPLE_APP_TEST: '1' },
+      run: ['--volume', `${folder}:${dataFolder}/config:ro`],
+    })
     await box.ready()
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('71')
     map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=72\n' })
@@ -105,7 +155,9 @@ describeContainer('the config folder', () => {
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('72')
     map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=soon\n' })
     await until('the bad edit to be refused', async () => (await lastEntry(box)).result === 'rejected')
-    await until('the bad line to be shown', async () => (await box.supervisor('config', 'show')).stdout.includes('mathesar.env, line 1: GUNICORN_TIMEOUT'))
+    await until('the bad line to be shown', async () =>
+      (await box.supervisor('config', 'show')).stdout.includes('mathesar.env, line 1: GUNICORN_TIMEOUT'),
+    )
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('72')
     map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=74\n' })
     await force(box, 'GUNICORN_TIMEOUT', '74')
@@ -118,17 +170,24 @@ describeContainer('the config folder', () => {
     writeFileSync(path, '# mine\nGUNICORN_TIMEOUT=71\n')
     const box = await start({ env: { SAMPLE_APP_TEST: '1' }, run: ['--volume', `${path}:${file}`] })
     await box.ready()
-    expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=72'))).toMatchObject({ exitCode: 0 })
+    expect(await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=72')).toMatchObject({ exitCode: 0 })
     expect(readFileSync(path, 'utf8')).toMatch(/^# mine\nGUNICORN_TIMEOUT=72\n/)
     writeFileSync(path, 'GUNICORN_TIMEOUT=73\n')
     await force(box, 'GUNICORN_TIMEOUT', '73')
     writeFileSync(path, 'GUNICORN_TIMEOUT=soon\n')
     await until('the bad edit to be taken back', () => readFileSync(path, 'utf8') === 'GUNICORN_TIMEOUT=73\n')
-    await until('it to lie beside', async () => (await box.exec('test', '-e', `${file}.rejected`)).exitCode === 0)
+    await until(
+      'it to lie beside',
+      async () => (await box.exec('test', '-e', `${file}.rejected`)).exitCode === 0,
+    )
     expect((await box.exec('cat', `${file}.rejected`)).stdout).toBe('GUNICORN_TIMEOUT=soon')
     writeFileSync(`${path}.new`, 'GUNICORN_TIMEOUT=74\n')
     renameSync(`${path}.new`, path)
-    await until('the stale mount to be said', async () => (await box.status()).problems.some(({ message }) => message.includes('mathesar.env can no longer change here')))
+    await until('the stale mount to be said', async () =>
+      (await box.status()).problems.some(({ message }) =>
+        message.includes('mathesar.env can no longer change here'),
+      ),
+    )
   })
 
   it('with a single file mounted read-only: a rollback that has to change it too changes nothing, now and at later starts', async () => {
@@ -144,7 +203,12 @@ describeContainer('the config folder', () => {
     const box = await start({ volume, run: ['--volume', `${path}:${dataFolder}/config/sso.yml:ro`] })
     await box.ready()
     expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=72')).exitCode).toBe(0)
-    const files = async (): Promise<string> => (await box.sh(`cat ${file} ${dataFolder}/config/sso.yml; ls ${dataFolder}/history | grep intent || true`)).stdout
+    const files = async (): Promise<string> =>
+      (
+        await box.sh(
+          `cat ${file} ${dataFolder}/config/sso.yml; ls ${dataFolder}/history | grep intent || true`,
+        )
+      ).stdout
     const before = await files()
     const refused = await box.supervisor('config', 'rollback', version)
     expect(refused.exitCode, refused.stderr).toBeGreaterThan(0)
@@ -162,22 +226,40 @@ describeContainer('the config folder', () => {
     await box.ready()
     const backends = async (): Promise<unknown> => (await fetch(box.url('/files/'))).json()
     expect(await backends()).toEqual({ backends: [] })
-    const put = (name: string, text: string): Promise<string> => onVolume(volume, `cat > config/${name} <<'EOF'\n${text}\nEOF`)
+    const put = (name: string, text: string): Promise<string> =>
+      onVolume(volume, `cat > config/${name} <<'EOF'\n${text}\nEOF`)
     await put('file_storage.yml', 'default:\n  protocol: s3\n  nickname: Store\n')
-    await until('the storage to be handed on', async () => JSON.stringify(await backends()) === '{"backends":["default"]}')
+    await until(
+      'the storage to be handed on',
+      async () => JSON.stringify(await backends()) === '{"backends":["default"]}',
+    )
     await put('sso.yml', 'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: Example Login\n')
     await makeAdmin(box)
-    await until('the provider to be shown', async () => (await (await fetch(box.url('/auth/login/'))).text()).includes('Example Login'))
+    await until('the provider to be shown', async () =>
+      (await (await fetch(box.url('/auth/login/'))).text()).includes('Example Login'),
+    )
     const { length } = JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as unknown[]
-    const refused = async (): Promise<number> => (JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as { result: string }[]).slice(length).filter(({ result }) => result === 'rejected').length
+    const refused = async (): Promise<number> =>
+      (JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as { result: string }[])
+        .slice(length)
+        .filter(({ result }) => result === 'rejected').length
     await put('file_storage.yml', 'default: [\n')
     await until('the bad storage to be refused', async () => (await refused()) === 1)
     await put('sso.yml', 'version: 3\n')
     await until('the bad provider to be refused', async () => (await refused()) === 2)
     expect(await backends()).toEqual({ backends: ['default'] })
     expect(await (await fetch(box.url('/auth/login/'))).text()).toContain('Example Login')
-    await until('both to be put aside', async () => (await box.exec('test', '-e', `${dataFolder}/config/sso.yml.rejected`)).exitCode === 0)
-    expect((await box.sh(`cat ${dataFolder}/config/file_storage.yml.rejected ${dataFolder}/config/sso.yml.rejected`)).stdout).toBe('default: [\n\nversion: 3\n')
+    await until(
+      'both to be put aside',
+      async () => (await box.exec('test', '-e', `${dataFolder}/config/sso.yml.rejected`)).exitCode === 0,
+    )
+    expect(
+      (
+        await box.sh(
+          `cat ${dataFolder}/config/file_storage.yml.rejected ${dataFolder}/config/sso.yml.rejected`,
+        )
+      ).stdout,
+    ).toBe('default: [\n\nversion: 3\n')
     expect(await box.logs()).toMatch(/file_storage\.yml, line \d: it is no YAML/)
     expect((await box.sh(`rm ${dataFolder}/config/file_storage.yml`)).exitCode).toBe(0)
     await until('the storage to be gone', async () => JSON.stringify(await backends()) === '{"backends":[]}')
@@ -190,9 +272,18 @@ describeContainer('a host that Django refuses', () => {
   it('is named in log and status with the exact command that permits it, which takes effect at once', async () => {
     const box = await start()
     await box.ready()
-    const open = (): Promise<number> => new Promise((resolve, reject) => void get(box.url('/auth/login/'), { headers: { host: '192.168.77.7' } }, (response) => { response.resume(); resolve(response.statusCode!) }).once('error', reject))
+    const open = (): Promise<number> =>
+      new Promise(
+        (resolve, reject) =>
+          void get(box.url('/auth/login/'), { headers: { host: '192.168.77.7' } }, (response) => {
+            response.resume()
+            resolve(response.statusCode!)
+          }).once('error', reject),
+      )
     expect(await open()).toBe(400)
-    const { hint } = await until('the problem', async () => (await box.status()).problems.find(({ message }) => message.includes('192.168.77.7')))
+    const { hint } = await until('the problem', async () =>
+      (await box.status()).problems.find(({ message }) => message.includes('192.168.77.7')),
+    )
     const command = /supervisor config set ALLOWED_HOSTS=\S+$/.exec(hint!)![0]
     expect(command).toContain("192.168.77.7'")
     expect(await box.logs()).toContain(command)
@@ -209,23 +300,61 @@ describeContainer('a platform without a lasting file system', () => {
     port = await freePort()
     server = await start({
       run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
-      args: ['-euc', `initdb -D /tmp/data -U owner -A trust --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`],
+      args: [
+        '-euc',
+        `initdb -D /tmp/data -U owner -A trust --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`,
+      ],
     })
-    await until('the server answers', async () => (await server.sh(`psql -h 127.0.0.1 -p ${port} -U owner -d postgres -c 'select 1'`)).exitCode === 0)
+    await until(
+      'the server answers',
+      async () =>
+        (await server.sh(`psql -h 127.0.0.1 -p ${port} -U owner -d postgres -c 'select 1'`)).exitCode === 0,
+    )
   })
   afterAll(cleanUp)
 
   it.each([
-    ['read-only, the volume too', leanImage, ['--read-only', '--mount', `type=tmpfs,destination=${dataFolder},readonly,tmpfs-mode=0555`], 'one'],
-    ['read-only and as any user', leanImage, ['--read-only', '--user', '12345:0', '--mount', `type=tmpfs,destination=${dataFolder},readonly,tmpfs-mode=0555`], 'two'],
+    [
+      'read-only, the volume too',
+      leanImage,
+      ['--read-only', '--mount', `type=tmpfs,destination=${dataFolder},readonly,tmpfs-mode=0555`],
+      'one',
+    ],
+    [
+      'read-only and as any user',
+      leanImage,
+      [
+        '--read-only',
+        '--user',
+        '12345:0',
+        '--mount',
+        `type=tmpfs,destination=${dataFolder},readonly,tmpfs-mode=0555`,
+      ],
+      'two',
+    ],
   ] as const)('boots from the environment alone, without a complaint: %s', async (_, of, run, database) => {
-    expect((await server.sh(`psql -h 127.0.0.1 -p ${port} -U owner -d postgres -c 'create database ${database}'`)).exitCode).toBe(0)
-    const box = await start({ image: of, run, env: { SECRET_KEY: 'given-0123456789-0123456789-0123456789-0123456789', DATABASE_URL: `postgres://owner@127.0.0.1:${port}/${database}`, ALLOWED_HOSTS: '127.0.0.1', GUNICORN_TIMEOUT: '77', SAMPLE_APP_TEST: '1' } })
+    expect(
+      (await server.sh(`psql -h 127.0.0.1 -p ${port} -U owner -d postgres -c 'create database ${database}'`))
+        .exitCode,
+    ).toBe(0)
+    const box = await start({
+      image: of,
+      run,
+      env: {
+        SECRET_KEY: 'given-0123456789-0123456789-0123456789-0123456789',
+        DATABASE_URL: `postgres://owner@127.0.0.1:${port}/${database}`,
+        ALLOWED_HOSTS: '127.0.0.1',
+        GUNICORN_TIMEOUT: '77',
+        SAMPLE_APP_TEST: '1',
+      },
+    })
     await box.ready()
     expect((await box.status()).problems).toEqual([])
     expect(await box.logs()).not.toMatch(/ (?:warn|error) +supervisor/)
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('77')
-    expect((await box.supervisor('config', 'show')).stdout).toMatch(/^GUNICORN_TIMEOUT +77 +environment, pinned/m)
+    expect((await box.supervisor('config', 'show')).stdout).toMatch(
+      /^GUNICORN_TIMEOUT +77 +environment, pinned/m,
+    )
     const refused = await box.supervisor('config', 'set', 'PUBLIC_URL=https://a.example')
     expect(refused.exitCode, refused.stderr).toBe(30)
     expect((await box.supervisor('reload')).exitCode).toBe(0)

@@ -1,5 +1,17 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { cleanUp, describeContainer, image, leanImage, logIn, makeAdmin, newVolume, onVolume, start, until, type Box } from '../helpers/docker.ts'
+import {
+  cleanUp,
+  describeContainer,
+  image,
+  leanImage,
+  logIn,
+  makeAdmin,
+  newVolume,
+  onVolume,
+  start,
+  until,
+  type Box,
+} from '../helpers/docker.ts'
 import { freePort } from '../helpers/port.ts'
 
 const owner = 'owner'
@@ -15,20 +27,35 @@ describeContainer('an external database', () => {
     server = await start({
       env: { PGPASS_TEXT: password },
       run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
-      args: ['-euc', `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; initdb -D /tmp/data -U ${owner} -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`],
+      args: [
+        '-euc',
+        `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; initdb -D /tmp/data -U ${owner} -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`,
+      ],
     })
     await until('the server answers', async () => (await sql('postgres', 'select 1')).exitCode === 0)
   })
   afterAll(cleanUp)
 
-  const sql = (database: string, text: string) => server.sh(`PGPASSWORD="$PGPASS_TEXT" psql -h 127.0.0.1 -p ${port} -U ${owner} -d ${database} -tAc "${text}"`)
+  const sql = (database: string, text: string) =>
+    server.sh(
+      `PGPASSWORD="$PGPASS_TEXT" psql -h 127.0.0.1 -p ${port} -U ${owner} -d ${database} -tAc "${text}"`,
+    )
   const newDatabase = async (): Promise<Record<string, string>> => {
     const name = `fresh_${++count}`
     expect((await sql('postgres', `create database ${name}`)).exitCode).toBe(0)
-    return { POSTGRES_HOST: '127.0.0.1', POSTGRES_PORT: String(port), POSTGRES_DB: name, POSTGRES_USER: owner, POSTGRES_PASSWORD: password }
+    return {
+      POSTGRES_HOST: '127.0.0.1',
+      POSTGRES_PORT: String(port),
+      POSTGRES_DB: name,
+      POSTGRES_USER: owner,
+      POSTGRES_PASSWORD: password,
+    }
   }
 
-  it.each([['lean', leanImage], ['full', image]])('serves the %s image, and no embedded Postgres runs', async (_, name) => {
+  it.each([
+    ['lean', leanImage],
+    ['full', image],
+  ])('serves the %s image, and no embedded Postgres runs', async (_, name) => {
     const box = await start({ image: name, env: await newDatabase() })
     await box.ready()
     await makeAdmin(box)
@@ -36,14 +63,22 @@ describeContainer('an external database', () => {
     expect(await box.unit('postgres')).toMatchObject({ state: 'skipped', pid: null })
     expect((await box.sh('cat /proc/[0-9]*/comm')).stdout.split('\n')).not.toContain('postgres')
     expect((await box.sh('ls /var/lib/mathesar')).stdout).not.toContain('postgres')
-    expect(await box.supervisor('psql', '-tAc', 'select current_user')).toMatchObject({ exitCode: 0, stdout: owner })
+    expect(await box.supervisor('psql', '-tAc', 'select current_user')).toMatchObject({
+      exitCode: 0,
+      stdout: owner,
+    })
     expect(await box.logs()).not.toContain(password)
     expect((await box.stop()).exitCode).toBe(0)
   })
 
   it('is also named by DATABASE_URL', async () => {
     const { POSTGRES_DB } = await newDatabase()
-    const box = await start({ image: leanImage, env: { DATABASE_URL: `postgres://${owner}:${encodeURIComponent(password)}@127.0.0.1:${port}/${POSTGRES_DB}` } })
+    const box = await start({
+      image: leanImage,
+      env: {
+        DATABASE_URL: `postgres://${owner}:${encodeURIComponent(password)}@127.0.0.1:${port}/${POSTGRES_DB}`,
+      },
+    })
     await box.ready()
     expect(await box.status()).toMatchObject({ database: 'external', ready: true })
     expect(await box.logs()).not.toContain(password)
@@ -51,12 +86,18 @@ describeContainer('an external database', () => {
   })
 
   it('is migrated exactly once by two containers that start together, and both get ready', async () => {
-    const env: Record<string, string> = { ...await newDatabase(), SECRET_KEY: 'common-0123456789-0123456789-0123456789-0123456789' }
+    const env: Record<string, string> = {
+      ...(await newDatabase()),
+      SECRET_KEY: 'common-0123456789-0123456789-0123456789-0123456789',
+    }
     const boxes = await Promise.all([start({ image: leanImage, env }), start({ image: leanImage, env })])
     await Promise.all(boxes.map((box) => box.ready()))
     const logs = (await Promise.all(boxes.map((box) => box.logs()))).join('\n')
     expect(logs.match(/running migrations/g)).toHaveLength(1)
-    expect((await sql(env.POSTGRES_DB!, 'select count(*) - count(distinct (app, name)) from django_migrations')).stdout).toBe('0')
+    expect(
+      (await sql(env.POSTGRES_DB!, 'select count(*) - count(distinct (app, name)) from django_migrations'))
+        .stdout,
+    ).toBe('0')
     for (const box of boxes) expect((await box.stop()).exitCode).toBe(0)
   })
 
@@ -64,11 +105,21 @@ describeContainer('an external database', () => {
     const env = await newDatabase()
     const held = sql(env.POSTGRES_DB!, 'select pg_advisory_lock(1835103336), pg_sleep(60)') // That of the migrations.
     const boxes = await Promise.all([start({ image: leanImage, env }), start({ image: leanImage, env })])
-    for (const box of boxes) await until('it waits', async () => (await box.logs()).includes('another container runs the migrations'))
-    await sql(env.POSTGRES_DB!, "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted")
+    for (const box of boxes)
+      await until('it waits', async () =>
+        (await box.logs()).includes('another container runs the migrations'),
+      )
+    await sql(
+      env.POSTGRES_DB!,
+      "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted",
+    )
     await held
     await Promise.all(boxes.map((box) => box.ready()))
-    expect((await Promise.all(boxes.map((box) => box.logs()))).filter((log) => log.includes('give both the same SECRET_KEY'))).toHaveLength(1)
+    expect(
+      (await Promise.all(boxes.map((box) => box.logs()))).filter((log) =>
+        log.includes('give both the same SECRET_KEY'),
+      ),
+    ).toHaveLength(1)
   })
 
   it('of an earlier installation is exit code 35 for a new volume, is not changed, and works with its key', async () => {
@@ -78,7 +129,13 @@ describeContainer('an external database', () => {
     await makeAdmin(first)
     const { stdout: key } = await first.exec('cat', '/var/lib/mathesar/secrets/secret_key')
     await first.remove()
-    const rows = async (): Promise<string> => (await sql(env.POSTGRES_DB!, 'select id, app, name from django_migrations order by id; select username from mathesar_user')).stdout
+    const rows = async (): Promise<string> =>
+      (
+        await sql(
+          env.POSTGRES_DB!,
+          'select id, app, name from django_migrations order by id; select username from mathesar_user',
+        )
+      ).stdout
     const before = await rows()
     const volume = await newVolume()
     // Twice: what a refused boot leaves must not count as a key.
@@ -86,7 +143,11 @@ describeContainer('an external database', () => {
     for (const again of [false, true]) {
       if (again) await refused.startAgain()
       expect(await refused.ended()).toBe(35)
-      expect(await refused.logs()).toMatch(new RegExp(`exit code 35 \\(SECRETS_MISSING\\): cannot find .*secret_key.*\\b${env.POSTGRES_DB}\\b.*\\n.*-e SECRET_KEY=`))
+      expect(await refused.logs()).toMatch(
+        new RegExp(
+          `exit code 35 \\(SECRETS_MISSING\\): cannot find .*secret_key.*\\b${env.POSTGRES_DB}\\b.*\\n.*-e SECRET_KEY=`,
+        ),
+      )
     }
     expect(await onVolume(volume, 'ls -A secrets')).toBe('')
     expect(await rows()).toBe(before)
@@ -100,7 +161,10 @@ describeContainer('an external database', () => {
   })
 
   it('that nobody listens for is waited for, then exit code 50', async () => {
-    const box = await start({ image: leanImage, env: { ...await newDatabase(), POSTGRES_PORT: String(await freePort()), DATABASE_WAIT_TIMEOUT: '1' } })
+    const box = await start({
+      image: leanImage,
+      env: { ...(await newDatabase()), POSTGRES_PORT: String(await freePort()), DATABASE_WAIT_TIMEOUT: '1' },
+    })
     expect(await box.ended()).toBe(50)
     expect(await box.logs()).toContain('exit code 50 (DATABASE_UNREACHABLE)')
   })
@@ -110,7 +174,11 @@ describeContainer('an external database', () => {
     await server.signal('STOP')
     try {
       const box = await start({ image: leanImage, env })
-      await until('it waits', async () => (await box.status().catch(() => undefined))?.units.some(({ name, state }) => name === 'database' && state === 'running'))
+      await until('it waits', async () =>
+        (await box.status().catch(() => undefined))?.units.some(
+          ({ name, state }) => name === 'database' && state === 'running',
+        ),
+      )
       await server.signal('CONT')
       await box.ready()
     } finally {
@@ -119,7 +187,10 @@ describeContainer('an external database', () => {
   })
 
   it('that refuses the password is exit code 51 at once', async () => {
-    const box = await start({ image: leanImage, env: { ...await newDatabase(), POSTGRES_PASSWORD: 'wrong' } })
+    const box = await start({
+      image: leanImage,
+      env: { ...(await newDatabase()), POSTGRES_PASSWORD: 'wrong' },
+    })
     expect(await box.ended()).toBe(51)
     expect(await box.logs()).toContain('exit code 51 (DATABASE_REFUSED)')
   })
@@ -130,8 +201,21 @@ describeContainer('an external database', () => {
     await box.ready()
     await makeAdmin(box)
     expect((await box.stop()).exitCode).toBe(0)
-    const rows = async (): Promise<string> => (await sql(env.POSTGRES_DB!, 'select id, app, name from django_migrations order by id; select username from mathesar_user')).stdout
-    expect((await sql(env.POSTGRES_DB!, "insert into django_migrations (app, name, applied) values ('mathesar', '9999_future', now())")).exitCode).toBe(0)
+    const rows = async (): Promise<string> =>
+      (
+        await sql(
+          env.POSTGRES_DB!,
+          'select id, app, name from django_migrations order by id; select username from mathesar_user',
+        )
+      ).stdout
+    expect(
+      (
+        await sql(
+          env.POSTGRES_DB!,
+          "insert into django_migrations (app, name, applied) values ('mathesar', '9999_future', now())",
+        )
+      ).exitCode,
+    ).toBe(0)
     const before = await rows()
     await box.startAgain()
     expect(await box.ended()).toBe(52)
@@ -143,7 +227,10 @@ describeContainer('an external database', () => {
   })
 
   it('whose migrations fail is exit code 53', async () => {
-    const box = await start({ image: leanImage, env: { ...await newDatabase(), SAMPLE_APP_BREAK: 'settings' } })
+    const box = await start({
+      image: leanImage,
+      env: { ...(await newDatabase()), SAMPLE_APP_BREAK: 'settings' },
+    })
     expect(await box.ended()).toBe(53)
     expect(await box.logs()).toContain('exit code 53 (MIGRATIONS_FAILED)')
   })

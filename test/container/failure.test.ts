@@ -1,6 +1,15 @@
 import { expect, it } from 'vitest'
 import { errorTable } from '../../src/errors.ts'
-import { browse, cleanUpAfterEach, clusterState, describeContainer, newVolume, start, until, type Box } from '../helpers/docker.ts'
+import {
+  browse,
+  cleanUpAfterEach,
+  clusterState,
+  describeContainer,
+  newVolume,
+  start,
+  until,
+  type Box,
+} from '../helpers/docker.ts'
 
 const kill = async (box: Box, pid: number | null): Promise<void> => {
   const { exitCode, stderr } = await box.sh(`kill -9 ${pid}`)
@@ -43,10 +52,11 @@ describeContainer('a service that is killed', () => {
     expect((await box.stop()).exitCode).toBe(0)
   })
 
-  it("is replaced by gunicorn when it is one of its workers", async () => {
+  it('is replaced by gunicorn when it is one of its workers', async () => {
     const box = await start({ env: { SAMPLE_APP_TEST: '1', WEB_CONCURRENCY: '1' } })
     await box.ready()
-    const worker = async (): Promise<{ pid: number; ppid: number }> => JSON.parse((await browse(box).get('/pid/')).text) as { pid: number; ppid: number }
+    const worker = async (): Promise<{ pid: number; ppid: number }> =>
+      JSON.parse((await browse(box).get('/pid/')).text) as { pid: number; ppid: number }
     const { pid, ppid } = await worker()
     await kill(box, pid)
     await until('another worker answers', async () => (await worker().catch(() => ({ pid }))).pid !== pid)
@@ -60,15 +70,23 @@ describeContainer('a crash loop', () => {
   cleanUpAfterEach()
 
   // gunicorn shows the traceback of every error but a RuntimeError, which `settings` raises: it prints its text alone.
-  it.each([['settings', 'Error: SAMPLE_APP_BREAK=settings'], ['import-slow:for-ever', 'ValueError: ']])('ends the container with exit code 10, and the last lines name Mathesar and say why it died (%s)', async (breakage, why) => {
-    const box = await start({ env: { SAMPLE_APP_BREAK: breakage } })
-    expect(await box.ended()).toBe(10)
-    const lines = (await box.logs()).split('\n')
-    const last = lines.slice(lines.findIndex((line) => line.includes('exit code 10 (SERVICE_CRASH_LOOP): mathesar died'))).join('\n')
-    expect(last).toContain(why)
-    if (breakage === 'settings') return
-    expect(last).toMatch(/File "\/code\/config\/.*", line \d+/)
-  })
+  it.each([
+    ['settings', 'Error: SAMPLE_APP_BREAK=settings'],
+    ['import-slow:for-ever', 'ValueError: '],
+  ])(
+    'ends the container with exit code 10, and the last lines name Mathesar and say why it died (%s)',
+    async (breakage, why) => {
+      const box = await start({ env: { SAMPLE_APP_BREAK: breakage } })
+      expect(await box.ended()).toBe(10)
+      const lines = (await box.logs()).split('\n')
+      const last = lines
+        .slice(lines.findIndex((line) => line.includes('exit code 10 (SERVICE_CRASH_LOOP): mathesar died')))
+        .join('\n')
+      expect(last).toContain(why)
+      if (breakage === 'settings') return
+      expect(last).toMatch(/File "\/code\/config\/.*", line \d+/)
+    },
+  )
 })
 
 describeContainer('a fault that nobody foresaw', () => {
@@ -76,7 +94,10 @@ describeContainer('a fault that nobody foresaw', () => {
 
   it('ends the container with exit code 1, and the last lines name INTERNAL and say to report it', async () => {
     const volume = await newVolume()
-    const box = await start({ volume, run: ['--volume', '/dev/null:/usr/local/share/supervisor/migrations.json:ro'] }) // No image has an empty list of migrations.
+    const box = await start({
+      volume,
+      run: ['--volume', '/dev/null:/usr/local/share/supervisor/migrations.json:ro'],
+    }) // No image has an empty list of migrations.
     expect(await box.ended()).toBe(1)
     const [said, hint] = (await box.logs()).split('\n').slice(-2)
     expect(said).toMatch(/exit code 1 \(INTERNAL\): internal error: .*JSON/)

@@ -2,27 +2,71 @@ import { describe, expect, it } from 'vitest'
 import { describeContainer, image, leanImage, mustDocker } from '../helpers/docker.ts'
 
 /** Runs a shell script as root in an image, without the supervisor. Resolves with stdout. */
-const inside = (name: string, script: string): Promise<string> => mustDocker('run', '--rm', '--network', 'none', '--entrypoint', 'sh', name, '-c', script)
+const inside = (name: string, script: string): Promise<string> =>
+  mustDocker('run', '--rm', '--network', 'none', '--entrypoint', 'sh', name, '-c', script)
 
 /** What lies in the image's own file system. Volumes, /dev and /proc are others. */
 const find = (name: string, what: string): Promise<string> => inside(name, `find / -xdev ${what} | sort`)
 
 /** Files of what no container needs: Debian's way of keeping clusters, JIT, certificates for tests, package managers, logins, all of Perl. */
 const unneeded = [
-  'pg_createcluster', 'pg_ctlcluster', 'pg_wrapper', 'libLLVM*', 'llvmjit*', 'make-ssl-cert', 'ssl-cert-snakeoil*',
-  'apt-get', 'libapt-pkg*', 'dpkg', 'dpkg-deb', 'debconf', 'adduser', 'useradd', 'chsh', 'login', 'mount', 'umount', 'unix_chkpwd',
-  'libperl.so*', 'perl5db.pl', 'perldoc', 'locale-gen',
+  'pg_createcluster',
+  'pg_ctlcluster',
+  'pg_wrapper',
+  'libLLVM*',
+  'llvmjit*',
+  'make-ssl-cert',
+  'ssl-cert-snakeoil*',
+  'apt-get',
+  'libapt-pkg*',
+  'dpkg',
+  'dpkg-deb',
+  'debconf',
+  'adduser',
+  'useradd',
+  'chsh',
+  'login',
+  'mount',
+  'umount',
+  'unix_chkpwd',
+  'libperl.so*',
+  'perl5db.pl',
+  'perldoc',
+  'locale-gen',
 ]
 
 const programs = {
-  tools: ['awk', 'bash', 'cp', 'editor', 'find', 'grep', 'nano-tiny', 'pager', 'perl', 'ps', 'sed', 'setpriv', 'sync', 'tar', 'which', 'xargs', 'zstd'],
+  tools: [
+    'awk',
+    'bash',
+    'cp',
+    'editor',
+    'find',
+    'grep',
+    'nano-tiny',
+    'pager',
+    'perl',
+    'ps',
+    'sed',
+    'setpriv',
+    'sync',
+    'tar',
+    'which',
+    'xargs',
+    'zstd',
+  ],
   clients: ['psql', 'pg_dump', 'pg_dumpall', 'pg_restore', 'pg_basebackup', 'pg_isready'],
   servers: ['postgres', 'initdb', 'pg_ctl', 'pg_controldata', 'pg_resetwal'],
 }
 
 describeContainer('an image', () => {
   describe.each([
-    { kind: 'full', name: image, has: [...programs.tools, ...programs.clients, ...programs.servers], lacks: [] },
+    {
+      kind: 'full',
+      name: image,
+      has: [...programs.tools, ...programs.clients, ...programs.servers],
+      lacks: [],
+    },
     { kind: 'lean', name: leanImage, has: [...programs.tools, ...programs.clients], lacks: programs.servers },
   ])('($kind)', ({ kind, name, has, lacks }) => {
     it('has no file that runs as another user or group than the one who starts it', async () => {
@@ -30,12 +74,16 @@ describeContainer('an image', () => {
     })
 
     it('lets everybody write to the volume, to /run and to the folders for temporary files, and to nothing else', async () => {
-      expect(await find(name, '! -type l -perm -0002')).toBe(['/run', '/tmp', '/var/lib/mathesar', '/var/tmp'].join('\n'))
+      expect(await find(name, '! -type l -perm -0002')).toBe(
+        ['/run', '/tmp', '/var/lib/mathesar', '/var/tmp'].join('\n'),
+      )
       expect(await find(name, '-type d -perm -0002 ! -perm -1000')).toBe('')
     })
 
     it('has nothing that no container needs', async () => {
-      expect(await find(name, `\\( ${unneeded.map((file) => `-name '${file}'`).join(' -o ')} \\) -type f`)).toBe('')
+      expect(
+        await find(name, `\\( ${unneeded.map((file) => `-name '${file}'`).join(' -o ')} \\) -type f`),
+      ).toBe('')
     })
 
     it('has each user in its own group alone', async () => {
@@ -47,30 +95,68 @@ describeContainer('an image', () => {
     })
 
     it('has the programs that people and the supervisor call, and all the libraries that they link', async () => {
-      expect(await inside(name, `for program in ${[...has, ...lacks].join(' ')}; do command -v $program > /dev/null || echo $program; done`)).toBe(lacks.join('\n'))
-      await inside(name, '/usr/local/lib/supervisor/node --version && psql --version && pg_dump --version && supervisor version')
-      expect(await inside(name, `find /usr/bin /usr/sbin /usr/lib -type f ! -path '*/gconv/*' \\( -perm /111 -o -name '*.so*' \\) -exec ldd {} + 2> /dev/null | grep 'not found' || :`)).toBe('')
+      expect(
+        await inside(
+          name,
+          `for program in ${[...has, ...lacks].join(' ')}; do command -v $program > /dev/null || echo $program; done`,
+        ),
+      ).toBe(lacks.join('\n'))
+      await inside(
+        name,
+        '/usr/local/lib/supervisor/node --version && psql --version && pg_dump --version && supervisor version',
+      )
+      expect(
+        await inside(
+          name,
+          `find /usr/bin /usr/sbin /usr/lib -type f ! -path '*/gconv/*' \\( -perm /111 -o -name '*.so*' \\) -exec ldd {} + 2> /dev/null | grep 'not found' || :`,
+        ),
+      ).toBe('')
     })
 
     it('has a Python that finds its libraries, the certificates of public authorities, and a locale', async () => {
-      const script = 'import ctypes, locale, sqlite3, ssl, zoneinfo; locale.setlocale(locale.LC_ALL, ""); zoneinfo.ZoneInfo("Europe/Berlin"); print(ssl.create_default_context().cert_store_stats()["x509_ca"])'
+      const script =
+        'import ctypes, locale, sqlite3, ssl, zoneinfo; locale.setlocale(locale.LC_ALL, ""); zoneinfo.ZoneInfo("Europe/Berlin"); print(ssl.create_default_context().cert_store_stats()["x509_ca"])'
       expect(Number(await inside(name, `python3 -c '${script}'`))).toBeGreaterThan(100)
     })
 
     it('tells which packages of Debian it has, for tools that look for vulnerable ones', async () => {
-      const packages = (await inside(name, "sed -n 's/^Package: //p' /var/lib/dpkg/status | LC_ALL=C sort")).split('\n')
-      expect(packages.join('\n')).toBe(await inside(name, "cd /var/lib/dpkg/info && ls *.list | sed 's/.list$//' | LC_ALL=C sort"))
-      expect(packages).toEqual(expect.arrayContaining(['base-files', 'libc6', 'libssl3t64', 'postgresql-client-17']))
+      const packages = (
+        await inside(name, "sed -n 's/^Package: //p' /var/lib/dpkg/status | LC_ALL=C sort")
+      ).split('\n')
+      expect(packages.join('\n')).toBe(
+        await inside(name, "cd /var/lib/dpkg/info && ls *.list | sed 's/.list$//' | LC_ALL=C sort"),
+      )
+      expect(packages).toEqual(
+        expect.arrayContaining(['base-files', 'libc6', 'libssl3t64', 'postgresql-client-17']),
+      )
       expect(packages.includes('postgresql-17')).toBe(kind === 'full')
     })
 
     it('says how it is to be run', async () => {
-      const config = JSON.parse(await mustDocker('image', 'inspect', '--format', '{{json .Config}}', name)) as Readonly<Record<string, unknown>>
+      const config = JSON.parse(
+        await mustDocker('image', 'inspect', '--format', '{{json .Config}}', name),
+      ) as Readonly<Record<string, unknown>>
       expect(config).toMatchObject({
-        Entrypoint: ['/usr/local/bin/supervisor'], Cmd: ['run'], WorkingDir: '/code', StopSignal: 'SIGTERM',
-        ExposedPorts: { '8000/tcp': {} }, Volumes: { '/var/lib/mathesar': {} }, Healthcheck: { Test: ['CMD', 'supervisor', 'health'], Retries: 3 },
-        Env: [expect.stringMatching(/^PATH=.*:\/usr\/lib\/postgresql\/17\/bin$/), 'LANG=C.UTF-8', 'PYTHONUNBUFFERED=1', 'PYTHONDONTWRITEBYTECODE=1', 'DJANGO_SETTINGS_MODULE=config.settings.production'],
-        Labels: { 'org.opencontainers.image.title': 'Mathesar in one container', 'org.opencontainers.image.licenses': 'GPL-3.0-only', 'org.opencontainers.image.version': expect.any(String), 'org.opencontainers.image.revision': expect.any(String) },
+        Entrypoint: ['/usr/local/bin/supervisor'],
+        Cmd: ['run'],
+        WorkingDir: '/code',
+        StopSignal: 'SIGTERM',
+        ExposedPorts: { '8000/tcp': {} },
+        Volumes: { '/var/lib/mathesar': {} },
+        Healthcheck: { Test: ['CMD', 'supervisor', 'health'], Retries: 3 },
+        Env: [
+          expect.stringMatching(/^PATH=.*:\/usr\/lib\/postgresql\/17\/bin$/),
+          'LANG=C.UTF-8',
+          'PYTHONUNBUFFERED=1',
+          'PYTHONDONTWRITEBYTECODE=1',
+          'DJANGO_SETTINGS_MODULE=config.settings.production',
+        ],
+        Labels: {
+          'org.opencontainers.image.title': 'Mathesar in one container',
+          'org.opencontainers.image.licenses': 'GPL-3.0-only',
+          'org.opencontainers.image.version': expect.any(String),
+          'org.opencontainers.image.revision': expect.any(String),
+        },
       })
     })
   })

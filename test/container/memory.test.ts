@@ -1,14 +1,21 @@
 import { expect, it } from 'vitest'
 import { cleanUpAfterEach, describeContainer, start, until, type Box } from '../helpers/docker.ts'
 
-type Scores = { readonly supervisor: number; readonly services: readonly number[]; readonly workers: readonly number[] }
+type Scores = {
+  readonly supervisor: number
+  readonly services: readonly number[]
+  readonly workers: readonly number[]
+}
 
 /** oom_score_adj of PID 1, of the services that it runs, and of what these have forked. */
 const scoresOf = async (box: Box): Promise<Scores> => {
   const { stdout } = await box.sh(`for folder in /proc/[0-9]*; do
     echo "$(sed 's/.*) . //; s/ .*//' $folder/stat) \${folder#/proc/} $(cat $folder/oom_score_adj)"
   done 2> /dev/null`)
-  const processes = stdout.split('\n').map((line) => line.split(' ').map(Number)).map(([parent, pid, score]) => ({ parent, pid, score: score! }))
+  const processes = stdout
+    .split('\n')
+    .map((line) => line.split(' ').map(Number))
+    .map(([parent, pid, score]) => ({ parent, pid, score: score! }))
   const services = (await box.status()).units.flatMap(({ kind, pid }) => (kind === 'service' ? [pid] : []))
   const scores = (wanted: (process: (typeof processes)[number]) => boolean): number[] =>
     processes.filter(wanted).map(({ score }) => score)
@@ -20,39 +27,64 @@ const scoresOf = async (box: Box): Promise<Scores> => {
 }
 
 /** Fails unless Postgres and Mathesar run, Mathesar with two workers. */
-const expectScores = ({ supervisor, services, workers }: Scores, expected: Readonly<Record<'supervisor' | 'service' | 'worker', number>>): void => {
+const expectScores = (
+  { supervisor, services, workers }: Scores,
+  expected: Readonly<Record<'supervisor' | 'service' | 'worker', number>>,
+): void => {
   expect(services).toHaveLength(2)
   expect(workers.length).toBeGreaterThan(2)
-  expect({ supervisor, service: [...new Set(services)], worker: [...new Set(workers)] })
-    .toEqual({ supervisor: expected.supervisor, service: [expected.service], worker: [expected.worker] })
+  expect({ supervisor, service: [...new Set(services)], worker: [...new Set(workers)] }).toEqual({
+    supervisor: expected.supervisor,
+    service: [expected.service],
+    worker: [expected.worker],
+  })
 }
 
-const anyUser = ['--user', '12345:0', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
+const anyUser = [
+  '--user',
+  '12345:0',
+  '--read-only',
+  '--cap-drop',
+  'ALL',
+  '--security-opt',
+  'no-new-privileges',
+]
 
-describeContainer('when memory runs out, the kernel takes what serves one request first and the supervisor last', () => {
-  cleanUpAfterEach()
+describeContainer(
+  'when memory runs out, the kernel takes what serves one request first and the supervisor last',
+  () => {
+    cleanUpAfterEach()
 
-  it.each([
-    ['as root', [], { supervisor: 0, service: 100, worker: 200 }],
-    ['as any user on a read-only root without capabilities', anyUser, { supervisor: 0, service: 100, worker: 200 }],
-    ['in a container that is to go before others', ['--oom-score-adj', '850'], { supervisor: 850, service: 950, worker: 1000 }],
-  ] as const)('%s, also of what took the place of the killed', async (_, run, expected) => {
-    const box = await start({ run, env: { WEB_CONCURRENCY: '2' } })
-    await box.ready()
-    expectScores(await scoresOf(box), expected)
+    it.each([
+      ['as root', [], { supervisor: 0, service: 100, worker: 200 }],
+      [
+        'as any user on a read-only root without capabilities',
+        anyUser,
+        { supervisor: 0, service: 100, worker: 200 },
+      ],
+      [
+        'in a container that is to go before others',
+        ['--oom-score-adj', '850'],
+        { supervisor: 850, service: 950, worker: 1000 },
+      ],
+    ] as const)('%s, also of what took the place of the killed', async (_, run, expected) => {
+      const box = await start({ run, env: { WEB_CONCURRENCY: '2' } })
+      await box.ready()
+      expectScores(await scoresOf(box), expected)
 
-    const children = async (unit: string): Promise<string[]> =>
-      (await box.sh(`cat /proc/${(await box.unit(unit)).pid}/task/*/children`)).stdout.trim().split(' ')
-    const replaced = async (unit: string, [killed]: readonly string[]): Promise<void> => {
-      await box.exec('kill', '-9', killed!)
-      await until(`the child of ${unit} is replaced`, async () => {
-        const now = await children(unit)
-        return !now.includes(killed!) && now.length > 1
-      })
-    }
-    await replaced('mathesar', await children('mathesar'))
-    await replaced('postgres', await children('postgres'))
-    await until('all is ready again', async () => (await box.status()).ready)
-    expectScores(await scoresOf(box), expected)
-  })
-})
+      const children = async (unit: string): Promise<string[]> =>
+        (await box.sh(`cat /proc/${(await box.unit(unit)).pid}/task/*/children`)).stdout.trim().split(' ')
+      const replaced = async (unit: string, [killed]: readonly string[]): Promise<void> => {
+        await box.exec('kill', '-9', killed!)
+        await until(`the child of ${unit} is replaced`, async () => {
+          const now = await children(unit)
+          return !now.includes(killed!) && now.length > 1
+        })
+      }
+      await replaced('mathesar', await children('mathesar'))
+      await replaced('postgres', await children('postgres'))
+      await until('all is ready again', async () => (await box.status()).ready)
+      expectScores(await scoresOf(box), expected)
+    })
+  },
+)

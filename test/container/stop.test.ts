@@ -2,28 +2,42 @@ import { constants } from 'node:os'
 import { setTimeout as delay } from 'node:timers/promises'
 import { execa } from 'execa'
 import { expect, it } from 'vitest'
-import { browse, cleanUpAfterEach, clusterState, describeContainer, newVolume, start, until } from '../helpers/docker.ts'
+import {
+  browse,
+  cleanUpAfterEach,
+  clusterState,
+  describeContainer,
+  newVolume,
+  start,
+  until,
+} from '../helpers/docker.ts'
 
 describeContainer('SIGTERM in each phase of the first boot', () => {
   cleanUpAfterEach()
 
-  it.each(Array.from({ length: 16 }, (_, step) => step * 100))('stops in order %i ms after docker run, once PID 1 catches it, and the next boot works on that volume', async (afterMs) => {
-    const volume = await newVolume()
-    const began = Date.now()
-    const box = await start({ volume })
-    // The kernel drops a signal that PID 1 has no handler for yet. Node has one of its own long before ours: that is enough, and the
-    // shim watches from before that.
-    await until('PID 1 catches SIGTERM', () => box.catches(constants.signals.SIGTERM))
-    await delay(Math.max(0, afterMs - (Date.now() - began)))
-    const { exitCode, ms } = await box.stop()
-    expect(exitCode, await box.logs()).toBe(0)
-    expect(ms).toBeLessThan(8000)
-    await box.startAgain()
-    await box.ready()
-    expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302, location: '/complete_installation/' })
-    expect((await box.stop()).exitCode).toBe(0)
-    expect(await clusterState(volume)).toBe('shut down')
-  })
+  it.each(Array.from({ length: 16 }, (_, step) => step * 100))(
+    'stops in order %i ms after docker run, once PID 1 catches it, and the next boot works on that volume',
+    async (afterMs) => {
+      const volume = await newVolume()
+      const began = Date.now()
+      const box = await start({ volume })
+      // The kernel drops a signal that PID 1 has no handler for yet. Node has one of its own long before ours: that is enough, and the
+      // shim watches from before that.
+      await until('PID 1 catches SIGTERM', () => box.catches(constants.signals.SIGTERM))
+      await delay(Math.max(0, afterMs - (Date.now() - began)))
+      const { exitCode, ms } = await box.stop()
+      expect(exitCode, await box.logs()).toBe(0)
+      expect(ms).toBeLessThan(8000)
+      await box.startAgain()
+      await box.ready()
+      expect(await browse(box).get('/auth/login/')).toMatchObject({
+        status: 302,
+        location: '/complete_installation/',
+      })
+      expect((await box.stop()).exitCode).toBe(0)
+      expect(await clusterState(volume)).toBe('shut down')
+    },
+  )
 })
 
 describeContainer('SIGTERM before the supervisor can listen', () => {
@@ -31,8 +45,12 @@ describeContainer('SIGTERM before the supervisor can listen', () => {
 
   it('is not lost while the shim runs', async () => {
     // A blocked signal stays pending through exec: so it is there from the first moment.
-    const stopFirst = 'syscall(14, 0, my $set = pack("Q", 1 << 14), 0, 8); kill TERM => $$; exec "supervisor", "run"'
-    const box = await start({ run: ['--entrypoint', 'perl'], args: ['-e', process.arch === 'arm64' ? stopFirst.replace('14', '135') : stopFirst] })
+    const stopFirst =
+      'syscall(14, 0, my $set = pack("Q", 1 << 14), 0, 8); kill TERM => $$; exec "supervisor", "run"'
+    const box = await start({
+      run: ['--entrypoint', 'perl'],
+      args: ['-e', process.arch === 'arm64' ? stopFirst.replace('14', '135') : stopFirst],
+    })
     const began = Date.now()
     expect(await box.ended(), await box.logs()).toBe(0)
     expect(Date.now() - began).toBeLessThan(8000)
@@ -64,13 +82,29 @@ describeContainer('a stop', () => {
       await box.ready()
       let client: Promise<unknown>
       if (round % 2 === 0) {
-        client = browse(box).get('/slow/?s=1').then(({ status }) => expect(status).toBe(200))
+        client = browse(box)
+          .get('/slow/?s=1')
+          .then(({ status }) => expect(status).toBe(200))
         client.catch(() => {})
         await until('a worker has the request', () => box.serves())
       } else {
-        const psql = execa('docker', ['exec', box.id, 'supervisor', 'psql', '-Atc', 'select $$open$$', '-c', 'select pg_sleep(60)'], { reject: false, buffer: false })
+        const psql = execa(
+          'docker',
+          ['exec', box.id, 'supervisor', 'psql', '-Atc', 'select $$open$$', '-c', 'select pg_sleep(60)'],
+          { reject: false, buffer: false },
+        )
         client = psql
-        await until('psql is connected', async () => (await box.supervisor('psql', '-tAc', "select 1 from pg_stat_activity where query like '%pg_sleep(60)'  and pid <> pg_backend_pid()")).stdout === '1')
+        await until(
+          'psql is connected',
+          async () =>
+            (
+              await box.supervisor(
+                'psql',
+                '-tAc',
+                "select 1 from pg_stat_activity where query like '%pg_sleep(60)'  and pid <> pg_backend_pid()",
+              )
+            ).stdout === '1',
+        )
       }
       const { exitCode, ms } = await box.stop()
       expect(exitCode, `round ${round}: ${await box.logs()}`).toBe(0)
@@ -84,7 +118,9 @@ describeContainer('a stop', () => {
     const volume = await newVolume()
     const box = await start({ volume, env: { SAMPLE_APP_TEST: '1', STOP_GRACE_PERIOD: '100' } })
     await box.ready()
-    browse(box).get('/slow/?s=25').catch(() => {})
+    browse(box)
+      .get('/slow/?s=25')
+      .catch(() => {})
     await until('a worker has the request', () => box.serves())
     const began = Date.now()
     await box.signal('TERM')
@@ -113,7 +149,11 @@ describeContainer('a stop', () => {
     await box.signal('HUP')
     await until('Mathesar was restarted', async () => {
       const { units, ready } = await box.status()
-      return ready && units.find(({ name }) => name === 'mathesar')!.pid !== before.units.find(({ name }) => name === 'mathesar')!.pid
+      return (
+        ready &&
+        units.find(({ name }) => name === 'mathesar')!.pid !==
+          before.units.find(({ name }) => name === 'mathesar')!.pid
+      )
     })
     expect((await box.unit('postgres')).pid).toBe(before.units.find(({ name }) => name === 'postgres')!.pid)
     await box.signal('INT')

@@ -1,7 +1,27 @@
 import { expect, it } from 'vitest'
-import { browse, checksumOf, cleanUpAfterEach, clusterState, describeContainer, docker, logIn, makeAdmin, newVolume, onVolume, start } from '../helpers/docker.ts'
+import {
+  browse,
+  checksumOf,
+  cleanUpAfterEach,
+  clusterState,
+  describeContainer,
+  docker,
+  logIn,
+  makeAdmin,
+  newVolume,
+  onVolume,
+  start,
+} from '../helpers/docker.ts'
 
-const strict = ['--user', '12345:0', '--read-only', '--cap-drop', 'ALL', '--security-opt', 'no-new-privileges']
+const strict = [
+  '--user',
+  '12345:0',
+  '--read-only',
+  '--cap-drop',
+  'ALL',
+  '--security-opt',
+  'no-new-privileges',
+]
 const socket = '/run/mathesar/postgres'
 
 describeContainer('any user', () => {
@@ -11,23 +31,31 @@ describeContainer('any user', () => {
     ['with a named volume', []],
     ['with a tmpfs on /run', ['--tmpfs', '/run']],
     ['with a tmpfs on /run/mathesar', ['--tmpfs', '/run/mathesar']],
-  ] as const)('boots, stops clean and boots again on a read-only root without capabilities, %s', async (_, more) => {
-    const volume = await newVolume()
-    const box = await start({ volume, run: [...strict, ...more] })
-    await box.ready()
-    expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302 })
-    expect((await box.sh('cat /proc/[0-9]*/status | grep ^Uid: | sort -u')).stdout).toMatch(/^Uid:\s+12345\s+12345\s+12345\s+12345$/)
-    expect((await box.supervisor('status')).exitCode).toBe(0)
-    expect(await box.supervisor('psql', '-tAc', 'select current_user')).toMatchObject({ exitCode: 0, stdout: 'mathesar' })
-    expect((await box.supervisor('manage', 'check')).exitCode).toBe(0)
-    const { exitCode, ms } = await box.stop()
-    expect(exitCode, await box.logs()).toBe(0)
-    expect(ms).toBeLessThan(8000)
-    expect(await clusterState(volume)).toBe('shut down')
-    await box.startAgain()
-    await box.ready()
-    expect((await box.stop()).exitCode).toBe(0)
-  })
+  ] as const)(
+    'boots, stops clean and boots again on a read-only root without capabilities, %s',
+    async (_, more) => {
+      const volume = await newVolume()
+      const box = await start({ volume, run: [...strict, ...more] })
+      await box.ready()
+      expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302 })
+      expect((await box.sh('cat /proc/[0-9]*/status | grep ^Uid: | sort -u')).stdout).toMatch(
+        /^Uid:\s+12345\s+12345\s+12345\s+12345$/,
+      )
+      expect((await box.supervisor('status')).exitCode).toBe(0)
+      expect(await box.supervisor('psql', '-tAc', 'select current_user')).toMatchObject({
+        exitCode: 0,
+        stdout: 'mathesar',
+      })
+      expect((await box.supervisor('manage', 'check')).exitCode).toBe(0)
+      const { exitCode, ms } = await box.stop()
+      expect(exitCode, await box.logs()).toBe(0)
+      expect(ms).toBeLessThan(8000)
+      expect(await clusterState(volume)).toBe('shut down')
+      await box.startAgain()
+      await box.ready()
+      expect((await box.stop()).exitCode).toBe(0)
+    },
+  )
 
   it('keeps its volume: a start as root is exit code 30, changes nothing there, and the next start as that user works', async () => {
     const volume = await newVolume()
@@ -36,12 +64,15 @@ describeContainer('any user', () => {
     await makeAdmin(first)
     expect((await first.stop()).exitCode).toBe(0)
     await first.remove()
-    const look = (): Promise<string> => onVolume(volume, "find . ! -name .lock ! -path './tmp/*' -printf '%p %U:%G %m %T@\\n' | sort")
+    const look = (): Promise<string> =>
+      onVolume(volume, "find . ! -name .lock ! -path './tmp/*' -printf '%p %U:%G %m %T@\\n' | sort")
     const before = [await look(), await checksumOf(volume)]
     for (const env of [{}, { LOG_LEVEL: 'debug', EMBEDDED_POSTGRES_WORK_MEM: '5' }]) {
       const root = await start({ volume, env })
       expect(await root.ended()).toBe(30)
-      expect(await root.logs()).toMatch(/exit code 30 \(VOLUME_NOT_WRITABLE\): cannot use .* belongs to user 12345,.*\n.*--user 12345:0/)
+      expect(await root.logs()).toMatch(
+        /exit code 30 \(VOLUME_NOT_WRITABLE\): cannot use .* belongs to user 12345,.*\n.*--user 12345:0/,
+      )
       expect([await look(), await checksumOf(volume)]).toEqual(before)
     }
     const again = await start({ volume, run: strict })
@@ -53,10 +84,31 @@ describeContainer('any user', () => {
   it('does not reach the superuser of Postgres without its password', async () => {
     const box = await start({ run: strict })
     await box.ready()
-    const psql = (user: string, ...env: string[]) => docker('exec', ...env.flatMap((pair) => ['--env', pair]), box.id, 'psql', '-w', '-h', socket, '-U', user, '-d', 'mathesar_django', '-tAc', 'select current_user')
+    const psql = (user: string, ...env: string[]) =>
+      docker(
+        'exec',
+        ...env.flatMap((pair) => ['--env', pair]),
+        box.id,
+        'psql',
+        '-w',
+        '-h',
+        socket,
+        '-U',
+        user,
+        '-d',
+        'mathesar_django',
+        '-tAc',
+        'select current_user',
+      )
     expect(await psql('mathesar')).toMatchObject({ exitCode: 0, stdout: 'mathesar' })
-    expect(await psql('postgres')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('no password supplied') })
-    expect(await psql('postgres', 'PGPASSWORD=bootstrap')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('authentication failed') })
+    expect(await psql('postgres')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('no password supplied'),
+    })
+    expect(await psql('postgres', 'PGPASSWORD=bootstrap')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('authentication failed'),
+    })
   })
 })
 
@@ -66,13 +118,52 @@ describeContainer('root', () => {
   it("runs each service as its own user, and Mathesar's cannot become Postgres's superuser or read the secrets", async () => {
     const box = await start()
     await box.ready()
-    const uidOf = async (unit: string): Promise<string> => (await box.sh(`awk '/^(Uid|Gid|Groups|NoNewPrivs|CapEff):/ { $1 = $1; print }' /proc/${(await box.unit(unit)).pid}/status`)).stdout
-    expect(await uidOf('postgres')).toMatch(/Uid: 5432 .*\nGid: 5432 .*\nGroups:.* 5432\nCapEff: 0+\nNoNewPrivs: 1/)
-    expect(await uidOf('mathesar')).toMatch(/Uid: 8000 .*\nGid: 8000 .*\nGroups: 8000\nCapEff: 0+\nNoNewPrivs: 1/)
-    const asMathesar = (...argv: string[]) => box.exec('setpriv', '--reuid=mathesar', '--regid=mathesar', '--init-groups', '--no-new-privs', ...argv)
-    expect(await asMathesar('psql', '-h', socket, '-U', 'mathesar', '-d', 'mathesar_django', '-tAc', 'select current_user')).toMatchObject({ exitCode: 0, stdout: 'mathesar' })
-    expect(await asMathesar('psql', '-w', '-h', socket, '-U', 'postgres', '-tAc', 'select 1')).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('authentication failed') })
-    expect((await asMathesar('psql', '-h', socket, '-U', 'mathesar', '-d', 'mathesar_django', '-c', 'alter role mathesar superuser')).stderr).toContain('permission denied')
+    const uidOf = async (unit: string): Promise<string> =>
+      (
+        await box.sh(
+          `awk '/^(Uid|Gid|Groups|NoNewPrivs|CapEff):/ { $1 = $1; print }' /proc/${(await box.unit(unit)).pid}/status`,
+        )
+      ).stdout
+    expect(await uidOf('postgres')).toMatch(
+      /Uid: 5432 .*\nGid: 5432 .*\nGroups:.* 5432\nCapEff: 0+\nNoNewPrivs: 1/,
+    )
+    expect(await uidOf('mathesar')).toMatch(
+      /Uid: 8000 .*\nGid: 8000 .*\nGroups: 8000\nCapEff: 0+\nNoNewPrivs: 1/,
+    )
+    const asMathesar = (...argv: string[]) =>
+      box.exec('setpriv', '--reuid=mathesar', '--regid=mathesar', '--init-groups', '--no-new-privs', ...argv)
+    expect(
+      await asMathesar(
+        'psql',
+        '-h',
+        socket,
+        '-U',
+        'mathesar',
+        '-d',
+        'mathesar_django',
+        '-tAc',
+        'select current_user',
+      ),
+    ).toMatchObject({ exitCode: 0, stdout: 'mathesar' })
+    expect(await asMathesar('psql', '-w', '-h', socket, '-U', 'postgres', '-tAc', 'select 1')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('authentication failed'),
+    })
+    expect(
+      (
+        await asMathesar(
+          'psql',
+          '-h',
+          socket,
+          '-U',
+          'mathesar',
+          '-d',
+          'mathesar_django',
+          '-c',
+          'alter role mathesar superuser',
+        )
+      ).stderr,
+    ).toContain('permission denied')
     expect((await asMathesar('cat', '/var/lib/mathesar/secrets/secret_key')).exitCode).toBe(1)
     expect((await asMathesar('ls', '/var/lib/mathesar/postgres')).exitCode).toBe(2)
   })
@@ -81,17 +172,34 @@ describeContainer('root', () => {
 describeContainer('root with few capabilities', () => {
   cleanUpAfterEach()
   const needed = ['CHOWN', 'DAC_OVERRIDE', 'KILL', 'SETGID', 'SETUID']
-  const only = (capabilities: readonly string[]): string[] => ['--cap-drop', 'ALL', ...capabilities.flatMap((name) => ['--cap-add', name])]
+  const only = (capabilities: readonly string[]): string[] => [
+    '--cap-drop',
+    'ALL',
+    ...capabilities.flatMap((name) => ['--cap-add', name]),
+  ]
 
   it.each([
     ['those that the hint of exit code 60 names', []],
-    ['them on a read-only root without new privileges', ['--read-only', '--security-opt', 'no-new-privileges']],
+    [
+      'them on a read-only root without new privileges',
+      ['--read-only', '--security-opt', 'no-new-privileges'],
+    ],
   ] as const)('boots, changes settings, stops in order and boots again with %s', async (_, more) => {
     const box = await start({ run: [...only(needed), ...more], env: { UI_MAY_EDIT_CONFIG: 'true' } })
     for (const value of ['77', '78']) {
       await box.ready()
-      expect(await box.supervisor('config', 'set', `GUNICORN_TIMEOUT=${value}`, `EMBEDDED_POSTGRES_MAX_CONNECTIONS=${value}`)).toMatchObject({ exitCode: 0 })
-      expect(await box.supervisor('psql', '-tAc', 'show max_connections')).toMatchObject({ exitCode: 0, stdout: value })
+      expect(
+        await box.supervisor(
+          'config',
+          'set',
+          `GUNICORN_TIMEOUT=${value}`,
+          `EMBEDDED_POSTGRES_MAX_CONNECTIONS=${value}`,
+        ),
+      ).toMatchObject({ exitCode: 0 })
+      expect(await box.supervisor('psql', '-tAc', 'show max_connections')).toMatchObject({
+        exitCode: 0,
+        stdout: value,
+      })
       expect((await box.supervisor('manage', 'check')).exitCode).toBe(0)
       expect((await box.stop()).exitCode, await box.logs()).toBe(0)
       expect(await box.logs()).not.toMatch(/EPERM|EACCES/)
@@ -102,7 +210,9 @@ describeContainer('root with few capabilities', () => {
   it.each(needed)('is exit code 60 without %s, which it names', async (missing) => {
     const box = await start({ run: only(needed.filter((name) => name !== missing)) })
     expect(await box.ended()).toBe(60)
-    expect(await box.logs()).toMatch(new RegExp(`exit code 60 \\(PRIVILEGES_INSUFFICIENT\\): cannot start as root without ${missing}:`))
+    expect(await box.logs()).toMatch(
+      new RegExp(`exit code 60 \\(PRIVILEGES_INSUFFICIENT\\): cannot start as root without ${missing}:`),
+    )
   })
 })
 
@@ -113,13 +223,22 @@ describeContainer('secrets', () => {
     const box = await start({ env: { LOG_LEVEL: 'debug' } })
     await box.ready()
     await box.supervisor('restart', 'mathesar')
-    const read = async (name: string): Promise<string> => (await box.exec('cat', `/var/lib/mathesar/secrets/${name}`)).stdout
+    const read = async (name: string): Promise<string> =>
+      (await box.exec('cat', `/var/lib/mathesar/secrets/${name}`)).stdout
     const [secretKey, password] = [await read('secret_key'), await read('postgres_password')]
     for (const secret of [secretKey, password]) expect(secret.length).toBeGreaterThanOrEqual(32)
-    expect((await box.sh('stat -c %a:%u /var/lib/mathesar/secrets /var/lib/mathesar/secrets/*')).stdout.split('\n')).toEqual(expect.arrayContaining(['700:0', '600:0', '600:0']))
+    expect(
+      (await box.sh('stat -c %a:%u /var/lib/mathesar/secrets /var/lib/mathesar/secrets/*')).stdout.split(
+        '\n',
+      ),
+    ).toEqual(expect.arrayContaining(['700:0', '600:0', '600:0']))
     const { pid: postgres } = await box.unit('postgres')
     const { pid: mathesar } = await box.unit('mathesar')
-    const environments = (await box.sh('for file in /proc/[0-9]*/environ; do echo "$file $(tr "\\0" " " < "$file")"; done 2>/dev/null')).stdout
+    const environments = (
+      await box.sh(
+        'for file in /proc/[0-9]*/environ; do echo "$file $(tr "\\0" " " < "$file")"; done 2>/dev/null',
+      )
+    ).stdout
     const commandLines = (await box.sh('cat /proc/[0-9]*/cmdline | tr "\\0" " "')).stdout
     const status = JSON.stringify(await box.status())
     const logs = `${await box.logs()}${(await box.supervisor('logs', '-n', '9999')).stdout}`
@@ -130,7 +249,9 @@ describeContainer('secrets', () => {
       expect(text.includes(password), `the password is in ${place}`).toBe(false)
     }
     expect(environments.includes(password), 'the password is in an environment').toBe(false)
-    expect(environments.split('\n').find((line) => line.startsWith(`/proc/${postgres}/`))).not.toContain(secretKey)
+    expect(environments.split('\n').find((line) => line.startsWith(`/proc/${postgres}/`))).not.toContain(
+      secretKey,
+    )
     expect(environments.split('\n').find((line) => line.startsWith(`/proc/1/`))).not.toContain(secretKey)
   })
 

@@ -25,7 +25,14 @@ const replace = (path: string, content: string): void => {
 /** The watcher under the image's Node in a container of its own, with `source` of this host mounted at `target`. */
 const watchIn = async (source: string, target = mounted) => {
   const box = await start({
-    run: ['--entrypoint', '/usr/local/lib/supervisor/node', '--volume', `${root}:/project:ro`, '--volume', `${source}:${target}`],
+    run: [
+      '--entrypoint',
+      '/usr/local/lib/supervisor/node',
+      '--volume',
+      `${root}:/project:ro`,
+      '--volume',
+      `${source}:${target}`,
+    ],
     args: ['/project/test/fixtures/watch.ts', mounted, '1000', name],
   })
   let told: { readonly first?: Seen; readonly change?: Seen; readonly trouble?: string }[] = []
@@ -43,16 +50,18 @@ const watchIn = async (source: string, target = mounted) => {
     contents: () => told.flatMap(({ change }) => (change ? [change.files[name]] : [])),
     troubles: () => told.flatMap(({ trouble }) => trouble ?? []),
     /** What is told last, once `isIt`. */
-    told: (what: string, isIt: (seen: Seen) => boolean): Promise<Seen> => until(`the watcher tells of ${what}`, async () => {
-      await read()
-      const last = told.findLast(({ change }) => change)?.change
-      return last && isIt(last) ? last : undefined
-    }),
+    told: (what: string, isIt: (seen: Seen) => boolean): Promise<Seen> =>
+      until(`the watcher tells of ${what}`, async () => {
+        await read()
+        const last = told.findLast(({ change }) => change)?.change
+        return last && isIt(last) ? last : undefined
+      }),
     /** Reads again after longer than any report takes. */
     quiet: () => delay(2500).then(read),
   }
 }
-const content = (text: string | undefined) => [`the content ${text}`, (seen: Seen): boolean => seen.files[name] === text] as const
+const content = (text: string | undefined) =>
+  [`the content ${text}`, (seen: Seen): boolean => seen.files[name] === text] as const
 const staleness = ['a stale mount', (seen: Seen): boolean => name in seen.stale] as const
 
 describeContainer('a mounted folder', () => {
@@ -104,7 +113,9 @@ describeContainer('a mounted folder', () => {
     writeFileSync(join(folder, name), 'A=2\n')
     const { files, stale } = await watch.told(...staleness)
     expect(files[name]).toBe('A=1\n')
-    expect(stale[name]).toMatch(/^the mounted folder was moved to \/.*\/config\.old on the host: the container keeps the old one until it is started again$/)
+    expect(stale[name]).toMatch(
+      /^the mounted folder was moved to \/.*\/config\.old on the host: the container keeps the old one until it is started again$/,
+    )
   })
 })
 
@@ -118,7 +129,8 @@ describeContainer('a mounted file', () => {
     expect(watch.first).toEqual({ files: { [name]: 'A=1\n' }, stale: {} })
     return { path, watch }
   }
-  const replaced = 'the mounted file was replaced or deleted on the host: the container keeps the old one until it is started again; mount its folder instead of the file, and changes arrive'
+  const replaced =
+    'the mounted file was replaced or deleted on the host: the container keeps the old one until it is started again; mount its folder instead of the file, and changes arrive'
 
   it('shows what the host writes in place', async () => {
     const { path, watch } = await begin()
@@ -132,8 +144,22 @@ describeContainer('a mounted file', () => {
 
   it.each([
     ['renames another over it', (path: string) => replace(path, 'A=2\n'), replaced],
-    ['renames another over it and keeps a hard link to it', (path: string) => { linkSync(path, `${path}~`); replace(path, 'A=2\n') }, replaced],
-    ['moves it aside as a backup and writes a new one', (path: string) => { renameSync(path, `${path}~`); writeFileSync(path, 'A=2\n') }, /^the mounted file was moved to \/.*\/mathesar\.env~ on the host: the container keeps the old one until/],
+    [
+      'renames another over it and keeps a hard link to it',
+      (path: string) => {
+        linkSync(path, `${path}~`)
+        replace(path, 'A=2\n')
+      },
+      replaced,
+    ],
+    [
+      'moves it aside as a backup and writes a new one',
+      (path: string) => {
+        renameSync(path, `${path}~`)
+        writeFileSync(path, 'A=2\n')
+      },
+      /^the mounted file was moved to \/.*\/mathesar\.env~ on the host: the container keeps the old one until/,
+    ],
     ['deletes it', (path: string) => rmSync(path), replaced],
   ] as const)('is stale, and says so once, when the host %s', async (_, change, why) => {
     const { path, watch } = await begin()
@@ -155,8 +181,13 @@ describeContainer('a mounted file', () => {
 
   it('that is not there on the host is a folder here, and is named', async () => {
     const watch = await watchIn(join(makeFolder(), name), `${mounted}/${name}`)
-    await until('the word of it', async () => { await watch.quiet(); return watch.troubles().length > 0 })
+    await until('the word of it', async () => {
+      await watch.quiet()
+      return watch.troubles().length > 0
+    })
     expect(watch.first.files[name]).toBeUndefined()
-    expect(watch.troubles()).toEqual([`cannot read ${mounted}/${name}: it is a folder; Docker makes one where the file of a mount is missing on the host; what it held before stays in force`])
+    expect(watch.troubles()).toEqual([
+      `cannot read ${mounted}/${name}: it is a folder; Docker makes one where the file of a mount is missing on the host; what it held before stays in force`,
+    ])
   })
 })

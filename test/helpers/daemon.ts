@@ -1,5 +1,14 @@
 import { type ChildProcess, spawn, execFileSync } from 'node:child_process'
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { type IncomingMessage, request } from 'node:http'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -12,12 +21,23 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 export const postgresBin = process.env.TEST_POSTGRES_BIN
 export const pythonBin = process.env.TEST_PYTHON_BIN
 /** Why the supervisor cannot be run here with real parts; `undefined` when it can. */
-export const missing = !postgresBin || !existsSync(`${postgresBin}/postgres`) ? 'no Postgres server (TEST_POSTGRES_BIN)' : !pythonBin || !existsSync(`${pythonBin}/gunicorn`) ? 'no Python with the sample app\'s packages (TEST_PYTHON_BIN)' : undefined
+export const missing =
+  !postgresBin || !existsSync(`${postgresBin}/postgres`)
+    ? 'no Postgres server (TEST_POSTGRES_BIN)'
+    : !pythonBin || !existsSync(`${pythonBin}/gunicorn`)
+      ? "no Python with the sample app's packages (TEST_PYTHON_BIN)"
+      : undefined
 
-export const until = async <T>(what: string, look: () => Promise<T | undefined | false> | T | undefined | false, limitMs = 30_000): Promise<T> => {
+export const until = async <T>(
+  what: string,
+  look: () => Promise<T | undefined | false> | T | undefined | false,
+  limitMs = 30_000,
+): Promise<T> => {
   const end = Date.now() + limitMs
   while (Date.now() < end) {
-    const found = await Promise.resolve().then(look).catch(() => undefined)
+    const found = await Promise.resolve()
+      .then(look)
+      .catch(() => undefined)
     if (found) return found
     await new Promise((resolve) => setTimeout(resolve, 20))
   }
@@ -54,39 +74,91 @@ export const copyVolume = (template: string): string => {
 
 /** Processes that have to do with the volume. */
 export const processesOn = (volume: string): number[] =>
-  readdirSync('/proc').filter((name) => /^\d+$/.test(name)).map(Number).filter((pid) => {
-    const look = (read: () => string): boolean => { try { return read().includes(`${volume}/`) } catch { return false } }
-    return look(() => readFileSync(`/proc/${pid}/environ`, 'latin1')) || look(() => `${readlinkSync(`/proc/${pid}/cwd`)}/`)
-  })
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => {
+      const look = (read: () => string): boolean => {
+        try {
+          return read().includes(`${volume}/`)
+        } catch {
+          return false
+        }
+      }
+      return (
+        look(() => readFileSync(`/proc/${pid}/environ`, 'latin1')) ||
+        look(() => `${readlinkSync(`/proc/${pid}/cwd`)}/`)
+      )
+    })
 
 /** What Postgres says of the cluster in the volume, such as "shut down". */
 export const clusterState = (volume: string): string =>
-  /state:\s+(.*)/.exec(execFileSync(`${postgresBin}/pg_controldata`, ['-D', join(volume, 'data/postgres')], { encoding: 'utf8', env: { ...process.env, LC_ALL: 'C' } }))![1]!
+  /state:\s+(.*)/.exec(
+    execFileSync(`${postgresBin}/pg_controldata`, ['-D', join(volume, 'data/postgres')], {
+      encoding: 'utf8',
+      env: { ...process.env, LC_ALL: 'C' },
+    }),
+  )![1]!
 
 export type Answer = { readonly code: number; readonly text: string }
 type Named = { readonly code: string; readonly message: string; readonly hint: string }
 
 /** Runs the supervisor from source, with the sample app and a real Postgres, as PID 1 of a namespace of its own where asked. */
-export const startDaemon = async (volume: string, options: { env?: Record<string, string>; asPid1?: boolean; readOutput?: boolean } = {}) => {
+export const startDaemon = async (
+  volume: string,
+  options: { env?: Record<string, string>; asPid1?: boolean; readOutput?: boolean } = {},
+) => {
   const port = Number(options.env?.PORT) || (await freePort())
   const env: Record<string, string> = {
-    PATH: process.env.PATH!, SUPERVISOR_DATA: join(volume, 'data'), SUPERVISOR_RUN: join(volume, 'run'), SUPERVISOR_SHARE: join(volume, 'share'),
-    SUPERVISOR_APP: join(root, 'test/fixtures/sample-app'), SUPERVISOR_GUNICORN_CONFIG: join(root, 'rootfs/etc/mathesar/gunicorn.conf.py'),
-    SUPERVISOR_POSTGRES_BIN: postgresBin!, SUPERVISOR_PYTHON_BIN: pythonBin!, PORT: String(port), BIND_ADDRESS: '127.0.0.1', WEB_CONCURRENCY: '1',
-    SAMPLE_APP_TEST: '1', SKIP_STATIC_COLLECTION: 'true', PYTHONDONTWRITEBYTECODE: '1', LOG_LEVEL: 'debug', ...options.env,
+    PATH: process.env.PATH!,
+    SUPERVISOR_DATA: join(volume, 'data'),
+    SUPERVISOR_RUN: join(volume, 'run'),
+    SUPERVISOR_SHARE: join(volume, 'share'),
+    SUPERVISOR_APP: join(root, 'test/fixtures/sample-app'),
+    SUPERVISOR_GUNICORN_CONFIG: join(root, 'rootfs/etc/mathesar/gunicorn.conf.py'),
+    SUPERVISOR_POSTGRES_BIN: postgresBin!,
+    SUPERVISOR_PYTHON_BIN: pythonBin!,
+    PORT: String(port),
+    BIND_ADDRESS: '127.0.0.1',
+    WEB_CONCURRENCY: '1',
+    SAMPLE_APP_TEST: '1',
+    SKIP_STATIC_COLLECTION: 'true',
+    PYTHONDONTWRITEBYTECODE: '1',
+    LOG_LEVEL: 'debug',
+    ...options.env,
   }
   const node = [process.execPath, join(root, 'src/main.ts'), 'run']
-  const argv = options.asPid1 ? ['unshare', '--fork', '--pid', '--mount-proc', '--kill-child', '--', ...node] : node
+  const argv = options.asPid1
+    ? ['unshare', '--fork', '--pid', '--mount-proc', '--kill-child', '--', ...node]
+    : node
   const child: ChildProcess = spawn(argv[0]!, argv.slice(1), { env, stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
-  if (options.readOutput !== false) child.stdout!.setEncoding('utf8').on('data', (text: string) => { output += text })
+  if (options.readOutput !== false)
+    child.stdout!.setEncoding('utf8').on('data', (text: string) => {
+      output += text
+    })
   let exit: { code: number | null; signal: NodeJS.Signals | null } | undefined
-  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) => child.once('exit', (code, signal) => { exit = { code, signal }; resolve(exit) }))
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve) =>
+    child.once('exit', (code, signal) => {
+      exit = { code, signal }
+      resolve(exit)
+    }),
+  )
   /** The daemon's own pid here: the child of `unshare`, when there is one. */
-  const pid = (): number => (options.asPid1 ? Number(execFileSync('pgrep', ['-P', String(child.pid)], { encoding: 'utf8' }).trim()) : child.pid!)
+  const pid = (): number =>
+    options.asPid1
+      ? Number(execFileSync('pgrep', ['-P', String(child.pid)], { encoding: 'utf8' }).trim())
+      : child.pid!
   const cli = (...args: string[]): { code: number; text: string } => {
     try {
-      return { code: 0, text: execFileSync(process.execPath, [join(root, 'src/main.ts'), ...args], { env, encoding: 'utf8', stdio: ['ignore', 'pipe', 'pipe'] }) }
+      return {
+        code: 0,
+        text: execFileSync(process.execPath, [join(root, 'src/main.ts'), ...args], {
+          env,
+          encoding: 'utf8',
+          stdio: ['ignore', 'pipe', 'pipe'],
+        }),
+      }
     } catch (error) {
       const { status, stdout, stderr } = error as { status: number; stdout: string; stderr: string }
       return { code: status, text: stdout + stderr }
@@ -95,37 +167,74 @@ export const startDaemon = async (volume: string, options: { env?: Record<string
   /** The same without a stop of this process, which may be busy measuring. `input` is its stdin. */
   const run = (args: readonly string[], input = ''): Promise<Answer> =>
     new Promise((resolve) => {
-      const command = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], { env, stdio: ['pipe', 'pipe', 'pipe'] })
+      const command = spawn(process.execPath, [join(root, 'src/main.ts'), ...args], {
+        env,
+        stdio: ['pipe', 'pipe', 'pipe'],
+      })
       let text = ''
-      for (const stream of [command.stdout, command.stderr]) stream.setEncoding('utf8').on('data', (chunk: string) => { text += chunk })
+      for (const stream of [command.stdout, command.stderr])
+        stream.setEncoding('utf8').on('data', (chunk: string) => {
+          text += chunk
+        })
       command.stdin.on('error', () => {}).end(input)
       command.once('close', (code) => resolve({ code: code ?? -1, text }))
     })
-  const open = (method: string, path: string, body?: unknown, headers: Record<string, string> = {}): Promise<IncomingMessage> =>
+  const open = (
+    method: string,
+    path: string,
+    body?: unknown,
+    headers: Record<string, string> = {},
+  ): Promise<IncomingMessage> =>
     new Promise((resolve, reject) => {
-      request({ socketPath: join(env.SUPERVISOR_RUN!, 'control/supervisor.sock'), method, path, agent: false, headers }, resolve).once('error', reject).end(body === undefined ? undefined : JSON.stringify(body))
+      request(
+        {
+          socketPath: join(env.SUPERVISOR_RUN!, 'control/supervisor.sock'),
+          method,
+          path,
+          agent: false,
+          headers,
+        },
+        resolve,
+      )
+        .once('error', reject)
+        .end(body === undefined ? undefined : JSON.stringify(body))
     })
   /** One request on the control socket. */
-  const ask = async <Body = Record<string, unknown>>(method: string, path: string, body?: unknown): Promise<{ readonly status: number; readonly body: Body }> => {
+  const ask = async <Body = Record<string, unknown>>(
+    method: string,
+    path: string,
+    body?: unknown,
+  ): Promise<{ readonly status: number; readonly body: Body }> => {
     const response = await open(method, path, body)
     let text = ''
     for await (const chunk of response.setEncoding('utf8')) text += chunk
     return { status: response.statusCode!, body: JSON.parse(text) as Body }
   }
   /** Proposes a change and hears of its steps; resolves with what came last, also when the supervisor is killed meanwhile. */
-  const follow = async (body: unknown, onStep: (step: string) => void): Promise<{ readonly result?: unknown; readonly error?: Named }> => {
+  const follow = async (
+    body: unknown,
+    onStep: (step: string) => void,
+  ): Promise<{ readonly result?: unknown; readonly error?: Named }> => {
     let last = {}
     try {
-      for await (const line of createInterface({ input: await open('POST', '/v1/config/changes', body, { accept: 'application/x-ndjson' }) })) {
+      for await (const line of createInterface({
+        input: await open('POST', '/v1/config/changes', body, { accept: 'application/x-ndjson' }),
+      })) {
         last = JSON.parse(line) as { step?: string }
         if ('step' in last) onStep(last.step as string)
       }
-    } catch { /* It was killed. */ }
+    } catch {
+      /* It was killed. */
+    }
     return last
   }
   /** A query to the embedded Postgres, as Mathesar's role. */
   const query = async (text: string): Promise<Record<string, string>[]> => {
-    const client = new pg.Client({ host: join(env.SUPERVISOR_RUN!, 'postgres'), user: 'mathesar', database: 'mathesar_django' })
+    const client = new pg.Client({
+      host: join(env.SUPERVISOR_RUN!, 'postgres'),
+      user: 'mathesar',
+      database: 'mathesar_django',
+    })
     client.on('error', () => {}) // A query that loses its connection rejects.
     await client.connect()
     try {
@@ -135,19 +244,47 @@ export const startDaemon = async (volume: string, options: { env?: Record<string
     }
   }
   /** Resolves when no change is going on: an entry of the history is written a moment before the change is done. */
-  const idle = () => until('no change to be going on', async () => !(await ask<{ changing: boolean }>('GET', '/v1/config')).body.changing)
+  const idle = () =>
+    until(
+      'no change to be going on',
+      async () => !(await ask<{ changing: boolean }>('GET', '/v1/config')).body.changing,
+    )
   /** What Mathesar has in its environment. */
-  const inMathesar = async (name: string): Promise<string | null> => ((await (await fetch(`http://127.0.0.1:${port}/env/?name=${name}`)).json()) as { value: string | null }).value
+  const inMathesar = async (name: string): Promise<string | null> =>
+    ((await (await fetch(`http://127.0.0.1:${port}/env/?name=${name}`)).json()) as { value: string | null })
+      .value
   return {
-    port, env, pid, run, ask, follow, query, idle, inMathesar,
+    port,
+    env,
+    pid,
+    run,
+    ask,
+    follow,
+    query,
+    idle,
+    inMathesar,
     config: join(env.SUPERVISOR_DATA!, 'config'),
-    file: join(env.SUPERVISOR_DATA!, 'config/mathesar.env'), cli, exited, child,
-    get output() { return output },
-    get exit() { return exit },
-    get url() { return `http://127.0.0.1:${port}` },
+    file: join(env.SUPERVISOR_DATA!, 'config/mathesar.env'),
+    cli,
+    exited,
+    child,
+    get output() {
+      return output
+    },
+    get exit() {
+      return exit
+    },
+    get url() {
+      return `http://127.0.0.1:${port}`
+    },
     status: () => JSON.parse(cli('status', '--json').text) as import('../../src/core/status.ts').Status,
     ready: async () => {
-      await until('the supervisor to be ready or gone', () => exit !== undefined || output.includes('Mathesar is ready')).catch((error: Error) => { throw new Error(`${error.message}\n${output}`) })
+      await until(
+        'the supervisor to be ready or gone',
+        () => exit !== undefined || output.includes('Mathesar is ready'),
+      ).catch((error: Error) => {
+        throw new Error(`${error.message}\n${output}`)
+      })
       if (exit) throw new Error(`the supervisor ended with ${exit.code}:\n${output}`)
     },
     signal: (name: NodeJS.Signals) => process.kill(pid(), name),

@@ -15,8 +15,16 @@ export type Result = { readonly exitCode: number; readonly stdout: string; reado
 
 /** One command of Docker's client. Never throws: the exit code tells. */
 export const docker = async (...args: string[]): Promise<Result> => {
-  const { exitCode, stdout, stderr, shortMessage } = await execa('docker', args, { reject: false, timeout: 120_000, stdin: 'ignore' }) as { exitCode?: number; stdout: string; stderr: string; shortMessage?: string }
-  return { exitCode: exitCode ?? -1, stdout, stderr: stderr || (exitCode === undefined ? (shortMessage ?? '') : '') }
+  const { exitCode, stdout, stderr, shortMessage } = (await execa('docker', args, {
+    reject: false,
+    timeout: 120_000,
+    stdin: 'ignore',
+  })) as { exitCode?: number; stdout: string; stderr: string; shortMessage?: string }
+  return {
+    exitCode: exitCode ?? -1,
+    stdout,
+    stderr: stderr || (exitCode === undefined ? (shortMessage ?? '') : ''),
+  }
 }
 
 /** The same where a failure is a fault of the test's surroundings. Resolves with stdout. */
@@ -41,11 +49,19 @@ if (problem !== undefined) console.warn(`container tests are skipped: ${problem}
 
 /** `describe` for tests that need the engine and the images; skipped with the reason in its name. */
 export const describeContainer = (name: string, tests: () => void): void => {
-  describe.skipIf(problem !== undefined)(problem === undefined ? name : `${name} (skipped: ${problem})`, tests)
+  describe.skipIf(problem !== undefined)(
+    problem === undefined ? name : `${name} (skipped: ${problem})`,
+    tests,
+  )
 }
 
 /** Looks again and again until `look` gives something truthy; fails naming what it waited for. */
-export const until = async <T>(what: string, look: () => Promise<T | undefined | false | null> | T | undefined | false | null, limitMs = 20_000, everyMs = 50): Promise<T> => {
+export const until = async <T>(
+  what: string,
+  look: () => Promise<T | undefined | false | null> | T | undefined | false | null,
+  limitMs = 20_000,
+  everyMs = 50,
+): Promise<T> => {
   for (const end = Date.now() + limitMs; ;) {
     const seen = await look()
     if (seen) return seen
@@ -86,23 +102,59 @@ export const cleanUpAfterEach = (): void => void afterEach(cleanUp)
 export const newVolume = async (megabytes?: number): Promise<string> => {
   const name = newName('volume')
   made.volumes.add(name)
-  await mustDocker('volume', 'create', ...(megabytes === undefined ? [] : ['--opt', 'type=tmpfs', '--opt', 'device=tmpfs', '--opt', `o=size=${megabytes}m`]), name)
+  await mustDocker(
+    'volume',
+    'create',
+    ...(megabytes === undefined
+      ? []
+      : ['--opt', 'type=tmpfs', '--opt', 'device=tmpfs', '--opt', `o=size=${megabytes}m`]),
+    name,
+  )
   return name
 }
 
 /** Runs a shell script as root beside the supervisor, in a container of its own on the volume. Resolves with stdout. */
 export const onVolume = (volume: string, script: string): Promise<string> =>
-  mustDocker('run', '--rm', '--network', 'none', '--entrypoint', 'sh', '--volume', `${volume}:${dataFolder}`, '--workdir', dataFolder, image, '-euc', script)
+  mustDocker(
+    'run',
+    '--rm',
+    '--network',
+    'none',
+    '--entrypoint',
+    'sh',
+    '--volume',
+    `${volume}:${dataFolder}`,
+    '--workdir',
+    dataFolder,
+    image,
+    '-euc',
+    script,
+  )
 
 /** What `pg_controldata` says of the cluster in the volume, such as "shut down". */
 export const clusterState = async (volume: string): Promise<string> => {
-  const text = await mustDocker('run', '--rm', '--network', 'none', '--entrypoint', '/usr/lib/postgresql/17/bin/pg_controldata', '--volume', `${volume}:${dataFolder}`, image, '-D', `${dataFolder}/postgres`)
+  const text = await mustDocker(
+    'run',
+    '--rm',
+    '--network',
+    'none',
+    '--entrypoint',
+    '/usr/lib/postgresql/17/bin/pg_controldata',
+    '--volume',
+    `${volume}:${dataFolder}`,
+    image,
+    '-D',
+    `${dataFolder}/postgres`,
+  )
   return /^Database cluster state:\s+(.*)$/m.exec(text)?.[1] ?? text
 }
 
 /** A checksum of everything in the volume that must last. */
 export const checksumOf = (volume: string): Promise<string> =>
-  onVolume(volume, `find . -type f ! -path './tmp/*' ! -name .lock -print0 | sort -z | xargs -0 sha256sum | sha256sum`)
+  onVolume(
+    volume,
+    `find . -type f ! -path './tmp/*' ! -name .lock -print0 | sort -z | xargs -0 sha256sum | sha256sum`,
+  )
 
 export const start = async (options: Options = {}) => {
   const port = Number(options.env?.PORT) || (await freePort())
@@ -110,8 +162,19 @@ export const start = async (options: Options = {}) => {
   made.containers.add(name)
   const env = { BIND_ADDRESS: '127.0.0.1', PORT: String(port), ...options.env }
   const ran = await docker(
-    'run', '--detach', '--name', name, '--network', 'host', ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
-    ...(options.volume === undefined ? [] : ['--volume', options.volume.replace(/(:ro)?$/, `:${dataFolder}$1`)]), ...(options.run ?? []), options.image ?? image, ...(options.args ?? []),
+    'run',
+    '--detach',
+    '--name',
+    name,
+    '--network',
+    'host',
+    ...Object.entries(env).flatMap(([key, value]) => ['--env', `${key}=${value}`]),
+    ...(options.volume === undefined
+      ? []
+      : ['--volume', options.volume.replace(/(:ro)?$/, `:${dataFolder}$1`)]),
+    ...(options.run ?? []),
+    options.image ?? image,
+    ...(options.args ?? []),
   )
   if (ran.exitCode !== 0) throw new Error(`docker run failed: ${ran.stderr}`)
 
@@ -126,29 +189,43 @@ export const start = async (options: Options = {}) => {
   const status = async (): Promise<Status & { readonly exitCode: number }> => {
     const { exitCode, stdout, stderr } = await supervisor('status', '--json')
     try {
-      return { ...JSON.parse(stdout) as Status, exitCode }
+      return { ...(JSON.parse(stdout) as Status), exitCode }
     } catch {
       throw new Error(`status is no JSON (exit code ${exitCode}): ${stdout}${stderr}`)
     }
   }
 
   return {
-    id: name, port, exec, supervisor, logs, isRunning, status,
+    id: name,
+    port,
+    exec,
+    supervisor,
+    logs,
+    isRunning,
+    status,
     url: (path: string): string => `http://127.0.0.1:${port}${path}`,
     unit: async (unit: string) => (await status()).units.find((other) => other.name === unit)!,
     sh: (script: string): Promise<Result> => exec('sh', '-euc', script),
-    signal: async (signal: string): Promise<void> => void (await mustDocker('kill', '--signal', signal, name)),
+    signal: async (signal: string): Promise<void> =>
+      void (await mustDocker('kill', '--signal', signal, name)),
     /** Resolves when `supervisor health` says so; fails with the log when the container ends or the limit passes. */
     ready: async (limitMs = readyLimitMs): Promise<void> => {
       let answer: Result | undefined
       try {
-        await until('the container is ready', async () => {
-          answer = await supervisor('health')
-          if (answer.exitCode !== 0 && !(await isRunning())) throw new Error(`the container ended with ${await inspect('{{.State.ExitCode}}')}`)
-          return answer.exitCode === 0
-        }, limitMs)
+        await until(
+          'the container is ready',
+          async () => {
+            answer = await supervisor('health')
+            if (answer.exitCode !== 0 && !(await isRunning()))
+              throw new Error(`the container ended with ${await inspect('{{.State.ExitCode}}')}`)
+            return answer.exitCode === 0
+          },
+          limitMs,
+        )
       } catch (error) {
-        throw new Error(`${(error as Error).message}; health: ${answer?.stdout}${answer?.stderr}\n${(await logs()).split('\n').slice(-40).join('\n')}`)
+        throw new Error(
+          `${(error as Error).message}; health: ${answer?.stdout}${answer?.stderr}\n${(await logs()).split('\n').slice(-40).join('\n')}`,
+        )
       }
     },
     /** `docker stop`, with how long it took. */
@@ -167,7 +244,7 @@ export const start = async (options: Options = {}) => {
     /** Whether PID 1 has a handler for the signal. */
     catches: async (signal: number): Promise<boolean> => {
       const caught = /^SigCgt:\s+([0-9a-f]+)/m.exec((await exec('cat', '/proc/1/status')).stdout)?.[1] ?? '0'
-      return (BigInt(`0x${caught}`) >> BigInt(signal - 1) & 1n) === 1n
+      return ((BigInt(`0x${caught}`) >> BigInt(signal - 1)) & 1n) === 1n
     },
     startAgain: async (): Promise<void> => void (await mustDocker('start', name)),
     remove: async (): Promise<void> => void (await mustDocker('rm', '--force', '--volumes', name)),
@@ -179,14 +256,26 @@ export type Box = Awaited<ReturnType<typeof start>>
 /** A browser of a few lines: cookies, and forms with Django's CSRF token. Redirects are not followed. */
 export const browse = (box: Pick<Box, 'url'>) => {
   const cookies = new Map<string, string>()
-  const send = async (path: string, init: RequestInit = {}): Promise<{ readonly status: number; readonly location: string | null; readonly text: string }> => {
+  const send = async (
+    path: string,
+    init: RequestInit = {},
+  ): Promise<{ readonly status: number; readonly location: string | null; readonly text: string }> => {
     const cookie = [...cookies].map(([name, value]) => `${name}=${value}`).join('; ')
-    const response = await fetch(box.url(path), { redirect: 'manual', signal: AbortSignal.timeout(30_000), ...init, headers: { cookie } })
+    const response = await fetch(box.url(path), {
+      redirect: 'manual',
+      signal: AbortSignal.timeout(30_000),
+      ...init,
+      headers: { cookie },
+    })
     for (const line of response.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(line) ?? []
       if (name !== undefined) cookies.set(name, value ?? '')
     }
-    return { status: response.status, location: response.headers.get('location'), text: await response.text() }
+    return {
+      status: response.status,
+      location: response.headers.get('location'),
+      text: await response.text(),
+    }
   }
   return {
     get: (path: string, init?: RequestInit) => send(path, init),
@@ -194,7 +283,10 @@ export const browse = (box: Pick<Box, 'url'>) => {
       const { text } = await send(path)
       const token = /name="csrfmiddlewaretoken" value="([^"]+)"/.exec(text)?.[1]
       if (token === undefined) throw new Error(`there is no form at ${path}: ${text.slice(0, 500)}`)
-      return await send(path, { method: 'POST', body: new URLSearchParams({ ...fields, csrfmiddlewaretoken: token }) })
+      return await send(path, {
+        method: 'POST',
+        body: new URLSearchParams({ ...fields, csrfmiddlewaretoken: token }),
+      })
     },
   }
 }
@@ -204,7 +296,11 @@ export const admin = { username: 'admin', password: 'correct horse battery 9' }
 /** Makes the administrator, as the first visitor does; the browser is then logged in. */
 export const makeAdmin = async (box: Pick<Box, 'url'>): Promise<ReturnType<typeof browse>> => {
   const browser = browse(box)
-  const { status, text } = await browser.submit('/complete_installation/', { username: admin.username, password1: admin.password, password2: admin.password })
+  const { status, text } = await browser.submit('/complete_installation/', {
+    username: admin.username,
+    password1: admin.password,
+    password2: admin.password,
+  })
   if (status !== 302) throw new Error(`cannot make the administrator: ${status} ${text}`)
   return browser
 }

@@ -1,18 +1,35 @@
 import { get } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
-export type Load = { readonly requests: number; readonly failed: readonly string[]; readonly slowestMs: number; readonly middleMs: number }
+export type Load = {
+  readonly requests: number
+  readonly failed: readonly string[]
+  readonly slowestMs: number
+  readonly middleMs: number
+}
 
 const once = (url: string): Promise<string | undefined> =>
   new Promise((resolve) => {
     get(url, { agent: false, signal: AbortSignal.timeout(60_000) }, (response) => {
       response.on('error', () => {}).resume()
-      response.once('close', () => resolve(!response.complete ? 'cut off' : [200, 302].includes(response.statusCode!) ? undefined : `status ${response.statusCode}`))
+      response.once('close', () =>
+        resolve(
+          !response.complete
+            ? 'cut off'
+            : [200, 302].includes(response.statusCode!)
+              ? undefined
+              : `status ${response.statusCode}`,
+        ),
+      )
     }).once('error', (error) => resolve(error.message))
   })
 
 /** Clients that ask again and again, each over a new connection, until told to stop. */
-export const startLoad = (url: string, clients = 16, pauseMs = 40): { readonly stop: () => Promise<Load> } => {
+export const startLoad = (
+  url: string,
+  clients = 16,
+  pauseMs = 40,
+): { readonly stop: () => Promise<Load> } => {
   const tookMs: number[] = []
   const failed: string[] = []
   let isOver = false
@@ -31,7 +48,12 @@ export const startLoad = (url: string, clients = 16, pauseMs = 40): { readonly s
       isOver = true
       await Promise.all(all)
       tookMs.sort((a, b) => a - b)
-      return { requests: tookMs.length, failed, slowestMs: Math.round(tookMs.at(-1) ?? 0), middleMs: Math.round(tookMs[tookMs.length >> 1] ?? 0) }
+      return {
+        requests: tookMs.length,
+        failed,
+        slowestMs: Math.round(tookMs.at(-1) ?? 0),
+        middleMs: Math.round(tookMs[tookMs.length >> 1] ?? 0),
+      }
     },
   }
 }

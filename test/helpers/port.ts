@@ -6,7 +6,9 @@ const ports = [10_240, 32_768] as const
 
 const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
-    const server = createServer().once('error', () => resolve(false)).listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
+    const server = createServer()
+      .once('error', () => resolve(false))
+      .listen(port, '127.0.0.1', () => server.close(() => resolve(true)))
   })
 
 /** A port on the loopback that nobody listens on. */

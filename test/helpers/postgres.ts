@@ -8,7 +8,13 @@ import { freePort } from './port.ts'
 /** Root may not run Postgres. */
 const nobody = process.getuid!() === 0 ? { uid: 65_534, gid: 65_534 } : {}
 
-type Tls = { readonly key: string; readonly certificate: string; /** The connections that it takes: with TLS alone, or without it alone. */ readonly only: 'hostssl' | 'hostnossl' }
+type Tls = {
+  readonly key: string
+  readonly certificate: string
+  /** The connections that it takes: with TLS alone, or without it alone. */ readonly only:
+    | 'hostssl'
+    | 'hostnossl'
+}
 
 /** A Postgres of its own on the loopback, as an existing one that somebody has: one superuser, and a password for every connection. */
 export const startPostgres = async (user: string, password: string, tls?: Tls) => {
@@ -17,19 +23,50 @@ export const startPostgres = async (user: string, password: string, tls?: Tls) =
   writeFileSync(join(folder, 'password'), password, { mode: 0o644 })
   const data = join(folder, 'data')
   const env = { PATH: process.env.PATH!, LC_ALL: 'C.UTF-8' }
-  execFileSync(`${postgresBin}/initdb`, ['-D', data, '-U', user, '-A', 'scram-sha-256', `--pwfile=${folder}/password`, '--no-sync'], { ...nobody, env, cwd: folder, stdio: 'ignore' })
+  execFileSync(
+    `${postgresBin}/initdb`,
+    ['-D', data, '-U', user, '-A', 'scram-sha-256', `--pwfile=${folder}/password`, '--no-sync'],
+    { ...nobody, env, cwd: folder, stdio: 'ignore' },
+  )
   if (tls) {
-    for (const [name, text] of [['server.key', tls.key], ['server.crt', tls.certificate]] as const) {
+    for (const [name, text] of [
+      ['server.key', tls.key],
+      ['server.crt', tls.certificate],
+    ] as const) {
       writeFileSync(join(data, name), text, { mode: 0o600 })
       if (nobody.uid !== undefined) chownSync(join(data, name), nobody.uid, nobody.gid)
     }
     writeFileSync(join(data, 'pg_hba.conf'), `${tls.only} all all 127.0.0.1/32 scram-sha-256\n`)
   }
   const port = await freePort()
-  const server = spawn(`${postgresBin}/postgres`, ['-D', data, '-p', String(port), '-c', 'listen_addresses=127.0.0.1', '-c', `unix_socket_directories=${folder}`, '-c', 'fsync=off', '-c', `ssl=${tls ? 'on' : 'off'}`], { ...nobody, env, cwd: folder, stdio: 'ignore' })
+  const server = spawn(
+    `${postgresBin}/postgres`,
+    [
+      '-D',
+      data,
+      '-p',
+      String(port),
+      '-c',
+      'listen_addresses=127.0.0.1',
+      '-c',
+      `unix_socket_directories=${folder}`,
+      '-c',
+      'fsync=off',
+      '-c',
+      `ssl=${tls ? 'on' : 'off'}`,
+    ],
+    { ...nobody, env, cwd: folder, stdio: 'ignore' },
+  )
   const ended = new Promise((resolve) => server.once('exit', resolve))
   const query = async (text: string, database = 'postgres'): Promise<Record<string, unknown>[]> => {
-    const client = new pg.Client({ host: '127.0.0.1', port, user, password, database, ssl: tls?.only === 'hostssl' && { rejectUnauthorized: false } })
+    const client = new pg.Client({
+      host: '127.0.0.1',
+      port,
+      user,
+      password,
+      database,
+      ssl: tls?.only === 'hostssl' && { rejectUnauthorized: false },
+    })
     await client.connect()
     try {
       return (await client.query<Record<string, unknown>>(text)).rows
@@ -39,7 +76,8 @@ export const startPostgres = async (user: string, password: string, tls?: Tls) =
   }
   await until('the other Postgres to answer', async () => (await query('SELECT 1')).length === 1)
   return {
-    port, query,
+    port,
+    query,
     stop: async () => {
       server.kill('SIGINT')
       await ended

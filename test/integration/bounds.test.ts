@@ -13,7 +13,9 @@ import { httpGet } from '../../src/system/probe.ts'
 import { until } from '../helpers/daemon.ts'
 
 const cleanUps: (() => void)[] = []
-afterEach(() => { for (const cleanUp of cleanUps.splice(0)) cleanUp() })
+afterEach(() => {
+  for (const cleanUp of cleanUps.splice(0)) cleanUp()
+})
 const never = new AbortController().signal
 
 describe('the gate', () => {
@@ -28,7 +30,10 @@ describe('the gate', () => {
     })
     const answerFd = ends[3]!
     kernel.setNonBlocking(answerFd, true)
-    cleanUps.push(() => { gate.release(); gate.close() })
+    cleanUps.push(() => {
+      gate.release()
+      gate.close()
+    })
     /** Writes as much as the pipe takes. */
     const write = (text: string): number => {
       try {
@@ -51,12 +56,17 @@ describe('the gate', () => {
     expect(await answer).toBe('200 /auth/login/')
   })
 
-  test.each(['a'.repeat(65_536), `${'a'.repeat(5000)}\n`])('refuses an answer that is longer than 4 KiB', async (part) => {
-    const { gate, write } = open()
-    const answer = gate.check(never)
-    write(part)
-    await expect(answer).rejects.toThrow('the new generation cannot be checked: its answer is longer than 4 KiB')
-  })
+  test.each(['a'.repeat(65_536), `${'a'.repeat(5000)}\n`])(
+    'refuses an answer that is longer than 4 KiB',
+    async (part) => {
+      const { gate, write } = open()
+      const answer = gate.check(never)
+      write(part)
+      await expect(answer).rejects.toThrow(
+        'the new generation cannot be checked: its answer is longer than 4 KiB',
+      )
+    },
+  )
 
   test('reads no more once it has its answer: who goes on to write has to wait', async () => {
     const { gate, write } = open()
@@ -83,14 +93,19 @@ describe('a page without an end', () => {
         while (!response.destroyed && response.write(part)) sent += part.length
         if (!response.destroyed) response.once('drain', more)
       }
-      response.once('close', () => { isCut = true })
+      response.once('close', () => {
+        isCut = true
+      })
       response.writeHead(200, { location: '/x' })
       more()
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
     cleanUps.push(() => server.close().closeAllConnections())
     const { port } = server.address() as AddressInfo
-    expect(await httpGet({ host: '127.0.0.1', port }, '/', 'x', 5000, never)).toEqual({ status: 200, location: '/x' })
+    expect(await httpGet({ host: '127.0.0.1', port }, '/', 'x', 5000, never)).toEqual({
+      status: 200,
+      location: '/x',
+    })
     await until('the connection to be cut', () => isCut, 3000)
     expect(sent).toBeLessThan(16 * 1024 * 1024) // What the kernel keeps on the way comes to it.
   })
@@ -117,7 +132,10 @@ describe('a database server that sends without an end', () => {
       })
     })
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
-    cleanUps.push(() => { server.close(); for (const socket of sockets) socket.destroy() })
+    cleanUps.push(() => {
+      server.close()
+      for (const socket of sockets) socket.destroy()
+    })
     return (server.address() as AddressInfo).port
   }
   const message = (type: string, body: Buffer, length = body.length + 4): Buffer => {
@@ -136,7 +154,12 @@ describe('a database server that sends without an end', () => {
   ])('is cut off: %s', async (_, greeting, endless) => {
     const port = await serve(greeting, endless)
     const before = process.memoryUsage.rss()
-    await expect(withClient([{ host: '127.0.0.1', port, user: 'x', password: 'x', database: 'x', ssl: false }], (client) => client.query('SELECT 1'))).rejects.toThrow('it sent more than 16 MiB')
+    await expect(
+      withClient(
+        [{ host: '127.0.0.1', port, user: 'x', password: 'x', database: 'x', ssl: false }],
+        (client) => client.query('SELECT 1'),
+      ),
+    ).rejects.toThrow('it sent more than 16 MiB')
     expect(process.memoryUsage.rss() - before).toBeLessThan(200 * 1024 * 1024)
   })
 })
@@ -151,27 +174,54 @@ describe('a file that another user may have put there', () => {
   test.each<[string, (path: string) => void, RegExp]>([
     ['a folder', (path) => mkdirSync(path), /^it is a folder/],
     ['a FIFO', (path) => void execFileSync('mkfifo', [path]), /^it is not a regular file$/],
-    ['a link to a file', (path) => { writeFileSync(`${path}-2`, 'secret'); symlinkSync(`${path}-2`, path) }, /^it is not a regular file$/],
+    [
+      'a link to a file',
+      (path) => {
+        writeFileSync(`${path}-2`, 'secret')
+        symlinkSync(`${path}-2`, path)
+      },
+      /^it is not a regular file$/,
+    ],
     ['a link to nothing', (path) => symlinkSync('/nothing', path), /^it is not a regular file$/],
     ['a link to itself', (path) => symlinkSync(path, path), /^it is not a regular file$/],
-    ['too large', (path) => { writeFileSync(path, ''); truncateSync(path, 4097) }, /^it is larger than 4 KiB$/],
-    ['far too large', (path) => { writeFileSync(path, ''); truncateSync(path, 8 * 1024 ** 3) }, /^it is larger than 4 KiB$/],
+    [
+      'too large',
+      (path) => {
+        writeFileSync(path, '')
+        truncateSync(path, 4097)
+      },
+      /^it is larger than 4 KiB$/,
+    ],
+    [
+      'far too large',
+      (path) => {
+        writeFileSync(path, '')
+        truncateSync(path, 8 * 1024 ** 3)
+      },
+      /^it is larger than 4 KiB$/,
+    ],
   ])('is not read when it is %s', (_, put, why) => {
     const path = join(folder, 'postmaster.pid')
     put(path)
     expect(() => files.readForeign(path, 4096)).toThrow(why)
   })
 
-  test.each([0, 1, 4096, 65_536, 65_537, 200_000, 262_144])('is read whole with its %d bytes, and not with one more than permitted', (size) => {
-    const path = join(folder, 'x')
-    const content = Buffer.alloc(size, 'Aä')
-    writeFileSync(path, content)
-    expect(files.readForeign(path, size)?.equals(content)).toBe(true)
-    expect(files.readIfThere(path)).toBe(content.toString())
-    if (size > 0) expect(() => files.readForeign(path, size - 1)).toThrow('it is larger than')
-  })
+  test.each([0, 1, 4096, 65_536, 65_537, 200_000, 262_144])(
+    'is read whole with its %d bytes, and not with one more than permitted',
+    (size) => {
+      const path = join(folder, 'x')
+      const content = Buffer.alloc(size, 'Aä')
+      writeFileSync(path, content)
+      expect(files.readForeign(path, size)?.equals(content)).toBe(true)
+      expect(files.readIfThere(path)).toBe(content.toString())
+      if (size > 0) expect(() => files.readForeign(path, size - 1)).toThrow('it is larger than')
+    },
+  )
 
   test('is none where there is none', () => {
-    expect([files.readForeign(join(folder, 'x'), 1), files.readIfThere(join(folder, 'x/y'))]).toEqual([undefined, undefined])
+    expect([files.readForeign(join(folder, 'x'), 1), files.readIfThere(join(folder, 'x/y'))]).toEqual([
+      undefined,
+      undefined,
+    ])
   })
 })

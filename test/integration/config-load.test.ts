@@ -1,7 +1,15 @@
 import { appendFileSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { copyVolume, type Daemon, makeTemplate, missing, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
+import {
+  copyVolume,
+  type Daemon,
+  makeTemplate,
+  missing,
+  removeVolume,
+  startDaemon,
+  until,
+} from '../helpers/daemon.ts'
 import { startLoad } from '../helpers/load.ts'
 
 /** The bar of a quiet machine is 250 ms; what is asserted leaves room for one that does other things beside. */
@@ -11,7 +19,9 @@ describe.skipIf(missing !== undefined)('changes under the load of 16 clients', (
   let template: string
   let volume: string
   let daemon: Daemon
-  beforeAll(async () => { template = await makeTemplate() })
+  beforeAll(async () => {
+    template = await makeTemplate()
+  })
   afterAll(() => removeVolume(template))
   beforeEach(async () => {
     volume = copyVolume(template)
@@ -25,7 +35,8 @@ describe.skipIf(missing !== undefined)('changes under the load of 16 clients', (
 
   test('20 in a row, good, bad and bad in a way that only the probe sees: no request fails', async () => {
     const edit = async (text: string): Promise<void> => {
-      const entries = async (): Promise<number> => JSON.parse(readFileSync(join(volume, 'data/history/history.json'), 'utf8')).length as number
+      const entries = async (): Promise<number> =>
+        JSON.parse(readFileSync(join(volume, 'data/history/history.json'), 'utf8')).length as number
       const before = await entries()
       appendFileSync(daemon.file, text)
       await until('the edit to be dealt with', async () => (await entries()) > before)
@@ -56,11 +67,13 @@ describe.skipIf(missing !== undefined)('changes under the load of 16 clients', (
     ]
     const load = startLoad(`${daemon.url}/auth/login/`)
     for (const [index, [act, code]] of changes.entries()) {
-      const answer = await act() as { code: number; text: string } | undefined
+      const answer = (await act()) as { code: number; text: string } | undefined
       expect(answer?.code, `change ${index + 1}: ${answer?.text}`).toBe(code)
     }
     const { requests, failed, slowestMs, middleMs } = await load.stop()
-    console.log(`20 changes: ${requests} requests, ${failed.length} failed, half of them under ${middleMs} ms, slowest ${slowestMs} ms`)
+    console.log(
+      `20 changes: ${requests} requests, ${failed.length} failed, half of them under ${middleMs} ms, slowest ${slowestMs} ms`,
+    )
     expect(failed).toEqual([])
     expect(slowestMs).toBeLessThan(slowestPermittedMs)
     expect(await daemon.inMathesar('GUNICORN_CMD_ARGS')).toBe('--max-requests 100000')
@@ -69,13 +82,22 @@ describe.skipIf(missing !== undefined)('changes under the load of 16 clients', (
 
   test('a restart of Postgres: requests wait, and none fails; one that Postgres cannot start with is undone', async () => {
     const load = startLoad(`${daemon.url}/auth/login/`)
-    expect(await daemon.run(['config', 'set', 'EMBEDDED_POSTGRES_SHARED_BUFFERS=64'])).toMatchObject({ code: 0 })
+    expect(await daemon.run(['config', 'set', 'EMBEDDED_POSTGRES_SHARED_BUFFERS=64'])).toMatchObject({
+      code: 0,
+    })
     expect(await daemon.query('SHOW shared_buffers')).toEqual([{ shared_buffers: '64MB' }])
-    const refused = await daemon.run(['config', 'set', 'EMBEDDED_POSTGRES_SHARED_BUFFERS=1048576', 'ALLOWED_HOSTS=*'])
+    const refused = await daemon.run([
+      'config',
+      'set',
+      'EMBEDDED_POSTGRES_SHARED_BUFFERS=1048576',
+      'ALLOWED_HOSTS=*',
+    ])
     expect(refused.code, refused.text).toBe(24)
     expect(await daemon.query('SHOW shared_buffers')).toEqual([{ shared_buffers: '64MB' }])
     const { requests, failed, slowestMs } = await load.stop()
-    console.log(`restarts of Postgres: ${requests} requests, ${failed.length} failed, slowest ${slowestMs} ms`)
+    console.log(
+      `restarts of Postgres: ${requests} requests, ${failed.length} failed, slowest ${slowestMs} ms`,
+    )
     expect(failed).toEqual([])
     expect(await daemon.inMathesar('ALLOWED_HOSTS')).not.toBe('*')
     expect((await daemon.ask('GET', '/v1/status')).status).toBe(200)

@@ -5,9 +5,22 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { DescribedSetting } from '../../src/core/configuration.ts'
 import type { HistoryEntry } from '../../src/core/history.ts'
 import type { Status } from '../../src/core/status.ts'
-import { copyVolume, type Daemon, makeTemplate, missing, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
+import {
+  copyVolume,
+  type Daemon,
+  makeTemplate,
+  missing,
+  removeVolume,
+  startDaemon,
+  until,
+} from '../helpers/daemon.ts'
 
-type Shown = { readonly version: string; readonly problem: { readonly message: string; readonly hint: string } | null; readonly warnings: readonly string[]; readonly settings: readonly DescribedSetting[] }
+type Shown = {
+  readonly version: string
+  readonly problem: { readonly message: string; readonly hint: string } | null
+  readonly warnings: readonly string[]
+  readonly settings: readonly DescribedSetting[]
+}
 
 describe.skipIf(missing !== undefined)('the configuration', () => {
   let template: string
@@ -28,8 +41,10 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
   const file = (): string => join(volume, 'data/config/mathesar.env')
   const writeConfig = (text: string): void => writeFileSync(file(), text)
   const shown = async (daemon: Daemon): Promise<Shown> => (await daemon.ask<Shown>('GET', '/v1/config')).body
-  const settingIn = async (daemon: Daemon, name: string) => (await shown(daemon)).settings.find((setting) => setting.name === name)!
-  const history = async (daemon: Daemon): Promise<readonly HistoryEntry[]> => (await daemon.ask<{ history: readonly HistoryEntry[] }>('GET', '/v1/config/history')).body.history
+  const settingIn = async (daemon: Daemon, name: string) =>
+    (await shown(daemon)).settings.find((setting) => setting.name === name)!
+  const history = async (daemon: Daemon): Promise<readonly HistoryEntry[]> =>
+    (await daemon.ask<{ history: readonly HistoryEntry[] }>('GET', '/v1/config/history')).body.history
   /** Writes the file as an editor does and waits until the change is recorded with its result. */
   const edit = async (daemon: Daemon, text: string): Promise<HistoryEntry> => {
     const before = (await history(daemon)).length
@@ -38,9 +53,13 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     await daemon.idle()
     return entry
   }
-  beforeAll(async () => { template = await makeTemplate() })
+  beforeAll(async () => {
+    template = await makeTemplate()
+  })
   afterAll(() => removeVolume(template))
-  beforeEach(() => { volume = copyVolume(template) })
+  beforeEach(() => {
+    volume = copyVolume(template)
+  })
   afterEach(async () => {
     for (const daemon of daemons.splice(0)) await daemon.end()
     removeVolume(volume)
@@ -51,22 +70,44 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const template = readFileSync(file(), 'utf8')
     expect(template).toContain('# ALLOWED_HOSTS=')
     const good = `${template}ALLOWED_HOSTS=127.0.0.1,good.example\n`
-    expect(await edit(daemon, good)).toMatchObject({ from: 'file', result: 'applied', changes: [{ name: 'ALLOWED_HOSTS', action: 'generation' }] })
+    expect(await edit(daemon, good)).toMatchObject({
+      from: 'file',
+      result: 'applied',
+      changes: [{ name: 'ALLOWED_HOSTS', action: 'generation' }],
+    })
     expect(await daemon.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,good.example')
 
     const bad = `${good}GUNICORN_TIMEOUT=soon\n`
     const line = bad.split('\n').length - 1
-    expect(await edit(daemon, bad)).toMatchObject({ from: 'file', result: 'rejected', why: expect.stringContaining(`mathesar.env, line ${line}: GUNICORN_TIMEOUT: "soon" is not a whole number`) })
+    expect(await edit(daemon, bad)).toMatchObject({
+      from: 'file',
+      result: 'rejected',
+      why: expect.stringContaining(
+        `mathesar.env, line ${line}: GUNICORN_TIMEOUT: "soon" is not a whole number`,
+      ),
+    })
     const named = `mathesar.env, line ${line}: GUNICORN_TIMEOUT`
     expect(readFileSync(file(), 'utf8')).toBe(good)
     expect(readFileSync(`${file()}.rejected`, 'utf8')).toBe(bad)
-    expect((await daemon.ask<Status>('GET', '/v1/status')).body.problems).toEqual([{ unit: 'config', code: 'CONFIG_INVALID', message: expect.stringContaining(named), hint: expect.stringContaining('mathesar.env.rejected') }])
+    expect((await daemon.ask<Status>('GET', '/v1/status')).body.problems).toEqual([
+      {
+        unit: 'config',
+        code: 'CONFIG_INVALID',
+        message: expect.stringContaining(named),
+        hint: expect.stringContaining('mathesar.env.rejected'),
+      },
+    ])
     expect((await daemon.run(['config', 'show'])).text).toContain(named)
     expect((await daemon.run(['config', 'history'])).text).toContain(named)
     expect(daemon.output).toContain(named)
 
     const unfit = `${good}GUNICORN_CMD_ARGS=--nonsense\n`
-    expect(await edit(daemon, unfit)).toMatchObject({ from: 'file', result: 'rolled back', changes: [{ name: 'GUNICORN_CMD_ARGS' }], why: expect.stringContaining('exit code') })
+    expect(await edit(daemon, unfit)).toMatchObject({
+      from: 'file',
+      result: 'rolled back',
+      changes: [{ name: 'GUNICORN_CMD_ARGS' }],
+      why: expect.stringContaining('exit code'),
+    })
     expect(readFileSync(file(), 'utf8')).toBe(good)
     expect(readFileSync(`${file()}.rejected`, 'utf8')).toBe(unfit)
     expect(await daemon.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,good.example')
@@ -83,7 +124,11 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     writeConfig(good)
     const second = await start()
     expect(await second.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,offline.example')
-    expect((await history(second)).at(-1)).toMatchObject({ from: 'boot', result: 'applied', changes: expect.arrayContaining([{ name: 'ALLOWED_HOSTS', action: 'generation' }]) })
+    expect((await history(second)).at(-1)).toMatchObject({
+      from: 'boot',
+      result: 'applied',
+      changes: expect.arrayContaining([{ name: 'ALLOWED_HOSTS', action: 'generation' }]),
+    })
     await second.end()
 
     const kept = readFileSync(file(), 'utf8')
@@ -93,7 +138,10 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const line = kept.split('\n').length
     await until('the bad file to be put aside', () => existsSync(`${file()}.rejected`))
     expect(third.output).toContain(`mathesar.env, line ${line}: DEBUG`)
-    expect((await history(third)).findLast(({ result }) => result === 'rejected')).toMatchObject({ from: 'boot', why: expect.stringContaining(`line ${line}: DEBUG`) })
+    expect((await history(third)).findLast(({ result }) => result === 'rejected')).toMatchObject({
+      from: 'boot',
+      why: expect.stringContaining(`line ${line}: DEBUG`),
+    })
     expect((await shown(third)).problem?.message).toContain(`line ${line}: DEBUG`)
     expect(readFileSync(`${file()}.rejected`, 'utf8')).toContain('DEBUG=perhaps')
     expect(readFileSync(file(), 'utf8')).not.toContain('\nDEBUG=perhaps')
@@ -106,7 +154,10 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     expect(await fourth.inMathesar('GUNICORN_CMD_ARGS')).toBeNull()
     expect(await fourth.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,offline.example')
     expect(readFileSync(`${file()}.rejected`, 'utf8')).toBe(unfit)
-    expect((await history(fourth)).findLast(({ result }) => result === 'rolled back')).toMatchObject({ from: 'boot', changes: [{ name: 'GUNICORN_CMD_ARGS' }] })
+    expect((await history(fourth)).findLast(({ result }) => result === 'rolled back')).toMatchObject({
+      from: 'boot',
+      changes: [{ name: 'GUNICORN_CMD_ARGS' }],
+    })
     expect((await shown(fourth)).problem?.message).toContain('mathesar died')
     await fourth.end()
     expect(fourth.exit).toEqual({ code: 0, signal: null })
@@ -118,40 +169,77 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const good = readFileSync(file(), 'utf8')
     writeConfig(`${good}GUNICORN_CMD_ARGS=--limit-request-line 5\n`) // It lives, and answers 400 to all but the shortest requests.
     const second = await launch()
-    await until('Mathesar to answer with an error', () => second.status().problems.length > 0 || second.status().units.some(({ name, detail }) => name === 'mathesar' && detail?.includes('answers 400')))
+    await until(
+      'Mathesar to answer with an error',
+      () =>
+        second.status().problems.length > 0 ||
+        second
+          .status()
+          .units.some(({ name, detail }) => name === 'mathesar' && detail?.includes('answers 400')),
+    )
     writeConfig(`${good}ALLOWED_HOSTS=127.0.0.1,mended.example\n`)
     await second.ready()
     expect(await second.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,mended.example')
-    expect((await history(second)).find(({ from }) => from === 'file')).toMatchObject({ result: 'applied', changes: [{ name: 'ALLOWED_HOSTS' }, { name: 'GUNICORN_CMD_ARGS' }] })
+    expect((await history(second)).find(({ from }) => from === 'file')).toMatchObject({
+      result: 'applied',
+      changes: [{ name: 'ALLOWED_HOSTS' }, { name: 'GUNICORN_CMD_ARGS' }],
+    })
   })
 
   test('takes what the environment gives, keeps it, and refuses to change what is pinned', async () => {
-    const first = await start({ ALLOWED_HOSTS: '127.0.0.1,from-env.example', GUNICORN_TIMEOUT: '77', ALOWED_HOSTS: 'x', POSTGRES_HOSTNAME: 'x', MATHESAR_NONSENSE: '1' })
-    for (const warning of ['unknown setting ALOWED_HOSTS: did you mean ALLOWED_HOSTS?', 'unknown setting POSTGRES_HOSTNAME: did you mean POSTGRES_HOST?', 'unknown setting MATHESAR_NONSENSE: nothing reads it']) {
+    const first = await start({
+      ALLOWED_HOSTS: '127.0.0.1,from-env.example',
+      GUNICORN_TIMEOUT: '77',
+      ALOWED_HOSTS: 'x',
+      POSTGRES_HOSTNAME: 'x',
+      MATHESAR_NONSENSE: '1',
+    })
+    for (const warning of [
+      'unknown setting ALOWED_HOSTS: did you mean ALLOWED_HOSTS?',
+      'unknown setting POSTGRES_HOSTNAME: did you mean POSTGRES_HOST?',
+      'unknown setting MATHESAR_NONSENSE: nothing reads it',
+    ]) {
       expect(first.output).toContain(warning)
       expect((await shown(first)).warnings).toContain(warning)
     }
-    expect(await settingIn(first, 'ALLOWED_HOSTS')).toMatchObject({ source: 'environment', pinned: true, value: '127.0.0.1,from-env.example' })
+    expect(await settingIn(first, 'ALLOWED_HOSTS')).toMatchObject({
+      source: 'environment',
+      pinned: true,
+      value: '127.0.0.1,from-env.example',
+    })
     expect(readFileSync(file(), 'utf8')).toMatch(/^ALLOWED_HOSTS=127\.0\.0\.1,from-env\.example$/m)
     expect((await first.run(['config', 'show'])).text).toMatch(/^ALLOWED_HOSTS .*environment, pinned/m)
     const refused = await first.run(['config', 'set', 'ALLOWED_HOSTS=*'])
-    expect(refused).toMatchObject({ code: 26, text: expect.stringContaining('the container was started with it in its environment, which wins') })
+    expect(refused).toMatchObject({
+      code: 26,
+      text: expect.stringContaining('the container was started with it in its environment, which wins'),
+    })
     expect((await first.ask('POST', '/v1/config/changes', { set: { ALLOWED_HOSTS: '*' } })).status).toBe(403)
     const kept = readFileSync(file(), 'utf8')
-    expect(await edit(first, kept.replace(/^ALLOWED_HOSTS=.*$/m, 'ALLOWED_HOSTS=*'))).toMatchObject({ result: 'rejected', why: expect.stringMatching(/ALLOWED_HOSTS \(mathesar\.env, line \d+\)/) })
+    expect(await edit(first, kept.replace(/^ALLOWED_HOSTS=.*$/m, 'ALLOWED_HOSTS=*'))).toMatchObject({
+      result: 'rejected',
+      why: expect.stringMatching(/ALLOWED_HOSTS \(mathesar\.env, line \d+\)/),
+    })
     expect(readFileSync(file(), 'utf8')).toBe(kept)
-    expect((await first.run(['config', 'edit'], kept.replace(/^GUNICORN_TIMEOUT=.*$/m, 'GUNICORN_TIMEOUT=78'))).code).toBe(26)
+    expect(
+      (await first.run(['config', 'edit'], kept.replace(/^GUNICORN_TIMEOUT=.*$/m, 'GUNICORN_TIMEOUT=78')))
+        .code,
+    ).toBe(26)
     expect((await first.run(['config', 'set', 'UI_MAY_EDIT_CONFIG=true'])).code).toBe(26)
     await first.end()
 
     const second = await start()
     expect(await settingIn(second, 'ALLOWED_HOSTS')).toMatchObject({ source: 'file', pinned: false })
     expect(await second.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,from-env.example')
-    expect(await second.run(['config', 'set', 'ALLOWED_HOSTS=127.0.0.1', 'UNKNWON=1'])).toMatchObject({ code: 23 })
+    expect(await second.run(['config', 'set', 'ALLOWED_HOSTS=127.0.0.1', 'UNKNWON=1'])).toMatchObject({
+      code: 23,
+    })
     expect((await second.run(['config', 'set', 'ALLOWED_HOSTS=127.0.0.1'])).code).toBe(0)
     const withUnknown = await edit(second, `${readFileSync(file(), 'utf8')}GUNICORN_WORKERS=3\n`)
     expect(withUnknown.result).toBe('applied')
-    expect((await shown(second)).warnings).toContain('mathesar.env: unknown setting GUNICORN_WORKERS: did you mean WEB_CONCURRENCY?')
+    expect((await shown(second)).warnings).toContain(
+      'mathesar.env: unknown setting GUNICORN_WORKERS: did you mean WEB_CONCURRENCY?',
+    )
     await second.end()
 
     const path = join(volume, 'hosts')
@@ -166,38 +254,76 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
 
   test('is in force once it is said to be: no request after that is answered by the generation before', async () => {
     const daemon = await start({ WEB_CONCURRENCY: '4' })
-    const open = (): Promise<number> => new Promise((resolve, reject) => void get(`${daemon.url}/auth/login/`, { agent: false, headers: { host: 'in-force.example' } }, (response) => { response.resume(); resolve(response.statusCode!) }).once('error', reject))
+    const open = (): Promise<number> =>
+      new Promise(
+        (resolve, reject) =>
+          void get(
+            `${daemon.url}/auth/login/`,
+            { agent: false, headers: { host: 'in-force.example' } },
+            (response) => {
+              response.resume()
+              resolve(response.statusCode!)
+            },
+          ).once('error', reject),
+      )
     for (let round = 0; round < 16; round++) {
       const isPermitted = round % 2 === 0
-      await daemon.follow({ set: { ALLOWED_HOSTS: isPermitted ? '127.0.0.1,in-force.example' : '127.0.0.1' } }, () => {})
-      expect(await Promise.all([open(), open(), open(), open()]), `round ${round}`).toEqual(Array.from({ length: 4 }, () => (isPermitted ? 302 : 400)))
+      await daemon.follow(
+        { set: { ALLOWED_HOSTS: isPermitted ? '127.0.0.1,in-force.example' : '127.0.0.1' } },
+        () => {},
+      )
+      expect(await Promise.all([open(), open(), open(), open()]), `round ${round}`).toEqual(
+        Array.from({ length: 4 }, () => (isPermitted ? 302 : 400)),
+      )
     }
   })
 
   test('merges edits that come together, and tells of a conflict those who edited an older version', async () => {
     const daemon = await start({ WEB_CONCURRENCY: '' })
-    const edits = ['ALLOWED_HOSTS=127.0.0.1,five.example', 'GUNICORN_TIMEOUT=55', 'PUBLIC_URL=https://five.example', 'WEB_CONCURRENCY=2', 'EMBEDDED_POSTGRES_WORK_MEM=9']
+    const edits = [
+      'ALLOWED_HOSTS=127.0.0.1,five.example',
+      'GUNICORN_TIMEOUT=55',
+      'PUBLIC_URL=https://five.example',
+      'WEB_CONCURRENCY=2',
+      'EMBEDDED_POSTGRES_WORK_MEM=9',
+    ]
     const { version } = await shown(daemon)
     const answers = await Promise.all(edits.map((one) => daemon.run(['config', 'set', one])))
     expect(answers.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0])
-    for (const name of ['ALLOWED_HOSTS', 'GUNICORN_TIMEOUT', 'WEB_CONCURRENCY']) expect(`${name}=${await daemon.inMathesar(name)}`).toBe(edits.find((one) => one.startsWith(name)))
+    for (const name of ['ALLOWED_HOSTS', 'GUNICORN_TIMEOUT', 'WEB_CONCURRENCY'])
+      expect(`${name}=${await daemon.inMathesar(name)}`).toBe(edits.find((one) => one.startsWith(name)))
     expect(await daemon.query('SHOW work_mem')).toEqual([{ work_mem: '9MB' }])
     expect((await daemon.ask<Status>('GET', '/v1/status')).body.url).toBe('https://five.example')
     for (const one of edits) expect(readFileSync(file(), 'utf8').split('\n')).toContain(one)
 
-    const set = (name: string, value: string) => daemon.ask('POST', '/v1/config/changes', { set: { [name]: value } })
-    const mixed = await Promise.all([set('GUNICORN_TIMEOUT', '56'), set('DEBUG', 'perhaps'), set('REQUIRE_SSO_LOGIN', 'false'), set('GUNICORN_TIMEOUT', '57')])
+    const set = (name: string, value: string) =>
+      daemon.ask('POST', '/v1/config/changes', { set: { [name]: value } })
+    const mixed = await Promise.all([
+      set('GUNICORN_TIMEOUT', '56'),
+      set('DEBUG', 'perhaps'),
+      set('REQUIRE_SSO_LOGIN', 'false'),
+      set('GUNICORN_TIMEOUT', '57'),
+    ])
     expect(mixed.map(({ status }) => status)).toEqual([200, 422, 200, 200])
     expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('57')
 
-    expect(await daemon.ask('POST', '/v1/config/changes', { base: version, set: { DEBUG: 'true' } })).toMatchObject({ status: 409, body: { code: 'CONFIG_CONFLICT' } })
+    expect(
+      await daemon.ask('POST', '/v1/config/changes', { base: version, set: { DEBUG: 'true' } }),
+    ).toMatchObject({ status: 409, body: { code: 'CONFIG_CONFLICT' } })
     const { version: now } = await shown(daemon)
-    expect((await daemon.ask('POST', '/v1/config/changes', { base: now, set: { DEBUG: 'true' } })).status).toBe(200)
-    const twice = await Promise.all(['1', '2'].map((level) => daemon.follow({ base: readVersion(), file: `GUNICORN_TIMEOUT=10${level}\n` }, () => {})))
+    expect(
+      (await daemon.ask('POST', '/v1/config/changes', { base: now, set: { DEBUG: 'true' } })).status,
+    ).toBe(200)
+    const twice = await Promise.all(
+      ['1', '2'].map((level) =>
+        daemon.follow({ base: readVersion(), file: `GUNICORN_TIMEOUT=10${level}\n` }, () => {}),
+      ),
+    )
     expect(twice.map(({ error }) => error?.code)).toEqual([undefined, 'CONFIG_CONFLICT'])
 
     function readVersion(): string {
-      return JSON.parse(readFileSync(join(volume, 'data/history/history.json'), 'utf8')).at(-1).version as string
+      return JSON.parse(readFileSync(join(volume, 'data/history/history.json'), 'utf8')).at(-1)
+        .version as string
     }
   })
 
@@ -209,20 +335,36 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     expect(await run('dance')).toMatchObject({ code: 2 })
     expect(await run('set')).toMatchObject({ code: 2 })
     const before = readFileSync(file(), 'utf8')
-    const generation = async (): Promise<number> => (await daemon.ask<Status>('GET', '/v1/status')).body.units.find(({ name }) => name === 'mathesar')!.generation
+    const generation = async (): Promise<number> =>
+      (await daemon.ask<Status>('GET', '/v1/status')).body.units.find(({ name }) => name === 'mathesar')!
+        .generation
     const first = await generation()
-    expect(await run('plan', 'GUNICORN_TIMEOUT=99', 'PUBLIC_URL=https://x.example')).toEqual({ code: 0, text: expect.stringMatching(/PUBLIC_URL: in force at once.*\n.*GUNICORN_TIMEOUT: a new generation.*\n.*Nothing was done/s) })
+    expect(await run('plan', 'GUNICORN_TIMEOUT=99', 'PUBLIC_URL=https://x.example')).toEqual({
+      code: 0,
+      text: expect.stringMatching(
+        /PUBLIC_URL: in force at once.*\n.*GUNICORN_TIMEOUT: a new generation.*\n.*Nothing was done/s,
+      ),
+    })
     expect(await run('plan', 'GUNICORN_TIMEOUT=soon')).toMatchObject({ code: 23 })
     expect(readFileSync(file(), 'utf8')).toBe(before)
     expect(await run('validate')).toMatchObject({ code: 0 })
-    expect(await daemon.run(['config', 'validate', '-'], 'DEBUG=perhaps\n')).toMatchObject({ code: 23, text: expect.stringContaining('line 1') })
+    expect(await daemon.run(['config', 'validate', '-'], 'DEBUG=perhaps\n')).toMatchObject({
+      code: 23,
+      text: expect.stringContaining('line 1'),
+    })
     expect(await daemon.run(['config', 'validate', '-'], 'DEBUG=true\n')).toMatchObject({ code: 0 })
     expect(await generation()).toBe(first)
     expect(await history(daemon)).toHaveLength(1)
 
-    expect(await run('set', 'GUNICORN_TIMEOUT=99')).toMatchObject({ code: 0, text: expect.stringContaining('is in force') })
+    expect(await run('set', 'GUNICORN_TIMEOUT=99')).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('is in force'),
+    })
     expect(await run('get', 'GUNICORN_TIMEOUT')).toEqual({ code: 0, text: '99\n' })
-    expect(await run('set', 'GUNICORN_TIMEOUT=99')).toMatchObject({ code: 0, text: expect.stringContaining('Nothing to change') })
+    expect(await run('set', 'GUNICORN_TIMEOUT=99')).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('Nothing to change'),
+    })
     expect(await run('unset', 'GUNICORN_TIMEOUT')).toMatchObject({ code: 0 })
     expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('300')
     expect(await run('rollback')).toMatchObject({ code: 0 })
@@ -231,14 +373,25 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const [oldest] = await history(daemon)
     expect(await run('rollback', oldest!.version)).toMatchObject({ code: 0 })
     expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('300')
-    expect((await history(daemon)).map(({ from, result }) => `${from} ${result}`)).toEqual(['boot applied', 'command applied', 'command applied', 'rollback applied', 'rollback applied'])
+    expect((await history(daemon)).map(({ from, result }) => `${from} ${result}`)).toEqual([
+      'boot applied',
+      'command applied',
+      'command applied',
+      'rollback applied',
+      'rollback applied',
+    ])
 
     expect(await daemon.run(['config', 'edit'], `${before}GUNICORN_TIMEOUT=88\n`)).toMatchObject({ code: 0 })
     expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('88')
     expect(await daemon.run(['config', 'edit'], ''), 'docker exec without -i').toMatchObject({ code: 2 })
-    expect(await daemon.run(['config', 'edit'], `${before}GUNICORN_TIMEOUT='88\n`)).toMatchObject({ code: 23 })
+    expect(await daemon.run(['config', 'edit'], `${before}GUNICORN_TIMEOUT='88\n`)).toMatchObject({
+      code: 23,
+    })
     expect(await run('set', 'STOP_GRACE_PERIOD=20')).toMatchObject({ code: 0 })
-    expect(await run('set', 'LOG_FORMAT=json')).toMatchObject({ code: 0, text: expect.stringContaining('takes effect at the next start of the container') })
+    expect(await run('set', 'LOG_FORMAT=json')).toMatchObject({
+      code: 0,
+      text: expect.stringContaining('takes effect at the next start of the container'),
+    })
     expect((await daemon.ask<Status>('GET', '/v1/status')).body.config.waitsForStart).toEqual(['LOG_FORMAT'])
     expect((await run('history')).text).toMatch(/command +applied +LOG_FORMAT/)
 

@@ -27,36 +27,114 @@ const createRandom = (from: number) => {
   }
   const below = (limit: number): number => Math.floor(next() * limit)
   const one = <T>(list: readonly T[]): T => list[below(list.length)]!
-  return { below, one, chance: (share: number): boolean => next() < share, bytes: (count: number): Buffer => Buffer.from(Array.from({ length: count }, () => below(256))) }
+  return {
+    below,
+    one,
+    chance: (share: number): boolean => next() < share,
+    bytes: (count: number): Buffer => Buffer.from(Array.from({ length: count }, () => below(256))),
+  }
 }
 const random = createRandom(seed)
 const { below, one, chance, bytes } = random
 
-const paths = ['/v1/status', '/v1/status?format=text', '/v1/health', '/v1/logs', '/v1/logs?lines=1', '/v1/config', '/v1/config/history', '/v1/config/file', '/v1/config/changes', '/v1/services/nobody/stop', '/v1/services/mathesar/fly']
+const paths = [
+  '/v1/status',
+  '/v1/status?format=text',
+  '/v1/health',
+  '/v1/logs',
+  '/v1/logs?lines=1',
+  '/v1/config',
+  '/v1/config/history',
+  '/v1/config/file',
+  '/v1/config/changes',
+  '/v1/services/nobody/stop',
+  '/v1/services/mathesar/fly',
+]
 const anyPath = (): string => {
   const path = one(paths)
   if (chance(0.7)) return path
-  const noise = Array.from({ length: below(chance(0.05) ? 6000 : 20) }, () => one(['/', '.', '..', '%', '%00', '%2f', '?', '&', '=', '#', '@', ':', 'a', 'Z', '9', '[', ']', '*', '\\', '{', '"'])).join('')
+  const noise = Array.from({ length: below(chance(0.05) ? 6000 : 20) }, () =>
+    one([
+      '/',
+      '.',
+      '..',
+      '%',
+      '%00',
+      '%2f',
+      '?',
+      '&',
+      '=',
+      '#',
+      '@',
+      ':',
+      'a',
+      'Z',
+      '9',
+      '[',
+      ']',
+      '*',
+      '\\',
+      '{',
+      '"',
+    ]),
+  ).join('')
   return chance(0.5) ? path.slice(0, below(path.length)) + noise : path + noise
 }
-const names = ['DEBUG', 'PORT', 'DATABASE_URL', 'SECRET_KEY', 'WEB_CONCURRENCY', 'nonsense', '__proto__', 'constructor', '', 'A B', '\u0000', 'x'.repeat(5000)]
+const names = [
+  'DEBUG',
+  'PORT',
+  'DATABASE_URL',
+  'SECRET_KEY',
+  'WEB_CONCURRENCY',
+  'nonsense',
+  '__proto__',
+  'constructor',
+  '',
+  'A B',
+  '\u0000',
+  'x'.repeat(5000),
+]
 const anyJson = (depth = 0): unknown => {
   const kind = below(depth > 4 ? 5 : 7)
   if (kind === 5) return Array.from({ length: below(4) }, () => anyJson(depth + 1))
-  if (kind === 6) return Object.fromEntries(Array.from({ length: below(4) }, () => [one(names), anyJson(depth + 1)]))
-  return [null, chance(0.5), below(1e6) - 5e5, one(['', 'true', 'previous', 'DEBUG=maybe', '\ud800', 'x'.repeat(below(3000))]), one(names)][kind]
+  if (kind === 6)
+    return Object.fromEntries(Array.from({ length: below(4) }, () => [one(names), anyJson(depth + 1)]))
+  return [
+    null,
+    chance(0.5),
+    below(1e6) - 5e5,
+    one(['', 'true', 'previous', 'DEBUG=maybe', '\ud800', 'x'.repeat(below(3000))]),
+    one(names),
+  ][kind]
 }
 /** Never a wish that would be carried out: what has the form of one is a dry run, a rare one at that, for each reads the folder. */
 const anyBody = (): string | Buffer => {
   switch (below(8)) {
-    case 0: return bytes(below(2000))
-    case 1: return JSON.stringify(anyJson())
-    case 2: return JSON.stringify({ [one(['set', 'file', 'rollback', 'reload', 'base', 'dryRun', 'more'])]: anyJson(), more: 1 })
-    case 3: return JSON.stringify({ set: { [one(names)]: anyJson() }, file: 1 }).slice(0, below(80))
-    case 4: return (chance(0.5) ? '[' : '{"set":').repeat(below(chance(0.02) ? 60_000 : 200))
-    case 5: return chance(0.01) ? Buffer.alloc(600_000, 'x') : ''
-    case 6: return JSON.stringify({ rollback: one([anyJson(), '../../etc/passwd', 'abcdef012345']), dryRun: true })
-    default: return chance(0.1) ? JSON.stringify({ set: { [one(names)]: one([null, 'true', '1', anyJson()]) }, dryRun: true, ...(chance(0.3) ? { base: anyJson() } : {}) }) : '{}'
+    case 0:
+      return bytes(below(2000))
+    case 1:
+      return JSON.stringify(anyJson())
+    case 2:
+      return JSON.stringify({
+        [one(['set', 'file', 'rollback', 'reload', 'base', 'dryRun', 'more'])]: anyJson(),
+        more: 1,
+      })
+    case 3:
+      return JSON.stringify({ set: { [one(names)]: anyJson() }, file: 1 }).slice(0, below(80))
+    case 4:
+      return (chance(0.5) ? '[' : '{"set":').repeat(below(chance(0.02) ? 60_000 : 200))
+    case 5:
+      return chance(0.01) ? Buffer.alloc(600_000, 'x') : ''
+    case 6:
+      return JSON.stringify({ rollback: one([anyJson(), '../../etc/passwd', 'abcdef012345']), dryRun: true })
+    default:
+      return chance(0.1)
+        ? JSON.stringify({
+            set: { [one(names)]: one([null, 'true', '1', anyJson()]) },
+            dryRun: true,
+            ...(chance(0.3) ? { base: anyJson() } : {}),
+          })
+        : '{}'
   }
 }
 const anyHeaders = (): Record<string, string> => ({
@@ -66,7 +144,8 @@ const anyHeaders = (): Record<string, string> => ({
   ...(chance(0.05) ? { expect: one(['100-continue', '200-maybe']) } : {}),
   ...(chance(0.05) ? { connection: one(['close', 'upgrade', 'keep-alive']), upgrade: 'websocket' } : {}),
 })
-const anyMethod = (): string => (chance(0.3) ? one(METHODS.filter((method) => method !== 'CONNECT')) : one(['GET', 'POST']))
+const anyMethod = (): string =>
+  chance(0.3) ? one(METHODS.filter((method) => method !== 'CONNECT')) : one(['GET', 'POST'])
 
 describe.skipIf(missing !== undefined)('whatever comes in on the control sockets', () => {
   let volume: string
@@ -86,21 +165,36 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
     removeVolume(volume)
   })
 
-  const count = (outcome: number | string): void => void statuses.set(outcome, (statuses.get(outcome) ?? 0) + 1)
+  const count = (outcome: number | string): void =>
+    void statuses.set(outcome, (statuses.get(outcome) ?? 0) + 1)
 
   /** A request that is formed; the answer is read, or cut off. */
   const askAnything = (socketPath: string, agent: Agent): Promise<void> =>
     new Promise((resolve) => {
-      const done = (outcome: number | string): void => { count(outcome); resolve() }
+      const done = (outcome: number | string): void => {
+        count(outcome)
+        resolve()
+      }
       try {
         const path = chance(0.01) ? '/v1/logs?follow=1' : anyPath()
         const body = anyBody()
         const length = chance(0.95) ? { 'content-length': String(Buffer.byteLength(body)) } : {} // Without it a GET has garbage behind it.
-        const sent = request({ socketPath, agent, method: anyMethod(), path, headers: { ...anyHeaders(), ...length } }, (response) => {
-          response.once('error', () => done('cut off')).once('close', () => done(response.statusCode!)).resume()
-          if (path.includes('follow') || chance(0.02)) setTimeout(() => sent.destroy(), below(20))
-        })
-        sent.once('error', ({ code }: NodeJS.ErrnoException) => done(code ?? 'error')).once('upgrade', (_, socket) => { socket.destroy(); done('upgrade') })
+        const sent = request(
+          { socketPath, agent, method: anyMethod(), path, headers: { ...anyHeaders(), ...length } },
+          (response) => {
+            response
+              .once('error', () => done('cut off'))
+              .once('close', () => done(response.statusCode!))
+              .resume()
+            if (path.includes('follow') || chance(0.02)) setTimeout(() => sent.destroy(), below(20))
+          },
+        )
+        sent
+          .once('error', ({ code }: NodeJS.ErrnoException) => done(code ?? 'error'))
+          .once('upgrade', (_, socket) => {
+            socket.destroy()
+            done('upgrade')
+          })
         if (chance(0.02)) setTimeout(() => sent.destroy(), below(10))
         sent.end(body)
       } catch {
@@ -112,36 +206,65 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
   const sendAnything = (socketPath: string): Promise<void> =>
     new Promise((resolve) => {
       const head = `${one(['GET', 'POST', 'PRI', 'get', ''])} ${anyPath()} HTTP/${one(['1.1', '1.0', '2.0', '9'])}\r\n${one(['', 'Host: x\r\n'])}${one(['', 'Content-Length: 5\r\n', 'Content-Length: -1\r\n', 'Content-Length: 99999999999\r\n', 'Transfer-Encoding: chunked\r\n'])}\r\n`
-      const body = one([bytes(below(1500)), Buffer.from('5\r\nhello\r\n0\r\n\r\n'), Buffer.from('ffffffff\r\n'), Buffer.from('GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(below(20))), Buffer.from(anyBody())])
+      const body = one([
+        bytes(below(1500)),
+        Buffer.from('5\r\nhello\r\n0\r\n\r\n'),
+        Buffer.from('ffffffff\r\n'),
+        Buffer.from('GET /v1/status HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(below(20))),
+        Buffer.from(anyBody()),
+      ])
       const whole = chance(0.3) ? body : Buffer.concat([Buffer.from(head), body])
       const socket = connect(socketPath)
       const limit = setTimeout(() => socket.destroy(), 10)
-      socket.once('error', () => {}).once('close', () => { clearTimeout(limit); count('raw'); resolve() }).resume()
-      socket.write(chance(0.3) ? whole.subarray(0, below(whole.length)) : whole, () => { if (chance(0.5)) socket.end() })
+      socket
+        .once('error', () => {})
+        .once('close', () => {
+          clearTimeout(limit)
+          count('raw')
+          resolve()
+        })
+        .resume()
+      socket.write(chance(0.3) ? whole.subarray(0, below(whole.length)) : whole, () => {
+        if (chance(0.5)) socket.end()
+      })
     })
 
   const fuzz = async (total: number): Promise<void> => {
     let left = total
-    await Promise.all(Array.from({ length: together }, async (_, worker) => {
-      const socketPath = sockets[worker % 2]!
-      const agent = new Agent({ keepAlive: true, maxSockets: 1 })
-      agents.push(agent)
-      while (left-- > 0) await (chance(0.15) ? sendAnything(socketPath) : askAnything(socketPath, agent))
-      agent.destroy()
-    }))
+    await Promise.all(
+      Array.from({ length: together }, async (_, worker) => {
+        const socketPath = sockets[worker % 2]!
+        const agent = new Agent({ keepAlive: true, maxSockets: 1 })
+        agents.push(agent)
+        while (left-- > 0) await (chance(0.15) ? sendAnything(socketPath) : askAnything(socketPath, agent))
+        agent.destroy()
+      }),
+    )
   }
 
   const filesOpen = (): number => readdirSync(`/proc/${daemon.pid()}/fd`).length
-  const rssMiB = (): number => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${daemon.pid()}/status`, 'utf8'))![1]) / 1024
-  const settingsNow = async (): Promise<string> => (await askSocket(sockets[0], 'GET', '/v1/config')).text + (await askSocket(sockets[0], 'GET', '/v1/config/history')).text + readFileSync(join(volume, 'data/config/mathesar.env'), 'utf8')
-  const unitsNow = () => daemon.status().units.map(({ name, pid, state, restarts, generation }) => ({ name, pid, state, restarts, generation }))
+  const rssMiB = (): number =>
+    Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${daemon.pid()}/status`, 'utf8'))![1]) / 1024
+  const settingsNow = async (): Promise<string> =>
+    (await askSocket(sockets[0], 'GET', '/v1/config')).text +
+    (await askSocket(sockets[0], 'GET', '/v1/config/history')).text +
+    readFileSync(join(volume, 'data/config/mathesar.env'), 'utf8')
+  const unitsNow = () =>
+    daemon
+      .status()
+      .units.map(({ name, pid, state, restarts, generation }) => ({ name, pid, state, restarts, generation }))
 
   test(`leaves the daemon as it was: ${requests} requests, seed ${seed}`, async () => {
-    await until('the second socket', async () => (await askSocket(sockets[1], 'GET', '/v1/config')).status === 200)
+    await until(
+      'the second socket',
+      async () => (await askSocket(sockets[1], 'GET', '/v1/config')).status === 200,
+    )
     const [settings, units] = [await settingsNow(), unitsNow()]
     // Some that come a byte at a time: the server ends them after its 10 s.
     const slow = Array.from({ length: 40 }, (_, index) => {
-      const socket = connect(sockets[index % 2]!).on('error', () => {}).resume()
+      const socket = connect(sockets[index % 2]!)
+        .on('error', () => {})
+        .resume()
       const drip = setInterval(() => socket.write('G'), 200)
       socket.once('close', () => clearInterval(drip))
       return socket
@@ -154,7 +277,14 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
     const tookMs = Date.now() - startMs
 
     // Far more at once than are let in.
-    const crowd = await Promise.all(Array.from({ length: 400 }, (_, index) => askSocket(sockets[index % 2]!, 'GET', '/v1/config', undefined, { connection: 'close' }).then(({ status }) => status, () => 0)))
+    const crowd = await Promise.all(
+      Array.from({ length: 400 }, (_, index) =>
+        askSocket(sockets[index % 2]!, 'GET', '/v1/config', undefined, { connection: 'close' }).then(
+          ({ status }) => status,
+          () => 0,
+        ),
+      ),
+    )
     expect(crowd.filter((status) => status === 200).length).toBeGreaterThan(50)
     expect(crowd.filter((status) => status !== 200 && status !== 0)).toEqual([])
 
@@ -164,7 +294,9 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
     await until('the slow ones to be ended', () => slow.every(({ destroyed }) => destroyed), 20_000)
     await until('no more files open than before', () => filesOpen() <= before.files, 10_000)
     const grownMiB = rssMiB() - before.rss
-    console.log(`fuzz: ${requests} requests in ${tookMs} ms, ${before.rss.toFixed(0)} MiB, grown by ${grownMiB.toFixed(1)} MiB, ${before.files} files open before and ${filesOpen()} after, status answered in ${answeredMs} ms; ${JSON.stringify(Object.fromEntries(statuses))}`)
+    console.log(
+      `fuzz: ${requests} requests in ${tookMs} ms, ${before.rss.toFixed(0)} MiB, grown by ${grownMiB.toFixed(1)} MiB, ${before.files} files open before and ${filesOpen()} after, status answered in ${answeredMs} ms; ${JSON.stringify(Object.fromEntries(statuses))}`,
+    )
     expect(answeredMs).toBeLessThan(500)
     expect([...statuses.keys()].filter((status) => typeof status === 'number' && status >= 500)).toEqual([])
     expect(await settingsNow()).toBe(settings)

@@ -3,7 +3,15 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { HistoryEntry } from '../../src/core/history.ts'
 import type { Status } from '../../src/core/status.ts'
-import { copyVolume, type Daemon, makeTemplate, missing, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
+import {
+  copyVolume,
+  type Daemon,
+  makeTemplate,
+  missing,
+  removeVolume,
+  startDaemon,
+  until,
+} from '../helpers/daemon.ts'
 import { askSocket } from '../helpers/socket.ts'
 
 const acting = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/
@@ -17,12 +25,15 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
     const daemon = await startDaemon(volume, { env: { UI_MAY_EDIT_CONFIG: 'true', ...env } })
     daemons.push(daemon)
     await daemon.ready()
-    await until('the boot to be recorded', () => statSync(join(volume, 'data/history/history.json'), { throwIfNoEntry: false })?.isFile())
+    await until('the boot to be recorded', () =>
+      statSync(join(volume, 'data/history/history.json'), { throwIfNoEntry: false })?.isFile(),
+    )
     await daemon.idle()
     return daemon
   }
   const appSocket = (): string => join(volume, 'run/app/config.sock')
-  const rssMiB = (daemon: Daemon): number => Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${daemon.pid()}/status`, 'utf8'))![1]) / 1024
+  const rssMiB = (daemon: Daemon): number =>
+    Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${daemon.pid()}/status`, 'utf8'))![1]) / 1024
   /** Code of his own in each new generation: the module that gunicorn loads its logger from. */
   const withModule = (code: string): string => {
     const folder = join(volume, 'evil')
@@ -30,9 +41,13 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
     writeFileSync(join(folder, 'evil.py'), `${code}\nfrom gunicorn.glogging import Logger as L\n`)
     return `GUNICORN_CMD_ARGS=--pythonpath ${folder} --logger-class evil.L\n`
   }
-  beforeAll(async () => { template = await makeTemplate() })
+  beforeAll(async () => {
+    template = await makeTemplate()
+  })
   afterAll(() => removeVolume(template))
-  beforeEach(() => { volume = copyVolume(template) })
+  beforeEach(() => {
+    volume = copyVolume(template)
+  })
   afterEach(async () => {
     for (const daemon of daemons.splice(0)) await daemon.end()
     removeVolume(volume)
@@ -42,15 +57,28 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
     const daemon = await start()
     await until('the second socket', () => existsSync(appSocket()))
     const before = { rss: rssMiB(daemon), output: daemon.output.length }
-    const texts = ['A=x\n'.repeat(16_000), Array.from({ length: 2500 }, (_, index) => `POSTGRES_SSLROOTCER${index.toString(36)}=x\n`).join('') + 'DEBUG=x', 'PORT=x\n'.repeat(9000), `PORT=${'x'.repeat(60_000)}`, 'A=x\n'.repeat(60_000)]
+    const texts = [
+      'A=x\n'.repeat(16_000),
+      Array.from({ length: 2500 }, (_, index) => `POSTGRES_SSLROOTCER${index.toString(36)}=x\n`).join('') +
+        'DEBUG=x',
+      'PORT=x\n'.repeat(9000),
+      `PORT=${'x'.repeat(60_000)}`,
+      'A=x\n'.repeat(60_000),
+    ]
     for (let round = 0; round < 25; round++) {
       const startMs = Date.now()
-      const { status, text } = await askSocket(appSocket(), 'POST', '/v1/config/changes', { file: texts[round % texts.length] })
+      const { status, text } = await askSocket(appSocket(), 'POST', '/v1/config/changes', {
+        file: texts[round % texts.length],
+      })
       expect(status).toBe(422)
       expect(text.length).toBeLessThan(3000)
       expect(Date.now() - startMs).toBeLessThan(3000)
     }
-    expect((await daemon.ask<{ history: readonly HistoryEntry[] }>('GET', '/v1/config/history')).body.history.at(-5)!.why).toMatch(/; and 15,994 more$/)
+    expect(
+      (await daemon.ask<{ history: readonly HistoryEntry[] }>('GET', '/v1/config/history')).body.history.at(
+        -5,
+      )!.why,
+    ).toMatch(/; and 15,994 more$/)
     expect(statSync(join(volume, 'data/history/history.json')).size).toBeLessThan(100_000)
     expect(daemon.output.length - before.output).toBeLessThan(100_000)
     expect(rssMiB(daemon) - before.rss).toBeLessThan(growthLimitMiB)
@@ -61,27 +89,53 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
     const daemon = await start()
     await until('the second socket', () => existsSync(appSocket()))
     const slow = daemon.ask('POST', '/v1/config/changes', { reload: true })
-    await until('a change to go on', async () => (await daemon.ask<{ changing: boolean }>('GET', '/v1/config')).body.changing)
-    const flood = Promise.all(Array.from({ length: 40 }, (_, index) => askSocket(appSocket(), 'POST', '/v1/config/changes', { file: `GUNICORN_TIMEOUT=${index + 100}\n`, dryRun: true })))
+    await until(
+      'a change to go on',
+      async () => (await daemon.ask<{ changing: boolean }>('GET', '/v1/config')).body.changing,
+    )
+    const flood = Promise.all(
+      Array.from({ length: 40 }, (_, index) =>
+        askSocket(appSocket(), 'POST', '/v1/config/changes', {
+          file: `GUNICORN_TIMEOUT=${index + 100}\n`,
+          dryRun: true,
+        }),
+      ),
+    )
     const command = daemon.ask('POST', '/v1/config/changes', { set: { PUBLIC_URL: 'https://x.example' } })
     const answers = await flood
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]))
-    expect(answers.find(({ status }) => status === 409)!.text).toContain('cannot take one more change: 16 wait already')
+    expect(answers.find(({ status }) => status === 409)!.text).toContain(
+      'cannot take one more change: 16 wait already',
+    )
     expect([(await slow).status, (await command).status]).toEqual([200, 200])
     const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`A${index}`, '1']))
-    expect(await askSocket(appSocket(), 'POST', '/v1/config/changes', { set: many })).toMatchObject({ status: 422, text: expect.stringContaining('set names more settings than there are') })
+    expect(await askSocket(appSocket(), 'POST', '/v1/config/changes', { set: many })).toMatchObject({
+      status: 422,
+      text: expect.stringContaining('set names more settings than there are'),
+    })
   })
 
   test('cannot fill memory by the answer of a new generation, nor pass with one that is none', async () => {
     const daemon = await start()
     const before = rssMiB(daemon)
     const change = (code: string) => daemon.run(['config', 'edit'], withModule(code))
-    expect(await change("import os, threading\nthreading.Thread(target=lambda: [os.write(5, b'a' * 1048576) for _ in iter(int, 1)], daemon=True).start()")).toMatchObject({
-      code: 24, text: expect.stringContaining('its answer is longer than 4 KiB'),
+    expect(
+      await change(
+        "import os, threading\nthreading.Thread(target=lambda: [os.write(5, b'a' * 1048576) for _ in iter(int, 1)], daemon=True).start()",
+      ),
+    ).toMatchObject({
+      code: 24,
+      text: expect.stringContaining('its answer is longer than 4 KiB'),
     })
     expect(rssMiB(daemon) - before).toBeLessThan(growthLimitMiB)
-    expect(await change("import os\nos.write(5, b'aaaa\\n')")).toMatchObject({ code: 24, text: expect.stringContaining('its answer is not an HTTP status') })
-    expect(await change("import os\nos.write(5, b'\\x1b[2J 200 /\\n')")).toMatchObject({ code: 24, text: expect.stringContaining('its answer is not an HTTP status') })
+    expect(await change("import os\nos.write(5, b'aaaa\\n')")).toMatchObject({
+      code: 24,
+      text: expect.stringContaining('its answer is not an HTTP status'),
+    })
+    expect(await change("import os\nos.write(5, b'\\x1b[2J 200 /\\n')")).toMatchObject({
+      code: 24,
+      text: expect.stringContaining('its answer is not an HTTP status'),
+    })
     expect((await daemon.ask<Status>('GET', '/v1/status')).body.ready).toBe(true)
   })
 
@@ -93,21 +147,44 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
     writeFileSync(daemon.file, `${applied}DEBUG=${escape}\n`)
     await until('the edit to be refused', () => daemon.output.includes('is neither true nor false'))
     await daemon.idle()
-    for (const args of [['status'], ['status', '--json'], ['health'], ['logs'], ['logs', 'mathesar'], ['config'], ['config', 'show', '--json'], ['config', 'get', 'PUBLIC_URL'], ['config', 'get', 'GUNICORN_CMD_ARGS'], ['config', 'history'], ['config', 'history', '--json'], ['config', 'set', `DEBUG=${escape}`], ['config', 'validate', '-'], ['config', 'set', `${escape}=1`], ['start', escape], [escape]]) {
+    for (const args of [
+      ['status'],
+      ['status', '--json'],
+      ['health'],
+      ['logs'],
+      ['logs', 'mathesar'],
+      ['config'],
+      ['config', 'show', '--json'],
+      ['config', 'get', 'PUBLIC_URL'],
+      ['config', 'get', 'GUNICORN_CMD_ARGS'],
+      ['config', 'history'],
+      ['config', 'history', '--json'],
+      ['config', 'set', `DEBUG=${escape}`],
+      ['config', 'validate', '-'],
+      ['config', 'set', `${escape}=1`],
+      ['start', escape],
+      [escape],
+    ]) {
       const { text } = await daemon.run(args, `DEBUG=${escape}`)
       expect(text.length, args.join(' ')).toBeGreaterThan(0)
       expect(text, args.join(' ')).not.toMatch(acting)
     }
     expect((await daemon.run(['logs', 'mathesar'])).text).toContain('service ]0;owned2J')
     expect(daemon.output, 'the lines of services stay as they are').toContain(`service ${escape}`)
-    expect(daemon.output.split('\n').filter((line) => / supervisor /.test(line) && acting.test(line))).toEqual([])
-    expect(JSON.stringify((await daemon.ask<Status>('GET', '/v1/status')).body)).toContain('is neither true nor false')
+    expect(
+      daemon.output.split('\n').filter((line) => / supervisor /.test(line) && acting.test(line)),
+    ).toEqual([])
+    expect(JSON.stringify((await daemon.ask<Status>('GET', '/v1/status')).body)).toContain(
+      'is neither true nor false',
+    )
   })
 
   test('cannot fill memory by the rows of a table that a boot reads', async () => {
     const first = await start()
     const before = rssMiB(first)
-    await first.query("INSERT INTO django_migrations (app, name, applied) SELECT 'x', repeat('x', 200) || n, now() FROM generate_series(1, 600000) n")
+    await first.query(
+      "INSERT INTO django_migrations (app, name, applied) SELECT 'x', repeat('x', 200) || n, now() FROM generate_series(1, 600000) n",
+    )
     await first.end()
     const second = await start()
     expect(rssMiB(second) - before).toBeLessThan(growthLimitMiB)
@@ -122,7 +199,9 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
     symlinkSync(daemonSecret(), join(volume, 'data/postgres/postmaster.pid'))
     const daemon = await start()
     expect(daemon.output).toContain(`cannot use ${history}: it is a folder`)
-    expect(daemon.output).toContain(`cannot use ${join(volume, 'data/history/intent.json')}: it holds no config files; it is ignored`)
+    expect(daemon.output).toContain(
+      `cannot use ${join(volume, 'data/history/intent.json')}: it holds no config files; it is ignored`,
+    )
     expect(daemon.output.split('it is ignored')).toHaveLength(3)
     expect((await daemon.run(['config', 'set', 'GUNICORN_TIMEOUT=99'])).code).toBe(0)
     expect((await daemon.run(['config', 'rollback'])).code).toBe(0)

@@ -8,7 +8,9 @@ import { createSink } from '../../src/system/sink.ts'
 
 const kernel = openKernel()
 const open: number[] = []
-afterEach(() => { for (const fd of open.splice(0)) closeSync(fd) })
+afterEach(() => {
+  for (const fd of open.splice(0)) closeSync(fd)
+})
 
 /** A sink that writes to a pipe, and its reader. */
 const openPipe = () => {
@@ -74,7 +76,9 @@ describe('the sink', () => {
     const { sink, readAll } = openPipe()
     for (let i = 0; i < 3000; i++) sink.write(kilobyte(i), 1)
     let over = false
-    void sink.behind!.then(() => { over = true })
+    void sink.behind!.then(() => {
+      over = true
+    })
     await delay(50)
     expect(over).toBe(false)
     await readAll()
@@ -113,7 +117,10 @@ describe('the sink', () => {
 test('of 200,000 lines that a process writes at once a slow reader gets each, and nobody else waits for it', async () => {
   const { sink, read, readAll } = openPipe()
   const log = createLog(sink, 'text', 'info')
-  const ended = createProcesses(kernel).start({ argv: ['seq', '200000'], env: { PATH: process.env.PATH! } }, log.lines('mathesar')).ended
+  const ended = createProcesses(kernel).start(
+    { argv: ['seq', '200000'], env: { PATH: process.env.PATH! } },
+    log.lines('mathesar'),
+  ).ended
   let text = ''
   let longestMs = 0
   for (let last = performance.now(); !text.includes(' 150000\n'); last = performance.now()) {
@@ -124,7 +131,12 @@ test('of 200,000 lines that a process writes at once a slow reader gets each, an
   text += await readAll()
   expect(await ended).toEqual({ code: 0, signal: null })
   text += await readAll()
-  expect(text.trim().split('\n').map((line) => Number(line.split(' ').at(-1)))).toEqual(Array.from({ length: 200_000 }, (_, i) => i + 1))
+  expect(
+    text
+      .trim()
+      .split('\n')
+      .map((line) => Number(line.split(' ').at(-1))),
+  ).toEqual(Array.from({ length: 200_000 }, (_, i) => i + 1))
   expect(sink.dropped).toBe(0)
   expect(longestMs).toBeLessThan(500)
 })

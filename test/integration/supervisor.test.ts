@@ -4,12 +4,21 @@ import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { clusterState, type Daemon, makeVolume, missing, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
+import {
+  clusterState,
+  type Daemon,
+  makeVolume,
+  missing,
+  removeVolume,
+  startDaemon,
+  until,
+} from '../helpers/daemon.ts'
 
 if (missing) console.log(`integration tests of the supervisor: skipped, ${missing}`)
 
 /** A field of /proc/PID/status. */
-const statusOf = (pid: number, field: string): string => new RegExp(`^${field}:\\s+(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''
+const statusOf = (pid: number, field: string): string =>
+  new RegExp(`^${field}:\\s+(.*)$`, 'm').exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? ''
 
 const isAlive = (pid: number): boolean => {
   try {
@@ -19,10 +28,21 @@ const isAlive = (pid: number): boolean => {
   }
 }
 
-const childrenOf = (parent: number): number[] => readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim().split(' ').filter(Boolean).map(Number)
+const childrenOf = (parent: number): number[] =>
+  readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8')
+    .trim()
+    .split(' ')
+    .filter(Boolean)
+    .map(Number)
 
 const zombies = (parent: number): number =>
-  childrenOf(parent).filter((pid) => { try { return statusOf(pid, 'State').startsWith('Z') } catch { return false } }).length
+  childrenOf(parent).filter((pid) => {
+    try {
+      return statusOf(pid, 'State').startsWith('Z')
+    } catch {
+      return false
+    }
+  }).length
 
 describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and the sample app', () => {
   let volume: string
@@ -32,7 +52,9 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     daemons.push(daemon)
     return daemon
   }
-  beforeEach(() => { volume = makeVolume() })
+  beforeEach(() => {
+    volume = makeVolume()
+  })
   afterEach(async () => {
     for (const daemon of daemons.splice(0)) await daemon.end()
     removeVolume(volume)
@@ -43,7 +65,13 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     await first.ready()
     expect((await fetch(`${first.url}/auth/login/`, { redirect: 'manual' })).status).toBe(302)
     const status = first.status()
-    expect(status).toMatchObject({ version: 1, ready: true, phase: 'running', database: 'embedded', problems: [] })
+    expect(status).toMatchObject({
+      version: 1,
+      ready: true,
+      phase: 'running',
+      database: 'embedded',
+      problems: [],
+    })
     expect(status.boot.criticalPath.at(-1)?.unit).toBe('mathesar')
     expect(first.cli('status').code).toBe(0)
     first.signal('SIGTERM')
@@ -73,7 +101,9 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     const daemon = await start({ env: { STOP_GRACE_PERIOD: '100' } })
     await daemon.ready()
     const postmaster = daemon.status().units.find(({ name }) => name === 'postgres')!.pid!
-    const checkpointer = childrenOf(postmaster).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('checkpointer'))!
+    const checkpointer = childrenOf(postmaster).find((pid) =>
+      readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('checkpointer'),
+    )!
     process.kill(checkpointer, 'SIGSTOP') // Postgres waits for its last checkpoint.
     daemon.signal('SIGTERM')
     await until('Mathesar to be stopped', () => daemon.output.includes('mathesar is stopped'))
@@ -102,10 +132,16 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     const unit = (name: string) => daemon.status().units.find((other) => other.name === name)!
     const mathesar = unit('mathesar').pid
     process.kill(unit('postgres').pid!, 'SIGKILL')
-    await until('Postgres to be ready again', () => unit('postgres').restarts === 1 && unit('postgres').state === 'ready')
+    await until(
+      'Postgres to be ready again',
+      () => unit('postgres').restarts === 1 && unit('postgres').state === 'ready',
+    )
     expect(unit('mathesar').pid).toBe(mathesar)
     process.kill(mathesar!, 'SIGKILL')
-    await until('Mathesar to be ready again', () => unit('mathesar').restarts === 1 && unit('mathesar').state === 'ready')
+    await until(
+      'Mathesar to be ready again',
+      () => unit('mathesar').restarts === 1 && unit('mathesar').state === 'ready',
+    )
     expect(unit('mathesar').lastExit).toContain('SIGKILL')
   })
 
@@ -114,8 +150,14 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     await daemon.ready()
     const postgres = () => daemon.status().units.find(({ name }) => name === 'postgres')!
     const { pid: postmaster } = postgres()
-    const query = daemon.query('SELECT count(*) FROM generate_series(1, 1e9::bigint)').catch((error: Error) => error)
-    const backend = await until('the backend to be busy', () => childrenOf(postmaster!).find((pid) => readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('SELECT')))
+    const query = daemon
+      .query('SELECT count(*) FROM generate_series(1, 1e9::bigint)')
+      .catch((error: Error) => error)
+    const backend = await until('the backend to be busy', () =>
+      childrenOf(postmaster!).find((pid) =>
+        readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('SELECT'),
+      ),
+    )
     process.kill(postmaster!, 'SIGKILL')
     const began = Date.now()
     await until('Postgres to be ready again', () => postgres().restarts > 0 && postgres().state === 'ready')
@@ -138,14 +180,23 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
   test('leaves no zombie of 20,000 orphans and loses no exit status, as PID 1', async () => {
     const daemon = await start({ asPid1: true })
     await daemon.ready()
-    const shell = (script: string): string => execFileSync('nsenter', ['--target', String(daemon.pid()), '--pid', '--mount', 'sh', '-c', script], { encoding: 'utf8' })
+    const shell = (script: string): string =>
+      execFileSync('nsenter', ['--target', String(daemon.pid()), '--pid', '--mount', 'sh', '-c', script], {
+        encoding: 'utf8',
+      })
     for (let round = 0; round < 10; round++) shell('for i in $(seq 1000); do (sleep 0 &); (: &); done')
     await until('no zombie', () => zombies(daemon.pid()) === 0)
     expect(daemon.status().supervisor.reaped).toBeGreaterThanOrEqual(20_000)
     const postgres = daemon.status().units.find(({ name }) => name === 'postgres')!.pid!
     shell(`kill -9 ${postgres}`)
     // Before it is ready again, a stop would not be clean, and say so.
-    await until('Postgres to be back', () => daemon.status().units.some(({ name, restarts, state }) => name === 'postgres' && restarts === 1 && state === 'ready'))
+    await until('Postgres to be back', () =>
+      daemon
+        .status()
+        .units.some(
+          ({ name, restarts, state }) => name === 'postgres' && restarts === 1 && state === 'ready',
+        ),
+    )
     daemon.signal('SIGTERM')
     expect((await daemon.exited).code).toBe(0)
   })
@@ -155,10 +206,16 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     daemon.child.stdout!.pause()
     await until('ready', () => daemon.status().ready)
     // Each failing request logs a traceback: in the end more than the pipe and the buffer hold.
-    await until('lines to be dropped', async () => {
-      await Promise.all(Array.from({ length: 200 }, () => fetch(`${daemon.url}/boom/`).then((response) => response.text())))
-      return daemon.status().supervisor.droppedLogLines > 0
-    }, 90_000)
+    await until(
+      'lines to be dropped',
+      async () => {
+        await Promise.all(
+          Array.from({ length: 200 }, () => fetch(`${daemon.url}/boom/`).then((response) => response.text())),
+        )
+        return daemon.status().supervisor.droppedLogLines > 0
+      },
+      90_000,
+    )
     const before = Date.now()
     expect(daemon.cli('health').code).toBe(0)
     expect(Date.now() - before).toBeLessThan(3000)
@@ -173,13 +230,16 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     const second = await start({ env: { SUPERVISOR_RUN: join(volume, 'run2') } })
     expect((await second.exited).code).toBe(32)
     expect(second.output).toContain('another supervisor uses it')
-    const pidOf = (daemon: Daemon, name: string): number => daemon.status().units.find((unit) => unit.name === name)!.pid!
+    const pidOf = (daemon: Daemon, name: string): number =>
+      daemon.status().units.find((unit) => unit.name === name)!.pid!
     const [postgres, mathesar] = [pidOf(first, 'postgres'), pidOf(first, 'mathesar')]
     process.kill(postgres, 'SIGSTOP') // Else it might be gone before the next supervisor looks.
     first.signal('SIGKILL')
     await first.exited
     const third = await start()
-    await until('the third to find Postgres', () => third.output.includes(`Postgres ${postgres} of an earlier supervisor still runs`))
+    await until('the third to find Postgres', () =>
+      third.output.includes(`Postgres ${postgres} of an earlier supervisor still runs`),
+    )
     process.kill(postgres, 'SIGCONT')
     await third.ready()
     expect(isAlive(mathesar)).toBe(false)
@@ -188,7 +248,9 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
   test('takes its services with it when it is killed', async () => {
     const daemon = await start()
     await daemon.ready()
-    const pids = ['postgres', 'mathesar'].map((name) => daemon.status().units.find((unit) => unit.name === name)!.pid!)
+    const pids = ['postgres', 'mathesar'].map(
+      (name) => daemon.status().units.find((unit) => unit.name === name)!.pid!,
+    )
     const workers = childrenOf(pids[1]!)
     daemon.signal('SIGKILL')
     await daemon.exited
@@ -198,21 +260,47 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
 
   test('has a worker of gunicorn end that was told to while it was being forked', async () => {
     const config = join(volume, 'gunicorn.conf.py')
-    const early = 'def post_fork(server, worker):\n    ours(server, worker)\n    if worker.age == 1:\n        os.kill(os.getpid(), signal.SIGTERM)\n'
-    writeFileSync(config, `${readFileSync('rootfs/etc/mathesar/gunicorn.conf.py', 'utf8')}\nours = post_fork\n${early}`)
+    const early =
+      'def post_fork(server, worker):\n    ours(server, worker)\n    if worker.age == 1:\n        os.kill(os.getpid(), signal.SIGTERM)\n'
+    writeFileSync(
+      config,
+      `${readFileSync('rootfs/etc/mathesar/gunicorn.conf.py', 'utf8')}\nours = post_fork\n${early}`,
+    )
     const daemon = await start({ env: { SUPERVISOR_GUNICORN_CONFIG: config } })
     await daemon.ready()
     const [first] = [...daemon.output.matchAll(/Booting worker with pid: (\d+)/g)].map(([, pid]) => pid)
-    await until('the first worker to end and another to come', () => daemon.output.includes(`Worker exiting (pid: ${first})`) && daemon.output.split('Booting worker').length === 3)
+    await until(
+      'the first worker to end and another to come',
+      () =>
+        daemon.output.includes(`Worker exiting (pid: ${first})`) &&
+        daemon.output.split('Booting worker').length === 3,
+    )
   })
 
   test('answers nonsense on the control socket with an error, and lives', async () => {
     const daemon = await start()
     await daemon.ready()
     const socketPath = join(volume, 'run/control/supervisor.sock')
-    const raw = (bytes: Buffer): Promise<void> => new Promise((resolve) => { const socket = connect(socketPath, () => socket.end(bytes)); socket.on('error', () => {}); socket.resume(); socket.once('close', () => resolve()) })
-    for (let i = 0; i < 300; i++) await raw(Buffer.from(Array.from({ length: 1 + (i * 7919) % 3000 }, (_, j) => (i * 31 + j * 17) % 256)))
-    const ask = (method: string, path: string): Promise<number> => new Promise((resolve, reject) => request({ socketPath, method, path }, (response) => { response.resume(); resolve(response.statusCode!) }).once('error', reject).end())
+    const raw = (bytes: Buffer): Promise<void> =>
+      new Promise((resolve) => {
+        const socket = connect(socketPath, () => socket.end(bytes))
+        socket.on('error', () => {})
+        socket.resume()
+        socket.once('close', () => resolve())
+      })
+    for (let i = 0; i < 300; i++)
+      await raw(
+        Buffer.from(Array.from({ length: 1 + ((i * 7919) % 3000) }, (_, j) => (i * 31 + j * 17) % 256)),
+      )
+    const ask = (method: string, path: string): Promise<number> =>
+      new Promise((resolve, reject) =>
+        request({ socketPath, method, path }, (response) => {
+          response.resume()
+          resolve(response.statusCode!)
+        })
+          .once('error', reject)
+          .end(),
+      )
     expect(await ask('GET', '/v1/nothing')).toBe(404)
     expect(await ask('POST', '/v1/services/nobody/restart')).toBe(404)
     expect(await ask('GET', '/v1/logs?lines=-5&unit=../../etc/passwd')).toBe(404)

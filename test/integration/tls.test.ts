@@ -32,16 +32,30 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
   let servers: Record<'hostssl' | 'hostnossl' | 'without', Awaited<ReturnType<typeof startPostgres>>>
   const daemons: { readonly daemon: Daemon; readonly volume: string }[] = []
   const boot = async (env: Record<string, string>, volume = makeVolume()): Promise<Daemon> => {
-    const daemon = await startDaemon(volume, { env: { SECRET_KEY: 'the same for all volumes on these databases', ...env } })
+    const daemon = await startDaemon(volume, {
+      env: { SECRET_KEY: 'the same for all volumes on these databases', ...env },
+    })
     daemons.push({ daemon, volume })
     return daemon
   }
-  const settingsOf = (host: string) => ({ POSTGRES_HOST: host, POSTGRES_PORT: String(servers.hostssl.port), POSTGRES_DB: 'postgres', POSTGRES_USER: user, POSTGRES_PASSWORD: password })
-  const urlOf = (query: string): string => `postgres://${user}:${encodeURIComponent(password)}@localhost:${servers.hostssl.port}/postgres?${query}`
+  const settingsOf = (host: string) => ({
+    POSTGRES_HOST: host,
+    POSTGRES_PORT: String(servers.hostssl.port),
+    POSTGRES_DB: 'postgres',
+    POSTGRES_USER: user,
+    POSTGRES_PASSWORD: password,
+  })
+  const urlOf = (query: string): string =>
+    `postgres://${user}:${encodeURIComponent(password)}@localhost:${servers.hostssl.port}/postgres?${query}`
   beforeAll(async () => {
     certificates = makeCertificates()
-    const start = (only: 'hostssl' | 'hostnossl') => startPostgres(user, password, { ...certificates.server, only })
-    servers = { hostssl: await start('hostssl'), hostnossl: await start('hostnossl'), without: await startPostgres(user, password) }
+    const start = (only: 'hostssl' | 'hostnossl') =>
+      startPostgres(user, password, { ...certificates.server, only })
+    servers = {
+      hostssl: await start('hostssl'),
+      hostnossl: await start('hostnossl'),
+      without: await startPostgres(user, password),
+    }
   })
   afterAll(async () => {
     for (const server of Object.values(servers)) await server.stop()
@@ -56,44 +70,109 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
 
   test('comes about exactly where it does for libpq', async () => {
     const modes = [undefined, 'disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full']
-    const cases = (Object.keys(servers) as (keyof typeof servers)[]).flatMap((server) => modes.flatMap((sslmode) => ['localhost', '127.0.0.1'].flatMap((host) =>
-      [undefined, certificates.ca, certificates.other].map((sslrootcert) => ({ server, sslmode, host, sslrootcert })))))
-    const attempt = async ({ server, host, sslmode, sslrootcert }: (typeof cases)[number]): Promise<string> => {
-      const environment = { ...settingsOf(host), POSTGRES_PORT: String(servers[server].port), POSTGRES_SSLMODE: sslmode, POSTGRES_SSLROOTCERT: sslrootcert }
+    const cases = (Object.keys(servers) as (keyof typeof servers)[]).flatMap((server) =>
+      modes.flatMap((sslmode) =>
+        ['localhost', '127.0.0.1'].flatMap((host) =>
+          [undefined, certificates.ca, certificates.other].map((sslrootcert) => ({
+            server,
+            sslmode,
+            host,
+            sslrootcert,
+          })),
+        ),
+      ),
+    )
+    const attempt = async ({
+      server,
+      host,
+      sslmode,
+      sslrootcert,
+    }: (typeof cases)[number]): Promise<string> => {
+      const environment = {
+        ...settingsOf(host),
+        POSTGRES_PORT: String(servers[server].port),
+        POSTGRES_SSLMODE: sslmode,
+        POSTGRES_SSLROOTCERT: sslrootcert,
+      }
       const database = databaseOf(readSettings(environment, String))
       const connection = connectionOf({ database, files, identities: {} } as unknown as Context)
-      return await withClient(connection, async (client) => ((await client.query<{ ssl: boolean }>(isEncrypted)).rows[0]!.ssl ? 'tls' : 'plain'))
+      return await withClient(connection, async (client) =>
+        (await client.query<{ ssl: boolean }>(isEncrypted)).rows[0]!.ssl ? 'tls' : 'plain',
+      )
     }
     const ours: string[] = []
     for (const one of cases) ours.push(await attempt(one).catch(() => 'refused'))
-    const conninfo = cases.map(({ server, ...how }) => ({ port: servers[server].port, dbname: 'postgres', user, password, ...how }))
-    const theirs = JSON.parse(execFileSync(`${pythonBin}/python3`, ['-c', byLibpq], { input: JSON.stringify(conninfo), encoding: 'utf8' })) as string[]
-    const told = (results: readonly string[]): string[] => cases.map(({ server, sslmode, host, sslrootcert }, at) => `${server} ${sslmode} ${host} ${sslrootcert?.replace(/.*\//, '')}: ${results[at]}`)
+    const conninfo = cases.map(({ server, ...how }) => ({
+      port: servers[server].port,
+      dbname: 'postgres',
+      user,
+      password,
+      ...how,
+    }))
+    const theirs = JSON.parse(
+      execFileSync(`${pythonBin}/python3`, ['-c', byLibpq], {
+        input: JSON.stringify(conninfo),
+        encoding: 'utf8',
+      }),
+    ) as string[]
+    const told = (results: readonly string[]): string[] =>
+      cases.map(
+        ({ server, sslmode, host, sslrootcert }, at) =>
+          `${server} ${sslmode} ${host} ${sslrootcert?.replace(/.*\//, '')}: ${results[at]}`,
+      )
     expect(told(ours)).toEqual(told(theirs))
     expect(new Set(ours)).toEqual(new Set(['tls', 'plain', 'refused']))
   })
 
   test('that fails is told of together with what came of plain, and not where there is none', async () => {
-    const told = async (server: keyof typeof servers, environment: Record<string, string>): Promise<string> => {
-      const database = databaseOf(readSettings({ ...settingsOf('localhost'), POSTGRES_PORT: String(servers[server].port), ...environment }, String))
-      return await withClient(connectionOf({ database, files, identities: {} } as unknown as Context), async () => 'no fault').catch((error: Error) => error.message)
+    const told = async (
+      server: keyof typeof servers,
+      environment: Record<string, string>,
+    ): Promise<string> => {
+      const database = databaseOf(
+        readSettings(
+          { ...settingsOf('localhost'), POSTGRES_PORT: String(servers[server].port), ...environment },
+          String,
+        ),
+      )
+      return await withClient(
+        connectionOf({ database, files, identities: {} } as unknown as Context),
+        async () => 'no fault',
+      ).catch((error: Error) => error.message)
     }
-    expect(await told('without', { POSTGRES_PASSWORD: 'wrong' })).toBe('password authentication failed for user "owner"')
+    expect(await told('without', { POSTGRES_PASSWORD: 'wrong' })).toBe(
+      'password authentication failed for user "owner"',
+    )
     expect(await told('without', { POSTGRES_DB: 'none' })).toBe('database "none" does not exist')
-    expect(await told('without', { POSTGRES_SSLMODE: 'require' })).toBe('The server does not support SSL connections')
-    expect(await told('hostssl', { POSTGRES_PASSWORD: 'wrong' })).toMatch(/^password authentication failed for user "owner"; no pg_hba.conf entry .*, no encryption$/)
-    expect(await told('hostssl', { POSTGRES_SSLROOTCERT: certificates.other })).toMatch(/certificate.*; no pg_hba.conf entry .*, no encryption$/)
+    expect(await told('without', { POSTGRES_SSLMODE: 'require' })).toBe(
+      'The server does not support SSL connections',
+    )
+    expect(await told('hostssl', { POSTGRES_PASSWORD: 'wrong' })).toMatch(
+      /^password authentication failed for user "owner"; no pg_hba.conf entry .*, no encryption$/,
+    )
+    expect(await told('hostssl', { POSTGRES_SSLROOTCERT: certificates.other })).toMatch(
+      /certificate.*; no pg_hba.conf entry .*, no encryption$/,
+    )
   })
 
   test('is had by a boot that says nothing of it; each change of how takes effect, or is refused at once in words', async () => {
     const volume = makeVolume()
     mkdirSync(join(volume, 'data/config'), { recursive: true })
-    writeFileSync(join(volume, 'data/config/mathesar.env'), Object.entries(settingsOf('localhost')).map(([name, value]) => `${name}=${value}\n`).join(''))
+    writeFileSync(
+      join(volume, 'data/config/mathesar.env'),
+      Object.entries(settingsOf('localhost'))
+        .map(([name, value]) => `${name}=${value}\n`)
+        .join(''),
+    )
     const daemon = await boot({}, volume)
     await daemon.ready()
     const set = async (settings: Record<string, string>) => {
       const startedAt = Date.now()
-      const answer = await daemon.run(['config', 'set', ...Object.entries(settings).map((pair) => pair.join('='))])
+      const answer = await daemon.run([
+        'config',
+        'set',
+        ...Object.entries(settings).map((pair) => pair.join('=')),
+      ])
       return { ...answer, seconds: Math.floor((Date.now() - startedAt) / 1000) }
     }
     const works = async (settings: Record<string, string>): Promise<void> => {
@@ -101,7 +180,11 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
       expect(await daemon.inMathesar('POSTGRES_SSLROOTCERT')).toBe(settings.POSTGRES_SSLROOTCERT ?? null)
       expect(await daemon.run(['psql', '-tAc', isEncrypted])).toEqual({ code: 0, text: 't\n' })
     }
-    const isRefused = async (settings: Record<string, string>, code: number, ...words: string[]): Promise<void> => {
+    const isRefused = async (
+      settings: Record<string, string>,
+      code: number,
+      ...words: string[]
+    ): Promise<void> => {
       const { seconds, ...answer } = await set(settings)
       expect(answer.code, answer.text).toBe(code)
       for (const word of words) expect(answer.text).toContain(word)
@@ -113,12 +196,26 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     await works({ POSTGRES_SSLMODE: 'require' })
     await works({ POSTGRES_SSLMODE: 'verify-full', POSTGRES_SSLROOTCERT: ca })
     await isRefused({ POSTGRES_SSLROOTCERT: other }, 51, 'certificate', 'Check POSTGRES_SSLMODE')
-    await isRefused({ POSTGRES_SSLROOTCERT: `${ca}.none` }, 20, `cannot use POSTGRES_SSLROOTCERT ${ca}.none: ENOENT`, 'Mount the certificate')
+    await isRefused(
+      { POSTGRES_SSLROOTCERT: `${ca}.none` },
+      20,
+      `cannot use POSTGRES_SSLROOTCERT ${ca}.none: ENOENT`,
+      'Mount the certificate',
+    )
     await isRefused({ POSTGRES_SSLROOTCERT: key }, 20, key)
     await isRefused({ POSTGRES_HOST: '127.0.0.1' }, 51, "does not match certificate's altnames")
-    await isRefused({ POSTGRES_PASSWORD: 'wrong' }, 51, 'password authentication failed', 'Check POSTGRES_USER')
+    await isRefused(
+      { POSTGRES_PASSWORD: 'wrong' },
+      51,
+      'password authentication failed',
+      'Check POSTGRES_USER',
+    )
     await works({ POSTGRES_HOST: '127.0.0.1', POSTGRES_SSLMODE: 'verify-ca', POSTGRES_SSLROOTCERT: ca })
-    expect((await daemon.ask<Status>('GET', '/v1/status')).body).toMatchObject({ database: 'external', ready: true, problems: [] })
+    expect((await daemon.ask<Status>('GET', '/v1/status')).body).toMatchObject({
+      database: 'external',
+      ready: true,
+      problems: [],
+    })
   })
 
   test('is checked as DATABASE_URL says, for Mathesar too', async () => {
@@ -128,9 +225,14 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     expect(await daemon.run(['psql', '-tAc', isEncrypted])).toEqual({ code: 0, text: 't\n' })
   })
 
-  test.each([['whose certificate another CA signed', 'other', 51, 'certificate'], ['without the file of the CA', 'none', 20, 'cannot use POSTGRES_SSLROOTCERT /']] as const)('%s ends a boot at once, in words', async (_, name, code, words) => {
+  test.each([
+    ['whose certificate another CA signed', 'other', 51, 'certificate'],
+    ['without the file of the CA', 'none', 20, 'cannot use POSTGRES_SSLROOTCERT /'],
+  ] as const)('%s ends a boot at once, in words', async (_, name, code, words) => {
     const startedAt = Date.now()
-    const daemon = await boot({ DATABASE_URL: urlOf(`sslmode=verify-ca&sslrootcert=${name === 'none' ? '/none' : certificates[name]}`) })
+    const daemon = await boot({
+      DATABASE_URL: urlOf(`sslmode=verify-ca&sslrootcert=${name === 'none' ? '/none' : certificates[name]}`),
+    })
     expect((await daemon.exited).code).toBe(code)
     expect(Date.now() - startedAt).toBeLessThan(20_000)
     expect(daemon.output).toMatch(new RegExp(`exit code ${code} .*${words}`))

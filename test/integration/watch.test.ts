@@ -1,5 +1,17 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
-import { appendFileSync, chmodSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, truncateSync, unlinkSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -22,7 +34,15 @@ const modes: Readonly<Record<string, Mode>> = {
   'with no inotify instance left (EMFILE)': { pollMs: 200, limits: 'max_inotify_instances' },
   'with no inotify watch left (ENOSPC)': { pollMs: 200, limits: 'max_inotify_watches' },
 }
-const inNamespace = (limits: string): string[] => ['unshare', '--user', '--map-root-user', 'sh', '-euc', `echo 0 > /proc/sys/user/${limits}; exec "$@"`, 'sh']
+const inNamespace = (limits: string): string[] => [
+  'unshare',
+  '--user',
+  '--map-root-user',
+  'sh',
+  '-euc',
+  `echo 0 > /proc/sys/user/${limits}; exec "$@"`,
+  'sh',
+]
 const canLimit = spawnSync('unshare', [...inNamespace('max_inotify_watches').slice(1), 'true']).status === 0
 if (!canLimit) console.log('tests of used-up inotify: skipped, unshare cannot make a user namespace here')
 
@@ -41,7 +61,14 @@ const replace = (path: string, content: string): void => {
 
 /** Runs the watcher as a process of its own, and resolves when all that can tell it of a change is at work. */
 const startWatcher = async (context: TestContext, { pollMs, limits }: Mode, folder: string) => {
-  const argv = [...(limits === undefined ? [] : inNamespace(limits)), process.execPath, fixture, folder, String(pollMs), ...names]
+  const argv = [
+    ...(limits === undefined ? [] : inNamespace(limits)),
+    process.execPath,
+    fixture,
+    folder,
+    String(pollMs),
+    ...names,
+  ]
   const child = spawn(argv[0]!, argv.slice(1), { stdio: ['ignore', 'pipe', 'inherit'] })
   const ended = new Promise<number | null>((resolve) => child.once('exit', resolve))
   context.onTestFinished(async () => {
@@ -49,32 +76,53 @@ const startWatcher = async (context: TestContext, { pollMs, limits }: Mode, fold
     await ended
   })
   let output = ''
-  child.stdout.setEncoding('utf8').on('data', (text: string) => { output += text })
-  const lines = () => output.split('\n').slice(0, -1).map((line) => JSON.parse(line) as { first?: Seen; change?: Seen; trouble?: string })
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text
+  })
+  const lines = () =>
+    output
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as { first?: Seen; change?: Seen; trouble?: string })
   const changes = (): Seen[] => lines().flatMap(({ change }) => change ?? [])
   let skipped = 0
-  const contents = (of = name): (string | undefined)[] => changes().slice(skipped).map(({ files }) => files[of])
-  const reports = (content: string | undefined): Promise<unknown> => until(`a report of ${JSON.stringify(content)} in ${output}`, () => {
-    const seen = contents()
-    return seen.length > 0 && seen.at(-1) === content
-  }, 15_000)
+  const contents = (of = name): (string | undefined)[] =>
+    changes()
+      .slice(skipped)
+      .map(({ files }) => files[of])
+  const reports = (content: string | undefined): Promise<unknown> =>
+    until(
+      `a report of ${JSON.stringify(content)} in ${output}`,
+      () => {
+        const seen = contents()
+        return seen.length > 0 && seen.at(-1) === content
+      },
+      15_000,
+    )
 
   await until('the first look', () => lines().some(({ first }) => first))
-  if (limits !== undefined) await until('the word that inotify is used up', () => lines().some(({ trouble }) => trouble))
+  if (limits !== undefined)
+    await until('the word that inotify is used up', () => lines().some(({ trouble }) => trouble))
   else {
     // Only chokidar can be this quick. Its start cannot be seen from outside but by a change that it tells of.
     const probe = join(folder, 'sso.yml')
     let pauseMs = 200
     await until('chokidar', async () => {
       writeFileSync(probe, `# ${process.hrtime.bigint()}\n`)
-      await delay(pauseMs += 100) // A busy machine may need more than the first pause to see one settle.
+      await delay((pauseMs += 100)) // A busy machine may need more than the first pause to see one settle.
       return changes().length > 0
     })
     const content = readFileSync(probe, 'utf8')
     await until('all reports of that', () => changes().at(-1)!.files['sso.yml'] === content)
     skipped = changes().length
   }
-  return { contents, reports, ended, stop: () => child.kill('SIGTERM'), troubles: () => lines().flatMap(({ trouble }) => trouble ?? []) }
+  return {
+    contents,
+    reports,
+    ended,
+    stop: () => child.kill('SIGTERM'),
+    troubles: () => lines().flatMap(({ trouble }) => trouble ?? []),
+  }
 }
 
 describe.concurrent.each(Object.entries(modes))('a watcher %s', (_, mode) => {
@@ -84,7 +132,7 @@ describe.concurrent.each(Object.entries(modes))('a watcher %s', (_, mode) => {
     const folder = makeFolder(context)
     const path = join(folder, name)
     writeFileSync(path, 'A=1\n')
-    return { folder, path, ...await startWatcher(context, mode, folder) }
+    return { folder, path, ...(await startWatcher(context, mode, folder)) }
   }
 
   it('reports a write in place, a rename over the file, and nothing twice', async (context) => {
@@ -162,7 +210,8 @@ describe.concurrent.each(Object.entries(modes))('a watcher %s', (_, mode) => {
     writeFileSync(path, 'A=1\n')
     replace(path, 'A=1\n')
     chmodSync(path, 0o600)
-    for (const other of ['mathesar.env~', '.mathesar.env.swp', 'other.yml']) writeFileSync(join(folder, other), 'B=1\n')
+    for (const other of ['mathesar.env~', '.mathesar.env.swp', 'other.yml'])
+      writeFileSync(join(folder, other), 'B=1\n')
     mkdirSync(join(folder, 'sub'))
     writeFileSync(join(folder, 'sub', name), 'B=1\n')
     rmSync(join(folder, 'other.yml'))
@@ -179,20 +228,25 @@ describe.concurrent.each(Object.entries(modes))('a watcher %s', (_, mode) => {
   })
 
   // chokidar alone may miss this: polling is the truth.
-  if (mode.pollMs <= 1000) it('sees a folder again that was replaced', async (context) => {
-    const { folder, path, reports } = await begin(context)
-    rmSync(folder, { recursive: true })
-    await reports(undefined)
-    mkdirSync(folder)
-    writeFileSync(path, 'A=2\n')
-    await reports('A=2\n')
-  })
+  if (mode.pollMs <= 1000)
+    it('sees a folder again that was replaced', async (context) => {
+      const { folder, path, reports } = await begin(context)
+      rmSync(folder, { recursive: true })
+      await reports(undefined)
+      mkdirSync(folder)
+      writeFileSync(path, 'A=2\n')
+      await reports('A=2\n')
+    })
 
   it('says once if inotify is used up, and leaves nothing behind when closed', async (context) => {
     const { path, reports, stop, ended, troubles } = await begin(context)
     writeFileSync(path, 'A=2\n')
     await reports('A=2\n')
-    context.expect(troubles()).toEqual(mode.limits === undefined ? [] : ['inotify is used up: changes are seen within 0.2 s by polling'])
+    context
+      .expect(troubles())
+      .toEqual(
+        mode.limits === undefined ? [] : ['inotify is used up: changes are seen within 0.2 s by polling'],
+      )
     stop()
     context.expect(await ended).toBe(0)
   })
@@ -202,7 +256,13 @@ describe.concurrent('watchFiles', () => {
   const begin = (context: TestContext, folder: string) => {
     const seen: Seen[] = []
     const troubles: string[] = []
-    const watch = watchFiles({ folder, names, onChange: (change) => seen.push(change), onTrouble: (why) => troubles.push(why), pollMs: 200 })
+    const watch = watchFiles({
+      folder,
+      names,
+      onChange: (change) => seen.push(change),
+      onTrouble: (why) => troubles.push(why),
+      pollMs: 200,
+    })
     context.onTestFinished(() => watch.close())
     return { seen, troubles, ...watch }
   }
@@ -239,39 +299,56 @@ describe.concurrent('watchFiles', () => {
   test.for([
     ['a FIFO', (path: string): unknown => execFileSync('mkfifo', [path]), 'it is not a regular file'],
     ['a link to a device', (path: string) => symlinkSync('/dev/zero', path), 'it is not a regular file'],
-    ['a folder', (path: string) => mkdirSync(path), 'it is a folder; Docker makes one where the file of a mount is missing on the host'],
-    ['larger than 64 KiB', (path: string) => writeFileSync(path, 'x'.repeat(64 * 1024 + 1)), 'it is larger than 64 KiB'],
+    [
+      'a folder',
+      (path: string) => mkdirSync(path),
+      'it is a folder; Docker makes one where the file of a mount is missing on the host',
+    ],
+    [
+      'larger than 64 KiB',
+      (path: string) => writeFileSync(path, 'x'.repeat(64 * 1024 + 1)),
+      'it is larger than 64 KiB',
+    ],
     ['a link to itself', (path: string) => symlinkSync(path, path), 'ELOOP'],
-  ] as const)('keeps the last content of a file that becomes %s, says so once, and boot refuses it', async ([, make, why], context) => {
-    const folder = makeFolder(context)
-    const path = join(folder, name)
-    writeFileSync(path, 'A=1\n')
-    const { seen, troubles, look } = begin(context, folder)
-    rmSync(path)
-    make(path)
-    await until('the word of it', () => troubles.length > 0)
-    await delay(1000)
-    context.expect(troubles).toEqual([context.expect.stringContaining(`cannot read ${path}: ${why}`)])
-    context.expect((await look()).files[name]).toBe('A=1\n')
-    context.expect(() => readConfigFiles(folder, names)).toThrow(`cannot read ${path}: ${why}`)
-    rmSync(path, { recursive: true })
-    writeFileSync(path, 'A=2\n')
-    await until('the next report', () => seen.length > 0)
-    context.expect(seen.map(({ files }) => files[name])).toEqual(['A=2\n'])
-  })
+  ] as const)(
+    'keeps the last content of a file that becomes %s, says so once, and boot refuses it',
+    async ([, make, why], context) => {
+      const folder = makeFolder(context)
+      const path = join(folder, name)
+      writeFileSync(path, 'A=1\n')
+      const { seen, troubles, look } = begin(context, folder)
+      rmSync(path)
+      make(path)
+      await until('the word of it', () => troubles.length > 0)
+      await delay(1000)
+      context.expect(troubles).toEqual([context.expect.stringContaining(`cannot read ${path}: ${why}`)])
+      context.expect((await look()).files[name]).toBe('A=1\n')
+      context.expect(() => readConfigFiles(folder, names)).toThrow(`cannot read ${path}: ${why}`)
+      rmSync(path, { recursive: true })
+      writeFileSync(path, 'A=2\n')
+      await until('the next report', () => seen.length > 0)
+      context.expect(seen.map(({ files }) => files[name])).toEqual(['A=2\n'])
+    },
+  )
 
   test('reads 64 KiB, whatever bytes they are', (context) => {
     const folder = makeFolder(context)
     const bytes = Buffer.alloc(64 * 1024, 'A=ä\n')
     writeFileSync(join(folder, name), bytes)
     writeFileSync(join(folder, 'sso.yml'), Buffer.from([0x41, 0xff, 0xc3, 0x00, 0x0a]))
-    context.expect(readConfigFiles(folder, names)).toEqual({ files: { [name]: bytes.toString(), 'sso.yml': 'A\ufffd\ufffd\u0000\n' }, stale: {} })
+    context
+      .expect(readConfigFiles(folder, names))
+      .toEqual({ files: { [name]: bytes.toString(), 'sso.yml': 'A\ufffd\ufffd\u0000\n' }, stale: {} })
   })
 
   test('reads what is there at boot, and a folder that is not', (context) => {
     const folder = makeFolder(context)
-    context.expect(readConfigFiles(join(folder, 'none'), names)).toEqual({ files: { [name]: undefined, 'sso.yml': undefined }, stale: {} })
+    context
+      .expect(readConfigFiles(join(folder, 'none'), names))
+      .toEqual({ files: { [name]: undefined, 'sso.yml': undefined }, stale: {} })
     makeConfigMap(folder).put({ [name]: 'A=1\n' })
-    context.expect(readConfigFiles(folder, names)).toEqual({ files: { [name]: 'A=1\n', 'sso.yml': undefined }, stale: {} })
+    context
+      .expect(readConfigFiles(folder, names))
+      .toEqual({ files: { [name]: 'A=1\n', 'sso.yml': undefined }, stale: {} })
   })
 })

@@ -12,12 +12,24 @@ import { SupervisorError } from '../../src/errors.ts'
 import { filesOf, read } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
-type Options = { readonly text?: string; readonly environment?: Environment; readonly history?: readonly HistoryEntry[]; readonly readOnly?: boolean; readonly rejected?: { readonly files: ConfigFiles; readonly error: SupervisorError } }
+type Options = {
+  readonly text?: string
+  readonly environment?: Environment
+  readonly history?: readonly HistoryEntry[]
+  readonly readOnly?: boolean
+  readonly rejected?: { readonly files: ConfigFiles; readonly error: SupervisorError }
+}
 
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
 /** A folder, a history and a Mathesar of which nothing is real: `break` says which configurations fail when they are applied. */
-const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [], readOnly = false, rejected }: Options = {}) => {
+const stage = ({
+  text = 'DEBUG=false\n',
+  environment = {},
+  history: before = [],
+  readOnly = false,
+  rejected,
+}: Options = {}) => {
   let disk = rejected?.files ?? filesOf(text)
   let isReadOnly = readOnly
   let history: readonly HistoryEntry[] = before
@@ -26,7 +38,13 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
   let isStopping = false
   let isProven = true
   let recordFails: NodeJS.ErrnoException | undefined
-  const [applied, logged, checked, kept, writes]: [Plan[], string[], string[], Map<string, ConfigFiles>, ConfigFiles[]] = [[], [], [], new Map(), []]
+  const [applied, logged, checked, kept, writes]: [
+    Plan[],
+    string[],
+    string[],
+    Map<string, ConfigFiles>,
+    ConfigFiles[],
+  ] = [[], [], [], new Map(), []]
   let refusedBeside: ConfigFiles | undefined
   const write = (files: ConfigFiles): void => {
     if (versionOf(files) === versionOf(disk)) return
@@ -39,9 +57,14 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
     protect: () => {},
     finish: () => {},
     requireWritable: () => {},
-    rejectedName: 'mathesar.env.rejected', readHistory: () => history, write,
+    rejectedName: 'mathesar.env.rejected',
+    readHistory: () => history,
+    write,
     revision: (version) => (kept.has(version) ? { version, files: kept.get(version)! } : undefined),
-    lastGood: () => { const version = lastGood(history); return version !== undefined && kept.has(version) ? { version, files: kept.get(version)! } : undefined },
+    lastGood: () => {
+      const version = lastGood(history)
+      return version !== undefined && kept.has(version) ? { version, files: kept.get(version)! } : undefined
+    },
     keepRejected: (refused) => {
       if (isReadOnly) throw Object.assign(new Error('EROFS'), { code: 'EROFS' })
       refusedBeside = refused
@@ -54,8 +77,16 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
   }
   const boot = read(filesOf(text), environment)
   const changes = createChanges({
-    boot, rejected, environment, store, now: () => 0, log: (_, message) => void logged.push(message),
-    look: async () => { await tick(); return disk },
+    boot,
+    rejected,
+    environment,
+    store,
+    now: () => 0,
+    log: (_, message) => void logged.push(message),
+    look: async () => {
+      await tick()
+      return disk
+    },
     read: () => disk,
     isStopping: () => isStopping,
     isProven: () => isProven,
@@ -78,37 +109,79 @@ const stage = ({ text = 'DEBUG=false\n', environment = {}, history: before = [],
     },
   })
   return {
-    changes, applied, logged, checked, kept, writes, boot,
-    propose: (proposal: Partial<Proposal>, report?: (step: string) => void) => changes.propose({ from: 'interface', ...proposal }, report),
+    changes,
+    applied,
+    logged,
+    checked,
+    kept,
+    writes,
+    boot,
+    propose: (proposal: Partial<Proposal>, report?: (step: string) => void) =>
+      changes.propose({ from: 'interface', ...proposal }, report),
     set: (set: Readonly<Record<string, string | null>>) => changes.propose({ from: 'interface', set }),
     /** Somebody writes the file, and the watcher tells of it. */
-    edit: (next: string) => { disk = filesOf(next); return changes.propose({ from: 'file' }) },
-    writeUnseen: (next: string) => { disk = filesOf(next) },
-    breakOn: (when: (next: Configuration) => boolean) => { breaks = when },
-    failRecord: (code: string | undefined) => { recordFails = code === undefined ? undefined : Object.assign(new Error(code), { code }) },
+    edit: (next: string) => {
+      disk = filesOf(next)
+      return changes.propose({ from: 'file' })
+    },
+    writeUnseen: (next: string) => {
+      disk = filesOf(next)
+    },
+    breakOn: (when: (next: Configuration) => boolean) => {
+      breaks = when
+    },
+    failRecord: (code: string | undefined) => {
+      recordFails = code === undefined ? undefined : Object.assign(new Error(code), { code })
+    },
     /** Everything begins to stop in the midst of the next change. */
-    stopAt: (when: (next: Configuration) => boolean) => { breaks = (next) => (isStopping = when(next)) },
-    neverReady: () => { isProven = false },
-    mayWrite: (may: boolean) => { isReadOnly = !may },
-    get text() { return disk['mathesar.env'] },
-    get results() { return history.map(({ from, result }) => `${from} ${result}`) },
-    get history() { return history },
-    get refused() { return refusedBeside?.['mathesar.env'] },
+    stopAt: (when: (next: Configuration) => boolean) => {
+      breaks = (next) => (isStopping = when(next))
+    },
+    neverReady: () => {
+      isProven = false
+    },
+    mayWrite: (may: boolean) => {
+      isReadOnly = !may
+    },
+    get text() {
+      return disk['mathesar.env']
+    },
+    get results() {
+      return history.map(({ from, result }) => `${from} ${result}`)
+    },
+    get history() {
+      return history
+    },
+    get refused() {
+      return refusedBeside?.['mathesar.env']
+    },
     value: (name: SettingName) => changes.current.settings[name].value,
   }
 }
 
-const outcome = (change: Promise<ChangeResult>): Promise<string> => change.then(({ result }) => result, (error: SupervisorError) => error.code)
-const outcomes = (changes: readonly Promise<ChangeResult>[]): Promise<string[]> => Promise.all(changes.map(outcome))
+const outcome = (change: Promise<ChangeResult>): Promise<string> =>
+  change.then(
+    ({ result }) => result,
+    (error: SupervisorError) => error.code,
+  )
+const outcomes = (changes: readonly Promise<ChangeResult>[]): Promise<string[]> =>
+  Promise.all(changes.map(outcome))
 
 describe('a change', () => {
   test('is checked, applied, written and recorded, and then in force', async () => {
     const { propose, changes, applied, kept } = stage()
     const steps: string[] = []
     const result = await propose({ set: { DEBUG: 'true' } }, (step) => steps.push(step))
-    expect(result).toMatchObject({ result: 'applied', version: changes.current.version, changes: [{ name: 'DEBUG', action: 'generation' }], warnings: [] })
+    expect(result).toMatchObject({
+      result: 'applied',
+      version: changes.current.version,
+      changes: [{ name: 'DEBUG', action: 'generation' }],
+      warnings: [],
+    })
     expect(steps).toEqual(['checking', 'applying'])
-    expect(applied).toEqual([{ changes: result.changes, database: false, postgres: undefined, generation: true }])
+    expect(applied).toEqual([
+      { changes: result.changes, database: false, postgres: undefined, generation: true },
+    ])
     expect([...kept.keys()]).toEqual([result.version])
     expect(changes.problem).toBeUndefined()
   })
@@ -127,7 +200,13 @@ describe('a change', () => {
 
   test('that changes nothing is no change: nothing is applied, written or recorded', async () => {
     const at = stage()
-    expect(await outcomes([at.set({ DEBUG: 'false' }), at.set({ GUNICORN_CMD_ARGS: null }), at.propose({ from: 'file' })])).toEqual(['unchanged', 'unchanged', 'unchanged'])
+    expect(
+      await outcomes([
+        at.set({ DEBUG: 'false' }),
+        at.set({ GUNICORN_CMD_ARGS: null }),
+        at.propose({ from: 'file' }),
+      ]),
+    ).toEqual(['unchanged', 'unchanged', 'unchanged'])
     expect([at.applied, at.writes, at.results]).toEqual([[], [], []])
   })
 
@@ -139,9 +218,19 @@ describe('a change', () => {
 
   test('that is only tried leaves no trace, whether it is good or bad', async () => {
     const at = stage()
-    expect(await at.propose({ set: { DEBUG: 'true' }, dryRun: true })).toMatchObject({ result: 'planned', changes: [{ name: 'DEBUG', action: 'generation' }] })
+    expect(await at.propose({ set: { DEBUG: 'true' }, dryRun: true })).toMatchObject({
+      result: 'planned',
+      changes: [{ name: 'DEBUG', action: 'generation' }],
+    })
     expect(await outcome(at.propose({ set: { DEBUG: 'maybe' }, dryRun: true }))).toBe('CONFIG_INVALID')
-    expect([at.applied, at.writes, at.results, at.logged, at.text, at.changes.problem]).toEqual([[], [], [], [], 'DEBUG=false\n', undefined])
+    expect([at.applied, at.writes, at.results, at.logged, at.text, at.changes.problem]).toEqual([
+      [],
+      [],
+      [],
+      [],
+      'DEBUG=false\n',
+      undefined,
+    ])
   })
 
   test('of a file that meets the end of everything lies there for the next boot, and one of the interface is refused', async () => {
@@ -168,7 +257,11 @@ describe('a change', () => {
     const newBase = at.changes.current.version
     at.writeUnseen('DEBUG=true\nWEB_CONCURRENCY=3\n')
     expect(await outcome(at.propose({ set: { DEBUG: 'false' }, base: newBase }))).toBe('CONFIG_CONFLICT')
-    expect([at.value('DEBUG'), at.value('WEB_CONCURRENCY'), at.text]).toEqual(['true', '3', 'DEBUG=true\nWEB_CONCURRENCY=3\n'])
+    expect([at.value('DEBUG'), at.value('WEB_CONCURRENCY'), at.text]).toEqual([
+      'true',
+      '3',
+      'DEBUG=true\nWEB_CONCURRENCY=3\n',
+    ])
   })
 
   test('comes on top of an edit of the file that nobody saw yet', async () => {
@@ -181,7 +274,9 @@ describe('a change', () => {
 
   test('of a pinned setting is refused, by whatever way', async () => {
     const at = stage({ environment: { DEBUG: 'false' } })
-    expect(await outcomes([at.set({ DEBUG: 'true' }), at.propose({ files: { 'mathesar.env': 'DEBUG=true\n' } })])).toEqual(['SETTING_PINNED', 'SETTING_PINNED'])
+    expect(
+      await outcomes([at.set({ DEBUG: 'true' }), at.propose({ files: { 'mathesar.env': 'DEBUG=true\n' } })]),
+    ).toEqual(['SETTING_PINNED', 'SETTING_PINNED'])
     expect(await outcome(at.edit('DEBUG=true\n'))).toBe('SETTING_PINNED')
     expect([at.text, at.refused, at.applied]).toEqual(['DEBUG=false\n', 'DEBUG=true\n', []])
   })
@@ -190,7 +285,9 @@ describe('a change', () => {
 describe('changes at once', () => {
   test('are carried out one after the other', async () => {
     const at = stage()
-    const bases = Array.from({ length: 5 }, (_, index) => at.propose({ files: { 'mathesar.env': `GUNICORN_TIMEOUT=${index + 1}\n` } }))
+    const bases = Array.from({ length: 5 }, (_, index) =>
+      at.propose({ files: { 'mathesar.env': `GUNICORN_TIMEOUT=${index + 1}\n` } }),
+    )
     expect(at.changes.changing).toBe(true)
     expect(await outcomes(bases)).toEqual(Array<string>(5).fill('applied'))
     await tick()
@@ -201,9 +298,16 @@ describe('changes at once', () => {
     const at = stage()
     const first = at.set({ DEBUG: 'true' })
     const steps: string[] = []
-    const rest = [at.set({ WEB_CONCURRENCY: '2' }), at.propose({ set: { GUNICORN_TIMEOUT: '9' } }, (step) => steps.push(step)), at.set({ WEB_CONCURRENCY: '3' })]
+    const rest = [
+      at.set({ WEB_CONCURRENCY: '2' }),
+      at.propose({ set: { GUNICORN_TIMEOUT: '9' } }, (step) => steps.push(step)),
+      at.set({ WEB_CONCURRENCY: '3' }),
+    ]
     expect(await outcomes([first, ...rest])).toEqual(Array<string>(4).fill('applied'))
-    expect(at.applied.map(({ changes }) => changes.map(({ name }) => name))).toEqual([['DEBUG'], ['WEB_CONCURRENCY', 'GUNICORN_TIMEOUT']])
+    expect(at.applied.map(({ changes }) => changes.map(({ name }) => name))).toEqual([
+      ['DEBUG'],
+      ['WEB_CONCURRENCY', 'GUNICORN_TIMEOUT'],
+    ])
     expect([at.value('WEB_CONCURRENCY'), steps]).toEqual(['3', ['checking', 'applying']])
   })
 
@@ -211,26 +315,54 @@ describe('changes at once', () => {
     const at = stage()
     at.breakOn(({ settings }) => settings.WEB_CONCURRENCY.value === '2')
     const first = at.set({ DEBUG: 'true' })
-    const rest = [at.set({ GUNICORN_TIMEOUT: '9' }), at.set({ WEB_CONCURRENCY: '2' }), at.set({ nonsense: 'x' }), at.set({ GUNICORN_CMD_ARGS: '-q' })]
-    expect(await outcomes([first, ...rest])).toEqual(['applied', 'applied', 'CONFIG_ROLLED_BACK', 'CONFIG_INVALID', 'applied'])
+    const rest = [
+      at.set({ GUNICORN_TIMEOUT: '9' }),
+      at.set({ WEB_CONCURRENCY: '2' }),
+      at.set({ nonsense: 'x' }),
+      at.set({ GUNICORN_CMD_ARGS: '-q' }),
+    ]
+    expect(await outcomes([first, ...rest])).toEqual([
+      'applied',
+      'applied',
+      'CONFIG_ROLLED_BACK',
+      'CONFIG_INVALID',
+      'applied',
+    ])
     expect(at.text).toBe('DEBUG=true\nGUNICORN_TIMEOUT=9\nGUNICORN_CMD_ARGS=-q\n')
   })
 
   test('that name what they were made from, or are only tried, are never merged', async () => {
     const at = stage()
     const { version: base } = at.changes.current
-    const all = [at.set({ DEBUG: 'true' }), at.propose({ set: { WEB_CONCURRENCY: '2' }, base }), at.propose({ set: { WEB_CONCURRENCY: '3' }, dryRun: true }), at.set({ GUNICORN_TIMEOUT: '9' })]
+    const all = [
+      at.set({ DEBUG: 'true' }),
+      at.propose({ set: { WEB_CONCURRENCY: '2' }, base }),
+      at.propose({ set: { WEB_CONCURRENCY: '3' }, dryRun: true }),
+      at.set({ GUNICORN_TIMEOUT: '9' }),
+    ]
     expect(await outcomes(all)).toEqual(['applied', 'CONFIG_CONFLICT', 'planned', 'applied'])
     expect(at.value('WEB_CONCURRENCY')).toBeUndefined()
   })
 
   test('are refused when too many that came one way wait, and those that come another way still have their turn', async () => {
     const at = stage()
-    const flood = Array.from({ length: 50 }, (_, index) => at.propose({ files: { 'mathesar.env': `GUNICORN_TIMEOUT=${index + 1}\n` } }))
-    const command = at.changes.propose({ from: 'interface', set: { DEBUG: 'true' } }, undefined, 'another socket')
+    const flood = Array.from({ length: 50 }, (_, index) =>
+      at.propose({ files: { 'mathesar.env': `GUNICORN_TIMEOUT=${index + 1}\n` } }),
+    )
+    const command = at.changes.propose(
+      { from: 'interface', set: { DEBUG: 'true' } },
+      undefined,
+      'another socket',
+    )
     const refused = await flood.at(-1)!.catch((error: SupervisorError) => error)
-    expect(refused).toMatchObject({ code: 'CONFIG_CONFLICT', message: 'cannot take one more change: 16 wait already' })
-    expect(await outcomes(flood)).toEqual([...Array<string>(17).fill('applied'), ...Array<string>(33).fill('CONFIG_CONFLICT')])
+    expect(refused).toMatchObject({
+      code: 'CONFIG_CONFLICT',
+      message: 'cannot take one more change: 16 wait already',
+    })
+    expect(await outcomes(flood)).toEqual([
+      ...Array<string>(17).fill('applied'),
+      ...Array<string>(33).fill('CONFIG_CONFLICT'),
+    ])
     expect(await outcome(command)).toBe('applied')
     expect(await outcome(at.set({ WEB_CONCURRENCY: '2' })), 'later').toBe('applied')
   })
@@ -243,26 +375,57 @@ describe('changes at once', () => {
     expect([at.value('WEB_CONCURRENCY'), at.text]).toEqual(['40', 'WEB_CONCURRENCY=40\nDEBUG=true\n'])
   })
 
-  test('in any mixture end each with an answer, and the file, the history and what is in force agree', async () => {
-    const anyChange = fc.oneof(
-      fc.dictionary(fc.constantFrom('DEBUG', 'GUNICORN_TIMEOUT', 'PORTT', 'WEB_CONCURRENCY'), fc.constantFrom('true', '5', '13', null), { minKeys: 1 }).map((set): Partial<Proposal> => ({ set })),
-      fc.constantFrom<Partial<Proposal>>({ files: { 'mathesar.env': 'DEBUG=true\n' } }, { files: { 'mathesar.env': 'no\n' } }, { reload: true }, { from: 'file' }, { base: 'x', set: { DEBUG: 'true' } }, { set: { DEBUG: 'true' }, dryRun: true }),
-      fc.constantFrom('# a\n', 'GUNICORN_TIMEOUT=13\n', 'broken', 'DEBUG=true\nGUNICORN_TIMEOUT=3\n'),
-    )
-    await fc.assert(fc.asyncProperty(fc.array(anyChange, { maxLength: 8 }), fc.boolean(), async (list, readOnly) => {
-      const at = stage()
-      at.breakOn(({ settings }) => settings.GUNICORN_TIMEOUT.value === '13')
-      at.mayWrite(!readOnly)
-      const answers = list.map((change) => outcome(typeof change === 'string' ? at.edit(change) : at.propose(change)))
-      for (const answer of await Promise.all(answers)) expect(['applied', 'unchanged', 'planned', 'CONFIG_INVALID', 'CONFIG_CONFLICT', 'CONFIG_ROLLED_BACK', 'VOLUME_NOT_WRITABLE']).toContain(answer)
-      await outcome(at.propose({ from: 'file' }))
-      expect(at.value('GUNICORN_TIMEOUT')).not.toBe('13')
-      if (!readOnly) expect(at.text).toBe(at.changes.current.files['mathesar.env'])
-      const last = lastGood(at.history)
-      if (last !== undefined) expect(last).toBe(at.changes.current.version)
-      else expect(at.changes.current).toBe(at.boot)
-    }), runs(100))
-  }, runsTimeoutMs)
+  test(
+    'in any mixture end each with an answer, and the file, the history and what is in force agree',
+    async () => {
+      const anyChange = fc.oneof(
+        fc
+          .dictionary(
+            fc.constantFrom('DEBUG', 'GUNICORN_TIMEOUT', 'PORTT', 'WEB_CONCURRENCY'),
+            fc.constantFrom('true', '5', '13', null),
+            { minKeys: 1 },
+          )
+          .map((set): Partial<Proposal> => ({ set })),
+        fc.constantFrom<Partial<Proposal>>(
+          { files: { 'mathesar.env': 'DEBUG=true\n' } },
+          { files: { 'mathesar.env': 'no\n' } },
+          { reload: true },
+          { from: 'file' },
+          { base: 'x', set: { DEBUG: 'true' } },
+          { set: { DEBUG: 'true' }, dryRun: true },
+        ),
+        fc.constantFrom('# a\n', 'GUNICORN_TIMEOUT=13\n', 'broken', 'DEBUG=true\nGUNICORN_TIMEOUT=3\n'),
+      )
+      await fc.assert(
+        fc.asyncProperty(fc.array(anyChange, { maxLength: 8 }), fc.boolean(), async (list, readOnly) => {
+          const at = stage()
+          at.breakOn(({ settings }) => settings.GUNICORN_TIMEOUT.value === '13')
+          at.mayWrite(!readOnly)
+          const answers = list.map((change) =>
+            outcome(typeof change === 'string' ? at.edit(change) : at.propose(change)),
+          )
+          for (const answer of await Promise.all(answers))
+            expect([
+              'applied',
+              'unchanged',
+              'planned',
+              'CONFIG_INVALID',
+              'CONFIG_CONFLICT',
+              'CONFIG_ROLLED_BACK',
+              'VOLUME_NOT_WRITABLE',
+            ]).toContain(answer)
+          await outcome(at.propose({ from: 'file' }))
+          expect(at.value('GUNICORN_TIMEOUT')).not.toBe('13')
+          if (!readOnly) expect(at.text).toBe(at.changes.current.files['mathesar.env'])
+          const last = lastGood(at.history)
+          if (last !== undefined) expect(last).toBe(at.changes.current.version)
+          else expect(at.changes.current).toBe(at.boot)
+        }),
+        runs(100),
+      )
+    },
+    runsTimeoutMs,
+  )
 })
 
 describe('a change that fails', () => {
@@ -271,8 +434,17 @@ describe('a change that fails', () => {
     expect(await outcome(at.set({ DEBUG: 'maybe' }))).toBe('CONFIG_INVALID')
     expect([at.refused, at.changes.problem]).toEqual([undefined, undefined]) // Whoever proposed it has heard of it.
     expect(await outcome(at.edit('DEBUG=maybe\n'))).toBe('CONFIG_INVALID')
-    expect([at.refused, at.text, at.applied, at.changes.current]).toEqual(['DEBUG=maybe\n', 'DEBUG=false\n', [], at.boot])
-    expect(at.changes.problem).toMatchObject({ unit: 'config', code: 'CONFIG_INVALID', message: expect.stringContaining('mathesar.env, line 1: DEBUG') })
+    expect([at.refused, at.text, at.applied, at.changes.current]).toEqual([
+      'DEBUG=maybe\n',
+      'DEBUG=false\n',
+      [],
+      at.boot,
+    ])
+    expect(at.changes.problem).toMatchObject({
+      unit: 'config',
+      code: 'CONFIG_INVALID',
+      message: expect.stringContaining('mathesar.env, line 1: DEBUG'),
+    })
     expect(at.results).toEqual(['interface rejected', 'file rejected'])
     expect(at.history[1]).toMatchObject({ changes: [], why: expect.stringContaining('line 1') })
     expect(at.logged).toHaveLength(2)
@@ -283,8 +455,15 @@ describe('a change that fails', () => {
     at.breakOn(() => true)
     expect(await outcomes([at.set({ DEBUG: 'true' })])).toEqual(['CONFIG_ROLLED_BACK'])
     expect(await outcome(at.edit('DEBUG=true\n'))).toBe('CONFIG_ROLLED_BACK')
-    expect([at.text, at.refused, at.changes.current, at.kept.size]).toEqual(['DEBUG=false\n', 'DEBUG=true\n', at.boot, 0])
-    expect(at.history.map(({ result, changes, why }) => [result, changes[0]?.name, why])).toEqual(Array(2).fill(['rolled back', 'DEBUG', 'cannot apply the change: the new generation does not serve']))
+    expect([at.text, at.refused, at.changes.current, at.kept.size]).toEqual([
+      'DEBUG=false\n',
+      'DEBUG=true\n',
+      at.boot,
+      0,
+    ])
+    expect(at.history.map(({ result, changes, why }) => [result, changes[0]?.name, why])).toEqual(
+      Array(2).fill(['rolled back', 'DEBUG', 'cannot apply the change: the new generation does not serve']),
+    )
     expect(at.changes.problem).toMatchObject({ code: 'CONFIG_ROLLED_BACK' })
     at.breakOn(() => false)
     expect(await outcome(at.edit('DEBUG=true\n'))).toBe('applied')
@@ -293,12 +472,18 @@ describe('a change that fails', () => {
 
   test('does not write over an edit that was made meanwhile', async () => {
     const at = stage()
-    at.breakOn((next) => { at.writeUnseen('WEB_CONCURRENCY=3\n'); return next.settings.DEBUG.value === 'true' })
+    at.breakOn((next) => {
+      at.writeUnseen('WEB_CONCURRENCY=3\n')
+      return next.settings.DEBUG.value === 'true'
+    })
     expect(await outcome(at.edit('DEBUG=true\n'))).toBe('CONFIG_ROLLED_BACK')
     expect([at.text, at.refused]).toEqual(['WEB_CONCURRENCY=3\n', 'DEBUG=true\n'])
     at.breakOn(() => false)
     expect(await outcome(at.propose({ from: 'file' }))).toBe('applied')
-    at.breakOn(() => { at.writeUnseen('WEB_CONCURRENCY=4\n'); return false })
+    at.breakOn(() => {
+      at.writeUnseen('WEB_CONCURRENCY=4\n')
+      return false
+    })
     expect(await outcome(at.set({ GUNICORN_TIMEOUT: '9' }))).toBe('CONFIG_CONFLICT')
     expect(at.text).toBe('WEB_CONCURRENCY=4\n')
   })
@@ -316,7 +501,11 @@ describe('a change that fails', () => {
     const at = stage()
     at.breakOn(() => true)
     expect(await outcome(at.propose({ from: 'signal', reload: true }))).toBe('CONFIG_ROLLED_BACK')
-    expect([at.refused, at.changes.problem, at.results]).toEqual([undefined, undefined, ['signal rolled back']])
+    expect([at.refused, at.changes.problem, at.results]).toEqual([
+      undefined,
+      undefined,
+      ['signal rolled back'],
+    ])
   })
 })
 
@@ -332,7 +521,10 @@ describe('in a folder that cannot be written', () => {
     const at = stage({ readOnly: true })
     expect(await outcome(at.edit('DEBUG=maybe\n'))).toBe('CONFIG_INVALID')
     const { length } = at.checked
-    expect(await outcomes([at.propose({ from: 'file' }), at.propose({ from: 'file' })])).toEqual(['unchanged', 'unchanged'])
+    expect(await outcomes([at.propose({ from: 'file' }), at.propose({ from: 'file' })])).toEqual([
+      'unchanged',
+      'unchanged',
+    ])
     expect(at.checked.length).toBe(length)
     expect(at.changes.problem).toMatchObject({ code: 'CONFIG_INVALID' })
     expect(await outcome(at.edit('DEBUG=true\n'))).toBe('applied')
@@ -360,7 +552,12 @@ describe('in a folder that cannot be written', () => {
   test('the boot goes by the environment, without a complaint', async () => {
     const at = stage({ readOnly: true, environment: { WEB_CONCURRENCY: '2' } })
     await at.changes.settle()
-    expect([at.text, at.value('WEB_CONCURRENCY'), at.logged, at.results]).toEqual(['DEBUG=false\n', '2', [], ['boot applied']])
+    expect([at.text, at.value('WEB_CONCURRENCY'), at.logged, at.results]).toEqual([
+      'DEBUG=false\n',
+      '2',
+      [],
+      ['boot applied'],
+    ])
   })
 })
 
@@ -376,17 +573,28 @@ describe('after a boot', () => {
   })
 
   test('the refused file lies beside, and its fault is shown', async () => {
-    const error = new SupervisorError('CONFIG_INVALID', 'cannot use the configuration: mathesar.env, line 1: x')
+    const error = new SupervisorError(
+      'CONFIG_INVALID',
+      'cannot use the configuration: mathesar.env, line 1: x',
+    )
     const at = stage({ rejected: { files: filesOf('PORT=x\n'), error } })
     await at.changes.settle()
-    expect([at.text, at.refused, at.results]).toEqual(['DEBUG=false\n', 'PORT=x\n', ['boot rejected', 'boot applied']])
+    expect([at.text, at.refused, at.results]).toEqual([
+      'DEBUG=false\n',
+      'PORT=x\n',
+      ['boot rejected', 'boot applied'],
+    ])
     expect(at.changes.problem).toMatchObject({ code: 'CONFIG_INVALID', message: error.message })
     expect(await outcome(at.edit('PORT=x\n')), 'the same again').toBe('CONFIG_INVALID')
     expect(at.text).toBe('DEBUG=false\n')
   })
 
   test('the fault of the boot before it is shown, until a change is good', async () => {
-    const at = stage({ history: [{ at: '', from: 'boot', version: 'abc', result: 'rolled back', changes: [], why: 'mathesar died' }] })
+    const at = stage({
+      history: [
+        { at: '', from: 'boot', version: 'abc', result: 'rolled back', changes: [], why: 'mathesar died' },
+      ],
+    })
     expect(at.changes.problem).toMatchObject({ unit: 'config', message: 'mathesar died' })
     await at.changes.settle()
     expect(at.changes.problem, 'this start').toBeDefined()
@@ -399,7 +607,11 @@ describe('after a boot', () => {
     const at = stage({ environment: { WEB_CONCURRENCY: '2' } })
     at.writeUnseen('DEBUG=true\n')
     await at.changes.settle()
-    expect([at.text, at.value('DEBUG'), at.results]).toEqual(['DEBUG=true\nWEB_CONCURRENCY=2\n', 'true', ['file applied', 'boot applied']])
+    expect([at.text, at.value('DEBUG'), at.results]).toEqual([
+      'DEBUG=true\nWEB_CONCURRENCY=2\n',
+      'true',
+      ['file applied', 'boot applied'],
+    ])
   })
 
   test('a change of its first seconds and the record wait for each other', async () => {
@@ -409,7 +621,10 @@ describe('after a boot', () => {
     const after = at.set({ GUNICORN_TIMEOUT: '9' })
     expect(await outcomes([before, after])).toEqual(['applied', 'applied'])
     await settled
-    expect([at.text, at.changes.changing]).toEqual(['DEBUG=true\nGUNICORN_TIMEOUT=9\nWEB_CONCURRENCY=2\n', false])
+    expect([at.text, at.changes.changing]).toEqual([
+      'DEBUG=true\nGUNICORN_TIMEOUT=9\nWEB_CONCURRENCY=2\n',
+      false,
+    ])
     expect(at.changes.current.files['mathesar.env']).toBe(at.text)
   })
 
@@ -425,7 +640,20 @@ describe('after a boot', () => {
 
 test('no secret is in what is logged, recorded or answered', async () => {
   const at = stage({ text: 'FILE_STORAGE_DICT={"s3":{"secret":"hunter2"}}\n' })
-  const answers = [at.set({ DATABASE_URL: 'hunter2' }), at.set({ SSO_CONFIG_DICT: 'hunter2' }), at.set({ POSTGRES_PASSWORD: 'hunter2' }), at.edit('OIDC_CONFIG_DICT=hunter2\n'), at.propose({ set: { SECRET_KEY: 'hunter2' } })]
-  const texts = await Promise.all(answers.map((answer) => answer.then(JSON.stringify as (value: unknown) => string, ({ message, hint }: SupervisorError) => message + hint)))
+  const answers = [
+    at.set({ DATABASE_URL: 'hunter2' }),
+    at.set({ SSO_CONFIG_DICT: 'hunter2' }),
+    at.set({ POSTGRES_PASSWORD: 'hunter2' }),
+    at.edit('OIDC_CONFIG_DICT=hunter2\n'),
+    at.propose({ set: { SECRET_KEY: 'hunter2' } }),
+  ]
+  const texts = await Promise.all(
+    answers.map((answer) =>
+      answer.then(
+        JSON.stringify as (value: unknown) => string,
+        ({ message, hint }: SupervisorError) => message + hint,
+      ),
+    ),
+  )
   expect(JSON.stringify([texts, at.logged, at.history, at.changes.problem])).not.toContain('hunter2')
 })

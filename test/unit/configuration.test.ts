@@ -1,7 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { editConfig, parseConfig } from '../../src/core/config-file.ts'
-import { type Configuration, describeSetting, editsToPersist, fileLimitBytes, versionOf } from '../../src/core/configuration.ts'
+import {
+  type Configuration,
+  describeSetting,
+  editsToPersist,
+  fileLimitBytes,
+  versionOf,
+} from '../../src/core/configuration.ts'
 import { isPinned, templateText } from '../../src/core/proposal.ts'
 import { inForce } from '../../src/core/plan.ts'
 import { type Environment, settingNames, settingOf } from '../../src/core/settings.ts'
@@ -20,9 +26,14 @@ const failureOf = (act: () => unknown): SupervisorError => {
   }
   throw new Error('it did not fail')
 }
-const shown = ({ settings }: Configuration, name: keyof Configuration['settings']): string => `${settings[name].value} (${settings[name].source})`
+const shown = ({ settings }: Configuration, name: keyof Configuration['settings']): string =>
+  `${settings[name].value} (${settings[name].source})`
 /** The file as it is after the boot: the environment written into it. */
-const persisted = (configuration: Configuration, environment: Environment): string => editConfig(configuration.files['mathesar.env'] ?? templateText(), editsToPersist(configuration, environment))
+const persisted = (configuration: Configuration, environment: Environment): string =>
+  editConfig(
+    configuration.files['mathesar.env'] ?? templateText(),
+    editsToPersist(configuration, environment),
+  )
 
 describe('a setting', () => {
   test.each<[string, Environment, string]>([
@@ -37,27 +48,66 @@ describe('a setting', () => {
     expect(shown(read(filesOf(text), environment, { '/secret': '9\n' }), 'GUNICORN_TIMEOUT')).toBe(value)
   })
 
-  test('comes from the environment, else from the file, else from the table', () => {
-    fc.assert(fc.property(anyFile, anyEnvironment, (file, environment) => {
-      const { settings } = readFile(file, environment)
-      for (const name of settingNames) {
-        const { value, source } = settings[name]
-        if (environment[name] !== undefined) expect({ value, source }).toEqual({ value: environment[name], source: 'environment' })
-        else if (source === 'file') expect(value).toBe(file[name])
-        else expect({ value, source }).toEqual({ value: settingOf(name).default, source: 'default' })
-        // What is put aside is a database that the environment names in the other way.
-        if (file[name] !== undefined && source === 'default') expect(settingOf(name).change).toBe('database')
-      }
-    }), runs(100))
-  }, runsTimeoutMs)
+  test(
+    'comes from the environment, else from the file, else from the table',
+    () => {
+      fc.assert(
+        fc.property(anyFile, anyEnvironment, (file, environment) => {
+          const { settings } = readFile(file, environment)
+          for (const name of settingNames) {
+            const { value, source } = settings[name]
+            if (environment[name] !== undefined)
+              expect({ value, source }).toEqual({ value: environment[name], source: 'environment' })
+            else if (source === 'file') expect(value).toBe(file[name])
+            else expect({ value, source }).toEqual({ value: settingOf(name).default, source: 'default' })
+            // What is put aside is a database that the environment names in the other way.
+            if (file[name] !== undefined && source === 'default')
+              expect(settingOf(name).change).toBe('database')
+          }
+        }),
+        runs(100),
+      )
+    },
+    runsTimeoutMs,
+  )
 
   test.each<[string, Given, Environment, string]>([
-    ['of the environment alone', { DATABASE_URL: url }, { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2' }, 'h'],
-    ['of the environment alone', { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2', POSTGRES_SSLMODE: 'require' }, { DATABASE_URL: url }, 'db'],
-    ['of the environment alone', { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2', POSTGRES_SSLROOTCERT: '/ca.pem' }, { DATABASE_URL: url }, 'db'],
-    ['of the environment, with how the file says to connect', { POSTGRES_SSLMODE: 'verify-full', POSTGRES_SSLROOTCERT: '/ca.pem' }, { DATABASE_URL: url }, 'db'],
-    ['of both where they say it in the same way', { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2' }, { POSTGRES_HOST: 'other' }, 'other'],
-    ['of the file where the environment says only how to connect', { DATABASE_URL: url }, { POSTGRES_SSLMODE: 'require' }, 'db'],
+    [
+      'of the environment alone',
+      { DATABASE_URL: url },
+      { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2' },
+      'h',
+    ],
+    [
+      'of the environment alone',
+      { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2', POSTGRES_SSLMODE: 'require' },
+      { DATABASE_URL: url },
+      'db',
+    ],
+    [
+      'of the environment alone',
+      { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2', POSTGRES_SSLROOTCERT: '/ca.pem' },
+      { DATABASE_URL: url },
+      'db',
+    ],
+    [
+      'of the environment, with how the file says to connect',
+      { POSTGRES_SSLMODE: 'verify-full', POSTGRES_SSLROOTCERT: '/ca.pem' },
+      { DATABASE_URL: url },
+      'db',
+    ],
+    [
+      'of both where they say it in the same way',
+      { POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u2' },
+      { POSTGRES_HOST: 'other' },
+      'other',
+    ],
+    [
+      'of the file where the environment says only how to connect',
+      { DATABASE_URL: url },
+      { POSTGRES_SSLMODE: 'require' },
+      'db',
+    ],
   ])('that names the database is %s: %j, %j', (_, file, environment, host) => {
     expect(readFile(file, environment).database).toMatchObject({ kind: 'external', host })
   })
@@ -68,11 +118,20 @@ describe('what is wrong', () => {
     ['# x\nPORT=abc', 'mathesar.env, line 2: PORT: "abc" is not a whole number from 1 to 65535'],
     ['PORT=1\nPORT=2', 'mathesar.env, line 2: PORT is set twice, on line 1 and on line 2'],
     ['SECRET_KEY=hunter2', 'mathesar.env, line 1: SECRET_KEY: it is taken from the environment only'],
-    ['UI_MAY_EDIT_CONFIG=true', 'mathesar.env, line 1: UI_MAY_EDIT_CONFIG: it is taken from the environment only'],
-    ['\n\nPOSTGRES_PASSWORD_FILE=/hunter2', 'mathesar.env, line 3: POSTGRES_PASSWORD_FILE: a path is taken from the environment only'],
+    [
+      'UI_MAY_EDIT_CONFIG=true',
+      'mathesar.env, line 1: UI_MAY_EDIT_CONFIG: it is taken from the environment only',
+    ],
+    [
+      '\n\nPOSTGRES_PASSWORD_FILE=/hunter2',
+      'mathesar.env, line 3: POSTGRES_PASSWORD_FILE: a path is taken from the environment only',
+    ],
     ['SSO_CONFIG_DICT=hunter2', 'mathesar.env, line 1: SSO_CONFIG_DICT: the value is no JSON object'],
     ['hunter2', 'mathesar.env, line 1: this is no NAME=value'],
-    ['DEBUG=yes\nLOG_LEVEL=loud', 'mathesar.env, line 1: DEBUG: "yes" is neither true nor false; mathesar.env, line 2: LOG_LEVEL: "loud" is none of debug, info, warn, error'],
+    [
+      'DEBUG=yes\nLOG_LEVEL=loud',
+      'mathesar.env, line 1: DEBUG: "yes" is neither true nor false; mathesar.env, line 2: LOG_LEVEL: "loud" is none of debug, info, warn, error',
+    ],
     [`# ${'x'.repeat(fileLimitBytes)}`, 'mathesar.env: it is larger than 64 KiB'],
   ])('with %.40j is said with file and line: %s', (text, faults) => {
     const { code, message } = failureOf(() => readFile(text))
@@ -99,51 +158,112 @@ describe('what is wrong', () => {
     else expect(failureOf(act).message).toBe(`cannot use the configuration: ${file}: ${why}`)
   })
 
-  test.each(['a: [hunter2', 'a: "hunter2', 'a: b\nc: *hunter2', 'hunter2: x\n hunter2: y', '\t- hunter2', 'a: b: hunter2'])('with the YAML %j is told by its line, without its text', (text) => {
+  test.each([
+    'a: [hunter2',
+    'a: "hunter2',
+    'a: b\nc: *hunter2',
+    'hunter2: x\n hunter2: y',
+    '\t- hunter2',
+    'a: b: hunter2',
+  ])('with the YAML %j is told by its line, without its text', (text) => {
     const { code, message } = failureOf(() => read(filesOf(undefined, { 'sso.yml': text })))
     expect(code).toBe('CONFIG_INVALID')
     expect(message).toMatch(/^cannot use the configuration: sso\.yml(, line [12])?: it /)
     expect(message).not.toContain('hunter2')
   })
 
-  test('names its line and never a secret, whatever the file holds', () => {
-    const secret = 'hunter2-correct-horse'
-    const secretNames = settingNames.filter((name) => settingOf(name).secret)
-    const line = fc.oneof(
-      fc.tuple(fc.constantFrom(...secretNames), fc.constantFrom('', '"', "'", ' {', '{"a":', 'postgres://u:', '\0')).map(([name, before]) => `${name}=${before}${secret}`),
-      fc.constantFrom('PORT=0', 'DEBUG=x', '# c', '', 'ALLOWED_HOSTS=a,,b', 'unknown=1', 'A B=1'),
-    )
-    fc.assert(fc.property(fc.array(line, { maxLength: 6 }), fc.constantFrom('\n', '\r\n'), (lines, lineBreak) => {
-      try {
-        expect(readFile(lines.join(lineBreak)).warnings.join()).not.toContain(secret)
-      } catch (error) {
-        if (!(error instanceof SupervisorError)) throw error
-        expect(error.message + error.hint).not.toContain(secret)
-        if (error.code === 'CONFIG_INVALID') for (const fault of error.message.replace(/; and \d more$/, '').split('; ')) expect(fault).toMatch(/mathesar\.env, line [1-6]: /)
-      }
-    }), runs(200))
-  }, runsTimeoutMs)
+  test(
+    'names its line and never a secret, whatever the file holds',
+    () => {
+      const secret = 'hunter2-correct-horse'
+      const secretNames = settingNames.filter((name) => settingOf(name).secret)
+      const line = fc.oneof(
+        fc
+          .tuple(
+            fc.constantFrom(...secretNames),
+            fc.constantFrom('', '"', "'", ' {', '{"a":', 'postgres://u:', '\0'),
+          )
+          .map(([name, before]) => `${name}=${before}${secret}`),
+        fc.constantFrom('PORT=0', 'DEBUG=x', '# c', '', 'ALLOWED_HOSTS=a,,b', 'unknown=1', 'A B=1'),
+      )
+      fc.assert(
+        fc.property(fc.array(line, { maxLength: 6 }), fc.constantFrom('\n', '\r\n'), (lines, lineBreak) => {
+          try {
+            expect(readFile(lines.join(lineBreak)).warnings.join()).not.toContain(secret)
+          } catch (error) {
+            if (!(error instanceof SupervisorError)) throw error
+            expect(error.message + error.hint).not.toContain(secret)
+            if (error.code === 'CONFIG_INVALID')
+              for (const fault of error.message.replace(/; and \d more$/, '').split('; '))
+                expect(fault).toMatch(/mathesar\.env, line [1-6]: /)
+          }
+        }),
+        runs(200),
+      )
+    },
+    runsTimeoutMs,
+  )
 
-  test('of any text fails as an error of the table, or not at all', () => {
-    const anyText = fc.oneof(fc.string({ unit: 'binary' }), fc.string({ unit: fc.constantFrom('PORT', 'DATABASE_URL', 'DEBUG', '_FILE', '=', '\n', "'", '"', 'postgres://', 'u:p@', 'h/d', '{', '}', '1', 'true', '#', ' ', '%', '\\'), maxLength: 20 }))
-    fc.assert(fc.property(anyText, anyText, (text, sso) => {
-      try {
-        read(filesOf(text, { 'sso.yml': sso }))
-      } catch (error) {
-        expect(error).toBeInstanceOf(SupervisorError)
-        expect(['CONFIG_INVALID', 'SETTING_INVALID', 'DATABASE_SETTINGS_PARTIAL']).toContain((error as SupervisorError).code)
-      }
-    }), runs(200))
-  }, runsTimeoutMs)
+  test(
+    'of any text fails as an error of the table, or not at all',
+    () => {
+      const anyText = fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.string({
+          unit: fc.constantFrom(
+            'PORT',
+            'DATABASE_URL',
+            'DEBUG',
+            '_FILE',
+            '=',
+            '\n',
+            "'",
+            '"',
+            'postgres://',
+            'u:p@',
+            'h/d',
+            '{',
+            '}',
+            '1',
+            'true',
+            '#',
+            ' ',
+            '%',
+            '\\',
+          ),
+          maxLength: 20,
+        }),
+      )
+      fc.assert(
+        fc.property(anyText, anyText, (text, sso) => {
+          try {
+            read(filesOf(text, { 'sso.yml': sso }))
+          } catch (error) {
+            expect(error).toBeInstanceOf(SupervisorError)
+            expect(['CONFIG_INVALID', 'SETTING_INVALID', 'DATABASE_SETTINGS_PARTIAL']).toContain(
+              (error as SupervisorError).code,
+            )
+          }
+        }),
+        runs(200),
+      )
+    },
+    runsTimeoutMs,
+  )
 
   test('in the environment is not said of the file', () => {
-    expect(failureOf(() => readFile('DEBUG=x', { PORT: 'abc' }))).toMatchObject({ code: 'SETTING_INVALID', message: expect.stringContaining('PORT') })
+    expect(failureOf(() => readFile('DEBUG=x', { PORT: 'abc' }))).toMatchObject({
+      code: 'SETTING_INVALID',
+      message: expect.stringContaining('PORT'),
+    })
   })
 
   test('but harmless is a warning: names that nobody reads, each once', () => {
     expect(readFile('PORTT=1\nyou=1\nFOO=1', { WORKERS: '2' }).warnings).toEqual([
       'unknown setting WORKERS: did you mean WEB_CONCURRENCY?',
-      'mathesar.env: unknown setting PORTT: did you mean PORT?', 'mathesar.env: unknown setting you: it has no effect in this file', 'mathesar.env: unknown setting FOO: it has no effect in this file',
+      'mathesar.env: unknown setting PORTT: did you mean PORT?',
+      'mathesar.env: unknown setting you: it has no effect in this file',
+      'mathesar.env: unknown setting FOO: it has no effect in this file',
     ])
   })
 })
@@ -161,7 +281,10 @@ describe('a file of the worst kind', () => {
     ['thousands of bad values', filled('PORT=x\n')],
     ['thousands of lines that are none', filled('x\n')],
     ['thousands of quotes that are never closed', filled("A='\n")],
-    ['thousands of names that are almost settings', counted((index) => `POSTGRES_SSLROOTCER${index.toString(36)}=x\n`)],
+    [
+      'thousands of names that are almost settings',
+      counted((index) => `POSTGRES_SSLROOTCER${index.toString(36)}=x\n`),
+    ],
     ['thousands of names that are none', counted((index) => `Q${index.toString(36)}=1\n`)],
     ['names of 32 KiB', `${half}=1\n${half}=`],
     ['a bad value of 64 KiB', `PORT=${'x'.repeat(fileLimitBytes - 10)}`],
@@ -187,11 +310,16 @@ describe('a file of the worst kind', () => {
   })
 
   test('is told by its first five faults and the number of the others', () => {
-    expect(failureOf(() => readFile('A=x\n'.repeat(10_000))).message).toBe(`cannot use the configuration: ${[2, 3, 4, 5, 6].map((line) => `mathesar.env, line ${line}: A is set twice, on line 1 and on line ${line}`).join('; ')}; and 9,994 more`)
+    expect(failureOf(() => readFile('A=x\n'.repeat(10_000))).message).toBe(
+      `cannot use the configuration: ${[2, 3, 4, 5, 6].map((line) => `mathesar.env, line ${line}: A is set twice, on line 1 and on line ${line}`).join('; ')}; and 9,994 more`,
+    )
   })
 
   test('is warned of by its first names and the number of the others', () => {
-    const { warnings } = readFile(Array.from({ length: 5000 }, (_, index) => `Q${index}=1\n`).join(''), Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`MATHESAR_Q${index}`, '1'])))
+    const { warnings } = readFile(
+      Array.from({ length: 5000 }, (_, index) => `Q${index}=1\n`).join(''),
+      Object.fromEntries(Array.from({ length: 5000 }, (_, index) => [`MATHESAR_Q${index}`, '1'])),
+    )
     expect(warnings).toHaveLength(42)
     expect(warnings[20]).toBe('and 4,980 such variables')
     expect(warnings.at(-1)).toBe('and 4,980 unknown settings in mathesar.env')
@@ -200,36 +328,60 @@ describe('a file of the worst kind', () => {
   test('that is larger than what is read is not looked into', () => {
     const before = process.threadCpuUsage()
     // The parser of YAML takes minutes for it, and those of a file that is permitted a second: nobody but who runs the container writes one.
-    expect(failureOf(() => read(filesOf(undefined, { 'sso.yml': filled(']').repeat(4) }))).message).toBe('cannot use the configuration: sso.yml: it is larger than 64 KiB')
+    expect(failureOf(() => read(filesOf(undefined, { 'sso.yml': filled(']').repeat(4) }))).message).toBe(
+      'cannot use the configuration: sso.yml: it is larger than 64 KiB',
+    )
     const { user, system } = process.threadCpuUsage(before)
     expect((user + system) / 1000).toBeLessThan(400)
   })
 })
 
 describe('what the environment gives', () => {
-  test('is written into the file, for the next container without it', () => {
-    fc.assert(fc.property(anyFile, anyEnvironment, fc.boolean(), (file, environment, isFirstBoot) => {
-      const before = read(filesOf(isFirstBoot ? undefined : fileOf(file)), environment)
-      const after = readFile(persisted(before, environment))
-      for (const name of settingNames) if (settingOf(name).only === undefined) expect([name, after.settings[name].value]).toEqual([name, before.settings[name].value])
-      expect(after.database).toEqual(before.database)
-      // And once: the next start with the same environment has nothing to write.
-      const again = readFile(after.files['mathesar.env']!, environment)
-      expect(editsToPersist(again, environment)).toEqual({})
-      expect(again.settings).toEqual(before.settings)
-    }), runs(100))
-  }, runsTimeoutMs)
+  test(
+    'is written into the file, for the next container without it',
+    () => {
+      fc.assert(
+        fc.property(anyFile, anyEnvironment, fc.boolean(), (file, environment, isFirstBoot) => {
+          const before = read(filesOf(isFirstBoot ? undefined : fileOf(file)), environment)
+          const after = readFile(persisted(before, environment))
+          for (const name of settingNames)
+            if (settingOf(name).only === undefined)
+              expect([name, after.settings[name].value]).toEqual([name, before.settings[name].value])
+          expect(after.database).toEqual(before.database)
+          // And once: the next start with the same environment has nothing to write.
+          const again = readFile(after.files['mathesar.env']!, environment)
+          expect(editsToPersist(again, environment)).toEqual({})
+          expect(again.settings).toEqual(before.settings)
+        }),
+        runs(100),
+      )
+    },
+    runsTimeoutMs,
+  )
 
   test('by a file of its own stays there, and a key stays out of the file', () => {
-    const environment = { POSTGRES_PASSWORD_FILE: '/secret', SECRET_KEY: 'hunter2', POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u' }
+    const environment = {
+      POSTGRES_PASSWORD_FILE: '/secret',
+      SECRET_KEY: 'hunter2',
+      POSTGRES_HOST: 'h',
+      POSTGRES_DB: 'd',
+      POSTGRES_USER: 'u',
+    }
     const configuration = read(filesOf(undefined), environment, { '/secret': 'hunter3' })
     expect(configuration.settings.POSTGRES_PASSWORD).toEqual({ value: 'hunter3', source: 'environment' })
-    expect(editsToPersist(configuration, environment)).toEqual({ POSTGRES_HOST: 'h', POSTGRES_DB: 'd', POSTGRES_USER: 'u' })
+    expect(editsToPersist(configuration, environment)).toEqual({
+      POSTGRES_HOST: 'h',
+      POSTGRES_DB: 'd',
+      POSTGRES_USER: 'u',
+    })
   })
 
   test('takes the other way to name a database out of the file', () => {
     const environment = { DATABASE_URL: url }
-    const configuration = readFile('# mine\nPOSTGRES_HOST=h\nPOSTGRES_DB=d\nPOSTGRES_USER=u\nDEBUG=true\n', environment)
+    const configuration = readFile(
+      '# mine\nPOSTGRES_HOST=h\nPOSTGRES_DB=d\nPOSTGRES_USER=u\nDEBUG=true\n',
+      environment,
+    )
     expect(persisted(configuration, environment)).toBe(`# mine\nDEBUG=true\nDATABASE_URL=${url}\n`)
   })
 })
@@ -243,7 +395,13 @@ test('the file of the first boot changes nothing, and has every setting as a com
 })
 
 test('a version names the content of all files', () => {
-  const versions = [filesOf(undefined), filesOf(''), filesOf('a'), filesOf(undefined, { 'sso.yml': 'a' }), filesOf(undefined, { 'file_storage.yml': 'a' })].map(versionOf)
+  const versions = [
+    filesOf(undefined),
+    filesOf(''),
+    filesOf('a'),
+    filesOf(undefined, { 'sso.yml': 'a' }),
+    filesOf(undefined, { 'file_storage.yml': 'a' }),
+  ].map(versionOf)
   expect(new Set(versions).size).toBe(versions.length)
   for (const version of versions) expect(version).toMatch(/^[0-9a-f]{12}$/)
   expect(versionOf(filesOf('a'))).toBe(versions[2])
@@ -251,20 +409,42 @@ test('a version names the content of all files', () => {
 
 describe('a setting as it is shown', () => {
   test('masks a secret', () => {
-    const { settings } = readFile('POSTGRES_HOST=h\nPOSTGRES_DB=d\nPOSTGRES_USER=u\nPOSTGRES_PASSWORD=hunter2')
-    expect(describeSetting('POSTGRES_PASSWORD', settings, settings)).toMatchObject({ value: null, given: true, secret: true, pinned: false })
-    expect(describeSetting('DATABASE_URL', settings, settings)).toMatchObject({ value: null, given: false, secret: true })
+    const { settings } = readFile(
+      'POSTGRES_HOST=h\nPOSTGRES_DB=d\nPOSTGRES_USER=u\nPOSTGRES_PASSWORD=hunter2',
+    )
+    expect(describeSetting('POSTGRES_PASSWORD', settings, settings)).toMatchObject({
+      value: null,
+      given: true,
+      secret: true,
+      pinned: false,
+    })
+    expect(describeSetting('DATABASE_URL', settings, settings)).toMatchObject({
+      value: null,
+      given: false,
+      secret: true,
+    })
   })
 
-  test('never holds a secret, and is pinned just when an edit of it is refused', () => {
-    fc.assert(fc.property(anyFile, anyEnvironment, (file, environment) => {
-      const configuration = readFile(file, environment)
-      for (const name of settingNames) {
-        const described = describeSetting(name, configuration.settings, inForce(readFile('').settings, configuration.settings))
-        expect(described.pinned).toBe(isPinned(name, configuration))
-        if (settingOf(name).secret) expect(described.value).toBeNull()
-        if (settingOf(name).change !== 'container') expect(described.waitsForStart).toBe(false)
-      }
-    }), runs(100))
-  }, runsTimeoutMs)
+  test(
+    'never holds a secret, and is pinned just when an edit of it is refused',
+    () => {
+      fc.assert(
+        fc.property(anyFile, anyEnvironment, (file, environment) => {
+          const configuration = readFile(file, environment)
+          for (const name of settingNames) {
+            const described = describeSetting(
+              name,
+              configuration.settings,
+              inForce(readFile('').settings, configuration.settings),
+            )
+            expect(described.pinned).toBe(isPinned(name, configuration))
+            if (settingOf(name).secret) expect(described.value).toBeNull()
+            if (settingOf(name).change !== 'container') expect(described.waitsForStart).toBe(false)
+          }
+        }),
+        runs(100),
+      )
+    },
+    runsTimeoutMs,
+  )
 })

@@ -21,24 +21,36 @@ describe('the table of errors', () => {
   })
 
   test.each(codes)('%s is in README.md with its exit code', (code) => {
-    const rows = readRoot('README.md').split('\n').map((line) => line.replace(/\s+/g, ' ').replaceAll('`', ''))
+    const rows = readRoot('README.md')
+      .split('\n')
+      .map((line) => line.replace(/\s+/g, ' ').replaceAll('`', ''))
     expect(rows.filter((row) => row.startsWith(`| ${errorTable[code].exitCode} | ${code} |`))).toHaveLength(1)
   })
 
   test.each(codes)('%s is used', (code) => {
-    const users = [...sources].filter(([path, text]) => (path === 'src/errors.ts' ? text.includes(`SupervisorError('${code}'`) : text.includes(`'${code}'`)))
+    const users = [...sources].filter(([path, text]) =>
+      path === 'src/errors.ts' ? text.includes(`SupervisorError('${code}'`) : text.includes(`'${code}'`),
+    )
     expect(users).not.toEqual([])
   })
 
   test('is all that README.md lists', () => {
-    const listed = [...readRoot('README.md').matchAll(/^\|\s*`?(\d+)`?\s*\|\s*`?([A-Z]+(?:_[A-Z]+)*)`?\s*\|/gm)].map(([, exitCode, code]) => `${exitCode} ${code}`)
+    const listed = [
+      ...readRoot('README.md').matchAll(/^\|\s*`?(\d+)`?\s*\|\s*`?([A-Z]+(?:_[A-Z]+)*)`?\s*\|/gm),
+    ].map(([, exitCode, code]) => `${exitCode} ${code}`)
     expect(listed.sort()).toEqual(codes.map((code) => `${errorTable[code].exitCode} ${code}`).sort())
   })
 })
 
 describe('a failure', () => {
   test('carries the exit code and the hint of its code', () => {
-    expect(new SupervisorError('PORT_IN_USE', 'cannot listen')).toMatchObject({ name: 'SupervisorError', code: 'PORT_IN_USE', exitCode: 40, hint: errorTable.PORT_IN_USE.hint, message: 'cannot listen' })
+    expect(new SupervisorError('PORT_IN_USE', 'cannot listen')).toMatchObject({
+      name: 'SupervisorError',
+      code: 'PORT_IN_USE',
+      exitCode: 40,
+      hint: errorTable.PORT_IN_USE.hint,
+      message: 'cannot listen',
+    })
     expect(new SupervisorError('PORT_IN_USE', 'cannot listen', { hint: 'Go home.' }).hint).toBe('Go home.')
   })
 

@@ -4,12 +4,25 @@ import { describe, expect, test } from 'vitest'
 import { criticalPath, dependenciesOf, inStartOrder } from '../../src/core/graph.ts'
 import { units } from '../../src/units/index.ts'
 
-const unit = (name: string, needs: readonly string[] = [], servesAfter?: readonly string[]) => ({ name, needs, ...(servesAfter ? { servesAfter } : {}) })
+const unit = (name: string, needs: readonly string[] = [], servesAfter?: readonly string[]) => ({
+  name,
+  needs,
+  ...(servesAfter ? { servesAfter } : {}),
+})
 const names = (list: readonly { readonly name: string }[]): string[] => list.map(({ name }) => name)
 
 describe('the start order', () => {
   test('puts each unit after what it needs and serves after', () => {
-    expect(names(inStartOrder([unit('app', ['socket'], ['tables']), unit('tables', ['server']), unit('server'), unit('socket')]))).toEqual(['socket', 'server', 'tables', 'app'])
+    expect(
+      names(
+        inStartOrder([
+          unit('app', ['socket'], ['tables']),
+          unit('tables', ['server']),
+          unit('server'),
+          unit('socket'),
+        ]),
+      ),
+    ).toEqual(['socket', 'server', 'tables', 'app'])
   })
 
   test('keeps the given order where nothing demands another', () => {
@@ -17,36 +30,60 @@ describe('the start order', () => {
   })
 
   test('names both ends of a need that does not exist', () => {
-    expect(() => inStartOrder([unit('app', ['sever'])])).toThrow('unit app depends on sever, which does not exist')
+    expect(() => inStartOrder([unit('app', ['sever'])])).toThrow(
+      'unit app depends on sever, which does not exist',
+    )
   })
 
   test('names the whole cycle', () => {
-    expect(() => inStartOrder([unit('a', ['b']), unit('b', [], ['c']), unit('c', ['a'])])).toThrow('units depend on each other: a → b → c → a')
+    expect(() => inStartOrder([unit('a', ['b']), unit('b', [], ['c']), unit('c', ['a'])])).toThrow(
+      'units depend on each other: a → b → c → a',
+    )
     expect(() => inStartOrder([unit('a', ['a'])])).toThrow('a → a')
   })
 
   test('holds for every graph without cycles', () => {
-    const graph = fc.integer({ min: 1, max: 12 }).chain((size) =>
-      fc.tuple(...Array.from({ length: size }, (_, index) => fc.subarray(Array.from({ length: index }, (_, at) => `u${at}`)).map((needs) => unit(`u${index}`, needs))))
-        .chain((list) => fc.shuffledSubarray(list, { minLength: size, maxLength: size })))
-    fc.assert(fc.property(graph, (list) => {
-      const order = names(inStartOrder(list))
-      expect([...order].sort()).toEqual(names(list).sort())
-      for (const { name, needs } of list) for (const need of needs) expect(order.indexOf(need)).toBeLessThan(order.indexOf(name))
-    }))
+    const graph = fc
+      .integer({ min: 1, max: 12 })
+      .chain((size) =>
+        fc
+          .tuple(
+            ...Array.from({ length: size }, (_, index) =>
+              fc
+                .subarray(Array.from({ length: index }, (_, at) => `u${at}`))
+                .map((needs) => unit(`u${index}`, needs)),
+            ),
+          )
+          .chain((list) => fc.shuffledSubarray(list, { minLength: size, maxLength: size })),
+      )
+    fc.assert(
+      fc.property(graph, (list) => {
+        const order = names(inStartOrder(list))
+        expect([...order].sort()).toEqual(names(list).sort())
+        for (const { name, needs } of list)
+          for (const need of needs) expect(order.indexOf(need)).toBeLessThan(order.indexOf(name))
+      }),
+    )
   })
 })
 
 describe('the critical path', () => {
   const graph = [unit('fast'), unit('slow'), unit('app', ['fast'], ['slow'])]
-  const timings = new Map([['fast', { startedMs: 0, endedMs: 10 }], ['slow', { startedMs: 0, endedMs: 50 }], ['app', { startedMs: 10, endedMs: 60 }]])
+  const timings = new Map([
+    ['fast', { startedMs: 0, endedMs: 10 }],
+    ['slow', { startedMs: 0, endedMs: 50 }],
+    ['app', { startedMs: 10, endedMs: 60 }],
+  ])
 
   test('is the chain that ended last, first unit first', () => {
     expect(criticalPath(graph, (name) => timings.get(name))).toEqual(['slow', 'app'])
   })
 
   test('leaves out units that did not run', () => {
-    expect(criticalPath(graph, (name) => (name === 'slow' ? undefined : timings.get(name)))).toEqual(['fast', 'app'])
+    expect(criticalPath(graph, (name) => (name === 'slow' ? undefined : timings.get(name)))).toEqual([
+      'fast',
+      'app',
+    ])
   })
 
   test('is empty before anything ended', () => {
@@ -61,15 +98,36 @@ describe('the units of the image', () => {
 
   test('start after what they depend on', () => {
     units.forEach((each, index) => {
-      for (const dependency of dependenciesOf(each)) expect(names(units).indexOf(dependency), `${each.name} after ${dependency}`).toBeLessThan(index)
+      for (const dependency of dependenciesOf(each))
+        expect(names(units).indexOf(dependency), `${each.name} after ${dependency}`).toBeLessThan(index)
     })
-    expect(names(units)).toEqual(['listener', 'volume', 'config', 'secrets', 'cluster', 'sync', 'postgres', 'database', 'migrations', 'mathesar'])
+    expect(names(units)).toEqual([
+      'listener',
+      'volume',
+      'config',
+      'secrets',
+      'cluster',
+      'sync',
+      'postgres',
+      'database',
+      'migrations',
+      'mathesar',
+    ])
   })
 
   test('are all that the modules define', async () => {
     const folder = new URL('../../src/units/', import.meta.url)
-    const modules: Record<string, unknown>[] = await Promise.all(readdirSync(folder).filter((file) => file !== 'index.ts').map((file) => import(new URL(file, folder).href)))
-    const defined = modules.flatMap((module) => Object.values(module)).filter((value): value is (typeof units)[number] => typeof value === 'object' && value !== null && 'needs' in value)
+    const modules: Record<string, unknown>[] = await Promise.all(
+      readdirSync(folder)
+        .filter((file) => file !== 'index.ts')
+        .map((file) => import(new URL(file, folder).href)),
+    )
+    const defined = modules
+      .flatMap((module) => Object.values(module))
+      .filter(
+        (value): value is (typeof units)[number] =>
+          typeof value === 'object' && value !== null && 'needs' in value,
+      )
     expect(names(defined).sort()).toEqual(names(units).sort())
   })
 

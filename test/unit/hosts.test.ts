@@ -3,7 +3,8 @@ import { describe, expect, test } from 'vitest'
 import { isPermitted, permitCommand, refusedHost } from '../../src/core/hosts.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
-const lineOf = (header: string, host: string): string => `ERROR django.security.DisallowedHost: Invalid HTTP_HOST header: '${header}'. You may need to add '${host}' to ALLOWED_HOSTS.`
+const lineOf = (header: string, host: string): string =>
+  `ERROR django.security.DisallowedHost: Invalid HTTP_HOST header: '${header}'. You may need to add '${host}' to ALLOWED_HOSTS.`
 const defaults = '.localhost,127.0.0.1,[::1]'
 
 describe('a refused host', () => {
@@ -25,8 +26,40 @@ describe('a refused host', () => {
   })
 
   test.each([
-    '', '.', '-', '-a', 'a-', 'a..b', '.example.org', 'a b', 'a_b', '*', "a'b", 'a;b', '$(id)', 'a\nb', 'é.org', '%41', 'a/b', '1.2.3', '999.1.1.1', '01.2.3.4', '1.2.3.4.5', '7', 'a.7',
-    '[]', '[:]', '[::1', '::1', '[::1%eth0]', '[fffff::1]', '[::1]]', '[1:2:3]', '[::ffff:1.2.3.4]', `${'a'.repeat(64)}.org`, `${'a.'.repeat(127)}org`,
+    '',
+    '.',
+    '-',
+    '-a',
+    'a-',
+    'a..b',
+    '.example.org',
+    'a b',
+    'a_b',
+    '*',
+    "a'b",
+    'a;b',
+    '$(id)',
+    'a\nb',
+    'é.org',
+    '%41',
+    'a/b',
+    '1.2.3',
+    '999.1.1.1',
+    '01.2.3.4',
+    '1.2.3.4.5',
+    '7',
+    'a.7',
+    '[]',
+    '[:]',
+    '[::1',
+    '::1',
+    '[::1%eth0]',
+    '[fffff::1]',
+    '[::1]]',
+    '[1:2:3]',
+    '[::ffff:1.2.3.4]',
+    `${'a'.repeat(64)}.org`,
+    `${'a.'.repeat(127)}org`,
   ])('%j is not taken', (host) => {
     expect(refusedHost(lineOf(host, host))).toBeUndefined()
     expect(refusedHost(lineOf('a.org', host))).toBeUndefined()
@@ -44,48 +77,94 @@ describe('a refused host', () => {
     expect(refusedHost(line)).toBeUndefined()
   })
 
-  test('is never anything but letters, digits, dots and dashes, or an address in brackets', () => {
-    const hostile = fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^[\[\]a-f0-9:.'-]{0,30}$/), fc.domain(), fc.ipV4(), fc.ipV6().map((address) => `[${address}]`), fc.constantFrom("'; id; '", "'. You may need to add 'a' to ALLOWED_HOSTS."))
-    fc.assert(fc.property(hostile, hostile, (header, host) => {
-      const found = refusedHost(lineOf(header, host))
-      if (found !== undefined) {
-        expect(found).toMatch(/^(?:[a-z0-9][a-z0-9.-]*|\[[0-9a-f:]+\])$/)
-        expect(found.length).toBeLessThanOrEqual(253)
-      }
-    }), runs(200))
-  }, runsTimeoutMs)
+  test(
+    'is never anything but letters, digits, dots and dashes, or an address in brackets',
+    () => {
+      const hostile = fc.oneof(
+        fc.string({ unit: 'binary' }),
+        fc.stringMatching(/^[\[\]a-f0-9:.'-]{0,30}$/),
+        fc.domain(),
+        fc.ipV4(),
+        fc.ipV6().map((address) => `[${address}]`),
+        fc.constantFrom("'; id; '", "'. You may need to add 'a' to ALLOWED_HOSTS."),
+      )
+      fc.assert(
+        fc.property(hostile, hostile, (header, host) => {
+          const found = refusedHost(lineOf(header, host))
+          if (found !== undefined) {
+            expect(found).toMatch(/^(?:[a-z0-9][a-z0-9.-]*|\[[0-9a-f:]+\])$/)
+            expect(found.length).toBeLessThanOrEqual(253)
+          }
+        }),
+        runs(200),
+      )
+    },
+    runsTimeoutMs,
+  )
 })
 
 describe('the command', () => {
   test('adds the host to those permitted now', () => {
-    expect(permitCommand('192.168.1.5', defaults)).toBe("supervisor config set ALLOWED_HOSTS='.localhost,127.0.0.1,[::1],192.168.1.5'")
-    expect(permitCommand('nas', ' .localhost , a.org,')).toBe("supervisor config set ALLOWED_HOSTS='.localhost,a.org,nas'")
+    expect(permitCommand('192.168.1.5', defaults)).toBe(
+      "supervisor config set ALLOWED_HOSTS='.localhost,127.0.0.1,[::1],192.168.1.5'",
+    )
+    expect(permitCommand('nas', ' .localhost , a.org,')).toBe(
+      "supervisor config set ALLOWED_HOSTS='.localhost,a.org,nas'",
+    )
     expect(permitCommand('nas', '')).toBe("supervisor config set ALLOWED_HOSTS='nas'")
   })
 
   test('does not add a host that is permitted already', () => {
-    expect(permitCommand('x.localhost', '.localhost')).toBe("supervisor config set ALLOWED_HOSTS='.localhost'")
+    expect(permitCommand('x.localhost', '.localhost')).toBe(
+      "supervisor config set ALLOWED_HOSTS='.localhost'",
+    )
   })
 
   test('is one word to a shell, whatever is permitted now', () => {
-    expect(permitCommand('nas', "a'; id; '")).toBe("supervisor config set ALLOWED_HOSTS='a'\\''; id; '\\'',nas'")
+    expect(permitCommand('nas', "a'; id; '")).toBe(
+      "supervisor config set ALLOWED_HOSTS='a'\\''; id; '\\'',nas'",
+    )
   })
 
-  test('permits the host', () => {
-    fc.assert(fc.property(fc.domain(), fc.array(fc.domain()), (host, hosts) => {
-      const value = /'(.*)'$/.exec(permitCommand(host, hosts.join(',')))![1]!
-      expect(isPermitted(host, value)).toBe(true)
-      for (const each of hosts) expect(isPermitted(each, value)).toBe(true)
-    }), runs(50))
-  }, runsTimeoutMs)
+  test(
+    'permits the host',
+    () => {
+      fc.assert(
+        fc.property(fc.domain(), fc.array(fc.domain()), (host, hosts) => {
+          const value = /'(.*)'$/.exec(permitCommand(host, hosts.join(',')))![1]!
+          expect(isPermitted(host, value)).toBe(true)
+          for (const each of hosts) expect(isPermitted(each, value)).toBe(true)
+        }),
+        runs(50),
+      )
+    },
+    runsTimeoutMs,
+  )
 })
 
 describe('a host', () => {
   test.each([
-    ['localhost', defaults, true], ['x.localhost', defaults, true], ['x.y.LOCALHOST', defaults, true], ['127.0.0.1', defaults, true], ['[::1]', defaults, true], ['localhost.', defaults, true],
-    ['notlocalhost', defaults, false], ['0.0.0.0', defaults, false], ['127.0.0.2', defaults, false], ['', defaults, false],
-    ['a.org', 'A.org', true], ['x.a.org', 'a.org', false], ['x.a.org', '.a.org', true], ['a.org', ' .a.org ', true], ['xa.org', '.a.org', false],
-    ['a.org', '*', true], ['a.org', 'b.org, *', true], ['a.org', '*.org', false], ['a.org', '', false], ['', ',', false], ['', '.', false],
+    ['localhost', defaults, true],
+    ['x.localhost', defaults, true],
+    ['x.y.LOCALHOST', defaults, true],
+    ['127.0.0.1', defaults, true],
+    ['[::1]', defaults, true],
+    ['localhost.', defaults, true],
+    ['notlocalhost', defaults, false],
+    ['0.0.0.0', defaults, false],
+    ['127.0.0.2', defaults, false],
+    ['', defaults, false],
+    ['a.org', 'A.org', true],
+    ['x.a.org', 'a.org', false],
+    ['x.a.org', '.a.org', true],
+    ['a.org', ' .a.org ', true],
+    ['xa.org', '.a.org', false],
+    ['a.org', '*', true],
+    ['a.org', 'b.org, *', true],
+    ['a.org', '*.org', false],
+    ['a.org', '', false],
+    ['', ',', false],
+    ['', '.', false],
   ])('%j with ALLOWED_HOSTS=%s: %s', (host, allowed, expected) => {
     expect(isPermitted(host, allowed)).toBe(expected)
   })

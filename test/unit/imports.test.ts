@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import { sources } from './sources.ts'
 
 /** What the code of each part may import beside its own; types may cross between daemon, units and system. */
-const layers: Readonly<Record<string, { readonly code: readonly string[]; readonly types: readonly string[] }>> = {
+const layers: Readonly<
+  Record<string, { readonly code: readonly string[]; readonly types: readonly string[] }>
+> = {
   main: { code: ['cli', 'errors'], types: [] },
   cli: { code: ['daemon', 'units', 'system', 'core', 'errors', 'version'], types: [] },
   daemon: { code: ['core', 'errors'], types: ['units', 'system'] },
@@ -17,23 +19,41 @@ const layers: Readonly<Record<string, { readonly code: readonly string[]; readon
 const partOf = (path: string): string => path.split('/')[1]!.replace(/\.ts$/, '')
 
 /** The source without comments; texts stay, for they hold the module names. */
-const codeOf = (text: string): string => text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/ .*$/gm, '$1')
+const codeOf = (text: string): string =>
+  text.replace(/\/\*[\s\S]*?\*\//g, '').replace(/(^|\s)\/\/ .*$/gm, '$1')
 
 type Import = { readonly from: string; readonly target: string; readonly isType: boolean }
 
 const importsOf = (from: string, text: string): Import[] => {
   const code = codeOf(text)
-  const clauses = [...code.matchAll(/^(?:import|export)\s+(type\s+)?(\{[^}]*\}|[\w*, ]+)\s*from\s*'([^']+)'/gm)].map(([, type, names, target]) => ({
-    from, target: target!, isType: type !== undefined || /^\{(\s*type\s+[^,}]+,?)+\s*\}$/.test(names!),
+  const clauses = [
+    ...code.matchAll(/^(?:import|export)\s+(type\s+)?(\{[^}]*\}|[\w*, ]+)\s*from\s*'([^']+)'/gm),
+  ].map(([, type, names, target]) => ({
+    from,
+    target: target!,
+    isType: type !== undefined || /^\{(\s*type\s+[^,}]+,?)+\s*\}$/.test(names!),
   }))
-  const bare = [...code.matchAll(/^import\s*'([^']+)'/gm)].map(([, target]) => ({ from, target: target!, isType: false }))
-  const inPlace = [...code.matchAll(/(await|typeof|=>|[:<|])?\s*(?:\bimport|\brequire)\(\s*'([^']+)'\s*\)/g)].map(([, before, target]) => ({ from, target: target!, isType: before === 'typeof' || before === ':' || before === '<' || before === '|' }))
+  const bare = [...code.matchAll(/^import\s*'([^']+)'/gm)].map(([, target]) => ({
+    from,
+    target: target!,
+    isType: false,
+  }))
+  const inPlace = [
+    ...code.matchAll(/(await|typeof|=>|[:<|])?\s*(?:\bimport|\brequire)\(\s*'([^']+)'\s*\)/g),
+  ].map(([, before, target]) => ({
+    from,
+    target: target!,
+    isType: before === 'typeof' || before === ':' || before === '<' || before === '|',
+  }))
   return [...clauses, ...bare, ...inPlace]
 }
 
 const imports = [...sources].flatMap(([path, text]) => importsOf(path, text))
-const own = imports.filter(({ target }) => target.startsWith('.')).map((each) => ({ ...each, target: posix.join(posix.dirname(each.from), each.target) }))
-const filesWith = (pattern: RegExp): string[] => [...sources].filter(([, text]) => pattern.test(codeOf(text))).map(([path]) => path)
+const own = imports
+  .filter(({ target }) => target.startsWith('.'))
+  .map((each) => ({ ...each, target: posix.join(posix.dirname(each.from), each.target) }))
+const filesWith = (pattern: RegExp): string[] =>
+  [...sources].filter(([, text]) => pattern.test(codeOf(text))).map(([path]) => path)
 
 describe('imports', () => {
   test('are found, all of them', () => {
@@ -53,13 +73,19 @@ describe('imports', () => {
   })
 
   test('of execa and child_process are in the module of processes and in commands', () => {
-    const users = imports.filter(({ target, isType }) => !isType && /^(node:)?child_process$|^execa$/.test(target)).map(({ from }) => from)
+    const users = imports
+      .filter(({ target, isType }) => !isType && /^(node:)?child_process$|^execa$/.test(target))
+      .map(({ from }) => from)
     expect(users).toContain('src/system/process.ts')
-    expect(users.filter((path) => path !== 'src/system/process.ts' && !path.startsWith('src/cli/'))).toEqual([])
+    expect(users.filter((path) => path !== 'src/system/process.ts' && !path.startsWith('src/cli/'))).toEqual(
+      [],
+    )
   })
 
   test('of the pure core are nothing that acts on the world', () => {
-    const modules = imports.filter(({ from, target }) => partOf(from) === 'core' && !target.startsWith('.')).map(({ target }) => target)
+    const modules = imports
+      .filter(({ from, target }) => partOf(from) === 'core' && !target.startsWith('.'))
+      .map(({ target }) => target)
     expect([...new Set(modules)].sort()).toEqual(['node:crypto', 'node:os', 'node:util'])
   })
 })
@@ -74,7 +100,9 @@ describe('the sources', () => {
   })
 
   test('have no any', () => {
-    expect(filesWith(/(?:[:<|&,]|\bas|=>)\s*any\b(?!\s*[a-z])|\bany\[\]|@ts-(?:ignore|nocheck|expect-error)/)).toEqual([])
+    expect(
+      filesWith(/(?:[:<|&,]|\bas|=>)\s*any\b(?!\s*[a-z])|\bany\[\]|@ts-(?:ignore|nocheck|expect-error)/),
+    ).toEqual([])
   })
 
   test('have no default export', () => {
@@ -82,6 +110,8 @@ describe('the sources', () => {
   })
 
   test('have nothing left to do', () => {
-    expect([...sources].filter(([, text]) => /\b(TODO|FIXME|XXX|HACK)\b/.test(text)).map(([path]) => path)).toEqual([])
+    expect(
+      [...sources].filter(([, text]) => /\b(TODO|FIXME|XXX|HACK)\b/.test(text)).map(([path]) => path),
+    ).toEqual([])
   })
 })

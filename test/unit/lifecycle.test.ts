@@ -1,24 +1,71 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { backoffMs, initialState, nextStep, timerOf, type Effect, type ServiceEvent, type ServiceState } from '../../src/core/lifecycle.ts'
+import {
+  backoffMs,
+  initialState,
+  nextStep,
+  timerOf,
+  type Effect,
+  type ServiceEvent,
+  type ServiceState,
+} from '../../src/core/lifecycle.ts'
 import type { Policy } from '../../src/core/unit.ts'
 
-const policy: Policy = { startLimitMs: 300_000, graceMs: 4000, stableMs: 30_000, giveUpAfter: 4, backoff: { baseMs: 100, maxMs: 10_000 }, stopSignal: 'SIGTERM' }
+const policy: Policy = {
+  startLimitMs: 300_000,
+  graceMs: 4000,
+  stableMs: 30_000,
+  giveUpAfter: 4,
+  backoff: { baseMs: 100, maxMs: 10_000 },
+  stopSignal: 'SIGTERM',
+}
 
-const events = ['start', 'ready', 'unready', 'exited', 'startTimedOut', 'backedOff', 'stayedUp', 'stop', 'restart', 'graceElapsed', 'replaced'] as const satisfies readonly ServiceEvent[]
+const events = [
+  'start',
+  'ready',
+  'unready',
+  'exited',
+  'startTimedOut',
+  'backedOff',
+  'stayedUp',
+  'stop',
+  'restart',
+  'graceElapsed',
+  'replaced',
+] as const satisfies readonly ServiceEvent[]
 
 /** "name failures", and for `stopping` what comes then, and whether it was killed. */
 const states = [
-  'waiting 2', 'stopped 2', 'failed 2', 'starting 2', 'ready 2', 'unready 2', 'backoff 2',
-  'stopping 2 stopped', 'stopping 2 starting', 'stopping 2 backoff', 'stopping 2 stopped killed', 'stopping 2 starting killed', 'stopping 2 backoff killed',
+  'waiting 2',
+  'stopped 2',
+  'failed 2',
+  'starting 2',
+  'ready 2',
+  'unready 2',
+  'backoff 2',
+  'stopping 2 stopped',
+  'stopping 2 starting',
+  'stopping 2 backoff',
+  'stopping 2 stopped killed',
+  'stopping 2 starting killed',
+  'stopping 2 backoff killed',
 ] as const
 
 const parse = (text: string): ServiceState => {
   const [name, failures, then, killed] = text.split(' ')
-  return { name, failures: Number(failures), ...(name === 'stopping' ? { then, killed: killed === 'killed' } : {}) } as ServiceState
+  return {
+    name,
+    failures: Number(failures),
+    ...(name === 'stopping' ? { then, killed: killed === 'killed' } : {}),
+  } as ServiceState
 }
 
-type Row = readonly [state: (typeof states)[number], event: ServiceEvent, next: string, effects: readonly Effect[]]
+type Row = readonly [
+  state: (typeof states)[number],
+  event: ServiceEvent,
+  next: string,
+  effects: readonly Effect[],
+]
 
 const transitions: readonly Row[] = [
   ['waiting 2', 'start', 'starting 0', ['spawn']],
@@ -94,14 +141,21 @@ const transitions: readonly Row[] = [
   ['stopping 2 backoff killed', 'restart', 'stopping 2 starting killed', []],
 ]
 
-const ignored = states.flatMap((state) => events.filter((event) => !transitions.some((row) => row[0] === state && row[1] === event)).map((event) => [state, event] as const))
+const ignored = states.flatMap((state) =>
+  events
+    .filter((event) => !transitions.some((row) => row[0] === state && row[1] === event))
+    .map((event) => [state, event] as const),
+)
 
 /** Feeds events from the initial state; returns where it ends and all effects on the way. */
 const after = (sequence: readonly ServiceEvent[], from = initialState, by = policy) =>
-  sequence.reduce<{ state: ServiceState; effects: Effect[] }>(({ state, effects }, event) => {
-    const step = nextStep(state, event, by)
-    return { state: step.state, effects: [...effects, ...step.effects] }
-  }, { state: from, effects: [] })
+  sequence.reduce<{ state: ServiceState; effects: Effect[] }>(
+    ({ state, effects }, event) => {
+      const step = nextStep(state, event, by)
+      return { state: step.state, effects: [...effects, ...step.effects] }
+    },
+    { state: from, effects: [] },
+  )
 
 describe('each event in each state', () => {
   test.each(transitions)('%s, %s → %s %j', (state, event, next, effects) => {
@@ -113,7 +167,9 @@ describe('each event in each state', () => {
   })
 
   test('is listed or ignored, once', () => {
-    expect(new Set([...transitions, ...ignored].map(([state, event]) => `${state}, ${event}`)).size).toBe(states.length * events.length)
+    expect(new Set([...transitions, ...ignored].map(([state, event]) => `${state}, ${event}`)).size).toBe(
+      states.length * events.length,
+    )
     expect(transitions.length + ignored.length).toBe(states.length * events.length)
   })
 })
@@ -122,7 +178,10 @@ describe('a service that dies', () => {
   test('gives up at the failure number of the policy, and not before', () => {
     const once = ['exited', 'backedOff'] as const
     expect(after(['start', ...once, ...once, ...once]).state).toEqual({ name: 'starting', failures: 3 })
-    expect(after(['start', ...once, ...once, ...once, 'exited'])).toEqual({ state: { name: 'failed', failures: 4 }, effects: ['spawn', 'spawn', 'spawn', 'spawn', 'giveUp'] })
+    expect(after(['start', ...once, ...once, ...once, 'exited'])).toEqual({
+      state: { name: 'failed', failures: 4 },
+      effects: ['spawn', 'spawn', 'spawn', 'spawn', 'giveUp'],
+    })
   })
 
   test('gives up when it never becomes ready in time', () => {
@@ -134,16 +193,27 @@ describe('a service that dies', () => {
 
   test('counts from zero again once it stayed up', () => {
     expect(after(['start', 'exited', 'backedOff', 'exited', 'backedOff', 'ready']).state.failures).toBe(2)
-    expect(after(['start', 'exited', 'backedOff', 'exited', 'backedOff', 'ready', 'stayedUp', 'exited']).state).toEqual({ name: 'backoff', failures: 1 })
+    expect(
+      after(['start', 'exited', 'backedOff', 'exited', 'backedOff', 'ready', 'stayedUp', 'exited']).state,
+    ).toEqual({ name: 'backoff', failures: 1 })
   })
 
   test('keeps its count when it is ready only shortly', () => {
-    expect(after(['start', 'exited', 'backedOff', 'ready', 'exited']).state).toEqual({ name: 'backoff', failures: 2 })
+    expect(after(['start', 'exited', 'backedOff', 'ready', 'exited']).state).toEqual({
+      name: 'backoff',
+      failures: 2,
+    })
   })
 
   test('counts from zero again when a new generation that proved itself replaces it, whatever it did before', () => {
-    expect(after(['start', 'exited', 'backedOff', 'exited', 'replaced', 'exited']).state).toEqual({ name: 'backoff', failures: 1 })
-    expect(after(['start', 'exited', 'exited', 'replaced'])).toEqual({ state: { name: 'ready', failures: 0 }, effects: ['spawn'] })
+    expect(after(['start', 'exited', 'backedOff', 'exited', 'replaced', 'exited']).state).toEqual({
+      name: 'backoff',
+      failures: 1,
+    })
+    expect(after(['start', 'exited', 'exited', 'replaced'])).toEqual({
+      state: { name: 'ready', failures: 0 },
+      effects: ['spawn'],
+    })
   })
 
   test('counts from zero again when a person starts it', () => {
@@ -153,17 +223,25 @@ describe('a service that dies', () => {
 
 describe('the pause before a restart', () => {
   test('doubles up to its limit', () => {
-    expect([1, 2, 3, 4, 5, 6, 7, 8, 9].map((failures) => backoffMs(failures, policy, 0))).toEqual([100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000])
+    expect([1, 2, 3, 4, 5, 6, 7, 8, 9].map((failures) => backoffMs(failures, policy, 0))).toEqual([
+      100, 200, 400, 800, 1600, 3200, 6400, 10_000, 10_000,
+    ])
     expect(backoffMs(5000, policy, 0)).toBe(10_000)
   })
 
   test('is shorter by up to a tenth, never longer', () => {
     expect(backoffMs(1, policy, 0.5)).toBe(95)
-    fc.assert(fc.property(fc.nat(2000), fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }), (failures, random) => {
-      const whole = backoffMs(failures, policy, 0)
-      const pause = backoffMs(failures, policy, random)
-      return Number.isInteger(pause) && pause <= whole && pause >= Math.round(whole * 0.9) && pause > 0
-    }))
+    fc.assert(
+      fc.property(
+        fc.nat(2000),
+        fc.double({ min: 0, max: 1, maxExcluded: true, noNaN: true }),
+        (failures, random) => {
+          const whole = backoffMs(failures, policy, 0)
+          const pause = backoffMs(failures, policy, random)
+          return Number.isInteger(pause) && pause <= whole && pause >= Math.round(whole * 0.9) && pause > 0
+        },
+      ),
+    )
   })
 })
 
@@ -184,9 +262,14 @@ describe('the timer of a state', () => {
     expect(timerOf(parse(state), policy, { random: 0, mayServe: true })).toEqual(timer)
   })
 
-  test.each(states.map((state) => [state, state.startsWith('starting')] as const))('%s, while it may not serve, is without the limit of a start: %s', (state, isStart) => {
-    expect(timerOf(parse(state), policy, { random: 0, mayServe: false })).toEqual(isStart ? undefined : timerOf(parse(state), policy, { random: 0, mayServe: true }))
-  })
+  test.each(states.map((state) => [state, state.startsWith('starting')] as const))(
+    '%s, while it may not serve, is without the limit of a start: %s',
+    (state, isStart) => {
+      expect(timerOf(parse(state), policy, { random: 0, mayServe: false })).toEqual(
+        isStart ? undefined : timerOf(parse(state), policy, { random: 0, mayServe: true }),
+      )
+    },
+  )
 
   test('is none for a start without a limit', () => {
     const { startLimitMs: _, ...unlimited } = policy
@@ -213,23 +296,37 @@ describe('whatever happens', () => {
           alive = true
         } else if (effect !== 'giveUp') expect(alive, `${effect} without a process`).toBe(true)
       }
-      expect(['starting', 'ready', 'unready', 'stopping'].includes(state.name), `alive while ${state.name}`).toBe(alive)
+      expect(
+        ['starting', 'ready', 'unready', 'stopping'].includes(state.name),
+        `alive while ${state.name}`,
+      ).toBe(alive)
     }
     sequence.forEach(feed)
-    return { feed, get state() { return state } }
+    return {
+      feed,
+      get state() {
+        return state
+      },
+    }
   }
 
   test('at most one process is alive, and a state that needs one has it', () => {
-    fc.assert(fc.property(anyEvents, (sequence) => void simulate(sequence)), { numRuns: 500 })
+    fc.assert(
+      fc.property(anyEvents, (sequence) => void simulate(sequence)),
+      { numRuns: 500 },
+    )
   })
 
   test('a stop ends in stopped as soon as the process is gone', () => {
-    fc.assert(fc.property(anyEvents, (sequence) => {
-      const service = simulate(sequence)
-      service.feed('stop')
-      service.feed('exited')
-      expect(service.state.name).toBe('stopped')
-    }), { numRuns: 500 })
+    fc.assert(
+      fc.property(anyEvents, (sequence) => {
+        const service = simulate(sequence)
+        service.feed('stop')
+        service.feed('exited')
+        expect(service.state.name).toBe('stopped')
+      }),
+      { numRuns: 500 },
+    )
   })
 
   test('failures never exceed the limit', () => {

@@ -1,6 +1,13 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { createRedactor, findEvents, formatEvent, type LogEvent, prefixOf, regroupEvents } from '../../src/core/log-lines.ts'
+import {
+  createRedactor,
+  findEvents,
+  formatEvent,
+  type LogEvent,
+  prefixOf,
+  regroupEvents,
+} from '../../src/core/log-lines.ts'
 
 const find = (text: string, isLast: boolean): { events: LogEvent[]; rest: string } => {
   const block = Buffer.from(text)
@@ -45,8 +52,15 @@ describe('the level of a line', () => {
 
 describe('lines that belong together', () => {
   test('are one event with DETAIL, HINT and STATEMENT of Postgres', () => {
-    expect(eventsOf('[12] ERROR:  duplicate key\n[12] DETAIL:  Key (id)=(1) already exists.\n[12] STATEMENT:  INSERT INTO t\n\tVALUES (1)\n[12] LOG:  next')).toEqual([
-      { level: 'error', text: '[12] ERROR:  duplicate key\n[12] DETAIL:  Key (id)=(1) already exists.\n[12] STATEMENT:  INSERT INTO t\n\tVALUES (1)' },
+    expect(
+      eventsOf(
+        '[12] ERROR:  duplicate key\n[12] DETAIL:  Key (id)=(1) already exists.\n[12] STATEMENT:  INSERT INTO t\n\tVALUES (1)\n[12] LOG:  next',
+      ),
+    ).toEqual([
+      {
+        level: 'error',
+        text: '[12] ERROR:  duplicate key\n[12] DETAIL:  Key (id)=(1) already exists.\n[12] STATEMENT:  INSERT INTO t\n\tVALUES (1)',
+      },
       { level: 'info', text: '[12] LOG:  next' },
     ])
   })
@@ -69,7 +83,10 @@ describe('lines that belong together', () => {
   })
 
   test('are one event for a traceback without a line before it', () => {
-    expect(eventsOf(`${chained}\nINFO next`)).toEqual([{ level: 'error', text: chained }, { level: 'info', text: 'INFO next' }])
+    expect(eventsOf(`${chained}\nINFO next`)).toEqual([
+      { level: 'error', text: chained },
+      { level: 'info', text: 'INFO next' },
+    ])
   })
 
   test('never hide a traceback at the level of an ordinary line before it', () => {
@@ -79,33 +96,74 @@ describe('lines that belong together', () => {
   test('wait for a further line, and a line for its end', () => {
     expect(find('INFO a\n', false)).toEqual({ events: [], rest: 'INFO a\n' })
     expect(find('INFO a\nINFO b', false)).toEqual({ events: [], rest: 'INFO a\nINFO b' })
-    expect(find('INFO a\nINFO b\n', false)).toEqual({ events: [{ level: 'info', text: 'INFO a' }], rest: 'INFO b\n' })
-    expect(find('INFO a\nINFO b\nIN', true)).toEqual({ events: [{ level: 'info', text: 'INFO a' }, { level: 'info', text: 'INFO b' }], rest: 'IN' })
+    expect(find('INFO a\nINFO b\n', false)).toEqual({
+      events: [{ level: 'info', text: 'INFO a' }],
+      rest: 'INFO b\n',
+    })
+    expect(find('INFO a\nINFO b\nIN', true)).toEqual({
+      events: [
+        { level: 'info', text: 'INFO a' },
+        { level: 'info', text: 'INFO b' },
+      ],
+      rest: 'IN',
+    })
     expect(find('', true)).toEqual({ events: [], rest: '' })
   })
 
   test('are found again in what was printed', () => {
     const text = `INFO a\n${chained}\nINFO b\n[12] ERROR:  duplicate key\n[12] DETAIL:  Key (id)=(1)`
     const printed = eventsOf(text).map((event) => formatEvent('text', 'T', 'x', event))
-    expect(regroupEvents(printed.join('').match(/.*\n/g)!, prefixOf('T', 'info', 'x').length)).toEqual(printed)
+    expect(regroupEvents(printed.join('').match(/.*\n/g)!, prefixOf('T', 'info', 'x').length)).toEqual(
+      printed,
+    )
   })
 
   test('are never lost, whatever they are', () => {
-    const line = fc.oneof(fc.string().map((text) => text.replace(/[\r\n]/g, '')), fc.constantFrom('', '  indented', 'INFO x', 'Traceback (most recent call last):', '[1] DETAIL:  y', 'ValueError: z'))
-    const visible = (text: string): string[] => text.split('\n').map((each) => each.trimEnd()).filter((each) => each !== '')
-    fc.assert(fc.property(fc.array(line), (lines) => {
-      expect(eventsOf(lines.join('\n')).flatMap(({ text }) => visible(text))).toEqual(visible(lines.join('\n')))
-    }))
+    const line = fc.oneof(
+      fc.string().map((text) => text.replace(/[\r\n]/g, '')),
+      fc.constantFrom(
+        '',
+        '  indented',
+        'INFO x',
+        'Traceback (most recent call last):',
+        '[1] DETAIL:  y',
+        'ValueError: z',
+      ),
+    )
+    const visible = (text: string): string[] =>
+      text
+        .split('\n')
+        .map((each) => each.trimEnd())
+        .filter((each) => each !== '')
+    fc.assert(
+      fc.property(fc.array(line), (lines) => {
+        expect(eventsOf(lines.join('\n')).flatMap(({ text }) => visible(text))).toEqual(
+          visible(lines.join('\n')),
+        )
+      }),
+    )
   })
 
   test('are the same however the output is cut', () => {
-    const line = fc.constantFrom('', '  indented', 'INFO x', 'plain', 'Traceback (most recent call last):', '[1] DETAIL:  y', 'ValueError: z')
-    fc.assert(fc.property(fc.array(line), fc.nat(), (lines, cut) => {
-      const text = `${lines.join('\n')}\n`
-      const at = cut % text.length
-      const first = find(text.slice(0, at), false)
-      expect([...first.events, ...find(first.rest + text.slice(at), true).events]).toEqual(eventsOf(lines.join('\n')))
-    }))
+    const line = fc.constantFrom(
+      '',
+      '  indented',
+      'INFO x',
+      'plain',
+      'Traceback (most recent call last):',
+      '[1] DETAIL:  y',
+      'ValueError: z',
+    )
+    fc.assert(
+      fc.property(fc.array(line), fc.nat(), (lines, cut) => {
+        const text = `${lines.join('\n')}\n`
+        const at = cut % text.length
+        const first = find(text.slice(0, at), false)
+        expect([...first.events, ...find(first.rest + text.slice(at), true).events]).toEqual(
+          eventsOf(lines.join('\n')),
+        )
+      }),
+    )
   })
 })
 
@@ -113,12 +171,16 @@ describe('an event', () => {
   const time = '2026-10-01T10:00:00.123Z'
 
   test('is text with the same prefix on each line', () => {
-    expect(formatEvent('text', time, 'mathesar', { level: 'warn', text: 'a\n  b' })).toBe('2026-10-01T10:00:00.123Z warn  mathesar   a\n2026-10-01T10:00:00.123Z warn  mathesar     b\n')
+    expect(formatEvent('text', time, 'mathesar', { level: 'warn', text: 'a\n  b' })).toBe(
+      '2026-10-01T10:00:00.123Z warn  mathesar   a\n2026-10-01T10:00:00.123Z warn  mathesar     b\n',
+    )
   })
 
   test('is one line of JSON with its fields', () => {
     const line = formatEvent('json', time, 'postgres', { level: 'error', text: 'a\n"b"' }, { pid: 7 })
-    expect(line).toBe('{"time":"2026-10-01T10:00:00.123Z","level":"error","unit":"postgres","msg":"a\\n\\"b\\"","pid":7}\n')
+    expect(line).toBe(
+      '{"time":"2026-10-01T10:00:00.123Z","level":"error","unit":"postgres","msg":"a\\n\\"b\\"","pid":7}\n',
+    )
     expect(JSON.parse(line)).toEqual({ time, level: 'error', unit: 'postgres', msg: 'a\n"b"', pid: 7 })
   })
 })
@@ -137,18 +199,29 @@ describe('a secret', () => {
   test('is redacted as JSON and in a URL', () => {
     const { redact } = redactorOf('p"w\\d/@é')
     expect(redact(`msg ${JSON.stringify({ password: 'p"w\\d/@é' })}`)).toBe('msg {"password":"[redacted]"}')
-    expect(redact(`postgres://u:${encodeURIComponent('p"w\\d/@é')}@db/m`)).toBe('postgres://u:[redacted]@db/m')
+    expect(redact(`postgres://u:${encodeURIComponent('p"w\\d/@é')}@db/m`)).toBe(
+      'postgres://u:[redacted]@db/m',
+    )
   })
 
   test('of several lines is redacted in JSON', () => {
-    expect(redactorOf('{\n"key": 1\n}').redact(formatEvent('json', '', 'x', { level: 'info', text: 'is {\n"key": 1\n}' }))).toContain('"msg":"is [redacted]"')
+    expect(
+      redactorOf('{\n"key": 1\n}').redact(
+        formatEvent('json', '', 'x', { level: 'info', text: 'is {\n"key": 1\n}' }),
+      ),
+    ).toContain('"msg":"is [redacted]"')
   })
 
   test('is redacted in bytes as in text', () => {
-    fc.assert(fc.property(fc.array(fc.constantFrom('hunter2', 'hunter2-and-more', 'é', 'hunter', '\n', ' x ')), (parts) => {
-      const { redact, redactBytes } = redactorOf('hunter2', 'hunter2-and-more')
-      expect(redactBytes(Buffer.from(parts.join(''))).toString()).toBe(redact(parts.join('')))
-    }))
+    fc.assert(
+      fc.property(
+        fc.array(fc.constantFrom('hunter2', 'hunter2-and-more', 'é', 'hunter', '\n', ' x ')),
+        (parts) => {
+          const { redact, redactBytes } = redactorOf('hunter2', 'hunter2-and-more')
+          expect(redactBytes(Buffer.from(parts.join(''))).toString()).toBe(redact(parts.join('')))
+        },
+      ),
+    )
   })
 
   test('of several lines holds back what may be its beginning', () => {
@@ -175,7 +248,8 @@ describe('a secret', () => {
   test('stays redacted while it is told of again, however many others come and go', () => {
     const redactor = createRedactor()
     const before = process.threadCpuUsage()
-    for (let round = 0; round < 100; round++) redactor.add(...Array.from({ length: 100 }, (_, index) => `other-${round}-${index}`), 'hunter2')
+    for (let round = 0; round < 100; round++)
+      redactor.add(...Array.from({ length: 100 }, (_, index) => `other-${round}-${index}`), 'hunter2')
     const { user, system } = process.threadCpuUsage(before)
     expect(redactor.redact('hunter2 other-99-99 other-0-0')).toBe('[redacted] [redacted] other-0-0')
     expect((user + system) / 1000).toBeLessThan(2000)
@@ -188,9 +262,12 @@ describe('a secret', () => {
   })
 
   test('is never in what comes out, in any form', () => {
-    fc.assert(fc.property(fc.string({ minLength: 6, maxLength: 40 }), (secret) => {
-      const { redact } = redactorOf(secret)
-      for (const form of [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)]) expect(redact(form)).toBe('[redacted]')
-    }))
+    fc.assert(
+      fc.property(fc.string({ minLength: 6, maxLength: 40 }), (secret) => {
+        const { redact } = redactorOf(secret)
+        for (const form of [secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret)])
+          expect(redact(form)).toBe('[redacted]')
+      }),
+    )
   })
 })

@@ -2,8 +2,12 @@ import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createLog, type Watch } from '../../src/system/log.ts'
 
-beforeEach(() => { vi.useFakeTimers({ now: new Date('2026-10-01T10:00:00.123Z') }) })
-afterEach(() => { vi.useRealTimers() })
+beforeEach(() => {
+  vi.useFakeTimers({ now: new Date('2026-10-01T10:00:00.123Z') })
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 const prefix = '2026-10-01T10:00:00.123Z info  mathesar   '
 
@@ -12,10 +16,34 @@ const withoutPrefix = (text: string): string => text.replaceAll(new RegExp(`^.{$
 const open = (options: { format?: 'text' | 'json'; secrets?: readonly string[]; watch?: Watch } = {}) => {
   let text = ''
   let events = 0
-  const log = createLog({ write: (block, count) => { text += block.toString(); events += count }, behind: undefined, onDropped: () => {} }, options.format ?? 'text', 'info')
+  const log = createLog(
+    {
+      write: (block, count) => {
+        text += block.toString()
+        events += count
+      },
+      behind: undefined,
+      onDropped: () => {},
+    },
+    options.format ?? 'text',
+    'info',
+  )
   for (const secret of options.secrets ?? []) log.addSecret(secret)
   const lines = log.lines('mathesar', options.watch)
-  return { log, lines, say: (part: string) => void lines.write(Buffer.from(part)), get text() { return text }, get events() { return events }, get bare() { return withoutPrefix(text) } }
+  return {
+    log,
+    lines,
+    say: (part: string) => void lines.write(Buffer.from(part)),
+    get text() {
+      return text
+    },
+    get events() {
+      return events
+    },
+    get bare() {
+      return withoutPrefix(text)
+    },
+  }
 }
 
 describe("a service's output", () => {
@@ -23,7 +51,9 @@ describe("a service's output", () => {
     const box = open()
     box.say('one\nERROR two\n  more\n\nthree\n')
     box.lines.flush()
-    expect(box.text).toBe(`${prefix}one\n${prefix.replace('info ', 'error')}ERROR two\n${prefix.replace('info ', 'error')}  more\n${prefix}three\n`)
+    expect(box.text).toBe(
+      `${prefix}one\n${prefix.replace('info ', 'error')}ERROR two\n${prefix.replace('info ', 'error')}  more\n${prefix}three\n`,
+    )
     expect(box.events).toBe(3)
   })
 
@@ -31,9 +61,19 @@ describe("a service's output", () => {
     const box = open({ format: 'json' })
     box.say('one\n[7] ERROR:  "two"\n[7] DETAIL:  é\n')
     box.lines.flush()
-    expect(box.text.trimEnd().split('\n').map((line) => JSON.parse(line) as unknown)).toEqual([
+    expect(
+      box.text
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as unknown),
+    ).toEqual([
       { time: '2026-10-01T10:00:00.123Z', level: 'info', unit: 'mathesar', msg: 'one' },
-      { time: '2026-10-01T10:00:00.123Z', level: 'error', unit: 'mathesar', msg: '[7] ERROR:  "two"\n[7] DETAIL:  é' },
+      {
+        time: '2026-10-01T10:00:00.123Z',
+        level: 'error',
+        unit: 'mathesar',
+        msg: '[7] ERROR:  "two"\n[7] DETAIL:  é',
+      },
     ])
   })
 
@@ -58,7 +98,8 @@ describe("a service's output", () => {
     const event = `Traceback (most recent call last):\n${'  x\n'.repeat(20_000)}`
     const line = 'y'.repeat(150_000)
     const flood = Array.from({ length: 5000 }, (_, i) => `line ${i}\n`).join('')
-    for (const text of [event, `${line}\n`, flood]) for (let at = 0; at < text.length; at += 65_536) box.say(text.slice(at, at + 65_536))
+    for (const text of [event, `${line}\n`, flood])
+      for (let at = 0; at < text.length; at += 65_536) box.say(text.slice(at, at + 65_536))
     box.lines.flush()
     expect(box.bare === `${event}${line}\n${flood}`).toBe(true)
   })
@@ -74,21 +115,29 @@ describe("a service's output", () => {
   test('shows no secret, however it is cut', () => {
     const secrets = ['hunter2hunter2', '{\n"key": 1\n}']
     const part = fc.constantFrom(...secrets, 'x', '\n', '{\n', 'hunter2')
-    fc.assert(fc.property(fc.array(part), fc.array(fc.nat(40)), (parts, cuts) => {
-      const text = parts.join('')
-      const box = open({ secrets })
-      let at = 0
-      for (const cut of cuts) {
-        box.say(text.slice(at, at + cut))
-        at = Math.min(at + cut, text.length)
-        if (cut % 3 === 0) vi.advanceTimersByTime(30)
-      }
-      box.say(text.slice(at))
-      box.lines.flush()
-      for (const secret of secrets) expect(box.bare).not.toContain(secret)
-      const visible = (all: string): string => all.replaceAll('[redacted]', '').replaceAll(/\s/g, '')
-      expect(visible(box.bare)).toBe(visible(secrets.toSorted((a, b) => b.length - a.length).reduce((clean, secret) => clean.replaceAll(secret, ''), text)))
-    }))
+    fc.assert(
+      fc.property(fc.array(part), fc.array(fc.nat(40)), (parts, cuts) => {
+        const text = parts.join('')
+        const box = open({ secrets })
+        let at = 0
+        for (const cut of cuts) {
+          box.say(text.slice(at, at + cut))
+          at = Math.min(at + cut, text.length)
+          if (cut % 3 === 0) vi.advanceTimersByTime(30)
+        }
+        box.say(text.slice(at))
+        box.lines.flush()
+        for (const secret of secrets) expect(box.bare).not.toContain(secret)
+        const visible = (all: string): string => all.replaceAll('[redacted]', '').replaceAll(/\s/g, '')
+        expect(visible(box.bare)).toBe(
+          visible(
+            secrets
+              .toSorted((a, b) => b.length - a.length)
+              .reduce((clean, secret) => clean.replaceAll(secret, ''), text),
+          ),
+        )
+      }),
+    )
   })
 })
 
@@ -133,31 +182,58 @@ describe('the log', () => {
 
   test('hands the lines that somebody watches for to him, once each, without secrets', () => {
     const found: string[] = []
-    const box = open({ secrets: ['hunter2hunter2'], watch: { needle: 'Invalid HTTP_HOST header', found: (line) => found.push(line) } })
-    for (const part of ['x\nERROR Invalid HTTP_HO', "ST header: 'a' hunter2hunter2\n", "ERROR Invalid HTTP_HOST header: 'b'\ny\n"]) box.say(part)
+    const box = open({
+      secrets: ['hunter2hunter2'],
+      watch: { needle: 'Invalid HTTP_HOST header', found: (line) => found.push(line) },
+    })
+    for (const part of [
+      'x\nERROR Invalid HTTP_HO',
+      "ST header: 'a' hunter2hunter2\n",
+      "ERROR Invalid HTTP_HOST header: 'b'\ny\n",
+    ])
+      box.say(part)
     box.lines.flush()
-    expect(found).toEqual(["ERROR Invalid HTTP_HOST header: 'a' [redacted]", "ERROR Invalid HTTP_HOST header: 'b'"])
+    expect(found).toEqual([
+      "ERROR Invalid HTTP_HOST header: 'a' [redacted]",
+      "ERROR Invalid HTTP_HOST header: 'b'",
+    ])
   })
 
   test('redacts its own lines, in their fields too', () => {
     const box = open({ format: 'json', secrets: ['hunter2hunter2'] })
     box.log.say('error', 'is hunter2hunter2', { hint: 'not hunter2hunter2' })
-    expect(JSON.parse(box.text)).toMatchObject({ level: 'error', unit: 'supervisor', msg: 'is [redacted]', hint: 'not [redacted]' })
+    expect(JSON.parse(box.text)).toMatchObject({
+      level: 'error',
+      unit: 'supervisor',
+      msg: 'is [redacted]',
+      hint: 'not [redacted]',
+    })
   })
 })
 
 describe("the supervisor's own lines", () => {
-  test.each(['text', 'json'] as const)('hold nothing that acts on a terminal, as %s; those of services stay as they are', (format) => {
-    const box = open({ format })
-    box.log.say('warn', 'cannot start: \x1b]0;owned\x07it says \x9b31m\u202eno\r\nand\tmore', { hint: 'type \u2066this' })
-    const own = box.text
-    expect(own).not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/)
-    expect(own).toContain('cannot start: ]0;ownedit says 31mno')
-    if (format === 'json') expect(JSON.parse(own)).toMatchObject({ msg: expect.stringMatching(/no\nand\tmore$/), hint: 'type this' })
-    box.say('\x1b[31mred\x1b[0m\n')
-    box.lines.flush()
-    expect(format === 'json' ? (JSON.parse(box.text.slice(own.length)) as { msg: string }).msg : box.bare).toContain('\x1b[31mred\x1b[0m')
-  })
+  test.each(['text', 'json'] as const)(
+    'hold nothing that acts on a terminal, as %s; those of services stay as they are',
+    (format) => {
+      const box = open({ format })
+      box.log.say('warn', 'cannot start: \x1b]0;owned\x07it says \x9b31m\u202eno\r\nand\tmore', {
+        hint: 'type \u2066this',
+      })
+      const own = box.text
+      expect(own).not.toMatch(/[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/)
+      expect(own).toContain('cannot start: ]0;ownedit says 31mno')
+      if (format === 'json')
+        expect(JSON.parse(own)).toMatchObject({
+          msg: expect.stringMatching(/no\nand\tmore$/),
+          hint: 'type this',
+        })
+      box.say('\x1b[31mred\x1b[0m\n')
+      box.lines.flush()
+      expect(
+        format === 'json' ? (JSON.parse(box.text.slice(own.length)) as { msg: string }).msg : box.bare,
+      ).toContain('\x1b[31mred\x1b[0m')
+    },
+  )
 
   test('are short, and no half of a secret is left where they are cut', () => {
     const secret = 'hunter2'.repeat(20)

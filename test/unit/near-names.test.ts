@@ -42,9 +42,15 @@ describe('a name', () => {
   })
 
   test.each([
-    ['MATHESAR_DATABASES', 'setting MATHESAR_DATABASES has no effect: it was removed from Mathesar; connect databases in its page'],
+    [
+      'MATHESAR_DATABASES',
+      'setting MATHESAR_DATABASES has no effect: it was removed from Mathesar; connect databases in its page',
+    ],
     ['PGDATA', 'setting PGDATA has no effect: the data of the embedded Postgres is always on the volume'],
-    ['POSTGRES_INITDB_ARGS', 'setting POSTGRES_INITDB_ARGS has no effect: the embedded Postgres is made with the image'],
+    [
+      'POSTGRES_INITDB_ARGS',
+      'setting POSTGRES_INITDB_ARGS has no effect: the embedded Postgres is made with the image',
+    ],
     ['MATHESAR_COLOUR', 'unknown setting MATHESAR_COLOUR: nothing reads it'],
     ['SUPERVISOR_SPEED', 'unknown setting SUPERVISOR_SPEED: nothing reads it'],
     ['EMBEDDED_ELEPHANT', 'unknown setting EMBEDDED_ELEPHANT: nothing reads it'],
@@ -53,12 +59,56 @@ describe('a name', () => {
   })
 
   test.each([
-    ...settingNames, ...settingNames.map((name) => `${name}_FILE`),
-    'PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'PWD', 'OLDPWD', 'HOST', 'HOSTNAME', 'USER', 'TERM', 'SHLVL', '_', 'http_proxy', 'NO_PROXY', 'GPG_KEY', 'PYTHONUNBUFFERED', 'PYTHON_VERSION', 'PYTHONPATH', 'NODE_OPTIONS',
-    'DJANGO_SETTINGS_MODULE', 'DJANGO_SUPERUSER_USERNAME', 'DJANGO_SUPERUSER_PASSWORD', 'PG_MAJOR', 'MEDIA_ROOT', 'DOCKERIZE_VERSION', 'container', 'SOMETHING_ELSE', 'TEST', 'MODE', 'PGHOST',
-    'MATHESAR_DOCKER_IMAGE', 'MATHESAR_ANALYTICS_URL', 'MATHESAR_INIT_REPORT_URL', 'MATHESAR_FEEDBACK_URL', 'SUPERVISOR_DATA', 'SUPERVISOR_GUNICORN_CONFIG', 'SUPERVISOR_PYTHON_BIN',
-    'ALOWD_HOST', 'ALLOWED_XXXTS', 'POXX', 'SUPPORT',
-    'MATHESAR_SERVICE_HOST', 'MATHESAR_SERVICE_PORT_HTTP', 'MATHESAR_PORT_8000_TCP_ADDR', 'POSTGRES_PORT_5432_TCP', 'POSTGRES_ENV_PG_MAJOR', 'KUBERNETES_PORT_443_TCP_PROTO',
+    ...settingNames,
+    ...settingNames.map((name) => `${name}_FILE`),
+    'PATH',
+    'HOME',
+    'LANG',
+    'LC_ALL',
+    'TZ',
+    'PWD',
+    'OLDPWD',
+    'HOST',
+    'HOSTNAME',
+    'USER',
+    'TERM',
+    'SHLVL',
+    '_',
+    'http_proxy',
+    'NO_PROXY',
+    'GPG_KEY',
+    'PYTHONUNBUFFERED',
+    'PYTHON_VERSION',
+    'PYTHONPATH',
+    'NODE_OPTIONS',
+    'DJANGO_SETTINGS_MODULE',
+    'DJANGO_SUPERUSER_USERNAME',
+    'DJANGO_SUPERUSER_PASSWORD',
+    'PG_MAJOR',
+    'MEDIA_ROOT',
+    'DOCKERIZE_VERSION',
+    'container',
+    'SOMETHING_ELSE',
+    'TEST',
+    'MODE',
+    'PGHOST',
+    'MATHESAR_DOCKER_IMAGE',
+    'MATHESAR_ANALYTICS_URL',
+    'MATHESAR_INIT_REPORT_URL',
+    'MATHESAR_FEEDBACK_URL',
+    'SUPERVISOR_DATA',
+    'SUPERVISOR_GUNICORN_CONFIG',
+    'SUPERVISOR_PYTHON_BIN',
+    'ALOWD_HOST',
+    'ALLOWED_XXXTS',
+    'POXX',
+    'SUPPORT',
+    'MATHESAR_SERVICE_HOST',
+    'MATHESAR_SERVICE_PORT_HTTP',
+    'MATHESAR_PORT_8000_TCP_ADDR',
+    'POSTGRES_PORT_5432_TCP',
+    'POSTGRES_ENV_PG_MAJOR',
+    'KUBERNETES_PORT_443_TCP_PROTO',
   ])('%s is in order', (name) => {
     expect(warningOf(name)).toBeUndefined()
   })
@@ -68,33 +118,77 @@ describe('a name', () => {
   })
 
   test('is compared with all settings, and the nearest one is named', () => {
-    expect(warningsFor(['LONG_NAME_XY'], ['LONG_NAME_AB', 'LONG_NAME_XZ'])).toEqual(['unknown setting LONG_NAME_XY: did you mean LONG_NAME_XZ?'])
+    expect(warningsFor(['LONG_NAME_XY'], ['LONG_NAME_AB', 'LONG_NAME_XZ'])).toEqual([
+      'unknown setting LONG_NAME_XY: did you mean LONG_NAME_XZ?',
+    ])
   })
 
   test('is warned of once, and in the order given', () => {
-    expect(warningsFor(['PORTS', 'PATH', 'DEBUGG', 'PORTS'], settingNames)).toEqual(['unknown setting PORTS: did you mean PORT?', 'unknown setting DEBUGG: did you mean DEBUG?'])
+    expect(warningsFor(['PORTS', 'PATH', 'DEBUGG', 'PORTS'], settingNames)).toEqual([
+      'unknown setting PORTS: did you mean PORT?',
+      'unknown setting DEBUGG: did you mean DEBUG?',
+    ])
   })
 
   test('that is no name is passed over', () => {
-    expect(warningsFor(['', 'MATHESAR_\n', 'MATHESAR_\x1b[2J', `MATHESAR_${'A'.repeat(100_000)}`, 'ALLOWED HOSTS'], settingNames)).toEqual([])
+    expect(
+      warningsFor(
+        ['', 'MATHESAR_\n', 'MATHESAR_\x1b[2J', `MATHESAR_${'A'.repeat(100_000)}`, 'ALLOWED HOSTS'],
+        settingNames,
+      ),
+    ).toEqual([])
   })
 
-  test('one slip away from a long setting is always recognised', () => {
-    const slip = fc.tuple(fc.constantFrom(...settingNames.filter((name) => name.length >= 9)), fc.nat(), fc.constantFrom('drop', 'double', 'swap')).map(([name, at, how]) => {
-      const i = at % (name.length - 1)
-      if (how === 'drop') return [name, name.slice(0, i) + name.slice(i + 1)] as const
-      return [name, how === 'double' ? name.slice(0, i) + name[i] + name.slice(i) : name.slice(0, i) + name[i + 1] + name[i] + name.slice(i + 2)] as const
-    })
-    fc.assert(fc.property(slip, ([name, slipped]) => {
-      if (slipped !== name) expect(warningOf(slipped)).toBe(`unknown setting ${slipped}: did you mean ${name}?`)
-    }), runs(50))
-  }, runsTimeoutMs)
+  test(
+    'one slip away from a long setting is always recognised',
+    () => {
+      const slip = fc
+        .tuple(
+          fc.constantFrom(...settingNames.filter((name) => name.length >= 9)),
+          fc.nat(),
+          fc.constantFrom('drop', 'double', 'swap'),
+        )
+        .map(([name, at, how]) => {
+          const i = at % (name.length - 1)
+          if (how === 'drop') return [name, name.slice(0, i) + name.slice(i + 1)] as const
+          return [
+            name,
+            how === 'double'
+              ? name.slice(0, i) + name[i] + name.slice(i)
+              : name.slice(0, i) + name[i + 1] + name[i] + name.slice(i + 2),
+          ] as const
+        })
+      fc.assert(
+        fc.property(slip, ([name, slipped]) => {
+          if (slipped !== name)
+            expect(warningOf(slipped)).toBe(`unknown setting ${slipped}: did you mean ${name}?`)
+        }),
+        runs(50),
+      )
+    },
+    runsTimeoutMs,
+  )
 
-  test('of any kind gives at most one printable line', () => {
-    fc.assert(fc.property(fc.array(fc.oneof(fc.string({ unit: 'binary' }), fc.stringMatching(/^(MATHESAR_|POSTGRES_)?[A-Z_]{0,12}$/))), (names) => {
-      const warnings = warningsFor(names, settingNames)
-      expect(warnings.length).toBeLessThanOrEqual(new Set(names).size)
-      for (const warning of warnings) expect(warning).toMatch(/^(?:unknown )?setting [\x20-\x7e]+$/)
-    }), runs(50))
-  }, runsTimeoutMs)
+  test(
+    'of any kind gives at most one printable line',
+    () => {
+      fc.assert(
+        fc.property(
+          fc.array(
+            fc.oneof(
+              fc.string({ unit: 'binary' }),
+              fc.stringMatching(/^(MATHESAR_|POSTGRES_)?[A-Z_]{0,12}$/),
+            ),
+          ),
+          (names) => {
+            const warnings = warningsFor(names, settingNames)
+            expect(warnings.length).toBeLessThanOrEqual(new Set(names).size)
+            for (const warning of warnings) expect(warning).toMatch(/^(?:unknown )?setting [\x20-\x7e]+$/)
+          },
+        ),
+        runs(50),
+      )
+    },
+    runsTimeoutMs,
+  )
 })

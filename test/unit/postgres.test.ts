@@ -12,11 +12,17 @@ const controlFile = (state: number): Buffer => {
   return bytes
 }
 
-const whyUnclean = (readForeign: () => Buffer): string | undefined => postgres.whyUnclean!({ paths: { data: '/data' }, files: { readForeign } } as unknown as Context)
+const whyUnclean = (readForeign: () => Buffer): string | undefined =>
+  postgres.whyUnclean!({ paths: { data: '/data' }, files: { readForeign } } as unknown as Context)
 
 describe('the end of Postgres', () => {
   test.each([
-    ['starting up', 0], ['shut down in recovery', 2], ['shutting down', 3], ['in crash recovery', 4], ['in archive recovery', 5], ['in production', 6],
+    ['starting up', 0],
+    ['shut down in recovery', 2],
+    ['shutting down', 3],
+    ['in crash recovery', 4],
+    ['in archive recovery', 5],
+    ['in production', 6],
   ])('is not clean when its data is %s', (_, state) => {
     expect(whyUnclean(() => controlFile(state))).toBe('its data has to be recovered')
   })
@@ -26,7 +32,11 @@ describe('the end of Postgres', () => {
   })
 
   test('is not clean when nobody can tell', () => {
-    expect(whyUnclean(() => { throw new Error('EIO: i/o error, read') })).toBe('EIO: i/o error, read')
+    expect(
+      whyUnclean(() => {
+        throw new Error('EIO: i/o error, read')
+      }),
+    ).toBe('EIO: i/o error, read')
     expect(whyUnclean(() => Buffer.alloc(0))).toBeDefined()
   })
 })

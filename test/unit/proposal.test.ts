@@ -8,7 +8,8 @@ import { runs, runsTimeoutMs } from './runs.ts'
 
 const current = readFile('# mine\nDEBUG=true\nGUNICORN_TIMEOUT=5\n', { GUNICORN_TIMEOUT: '7' })
 const onDisk = filesOf('DEBUG=false')
-const wanted = (proposal: Omit<Proposal, 'from'>) => filesWanted({ from: 'interface', ...proposal }, current, onDisk)
+const wanted = (proposal: Omit<Proposal, 'from'>) =>
+  filesWanted({ from: 'interface', ...proposal }, current, onDisk)
 const codeOf = (act: () => unknown): string => {
   try {
     act()
@@ -22,7 +23,9 @@ describe('the files that a proposal wants', () => {
   test('are those on disk, edited ones, whole ones, or those of an earlier version', () => {
     expect(wanted({})).toBe(onDisk)
     expect(wanted({ reload: true })).toBe(onDisk)
-    expect(wanted({ set: { DEBUG: 'false', WEB_CONCURRENCY: '2' } })['mathesar.env']).toBe('# mine\nDEBUG=false\nGUNICORN_TIMEOUT=5\nWEB_CONCURRENCY=2\n')
+    expect(wanted({ set: { DEBUG: 'false', WEB_CONCURRENCY: '2' } })['mathesar.env']).toBe(
+      '# mine\nDEBUG=false\nGUNICORN_TIMEOUT=5\nWEB_CONCURRENCY=2\n',
+    )
     expect(wanted({ set: { DEBUG: null } })['mathesar.env']).toBe('# mine\nGUNICORN_TIMEOUT=5\n')
     expect(wanted({ files: { 'mathesar.env': 'x' } })).toEqual(filesOf('x'))
     expect(wanted({ files: { 'sso.yml': 'x' } })).toEqual({ ...current.files, 'sso.yml': 'x' })
@@ -32,31 +35,57 @@ describe('the files that a proposal wants', () => {
   test('are made from the file with every setting as a comment where there is none yet', () => {
     const files = filesWanted({ from: 'command', set: { DEBUG: 'true' } }, readFile(''), filesOf(undefined))
     expect(files['mathesar.env']).toBe('DEBUG=true\n')
-    const first = filesWanted({ from: 'command', set: { DEBUG: 'true' } }, { ...readFile(''), files: filesOf(undefined) }, filesOf(undefined))
+    const first = filesWanted(
+      { from: 'command', set: { DEBUG: 'true' } },
+      { ...readFile(''), files: filesOf(undefined) },
+      filesOf(undefined),
+    )
     expect(first['mathesar.env']).toMatch(/\n# DEBUG=false\nDEBUG=true\n/)
   })
 
-  test('hold the edit, and leave every other setting as it was', () => {
-    const edit = fc.constantFrom(...settingNames.filter((name) => settingOf(name).change !== 'database')).chain((name) => fc.tuple(fc.constant(name), fc.option(anyValueOf(name))))
-    fc.assert(fc.property(anyFile, anyEnvironment, edit, (file, environment, [name, value]) => {
-      const before = readFile(fileOf(file), environment)
-      const act = () => filesWanted({ from: 'interface', set: { [name]: value } }, before, before.files)
-      if (isPinned(name, before)) return void expect(codeOf(act)).toBe('SETTING_PINNED')
-      const after = readFile(act()['mathesar.env']!, environment)
-      expect(after.settings[name].value).toBe(value ?? settingOf(name).default)
-      for (const other of settingNames) if (other !== name) expect(after.settings[other]).toEqual(before.settings[other])
-    }), runs(100))
-  }, runsTimeoutMs)
+  test(
+    'hold the edit, and leave every other setting as it was',
+    () => {
+      const edit = fc
+        .constantFrom(...settingNames.filter((name) => settingOf(name).change !== 'database'))
+        .chain((name) => fc.tuple(fc.constant(name), fc.option(anyValueOf(name))))
+      fc.assert(
+        fc.property(anyFile, anyEnvironment, edit, (file, environment, [name, value]) => {
+          const before = readFile(fileOf(file), environment)
+          const act = () => filesWanted({ from: 'interface', set: { [name]: value } }, before, before.files)
+          if (isPinned(name, before)) return void expect(codeOf(act)).toBe('SETTING_PINNED')
+          const after = readFile(act()['mathesar.env']!, environment)
+          expect(after.settings[name].value).toBe(value ?? settingOf(name).default)
+          for (const other of settingNames)
+            if (other !== name) expect(after.settings[other]).toEqual(before.settings[other])
+        }),
+        runs(100),
+      )
+    },
+    runsTimeoutMs,
+  )
 })
 
 describe('a proposal is refused', () => {
   test.each<[string, Omit<Proposal, 'from'>, string]>([
     ['when it was made from another version', { base: 'abc', set: { DEBUG: 'true' } }, 'CONFIG_CONFLICT'],
-    ['when it was made from another version, whole files too', { base: 'abc', files: { 'mathesar.env': '' } }, 'CONFIG_CONFLICT'],
-    ['when it was made from another version, a rollback too', { base: 'abc', revision: onDisk }, 'CONFIG_CONFLICT'],
+    [
+      'when it was made from another version, whole files too',
+      { base: 'abc', files: { 'mathesar.env': '' } },
+      'CONFIG_CONFLICT',
+    ],
+    [
+      'when it was made from another version, a rollback too',
+      { base: 'abc', revision: onDisk },
+      'CONFIG_CONFLICT',
+    ],
     ['when it was made from another version, a reload too', { base: 'abc', reload: true }, 'CONFIG_CONFLICT'],
     ['when the environment has the setting', { set: { GUNICORN_TIMEOUT: '9' } }, 'SETTING_PINNED'],
-    ['when the environment has the setting, to unset it too', { set: { GUNICORN_TIMEOUT: null } }, 'SETTING_PINNED'],
+    [
+      'when the environment has the setting, to unset it too',
+      { set: { GUNICORN_TIMEOUT: null } },
+      'SETTING_PINNED',
+    ],
     ['when only the environment may have the setting', { set: { SECRET_KEY: 'x' } }, 'SETTING_PINNED'],
     ['when only the environment may allow it', { set: { UI_MAY_EDIT_CONFIG: 'true' } }, 'SETTING_PINNED'],
     ['when there is no such setting', { set: { PORTT: '1' } }, 'CONFIG_INVALID'],
@@ -68,15 +97,35 @@ describe('a proposal is refused', () => {
   })
 
   test('with words that name what is meant, and no value', () => {
-    expect(() => wanted({ set: { PORTT: 'hunter2' } })).toThrow(/^cannot change PORTT: unknown setting PORTT: did you mean PORT\?$/)
-    expect(() => wanted({ set: { GUNICORN_TIMEOUT: 'hunter2' } })).toThrow(/^cannot change GUNICORN_TIMEOUT: the container was started with it in its environment, which wins$/)
+    expect(() => wanted({ set: { PORTT: 'hunter2' } })).toThrow(
+      /^cannot change PORTT: unknown setting PORTT: did you mean PORT\?$/,
+    )
+    expect(() => wanted({ set: { GUNICORN_TIMEOUT: 'hunter2' } })).toThrow(
+      /^cannot change GUNICORN_TIMEOUT: the container was started with it in its environment, which wins$/,
+    )
   })
 
-  test('for any names and values as an error of the table', () => {
-    fc.assert(fc.property(fc.dictionary(fc.oneof(fc.string({ unit: 'binary' }), fc.constantFrom(...settingNames, '__proto__', 'toString')), fc.option(fc.string({ unit: 'binary' }))), (set) => {
-      expect(['none', 'CONFIG_INVALID', 'SETTING_PINNED']).toContain(codeOf(() => wanted({ set })))
-    }), runs(200))
-  }, runsTimeoutMs)
+  test(
+    'for any names and values as an error of the table',
+    () => {
+      fc.assert(
+        fc.property(
+          fc.dictionary(
+            fc.oneof(
+              fc.string({ unit: 'binary' }),
+              fc.constantFrom(...settingNames, '__proto__', 'toString'),
+            ),
+            fc.option(fc.string({ unit: 'binary' })),
+          ),
+          (set) => {
+            expect(['none', 'CONFIG_INVALID', 'SETTING_PINNED']).toContain(codeOf(() => wanted({ set })))
+          },
+        ),
+        runs(200),
+      )
+    },
+    runsTimeoutMs,
+  )
 })
 
 test.each<[string, string]>([
@@ -88,5 +137,6 @@ test.each<[string, string]>([
   ['DEBUG=false\nWEB_CONCURRENCY=2', 'none'],
 ])('a file that is edited to %j: %s', (text, code) => {
   expect(codeOf(() => refusePinnedEdits(filesOf(text), current))).toBe(code)
-  if (code !== 'none') expect(() => refusePinnedEdits(filesOf(text), current)).toThrow(`line ${text.split('\n').length}`)
+  if (code !== 'none')
+    expect(() => refusePinnedEdits(filesOf(text), current)).toThrow(`line ${text.split('\n').length}`)
 })

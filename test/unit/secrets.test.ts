@@ -6,18 +6,32 @@ import { runs, runsTimeoutMs } from './runs.ts'
 
 describe('the secrets of a configuration', () => {
   test('are the values of secret settings, wherever they come from', () => {
-    expect(secretsOf(read(filesOf('FILE_STORAGE_DICT={"s3":{"key":"AKIA","secret":"s3cr3t","bucket":"b"}}'), { SECRET_KEY: 'hunter2' })))
-      .toEqual(expect.arrayContaining(['hunter2', 'AKIA', 's3cr3t']))
+    expect(
+      secretsOf(
+        read(filesOf('FILE_STORAGE_DICT={"s3":{"key":"AKIA","secret":"s3cr3t","bucket":"b"}}'), {
+          SECRET_KEY: 'hunter2',
+        }),
+      ),
+    ).toEqual(expect.arrayContaining(['hunter2', 'AKIA', 's3cr3t']))
   })
 
   test('are none of what is no secret', () => {
-    const secrets = secretsOf(readFile('ALLOWED_HOSTS=a.org\nSSO_CONFIG_DICT={"version":1,"oidc_providers":{"p":{"client_id":"public","server_url":"https://id.org"}}}'))
+    const secrets = secretsOf(
+      readFile(
+        'ALLOWED_HOSTS=a.org\nSSO_CONFIG_DICT={"version":1,"oidc_providers":{"p":{"client_id":"public","server_url":"https://id.org"}}}',
+      ),
+    )
     expect(secrets.some((secret) => ['a.org', 'public', 'https://id.org'].includes(secret))).toBe(false)
   })
 
   test('hold the password of the database, as it is written and as it is meant', () => {
-    expect(secretsOf(readFile('DATABASE_URL=postgres://u:p%40ss@db/m'))).toEqual(['postgres://u:p%40ss@db/m', 'p@ss'])
-    expect(secretsOf(readFile('POSTGRES_HOST=db\nPOSTGRES_DB=m\nPOSTGRES_USER=u\nPOSTGRES_PASSWORD=p@ss'))).toContain('p@ss')
+    expect(secretsOf(readFile('DATABASE_URL=postgres://u:p%40ss@db/m'))).toEqual([
+      'postgres://u:p%40ss@db/m',
+      'p@ss',
+    ])
+    expect(
+      secretsOf(readFile('POSTGRES_HOST=db\nPOSTGRES_DB=m\nPOSTGRES_USER=u\nPOSTGRES_PASSWORD=p@ss')),
+    ).toContain('p@ss')
     expect(secretsOf(readFile(''))).toEqual([])
   })
 
@@ -45,13 +59,43 @@ describe('the secrets of a configuration', () => {
     expect(secrets.slice(0, 2)).toEqual([value, 'secret0'])
   })
 
-  test('are found at any depth of JSON, and no JSON makes it fail', () => {
-    const anyKey = fc.constantFrom('secret', 'client_secret', 'API_KEY', 'password', 'accessToken', 'credentials', 'connection_string')
-    const wrap = (value: unknown, path: readonly (string | number)[]): unknown => path.reduceRight((inner, key) => (typeof key === 'number' ? [inner] : { [key]: inner, other: 1 }), value)
-    fc.assert(fc.property(fc.string({ minLength: 1 }), anyKey, fc.array(fc.oneof(fc.constantFrom('a', 'b'), fc.constant(0)), { maxLength: 6 }), (secret, key, path) => {
-      const text = JSON.stringify({ top: wrap({ [key]: secret }, path) })
-      expect(secretsOf(read(filesOf(undefined), { SSO_CONFIG_DICT: text }))).toContain(secret)
-    }), runs(200))
-    fc.assert(fc.property(fc.dictionary(fc.string(), fc.jsonValue()), (value) => void secretsOf(read(filesOf(undefined), { SSO_CONFIG_DICT: JSON.stringify(value) }))), runs(200))
-  }, runsTimeoutMs)
+  test(
+    'are found at any depth of JSON, and no JSON makes it fail',
+    () => {
+      const anyKey = fc.constantFrom(
+        'secret',
+        'client_secret',
+        'API_KEY',
+        'password',
+        'accessToken',
+        'credentials',
+        'connection_string',
+      )
+      const wrap = (value: unknown, path: readonly (string | number)[]): unknown =>
+        path.reduceRight(
+          (inner, key) => (typeof key === 'number' ? [inner] : { [key]: inner, other: 1 }),
+          value,
+        )
+      fc.assert(
+        fc.property(
+          fc.string({ minLength: 1 }),
+          anyKey,
+          fc.array(fc.oneof(fc.constantFrom('a', 'b'), fc.constant(0)), { maxLength: 6 }),
+          (secret, key, path) => {
+            const text = JSON.stringify({ top: wrap({ [key]: secret }, path) })
+            expect(secretsOf(read(filesOf(undefined), { SSO_CONFIG_DICT: text }))).toContain(secret)
+          },
+        ),
+        runs(200),
+      )
+      fc.assert(
+        fc.property(
+          fc.dictionary(fc.string(), fc.jsonValue()),
+          (value) => void secretsOf(read(filesOf(undefined), { SSO_CONFIG_DICT: JSON.stringify(value) })),
+        ),
+        runs(200),
+      )
+    },
+    runsTimeoutMs,
+  )
 })

@@ -3,30 +3,73 @@ import type { Outcome } from '../../src/core/outcome.ts'
 import type { Policy, ServiceUnit } from '../../src/core/unit.ts'
 import { createService } from '../../src/daemon/service.ts'
 
-const policy: Policy = { startLimitMs: 300_000, graceMs: 60_000, shutdownMs: 4000, stableMs: 30_000, giveUpAfter: 8, backoff: { baseMs: 100, maxMs: 10_000 }, stopSignal: 'SIGINT' }
+const policy: Policy = {
+  startLimitMs: 300_000,
+  graceMs: 60_000,
+  shutdownMs: 4000,
+  stableMs: 30_000,
+  giveUpAfter: 8,
+  backoff: { baseMs: 100, maxMs: 10_000 },
+  stopSignal: 'SIGINT',
+}
 
 /** A service whose process hears every signal, and ends by SIGKILL alone. */
 const createDeaf = (more: Partial<ServiceUnit<object>> = {}) => {
   const heard: string[] = []
-  const service = createService<object>({
-    name: 'deaf', kind: 'service', needs: [], does: 'hears, stays and never answers',
-    policy: () => policy, command: async () => ({ argv: ['deaf'], env: {} }), probe: () => new Promise(() => {}), ...more,
-  }, {
-    context: {},
-    start: () => {
-      let end: (outcome: Outcome) => void
-      const ended = new Promise<Outcome>((resolve) => { end = resolve })
-      return { pid: 7, ended, signal: (signal) => void heard.push(signal), signalGroup: (signal) => void heard.push(signal), killGroup: () => { heard.push('SIGKILL'); end({ code: null, signal: 'SIGKILL' }) } }
+  const service = createService<object>(
+    {
+      name: 'deaf',
+      kind: 'service',
+      needs: [],
+      does: 'hears, stays and never answers',
+      policy: () => policy,
+      command: async () => ({ argv: ['deaf'], env: {} }),
+      probe: () => new Promise(() => {}),
+      ...more,
     },
-    createGate: () => ({ fds: [8, 9], release: () => {}, open: () => {}, close: () => {}, check: async () => undefined }),
-    output: () => ({ write: () => undefined, flush: () => {} }),
-    random: () => 0, now: Date.now, delay: async () => {}, log: () => {}, onChange: () => {}, onGiveUp: () => {},
-  })
+    {
+      context: {},
+      start: () => {
+        let end: (outcome: Outcome) => void
+        const ended = new Promise<Outcome>((resolve) => {
+          end = resolve
+        })
+        return {
+          pid: 7,
+          ended,
+          signal: (signal) => void heard.push(signal),
+          signalGroup: (signal) => void heard.push(signal),
+          killGroup: () => {
+            heard.push('SIGKILL')
+            end({ code: null, signal: 'SIGKILL' })
+          },
+        }
+      },
+      createGate: () => ({
+        fds: [8, 9],
+        release: () => {},
+        open: () => {},
+        close: () => {},
+        check: async () => undefined,
+      }),
+      output: () => ({ write: () => undefined, flush: () => {} }),
+      random: () => 0,
+      now: Date.now,
+      delay: async () => {},
+      log: () => {},
+      onChange: () => {},
+      onGiveUp: () => {},
+    },
+  )
   return { service, heard }
 }
 
-beforeEach(() => { vi.useFakeTimers() })
-afterEach(() => { vi.useRealTimers() })
+beforeEach(() => {
+  vi.useFakeTimers()
+})
+afterEach(() => {
+  vi.useRealTimers()
+})
 
 describe('the time until a service that is told to stop is killed', () => {
   test('is long where it alone stops, also when it is told again', async () => {

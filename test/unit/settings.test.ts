@@ -1,11 +1,23 @@
 import { describe, expect, test } from 'vitest'
-import { databaseOf, probeHost, readSettings, settingNames, settingOf, settingsTable, type SettingName, whyInvalid } from '../../src/core/settings.ts'
+import {
+  databaseOf,
+  probeHost,
+  readSettings,
+  settingNames,
+  settingOf,
+  settingsTable,
+  type SettingName,
+  whyInvalid,
+} from '../../src/core/settings.ts'
 import { renderReadme } from '../../scripts/docs.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { readRoot } from './sources.ts'
 
-const noFile = (path: string): string => { throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' }) }
-const read = (env: Record<string, string | undefined>, files: Record<string, string> = {}) => readSettings(env, (path) => files[path] ?? noFile(path))
+const noFile = (path: string): string => {
+  throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' })
+}
+const read = (env: Record<string, string | undefined>, files: Record<string, string> = {}) =>
+  readSettings(env, (path) => files[path] ?? noFile(path))
 const database = (env: Record<string, string>) => databaseOf(read(env))
 
 const failureOf = (act: () => unknown): SupervisorError => {
@@ -21,14 +33,18 @@ const failureOf = (act: () => unknown): SupervisorError => {
 describe('settings', () => {
   test('have their defaults when nothing is given', () => {
     const values = read({})
-    for (const name of settingNames) expect(values[name]).toEqual({ value: settingOf(name).default, source: 'default' })
+    for (const name of settingNames)
+      expect(values[name]).toEqual({ value: settingOf(name).default, source: 'default' })
     expect(values.PORT.value).toBe('8000')
     expect(values.STOP_GRACE_PERIOD.value).toBe('10')
   })
 
-  test.each(settingNames.filter((name) => settingOf(name).default !== undefined))('%s has a default that it accepts', (name) => {
-    expect(whyInvalid(name, settingOf(name).default!)).toBeUndefined()
-  })
+  test.each(settingNames.filter((name) => settingOf(name).default !== undefined))(
+    '%s has a default that it accepts',
+    (name) => {
+      expect(whyInvalid(name, settingOf(name).default!)).toBeUndefined()
+    },
+  )
 
   test('come from the environment', () => {
     expect(read({ PORT: '8001' }).PORT).toEqual({ value: '8001', source: 'environment' })
@@ -75,7 +91,9 @@ describe('a value', () => {
     ['PUBLIC_URL', 'mathesar.example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'ftp://example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'https://', 'is no http or https address'],
-    ...['localhost', '::1', '0', '127.1', '1.2.3.256', '1.2.3.', '1.2.3.4.5', ' 1.2.3.4', '01.2.3.4'].map((address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IPv4 address']),
+    ...['localhost', '::1', '0', '127.1', '1.2.3.256', '1.2.3.', '1.2.3.4.5', ' 1.2.3.4', '01.2.3.4'].map(
+      (address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IPv4 address'],
+    ),
     ['POSTGRES_DB', 'a\0b', 'holds a zero byte'],
   ])('%s=%j is refused: %s', (name, text, why) => {
     expect(whyInvalid(name, text)).toContain(why)
@@ -85,35 +103,57 @@ describe('a value', () => {
   })
 
   test.each<[SettingName, string]>([
-    ['PORT', '1'], ['PORT', '65535'], ['DATABASE_WAIT_TIMEOUT', '0'],
-    ['DEBUG', 'true'], ['DEBUG', 'True'], ['DEBUG', 't'], ['DEBUG', 'f'],
-    ['LOG_FORMAT', 'json'], ['POSTGRES_SSLMODE', 'verify-full'], ['POSTGRES_SSLROOTCERT', '/ca.pem'],
-    ['ALLOWED_HOSTS', '*'], ['ALLOWED_HOSTS', 'a.org, b.org'],
-    ['PUBLIC_URL', 'https://mathesar.example.org/'], ['BIND_ADDRESS', '0.0.0.0'], ['BIND_ADDRESS', '192.168.1.255'], ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
+    ['PORT', '1'],
+    ['PORT', '65535'],
+    ['DATABASE_WAIT_TIMEOUT', '0'],
+    ['DEBUG', 'true'],
+    ['DEBUG', 'True'],
+    ['DEBUG', 't'],
+    ['DEBUG', 'f'],
+    ['LOG_FORMAT', 'json'],
+    ['POSTGRES_SSLMODE', 'verify-full'],
+    ['POSTGRES_SSLROOTCERT', '/ca.pem'],
+    ['ALLOWED_HOSTS', '*'],
+    ['ALLOWED_HOSTS', 'a.org, b.org'],
+    ['PUBLIC_URL', 'https://mathesar.example.org/'],
+    ['BIND_ADDRESS', '0.0.0.0'],
+    ['BIND_ADDRESS', '192.168.1.255'],
+    ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
   ])('%s=%j is accepted', (name, text) => {
     expect(whyInvalid(name, text)).toBeUndefined()
   })
 
-  test.each(settingNames.filter((name) => settingOf(name).secret))('of the secret %s is in no message', (name) => {
-    const failure = failureOf(() => databaseOf(read({ [name]: 'hunter2-\0-hunter2' })))
-    expect(`${failure.message} ${failure.hint}`).not.toContain('hunter2')
-  })
+  test.each(settingNames.filter((name) => settingOf(name).secret))(
+    'of the secret %s is in no message',
+    (name) => {
+      const failure = failureOf(() => databaseOf(read({ [name]: 'hunter2-\0-hunter2' })))
+      expect(`${failure.message} ${failure.hint}`).not.toContain('hunter2')
+    },
+  )
 })
 
 describe('NAME_FILE', () => {
   test('gives the value, less one newline at its end', () => {
-    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\n' }).SECRET_KEY).toEqual({ value: 'key', source: 'environment' })
+    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\n' }).SECRET_KEY).toEqual({
+      value: 'key',
+      source: 'environment',
+    })
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\r\n' }).SECRET_KEY.value).toBe('key')
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': ' key ' }).SECRET_KEY.value).toBe(' key ')
   })
 
   test('is checked like the variable', () => {
-    expect(failureOf(() => read({ PORT_FILE: '/p' }, { '/p': 'http' })).message).toBe('cannot use PORT: "http" is not a whole number from 1 to 65535')
+    expect(failureOf(() => read({ PORT_FILE: '/p' }, { '/p': 'http' })).message).toBe(
+      'cannot use PORT: "http" is not a whole number from 1 to 65535',
+    )
   })
 
   test('that cannot be read is named with its reason', () => {
     const failure = failureOf(() => read({ SECRET_KEY_FILE: '/gone' }))
-    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', 'cannot use SECRET_KEY_FILE: cannot read /gone: ENOENT'])
+    expect([failure.code, failure.message]).toEqual([
+      'SETTING_INVALID',
+      'cannot use SECRET_KEY_FILE: cannot read /gone: ENOENT',
+    ])
   })
 
   test('of an empty file never gives an empty value', () => {
@@ -127,8 +167,13 @@ describe('NAME_FILE', () => {
   })
 
   test('beside the variable is refused without showing either', () => {
-    const failure = failureOf(() => read({ SECRET_KEY: 'hunter2', SECRET_KEY_FILE: '/k' }, { '/k': 'hunter3' }))
-    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', 'cannot use SECRET_KEY: SECRET_KEY and SECRET_KEY_FILE are both given'])
+    const failure = failureOf(() =>
+      read({ SECRET_KEY: 'hunter2', SECRET_KEY_FILE: '/k' }, { '/k': 'hunter3' }),
+    )
+    expect([failure.code, failure.message]).toEqual([
+      'SETTING_INVALID',
+      'cannot use SECRET_KEY: SECRET_KEY and SECRET_KEY_FILE are both given',
+    ])
     expect(failure.hint).toBe('Give only one of SECRET_KEY and SECRET_KEY_FILE.')
   })
 })
@@ -140,38 +185,95 @@ describe('the database', () => {
   })
 
   test('is the external one that the whole set names', () => {
-    expect(database({ POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u' })).toEqual({ kind: 'external', host: 'db', port: 5432, name: 'm', user: 'u', password: undefined, sslmode: undefined, sslrootcert: undefined })
-    expect(database({ POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u', POSTGRES_PORT: '6543', POSTGRES_PASSWORD: 'p', POSTGRES_SSLMODE: 'require', POSTGRES_SSLROOTCERT: '/ca.pem' }))
-      .toEqual({ kind: 'external', host: 'db', port: 6543, name: 'm', user: 'u', password: 'p', sslmode: 'require', sslrootcert: '/ca.pem' })
+    expect(database({ POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u' })).toEqual({
+      kind: 'external',
+      host: 'db',
+      port: 5432,
+      name: 'm',
+      user: 'u',
+      password: undefined,
+      sslmode: undefined,
+      sslrootcert: undefined,
+    })
+    expect(
+      database({
+        POSTGRES_HOST: 'db',
+        POSTGRES_DB: 'm',
+        POSTGRES_USER: 'u',
+        POSTGRES_PORT: '6543',
+        POSTGRES_PASSWORD: 'p',
+        POSTGRES_SSLMODE: 'require',
+        POSTGRES_SSLROOTCERT: '/ca.pem',
+      }),
+    ).toEqual({
+      kind: 'external',
+      host: 'db',
+      port: 6543,
+      name: 'm',
+      user: 'u',
+      password: 'p',
+      sslmode: 'require',
+      sslrootcert: '/ca.pem',
+    })
   })
 
   test.each([
     [{ POSTGRES_HOST: 'db' }, 'POSTGRES_HOST given, but not POSTGRES_DB, POSTGRES_USER'],
     [{ POSTGRES_HOST: 'db', POSTGRES_DB: 'm' }, 'POSTGRES_HOST, POSTGRES_DB given, but not POSTGRES_USER'],
     [{ POSTGRES_USER: 'u' }, 'POSTGRES_USER given, but not POSTGRES_HOST, POSTGRES_DB'],
-    [{ POSTGRES_PASSWORD: 'hunter2' }, 'POSTGRES_PASSWORD given, but not POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER'],
+    [
+      { POSTGRES_PASSWORD: 'hunter2' },
+      'POSTGRES_PASSWORD given, but not POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER',
+    ],
     [{ POSTGRES_PORT: '5433' }, 'POSTGRES_PORT given, but not POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER'],
   ])('of the partial set %j is an error that names what is missing', (env, why) => {
     const failure = failureOf(() => database(env as Record<string, string>))
-    expect([failure.code, failure.message]).toEqual(['DATABASE_SETTINGS_PARTIAL', `cannot choose a database: ${why}`])
+    expect([failure.code, failure.message]).toEqual([
+      'DATABASE_SETTINGS_PARTIAL',
+      `cannot choose a database: ${why}`,
+    ])
   })
 
   test('is never chosen between two that are both given', () => {
-    const failure = failureOf(() => database({ DATABASE_URL: 'postgres://u:hunter2@db/m', POSTGRES_HOST: 'db', POSTGRES_PASSWORD: 'hunter2' }))
-    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', 'cannot choose a database: DATABASE_URL and POSTGRES_HOST, POSTGRES_PASSWORD are both given'])
+    const failure = failureOf(() =>
+      database({
+        DATABASE_URL: 'postgres://u:hunter2@db/m',
+        POSTGRES_HOST: 'db',
+        POSTGRES_PASSWORD: 'hunter2',
+      }),
+    )
+    expect([failure.code, failure.message]).toEqual([
+      'SETTING_INVALID',
+      'cannot choose a database: DATABASE_URL and POSTGRES_HOST, POSTGRES_PASSWORD are both given',
+    ])
   })
 })
 
 describe('DATABASE_URL', () => {
-  const external = { kind: 'external', host: 'db', port: 5432, name: 'm', user: 'u', password: undefined, sslmode: undefined, sslrootcert: undefined }
+  const external = {
+    kind: 'external',
+    host: 'db',
+    port: 5432,
+    name: 'm',
+    user: 'u',
+    password: undefined,
+    sslmode: undefined,
+    sslrootcert: undefined,
+  }
 
   test.each([
     ['postgres://u@db/m', external],
     ['postgresql://u@db/m', external],
     ['postgres://u:p@db:6543/m', { ...external, port: 6543, password: 'p' }],
     ['postgres://u:p@db/m?sslmode=require', { ...external, password: 'p', sslmode: 'require' }],
-    ['postgres://u@db/m?sslmode=verify-ca&sslrootcert=/etc/my%20ca.pem', { ...external, sslmode: 'verify-ca', sslrootcert: '/etc/my ca.pem' }],
-    ['postgres://u%40x:p%3A%2F%25@db.example.org/m%20n', { ...external, host: 'db.example.org', user: 'u@x', password: 'p:/%', name: 'm n' }],
+    [
+      'postgres://u@db/m?sslmode=verify-ca&sslrootcert=/etc/my%20ca.pem',
+      { ...external, sslmode: 'verify-ca', sslrootcert: '/etc/my ca.pem' },
+    ],
+    [
+      'postgres://u%40x:p%3A%2F%25@db.example.org/m%20n',
+      { ...external, host: 'db.example.org', user: 'u@x', password: 'p:/%', name: 'm n' },
+    ],
     ['postgres://u@%2Frun%2Fpostgresql/m', { ...external, host: '/run/postgresql' }],
     ['postgres://u@x/m?host=/run/postgresql', { ...external, host: '/run/postgresql' }],
     ['postgres://u@10.0.0.7/m', { ...external, host: '10.0.0.7' }],
@@ -196,21 +298,41 @@ describe('DATABASE_URL', () => {
   })
 
   test('holds its sslmode to the words of libpq', () => {
-    expect(failureOf(() => database({ DATABASE_URL: 'postgres://u:p@db/m?sslmode=verify_full' })).code).toBe('SETTING_INVALID')
-    expect(failureOf(() => database({ DATABASE_URL: 'postgres://u:p@db/m?sslrootcert=system' })).message).toBe('cannot use DATABASE_URL: sslrootcert "system" is no absolute path')
+    expect(failureOf(() => database({ DATABASE_URL: 'postgres://u:p@db/m?sslmode=verify_full' })).code).toBe(
+      'SETTING_INVALID',
+    )
+    expect(
+      failureOf(() => database({ DATABASE_URL: 'postgres://u:p@db/m?sslrootcert=system' })).message,
+    ).toBe('cannot use DATABASE_URL: sslrootcert "system" is no absolute path')
   })
 
   test('goes before the settings that say how to connect, which hold where it says nothing', () => {
     const around = { POSTGRES_SSLMODE: 'verify-full', POSTGRES_SSLROOTCERT: '/ca.pem' }
-    expect(database({ ...around, DATABASE_URL: 'postgres://u@db/m' })).toEqual({ ...external, sslmode: 'verify-full', sslrootcert: '/ca.pem' })
-    expect(database({ ...around, DATABASE_URL: 'postgres://u@db/m?sslmode=require&sslrootcert=/other.pem' })).toEqual({ ...external, sslmode: 'require', sslrootcert: '/other.pem' })
+    expect(database({ ...around, DATABASE_URL: 'postgres://u@db/m' })).toEqual({
+      ...external,
+      sslmode: 'verify-full',
+      sslrootcert: '/ca.pem',
+    })
+    expect(
+      database({ ...around, DATABASE_URL: 'postgres://u@db/m?sslmode=require&sslrootcert=/other.pem' }),
+    ).toEqual({ ...external, sslmode: 'require', sslrootcert: '/other.pem' })
   })
 
-  test.each(['verify-ca', 'verify-full'])('with %s needs the certificate of a CA, but not on a unix socket', (sslmode) => {
-    const failure = failureOf(() => database({ DATABASE_URL: `postgres://u:hunter2@db/m?sslmode=${sslmode}` }))
-    expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', `cannot use the database: ${sslmode} needs the certificate of a CA, and POSTGRES_SSLROOTCERT is not given`])
-    expect(database({ DATABASE_URL: `postgres://u@x/m?host=/run/postgresql&sslmode=${sslmode}` })).toMatchObject({ sslmode })
-  })
+  test.each(['verify-ca', 'verify-full'])(
+    'with %s needs the certificate of a CA, but not on a unix socket',
+    (sslmode) => {
+      const failure = failureOf(() =>
+        database({ DATABASE_URL: `postgres://u:hunter2@db/m?sslmode=${sslmode}` }),
+      )
+      expect([failure.code, failure.message]).toEqual([
+        'SETTING_INVALID',
+        `cannot use the database: ${sslmode} needs the certificate of a CA, and POSTGRES_SSLROOTCERT is not given`,
+      ])
+      expect(
+        database({ DATABASE_URL: `postgres://u@x/m?host=/run/postgresql&sslmode=${sslmode}` }),
+      ).toMatchObject({ sslmode })
+    },
+  )
 })
 
 test.each([

@@ -1,5 +1,16 @@
 import { execFileSync } from 'node:child_process'
-import { lstatSync, mkdtempSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  lstatSync,
+  mkdtempSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
@@ -8,8 +19,16 @@ import type { HistoryEntry } from '../../src/core/history.ts'
 import { createStore } from '../../src/daemon/store.ts'
 import { files } from '../../src/system/files.ts'
 
-const before: ConfigFiles = { 'mathesar.env': 'DEBUG=false\n', 'sso.yml': 'version: 1\n', 'file_storage.yml': undefined }
-const after: ConfigFiles = { 'mathesar.env': 'DEBUG=true\n', 'sso.yml': undefined, 'file_storage.yml': 'default: {}\n' }
+const before: ConfigFiles = {
+  'mathesar.env': 'DEBUG=false\n',
+  'sso.yml': 'version: 1\n',
+  'file_storage.yml': undefined,
+}
+const after: ConfigFiles = {
+  'mathesar.env': 'DEBUG=true\n',
+  'sso.yml': undefined,
+  'file_storage.yml': 'default: {}\n',
+}
 
 describe('the store', () => {
   let home: string
@@ -20,8 +39,12 @@ describe('the store', () => {
   afterEach(() => rmSync(home, { recursive: true }))
 
   const folder = (): string => join(home, 'config')
-  const open = (used: Parameters<typeof createStore>[0]['files'] = files) => createStore({ files: used, folder: folder(), history: join(home, 'history'), own: () => {} })
-  const onDisk = (): ConfigFiles => Object.fromEntries(Object.keys(before).map((name) => [name, files.readIfThere(join(folder(), name))])) as ConfigFiles
+  const open = (used: Parameters<typeof createStore>[0]['files'] = files) =>
+    createStore({ files: used, folder: folder(), history: join(home, 'history'), own: () => {} })
+  const onDisk = (): ConfigFiles =>
+    Object.fromEntries(
+      Object.keys(before).map((name) => [name, files.readIfThere(join(folder(), name))]),
+    ) as ConfigFiles
 
   const intent = (): string => join(home, 'history/intent.json')
   const names = ['mathesar.env', 'sso.yml', 'file_storage.yml'] as const
@@ -35,12 +58,15 @@ describe('the store', () => {
     }
   }
 
-  test.each([0, 1, 2, 3])('writes several files as one: what was cut off after %d of them is finished by the next start', (written) => {
-    cutOff(written)
-    open().finish(() => true)
-    expect(onDisk()).toEqual(after)
-    expect(readdirSync(join(home, 'history'))).toEqual([])
-  })
+  test.each([0, 1, 2, 3])(
+    'writes several files as one: what was cut off after %d of them is finished by the next start',
+    (written) => {
+      cutOff(written)
+      open().finish(() => true)
+      expect(onDisk()).toEqual(after)
+      expect(readdirSync(join(home, 'history'))).toEqual([])
+    },
+  )
 
   test('leaves what was cut off alone while another supervisor has the volume', () => {
     cutOff(1)
@@ -49,44 +75,66 @@ describe('the store', () => {
     expect(readdirSync(join(home, 'history'))).toEqual(['intent.json'])
   })
 
-  test.each([0, 1, 2, 3])('writes all of several files or none: when step %d fails, what was written goes back', (step) => {
-    open().write(before)
-    let left = step
-    const fails = <Args extends unknown[], Result>(act: (...args: Args) => Result) => (...args: Args): Result => {
-      if (left-- === 0) throw new Error('failed')
-      return act(...args)
-    }
-    expect(() => open({ ...files, writeWhole: fails(files.writeWhole), remove: fails(files.remove) }).write(after)).toThrow('failed')
-    expect(onDisk()).toEqual(before)
-    expect(readdirSync(join(home, 'history'))).toEqual([])
-  })
+  test.each([0, 1, 2, 3])(
+    'writes all of several files or none: when step %d fails, what was written goes back',
+    (step) => {
+      open().write(before)
+      let left = step
+      const fails =
+        <Args extends unknown[], Result>(act: (...args: Args) => Result) =>
+        (...args: Args): Result => {
+          if (left-- === 0) throw new Error('failed')
+          return act(...args)
+        }
+      expect(() =>
+        open({ ...files, writeWhole: fails(files.writeWhole), remove: fails(files.remove) }).write(after),
+      ).toThrow('failed')
+      expect(onDisk()).toEqual(before)
+      expect(readdirSync(join(home, 'history'))).toEqual([])
+    },
+  )
 
   /** A file that is mounted for itself, read-only. */
   const withMount = (name: string): typeof files => {
-    const refuse = <Args extends unknown[], Result>(code: string, act: (path: string, ...args: Args) => Result) => (path: string, ...args: Args): Result => {
-      if (path === join(folder(), name)) throw Object.assign(new Error(code), { code })
-      return act(path, ...args)
+    const refuse =
+      <Args extends unknown[], Result>(code: string, act: (path: string, ...args: Args) => Result) =>
+      (path: string, ...args: Args): Result => {
+        if (path === join(folder(), name)) throw Object.assign(new Error(code), { code })
+        return act(path, ...args)
+      }
+    return {
+      ...files,
+      writeWhole: refuse('EBUSY', files.writeWhole),
+      writeInPlace: refuse('EROFS', files.writeInPlace),
+      remove: refuse('EBUSY', files.remove),
     }
-    return { ...files, writeWhole: refuse('EBUSY', files.writeWhole), writeInPlace: refuse('EROFS', files.writeInPlace), remove: refuse('EBUSY', files.remove) }
   }
 
-  test.each(names)('that cannot write %s writes none of them, and the next start does not try again', (name) => {
-    open().write(before)
-    expect(() => open(withMount(name)).write(after)).toThrow(/EROFS|EBUSY/)
-    expect(onDisk()).toEqual(before)
-    expect(readdirSync(join(home, 'history'))).toEqual([])
-  })
+  test.each(names)(
+    'that cannot write %s writes none of them, and the next start does not try again',
+    (name) => {
+      open().write(before)
+      expect(() => open(withMount(name)).write(after)).toThrow(/EROFS|EBUSY/)
+      expect(onDisk()).toEqual(before)
+      expect(readdirSync(join(home, 'history'))).toEqual([])
+    },
+  )
 
-  test.each(names)('that cannot finish what was cut off, for %s, leaves it at that: later changes stay', (name) => {
-    cutOff(0)
-    try {
+  test.each(names)(
+    'that cannot finish what was cut off, for %s, leaves it at that: later changes stay',
+    (name) => {
+      cutOff(0)
+      try {
+        open(withMount(name)).finish(() => true)
+      } catch {
+        /* The boot says it, once. */
+      }
+      expect(onDisk()).toEqual(before)
+      open().write({ ...before, 'mathesar.env': 'DEBUG=later\n' })
       open(withMount(name)).finish(() => true)
-    } catch { /* The boot says it, once. */ }
-    expect(onDisk()).toEqual(before)
-    open().write({ ...before, 'mathesar.env': 'DEBUG=later\n' })
-    open(withMount(name)).finish(() => true)
-    expect(onDisk()['mathesar.env']).toBe('DEBUG=later\n')
-  })
+      expect(onDisk()['mathesar.env']).toBe('DEBUG=later\n')
+    },
+  )
 
   test('does not take back an edit that comes while it goes back', () => {
     open().write(before)
@@ -94,17 +142,25 @@ describe('the store', () => {
       writeFileSync(join(folder(), 'mathesar.env'), 'DEBUG=edited\n')
       throw new Error(`cannot remove ${path}`)
     }
-    expect(() => open({ ...files, remove: (path) => (path.endsWith('sso.yml') ? edits(path) : files.remove(path)) }).write(after)).toThrow('cannot remove')
+    expect(() =>
+      open({
+        ...files,
+        remove: (path) => (path.endsWith('sso.yml') ? edits(path) : files.remove(path)),
+      }).write(after),
+    ).toThrow('cannot remove')
     expect(onDisk()).toEqual({ ...before, 'mathesar.env': 'DEBUG=edited\n' })
   })
 
   test('does not write over an edit that comes while it writes', () => {
     open().write(before)
-    const edits = (...[path, text, mode, mayReplace]: Parameters<typeof files.writeWhole>): boolean => files.writeWhole(path, text, mode, () => {
-      writeFileSync(path, 'DEBUG=edited\n')
-      return mayReplace?.() ?? true
-    })
-    expect(() => open({ ...files, writeWhole: edits }).write({ ...before, 'mathesar.env': 'DEBUG=true\n' })).toThrow('edited meanwhile')
+    const edits = (...[path, text, mode, mayReplace]: Parameters<typeof files.writeWhole>): boolean =>
+      files.writeWhole(path, text, mode, () => {
+        writeFileSync(path, 'DEBUG=edited\n')
+        return mayReplace?.() ?? true
+      })
+    expect(() =>
+      open({ ...files, writeWhole: edits }).write({ ...before, 'mathesar.env': 'DEBUG=true\n' }),
+    ).toThrow('edited meanwhile')
     expect(onDisk()).toEqual({ ...before, 'mathesar.env': 'DEBUG=edited\n' })
     expect(readdirSync(folder()).sort()).toEqual(['mathesar.env', 'sso.yml'])
   })
@@ -128,20 +184,46 @@ describe('the store', () => {
     const version = (index: number): string => index.toString(16).padStart(12, '0')
     for (let index = 0; index < 320; index++) {
       if (index < 3) store.keep(version(index), before)
-      store.note({ at: '', from: 'file', version: version(index), result: index < 3 ? 'applied' : 'rejected', changes: [], why: null })
+      store.note({
+        at: '',
+        from: 'file',
+        version: version(index),
+        result: index < 3 ? 'applied' : 'rejected',
+        changes: [],
+        why: null,
+      })
     }
     expect(store.readHistory()).toHaveLength(100)
-    expect(store.lastGood()).toMatchObject({ version: version(2), files: { 'mathesar.env': before['mathesar.env'] } })
-    expect([0, 1, 2].map((index) => store.revision(version(index)) !== undefined)).toEqual([false, true, true])
+    expect(store.lastGood()).toMatchObject({
+      version: version(2),
+      files: { 'mathesar.env': before['mathesar.env'] },
+    })
+    expect([0, 1, 2].map((index) => store.revision(version(index)) !== undefined)).toEqual([
+      false,
+      true,
+      true,
+    ])
   })
 
   /** What may lie in the place of a file of the store, and how it comes there. */
   const anything: readonly (readonly [string, (path: string) => void])[] = [
-    ['a folder', (path) => { mkdirSync(path); writeFileSync(join(path, 'x'), '') }],
+    [
+      'a folder',
+      (path) => {
+        mkdirSync(path)
+        writeFileSync(join(path, 'x'), '')
+      },
+    ],
     ['a FIFO', (path) => void execFileSync('mkfifo', [path])],
     ['a link to itself', (path) => symlinkSync(path, path)],
     ['a link to a device', (path) => symlinkSync('/dev/zero', path)],
-    ['a file of 8 GiB', (path) => { writeFileSync(path, ''); truncateSync(path, 8 * 1024 ** 3) }],
+    [
+      'a file of 8 GiB',
+      (path) => {
+        writeFileSync(path, '')
+        truncateSync(path, 8 * 1024 ** 3)
+      },
+    ],
     ['a file of 8 MiB of JSON', (path) => writeFileSync(path, `[${'null,'.repeat(1_600_000)}null]`)],
     ['an empty file', (path) => writeFileSync(path, '')],
     ['no JSON', (path) => writeFileSync(path, '[{"hunter2')],
@@ -150,26 +232,42 @@ describe('the store', () => {
     ['a list of null', (path) => writeFileSync(path, '[null]')],
     ['entries without fields', (path) => writeFileSync(path, '[{"version":"0123456789ab"},{"at":1}]')],
   ]
-  const entryOf = (version: string): HistoryEntry => ({ at: '', from: 'file', version, result: 'applied', changes: [], why: null })
+  const entryOf = (version: string): HistoryEntry => ({
+    at: '',
+    from: 'file',
+    version,
+    result: 'applied',
+    changes: [],
+    why: null,
+  })
   const [one, other] = ['0123456789ab', 'ba9876543210'] as const
 
-  test.each(anything)('passes over %s in place of the history, says so once, and begins a new one', (_, put) => {
-    const path = join(home, 'history/history.json')
-    put(path)
-    const store = open()
-    expect([store.readHistory(), store.lastGood()]).toEqual([[], undefined])
-    store.readHistory()
-    expect(store.warnings).toEqual([expect.stringMatching(new RegExp(`^cannot use ${path}: .*; it is ignored$`))])
-    expect(store.warnings.join()).not.toContain('hunter2')
-    store.keep(one, before)
-    store.note(entryOf(one))
-    expect([open().readHistory(), open().lastGood()?.version, store.warnings]).toEqual([[entryOf(one)], one, []])
-    expect(lstatSync(`${path}.unusable`)).toBeDefined() // It may be of use to a person.
-    rmSync(path)
-    put(path)
-    open().note(entryOf(other))
-    expect(open().readHistory(), 'the same again').toEqual([entryOf(other)])
-  })
+  test.each(anything)(
+    'passes over %s in place of the history, says so once, and begins a new one',
+    (_, put) => {
+      const path = join(home, 'history/history.json')
+      put(path)
+      const store = open()
+      expect([store.readHistory(), store.lastGood()]).toEqual([[], undefined])
+      store.readHistory()
+      expect(store.warnings).toEqual([
+        expect.stringMatching(new RegExp(`^cannot use ${path}: .*; it is ignored$`)),
+      ])
+      expect(store.warnings.join()).not.toContain('hunter2')
+      store.keep(one, before)
+      store.note(entryOf(one))
+      expect([open().readHistory(), open().lastGood()?.version, store.warnings]).toEqual([
+        [entryOf(one)],
+        one,
+        [],
+      ])
+      expect(lstatSync(`${path}.unusable`)).toBeDefined() // It may be of use to a person.
+      rmSync(path)
+      put(path)
+      open().note(entryOf(other))
+      expect(open().readHistory(), 'the same again').toEqual([entryOf(other)])
+    },
+  )
 
   test.each(anything)('passes over %s in place of what was cut off, and changes no file', (_, put) => {
     open().write(before)
@@ -181,19 +279,26 @@ describe('the store', () => {
     expect(readdirSync(join(home, 'history'))).toEqual([])
   })
 
-  test.each(anything)('passes over %s in place of a version: there is nothing to go back to, until it is kept again', (_, put) => {
-    put(join(home, `history/${one}.json`))
-    const store = open()
-    store.note(entryOf(one))
-    expect([store.revision(one), store.lastGood()]).toEqual([undefined, undefined])
-    store.keep(one, after)
-    expect(store.lastGood()).toEqual({ version: one, files: after })
-    store.note(entryOf(other))
-    expect(readdirSync(join(home, 'history')).filter((name) => name.startsWith(one) && name !== `${one}.json`), 'what lay in its place').toEqual([])
-  })
+  test.each(anything)(
+    'passes over %s in place of a version: there is nothing to go back to, until it is kept again',
+    (_, put) => {
+      put(join(home, `history/${one}.json`))
+      const store = open()
+      store.note(entryOf(one))
+      expect([store.revision(one), store.lastGood()]).toEqual([undefined, undefined])
+      store.keep(one, after)
+      expect(store.lastGood()).toEqual({ version: one, files: after })
+      store.note(entryOf(other))
+      expect(
+        readdirSync(join(home, 'history')).filter((name) => name.startsWith(one) && name !== `${one}.json`),
+        'what lay in its place',
+      ).toEqual([])
+    },
+  )
 
   test('keeps a history that is small, whatever was refused how often', () => {
-    for (let index = 0; index < 30; index++) open().note({ ...entryOf(one), result: 'rejected', why: '漢'.repeat(1_000_000) })
+    for (let index = 0; index < 30; index++)
+      open().note({ ...entryOf(one), result: 'rejected', why: '漢'.repeat(1_000_000) })
     expect(statSync(join(home, 'history/history.json')).size).toBeLessThan(300 * 1024)
     expect(open().readHistory()).toHaveLength(30)
   })

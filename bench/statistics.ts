@@ -2,11 +2,8 @@
 export const median = (values: readonly number[]): number => {
   const sorted = [...values].sort((a, b) => a - b)
   const middle = sorted.length >> 1
-  return sorted.length === 0
-    ? Number.NaN
-    : sorted.length % 2 === 1
-      ? sorted[middle]!
-      : (sorted[middle - 1]! + sorted[middle]!) / 2
+  if (sorted.length === 0) return Number.NaN
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2
 }
 
 export type Unit = 's' | 'ms' | 'MB' | '%' | '/s' | ''
@@ -14,13 +11,9 @@ export type Unit = 's' | 'ms' | 'MB' | '%' | '/s' | ''
 /** Three figures, no more: what follows is noise. */
 const digits = (value: number): string => {
   const size = Math.abs(value)
-  return size >= 1000
-    ? Math.round(value).toLocaleString('en')
-    : size >= 100 || Number.isInteger(value)
-      ? value.toFixed(0)
-      : size >= 10
-        ? value.toFixed(1)
-        : value.toFixed(2)
+  if (size >= 1000) return Math.round(value).toLocaleString('en')
+  if (size >= 100 || Number.isInteger(value)) return value.toFixed(0)
+  return value.toFixed(size >= 10 ? 1 : 2)
 }
 
 export const showNumber = (value: number, unit: Unit): string =>

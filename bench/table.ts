@@ -5,7 +5,10 @@ import { range, median, show, showNumber } from './statistics.ts'
 
 const columns: readonly Column[] = [...peerNames, 'node']
 const titleOf = (column: Column): string => (column === 'node' ? 'bare Node' : peers[column].title)
-const mark = ({ met }: Row): string => (met === undefined ? '' : met ? '✓' : '✗')
+const mark = ({ met }: Row): string => {
+  if (met === undefined) return ''
+  return met ? '✓' : '✗'
+}
 
 /** One line a figure; what there is to add follows below, by number. */
 export const markdownTable = (rows: readonly Row[]): string => {

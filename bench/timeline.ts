@@ -96,15 +96,15 @@ const scripted = (lines: readonly Line[]): readonly (number | undefined)[] => {
   ]
 }
 
+const momentsOf = async (box: Box, since: number): Promise<readonly (number | undefined)[]> => {
+  if (box.peer.name === 'ours') return await ours(box)
+  const lines = linesSince(await box.logs(), since)
+  return box.peer.name === 'mathesar' ? await mathesarsOwn(box, lines, since) : scripted(lines)
+}
+
 /** The timeline of the boot that began at `since` and whose page answered at `answered`, both as `Date.now()`. */
 export const readTimeline = async (box: Box, since: number, answered: number): Promise<Timeline> => {
-  const lines = linesSince(await box.logs(), since)
-  const moments =
-    box.peer.name === 'ours'
-      ? await ours(box)
-      : box.peer.name === 'mathesar'
-        ? await mathesarsOwn(box, lines, since)
-        : scripted(lines)
+  const moments = await momentsOf(box, since)
   let before = 0
   // What has no moment of its own takes no time; what went on side by side is counted once.
   return [...moments, answered].map(

@@ -95,8 +95,9 @@ export const measureSize = async (
     if (/^\/(usr\/local|code)\//.test(path))
       return before.has(path) || !/__pycache__|\/static/.test(path) ? 'mathesar' : 'made'
     const owner = owners.get(plain(path))
-    if (owner === undefined) return /postgresql/.test(path) ? 'postgres' : 'debian'
-    return owner === 'nano-tiny' ? 'nano' : postgres.has(owner) ? 'postgres' : 'debian'
+    if (owner === 'nano-tiny') return 'nano'
+    const isPostgres = owner === undefined ? /postgresql/.test(path) : postgres.has(owner)
+    return isPostgres ? 'postgres' : 'debian'
   }
   const bytes = Object.fromEntries(Object.keys(parts).map((name) => [name, 0])) as Record<PartName, number>
   for (const [path, size] of files) bytes[partOf(path)] += size

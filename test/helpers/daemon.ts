@@ -20,13 +20,15 @@ const root = fileURLToPath(new URL('../..', import.meta.url))
 
 export const postgresBin = process.env.TEST_POSTGRES_BIN
 export const pythonBin = process.env.TEST_PYTHON_BIN
+const whyMissing = (): string | undefined => {
+  if (!postgresBin || !existsSync(`${postgresBin}/postgres`)) return 'no Postgres server (TEST_POSTGRES_BIN)'
+  if (!pythonBin || !existsSync(`${pythonBin}/gunicorn`)) {
+    return "no Python with the sample app's packages (TEST_PYTHON_BIN)"
+  }
+  return undefined
+}
 /** Why the supervisor cannot be run here with real parts; `undefined` when it can. */
-export const missing =
-  !postgresBin || !existsSync(`${postgresBin}/postgres`)
-    ? 'no Postgres server (TEST_POSTGRES_BIN)'
-    : !pythonBin || !existsSync(`${pythonBin}/gunicorn`)
-      ? "no Python with the sample app's packages (TEST_PYTHON_BIN)"
-      : undefined
+export const missing = whyMissing()
 
 export const until = async <T>(
   what: string,

@@ -96,7 +96,7 @@ export const cleanUp = async (): Promise<void> => {
 }
 
 /** Cleans up after each test of the file. Files that share a container among tests call `cleanUp` in afterAll instead. */
-export const cleanUpAfterEach = (): void => void afterEach(cleanUp)
+export const cleanUpAfterEach = (): void => afterEach(cleanUp)
 
 /** With `megabytes` it is in memory, and empty again when no container uses it. */
 export const newVolume = async (megabytes?: number): Promise<string> => {

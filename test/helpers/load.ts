@@ -1,4 +1,4 @@
-import { get } from 'node:http'
+import { get, type IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 
 export type Load = {
@@ -8,19 +8,16 @@ export type Load = {
   readonly middleMs: number
 }
 
+const whyFailed = ({ complete, statusCode }: IncomingMessage): string | undefined => {
+  if (!complete) return 'cut off'
+  return statusCode === 200 || statusCode === 302 ? undefined : `status ${statusCode}`
+}
+
 const once = (url: string): Promise<string | undefined> =>
   new Promise((resolve) => {
     get(url, { agent: false, signal: AbortSignal.timeout(60_000) }, (response) => {
       response.on('error', () => {}).resume()
-      response.once('close', () =>
-        resolve(
-          !response.complete
-            ? 'cut off'
-            : [200, 302].includes(response.statusCode!)
-              ? undefined
-              : `status ${response.statusCode}`,
-        ),
-      )
+      response.once('close', () => resolve(whyFailed(response)))
     }).once('error', (error) => resolve(error.message))
   })
 

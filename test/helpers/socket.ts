@@ -24,5 +24,5 @@ export const askSocket = (
     sent
       .once('timeout', () => sent.destroy(new Error(`no answer to ${method} ${path}`)))
       .once('error', reject)
-    sent.end(body === undefined ? undefined : typeof body === 'string' ? body : JSON.stringify(body))
+    sent.end(typeof body === 'string' ? body : JSON.stringify(body))
   })

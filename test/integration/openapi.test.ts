@@ -88,6 +88,16 @@ describe('docs/openapi.json', () => {
   })
 })
 
+/** The JSON values of an answer: one, one a line, or its text. */
+const valuesOf = (type: string, text: string): readonly unknown[] => {
+  if (type === 'application/json') return [JSON.parse(text)]
+  if (type !== 'application/x-ndjson') return [text]
+  return text
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as unknown)
+}
+
 describe.skipIf(missing !== undefined)('the running daemon answers as docs/openapi.json says', () => {
   let volume: string
   let daemon: Daemon
@@ -142,16 +152,7 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
         ),
       ).toBe('')
     }
-    const values =
-      type === 'application/json'
-        ? [JSON.parse(answer.text) as unknown]
-        : type === 'application/x-ndjson'
-          ? answer.text
-              .trimEnd()
-              .split('\n')
-              .map((line) => JSON.parse(line) as unknown)
-          : [answer.text]
-    for (const value of values)
+    for (const value of valuesOf(type, answer.text))
       expect(
         whyNot(
           value,

@@ -393,7 +393,8 @@ describe('an edit', () => {
           const rest = file.filter((piece, index) => piece.name !== name || index === first)
           const lineBreak = /\r?\n/.exec(textOf(file))?.[0] ?? '\n'
           const line = { raw: formatEntry(name, value), lineBreak: lineBreak }
-          const at = first === -1 ? (template === -1 ? rest.length : template + 1) : first
+          const added = template === -1 ? rest.length : template + 1
+          const at = first === -1 ? added : first
           const own = file[first] && {
             lineBreak: file[first].lineBreak,
             raw: file[first].value === value ? file[first].raw : line.raw,

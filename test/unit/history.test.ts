@@ -23,14 +23,13 @@ const entry = (version: string, result: HistoryEntry['result'] = 'applied'): His
   changes: [],
   why: null,
 })
+const results: Readonly<Record<string, HistoryEntry['result']>> = { '!': 'rejected', '?': 'rolled back' }
 /** "a b! c?": a was applied, b rejected, c rolled back. */
 const historyOf = (text: string): HistoryEntry[] =>
   text
     .split(' ')
     .filter(Boolean)
-    .map((word) =>
-      entry(word[0]!, word[1] === '!' ? 'rejected' : word[1] === '?' ? 'rolled back' : 'applied'),
-    )
+    .map((word) => entry(word[0]!, results[word.slice(1)] ?? 'applied'))
 
 describe('the history', () => {
   test.each<[string, string, string | undefined, string | undefined]>([

@@ -227,7 +227,7 @@ describe('the database', () => {
     ],
     [{ POSTGRES_PORT: '5433' }, 'POSTGRES_PORT given, but not POSTGRES_HOST, POSTGRES_DB, POSTGRES_USER'],
   ])('of the partial set %j is an error that names what is missing', (env, why) => {
-    const failure = failureOf(() => database(env as Record<string, string>))
+    const failure = failureOf(() => database(env))
     expect([failure.code, failure.message]).toEqual([
       'DATABASE_SETTINGS_PARTIAL',
       `cannot choose a database: ${why}`,

@@ -54,10 +54,8 @@ export type Start = {
   readonly workers?: number
 }
 
-/** One container of a peer. `run` creates and starts it; `start` starts it again. */
-export const createBox = async (images: Images, peer: Peer, options: Start = {}) => {
-  const name = newName()
-  const port = await freePort()
+/** The arguments of docker for it. */
+const runArguments = (images: Images, peer: Peer, options: Start, name: string, port: number): string[] => {
   const ours = peer.name === 'ours'
   const command = options.command ?? (ours ? [] : ['/bench/bin/stamp', ...peer.command])
   const env = {
@@ -65,7 +63,7 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
     ...(ours ? {} : { SECRET_KEY: 'bench' }),
     ...options.env,
   }
-  const args = [
+  return [
     'run',
     '--detach',
     '--name',
@@ -80,6 +78,12 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
       ? ['--entrypoint', command[0]!, images.ours, ...command.slice(1)]
       : [ours ? images.ours : images.peers, ...command]),
   ]
+}
+
+/** One container of a peer. `run` creates and starts it; `start` starts it again. */
+export const createBox = async (images: Images, peer: Peer, options: Start = {}) => {
+  const name = newName()
+  const port = await freePort()
   const inspect = (format: string): Promise<string> => docker('inspect', '--format', format, name)
   /** Also where there is no container yet: `docker run` is still making it. */
   const isAlive = async (): Promise<boolean> =>
@@ -99,7 +103,7 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
     inspect,
     logs,
     exec,
-    run: (): Promise<string> => docker(...args),
+    run: (): Promise<string> => docker(...runArguments(images, peer, options, name, port)),
     startAgain: (): Promise<string> => docker('start', name),
     page: async (): Promise<number> => {
       try {

@@ -13,6 +13,15 @@ const figures = [
 ] as const
 const bars = ['', 'none', '≤ 250 ms'] as const
 
+const skipped: readonly Row[] = figures.map((figure, index) => ({
+  figure,
+  unit: '',
+  cells: {},
+  bar: bars[index]!,
+  met: undefined,
+  note: 'skipped: this image has no `supervisor config`',
+}))
+
 /** WEB_CONCURRENCY is changed while 16 people load the page, each twice a second at most. */
 export const measureConfig = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   // Without WEB_CONCURRENCY in the environment, which would overrule what is set.
@@ -21,16 +30,7 @@ export const measureConfig = async (bench: Bench): Promise<{ readonly rows: read
     { volume: await bench.preparedVolume(), workers: 0 },
     async (box) => {
       if ((await tryDocker('exec', box.name, 'supervisor', 'config', '--help')).code !== 0) {
-        return {
-          rows: figures.map((figure, index) => ({
-            figure,
-            unit: '',
-            cells: {},
-            bar: bars[index]!,
-            met: undefined,
-            note: 'skipped: this image has no `supervisor config`',
-          })),
-        }
+        return { rows: skipped }
       }
       const took: number[] = []
       const failed: number[] = []

@@ -33,29 +33,28 @@ const healthSeconds = async (box: Box): Promise<number> => {
   return times.split(' ').reduce((sum, part) => sum + Number(part), 0) / 50
 }
 
+type Figures = { [name in Name]?: number[] }
+
+/** A note tells of the fresh one: it has no column. */
+const cells = ({ fresh: _, ...others }: Figures): Row['cells'] => others
+
 /** Memory and CPU of supervisors that have nothing to do. All at once: idle ones do not disturb each other. */
 export const measureIdle = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const seconds = bench.quick ? 10 : 60
-  const volumes = [
-    await bench.preparedVolume(),
-    await bench.preparedVolume(),
-    await bench.preparedVolume(),
-    await bench.preparedVolume(),
-  ]
   const boxes: Record<Name, Box> = {
-    ours: await bench.box(peers.ours, { volume: volumes[0]! }),
+    ours: await bench.box(peers.ours, { volume: await bench.preparedVolume() }),
     fresh: await bench.box(peers.ours),
-    supervisord: await bench.box(peers.supervisord, { volume: volumes[1]! }),
-    s6: await bench.box(peers.s6, { volume: volumes[2]! }),
+    supervisord: await bench.box(peers.supervisord, { volume: await bench.preparedVolume() }),
+    s6: await bench.box(peers.s6, { volume: await bench.preparedVolume() }),
     node: await bench.box(peers.ours, {
-      volume: volumes[3]!,
+      volume: await bench.preparedVolume(),
       command: ['/usr/local/lib/supervisor/node', '-e', 'setInterval(() => {}, 1e9)'],
     }),
   }
   const names = Object.keys(boxes) as Name[]
-  const rss: { [name in Name]?: number[] } = {}
-  const dirty: typeof rss = {}
-  const cpu: typeof rss = {}
+  const rss: Figures = {}
+  const dirty: Figures = {}
+  const cpu: Figures = {}
   try {
     await Promise.all(
       names.map(async (name) => {
@@ -78,7 +77,6 @@ export const measureIdle = async (bench: Bench): Promise<{ readonly rows: readon
     const health = (await healthSeconds(boxes.ours)) * healthChecksASecond * 100
     cpu.ours = [cpu.ours![0]! + health]
     const [own, node, other] = [median(rss.ours!), median(rss.node!), median(dirty.supervisord!)]
-    const cells = ({ fresh: _, ...others }: typeof rss): Row['cells'] => others
     return {
       rows: [
         {

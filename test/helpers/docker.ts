@@ -85,8 +85,12 @@ export type Options = {
 const made = { containers: new Set<string>(), volumes: new Set<string>() }
 const newName = (kind: string): string => `mathesar-test-${kind}-${randomBytes(5).toString('hex')}`
 
-/** Removes what the tests made so far: their containers with anonymous volumes, then the named volumes. */
+/**
+ * Removes what the tests made so far: their containers with anonymous volumes, then the named volumes. With TEST_KEEP they stay, for a
+ * look at their logs.
+ */
 export const cleanUp = async (): Promise<void> => {
+  if (process.env.TEST_KEEP) return
   const containers = [...made.containers]
   const volumes = [...made.volumes]
   made.containers.clear()

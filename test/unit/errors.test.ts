@@ -72,6 +72,7 @@ describe('a failure', () => {
   })
 })
 
-test('the version is that of package.json', () => {
+test('the version is that of package.json and the one that a plain `docker build` writes on the image', () => {
   expect(version).toBe((JSON.parse(readRoot('package.json')) as { version: string }).version)
+  expect(readRoot('Dockerfile')).toContain(`\nARG VERSION=${version}\n`)
 })

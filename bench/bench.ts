@@ -1,4 +1,5 @@
-// What every measure gets: the images, a prepared volume, how often to repeat, and a place to say how far it is.
+// What every measure gets: the images, a prepared volume, how often to repeat,
+// and a place to say how far it is.
 import { cpSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import {
@@ -42,7 +43,10 @@ const findSource = async (wanted: string): Promise<string> => {
   return 'sample-app'
 }
 
-/** Boots our image once: it leaves a volume with a migrated cluster, and tells the configuration that Postgres gets. */
+/**
+ * Boots our image once: it leaves a volume with a migrated cluster,
+ * and tells the configuration that Postgres gets.
+ */
 const prepareVolume = async (
   images: Images,
 ): Promise<{ readonly volume: string; readonly configuration: string }> => {

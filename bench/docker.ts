@@ -1,4 +1,5 @@
-// Docker's client, and the containers and volumes that a run makes: all carry its name, and all are removed with it.
+// Docker's client, and the containers and volumes that a run makes: all carry its name,
+// and all are removed with it.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { createServer } from 'node:net'
@@ -72,13 +73,19 @@ const removeAll = async (): Promise<boolean> => {
 
 export const newName = (): string => `${runName}-${++count}`
 
-/** Arguments of `docker run` that put a container's page on a loopback port: through a bridge, or on the machine's own network where there is none. */
+/**
+ * Arguments of `docker run` that put a container's page on a loopback port: through a bridge,
+ * or on the machine's own network where there is none.
+ */
 export const publish = (port: number): readonly string[] =>
   hasBridge
     ? ['--publish', `127.0.0.1:${port}:8000`, '--env', 'PORT=8000', '--env', 'BIND_ADDRESS=0.0.0.0']
     : ['--network', 'host', '--env', `PORT=${port}`, '--env', 'BIND_ADDRESS=127.0.0.1']
 
-/** Whether a port on the loopback belongs to somebody; only where containers share it with the machine does that matter. */
+/**
+ * Whether a port on the loopback belongs to somebody;
+ * only where containers share it with the machine does that matter.
+ */
 export const isTaken = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
     if (hasBridge) return resolve(false)

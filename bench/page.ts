@@ -1,4 +1,5 @@
-// The page as a browser without an account sees it: the login, or on a new installation the form for the first account.
+// The page as a browser without an account sees it: the login,
+// or on a new installation the form for the first account.
 import { request } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Problem } from '../scripts/prepare.ts'

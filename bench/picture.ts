@@ -1,4 +1,5 @@
-// bench/boot.svg: one bar a peer, one colour a phase, both boots on one scale. It follows the light or dark mode of its reader.
+// bench/boot.svg: one bar a peer, one colour a phase, both boots on one scale.
+// It follows the light or dark mode of its reader.
 import type { Boots } from './measure/boot.ts'
 import { type PeerName, peerNames, peers } from './peers.ts'
 import { median } from './statistics.ts'

@@ -33,7 +33,10 @@ const insert = (page: string, name: string, text: string): string => {
 export const printReport = (results: readonly Measured[]): void =>
   void process.stdout.write(terminalTable(results.flatMap(({ rows }) => rows)))
 
-/** Writes README.md and boot.svg: into bench/ when all was measured with care, else into .cache/bench, for a look. Gives the folder. */
+/**
+ * Writes README.md and boot.svg: into bench/ when all was measured with care, else into .cache/bench,
+ * for a look. Gives the folder.
+ */
 export const writeReport = (
   results: readonly Measured[],
   circumstances: Circumstances,

@@ -1,10 +1,14 @@
-// A script for PID 1 of our image that becomes the supervisor, and tells how long it took from there to its first child.
+// A script for PID 1 of our image that becomes the supervisor,
+// and tells how long it took from there to its first child.
 
 /** In bash: nanoseconds of CPU that PID 1 has used. */
 const cpuOfPid1 =
   'cpu=0; for file in /proc/1/task/*/schedstat; do read -r used rest < "$file"; cpu=$((cpu + used)); done'
 
-/** Runs `node -e 0` so many times, then the supervisor. The stamps come in the log: the clock in microseconds or seconds, and CPU. */
+/**
+ * Runs `node -e 0` so many times, then the supervisor. The stamps come in the log:
+ * the clock in microseconds or seconds, and CPU.
+ */
 export const stampedSupervisor = (nodeRuns: number): readonly string[] => [
   '/bin/bash',
   '-euc',

@@ -1,4 +1,5 @@
-// How a boot went: the moments at which one phase ended and the next began, in milliseconds since `docker run` or `docker start`.
+// How a boot went: the moments at which one phase ended and the next began,
+// in milliseconds since `docker run` or `docker start`.
 import type { Status } from '../src/core/status.ts'
 import type { Box } from './peers.ts'
 
@@ -102,7 +103,9 @@ const momentsOf = async (box: Box, since: number): Promise<readonly (number | un
   return box.peer.name === 'mathesar' ? await mathesarsOwn(box, lines, since) : scripted(lines)
 }
 
-/** The timeline of the boot that began at `since` and whose page answered at `answered`, both as `Date.now()`. */
+/**
+ * The timeline of the boot that began at `since` and whose page answered at `answered`, both as `Date.now()`.
+ */
 export const readTimeline = async (box: Box, since: number, answered: number): Promise<Timeline> => {
   const moments = await momentsOf(box, since)
   let before = 0

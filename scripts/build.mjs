@@ -1,7 +1,8 @@
-// Bundles the supervisor into dist/, which then runs with nothing beside it but Node: supervisor.cjs is all that is ours, a library that
-// is imported in the midst of code is a file of its own, read then, and koffi its native part alone, without the search for the right one.
-// main.cjs loads them (see load.cjs).
-// CommonJS, for `import` of one of Node's modules reads all its exports: those of node:http include WebSocket, which loads undici, 27 ms and 6 MB.
+// Bundles the supervisor into dist/, which then runs with nothing beside it but Node: supervisor.cjs is all
+// that is ours, a library that is imported in the midst of code is a file of its own, read then, and koffi
+// its native part alone, without the search for the right one. main.cjs loads them (see load.cjs).
+// CommonJS, for `import` of one of Node's modules reads all its exports:
+// those of node:http include WebSocket, which loads undici, 27 ms and 6 MB.
 import { cpSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'

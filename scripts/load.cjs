@@ -1,5 +1,6 @@
-// dist/main.cjs: runs supervisor.cjs with what V8 compiled of it when the image was made: 10 of 60 ms of its start.
-// Node's own compile cache holds only what is compiled when a module is loaded, not what is called later.
+// dist/main.cjs: runs supervisor.cjs with what V8 compiled of it when the image was made: 10 of 60 ms of its
+// start. Node's own compile cache holds only what is compiled when a module is loaded,
+// not what is called later.
 const { readFileSync, writeFileSync } = require('node:fs')
 const { Script } = require('node:vm')
 

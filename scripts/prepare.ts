@@ -1,4 +1,5 @@
-// What `npm start` and `npm test` need from this machine: found, or installed into .cache, with a line for each thing that takes long.
+// What `npm start` and `npm test` need from this machine: found, or installed into .cache,
+// with a line for each thing that takes long.
 import { spawn, spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import {
@@ -30,7 +31,9 @@ const seconds = (since: number): string => `${((Date.now() - since) / 1000).toFi
 
 export type Ended = { readonly code: number; readonly stdout: string; readonly stderr: string }
 
-/** Runs a program to its end and gives what it wrote. Never throws: a program that is not there ends with 127. */
+/**
+ * Runs a program to its end and gives what it wrote. Never throws: a program that is not there ends with 127.
+ */
 export const ask = (
   program: string,
   args: readonly string[],
@@ -96,7 +99,9 @@ export const closedFolder = (path: string): string | undefined => {
   return folders.find((folder) => (statSync(folder).mode & 0o001) === 0)
 }
 
-/** Root hands Postgres and Mathesar to other users (or to `nobody`), who must be able to read what they run. */
+/**
+ * Root hands Postgres and Mathesar to other users (or to `nobody`), who must be able to read what they run.
+ */
 export const checkReadable = (path: string): void => {
   const closed = isRoot ? closedFolder(path) : undefined
   if (closed !== undefined)
@@ -238,8 +243,8 @@ export const preparePython = async (): Promise<string> => {
 }
 
 /**
- * The app's style sheets and the like, gathered for whitenoise. Done again each time, for the app may have changed; what an earlier
- * installation gathered serves where we may not write.
+ * The app's style sheets and the like, gathered for whitenoise. Done again each time, for the app may have
+ * changed; what an earlier installation gathered serves where we may not write.
  */
 export const collectStatic = (python: string, app = sampleApp): void => {
   const { code, stderr } = ask(

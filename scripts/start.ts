@@ -1,4 +1,5 @@
-// npm start: Mathesar, from nothing, on this machine. In a container where a Docker engine answers, else as processes.
+// npm start: Mathesar, from nothing, on this machine. In a container where a Docker engine answers,
+// else as processes.
 import { type ChildProcess, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
@@ -104,8 +105,8 @@ const checkPort = (port: number): Promise<void> =>
   })
 
 /**
- * Runs the program in a session of its own, so that a Ctrl-C reaches it by us and once: the terminal, npm and the wrapper each
- * pass it on, and a second signal would hurry the stop. `target` finds whom to signal.
+ * Runs the program in a session of its own, so that a Ctrl-C reaches it by us and once: the terminal, npm and
+ * the wrapper each pass it on, and a second signal would hurry the stop. `target` finds whom to signal.
  */
 const runInFront = (
   program: string,
@@ -210,7 +211,10 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
   )
 }
 
-/** A PID namespace, where this user may make one: the supervisor is then PID 1, and nothing that it starts can outlive it. */
+/**
+ * A PID namespace, where this user may make one: the supervisor is then PID 1,
+ * and nothing that it starts can outlive it.
+ */
 const findNamespace = (): readonly string[] =>
   [
     ['--fork', '--pid', '--mount-proc', '--kill-child'],

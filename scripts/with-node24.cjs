@@ -1,6 +1,7 @@
 // node scripts/with-node24.cjs FILE ARGS…
-// Runs FILE by Node 24 with the project's packages installed, on a machine whose own Node is older and where nothing was
-// installed yet. Plain old JavaScript, with nothing but Node's own modules: it must run before anything else is there.
+// Runs FILE by Node 24 with the project's packages installed, on a machine whose own Node is older and where
+// nothing was installed yet. Plain old JavaScript, with nothing but Node's own modules:
+// it must run before anything else is there.
 'use strict'
 const { execFileSync, spawn, spawnSync } = require('child_process')
 const { createHash } = require('crypto')
@@ -77,7 +78,8 @@ const child = spawn(node, ['--disable-warning=ExperimentalWarning', join(root, f
   env: withPath(node),
   stdio: 'inherit',
 })
-// Ctrl-C goes to the whole foreground group, so the child may hear it twice: it counts that once. We outlive it either way.
+// Ctrl-C goes to the whole foreground group, so the child may hear it twice: it counts that once.
+// We outlive it either way.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal))
 child.on('error', (error) => fail(`cannot run ${node}: ${error.message}`))
 child.on('exit', (code, signal) => process.exit(code === null ? 128 + constants.signals[signal] : code))

@@ -1,4 +1,5 @@
-// npm test: installs what the tests need, runs every kind that can run here, and says plainly which could not and why.
+// npm test: installs what the tests need, runs every kind that can run here,
+// and says plainly which could not and why.
 //   npm test                       everything
 //   npm test -- unit               one kind, or several: lint, types, unit, integration, container
 //   npm test -- unit -t 'backoff'  further arguments go to vitest

@@ -1,4 +1,5 @@
-// Runs inside a container: kills every process of a service at once, and waits until the service works again. Prints the milliseconds between.
+// Runs inside a container: kills every process of a service at once, and waits until the service works again.
+// Prints the milliseconds between.
 //   node kill.mjs gunicorn PORT      until the login page answers
 //   node kill.mjs postgres FOLDER    until the server on the socket there takes a connection
 import { readdirSync, readFileSync } from 'node:fs'
@@ -45,7 +46,8 @@ const page = () =>
     sent.end()
   })
 
-// A startup packet of protocol 3.0: the server asks who we are ("R") when it takes connections, and says 57P03 while it starts.
+// A startup packet of protocol 3.0: the server asks who we are ("R") when it takes connections,
+// and says 57P03 while it starts.
 const accepts = () =>
   new Promise((resolve) => {
     const parameters = Buffer.from('user\0postgres\0database\0postgres\0\0')

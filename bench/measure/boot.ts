@@ -53,7 +53,8 @@ export const measureBoot = async (
       }
     }
   } finally {
-    // Not before: for minutes ext4 looks at each file that was deleted before it makes a new one, and a cluster is 1,500 of them.
+    // Not before: for minutes ext4 looks at each file that was deleted before it makes a new one,
+    // and a cluster is 1,500 of them.
     for (const box of boxes) await box.remove().catch(() => {})
   }
   const row = (kind: Kind, figure: string, floorTimes: number, ownTimes: number): Row => {

@@ -9,7 +9,10 @@ const timed = async (box: Box, ...argv: readonly string[]): Promise<number> => {
   return performance.now() - began
 }
 
-/** How long a command takes by `docker exec`, less what `docker exec true` takes: both in turn, as the machine has its moods. */
+/**
+ * How long a command takes by `docker exec`, less what `docker exec true` takes: both in turn,
+ * as the machine has its moods.
+ */
 export const measureCommands = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const commands = {
     status: ['supervisor', 'status'],

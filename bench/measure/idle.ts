@@ -38,7 +38,9 @@ type Figures = { [name in Name]?: number[] }
 /** A note tells of the fresh one: it has no column. */
 const cells = ({ fresh: _, ...others }: Figures): Row['cells'] => others
 
-/** Memory and CPU of supervisors that have nothing to do. All at once: idle ones do not disturb each other. */
+/**
+ * Memory and CPU of supervisors that have nothing to do. All at once: idle ones do not disturb each other.
+ */
 export const measureIdle = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const seconds = bench.quick ? 10 : 60
   const boxes: Record<Name, Box> = {

@@ -10,9 +10,12 @@ type Flow = {
   /** Seconds for which the reader takes nothing. */ readonly stall: number
 }
 
-/** Shell scripts that run a service of many lines under each, and count what comes out: no Docker in between. */
+/**
+ * Shell scripts that run a service of many lines under each, and count what comes out: no Docker in between.
+ */
 const scripts: Readonly<Record<Way, (flow: Flow) => string>> = {
-  // Our supervisor beside, not as PID 1: its Mathesar is the service that talks. Postgres is up before it begins.
+  // Our supervisor beside, not as PID 1: its Mathesar is the service that talks.
+  // Postgres is up before it begins.
   ours: ({ lines, stall }) => `
 mkdir -p /tmp/talk; printf '#!/bin/bash\\nexec /bench/bin/produce ${lines} 4\\n' > /tmp/talk/python3; chmod 755 /tmp/talk/python3
 rm -f /tmp/pipe; mkfifo /tmp/pipe

@@ -16,7 +16,10 @@ const counts: Readonly<Record<(typeof measured)[number], number>> = {
   tini: 5000,
 }
 
-/** Many dead processes lose their parent in one moment: how fast does PID 1 collect them, and what does it cost? */
+/**
+ * Many dead processes lose their parent in one moment: how fast does PID 1 collect them,
+ * and what does it cost?
+ */
 export const measureOrphans = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const rates: { [name in (typeof measured)[number]]?: number[] } = {}
   const cpu: typeof rates = {}

@@ -12,7 +12,10 @@ const script = readFileSync(join(import.meta.dirname, '../inside/kill.mjs'), 'ut
 const kill = async (box: Box, ...args: readonly string[]): Promise<number> =>
   Number(await box.exec('/usr/local/lib/supervisor/node', '--input-type=module', '-e', script, ...args))
 
-/** All processes of a service are killed: how long until it serves again? The floor starts what died in the same moment: its own start. */
+/**
+ * All processes of a service are killed: how long until it serves again? The floor starts what died in the
+ * same moment: its own start.
+ */
 export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const mathesar: { [name in (typeof measured)[number]]?: number[] } = {}
   const postgres: typeof mathesar = {}

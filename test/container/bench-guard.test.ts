@@ -5,7 +5,8 @@ import { readShare, stampedSupervisor } from '../../bench/stamped.ts'
 import { median } from '../../bench/statistics.ts'
 import { cleanUpAfterEach, describeContainer, mustDocker, start, until, type Box } from '../helpers/docker.ts'
 
-// Ratios to bare Node in the same container and the same moments, and of CPU time: a slow machine is slow for both, and a busy one takes no more of it.
+// Ratios to bare Node in the same container and the same moments, and of CPU time:
+// a slow machine is slow for both, and a busy one takes no more of it.
 const baseline = JSON.parse(
   readFileSync(join(import.meta.dirname, '../../bench/baseline.json'), 'utf8'),
 ) as Readonly<Record<'share' | 'status' | 'memory', number>>

@@ -69,7 +69,8 @@ describeContainer('a service that is killed', () => {
 describeContainer('a crash loop', () => {
   cleanUpAfterEach()
 
-  // gunicorn shows the traceback of every error but a RuntimeError, which `settings` raises: it prints its text alone.
+  // gunicorn shows the traceback of every error but a RuntimeError, which `settings` raises:
+  // it prints its text alone.
   it.each([
     ['settings', 'Error: SAMPLE_APP_BREAK=settings'],
     ['import-slow:for-ever', 'ValueError: '],

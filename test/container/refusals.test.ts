@@ -66,7 +66,8 @@ describeContainer('a refusal with nothing at stake', () => {
   it('is exit code 31 for a volume that became full, and all is there when there is room again', async () => {
     const volume = await newVolume(150)
     const box = await start({ volume })
-    const holder = await start({ volume, run: ['--entrypoint', 'sleep'], args: ['1000'] }) // Else the volume would go with the last container.
+    // Else the volume would go with the last container.
+    const holder = await start({ volume, run: ['--entrypoint', 'sleep'], args: ['1000'] })
     await box.ready()
     await makeAdmin(box)
     await box.stop()

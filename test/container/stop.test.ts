@@ -21,8 +21,8 @@ describeContainer('SIGTERM in each phase of the first boot', () => {
       const volume = await newVolume()
       const began = Date.now()
       const box = await start({ volume })
-      // The kernel drops a signal that PID 1 has no handler for yet. Node has one of its own long before ours: that is enough, and the
-      // shim watches from before that.
+      // The kernel drops a signal that PID 1 has no handler for yet. Node has one of its own long before
+      // ours: that is enough, and the shim watches from before that.
       await until('PID 1 catches SIGTERM', () => box.catches(constants.signals.SIGTERM))
       await delay(Math.max(0, afterMs - (Date.now() - began)))
       const { exitCode, ms } = await box.stop()

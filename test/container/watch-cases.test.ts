@@ -22,7 +22,10 @@ const replace = (path: string, content: string): void => {
   renameSync(`${path}.new`, path)
 }
 
-/** The watcher under the image's Node in a container of its own, with `source` of this host mounted at `target`. */
+/**
+ * The watcher under the image's Node in a container of its own,
+ * with `source` of this host mounted at `target`.
+ */
 const watchIn = async (source: string, target = mounted) => {
   const box = await start({
     run: [

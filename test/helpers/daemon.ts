@@ -105,7 +105,10 @@ export const clusterState = (volume: string): string =>
 export type Answer = { readonly code: number; readonly text: string }
 type Named = { readonly code: string; readonly message: string; readonly hint: string }
 
-/** Runs the supervisor from source, with the sample app and a real Postgres, as PID 1 of a namespace of its own where asked. */
+/**
+ * Runs the supervisor from source, with the sample app and a real Postgres,
+ * as PID 1 of a namespace of its own where asked.
+ */
 export const startDaemon = async (
   volume: string,
   options: { env?: Record<string, string>; asPid1?: boolean; readOutput?: boolean } = {},
@@ -212,7 +215,10 @@ export const startDaemon = async (
     for await (const chunk of response.setEncoding('utf8')) text += chunk
     return { status: response.statusCode!, body: JSON.parse(text) as Body }
   }
-  /** Proposes a change and hears of its steps; resolves with what came last, also when the supervisor is killed meanwhile. */
+  /**
+   * Proposes a change and hears of its steps; resolves with what came last,
+   * also when the supervisor is killed meanwhile.
+   */
   const follow = async (
     body: unknown,
     onStep: (step: string) => void,
@@ -245,7 +251,10 @@ export const startDaemon = async (
       await client.end()
     }
   }
-  /** Resolves when no change is going on: an entry of the history is written a moment before the change is done. */
+  /**
+   * Resolves when no change is going on: an entry of the history is written a moment before the change is
+   * done.
+   */
   const idle = () =>
     until(
       'no change to be going on',

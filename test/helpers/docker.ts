@@ -86,8 +86,8 @@ const made = { containers: new Set<string>(), volumes: new Set<string>() }
 const newName = (kind: string): string => `mathesar-test-${kind}-${randomBytes(5).toString('hex')}`
 
 /**
- * Removes what the tests made so far: their containers with anonymous volumes, then the named volumes. With TEST_KEEP they stay, for a
- * look at their logs.
+ * Removes what the tests made so far: their containers with anonymous volumes, then the named volumes. With
+ * TEST_KEEP they stay, for a look at their logs.
  */
 export const cleanUp = async (): Promise<void> => {
   if (process.env.TEST_KEEP) return
@@ -99,7 +99,10 @@ export const cleanUp = async (): Promise<void> => {
   if (volumes.length > 0) await docker('volume', 'rm', '--force', ...volumes)
 }
 
-/** Cleans up after each test of the file. Files that share a container among tests call `cleanUp` in afterAll instead. */
+/**
+ * Cleans up after each test of the file. Files that share a container among tests call `cleanUp` in afterAll
+ * instead.
+ */
 export const cleanUpAfterEach = (): void => afterEach(cleanUp)
 
 /** With `megabytes` it is in memory, and empty again when no container uses it. */
@@ -117,7 +120,10 @@ export const newVolume = async (megabytes?: number): Promise<string> => {
   return name
 }
 
-/** Runs a shell script as root beside the supervisor, in a container of its own on the volume. Resolves with stdout. */
+/**
+ * Runs a shell script as root beside the supervisor, in a container of its own on the volume.
+ * Resolves with stdout.
+ */
 export const onVolume = (volume: string, script: string): Promise<string> =>
   mustDocker(
     'run',

@@ -16,7 +16,10 @@ type Tls = {
     | 'hostnossl'
 }
 
-/** A Postgres of its own on the loopback, as an existing one that somebody has: one superuser, and a password for every connection. */
+/**
+ * A Postgres of its own on the loopback, as an existing one that somebody has: one superuser,
+ * and a password for every connection.
+ */
 export const startPostgres = async (user: string, password: string, tls?: Tls) => {
   const folder = mkdtempSync('/tmp/pg-')
   if (nobody.uid !== undefined) chownSync(folder, nobody.uid, nobody.gid)

@@ -12,7 +12,9 @@ import {
 } from '../helpers/daemon.ts'
 import { startLoad } from '../helpers/load.ts'
 
-/** The bar of a quiet machine is 250 ms; what is asserted leaves room for one that does other things beside. */
+/**
+ * The bar of a quiet machine is 250 ms; what is asserted leaves room for one that does other things beside.
+ */
 const slowestPermittedMs = 2000
 
 describe.skipIf(missing !== undefined)('changes under the load of 16 clients', () => {

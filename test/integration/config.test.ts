@@ -167,7 +167,8 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const first = await start()
     await first.end()
     const good = readFileSync(file(), 'utf8')
-    writeConfig(`${good}GUNICORN_CMD_ARGS=--limit-request-line 5\n`) // It lives, and answers 400 to all but the shortest requests.
+    // It lives, and answers 400 to all but the shortest requests.
+    writeConfig(`${good}GUNICORN_CMD_ARGS=--limit-request-line 5\n`)
     const second = await launch()
     await until(
       'Mathesar to answer with an error',

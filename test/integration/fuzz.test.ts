@@ -7,12 +7,17 @@ import { type Daemon, makeVolume, missing, removeVolume, startDaemon, until } fr
 import { askSocket } from '../helpers/socket.ts'
 
 const seed = Number(process.env.FUZZ_SEED ?? Date.now() % 1e9)
-/** A small heap: what is lost shows as growth or as death, and not as garbage that nobody has collected yet. */
+/**
+ * A small heap: what is lost shows as growth or as death, and not as garbage that nobody has collected yet.
+ */
 const smallHeap = '--max-semi-space-size=1 --max-old-space-size=48'
 /** Until the allocator and the heap have the size that such a load gives them. */
 const warmUp = 5000
 const requests = 20_000
-/** What the collector has not got round to yet is some 20 MiB; a request that stayed would be 5 KiB and more, so 100 MiB in all. */
+/**
+ * What the collector has not got round to yet is some 20 MiB; a request that stayed would be 5 KiB and more,
+ * so 100 MiB in all.
+ */
 const growthLimitMiB = 40
 const together = 24
 
@@ -107,7 +112,10 @@ const anyJson = (depth = 0): unknown => {
     one(names),
   ][kind]
 }
-/** Never a wish that would be carried out: what has the form of one is a dry run, a rare one at that, for each reads the folder. */
+/**
+ * Never a wish that would be carried out: what has the form of one is a dry run, a rare one at that,
+ * for each reads the folder.
+ */
 const anyBody = (): string | Buffer => {
   switch (below(8)) {
     case 0:
@@ -178,7 +186,8 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
       try {
         const path = chance(0.01) ? '/v1/logs?follow=1' : anyPath()
         const body = anyBody()
-        const length = chance(0.95) ? { 'content-length': String(Buffer.byteLength(body)) } : {} // Without it a GET has garbage behind it.
+        // Without it a GET has garbage behind it.
+        const length = chance(0.95) ? { 'content-length': String(Buffer.byteLength(body)) } : {}
         const sent = request(
           { socketPath, agent, method: anyMethod(), path, headers: { ...anyHeaders(), ...length } },
           (response) => {

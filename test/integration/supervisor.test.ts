@@ -90,7 +90,8 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     for (const afterMs of [0, 60, 120, 250, 400, 700, 1000, 1400]) {
       const daemon = await start()
       await until('the handlers', () => daemon.output.includes('supervisor 0.'), 10_000)
-      await new Promise((resolve) => setTimeout(resolve, afterMs)) // The phase is what is tested: any will do.
+      // The phase is what is tested: any will do.
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
       daemon.signal('SIGTERM')
       expect(await daemon.exited, `after ${afterMs} ms:\n${daemon.output}`).toEqual({ code: 0, signal: null })
     }

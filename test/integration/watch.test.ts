@@ -26,7 +26,10 @@ const names = [name, 'sso.yml']
 /** Longer than any report takes: what has not come by then does not come. */
 const quietMs = 2500
 
-/** `limits` are kernel limits of a user namespace for the watcher: 0 there is what it meets when others have used all up. */
+/**
+ * `limits` are kernel limits of a user namespace for the watcher:
+ * 0 there is what it meets when others have used all up.
+ */
 type Mode = { readonly pollMs: number; readonly limits?: string }
 const modes: Readonly<Record<string, Mode>> = {
   'with chokidar and polling': { pollMs: 1000 },
@@ -59,7 +62,9 @@ const replace = (path: string, content: string): void => {
   renameSync(`${path}.new`, path)
 }
 
-/** Runs the watcher as a process of its own, and resolves when all that can tell it of a change is at work. */
+/**
+ * Runs the watcher as a process of its own, and resolves when all that can tell it of a change is at work.
+ */
 const startWatcher = async (context: TestContext, { pollMs, limits }: Mode, folder: string) => {
   const argv = [
     ...(limits === undefined ? [] : inNamespace(limits)),
@@ -104,7 +109,8 @@ const startWatcher = async (context: TestContext, { pollMs, limits }: Mode, fold
   if (limits !== undefined)
     await until('the word that inotify is used up', () => lines().some(({ trouble }) => trouble))
   else {
-    // Only chokidar can be this quick. Its start cannot be seen from outside but by a change that it tells of.
+    // Only chokidar can be this quick. Its start cannot be seen from outside but by a change that it tells
+    // of.
     const probe = join(folder, 'sso.yml')
     let pauseMs = 200
     await until('chokidar', async () => {
@@ -156,7 +162,8 @@ describe.concurrent.each(Object.entries(modes))('a watcher %s', (_, mode) => {
     await reports('A=200\n')
     await delay(quietMs)
     context.expect(contents().at(-1)).toBe('A=200\n')
-    context.expect(contents().length).toBeLessThan(20) // One where the machine is not busy: a writer that stalls looks as if it had finished.
+    // One where the machine is not busy: a writer that stalls looks as if it had finished.
+    context.expect(contents().length).toBeLessThan(20)
   })
 
   it('reports a file that goes, comes, and goes and comes at once', async (context) => {

@@ -22,7 +22,10 @@ type Options = {
 
 const tick = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-/** A folder, a history and a Mathesar of which nothing is real: `break` says which configurations fail when they are applied. */
+/**
+ * A folder, a history and a Mathesar of which nothing is real:
+ * `break` says which configurations fail when they are applied.
+ */
 const stage = ({
   text = 'DEBUG=false\n',
   environment = {},
@@ -432,7 +435,8 @@ describe('a change that fails', () => {
   test('when it is checked leaves everything as it was; an edited file lies beside', async () => {
     const at = stage()
     expect(await outcome(at.set({ DEBUG: 'maybe' }))).toBe('CONFIG_INVALID')
-    expect([at.refused, at.changes.problem]).toEqual([undefined, undefined]) // Whoever proposed it has heard of it.
+    // Whoever proposed it has heard of it.
+    expect([at.refused, at.changes.problem]).toEqual([undefined, undefined])
     expect(await outcome(at.edit('DEBUG=maybe\n'))).toBe('CONFIG_INVALID')
     expect([at.refused, at.text, at.applied, at.changes.current]).toEqual([
       'DEBUG=maybe\n',

@@ -14,7 +14,10 @@ const problemsOf = (text: string): string[] =>
 
 const anyName = fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,6}$/)
 const pieceOf = (...pieces: string[]) => fc.string({ unit: fc.constantFrom(...pieces), maxLength: 24 })
-/** Every string that JavaScript has, halves of characters too, with those characters often that mean something here. */
+/**
+ * Every string that JavaScript has, halves of characters too,
+ * with those characters often that mean something here.
+ */
 const anyValue = fc.oneof(
   fc.string({ unit: 'binary' }),
   fc.string(),

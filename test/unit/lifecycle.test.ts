@@ -280,7 +280,9 @@ describe('the timer of a state', () => {
 describe('whatever happens', () => {
   const anyEvents = fc.array(fc.constantFrom(...events), { maxLength: 60 })
 
-  /** Runs events against a process that exists from `spawn` to `exited`, which is fed only while it exists. */
+  /**
+   * Runs events against a process that exists from `spawn` to `exited`, which is fed only while it exists.
+   */
   const simulate = (sequence: readonly ServiceEvent[]) => {
     let state = initialState
     let alive = false

@@ -41,7 +41,8 @@ describe('what differs', () => {
       ['EMBEDDED_POSTGRES_WORK_MEM nothing', 'EMBEDDED_POSTGRES_MAX_CONNECTIONS nothing'],
     ],
     [{}, { DATABASE_URL: url }, ['DATABASE_URL database']],
-    [{ DATABASE_URL: url }, { DATABASE_URL: `${url}?` }, ['DATABASE_URL nothing']], // Another spelling of the same database.
+    // Another spelling of the same database.
+    [{ DATABASE_URL: url }, { DATABASE_URL: `${url}?` }, ['DATABASE_URL nothing']],
     [{}, { POSTGRES_SSLMODE: 'require' }, ['POSTGRES_SSLMODE nothing']], // There is no other Postgres.
     [{}, { POSTGRES_SSLROOTCERT: '/ca.pem' }, ['POSTGRES_SSLROOTCERT nothing']],
     [

@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { settingNames, settingOf } from '../src/core/settings.ts'
+import { settingNames, settingOf } from '../src/settings/table.ts'
 import { errorTable } from '../src/errors.ts'
 
 const readme = new URL('../README.md', import.meta.url)

@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { settingNames, settingOf } from '../src/core/settings.ts'
+import { settingNames, settingOf } from '../src/settings/table.ts'
 import {
   ask,
   buildImage,

@@ -1,10 +1,10 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { SupervisorError } from '../errors.ts'
-import { unsyncedMark } from '../units/cluster.ts'
-import { bootstrapPassword } from '../units/context.ts'
-import { runDaemon } from './daemon.ts'
-import { readPaths } from './paths.ts'
-import { catchSignals } from './signals.ts'
+import { unsyncedMark } from '../units/postgres/cluster.ts'
+import { bootstrapPassword } from '../units/place.ts'
+import { runDaemon } from './serve.ts'
+import { readPaths } from '../system/paths.ts'
+import { catchSignals } from '../system/signals.ts'
 
 const listMigrations = `
 import django, json

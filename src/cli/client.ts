@@ -2,7 +2,7 @@ import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
-import { controlSocket, readPaths } from './paths.ts'
+import { controlSocket, readPaths } from '../system/paths.ts'
 
 type Method = 'GET' | 'POST'
 type Named = { readonly code: SupervisorError['code']; readonly message: string; readonly hint: string }

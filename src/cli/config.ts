@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
-import type { DescribedSetting } from '../core/configuration.ts'
-import type { HistoryEntry } from '../core/history.ts'
+import type { DescribedSetting } from '../settings/configuration.ts'
+import type { HistoryEntry } from '../settings/history.ts'
 import { printable } from '../core/message.ts'
-import { actionInWords } from '../core/plan.ts'
+import { actionInWords } from '../settings/plan.ts'
 import { renderTable } from '../core/table.ts'
-import type { ChangeResult } from '../daemon/changes.ts'
+import type { ChangeResult } from '../daemon/config/changes.ts'
 import { SupervisorError } from '../errors.ts'
 import { ask, follow } from './client.ts'
 import { editInTerminal } from './edit.ts'
-import { readPaths } from './paths.ts'
-import { createCheck, readContent } from './setup.ts'
+import { readPaths } from '../system/paths.ts'
+import { createCheck, readContent } from '../daemon/config/boot-trial.ts'
 
 type Shown = {
   readonly version: string

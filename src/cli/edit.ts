@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline/promises'
 import { SupervisorError } from '../errors.ts'
 import { ask } from './client.ts'
 import { runInTerminal } from './exec.ts'
-import { controlSocket, readPaths } from './paths.ts'
+import { controlSocket, readPaths } from '../system/paths.ts'
 
 const findEditor = (): readonly string[] => {
   const chosen = process.env.VISUAL || process.env.EDITOR

@@ -1,8 +1,8 @@
 import { files } from '../system/files.ts'
-import { inVolume } from '../units/context.ts'
-import { appEnvironment } from '../units/mathesar.ts'
+import { inVolume } from '../units/place.ts'
+import { appEnvironment } from '../units/mathesar/server.ts'
 import { runInTerminal } from './exec.ts'
-import { readSetup } from './setup.ts'
+import { readSetup } from '../daemon/config/boot-trial.ts'
 
 export const run = async (args: readonly string[]): Promise<number> => {
   const setup = await readSetup(process.env)

@@ -1,7 +1,7 @@
 import { files } from '../system/files.ts'
-import { appRole, inRun, internalDatabase, inVolume, ownSearchPath } from '../units/context.ts'
+import { appRole, inRun, internalDatabase, inVolume, ownSearchPath } from '../units/place.ts'
 import { runInTerminal } from './exec.ts'
-import { readSetup, type Setup } from './setup.ts'
+import { readSetup, type Setup } from '../daemon/config/boot-trial.ts'
 
 const embedded = ({ paths }: Setup, isSuperuser: boolean): Record<string, string | undefined> =>
   isSuperuser

@@ -1,7 +1,7 @@
-import { catchSignals } from './signals.ts'
+import { catchSignals } from '../system/signals.ts'
 
 export const run = async (): Promise<number> => {
   const signals = catchSignals()
-  const { runDaemon } = await import('./daemon.ts')
+  const { runDaemon } = await import('./serve.ts')
   return await runDaemon(signals, process.env)
 }

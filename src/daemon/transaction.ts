@@ -1,4 +1,4 @@
-import type { Plan } from '../core/plan.ts'
+import type { Plan } from '../settings/plan.ts'
 import type { Candidate, Service } from './service.ts'
 
 /** What a change acts upon; `before` and `after` are the contexts of the two configurations. */

@@ -1,6 +1,6 @@
 import { readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
-import type { Machine } from '../core/sizing.ts'
+import type { Machine } from '../units/postgres/sizing.ts'
 import type { User } from '../core/unit.ts'
 
 const numberIn = (path: string): number => {

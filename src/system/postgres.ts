@@ -1,5 +1,5 @@
 import type { Client, ClientConfig, Connection } from 'pg'
-import { isTlsFailure } from '../core/tls.ts'
+import { isTlsFailure } from '../settings/tls.ts'
 
 /** All that a server may send on one connection: pg keeps a row or a message as a whole, whatever its length. */
 const answerLimitBytes = 16 * 1024 * 1024

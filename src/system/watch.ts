@@ -2,7 +2,7 @@ import { readFileSync, realpathSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FSWatcher } from 'chokidar'
-import { fileLimitBytes } from '../core/configuration.ts'
+import { fileLimitBytes } from '../settings/configuration.ts'
 import { SupervisorError } from '../errors.ts'
 import { readRegular } from './files.ts'
 

@@ -1,6 +1,6 @@
 import type { TaskUnit } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
-import type { Context } from './context.ts'
+import type { Context } from './place.ts'
 
 /** Mathesar's TCP socket, held by the supervisor: connections wait in it while Mathesar starts, and none is ever refused. */
 export const listener: TaskUnit<Context> = {

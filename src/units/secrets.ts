@@ -1,6 +1,6 @@
 import type { TaskUnit } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
-import { type Context, inVolume } from './context.ts'
+import { type Context, inVolume } from './place.ts'
 
 /** SECRET_KEY and the password of the embedded superuser: made once, kept in the volume, readable by the supervisor alone. */
 export const secrets: TaskUnit<Context> = {

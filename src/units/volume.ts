@@ -1,6 +1,6 @@
 import type { TaskUnit, User } from '../core/unit.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
-import { type Context, inRun, inVolume } from './context.ts'
+import { type Context, inRun, inVolume } from './place.ts'
 
 /** The folders that last and those of this run, each with its owner, and the lock that keeps a second container out. */
 export const volume: TaskUnit<Context> = {

@@ -9,7 +9,7 @@ import { files } from '../../src/system/files.ts'
 import { createGate } from '../../src/system/gate.ts'
 import { openKernel } from '../../src/system/kernel.ts'
 import { withClient } from '../../src/system/postgres.ts'
-import { httpGet } from '../../src/system/probe.ts'
+import { httpGet } from '../../src/system/http.ts'
 import { until } from '../helpers/daemon.ts'
 
 const cleanUps: (() => void)[] = []

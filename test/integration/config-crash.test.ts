@@ -2,8 +2,8 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import { parseConfig } from '../../src/core/config-file.ts'
-import type { History } from '../../src/core/history.ts'
+import { parseConfig } from '../../src/settings/env-file.ts'
+import type { History } from '../../src/settings/history.ts'
 import {
   clusterState,
   copyVolume,

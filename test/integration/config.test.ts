@@ -2,8 +2,8 @@ import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { get } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { DescribedSetting } from '../../src/core/configuration.ts'
-import type { HistoryEntry } from '../../src/core/history.ts'
+import type { DescribedSetting } from '../../src/settings/configuration.ts'
+import type { HistoryEntry } from '../../src/settings/history.ts'
 import type { Status } from '../../src/core/status.ts'
 import {
   copyVolume,

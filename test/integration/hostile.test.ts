@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
-import type { HistoryEntry } from '../../src/core/history.ts'
+import type { HistoryEntry } from '../../src/settings/history.ts'
 import type { Status } from '../../src/core/status.ts'
 import {
   copyVolume,

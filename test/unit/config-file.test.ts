@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { editConfig, formatEntry, parseConfig, renderConfig } from '../../src/core/config-file.ts'
-import { settingsTable } from '../../src/core/settings.ts'
+import { editConfig, formatEntry, parseConfig, renderConfig } from '../../src/settings/env-file.ts'
+import { settingsTable } from '../../src/settings/table.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
 const valuesOf = (text: string): Record<string, string> => {

@@ -1,18 +1,18 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { editConfig, parseConfig } from '../../src/core/config-file.ts'
+import { editConfig, parseConfig } from '../../src/settings/env-file.ts'
 import {
   type Configuration,
   describeSetting,
   editsToPersist,
   fileLimitBytes,
   versionOf,
-} from '../../src/core/configuration.ts'
-import { isPinned, templateText } from '../../src/core/proposal.ts'
-import { inForce } from '../../src/core/plan.ts'
-import { type Environment, settingNames, settingOf } from '../../src/core/settings.ts'
+} from '../../src/settings/configuration.ts'
+import { isPinned, templateText } from '../../src/settings/proposal.ts'
+import { inForce } from '../../src/settings/plan.ts'
+import { type Environment, settingNames, settingOf } from '../../src/settings/table.ts'
 import { createRedactor } from '../../src/core/log-lines.ts'
-import { secretsOf } from '../../src/core/secrets.ts'
+import { secretsOf } from '../../src/settings/secrets.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { anyEnvironment, anyFile, fileOf, filesOf, type Given, read, readFile } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
-import { formatEntry } from '../../src/core/config-file.ts'
-import { type ConfigFiles, type Configuration, readConfiguration } from '../../src/core/configuration.ts'
-import { type Environment, settingNames, settingOf, type SettingName } from '../../src/core/settings.ts'
+import { formatEntry } from '../../src/settings/env-file.ts'
+import { type ConfigFiles, type Configuration, readConfiguration } from '../../src/settings/configuration.ts'
+import { type Environment, settingNames, settingOf, type SettingName } from '../../src/settings/table.ts'
 import { parse } from 'yaml'
 
 export type Given = Partial<Record<SettingName, string>>

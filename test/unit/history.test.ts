@@ -9,9 +9,9 @@ import {
   parseHistory,
   previousGood,
   withEntry,
-} from '../../src/core/history.ts'
-import { settingNames } from '../../src/core/settings.ts'
-import { formatFiles } from '../../src/core/configuration.ts'
+} from '../../src/settings/history.ts'
+import { settingNames } from '../../src/settings/table.ts'
+import { formatFiles } from '../../src/settings/configuration.ts'
 import { filesOf } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isPermitted, permitCommand, refusedHost } from '../../src/core/hosts.ts'
+import { isPermitted, permitCommand, refusedHost } from '../../src/settings/hosts.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
 const lineOf = (header: string, host: string): string =>

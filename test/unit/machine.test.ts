@@ -1,9 +1,9 @@
 import { createHash, createHmac } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { compareMigrations } from '../../src/core/migrations.ts'
+import { compareMigrations } from '../../src/units/mathesar/applied.ts'
 import { exitNumber, inWords } from '../../src/core/outcome.ts'
-import { scramVerifier } from '../../src/core/scram.ts'
-import { fitPostgres, fitWorkers } from '../../src/core/sizing.ts'
+import { scramVerifier } from '../../src/units/postgres/scram.ts'
+import { fitPostgres, fitWorkers } from '../../src/units/postgres/sizing.ts'
 
 const MiB = 1024 * 1024
 const machine = (memoryMiB: number, shmMiB: number, cpus: number) => ({

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { mathesar } from '../../src/units/mathesar.ts'
+import { mathesar } from '../../src/units/mathesar/server.ts'
 
 describe('what a new generation answers when it is asked to check itself', () => {
   test.each(['200 ', '200 /x', '302 /complete_installation/', '302 /complete_installation/?a=b'])(

@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { warningsFor } from '../../src/core/near-names.ts'
-import { settingNames } from '../../src/core/settings.ts'
+import { warningsFor } from '../../src/settings/near-names.ts'
+import { settingNames } from '../../src/settings/table.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
 const warningOf = (name: string): string | undefined => warningsFor([name], settingNames)[0]

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import type { Configuration } from '../../src/core/configuration.ts'
+import type { Configuration } from '../../src/settings/configuration.ts'
 import {
   actionInWords,
   type Change,
@@ -8,8 +8,8 @@ import {
   inForce,
   type Plan,
   planOf,
-} from '../../src/core/plan.ts'
-import { type Action, settingNames, settingOf } from '../../src/core/settings.ts'
+} from '../../src/settings/plan.ts'
+import { type Action, settingNames, settingOf } from '../../src/settings/table.ts'
 import { anyConfiguration, filesOf, type Given, read, readFile } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import type { Context } from '../../src/units/context.ts'
-import { postgres } from '../../src/units/postgres.ts'
+import type { Context } from '../../src/units/place.ts'
+import { postgres } from '../../src/units/postgres/server.ts'
 
 /** A control file as it begins: the identifier, two versions and the state. */
 const controlFile = (state: number): Buffer => {

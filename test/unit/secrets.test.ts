@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { secretsOf } from '../../src/core/secrets.ts'
+import { secretsOf } from '../../src/settings/secrets.ts'
 import { filesOf, read, readFile } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 

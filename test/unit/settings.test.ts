@@ -8,7 +8,7 @@ import {
   settingsTable,
   type SettingName,
   whyInvalid,
-} from '../../src/core/settings.ts'
+} from '../../src/settings/table.ts'
 import { renderReadme } from '../../scripts/docs.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { readRoot } from './sources.ts'

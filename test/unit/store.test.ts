@@ -14,9 +14,9 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type ConfigFiles, formatFiles } from '../../src/core/configuration.ts'
-import type { HistoryEntry } from '../../src/core/history.ts'
-import { createStore } from '../../src/daemon/store.ts'
+import { type ConfigFiles, formatFiles } from '../../src/settings/configuration.ts'
+import type { HistoryEntry } from '../../src/settings/history.ts'
+import { createStore } from '../../src/daemon/config/store.ts'
 import { files } from '../../src/system/files.ts'
 
 const before: ConfigFiles = {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isTlsFailure, tlsOptions, waysOf } from '../../src/core/tls.ts'
+import { isTlsFailure, tlsOptions, waysOf } from '../../src/settings/tls.ts'
 
 describe('TLS to the database', () => {
   test.each<[string | undefined, string[]]>([

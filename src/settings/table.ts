@@ -1,5 +1,5 @@
 import { SupervisorError } from '../errors.ts'
-import { excerpt } from './message.ts'
+import { excerpt } from '../core/message.ts'
 
 type Kind = 'text' | 'integer' | 'boolean' | 'list' | 'choice' | 'url' | 'ipv4' | 'json' | 'path'
 

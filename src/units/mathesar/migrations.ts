@@ -1,10 +1,10 @@
 import type { Client } from 'pg'
-import type { TaskUnit } from '../core/unit.ts'
-import { compareMigrations, type Migration } from '../core/migrations.ts'
-import { inWords } from '../core/outcome.ts'
-import { SupervisorError } from '../errors.ts'
-import { connectionOf, type Context, inVolume } from './context.ts'
-import { appEnvironment } from './mathesar.ts'
+import type { TaskUnit } from '../../core/unit.ts'
+import { compareMigrations, type Migration } from './applied.ts'
+import { inWords } from '../../core/outcome.ts'
+import { SupervisorError } from '../../errors.ts'
+import { connectionOf, type Context, inVolume } from '../place.ts'
+import { appEnvironment } from './server.ts'
 
 /** An arbitrary number that all supervisors share: "math" in ASCII. */
 const lockKey = 0x6d617468

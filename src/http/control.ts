@@ -5,8 +5,8 @@ import { describeError } from '../core/message.ts'
 import { renderStatus } from '../core/status.ts'
 import { type ErrorCode, SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Log } from '../system/log.ts'
-import { answerConfig, type ConfigDeps } from './config-routes.ts'
-import type { Supervisor } from './supervisor.ts'
+import { answerConfig, type ConfigDeps } from './config.ts'
+import type { Supervisor } from '../daemon/instance.ts'
 
 const requestLimitMs = 10_000
 const connectionLimit = 64

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import { configFiles, type ConfigFile, type Configuration } from './configuration.ts'
-import { type Action, settingNames, settingOf, type SettingName, type Values } from './settings.ts'
+import { type Action, settingNames, settingOf, type SettingName, type Values } from './table.ts'
 
 /** One thing that differs, and the least that makes it true. */
 export type Change = {

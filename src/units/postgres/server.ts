@@ -1,7 +1,7 @@
-import { excerpt } from '../core/message.ts'
-import { oomScores } from '../core/sizing.ts'
-import type { ServiceUnit } from '../core/unit.ts'
-import { asSuperuser, type Context, inRun, inVolume } from './context.ts'
+import { excerpt } from '../../core/message.ts'
+import { oomScores } from './sizing.ts'
+import type { ServiceUnit } from '../../core/unit.ts'
+import { asSuperuser, type Context, inRun, inVolume } from '../place.ts'
 import { postgresEnvironment, readLockFile } from './cluster.ts'
 
 /** Where the control file has the state of the cluster, after three numbers (pg_control.h, ControlFileData), and what it is after an ordered shutdown. */

@@ -4,17 +4,17 @@ import {
   type Configuration,
   readConfiguration,
   versionOf,
-} from '../core/configuration.ts'
-import { changesBetween } from '../core/plan.ts'
-import { isTrue } from '../core/settings.ts'
-import type { Machine } from '../core/sizing.ts'
-import { createStore, type Store } from '../daemon/store.ts'
-import { type ErrorCode, SupervisorError, toSupervisorError } from '../errors.ts'
-import { files, give } from '../system/files.ts'
-import { lackingCapabilities, readMachine, userNamed, userNumbered } from '../system/machine.ts'
-import { readConfigFiles } from '../system/watch.ts'
-import { type Context, type Identities, inVolume, type Paths } from '../units/context.ts'
-import { readPaths } from './paths.ts'
+} from '../../settings/configuration.ts'
+import { changesBetween } from '../../settings/plan.ts'
+import { isTrue } from '../../settings/table.ts'
+import type { Machine } from '../../units/postgres/sizing.ts'
+import { createStore, type Store } from './store.ts'
+import { type ErrorCode, SupervisorError, toSupervisorError } from '../../errors.ts'
+import { files, give } from '../../system/files.ts'
+import { lackingCapabilities, readMachine, userNamed, userNumbered } from '../../system/machine.ts'
+import { readConfigFiles } from '../../system/watch.ts'
+import { type Context, type Identities, inVolume, type Paths } from '../../units/place.ts'
+import { readPaths } from '../../system/paths.ts'
 
 const readIdentities = (): Identities => {
   const uid = process.getuid!()

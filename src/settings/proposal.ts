@@ -1,9 +1,9 @@
 import { SupervisorError } from '../errors.ts'
-import { editConfig, parseConfig, renderConfig } from './config-file.ts'
+import { editConfig, parseConfig, renderConfig } from './env-file.ts'
 import type { ConfigFiles, Configuration } from './configuration.ts'
 import type { Origin } from './history.ts'
 import { warningsFor } from './near-names.ts'
-import { isSetting, settingNames, settingOf, type SettingName } from './settings.ts'
+import { isSetting, settingNames, settingOf, type SettingName } from './table.ts'
 
 /** A wish to change the configuration. At most one of `set`, `files` and `revision`; none of them reads the files again. */
 export type Proposal = {

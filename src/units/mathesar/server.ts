@@ -1,7 +1,7 @@
-import type { ServiceUnit } from '../core/unit.ts'
-import { isSetting, probeHost } from '../core/settings.ts'
-import { fitWorkers, oomScores } from '../core/sizing.ts'
-import { appRole, type Context, inRun, internalDatabase, writableFolders } from './context.ts'
+import type { ServiceUnit } from '../../core/unit.ts'
+import { isSetting, probeHost } from '../../settings/table.ts'
+import { fitWorkers, oomScores } from '../postgres/sizing.ts'
+import { appRole, type Context, inRun, internalDatabase, writableFolders } from '../place.ts'
 
 const listenerFd = 3
 /** The gate of `ServiceUnit.servesAfter`: the descriptors after ours. */

@@ -1,10 +1,10 @@
-import type { Command, TaskUnit } from '../core/unit.ts'
-import { inWords } from '../core/outcome.ts'
-import type { SettingName } from '../core/settings.ts'
-import { fitPostgres } from '../core/sizing.ts'
-import { SupervisorError } from '../errors.ts'
-import type { Files } from '../system/files.ts'
-import { appRole, bootstrapPassword, type Context, inRun, inVolume } from './context.ts'
+import type { Command, TaskUnit } from '../../core/unit.ts'
+import { inWords } from '../../core/outcome.ts'
+import type { SettingName } from '../../settings/table.ts'
+import { fitPostgres } from './sizing.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { Files } from '../../system/files.ts'
+import { appRole, bootstrapPassword, type Context, inRun, inVolume } from '../place.ts'
 
 /** The environment of a Postgres program: nothing of the container's, which may hold secrets. */
 export const postgresEnvironment = ({ paths }: Context): Record<string, string> => ({

@@ -4,7 +4,7 @@ import {
   type ConfigFiles,
   fileLimitBytes,
   formatFiles,
-} from '../core/configuration.ts'
+} from '../../settings/configuration.ts'
 import {
   type History,
   type HistoryEntry,
@@ -15,9 +15,9 @@ import {
   parseHistory,
   type Revision,
   withEntry,
-} from '../core/history.ts'
-import { SupervisorError } from '../errors.ts'
-import type { Files } from '../system/files.ts'
+} from '../../settings/history.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { Files } from '../../system/files.ts'
 
 type Deps = {
   readonly files: Pick<

@@ -1,5 +1,5 @@
-import { isPermitted, permitCommand, refusedHost } from '../core/hosts.ts'
-import type { Problem } from '../core/status.ts'
+import { isPermitted, permitCommand, refusedHost } from '../../settings/hosts.ts'
+import type { Problem } from '../../core/status.ts'
 
 /** How many hosts are remembered: whoever sends requests chooses them. */
 const limit = 5

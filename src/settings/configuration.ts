@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
-import { parseConfig } from './config-file.ts'
-import { excerpt, firstFew } from './message.ts'
+import { parseConfig } from './env-file.ts'
+import { excerpt, firstFew } from '../core/message.ts'
 import { warningsFor } from './near-names.ts'
 import {
   type Database,
@@ -13,7 +13,7 @@ import {
   type SettingName,
   type Values,
   whyInvalid,
-} from './settings.ts'
+} from './table.ts'
 
 /** The files of the config folder that the supervisor knows, watches and hands on. */
 export const configFiles = ['mathesar.env', 'sso.yml', 'file_storage.yml'] as const

@@ -1,4 +1,4 @@
-import type { Database } from './settings.ts'
+import type { Database } from './table.ts'
 
 type External = Extract<Database, { kind: 'external' }>
 

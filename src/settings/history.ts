@@ -1,7 +1,7 @@
 import { configFiles, type ConfigFiles } from './configuration.ts'
-import { excerpt } from './message.ts'
+import { excerpt } from '../core/message.ts'
 import { actionInWords, type Change } from './plan.ts'
-import { type Action, settingNames } from './settings.ts'
+import { type Action, settingNames } from './table.ts'
 
 const origins = ['boot', 'file', 'command', 'interface', 'rollback', 'signal'] as const
 /** Where a change came from. */

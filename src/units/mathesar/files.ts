@@ -1,5 +1,5 @@
-import type { TaskUnit } from '../core/unit.ts'
-import { type Context, inRun } from './context.ts'
+import type { TaskUnit } from '../../core/unit.ts'
+import { type Context, inRun } from '../place.ts'
 
 /**
  * Hands Mathesar the files that it reads by itself. It gets copies, and only checked ones: it would act on a bad file_storage.yml at the

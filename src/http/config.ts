@@ -1,12 +1,12 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { configFiles, type ConfigFiles, describeSetting } from '../core/configuration.ts'
-import { type Origin, previousGood } from '../core/history.ts'
+import { configFiles, type ConfigFiles, describeSetting } from '../settings/configuration.ts'
+import { type Origin, previousGood } from '../settings/history.ts'
 import { describeError, excerpt } from '../core/message.ts'
-import type { Proposal } from '../core/proposal.ts'
-import { settingNames, type Values } from '../core/settings.ts'
+import type { Proposal } from '../settings/proposal.ts'
+import { settingNames, type Values } from '../settings/table.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
-import type { Changes } from './changes.ts'
-import type { Store } from './store.ts'
+import type { Changes } from '../daemon/config/changes.ts'
+import type { Store } from '../daemon/config/store.ts'
 
 const bodyLimitBytes = 512 * 1024
 

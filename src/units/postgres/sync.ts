@@ -1,6 +1,6 @@
-import type { TaskUnit } from '../core/unit.ts'
+import type { TaskUnit } from '../../core/unit.ts'
 import { runOnCluster, unsyncedMark } from './cluster.ts'
-import { type Context, inVolume } from './context.ts'
+import { type Context, inVolume } from '../place.ts'
 
 /** A new cluster is on the disk before anything is stored in it. It takes the time that Postgres and Mathesar need to start. */
 export const sync: TaskUnit<Context> = {

@@ -1,30 +1,30 @@
 import { closeSync, openSync, readlinkSync } from 'node:fs'
 import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises'
-import { environmentWarnings } from '../core/configuration.ts'
+import { environmentWarnings } from '../settings/configuration.ts'
 import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
 import { dependenciesOf } from '../core/graph.ts'
-import type { startControl } from '../daemon/control.ts'
-import { isTrue } from '../core/settings.ts'
-import { secretsOf } from '../core/secrets.ts'
-import { createSupervisor } from '../daemon/supervisor.ts'
+import type { startControl } from '../http/control.ts'
+import { isTrue } from '../settings/table.ts'
+import { secretsOf } from '../settings/secrets.ts'
+import { createSupervisor } from '../daemon/instance.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { files, give } from '../system/files.ts'
 import { createGate } from '../system/gate.ts'
 import { openKernel } from '../system/kernel.ts'
 import { createLog } from '../system/log.ts'
 import { withClient } from '../system/postgres.ts'
-import { httpGet } from '../system/probe.ts'
+import { httpGet } from '../system/http.ts'
 import { createProcesses, kill, memoryOf } from '../system/process.ts'
 import { startReaper } from '../system/reaper.ts'
 import { createSink } from '../system/sink.ts'
-import { type Context, inRun, type Paths } from '../units/context.ts'
+import { type Context, inRun, type Paths } from '../units/place.ts'
 import { units } from '../units/index.ts'
 import { version } from '../version.ts'
-import { type Configuring, configure } from './configure.ts'
-import { appSocket, controlSocket, imageNode, shim } from './paths.ts'
-import { fallBack, readSetup, type Setup } from './setup.ts'
-import type { CaughtSignal, Signals } from './signals.ts'
+import { type Configuring, configure } from '../daemon/config/configure.ts'
+import { appSocket, controlSocket, imageNode, shim } from '../system/paths.ts'
+import { fallBack, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
+import type { CaughtSignal, Signals } from '../system/signals.ts'
 
 /** From the boot's end to the moment when nothing of it goes on. */
 const settledMs = 5000
@@ -61,7 +61,7 @@ const openControl = async (
       },
     )
   }
-  const { startControl } = await import('../daemon/control.ts')
+  const { startControl } = await import('../http/control.ts')
   return await startControl(controlSocket(paths), deps)
 }
 
@@ -70,7 +70,7 @@ const openAppSocket = async (
   { paths, identities: { supervisor, mathesar } }: Setup,
   deps: Parameters<typeof startControl>[1],
 ): ReturnType<typeof startControl> => {
-  const { startControl } = await import('../daemon/control.ts')
+  const { startControl } = await import('../http/control.ts')
   const server = await startControl(appSocket(paths), deps, 'config', 0o660)
   if (mathesar) give(appSocket(paths), { ...supervisor, gid: mathesar.gid }, 0o660)
   return server

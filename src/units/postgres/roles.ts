@@ -1,8 +1,8 @@
 import type { Client } from 'pg'
-import type { TaskUnit } from '../core/unit.ts'
-import { isTlsFailure } from '../core/tls.ts'
-import { SupervisorError } from '../errors.ts'
-import { appRole, asSuperuser, connectionOf, type Context, internalDatabase, inVolume } from './context.ts'
+import type { TaskUnit } from '../../core/unit.ts'
+import { isTlsFailure } from '../../settings/tls.ts'
+import { SupervisorError } from '../../errors.ts'
+import { appRole, asSuperuser, connectionOf, type Context, internalDatabase, inVolume } from '../place.ts'
 
 /** Gives this installation's own password to the superuser, unless it has it. */
 const setPassword = async (client: Client, password: string): Promise<void> => {
@@ -10,7 +10,7 @@ const setPassword = async (client: Client, password: string): Promise<void> => {
     "SELECT rolpassword FROM pg_authid WHERE rolname = 'postgres'",
   )
   const stored = rows[0]?.rolpassword ?? ''
-  const { scramVerifier } = await import('../core/scram.ts')
+  const { scramVerifier } = await import('./scram.ts')
   const [, iterations, salt] = /^SCRAM-SHA-256\$(\d+):([^$]+)\$/.exec(stored) ?? []
   if (salt && scramVerifier(password, Buffer.from(salt, 'base64'), Number(iterations)) === stored) return
   await client.query(`ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`)

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import type { Paths } from '../units/context.ts'
+import type { Paths } from '../units/place.ts'
 
 const folderOf = (program: string, folders: readonly string[]): string | undefined =>
   folders.find((folder) => folder !== '' && existsSync(`${folder}/${program}`))

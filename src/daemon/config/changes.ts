@@ -1,12 +1,17 @@
-import { type ConfigFiles, type Configuration, editsToPersist, versionOf } from '../core/configuration.ts'
-import { editConfig } from '../core/config-file.ts'
-import type { HistoryEntry, Origin } from '../core/history.ts'
-import { describeError } from '../core/message.ts'
-import { type Change, changesBetween, type Plan, planOf } from '../core/plan.ts'
-import { filesWanted, type Proposal, refusePinnedEdits, templateText } from '../core/proposal.ts'
-import type { Environment } from '../core/settings.ts'
-import type { Problem } from '../core/status.ts'
-import { SupervisorError, toSupervisorError } from '../errors.ts'
+import {
+  type ConfigFiles,
+  type Configuration,
+  editsToPersist,
+  versionOf,
+} from '../../settings/configuration.ts'
+import { editConfig } from '../../settings/env-file.ts'
+import type { HistoryEntry, Origin } from '../../settings/history.ts'
+import { describeError } from '../../core/message.ts'
+import { type Change, changesBetween, type Plan, planOf } from '../../settings/plan.ts'
+import { filesWanted, type Proposal, refusePinnedEdits, templateText } from '../../settings/proposal.ts'
+import type { Environment } from '../../settings/table.ts'
+import type { Problem } from '../../core/status.ts'
+import { SupervisorError, toSupervisorError } from '../../errors.ts'
 import type { Store } from './store.ts'
 
 /** How a proposal ended when it did not fail. `version` is the one in force now. */

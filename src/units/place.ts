@@ -1,14 +1,14 @@
 import type { Client, ClientConfig } from 'pg'
 import type { LogEvent } from '../core/log-lines.ts'
 import type { Outcome } from '../core/outcome.ts'
-import type { ConfigFiles } from '../core/configuration.ts'
-import type { Database, Values } from '../core/settings.ts'
-import type { Machine } from '../core/sizing.ts'
+import type { ConfigFiles } from '../settings/configuration.ts'
+import type { Database, Values } from '../settings/table.ts'
+import type { Machine } from './postgres/sizing.ts'
 import type { Command, User } from '../core/unit.ts'
-import { tlsOptions, waysOf } from '../core/tls.ts'
+import { tlsOptions, waysOf } from '../settings/tls.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Files } from '../system/files.ts'
-import type { Answer } from '../system/probe.ts'
+import type { Answer } from '../system/http.ts'
 
 /** Where things are. All absolute. */
 export type Paths = {

@@ -1,5 +1,5 @@
 import type { Configuration } from './configuration.ts'
-import { settingNames, settingOf } from './settings.ts'
+import { settingNames, settingOf } from './table.ts'
 
 const secretKey = /secret|password|passwd|token|key|credential|connection_string/i
 

@@ -86,5 +86,27 @@ describeContainer(
       await until('all is ready again', async () => (await box.status()).ready)
       expectScores(await scoresOf(box), expected)
     })
+    it('and loses a worker alone where its memory is full of what belongs to no process', async () => {
+      const box = await start({
+        run: ['--memory', '300m', '--memory-swap', '300m', '--shm-size', '400m'],
+        env: { WEB_CONCURRENCY: '2' },
+      })
+      await box.ready()
+      const before = await box.status()
+      // Files in memory: they count for the container and for nobody in it. The kernel's count of what it killed is in either file.
+      const { stdout } = await box.sh(`for chunk in $(seq 90); do
+      grep -qs 'oom_kill [1-9]' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control && echo killed && break
+      head -c 4M /dev/zero >> /dev/shm/full
+    done
+    rm /dev/shm/full`)
+      expect(stdout).toBe('killed')
+      await until('the worker is replaced', async () => (await box.logs()).includes('was sent SIGKILL'))
+      const after = await until('all is ready', async () => {
+        const status = await box.status()
+        return status.ready && status
+      })
+      expect(after.units.map(({ pid }) => pid)).toEqual(before.units.map(({ pid }) => pid))
+      expect(after.supervisor.startedAt).toBe(before.supervisor.startedAt)
+    })
   },
 )

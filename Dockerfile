@@ -19,11 +19,12 @@ FROM ${MATHESAR_IMAGE} AS mathesar
 
 FROM debian:trixie-slim AS debian
 COPY scripts/unpack.sh /
-# The first lines are a Debian to work in; nano-tiny is for `supervisor config edit`. The libraries are those
+# The first lines are a Debian to work in; bsdutils has `script`, which gives psql and manage.py a terminal of
+# their own; nano-tiny is for `supervisor config edit`. The libraries are those
 # that Mathesar's Python and its packages link (or load: libcairo2); a check below names a missing one.
 RUN sh /unpack.sh /system \
       base-files bash coreutils dash debianutils findutils grep gzip hostname libc-bin mawk ncurses-base netbase \
-      perl-base procps sed tar tzdata util-linux ca-certificates media-types zstd \
+      perl-base procps sed tar tzdata util-linux bsdutils ca-certificates media-types zstd \
       postgresql-client-17 nano-tiny \
       libbz2-1.0 libcairo2 libexpat1 libffi8 liblzma5 libncursesw6 libreadline8t64 libsqlite3-0 libssl3t64 \
       libstdc++6 libuuid1 libzstd1 zlib1g
@@ -48,6 +49,8 @@ RUN cp /usr/share/base-passwd/passwd.master etc/passwd && cp /usr/share/base-pas
 # in every container, with --read-only too; a tmpfs mounted on /run gets the mode that /run has here.
 RUN mkdir -m 1777 var/lib/mathesar && ln -s /dev/shm/mathesar run/mathesar && chmod 1777 run \
  && rm -r var/run var/lock && ln -s ../run var/run
+# Where Debian's programs look for the server: `docker exec … pg_dump -U postgres` finds it.
+RUN ln -s mathesar/postgres run/postgresql
 
 # What both images say of themselves.
 FROM scratch AS image

@@ -9,7 +9,8 @@ FROM node:24-trixie-slim AS supervisor
 WORKDIR /build
 COPY package.json package-lock.json tsconfig.json ./
 # Only what the bundle contains, and esbuild, which builds it. No install scripts: esbuild and koffi bring their binaries as packages.
-RUN npm ci --omit=dev --ignore-scripts --no-audit --no-fund
+# Without --legacy-peer-deps valibot would bring TypeScript, 30 MB, which it names as an optional peer.
+RUN npm ci --omit=dev --legacy-peer-deps --ignore-scripts --no-audit --no-fund
 COPY scripts scripts
 COPY src src
 COPY rootfs /supervisor

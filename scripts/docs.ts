@@ -1,47 +1,89 @@
+// npm run docs: writes into the documents what the sources say, between markers such as <!-- errors -->.
 import { readFileSync, writeFileSync } from 'node:fs'
-import { settingNames, settingOf } from '../src/settings/table.ts'
+import { commands } from '../src/cli/index.ts'
 import { errorTable } from '../src/errors.ts'
+import { actionInWords } from '../src/settings/plan.ts'
+import { settingNames, settingOf } from '../src/settings/table.ts'
+import { units } from '../src/units/index.ts'
+import { renderOpenApi } from './openapi.ts'
 
-const readme = new URL('../README.md', import.meta.url)
 const row = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`.replaceAll('|  |', '| |')
 
-const settingRows = (): string[] =>
-  settingNames.map((name) => {
-    const { kind, secret, only, default: fallback, choices, change, does } = settingOf(name)
-    const what = [kind, ...(secret ? ['secret'] : []), ...(only ? ['environment only'] : [])].join(', ')
-    return row([
-      `\`${name}\``,
-      what,
-      fallback === undefined ? '' : `\`${fallback}\``,
-      change,
-      does + (choices ? ` One of ${choices.map((choice) => `\`${choice}\``).join(', ')}.` : ''),
-    ])
-  })
-
-const tables: Readonly<Record<string, readonly string[]>> = {
-  settings: [
-    '| Variable | Kind | Default | A change needs | What it does |',
-    '|---|---|---|---|---|',
-    ...settingRows(),
-  ],
-  errors: [
-    '| Exit code | Code | What to do |',
-    '|---|---|---|',
-    ...Object.entries(errorTable).map(([code, { exitCode, hint }]) => row([String(exitCode), code, hint])),
-  ],
+const settingRow = (name: (typeof settingNames)[number]): string => {
+  const { kind, secret, only, default: fallback, choices, min, max, appliesBy, description } = settingOf(name)
+  const range = min === undefined || max === undefined ? [] : [`${min} to ${max}`]
+  return row([
+    `\`${name}\``,
+    [kind, ...range, ...(secret ? ['secret'] : []), ...(only ? ['environment only'] : [])].join(', '),
+    fallback === undefined ? '' : `\`${fallback}\``,
+    appliesBy,
+    description + (choices ? ` One of ${choices.map((choice) => `\`${choice}\``).join(', ')}.` : ''),
+  ])
 }
 
-/** README.md with its tables made anew from the sources. */
-export const renderReadme = (text: string): string =>
-  Object.entries(tables).reduce(
-    (all, [name, lines]) =>
+/**
+ * The units as a picture: a task is a box, a service is round; a broken line says what must be done before a
+ * service may serve.
+ */
+const drawGraph = (): string[] => {
+  const edge = (from: readonly string[] | undefined, arrow: string, to: string): string[] =>
+    from === undefined || from.length === 0 ? [] : [`  ${from.join(' & ')} ${arrow} ${to}`]
+  return [
+    '```mermaid',
+    'flowchart LR',
+    ...units.map(({ name, kind }) => `  ${name}${kind === 'service' ? `([${name}])` : ''}`),
+    ...units.flatMap(({ name, needs }) => edge(needs, '-->', name)),
+    ...units.flatMap((unit) => (unit.kind === 'service' ? edge(unit.servesAfter, '-.->', unit.name) : [])),
+    '```',
+  ]
+}
+
+/** The help of a command is its usage, its summary and, for some, details, with a blank line between them. */
+const usageOf = (help: string): string => help.split('\n')[0]!.replace('Usage: ', '')
+const detailsOf = (help: string): readonly string[] => help.split('\n').slice(4)
+
+const parts: Readonly<Record<string, () => readonly string[]>> = {
+  settings: () => [
+    '| Setting | Kind | Default | Applied by | What it does |',
+    '|---|---|---|---|---|',
+    ...settingNames.map(settingRow),
+  ],
+  actions: () => Object.entries(actionInWords).map(([action, inWords]) => `- \`${action}\`: ${inWords}`),
+  errors: () => [
+    '| Exit code | Code | What to do |',
+    '|---|---|---|',
+    ...Object.entries(errorTable)
+      .toSorted(([, one], [, other]) => one.exitCode - other.exitCode)
+      .map(([code, { exitCode, hint }]) => row([String(exitCode), code, hint])),
+  ],
+  commands: () => [
+    '| Command | What it does |',
+    '|---|---|',
+    ...commands.map(({ help, summary }) => row([`\`${usageOf(help)}\``, summary])),
+  ],
+  config: () => ['```', ...detailsOf(commands.find(({ name }) => name === 'config')?.help ?? ''), '```'],
+  graph: drawGraph,
+}
+
+/** The documents that have such parts. */
+export const documents = ['docs/settings.md', 'docs/errors.md', 'docs/commands.md', 'src/README.md'] as const
+
+/** A document with its parts as the sources have them now. */
+export const renderDocument = (text: string): string =>
+  Object.entries(parts).reduce(
+    (all, [name, render]) =>
       all.replace(
         new RegExp(`(<!-- ${name} -->\n)[^]*?(<!-- ${name} -->)`),
-        (_, begin: string, end: string) => `${begin}${lines.join('\n')}\n${end}`,
+        (_, begin: string, end: string) => `${begin}${render().join('\n')}\n${end}`,
       ),
     text,
   )
 
-if (process.argv[1] === new URL(import.meta.url).pathname)
-  writeFileSync(readme, renderReadme(readFileSync(readme, 'utf8')))
+if (process.argv[1] === new URL(import.meta.url).pathname) {
+  for (const document of documents) {
+    const path = new URL(`../${document}`, import.meta.url)
+    writeFileSync(path, renderDocument(readFileSync(path, 'utf8')))
+  }
+  writeFileSync(new URL('../docs/openapi.json', import.meta.url), renderOpenApi())
+}

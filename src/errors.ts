@@ -1,37 +1,52 @@
-/**
- * Every failure that a person can meet: its code, the exit code of the container or command, and what to type next.
- * `README.md` repeats this table; `test/unit/errors.test.ts` holds the two together.
- */
-// oxfmt-ignore
-export const errorTable = {
-  INTERNAL: { exitCode: 1, hint: 'This is a fault of the supervisor: please report it with the lines above.' },
-  USAGE: { exitCode: 2, hint: 'Type `supervisor --help`.' },
-  DAEMON_UNREACHABLE: { exitCode: 3, hint: 'Is the container running? Type `docker ps`, then `docker logs` with its name.' },
-  UNIT_UNKNOWN: { exitCode: 4, hint: 'Type `supervisor status` for the names.' },
-  SERVICE_CRASH_LOOP: { exitCode: 10, hint: 'The last lines of the service, above, say why it died. `docker start` tries again; no data was touched.' },
-  SETTING_INVALID: { exitCode: 20, hint: 'Correct the variable and start a new container on the same volume.' },
-  DATABASE_SETTINGS_PARTIAL: { exitCode: 21, hint: 'Give POSTGRES_HOST, POSTGRES_DB and POSTGRES_USER together, or none of them for the embedded Postgres.' },
-  DATABASE_NOT_CONFIGURED: { exitCode: 22, hint: 'This image has no Postgres server: give POSTGRES_HOST, POSTGRES_DB and POSTGRES_USER, or DATABASE_URL.' },
-  CONFIG_INVALID: { exitCode: 23, hint: 'Correct the line that is named and try again; what was in force stays in force.' },
-  CONFIG_ROLLED_BACK: { exitCode: 24, hint: 'The settings before it are in force again. `supervisor logs mathesar` shows why the new ones failed.' },
-  CONFIG_CONFLICT: { exitCode: 25, hint: 'Read the settings again (`supervisor config show`), make the edit on them and try again.' },
-  SETTING_PINNED: { exitCode: 26, hint: 'Start a new container on the same volume without this variable; the file then decides.' },
-  VOLUME_NOT_WRITABLE: { exitCode: 30, hint: 'Let this user write there: `chown -R` the folder on the host, or use a named volume: `-v mathesar:/var/lib/mathesar`.' },
-  VOLUME_FULL: { exitCode: 31, hint: 'Free some space on that file system and start the container again; no data was touched.' },
-  VOLUME_IN_USE: { exitCode: 32, hint: 'Stop the other container on this volume (`docker ps`), or give this one a volume of its own.' },
-  CLUSTER_OTHER_MAJOR: { exitCode: 33, hint: 'Start the image that carries the Postgres version of the data, and move the data with pg_dump; nothing was changed.' },
-  CLUSTER_DAMAGED: { exitCode: 34, hint: 'Restore the volume from a backup; nothing was changed.' },
-  SECRETS_MISSING: { exitCode: 35, hint: 'Put the file back from a backup, or give the old key with `-e SECRET_KEY=…`; a new key could not decrypt stored passwords.' },
-  PORT_IN_USE: { exitCode: 40, hint: 'Choose another port with `-e PORT=8001`, or stop the program that listens there.' },
-  DATABASE_UNREACHABLE: { exitCode: 50, hint: 'Check POSTGRES_HOST and POSTGRES_PORT. Inside a container `localhost` is the container itself: the host is `host.docker.internal`.' },
-  DATABASE_REFUSED: { exitCode: 51, hint: 'Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB: the server answered and said no.' },
-  DATABASE_AHEAD: { exitCode: 52, hint: 'Start the newer image again, or restore a backup made with this version; nothing was changed.' },
-  MIGRATIONS_FAILED: { exitCode: 53, hint: 'The lines above say which migration failed. The data is as it was before that migration.' },
-  PRIVILEGES_INSUFFICIENT: { exitCode: 60, hint: 'Start with `--user 1000:0` (any number but 0), or let root keep CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID.' },
-  STOP_NOT_CLEAN: { exitCode: 70, hint: 'Nothing is lost: Postgres recovers at the next start. Give more time: `docker stop -t 30` and `-e STOP_GRACE_PERIOD=30`.' },
-} as const satisfies Record<string, { exitCode: number; hint: string }>
+type Row = {
+  /** Of the container or command. */
+  readonly exitCode: number
+  /** On the control socket. */
+  readonly httpStatus: number
+  /** Other settings may cure it: a boot that fails so with an edited file tries the last good one. */
+  readonly maybeBySettings?: true
+  /** It passes by itself: a task that fails so is run again. */
+  readonly isPassing?: true
+  /** What to type next. */
+  readonly hint: string
+}
 
-export type ErrorCode = keyof typeof errorTable
+/** Every failure that a person can meet. The docs repeat this table; a test holds the two together. */
+// oxfmt-ignore
+const rows = {
+  INTERNAL: { exitCode: 1, httpStatus: 500, hint: 'This is a fault of the supervisor: please report it with the lines above.' },
+  USAGE: { exitCode: 2, httpStatus: 409, hint: 'Type `supervisor --help`.' },
+  DAEMON_UNREACHABLE: { exitCode: 3, httpStatus: 500, hint: 'Is the container running? Type `docker ps`, then `docker logs` with its name.' },
+  UNIT_UNKNOWN: { exitCode: 4, httpStatus: 404, hint: 'Type `supervisor status` for the names.' },
+  SERVICE_CRASH_LOOP: { exitCode: 10, httpStatus: 500, maybeBySettings: true, hint: 'The last lines of the service, above, say why it died. `docker start` tries again; no data was touched.' },
+  SETTING_INVALID: { exitCode: 20, httpStatus: 422, maybeBySettings: true, hint: 'Correct the variable and start a new container on the same volume.' },
+  DATABASE_SETTINGS_PARTIAL: { exitCode: 21, httpStatus: 422, hint: 'Give POSTGRES_HOST, POSTGRES_DB and POSTGRES_USER together, or none of them for the embedded Postgres.' },
+  DATABASE_NOT_CONFIGURED: { exitCode: 22, httpStatus: 422, maybeBySettings: true, hint: 'This image has no Postgres server: give POSTGRES_HOST, POSTGRES_DB and POSTGRES_USER, or DATABASE_URL.' },
+  CONFIG_INVALID: { exitCode: 23, httpStatus: 422, hint: 'Correct the line that is named and try again; what was in force stays in force.' },
+  CONFIG_ROLLED_BACK: { exitCode: 24, httpStatus: 422, hint: 'The settings before it are in force again. `supervisor logs mathesar` shows why the new ones failed.' },
+  CONFIG_CONFLICT: { exitCode: 25, httpStatus: 409, hint: 'Read the settings again (`supervisor config show`), make the edit on them and try again.' },
+  SETTING_PINNED: { exitCode: 26, httpStatus: 403, hint: 'Start a new container on the same volume without this variable; the file then decides.' },
+  VOLUME_NOT_WRITABLE: { exitCode: 30, httpStatus: 422, hint: 'Let this user write there: `chown -R` the folder on the host, or use a named volume: `-v mathesar:/var/lib/mathesar`.' },
+  VOLUME_FULL: { exitCode: 31, httpStatus: 500, hint: 'Free some space on that file system and start the container again; no data was touched.' },
+  VOLUME_IN_USE: { exitCode: 32, httpStatus: 500, hint: 'Stop the other container on this volume (`docker ps`), or give this one a volume of its own.' },
+  CLUSTER_OTHER_MAJOR: { exitCode: 33, httpStatus: 500, hint: 'Start the image that carries the Postgres version of the data, and move the data with pg_dump; nothing was changed.' },
+  CLUSTER_DAMAGED: { exitCode: 34, httpStatus: 500, hint: 'Restore the volume from a backup; nothing was changed.' },
+  CLUSTER_UNUSABLE: { exitCode: 36, httpStatus: 500, hint: 'Start the image that the data was made with; nothing was changed. A locale that is named has to be in the image.' },
+  SECRETS_MISSING: { exitCode: 35, httpStatus: 500, hint: 'Put the file back from a backup, or give the old key with `-e SECRET_KEY=…`; a new key could not decrypt stored passwords.' },
+  CLUSTER_NOT_MADE: { exitCode: 38, httpStatus: 500, hint: 'Nothing was stored yet. The lines above say what is missing: often a limit of the container, or a file system without owners and modes.' },
+  RUN_FOLDER_IN_USE: { exitCode: 37, httpStatus: 500, hint: 'Containers that share /dev/shm (a pod, `--ipc`) each need a folder of their own: `--tmpfs /run/mathesar`.' },
+  PORT_IN_USE: { exitCode: 40, httpStatus: 500, maybeBySettings: true, hint: 'Choose another port with `-e PORT=8001`, or stop the program that listens there.' },
+  DATABASE_UNREACHABLE: { exitCode: 50, httpStatus: 422, maybeBySettings: true, hint: 'Check POSTGRES_HOST and POSTGRES_PORT. Inside a container `localhost` is the container itself: the host is `host.docker.internal`, on Linux with `--add-host host.docker.internal:host-gateway`.' },
+  DATABASE_REFUSED: { exitCode: 51, httpStatus: 422, maybeBySettings: true, hint: 'Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB: the server answered and said no.' },
+  DATABASE_LOST: { exitCode: 54, httpStatus: 503, maybeBySettings: true, isPassing: true, hint: 'Look into the log of the database: it went away again and again. `docker start` tries again; no data was touched.' },
+  DATABASE_AHEAD: { exitCode: 52, httpStatus: 422, maybeBySettings: true, hint: 'Start the newer image again, or restore a backup made with this version; nothing was changed.' },
+  MIGRATIONS_FAILED: { exitCode: 53, httpStatus: 422, maybeBySettings: true, hint: 'The lines above say which migration failed. The data is as it was before that migration.' },
+  PRIVILEGES_INSUFFICIENT: { exitCode: 60, httpStatus: 500, hint: 'Start with `--user 1000:0` (any number but 0), or let root keep CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID.' },
+  STOP_NOT_CLEAN: { exitCode: 70, httpStatus: 500, hint: 'Nothing is lost: Postgres recovers at the next start. Give more time: `docker stop -t 30` and `-e STOP_GRACE_PERIOD=30`.' },
+} as const satisfies Record<string, Row>
+
+export type ErrorCode = keyof typeof rows
+export const errorTable: Readonly<Record<ErrorCode, Row>> = rows
 
 /** A failure of the table above. `message` reads "cannot X: why"; `hint` says what to type next. */
 export class SupervisorError extends Error {
@@ -46,6 +61,21 @@ export class SupervisorError extends Error {
     this.exitCode = errorTable[code].exitCode
     this.hint = options?.hint ?? errorTable[code].hint
   }
+
+  get httpStatus(): number {
+    return errorTable[this.code].httpStatus
+  }
+
+  /** Whether it passes by itself. */
+  get isPassing(): boolean {
+    return errorTable[this.code].isPassing === true
+  }
+
+  /** Where our own fault lies; `undefined` for a failure that was expected. */
+  get faultStack(): string | undefined {
+    if (this.code !== 'INTERNAL') return undefined
+    return (this.cause instanceof Error ? this.cause.stack : this.stack) ?? this.message
+  }
 }
 
 /** Turns whatever was thrown into a failure of the table. */
@@ -57,5 +87,11 @@ export const toSupervisorError = (thrown: unknown): SupervisorError => {
     return new SupervisorError('VOLUME_FULL', `cannot write: no space left (${message})`, { cause: thrown })
   if (errno === 'EROFS')
     return new SupervisorError('VOLUME_NOT_WRITABLE', `cannot write: ${message}`, { cause: thrown })
+  if (errno === 'EIO') {
+    return new SupervisorError('VOLUME_NOT_WRITABLE', `cannot use the disk: ${message}`, {
+      cause: thrown,
+      hint: 'The disk failed (EIO): look at `dmesg` on the host before anything else.',
+    })
+  }
   return new SupervisorError('INTERNAL', `internal error: ${message}`, { cause: thrown })
 }

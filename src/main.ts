@@ -12,14 +12,18 @@ const main = async (argv: readonly string[]): Promise<number> => {
   return await command.run(args)
 }
 
-/** argv → command → exit code. The only `process.exit`, once what was written is on its way. */
-main(process.argv.slice(2))
-  .catch((thrown: unknown) => {
+const exitCodeOf = async (argv: readonly string[]): Promise<number> => {
+  try {
+    return await main(argv)
+  } catch (thrown) {
     const error = toSupervisorError(thrown)
     process.stderr.write(renderError(error))
     return error.exitCode
-  })
-  .then((exitCode) => {
-    process.stdout.on('error', () => process.exit(exitCode))
-    process.stdout.write('', () => process.exit(exitCode))
-  })
+  }
+}
+
+/** argv → command → exit code. The only `process.exit`, once what was written is on its way. */
+void exitCodeOf(process.argv.slice(2)).then((exitCode) => {
+  process.stdout.on('error', () => process.exit(exitCode))
+  process.stdout.write('', () => process.exit(exitCode))
+})

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { SupervisorError } from '../errors.ts'
 import { unsyncedMark } from '../units/postgres/cluster.ts'
-import { bootstrapPassword } from '../units/place.ts'
-import { runDaemon } from './serve.ts'
+import { bootstrapPassword } from '../units/postgres/connection.ts'
+import { runDaemon } from './run.ts'
 import { readPaths } from '../system/paths.ts'
 import { catchSignals } from '../system/signals.ts'
 
@@ -13,7 +13,10 @@ from django.db.migrations.loader import MigrationLoader
 print(json.dumps(sorted(f"{app}.{name}" for app, name in MigrationLoader(None).disk_migrations)))
 `
 
-/** Boots into a scratch volume up to the migrations, stops in order, and packs the data directory: what a first boot unpacks. */
+/**
+ * Boots into a scratch volume up to the migrations, stops in order, and packs the data directory:
+ * what a first boot unpacks.
+ */
 export const run = async (): Promise<number> => {
   const { execa } = await import('execa')
   const paths = readPaths(process.env)

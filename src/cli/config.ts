@@ -4,13 +4,15 @@ import type { DescribedSetting } from '../settings/configuration.ts'
 import type { HistoryEntry } from '../settings/history.ts'
 import { printable } from '../core/message.ts'
 import { actionInWords } from '../settings/plan.ts'
+import { decodeText } from '../core/text.ts'
 import { renderTable } from '../core/table.ts'
-import type { ChangeResult } from '../daemon/config/changes.ts'
+import type { ChangeResult } from '../daemon/config/change.ts'
 import { SupervisorError } from '../errors.ts'
-import { ask, follow } from './client.ts'
+import { ask, follow } from '../http/client.ts'
 import { editInTerminal } from './edit.ts'
-import { readPaths } from '../system/paths.ts'
-import { createCheck, readContent } from '../daemon/config/boot-trial.ts'
+import { readPlace } from '../system/machine.ts'
+import { reads } from '../system/system.ts'
+import { checkFiles, readContent } from '../daemon/config/boot-trial.ts'
 
 type Shown = {
   readonly version: string
@@ -23,16 +25,25 @@ type Shown = {
 const usage = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot run this: ${why}`, { hint: 'Type `supervisor config --help`.' })
 }
-/** Values and reasons may be of Mathesar's own user, and must not drive the terminal of whoever looks at them. */
+/**
+ * Values and reasons may be of Mathesar's own user, and must not drive the terminal of whoever looks at them.
+ */
 const say = (text: string): void => void process.stdout.write(`${printable(text)}\n`)
 const read = async (): Promise<Shown> => JSON.parse((await ask('GET', '/v1/config')).text) as Shown
 
-const valueOf = ({ secret, given, value }: DescribedSetting): string =>
-  secret ? (given ? '(secret)' : '') : (value ?? '')
+const printJson = (value: unknown): number => {
+  say(JSON.stringify(value, null, 2))
+  return 0
+}
+
+const valueOf = ({ secret, given, value }: DescribedSetting): string => {
+  if (secret) return given ? '(secret)' : ''
+  return value ?? ''
+}
 
 const show = async (json: boolean): Promise<number> => {
   const shown = await read()
-  if (json) return (say(JSON.stringify(shown, null, 2)), 0)
+  if (json) return printJson(shown)
   say(
     renderTable([
       ['SETTING', 'VALUE', 'SOURCE', 'DEFAULT', 'CHANGE NEEDS'],
@@ -41,12 +52,13 @@ const show = async (json: boolean): Promise<number> => {
         valueOf(setting),
         `${setting.source}${setting.pinned ? ', pinned' : ''}`,
         setting.default ?? '',
-        setting.change + (setting.waitsForStart ? ', waits for it' : ''),
+        setting.appliesBy + (setting.pendingRestart ? ', pending' : ''),
       ]),
     ]),
   )
   say(
-    `\nVersion ${shown.version}${shown.changing ? ', a change is going on' : ''}. Pinned: the container was started with it; the file cannot change it.`,
+    `\nVersion ${shown.version}${shown.changing ? ', a change is going on' : ''}. Pinned: the ` +
+      'container was started with it; the file cannot change it.',
   )
   for (const warning of shown.warnings) say(`! ${warning}`)
   if (shown.problem) say(`! ${shown.problem.message}\n  ${shown.problem.hint ?? ''}`)
@@ -64,24 +76,32 @@ const get = async (name: string): Promise<number> => {
   return 0
 }
 
-const tell = ({ result, version, changes, warnings }: ChangeResult): number => {
-  for (const warning of warnings) say(`! ${warning}`)
-  for (const { name, action } of changes) say(`${name}: ${actionInWords[action]}`)
-  say(
-    result === 'planned'
-      ? changes.length === 0
-        ? 'Nothing would change.'
-        : 'Nothing was done: this is the plan.'
-      : result === 'unchanged'
-        ? `Nothing to change; version ${version} is in force.`
-        : `Version ${version} is in force.`,
-  )
+const outcomeOf = ({ result, version, changes }: ChangeResult): string => {
+  switch (result) {
+    case 'planned':
+      return changes.length === 0 ? 'Nothing would change.' : 'Nothing was done: this is the plan.'
+    case 'unchanged':
+      return `Nothing to change; version ${version} is in force.`
+    case 'applied':
+      return `Version ${version} is in force.`
+  }
+}
+
+const printResult = (result: ChangeResult): number => {
+  for (const warning of result.warnings) say(`! ${warning}`)
+  for (const { name, action } of result.changes) say(`${name}: ${actionInWords[action]}`)
+  say(outcomeOf(result))
   return 0
 }
 
-/** Proposes a change and waits for its outcome; a change that was refused or rolled back is an error with its own exit code. */
+/**
+ * Proposes a change and waits for its outcome; a change that was refused or rolled back is an error with its
+ * own exit code.
+ */
 export const change = async (body: Readonly<Record<string, unknown>>): Promise<number> =>
-  tell(await follow<ChangeResult>('/v1/config/changes', body, (step) => process.stderr.write(`${step} …\n`)))
+  printResult(
+    await follow<ChangeResult>('/v1/config/changes', body, (step) => process.stderr.write(`${step} …\n`)),
+  )
 
 const assignments = (args: readonly string[]): Record<string, string> =>
   Object.fromEntries(
@@ -98,22 +118,26 @@ const names = (args: readonly string[]): Record<string, null> =>
 const some = (args: readonly string[], what: string): readonly string[] =>
   args.length > 0 ? args : usage(`give ${what}`)
 
-const validate = async (path: string | undefined): Promise<number> => {
-  const paths = readPaths(process.env)
-  const content = readContent(paths)
-  let text = content['mathesar.env']
-  if (path !== undefined) {
-    try {
-      text = readFileSync(path === '-' ? 0 : path, 'utf8')
-    } catch (cause) {
-      throw new SupervisorError(
-        'USAGE',
-        `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? 'unknown'}`,
-        { cause, hint: '`supervisor config validate -` reads from stdin.' },
-      )
-    }
+const readInput = (path: string): string => {
+  try {
+    return decodeText(readFileSync(path === '-' ? 0 : path))
+  } catch (cause) {
+    throw new SupervisorError(
+      'USAGE',
+      `cannot read ${path}: ${(cause as NodeJS.ErrnoException).code ?? (cause as Error).message}`,
+      {
+        cause,
+        hint: '`supervisor config validate -` reads from stdin.',
+      },
+    )
   }
-  const { warnings } = await createCheck(process.env, paths)({ ...content, 'mathesar.env': text })
+}
+
+const validate = async (path: string | undefined): Promise<number> => {
+  const place = readPlace(process.env)
+  const content = readContent(reads, place)
+  const text = path === undefined ? content['mathesar.env'] : readInput(path)
+  const { warnings } = await checkFiles(reads, place, { ...content, 'mathesar.env': text })
   for (const warning of warnings) say(`! ${warning}`)
   say(`${path ?? 'mathesar.env'} is valid.`)
   return 0
@@ -124,7 +148,7 @@ const history = async (json: boolean): Promise<number> => {
     history: readonly HistoryEntry[]
     version: string
   }
-  if (json) return (say(JSON.stringify(entries, null, 2)), 0)
+  if (json) return printJson(entries)
   say(
     renderTable([
       ['WHEN', 'VERSION', 'FROM', 'RESULT', 'CHANGED'],

@@ -2,9 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'no
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { SupervisorError } from '../errors.ts'
-import { ask } from './client.ts'
-import { runInTerminal } from './exec.ts'
-import { controlSocket, readPaths } from '../system/paths.ts'
+import { ask } from '../http/client.ts'
+import { runInTerminal } from '../system/terminal.ts'
+import { readPaths } from '../system/paths.ts'
+import { controlSocket } from '../units/place.ts'
 
 const findEditor = (): readonly string[] => {
   const chosen = process.env.VISUAL || process.env.EDITOR
@@ -14,7 +15,7 @@ const findEditor = (): readonly string[] => {
   )
   if (found === undefined)
     throw new SupervisorError('USAGE', 'cannot edit: there is no editor here', {
-      hint: 'Type `supervisor config set NAME=VALUE`, or give EDITOR.',
+      hint: 'Type `supervisor config set NAME=VALUE`, or set EDITOR.',
     })
   return [found]
 }
@@ -26,37 +27,42 @@ const wantsAgain = async (): Promise<boolean> => {
   return !/^n/i.test(answer)
 }
 
-/** mathesar.env in an editor; what comes out is checked and carried out as one change, or edited again. Without a terminal the new text is stdin. */
-export const editInTerminal = async (
-  change: (body: Readonly<Record<string, unknown>>) => Promise<number>,
-): Promise<number> => {
-  const { version } = JSON.parse((await ask('GET', '/v1/config')).text) as { version: string }
-  if (!process.stdin.isTTY) {
-    const file = readFileSync(0, 'utf8')
-    if (file.trim() === '')
-      throw new SupervisorError('USAGE', 'cannot edit: there is no terminal, and nothing came on stdin', {
-        hint: 'Type `docker exec -it … supervisor config edit`, or pipe the new text in with `docker exec -i`.',
-      })
-    return await change({ file, base: version })
-  }
+type Change = (body: Readonly<Record<string, unknown>>) => Promise<number>
+
+const changeByStdin = async (change: Change, base: string): Promise<number> => {
+  const file = readFileSync(0, 'utf8')
+  if (file.trim() === '')
+    throw new SupervisorError('USAGE', 'cannot edit: there is no terminal, and nothing came on stdin', {
+      hint: 'Type `docker exec -it … supervisor config edit`, or pipe the new text in with `docker exec -i`.',
+    })
+  return await change({ file, base })
+}
+
+/** Opens the file in the editor and returns the new text. */
+const openEditor = async (editor: readonly string[], folder: string, path: string): Promise<string> => {
+  const env = { ...process.env, HOME: folder }
+  if ((await runInTerminal([...editor, path], { env, cwd: folder })) !== 0)
+    throw new SupervisorError('USAGE', `cannot edit: ${editor[0]} failed`, { hint: 'Nothing was changed.' })
+  return readFileSync(path, 'utf8')
+}
+
+/** Edits until the text is accepted or given up. */
+const changeByEditor = async (change: Change, base: string): Promise<number> => {
   const editor = findEditor()
-  // Beside the control socket nobody else can read, and it is no disk.
+  // Nobody else can read beside the control socket, and it is not on a disk.
   const folder = mkdtempSync(join(dirname(controlSocket(readPaths(process.env))), 'edit-'))
   const path = join(folder, 'mathesar.env')
   try {
     const before = (await ask('GET', '/v1/config/file')).text
     writeFileSync(path, before, { mode: 0o600 })
     for (;;) {
-      if (
-        (await runInTerminal([...editor, path], { env: { ...process.env, HOME: folder }, cwd: folder })) !== 0
-      )
-        throw new SupervisorError('USAGE', `cannot edit: ${editor[0]} failed`, {
-          hint: 'Nothing was changed.',
-        })
-      const file = readFileSync(path, 'utf8')
-      if (file === before) return (process.stdout.write('Nothing was changed.\n'), 0)
+      const file = await openEditor(editor, folder, path)
+      if (file === before) {
+        process.stdout.write('Nothing was changed.\n')
+        return 0
+      }
       try {
-        return await change({ file, base: version })
+        return await change({ file, base })
       } catch (error) {
         if (!(error instanceof SupervisorError) || !process.stdin.isTTY) throw error
         process.stderr.write(`${error.message}\n`)
@@ -66,4 +72,13 @@ export const editInTerminal = async (
   } finally {
     rmSync(folder, { recursive: true, force: true })
   }
+}
+
+/**
+ * Opens mathesar.env in an editor; the new text is checked and carried out as one change, or edited again.
+ * Without a terminal the new text is stdin.
+ */
+export const editInTerminal = async (change: Change): Promise<number> => {
+  const { version } = JSON.parse((await ask('GET', '/v1/config')).text) as { version: string }
+  return await (process.stdin.isTTY ? changeByEditor(change, version) : changeByStdin(change, version))
 }

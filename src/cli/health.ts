@@ -1,4 +1,4 @@
-import { ask } from './client.ts'
+import { ask } from '../http/client.ts'
 
 /** In the image the `supervisor` shim answers this without Node. */
 export const run = async (): Promise<number> => {

@@ -2,8 +2,7 @@ import { commands } from './index.ts'
 
 export const run = async (): Promise<number> => {
   const width = Math.max(...commands.map(({ name }) => name.length))
-  process.stdout.write(
-    `Usage: supervisor COMMAND\n\n${commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join('\n')}\n\nsupervisor COMMAND --help says more.\n`,
-  )
+  const list = commands.map(({ name, summary }) => `  ${name.padEnd(width)}  ${summary}`).join('\n')
+  process.stdout.write(`Usage: supervisor COMMAND\n\n${list}\n\nsupervisor COMMAND --help says more.\n`)
   return 0
 }

@@ -68,7 +68,8 @@ export const commands: readonly CliCommand[] = [
   service('restart', 'Restart a service; Mathesar refuses no connection meanwhile.'),
   define(
     'config ACTION',
-    'Show and change the settings; each change is carried out and proved at once, or everything stays as it was.',
+    'Show and change the settings; each change is carried out and proved at once, or everything stays ' +
+      'as it was.',
     () => import('./config.ts'),
     `show [--json]          every setting: value, source, pinned or not, default, what a change does
 get NAME               one value
@@ -80,7 +81,8 @@ validate [FILE]        check a file, or the one in force; - is stdin; needs no r
 history [--json]       what changed, when, from where, with what result
 rollback [VERSION]     back to the version before, or to one of the history
 
-Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 25 conflict, 26 pinned by the environment.`,
+Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 25 conflict,
+26 pinned by the environment.`,
   ),
   define(
     'reload [--dry-run]',
@@ -110,12 +112,10 @@ Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 2
   define('help', 'Show this list.', () => import('./help.ts')),
 ]
 
+const options: Readonly<Record<string, string>> = { '--help': 'help', '-h': 'help', '--version': 'version' }
+
 export const findCommand = (name: string): CliCommand | undefined =>
-  commands.find(
-    (command) =>
-      command.name ===
-      (name === '--help' || name === '-h' ? 'help' : name === '--version' ? 'version' : name),
-  )
+  commands.find((command) => command.name === (options[name] ?? name))
 
 /** How a command that fails says why. */
 export const renderError = (error: SupervisorError): string => {

@@ -1,38 +1,35 @@
 import { parseArgs } from 'node:util'
 import { SupervisorError } from '../errors.ts'
-import { stream } from './client.ts'
+import { stream } from '../http/client.ts'
 
-export const run = async (args: readonly string[]): Promise<number> => {
-  let parsed
+const refuse = (why: string): never => {
+  throw new SupervisorError('USAGE', `cannot show logs: ${why}`, { hint: 'Type `supervisor logs --help`.' })
+}
+
+const options = {
+  follow: { type: 'boolean', short: 'f' },
+  lines: { type: 'string', short: 'n', default: '100' },
+} as const
+
+const parse = (args: readonly string[]) => {
   try {
-    parsed = parseArgs({
-      args: [...args],
-      allowPositionals: true,
-      options: {
-        follow: { type: 'boolean', short: 'f' },
-        lines: { type: 'string', short: 'n', default: '100' },
-      },
-    })
+    return parseArgs({ args: [...args], allowPositionals: true, options })
   } catch (cause) {
-    throw new SupervisorError('USAGE', `cannot show logs: ${(cause as Error).message}`, {
-      hint: 'Type `supervisor logs --help`.',
-    })
+    return refuse((cause as Error).message)
   }
+}
+
+/** Prints the last lines of the log, of one unit or of all, and with `--follow` those to come. */
+export const run = async (args: readonly string[]): Promise<number> => {
   const {
     positionals: [unit, ...rest],
     values: { follow, lines },
-  } = parsed
-  if (rest.length > 0 || !/^[1-9]\d{0,4}$/.test(lines))
-    throw new SupervisorError(
-      'USAGE',
-      `cannot show logs: ${rest.length > 0 ? 'more than one unit' : `-n ${lines} is not a number from 1 to 99999`}`,
-      { hint: 'Type `supervisor logs --help`.' },
-    )
-  const query = new URLSearchParams({
-    lines,
-    ...(unit === undefined ? {} : { unit }),
-    ...(follow ? { follow: '1' } : {}),
-  })
-  await stream(`/v1/logs?${query}`)
+  } = parse(args)
+  if (rest.length > 0) return refuse('more than one unit')
+  if (!/^[1-9]\d{0,4}$/.test(lines)) return refuse(`-n ${lines} is not a number from 1 to 99999`)
+  const query = new URLSearchParams({ lines })
+  if (unit !== undefined) query.set('unit', unit)
+  if (follow) query.set('follow', '1')
+  await stream(`/v1/logs?${query.toString()}`)
   return 0
 }

@@ -1,19 +1,24 @@
-import { files } from '../system/files.ts'
-import { inVolume } from '../units/place.ts'
-import { appEnvironment } from '../units/mathesar/server.ts'
-import { runInTerminal } from './exec.ts'
 import { readSetup } from '../daemon/config/boot-trial.ts'
+import { readPlace } from '../system/machine.ts'
+import { reads } from '../system/system.ts'
+import { runInTerminal } from '../system/terminal.ts'
+import { appEnvironment } from '../units/mathesar/environment.ts'
+import { inVolume } from '../units/place.ts'
 
 export const run = async (args: readonly string[]): Promise<number> => {
-  const setup = await readSetup(process.env)
+  const { place, configuration: inForce } = await readSetup(reads, readPlace(process.env))
+  const { paths, identities } = place
+  const { secrets, media, temporary } = inVolume(paths)
   const secretKey =
-    setup.settings.SECRET_KEY.value ??
-    files.readIfThere(`${inVolume(setup.paths).secrets}/secret_key`)?.trim() ??
-    ''
-  const env = appEnvironment({ ...setup, made: { secretKey } })
-  return await runInTerminal([`${setup.paths.pythonBin}/python3`, 'manage.py', ...args], {
-    env,
-    user: setup.identities.mathesar,
-    cwd: setup.paths.app,
+    inForce.settings.SECRET_KEY ?? reads.files.readIfThere(`${secrets}/secret_key`)?.trim() ?? ''
+  const env = appEnvironment({
+    place,
+    inForce,
+    results: {
+      volume: { isEphemeral: false, media, temporary },
+      secrets: { secretKey, isKeyPending: false, superuserPassword: undefined },
+    },
   })
+  const command = [`${paths.pythonBin}/python3`, 'manage.py', ...args]
+  return await runInTerminal(command, { env, user: identities.mathesar, cwd: paths.app })
 }

@@ -1,39 +1,48 @@
-import { files } from '../system/files.ts'
-import { appRole, inRun, internalDatabase, inVolume, ownSearchPath } from '../units/place.ts'
-import { runInTerminal } from './exec.ts'
-import { readSetup, type Setup } from '../daemon/config/boot-trial.ts'
+import { readSetup } from '../daemon/config/boot-trial.ts'
+import type { Database } from '../settings/database.ts'
+import { readPlace } from '../system/machine.ts'
+import { reads } from '../system/system.ts'
+import { runInTerminal } from '../system/terminal.ts'
+import { inRun, inVolume, type Paths } from '../units/place.ts'
+import { appRole, internalDatabase, ownSearchPath } from '../units/postgres/connection.ts'
 
-const embedded = ({ paths }: Setup, isSuperuser: boolean): Record<string, string | undefined> =>
-  isSuperuser
-    ? {
-        PGUSER: 'postgres',
-        PGDATABASE: 'postgres',
-        PGOPTIONS: ownSearchPath,
-        PGPASSWORD: files.readIfThere(`${inVolume(paths).secrets}/postgres_password`),
-      }
-    : { PGUSER: appRole, PGDATABASE: internalDatabase }
+type Variables = Readonly<Record<string, string | undefined>>
+
+const asSuperuser = (paths: Paths): Variables => ({
+  PGHOST: inRun(paths).postgresSocket,
+  PGUSER: 'postgres',
+  PGDATABASE: 'postgres',
+  PGOPTIONS: ownSearchPath,
+  PGPASSWORD: reads.files.readIfThere(`${inVolume(paths).secrets}/postgres_password`),
+})
+
+const asMathesar = (paths: Paths, database: Database): Variables => {
+  if (database.kind === 'embedded')
+    return { PGHOST: inRun(paths).postgresSocket, PGUSER: appRole, PGDATABASE: internalDatabase }
+  const { host, port, user, name, password, sslmode, sslrootcert } = database
+  return {
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: user,
+    PGDATABASE: name,
+    PGPASSWORD: password,
+    PGSSLMODE: sslmode,
+    PGSSLROOTCERT: sslrootcert,
+  }
+}
 
 /**
- * psql as Mathesar's user and role. What Mathesar owns, such as a function named like one of Postgres's, must never run with more
- * rights than its own: so the superuser is asked for by name, comes as Postgres's user to a database of its own, and looks into
- * `pg_catalog` alone. Neither reads or writes a file of its home folder.
+ * psql as Mathesar's user and role. What Mathesar owns, such as a function named like one of Postgres's, must
+ * never run with more rights than its own: so the superuser is asked for by name, comes as Postgres's user to
+ * a database of its own, and looks into `pg_catalog` alone.
+ * Neither reads or writes a file of its home folder.
  */
 export const run = async (args: readonly string[]): Promise<number> => {
-  const setup = await readSetup(process.env)
-  const { paths, database, identities } = setup
+  const {
+    place: { paths, identities },
+    configuration: { database },
+  } = await readSetup(reads, readPlace(process.env))
   const isSuperuser = args[0] === '--superuser' && database.kind === 'embedded'
-  const connection =
-    database.kind === 'embedded'
-      ? { PGHOST: inRun(paths).postgresSocket, ...embedded(setup, isSuperuser) }
-      : {
-          PGHOST: database.host,
-          PGPORT: String(database.port),
-          PGUSER: database.user,
-          PGDATABASE: database.name,
-          PGPASSWORD: database.password,
-          PGSSLMODE: database.sslmode,
-          PGSSLROOTCERT: database.sslrootcert,
-        }
   return await runInTerminal(['psql', ...args.slice(isSuperuser ? 1 : 0)], {
     env: {
       PATH: process.env.PATH,
@@ -42,7 +51,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
       HOME: '/nonexistent',
       PSQLRC: '/dev/null',
       PSQL_HISTORY: '/dev/null',
-      ...connection,
+      ...(isSuperuser ? asSuperuser(paths) : asMathesar(paths, database)),
     },
     user: isSuperuser ? identities.postgres : identities.mathesar,
   })

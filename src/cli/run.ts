@@ -1,7 +1,220 @@
-import { catchSignals } from '../system/signals.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { levels } from '../core/log-lines.ts'
+import type { Status } from '../core/status.ts'
+import { Config } from '../daemon/config/config.ts'
+import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
+import { createInstance, type Instance } from '../daemon/instance.ts'
+import { SupervisorError, toSupervisorError } from '../errors.ts'
+import { Sockets } from '../http/sockets.ts'
+import { environmentWarnings } from '../settings/configuration.ts'
+import { secretsOf } from '../settings/secrets.ts'
+import { openKernel, type Kernel } from '../system/kernel.ts'
+import { createLog, type Log } from '../system/log.ts'
+import { readPlace } from '../system/machine.ts'
+import { imageNode, shim } from '../system/paths.ts'
+import type { System } from '../system/ports.ts'
+import { createProcesses } from '../system/process.ts'
+import { startReaper } from '../system/reaper.ts'
+import { catchSignals, type Signals } from '../system/signals.ts'
+import { Sink } from '../system/sink.ts'
+import { createBase, createSystem } from '../system/system.ts'
+import { units, unitsUpTo } from '../units/index.ts'
+import type { UnitName } from '../units/unit.ts'
+import { version } from '../version.ts'
+import { bannerOf, readStatus, type Running } from './report.ts'
 
-export const run = async (): Promise<number> => {
-  const signals = catchSignals()
-  const { runDaemon } = await import('./serve.ts')
-  return await runDaemon(signals, process.env)
+type Environment = Readonly<Record<string, string | undefined>>
+
+/** From the boot's end to the moment when nothing of it goes on. */
+const releaseMemoryAfterMs = 5000
+const flushLimitMs = 2000
+
+const read = async (
+  base: ReturnType<typeof createBase>,
+  env: Environment,
+): Promise<Setup | SupervisorError> => {
+  try {
+    return await readSetup(base, readPlace(env), base.lock)
+  } catch (error) {
+    return toSupervisorError(error)
+  }
 }
+
+const openLog = (sink: Sink, env: Environment, setup: Setup | SupervisorError): Log => {
+  const [format, least] = (['LOG_FORMAT', 'LOG_LEVEL'] as const).map((name) =>
+    setup instanceof SupervisorError ? env[name] : setup.configuration.values[name].value,
+  )
+  return createLog(
+    sink,
+    format === 'json' ? 'json' : 'text',
+    levels.find((level) => level === least) ?? 'info',
+  )
+}
+
+/** The last line of a log says why the container exits. */
+const exitWith = async (error: SupervisorError | undefined, log: Log, sink: Sink): Promise<number> => {
+  if (error) {
+    const { code, exitCode, message, hint, faultStack } = error
+    if (faultStack !== undefined) log.say('error', faultStack)
+    log.say('error', `exit code ${exitCode} (${code}): ${message}\n${hint}`, { code, hint, exitCode })
+  }
+  await sink.flush(flushLimitMs)
+  return error?.exitCode ?? 0
+}
+
+const handleSignals = (
+  signals: Signals,
+  instance: Instance,
+  config: Config,
+  { log, inBackground }: System,
+): void => {
+  signals.listen((signal) => {
+    switch (signal) {
+      case 'SIGHUP':
+        log.say('info', 'SIGHUP: reading the configuration again, and a new generation of Mathesar')
+        return config.reload()
+      case 'SIGUSR1':
+      case 'SIGUSR2':
+      case 'SIGTTIN':
+      case 'SIGTTOU':
+      case 'SIGWINCH':
+        return instance.forward(signal)
+      case 'SIGPWR':
+      case 'SIGTERM':
+      case 'SIGINT':
+      case 'SIGQUIT':
+        if (!instance.isStopping) {
+          log.say('info', `${signal}: stopping`)
+          return inBackground('stop', () => instance.stop())
+        }
+        if (signal === 'SIGPWR') return // It repeats a stop that came while Node started, and never hurries.
+        log.say('info', `${signal} again: stopping by force`)
+        return instance.forceStop()
+    }
+  })
+  process.on('uncaughtException', (error) => instance.fail(toSupervisorError(error)))
+  process.on('unhandledRejection', (reason) => instance.fail(toSupervisorError(reason)))
+}
+
+const announceReady = (
+  sockets: Sockets,
+  status: Status,
+  { instance }: Running,
+  system: System,
+  kernel: Kernel,
+): void => {
+  const { clock, log, inBackground } = system
+  if (instance.inForce.settings.UI_MAY_EDIT_CONFIG)
+    inBackground('open the socket for user interfaces', () => sockets.openApp())
+  log.say('info', bannerOf(status, instance.inForce))
+  clock.after(releaseMemoryAfterMs, () =>
+    inBackground('release memory', async () => {
+      const { releaseMemory } = await import('../system/memory.ts')
+      releaseMemory(kernel) // It takes some 50 ms: once the first visitors are served.
+    }),
+  )
+}
+
+const greet = (setup: Setup, { say, addSecret }: Log): void => {
+  const {
+    configuration,
+    place: { machine, identities },
+    store,
+    rejected,
+  } = setup
+  addSecret(...secretsOf(configuration))
+  for (const warning of [...configuration.warnings, ...store.warnings]) say('warn', warning)
+  say(
+    'info',
+    `supervisor ${version}, Postgres ${configuration.database.kind}, ` +
+      `${Math.round(machine.memoryBytes / 1048576)} MiB, ${machine.cpus} processors, user ` +
+      `${identities.supervisor.uid}`,
+  )
+  if (rejected) say('warn', `${rejected.error.message}; the configuration that was last in force serves`)
+}
+
+/** Starts over in the same process, with the settings that were restored. */
+const bootAgain = (env: Environment): never => {
+  const [file, ...args] =
+    process.execPath === imageNode
+      ? [shim, ...process.argv.slice(2)]
+      : [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
+  return process.execve!(file, [file, ...args], env)
+}
+
+type Options = {
+  /** The last unit to bring up; then all is stopped again. */
+  readonly until?: UnitName
+}
+
+/**
+ * The composition root: joins the instance with the system and with HTTP, and runs until all is down.
+ * Resolves with the exit code.
+ */
+export const runDaemon = async (
+  signals: Signals,
+  env: Environment,
+  { until }: Options = {},
+): Promise<number> => {
+  const kernel = openKernel()
+  const sink = new Sink(kernel)
+  const base = createBase(kernel)
+  const startedAtMs = base.clock.now() - Math.round(process.uptime() * 1000)
+  const setup = await read(base, env)
+  const log = openLog(sink, env, setup)
+  if (setup instanceof SupervisorError) {
+    for (const warning of environmentWarnings(env)) log.say('warn', warning)
+    return await exitWith(setup, log, sink)
+  }
+  greet(setup, log)
+
+  if (process.pid !== 1) kernel.becomeSubreaper()
+  const processes = createProcesses(kernel)
+  const reaper = startReaper(kernel, processes.isOwn)
+  const system = createSystem(base, processes, log)
+  const instance = createInstance({
+    system,
+    place: setup.place,
+    units: until === undefined ? units : unitsUpTo(until),
+    inForce: setup.configuration,
+    startedAtMs,
+    stopWhenUp: until !== undefined,
+    isUnproven: () => isUnproven(setup),
+  })
+  const config = new Config(system, setup, instance)
+  const running: Running = { instance, config, startedAtMs, reaper, sink }
+  const status = (): Status => readStatus(running)
+  const sockets = new Sockets(setup.place, system, {
+    instance,
+    config,
+    log,
+    status,
+    memoryOf: system.memoryOf,
+    now: system.clock.now,
+  })
+  instance.subscribe((event) => {
+    if (event.type === 'ready') announceReady(sockets, status(), running, system, kernel)
+  })
+  handleSignals(signals, instance, config, system)
+  if (!instance.isStopping) system.inBackground('start', () => instance.start())
+  await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
+  if (until === undefined)
+    await sockets.openControl().catch((error) => instance.fail(toSupervisorError(error)))
+
+  const error = await instance.ended
+  if (!error) log.say('info', 'everything stopped cleanly')
+  sockets.close()
+  await config.close()
+  reaper.stop()
+  if (error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))) {
+    log.say(
+      'warn',
+      `the boot failed with the edited configuration (${error.message}): starting again with the one before`,
+    )
+    await sink.flush(flushLimitMs)
+    bootAgain(env)
+  }
+  return await exitWith(error, log, sink)
+}
+
+export const run = async (): Promise<number> => await runDaemon(catchSignals(), process.env)

@@ -1,5 +1,5 @@
 import { SupervisorError } from '../errors.ts'
-import { ask } from './client.ts'
+import { ask } from '../http/client.ts'
 
 export const controlService = async (
   action: 'start' | 'stop' | 'restart',

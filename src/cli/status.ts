@@ -1,4 +1,4 @@
-import { ask } from './client.ts'
+import { ask } from '../http/client.ts'
 
 export const run = async (args: readonly string[]): Promise<number> => {
   const { status, text } = await ask('GET', args.includes('--json') ? '/v1/status' : '/v1/status?format=text')

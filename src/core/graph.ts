@@ -1,11 +1,22 @@
-import type { Unit } from './unit.ts'
-
-type Node = Pick<Unit<never>, 'name' | 'needs'> & { readonly servesAfter?: readonly string[] }
+/** A unit as the graph sees it. */
+type Node<Name extends string = string> = {
+  readonly name: Name
+  /** Units that must be done or ready before this one starts. */
+  readonly needs: readonly Name[]
+  /** Units that must be done before this one, which starts meanwhile, may serve. */
+  readonly servesAfter?: readonly Name[]
+}
 
 /** Everything that a unit depends on, of both kinds of edge. */
-export const dependenciesOf = (unit: Node): readonly string[] => [...unit.needs, ...(unit.servesAfter ?? [])]
+export const dependenciesOf = <Name extends string>(unit: Node<Name>): readonly Name[] => [
+  ...unit.needs,
+  ...(unit.servesAfter ?? []),
+]
 
-/** The units in an order in which each comes after what it depends on. Throws on an unknown name or a cycle, naming it. */
+/**
+ * The units in an order in which each comes after what it depends on. Throws on an unknown name or a cycle,
+ * naming it.
+ */
 export const inStartOrder = <U extends Node>(units: readonly U[]): U[] => {
   const byName = new Map(units.map((unit) => [unit.name, unit]))
   const ordered = new Set<U>()

@@ -1,146 +1,210 @@
-import type { Milliseconds, Policy } from './unit.ts'
-
-/**
- * The life of a service: a pure function of state and event.
- *
- *   waiting ─start→ starting ─ready→ ready ⇄ unready
- *                      │ exited, startTimedOut   │ exited
- *                      └──────→ backoff ←────────┘      after `giveUpAfter` failures: failed
- *   any running state ─stop, restart→ stopping ─exited→ stopped, or starting again
- *   any state but stopping ─replaced→ ready: a new generation that has proved itself is the service now
- */
-export type ServiceState =
-  | { readonly name: 'waiting' | 'stopped' | 'failed'; readonly failures: number }
-  | { readonly name: 'starting' | 'ready' | 'unready' | 'backoff'; readonly failures: number }
-  | {
-      readonly name: 'stopping'
-      readonly failures: number
-      readonly then: 'stopped' | 'starting' | 'backoff'
-      readonly killed: boolean
-    }
-
-export type ServiceEvent =
-  | 'start'
-  | 'ready'
-  | 'unready'
-  | 'exited'
-  | 'startTimedOut'
-  | 'backedOff'
-  | 'stayedUp'
-  | 'stop'
-  | 'restart'
-  | 'graceElapsed'
-  | 'replaced'
-
-export type Effect = 'spawn' | 'terminate' | 'kill' | 'giveUp'
+import type { Effect, GenerationId, ServiceEvent, ServiceState, TimerEvent } from './service-state.ts'
+import type { Policy } from './unit.ts'
 
 type Step = { readonly state: ServiceState; readonly effects: readonly Effect[] }
 
-export const initialState: ServiceState = { name: 'waiting', failures: 0 }
+/**
+ * Failed probes in a row after which a ready service counts as unready. One alone may be a moment of load.
+ */
+export const probesUntilUnready = 3
 
-const stay = (state: ServiceState): Step => ({ state, effects: [] })
-const spawn = (failures: number): Step => ({ state: { name: 'starting', failures }, effects: ['spawn'] })
-const stopThen = (then: 'stopped' | 'starting' | 'backoff', failures: number): Step => ({
-  state: { name: 'stopping', failures, then, killed: false },
-  effects: ['terminate'],
+type Common = Omit<ServiceState, 'name' | 'next' | 'isKilled'>
+
+const common = ({
+  failures,
+  failedProbes,
+  mayServe,
+  current,
+  candidate,
+  retiring,
+}: ServiceState): Common => ({
+  failures,
+  failedProbes,
+  mayServe,
+  current,
+  candidate,
+  retiring,
 })
 
-const failed = (failures: number, policy: Policy): Step =>
-  failures >= policy.giveUpAfter
-    ? { state: { name: 'failed', failures }, effects: ['giveUp'] }
-    : { state: { name: 'backoff', failures }, effects: [] }
+const stay = (state: ServiceState): Step => ({ state, effects: [] })
 
-/** The next state and what must be done to get there. An event that means nothing in a state leaves it as it is. */
-export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Policy): Step => {
-  if (event === 'replaced') return stay(state.name === 'stopping' ? state : { name: 'ready', failures: 0 })
+const enter = (
+  state: ServiceState,
+  name: Exclude<ServiceState['name'], 'stopping'>,
+  failures = state.failures,
+): ServiceState => ({
+  ...common(state),
+  name,
+  failures,
+  failedProbes: 0,
+})
+
+const spawn = (state: ServiceState, failures: number): Step => ({
+  state: enter(state, 'starting', failures),
+  effects: [{ type: 'spawn' }],
+})
+
+const about = (type: Exclude<Effect['type'], 'spawn' | 'giveUp'>, id: GenerationId | undefined): Effect[] =>
+  id === undefined ? [] : [{ type, id }]
+
+const stopThen = (
+  state: ServiceState,
+  next: 'stopped' | 'starting' | 'backoff',
+  failures = state.failures,
+): Step => ({
+  state: { ...common(state), name: 'stopping', failures, next, isKilled: false },
+  effects: about('terminate', state.current),
+})
+
+const fail = (state: ServiceState, failures: number, policy: Policy): Step =>
+  failures >= policy.giveUpAfter
+    ? { state: enter(state, 'failed', failures), effects: [{ type: 'giveUp' }] }
+    : { state: enter(state, 'backoff', failures), effects: [] }
+
+/** What a wish does in each state. */
+const wish = (state: ServiceState, type: 'start' | 'restart' | 'drain'): Step => {
   switch (state.name) {
     case 'waiting':
     case 'stopped':
     case 'failed':
-      if (event === 'start' || event === 'restart') return spawn(0)
-      if (event === 'stop') return stay({ name: 'stopped', failures: state.failures })
-      return stay(state)
+    case 'backoff':
+      return type === 'drain' ? stay(enter(state, 'stopped')) : spawn(state, 0)
     case 'starting':
     case 'ready':
     case 'unready':
-      switch (event) {
-        case 'ready':
-          return stay({ name: 'ready', failures: state.failures })
-        case 'unready':
-          return stay(state.name === 'starting' ? state : { name: 'unready', failures: state.failures })
-        case 'stayedUp':
-          return stay({ name: state.name, failures: 0 })
-        case 'exited':
-          return failed(state.failures + 1, policy)
-        case 'startTimedOut':
-          return state.name === 'starting' ? stopThen('backoff', state.failures + 1) : stay(state)
-        case 'stop':
-          return stopThen('stopped', state.failures)
-        case 'restart':
-          return stopThen('starting', 0)
-        case 'start':
-        case 'backedOff':
-        case 'graceElapsed':
-          return stay(state)
-      }
-    case 'backoff':
-      if (event === 'backedOff' || event === 'start' || event === 'restart')
-        return spawn(event === 'backedOff' ? state.failures : 0)
-      if (event === 'stop') return stay({ name: 'stopped', failures: state.failures })
-      return stay(state)
+      if (type === 'start') return stay(state)
+      return type === 'drain' ? stopThen(state, 'stopped') : stopThen(state, 'starting', 0)
     case 'stopping':
-      switch (event) {
-        case 'exited':
-          return state.then === 'starting'
-            ? spawn(0)
-            : state.then === 'backoff'
-              ? failed(state.failures, policy)
-              : stay({ name: 'stopped', failures: state.failures })
-        case 'graceElapsed':
-          return { state: { ...state, killed: true }, effects: ['kill'] }
-        case 'stop':
-          return stay({ ...state, then: 'stopped' })
-        case 'start':
-        case 'restart':
-          return stay({ ...state, then: 'starting' })
-        case 'ready':
-        case 'unready':
-        case 'startTimedOut':
-        case 'backedOff':
-        case 'stayedUp':
-          return stay(state)
-      }
+      return stay({ ...state, next: type === 'drain' ? 'stopped' : 'starting' })
   }
 }
 
-/** The pause before start number `failures` + 1: doubles each time, up to a limit, less up to a tenth of jitter. `random` is in [0, 1). */
-export const backoffMs = (failures: number, policy: Policy, random: number): Milliseconds =>
-  Math.round(
-    Math.min(policy.backoff.maxMs, policy.backoff.baseMs * 2 ** Math.max(0, failures - 1)) *
-      (1 - random / 10),
-  )
+const stop = (state: ServiceState): Step => {
+  const { state: next, effects } = wish(state, 'drain')
+  return {
+    state: next,
+    effects: [...effects, ...[state.candidate, ...state.retiring].flatMap((id) => about('finish', id))],
+  }
+}
 
-/** The one timer that a state arms. Leaving the state cancels it. No start can be late while it may not serve: it waits for others. */
-export const timerOf = (
-  state: ServiceState,
-  policy: Policy,
-  { random, mayServe }: { readonly random: number; readonly mayServe: boolean },
-): { readonly event: ServiceEvent; readonly afterMs: Milliseconds } | undefined => {
+/** The last process of the service is gone, or none could be started. */
+const ended = (state: ServiceState, policy: Policy): Step => {
+  const gone = { ...state, current: undefined }
   switch (state.name) {
     case 'starting':
-      return policy.startLimitMs === undefined || !mayServe
-        ? undefined
-        : { event: 'startTimedOut', afterMs: policy.startLimitMs }
     case 'ready':
-      return state.failures > 0 ? { event: 'stayedUp', afterMs: policy.stableMs } : undefined
-    case 'backoff':
-      return { event: 'backedOff', afterMs: backoffMs(state.failures, policy, random) }
-    case 'stopping':
-      return state.killed ? undefined : { event: 'graceElapsed', afterMs: policy.graceMs }
-    case 'waiting':
     case 'unready':
+      return fail(gone, state.failures + 1, policy)
+    case 'stopping':
+      if (state.next === 'starting') return spawn(gone, 0)
+      return state.next === 'backoff' ? fail(gone, state.failures, policy) : stay(enter(gone, 'stopped'))
+    case 'waiting':
+    case 'backoff':
     case 'stopped':
     case 'failed':
-      return undefined
+      return stay(gone)
+  }
+}
+
+const exited = (state: ServiceState, id: GenerationId, policy: Policy): Step => {
+  if (id === state.current) return ended(state, policy)
+  const candidate = id === state.candidate ? undefined : state.candidate
+  return stay({ ...state, candidate, retiring: state.retiring.filter((other) => other !== id) })
+}
+
+/**
+ * A process takes a moment to start. What has become of the service meanwhile decides: a stop ends it,
+ * a promoted candidate makes it needless.
+ */
+const spawned = (state: ServiceState, id: GenerationId): Step => {
+  if (state.current !== undefined || (state.name !== 'starting' && state.name !== 'stopping')) {
+    return { state: { ...state, retiring: [...state.retiring, id] }, effects: about('kill', id) }
+  }
+  const next = { ...state, current: id }
+  if (state.name === 'stopping')
+    return { state: next, effects: about(state.isKilled ? 'kill' : 'terminate', id) }
+  return { state: next, effects: [...(state.mayServe ? about('openGate', id) : []), ...about('probe', id)] }
+}
+
+/** One that comes once the service was told to stop ends at once: the stop did not reach it. */
+const prepared = (state: ServiceState, id: GenerationId): Step => {
+  const isOver = state.name === 'stopped' || (state.name === 'stopping' && state.next === 'stopped')
+  return { state: { ...state, candidate: id }, effects: isOver ? about('finish', id) : [] }
+}
+
+/** A candidate that ended meanwhile, or a service that is stopping, stays as it is. */
+const promoted = (state: ServiceState, id: GenerationId): Step => {
+  if (id !== state.candidate || state.name === 'stopping') return stay(state)
+  const { current: before } = state
+  return {
+    state: {
+      ...enter(state, 'ready', 0),
+      mayServe: true,
+      current: id,
+      candidate: undefined,
+      retiring: before === undefined ? state.retiring : [...state.retiring, before],
+    },
+    effects: [...about('openGate', id), ...about('probe', id), ...about('retire', before)],
+  }
+}
+
+const probed = (state: ServiceState, id: GenerationId, isUp: boolean): Step => {
+  if (id !== state.current || !['starting', 'ready', 'unready'].includes(state.name)) return stay(state)
+  if (isUp) return stay(state.name === 'ready' ? { ...state, failedProbes: 0 } : enter(state, 'ready'))
+  const failedProbes = state.failedProbes + 1
+  if (state.name === 'ready' && failedProbes >= probesUntilUnready)
+    return stay({ ...enter(state, 'unready'), failedProbes })
+  return stay({ ...state, failedProbes })
+}
+
+const timedOut = (state: ServiceState, type: TimerEvent): Step => {
+  switch (type) {
+    case 'startTimedOut':
+      return state.name === 'starting' ? stopThen(state, 'backoff', state.failures + 1) : stay(state)
+    case 'backedOff':
+      return state.name === 'backoff' ? spawn(state, state.failures) : stay(state)
+    case 'stayedUp':
+      return state.name === 'ready' ? stay({ ...state, failures: 0 }) : stay(state)
+    case 'graceElapsed':
+      return state.name === 'stopping'
+        ? { state: { ...state, isKilled: true }, effects: about('kill', state.current) }
+        : stay(state)
+  }
+}
+
+/**
+ * The next state, and what must be done to get there.
+ * An event that means nothing in a state leaves it as it is.
+ */
+export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Policy): Step => {
+  switch (event.type) {
+    case 'start':
+    case 'restart':
+    case 'drain':
+      return wish(state, event.type)
+    case 'stop':
+      return stop(state)
+    case 'open':
+      return {
+        state: { ...state, mayServe: true },
+        effects: state.name === 'stopping' ? [] : about('openGate', state.current),
+      }
+    case 'spawned':
+      return spawned(state, event.id)
+    case 'spawnFailed':
+      return state.current === undefined ? ended(state, policy) : stay(state)
+    case 'prepared':
+      return prepared(state, event.id)
+    case 'promoted':
+      return promoted(state, event.id)
+    case 'exited':
+      return exited(state, event.id, policy)
+    case 'probed':
+      return probed(state, event.id, event.isUp)
+    case 'startTimedOut':
+    case 'backedOff':
+    case 'stayedUp':
+    case 'graceElapsed':
+      return timedOut(state, event.type)
   }
 }

@@ -1,17 +1,23 @@
 import { excerpt, printable } from './message.ts'
+import type { Phase } from './phase.ts'
 import { renderTable } from './table.ts'
 import type { Milliseconds, UnitState } from './unit.ts'
 
-/** One task or service, as `supervisor status --json` shows it. Times are ISO 8601, durations milliseconds, memory bytes. */
+/**
+ * One task or service, as `supervisor status --json` shows it. Times are ISO 8601, durations milliseconds,
+ * memory bytes.
+ */
 export type UnitStatus = {
   readonly name: string
   readonly kind: 'task' | 'service'
-  readonly does: string
+  readonly description: string
   readonly state: UnitState
   readonly since: string
   readonly pid: number | null
   readonly restarts: number
-  /** Counts the processes that have been the service: a change of settings makes a new one without a restart. */
+  /**
+   * Counts the processes that have been the service: a change of settings makes a new one without a restart.
+   */
   readonly generation: number
   readonly memoryBytes: number | null
   readonly lastExit: string | null
@@ -26,10 +32,13 @@ export type Problem = {
   readonly hint: string | null
 }
 
-/** The one truth that the table, JSON, health and exit codes render. `version` changes when a field changes its meaning or goes away. */
+/**
+ * The one truth that the table, JSON, health and exit codes render.
+ * `version` changes when a field changes its meaning or goes away.
+ */
 export type Status = {
   readonly version: 1
-  readonly phase: 'booting' | 'running' | 'stopping'
+  readonly phase: Phase
   readonly ready: boolean
   readonly url: string
   readonly supervisor: {
@@ -41,11 +50,14 @@ export type Status = {
     readonly droppedLogLines: number
   }
   readonly database: 'embedded' | 'external'
-  /** `version` names the content of the config files; `waitsForStart` the settings that take effect at the next start of the container. */
+  /**
+   * `version` names the content of the config files;
+   * `pendingRestart` the settings that take effect at the next start of the container.
+   */
   readonly config: {
     readonly version: string
     readonly changing: boolean
-    readonly waitsForStart: readonly string[]
+    readonly pendingRestart: readonly string[]
   }
   readonly boot: {
     readonly readyAfterMs: Milliseconds | null
@@ -55,7 +67,10 @@ export type Status = {
   readonly problems: readonly Problem[]
 }
 
-/** The same without what would drive the terminal that it is shown on, or fill it: much of it was said by other processes. */
+/**
+ * The same without what would drive the terminal that it is shown on, or fill it:
+ * much of it was said by other processes.
+ */
 export const presentable = (status: Status): Status => ({
   ...status,
   url: printable(status.url),
@@ -75,16 +90,20 @@ const age = (since: string, now: number): string => {
   return `${Math.round(seconds / 86_400)} d`
 }
 
+const headlineOf = ({ phase, ready, url }: Status): string => {
+  switch (phase) {
+    case 'booting':
+    case 'stopping':
+      return phase
+    case 'ended':
+      return 'stopped'
+    case 'running':
+      return ready ? `ready at ${url}` : 'not ready'
+  }
+}
+
 /** The status as people read it. `nowMs` is milliseconds since 1970. */
 export const renderStatus = (status: Status, nowMs: number): string => {
-  const headline =
-    status.phase === 'stopping'
-      ? 'stopping'
-      : status.ready
-        ? `ready at ${status.url}`
-        : status.phase === 'booting'
-          ? 'booting'
-          : 'not ready'
   const rows = status.units.map((unit) => [
     unit.name,
     unit.kind,
@@ -101,15 +120,15 @@ export const renderStatus = (status: Status, nowMs: number): string => {
     ...(hint ? [`  ${hint}`] : []),
   ])
   return [
-    `Mathesar: ${headline}`,
+    `Mathesar: ${headlineOf(status)}`,
     '',
     renderTable([['UNIT', 'KIND', 'STATE', 'SINCE', 'PID', 'RESTARTS', 'MEMORY', 'DETAIL'], ...rows]),
     '',
     ...(status.boot.readyAfterMs === null
       ? []
       : [`Boot: ready after ${status.boot.readyAfterMs} ms; critical path in ms: ${path}`]),
-    ...(status.config.waitsForStart.length > 0
-      ? [`Config: ${status.config.waitsForStart.join(', ')} take effect at the next start of the container`]
+    ...(status.config.pendingRestart.length > 0
+      ? [`Config: ${status.config.pendingRestart.join(', ')} take effect at the next start of the container`]
       : []),
     ...(problems.length > 0 ? ['', ...problems] : []),
     '',

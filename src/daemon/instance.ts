@@ -1,381 +1,250 @@
-import { criticalPath, dependenciesOf } from '../core/graph.ts'
-import { inWords, type Outcome } from '../core/outcome.ts'
-import { presentable, type Problem, type Status, type UnitStatus } from '../core/status.ts'
-import type { TaskUnit, Unit, UnitState } from '../core/unit.ts'
-import { SupervisorError, toSupervisorError } from '../errors.ts'
-import type { Output } from '../system/process.ts'
-import { createService, type Service } from './service.ts'
+import { criticalPath } from '../core/graph.ts'
+import { nextPhase, type Phase, type PhaseEvent } from '../core/phase.ts'
+import type { Status } from '../core/status.ts'
+import type { UnitState } from '../core/unit.ts'
+import { type SupervisorError, toSupervisorError } from '../errors.ts'
+import type { InForce } from '../settings/configuration.ts'
+import type { Plan } from '../settings/plan.ts'
+import type { System } from '../system/ports.ts'
+import type { Place } from '../units/place.ts'
+import type { ServiceUnit, Unit, UnitName } from '../units/unit.ts'
+import { type Timing, walk } from './boot.ts'
+import { type ControlAction, controlService, requireControllable } from './control.ts'
+import type { InstanceEvent } from './events.ts'
+import { Roster } from './roster.ts'
+import { Service } from './service.ts'
+import { outermost, stopInOrder } from './shutdown.ts'
+import { readStatus } from './snapshot.ts'
+import { Subscribers } from './subscribers.ts'
+import { Tasks } from './tasks.ts'
+import { carryOut } from './transaction.ts'
+import { crashLoopOf, stoppingError, uncleanStopOf } from './verdict.ts'
+import { Worlds } from './worlds.ts'
 
-type TaskRecord = { state: UnitState; since: number; detail: string | null }
-
-type SupervisorDeps<Context> = {
-  readonly units: readonly Unit<Context>[]
-  readonly context: Context
-  readonly service: Pick<
-    Parameters<typeof createService<Context>>[1],
-    'start' | 'createGate' | 'random' | 'now' | 'delay' | 'log'
-  > & {
-    readonly output: (unit: string) => Output
-    readonly tail: (unit: string, count: number) => readonly string[]
-  }
-  readonly describe: () => Pick<Status, 'url' | 'supervisor' | 'database' | 'config'>
-  /** What is wrong beside the units. */
-  readonly problems: () => readonly Problem[]
-  readonly memoryOf: (pid: number) => number | null
-  readonly startedAt: number
-  /** Stops in order once all units are up: for making the cluster template. */
-  readonly stopWhenUp: boolean
-  readonly onReady: (status: Status) => void
-  /** Whether the boot has other settings to go back to: it then gives up on a service sooner. */
-  readonly isUnproven: () => boolean
-}
-
-/** So many deaths in a row tell that edited settings are no good. */
+/** Deaths in a row that tell that edited settings are no good. */
 const unprovenFailures = 3
 
-/** Walks the graph: starts each unit as soon as what it needs is there, and stops all of them in the reverse order. */
-export const createSupervisor = <Context>(deps: SupervisorDeps<Context>) => {
-  const { units, service: serviceDeps } = deps
-  let { context } = deps
-  const { now, log } = serviceDeps
-  const tasks = new Map<string, TaskRecord>()
-  const services = new Map<string, Service<Context>>()
-  const timings = new Map<string, { startedMs: number; endedMs: number }>()
-  const boot = new AbortController()
-  let phase: Status['phase'] = 'booting'
-  let readyAfterMs: number | null = null
-  let failure: SupervisorError | undefined
-  let stopping: Promise<void> | undefined
-  let end: (error: SupervisorError | undefined) => void
-  let mayChange: () => void
-  const changeable = new Promise<void>((resolve) => {
-    mayChange = resolve
-  })
-  /** Resolves when everything is down: with the error that the container ends with, or nothing for an ordered stop. */
-  const ended = new Promise<SupervisorError | undefined>((resolve) => {
-    end = resolve
-  })
+export type InstanceOptions = {
+  readonly system: System
+  readonly place: Place
+  readonly units: readonly Unit[]
+  /** The settings to boot with. */
+  readonly inForce: InForce
+  /** Stops cleanly once all units are up: for an image that is being built. */
+  readonly stopWhenUp?: boolean
+  /** Whether other settings could be gone back to: the boot then gives up on a service sooner. */
+  readonly isUnproven?: () => boolean
+  /** Milliseconds since 1970. */
+  readonly startedAtMs: number
+}
 
-  const skipReason = (unit: Unit<Context>): string | undefined => unit.skip?.(context)
+/**
+ * One running image: it walks the graph, keeps the services up, carries changes out, and stops everything in
+ * the reverse order. It knows no HTTP, no process and no clock but those of `system`.
+ */
+export class Instance {
+  readonly #options: InstanceOptions
+  readonly #worlds: Worlds
+  readonly #tasks: Tasks
+  readonly #roster: Roster
+  readonly #timings = new Map<UnitName, Timing>()
+  readonly #subscribers = new Subscribers<InstanceEvent>()
+  readonly #stopping = new AbortController()
+  readonly #changeable = Promise.withResolvers<void>()
+  readonly #ended = Promise.withResolvers<SupervisorError | undefined>()
+  #phase: Phase = 'booting'
+  #readyAfterMs: number | null = null
+  #failure: SupervisorError | undefined
 
-  for (const unit of units) {
-    tasks.set(unit.name, { state: 'waiting', since: now(), detail: null })
-    if (unit.kind === 'service') {
-      services.set(
-        unit.name,
-        createService(unit, {
-          ...serviceDeps,
-          context,
-          output: () => serviceDeps.output(unit.name),
-          onChange: () => {
-            noteReady()
-            if (
-              phase === 'booting' &&
-              services.get(unit.name)!.state.failures >= unprovenFailures &&
-              deps.isUnproven()
-            )
-              fail(crashLoop(unit.name, services.get(unit.name)!.lastOutcome))
-          },
-          onGiveUp: (outcome) => fail(crashLoop(unit.name, outcome)),
-        }),
-      )
+  constructor(options: InstanceOptions) {
+    const { system, place, units, inForce } = options
+    this.#options = options
+    this.#worlds = new Worlds(system, place, { inForce, results: {} })
+    const services = units.flatMap((unit) => (unit.kind === 'service' ? [this.#createService(unit)] : []))
+    this.#roster = new Roster(units, services)
+    this.#tasks = new Tasks(system, this.#worlds, this.#roster)
+  }
+
+  get inForce(): InForce {
+    return this.#worlds.current.inForce
+  }
+  /** The secrets that were made here or are kept in the volume. */
+  get secrets(): readonly (string | undefined)[] {
+    const { secrets } = this.#worlds.current.results
+    return [secrets?.secretKey, secrets?.superuserPassword]
+  }
+
+  get isStopping(): boolean {
+    return this.#phase === 'stopping' || this.#phase === 'ended'
+  }
+  get wasReady(): boolean {
+    return this.#readyAfterMs !== null
+  }
+  get isReady(): boolean {
+    const isUp = ({ unit, state }: Service): boolean =>
+      state.name === 'ready' || this.#worlds.skipReason(unit) !== undefined
+    return this.#phase === 'running' && this.#roster.services.every(isUp)
+  }
+
+  /**
+   * Resolves when everything is down: with the error that the container exits with,
+   * or `undefined` after a clean stop.
+   */
+  get ended(): Promise<SupervisorError | undefined> {
+    return this.#ended.promise
+  }
+  /**
+   * Resolves once the boot has come so far that settings can be changed,
+   * also where Mathesar never became ready.
+   */
+  get whenChangeable(): Promise<void> {
+    return this.#changeable.promise
+  }
+
+  /** Calls back with each event; returns the function that ends that. */
+  subscribe(listener: (event: InstanceEvent) => void): () => void {
+    return this.#subscribers.add(listener)
+  }
+
+  /** Brings every unit up. Resolves when all are, or when one has failed. */
+  async start(): Promise<void> {
+    const { units, system, stopWhenUp = false } = this.#options
+    const { signal } = this.#stopping
+    const up = walk({
+      units,
+      signal,
+      now: system.clock.now,
+      isSkipped: (unit) => this.#worlds.skipReason(unit) !== undefined,
+      runTask: (unit) => this.#tasks.boot(unit, signal),
+      serviceOf: (name) => this.#roster.serviceNamed(name),
+      onTimed: (name, timing) => void this.#timings.set(name, timing),
+    })
+    const fail = (thrown: unknown): void => {
+      if (!signal.aborted) this.fail(toSupervisorError(thrown))
+    }
+    for (const promise of up.values()) promise.catch(fail)
+    const tasks = units.flatMap(({ kind, name }) => (kind === 'task' ? (up.get(name) ?? []) : []))
+    Promise.all(tasks).then(() => this.#changeable.resolve(), fail)
+    await Promise.allSettled(up.values())
+    if (signal.aborted) return
+    if (stopWhenUp) return await this.stop()
+    this.#enter('booted')
+  }
+
+  /** Ends with an error, after a clean stop. The first one counts. */
+  fail(error: SupervisorError): void {
+    this.#failure ??= error
+    this.#options.system.inBackground('stop', () => this.stop())
+  }
+
+  /** Stops every service after those that depend on it. May be called in any phase, and again. */
+  async stop(): Promise<void> {
+    if (!this.isStopping) {
+      this.#enter('stop')
+      this.#stopping.abort(stoppingError())
+      await stopInOrder(this.#roster)
+      this.#enter('stopped')
+      this.#ended.resolve(this.#failure ?? this.#uncleanStop())
+    }
+    await this.ended
+  }
+
+  /** Whoever asks again to stop is in a hurry: ends now what still runs, the innermost service last. */
+  forceStop(): void {
+    for (const service of outermost(this.#roster)) service.forceStop()
+  }
+
+  /** Hands a signal on to the services that it is meant for. */
+  forward(signal: NodeJS.Signals): void {
+    for (const service of this.#roster.services) {
+      if (service.unit.forwards?.includes(signal)) service.signal(signal)
     }
   }
 
-  function crashLoop(name: string, outcome: Outcome | undefined): SupervisorError {
-    const tail = serviceDeps
-      .tail(name, 10)
-      .map((line) => `  ${line.trimEnd()}`)
-      .join('\n')
-    return new SupervisorError(
-      'SERVICE_CRASH_LOOP',
-      `${name} died ${services.get(name)!.state.failures} times in a row: it ${outcome ? inWords(outcome) : 'never became ready'}; its last lines:\n${tail}`,
-    )
+  /** Starts, stops or restarts a service. Resolves with the state that it reached. */
+  async control(action: ControlAction, name: string): Promise<UnitState> {
+    const service = this.#roster.serviceNamed(name)
+    requireControllable({ action, name, phase: this.#phase, skipped: this.#worlds.skipReason(service.unit) })
+    return await controlService(service, action)
   }
 
-  function fail(error: SupervisorError): void {
-    failure ??= error
-    void stop()
+  /** Carries out a plan, or throws with everything as it was. `commit` is the point of no return. */
+  async change(
+    plan: Plan,
+    inForce: InForce,
+    report: (step: string) => void,
+    commit: () => void,
+  ): Promise<void> {
+    const { signal } = this.#stopping
+    await Promise.race([this.whenChangeable, this.ended])
+    signal.throwIfAborted()
+    const tools = { worlds: this.#worlds, tasks: this.#tasks, roster: this.#roster, signal }
+    await carryOut(tools, { plan, inForce, report, commit })
+    this.#subscribers.emit({ type: 'changed' })
   }
 
-  const runTask = async (unit: TaskUnit<Context>): Promise<void> => {
-    const record = tasks.get(unit.name)!
-    const startedMs = now()
-    Object.assign(record, { state: 'running', since: startedMs })
-    try {
-      await unit.run(context, boot.signal)
-      Object.assign(record, { state: 'done', since: now(), detail: null })
-      timings.set(unit.name, { startedMs, endedMs: now() })
-      log('debug', `${unit.name} done in ${now() - startedMs} ms`)
-    } catch (thrown) {
-      Object.assign(record, {
-        state: boot.signal.aborted ? 'stopped' : 'failed',
-        since: now(),
-        detail: boot.signal.aborted ? null : (thrown as Error).message,
-      })
-      throw thrown
-    }
-  }
-
-  const runService = async (
-    unit: Unit<Context> & { kind: 'service' },
-    opened: Promise<unknown>,
-  ): Promise<void> => {
-    const service = services.get(unit.name)!
-    const startedMs = now()
-    service.start()
-    await opened
-    boot.signal.throwIfAborted()
-    service.open()
-    await Promise.race([service.reached('ready'), aborted])
-    boot.signal.throwIfAborted()
-    timings.set(unit.name, { startedMs, endedMs: now() })
-  }
-
-  const aborted = new Promise<void>((resolve) =>
-    boot.signal.addEventListener('abort', () => resolve(), { once: true }),
-  )
-
-  const start = async (): Promise<void> => {
-    const up = new Map<string, Promise<unknown>>()
-    const after = (names: readonly string[]): Promise<unknown> =>
-      Promise.all(names.map((name) => up.get(name)))
-    for (const unit of units) {
-      const run = async (): Promise<void> => {
-        await after(unit.needs)
-        boot.signal.throwIfAborted()
-        if (skipReason(unit) !== undefined) return
-        if (unit.kind === 'task') return await runTask(unit)
-        const opened = after(unit.servesAfter ?? [])
-        opened.catch(() => {}) // The unit that failed reports it.
-        await runService(unit, opened)
-      }
-      const promise = run()
-      promise.catch((thrown) => {
-        if (!boot.signal.aborted) fail(toSupervisorError(thrown))
-      })
-      up.set(unit.name, promise)
-    }
-    void after(
-      units.filter(({ kind, name }) => kind === 'task' || name === 'postgres').map(({ name }) => name),
-    ).then(mayChange, () => {})
-    await Promise.all(up.values()).catch(() => {})
-    if (boot.signal.aborted) return
-    if (deps.stopWhenUp) return void (await stop())
-    phase = 'running'
-    noteReady()
-  }
-
-  function noteReady(): void {
-    if (phase !== 'running' || readyAfterMs !== null || !isReady()) return
-    readyAfterMs = now() - deps.startedAt
-    deps.onReady(status())
-  }
-
-  const isReady = (): boolean =>
-    phase === 'running' &&
-    [...services.values()].every(
-      (service) => service.state.name === 'ready' || skipReason(service.unit) !== undefined,
-    )
-
-  /** Stops every service after those that depend on it. May be called in any phase, and again: then it hurries. */
-  function stop(): Promise<void> {
-    if (stopping) return stopping
-    phase = 'stopping'
-    boot.abort()
-    const down = new Map<string, Promise<void>>()
-    const reversed = [...units].reverse()
-    for (const unit of reversed) {
-      const dependents = reversed
-        .filter((other) => dependsOn(other.name, unit.name))
-        .map((other) => down.get(other.name))
-      down.set(
-        unit.name,
-        Promise.all(dependents).then(() => services.get(unit.name)?.shutDown()),
-      )
-    }
-    stopping = Promise.all(down.values()).then(() => end(failure ?? unclean()))
-    return stopping
-  }
-
-  /** A service that never began had nothing to end. Of the others the exit code does not tell: Postgres has 0 for an immediate shutdown too. */
-  const unclean = (): SupervisorError | undefined => {
-    for (const { unit, generation, lastOutcome } of services.values()) {
-      const why = generation > 0 && skipReason(unit) === undefined ? unit.whyUnclean?.(context) : undefined
-      if (why !== undefined)
-        return new SupervisorError(
-          'STOP_NOT_CLEAN',
-          `${unit.name} did not shut down cleanly: ${why}${lastOutcome ? ` (it ${inWords(lastOutcome)})` : ''}`,
-        )
-    }
-    return undefined
-  }
-
-  const byName = new Map(units.map((unit) => [unit.name, unit]))
-  const dependsOn = (name: string, on: string): boolean =>
-    dependenciesOf(byName.get(name)!).some((dependency) => dependency === on || dependsOn(dependency, on))
-
-  const hurry = (): void => {
-    const running = [...services.values()].filter((service) => service.isRunning)
-    const dependents = running.filter((service) => service.unit.name !== 'postgres')
-    if (dependents.length > 0) for (const service of dependents) service.hurry()
-    else for (const service of running) service.signal('SIGQUIT') // Immediate shutdown: Postgres recovers at its next start.
-  }
-
-  const serviceNamed = (name: string): Service<Context> => {
-    const service = services.get(name)
-    if (!service)
-      throw new SupervisorError(
-        'UNIT_UNKNOWN',
-        `cannot find a service named ${name}: there is ${[...services.keys()].join(', ')}`,
-      )
-    return service
-  }
-
-  const unitStatus = (unit: Unit<Context>): UnitStatus => {
-    const record = tasks.get(unit.name)!
-    const service = services.get(unit.name)
-    const timing = timings.get(unit.name)
-    const pid = service?.pid ?? null
-    const skipped = skipReason(unit)
-    return {
-      name: unit.name,
-      kind: unit.kind,
-      does: unit.does,
-      state: skipped !== undefined && pid === null ? 'skipped' : (service?.state.name ?? record.state),
-      since: new Date(service?.since ?? record.since).toISOString(),
-      pid,
-      restarts: service?.restarts ?? 0,
-      generation: service?.generation ?? 0,
-      memoryBytes: pid === null ? null : deps.memoryOf(pid),
-      lastExit: service?.lastOutcome ? inWords(service.lastOutcome) : null,
-      detail:
-        skipped ??
-        record.detail ??
-        (service && service.state.name !== 'ready' && service.lastProbe ? service.lastProbe : null),
-      tookMs: timing ? timing.endedMs - timing.startedMs : null,
-    }
-  }
-
-  const problems = (list: readonly UnitStatus[]): Problem[] => [
-    ...(failure
-      ? [
-          {
-            unit: list.find((unit) => unit.state === 'failed')?.name ?? 'supervisor',
-            code: failure.code,
-            message: failure.message,
-            hint: failure.hint,
-          },
-        ]
-      : []),
-    ...list
-      .filter(
-        (unit) =>
-          unit.kind === 'service' &&
-          (unit.state === 'unready' ||
-            unit.state === 'backoff' ||
-            (unit.state === 'stopped' && phase === 'running')),
-      )
-      .map((unit) => ({
-        unit: unit.name,
-        code: null,
-        message: `is ${unit.state}${(unit.detail ?? unit.lastExit) ? `: ${unit.detail ?? unit.lastExit}` : ''}`,
-        hint:
-          unit.state === 'stopped'
-            ? `Type \`supervisor start ${unit.name}\`.`
-            : `Type \`supervisor logs ${unit.name}\`.`,
+  /** What the units do and what is wrong with them. */
+  status(): Pick<Status, 'phase' | 'ready' | 'boot' | 'units' | 'problems'> {
+    const { units, startedAtMs } = this.#options
+    const timingOf = (name: string): Timing | undefined => this.#timings.get(name as UnitName)
+    return readStatus({
+      phase: this.#phase,
+      isReady: this.isReady,
+      failure: this.#failure,
+      startedAtMs,
+      readyAfterMs: this.#readyAfterMs,
+      criticalPath: this.wasReady ? criticalPath(units, timingOf) : [],
+      units: units.map((unit) => ({
+        unit,
+        service: this.#roster.serviceOf(unit),
+        task: unit.kind === 'task' ? this.#tasks.recordOf(unit.name) : undefined,
+        skipped: this.#worlds.skipReason(unit),
+        detail: this.#worlds.detailOf(unit.name),
+        timing: timingOf(unit.name),
       })),
-    ...deps.problems(),
-  ]
-
-  const status = (): Status => {
-    const list = units.map(unitStatus)
-    const path = readyAfterMs === null ? [] : criticalPath(units, (name) => timings.get(name))
-    let previousEnd = deps.startedAt
-    return presentable({
-      version: 1,
-      phase,
-      ready: isReady(),
-      ...deps.describe(),
-      boot: {
-        readyAfterMs,
-        criticalPath: path.map((unit) => {
-          const { endedMs } = timings.get(unit)!
-          const tookMs = endedMs - previousEnd
-          previousEnd = endedMs
-          return { unit, tookMs }
-        }),
-      },
-      units: list,
-      problems: problems(list),
     })
   }
 
-  return {
-    start,
-    stop,
-    hurry,
-    status,
-    ended,
-    fail,
-    get isStopping() {
-      return stopping !== undefined
-    },
-    get isReady() {
-      return isReady()
-    },
-    get wasReady() {
-      return readyAfterMs !== null
-    },
-    detail: (unit: string, text: string | null): void => {
-      tasks.get(unit)!.detail = text
-    },
-    signalService: (name: string, signal: NodeJS.Signals): void => void services.get(name)?.signal(signal),
-    /** What a change acts upon. It goes on only while nothing stops. */
-    change: {
-      /** Resolves once the boot has come so far that a service can be replaced, also one that never became ready. */
-      possible: changeable,
-      signal: boot.signal,
-      service: serviceNamed,
-      /** Runs a task again, with the settings that are to be. */
-      runTask: async (name: string, next: Context): Promise<void> => {
-        const unit = byName.get(name)!
-        if (unit.kind !== 'task' || unit.skip?.(next) !== undefined) return
-        try {
-          await unit.run(next, boot.signal)
-        } finally {
-          tasks.get(name)!.detail = null // It told of this run.
-        }
-      },
-      /** From now on these settings are in force. */
-      adopt: (next: Context): void => {
-        context = next
-        for (const service of services.values()) service.adopt(next)
-      },
-    },
-    /** Carries out a person's wish; resolves with the state that was reached. */
-    control: async (action: 'start' | 'stop' | 'restart', name: string): Promise<UnitState> => {
-      const service = serviceNamed(name)
-      if (phase !== 'running')
-        throw new SupervisorError('USAGE', `cannot ${action} ${name} while ${phase}`, {
-          hint: 'Wait until `supervisor status` says ready.',
-        })
-      const skipped = skipReason(service.unit)
-      if (skipped !== undefined && action !== 'stop')
-        throw new SupervisorError('USAGE', `cannot ${action} ${name}: ${skipped}`, {
-          hint: 'Type `supervisor status` for what runs.',
-        })
-      if (action === 'stop') await service.stop()
-      else {
-        const restarted = service.restarts
-        service[action]()
-        if (action === 'restart') await service.reached('starting', 'failed')
-        if (action === 'restart' || service.restarts !== restarted)
-          await service.reached('ready', 'failed', 'stopped')
-      }
-      return service.state.name
-    },
+  #createService(unit: ServiceUnit): Service {
+    const { log } = this.#options.system
+    const { watchedText } = unit
+    const found = (line: string): void => this.#subscribers.emit({ type: 'line', unit: unit.name, line })
+    const watch = watchedText === undefined ? undefined : { needle: watchedText, found }
+    const service: Service = new Service(unit, {
+      system: this.#options.system,
+      scope: () => this.#worlds.scopeOf(unit),
+      output: () => log.lines(unit.name, watch),
+      onChange: () => this.#look(service),
+      onGiveUp: () => this.fail(crashLoopOf(service, log)),
+    })
+    return service
+  }
+
+  #look(service: Service): void {
+    this.#subscribers.emit({ type: 'changed' })
+    this.#noteReady()
+    const hasFailedSoOften = this.#phase === 'booting' && service.state.failures >= unprovenFailures
+    if (hasFailedSoOften && this.#options.isUnproven?.())
+      this.fail(crashLoopOf(service, this.#options.system.log))
+  }
+
+  #noteReady(): void {
+    if (this.wasReady || !this.isReady) return
+    this.#readyAfterMs = this.#options.system.clock.now() - this.#options.startedAtMs
+    this.#subscribers.emit({ type: 'ready' })
+  }
+
+  #uncleanStop(): SupervisorError | undefined {
+    const services = this.#roster.services.filter(({ unit }) => this.#worlds.skipReason(unit) === undefined)
+    return uncleanStopOf(services, ({ unit }) => this.#worlds.scopeOf(unit))
+  }
+
+  #enter(event: PhaseEvent): void {
+    this.#phase = nextPhase(this.#phase, event)
+    this.#noteReady()
+    this.#subscribers.emit({ type: 'changed' })
   }
 }
 
-export type Supervisor<Context = never> = ReturnType<typeof createSupervisor<Context>>
+/** See `Instance`. */
+export const createInstance = (options: InstanceOptions): Instance => new Instance(options)

@@ -1,343 +1,250 @@
-import {
-  initialState,
-  nextStep,
-  timerOf,
-  type Effect,
-  type ServiceEvent,
-  type ServiceState,
-} from '../core/lifecycle.ts'
-import { inWords, type Outcome } from '../core/outcome.ts'
-import type { Command, Policy, ServiceUnit } from '../core/unit.ts'
-import type { Gate } from '../system/gate.ts'
-import type { Output, RunningProcess } from '../system/process.ts'
+import { initialState, isRunning } from '../core/service-state.ts'
+import type { Effect, GenerationId, ServiceEvent, ServiceState } from '../core/service-state.ts'
+import { nextStep } from '../core/lifecycle.ts'
+import type { Outcome } from '../core/outcome.ts'
+import { probePauseMs } from '../core/timers.ts'
+import type { Policy } from '../core/unit.ts'
+import type { System } from '../system/ports.ts'
+import type { Output } from '../system/output.ts'
+import type { Scope, ServiceUnit } from '../units/unit.ts'
+import { type Candidate, createCandidate } from './candidate.ts'
+import type { Generation } from './generation.ts'
+import { Generations } from './generations.ts'
+import { narrate } from './narrate.ts'
+import { startProber } from './prober.ts'
+import { StateTimer } from './state-timer.ts'
+import { stoppingError } from './verdict.ts'
+import { Waiters } from './waiters.ts'
 
-const probeFastMs = 25
-const probeSlowMs = 30_000
-const failuresUntilUnready = 3
-const candidateLimitMs = 120_000
-
-type Deps<Context> = {
-  readonly context: Context
-  readonly start: (command: Command, output: Output) => RunningProcess
-  readonly createGate: () => Gate
+type Options = {
+  readonly system: System
+  /** What is in force now. */
+  readonly scope: () => Scope
   /** Takes what one process of the service writes. */
   readonly output: () => Output
-  readonly random: () => number
-  readonly now: () => number
-  readonly delay: (ms: number) => Promise<void>
-  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void
   readonly onChange: () => void
-  readonly onGiveUp: (outcome: Outcome | undefined) => void
+  readonly onGiveUp: () => void
 }
 
-/** A process of the service with its gate. Several may run at a time: the one that serves, a candidate, and replaced ones that finish. */
-type Generation = { readonly process: RunningProcess; readonly gate: Gate | undefined }
+/** One service kept up: it feeds the pure machine of `core/lifecycle.ts`, and carries its effects out. */
+export class Service {
+  readonly unit: ServiceUnit
+  readonly #options: Options
+  readonly #generations: Generations
+  readonly #waiters: Waiters<ServiceState>
+  readonly #timer: StateTimer
+  #state: ServiceState
+  #since: number
+  #isShuttingDown = false
+  #stopProber = (): void => {}
+  #starts = 0
+  #generation = 0
+  #lastOutcome: Outcome | undefined
+  #lastProbe: string | undefined
 
-/** A new generation that does not serve yet. */
-export type Candidate = {
-  /** Has it check itself; throws when it is not fit to serve. */
-  readonly check: (signal: AbortSignal) => Promise<void>
-  /** Makes it the one that serves, and tells the one before to finish; resolves when that one is gone. */
-  readonly promote: () => Promise<void>
-  readonly discard: () => Promise<void>
-}
-
-const levels: Partial<Record<ServiceState['name'], 'debug' | 'warn'>> = {
-  starting: 'debug',
-  stopping: 'debug',
-  unready: 'warn',
-  backoff: 'warn',
-  failed: 'warn',
-}
-
-/** What a timer belongs to: a further wish to stop must not put off the kill, but a shorter time may bring it forward. */
-const keyOf = (state: ServiceState, { graceMs }: Policy, mayServe: boolean): string =>
-  `${state.name} ${state.failures} ${state.name === 'stopping' && `${state.killed} ${graceMs}`} ${state.name === 'starting' && mayServe}`
-
-/** One service kept up: it feeds events to the pure machine of `core/lifecycle.ts` and carries out the effects. */
-export const createService = <Context>(unit: ServiceUnit<Context>, deps: Deps<Context>) => {
-  const { now } = deps
-  let { context } = deps
-  let shuttingDown = false
-  const policyFor = (next: Context): Policy => {
-    const chosen = unit.policy(next)
-    return shuttingDown ? { ...chosen, graceMs: chosen.shutdownMs ?? chosen.graceMs } : chosen
-  }
-  let policy = policyFor(context)
-  let state: ServiceState = initialState
-  let since = now()
-  let current: Generation | undefined
-  let timer: NodeJS.Timeout | undefined
-  let timerKey = ''
-  let probing = new AbortController()
-  let opened = unit.servesAfter === undefined
-  let starts = 0
-  let generation = 0
-  let lastOutcome: Outcome | undefined
-  let lastProbe: string | undefined
-  /** Candidates and replaced generations: they end with the service. */
-  const others = new Set<Generation>()
-  const waiters = new Set<() => void>()
-
-  const send = (event: ServiceEvent): void => {
-    const before = state
-    const { state: after, effects } = nextStep(state, event, policy)
-    state = after
-    if (after.name !== before.name) since = now()
-    arm()
-    if (after.name !== before.name) {
-      deps.log(levels[after.name] ?? 'info', `${unit.name} is ${after.name}${reasonFor(after)}`)
-    }
-    for (const effect of effects) carryOut(effect)
-    if (after !== before) {
-      deps.onChange()
-      for (const wake of waiters) wake()
-    }
+  constructor(unit: ServiceUnit, options: Options) {
+    this.unit = unit
+    this.#options = options
+    this.#state = initialState(unit.servesAfter === undefined)
+    this.#since = options.system.clock.now()
+    const onExit = (id: GenerationId, outcome: Outcome): void => this.#exited(id, outcome)
+    this.#generations = new Generations({ ...options, unit, onExit })
+    this.#waiters = new Waiters(() => this.#state)
+    this.#timer = new StateTimer(options.system, (type) => this.#send({ type }))
   }
 
-  const arm = (): void => {
-    const key = keyOf(state, policy, opened)
-    if (key === timerKey) return
-    timerKey = key
-    clearTimeout(timer)
-    const next = timerOf(state, policy, { random: deps.random(), mayServe: opened })
-    if (next) timer = setTimeout(() => send(next.event), next.afterMs)
+  get state(): ServiceState {
+    return this.#state
+  }
+  get since(): number {
+    return this.#since
+  }
+  get pid(): number | null {
+    return this.#generations.get(this.#state.current)?.process.pid ?? null
+  }
+  get isRunning(): boolean {
+    return isRunning(this.#state)
+  }
+  get restarts(): number {
+    return Math.max(0, this.#starts - 1)
+  }
+  /** How many processes have been the service: a change of settings makes a new one without a restart. */
+  get generation(): number {
+    return this.#generation
+  }
+  get lastOutcome(): Outcome | undefined {
+    return this.#lastOutcome
+  }
+  get lastProbe(): string | undefined {
+    return this.#lastProbe
   }
 
-  const reasonFor = (next: ServiceState): string => {
-    if (next.name === 'unready') return `: ${lastProbe}`
-    if (next.name === 'backoff')
-      return `: it ${lastOutcome ? inWords(lastOutcome) : 'could not be started'} (failure ${next.failures} of ${policy.giveUpAfter})`
-    return ''
+  start(): void {
+    this.#send({ type: 'start' })
+  }
+  restart(): void {
+    this.#send({ type: 'restart' })
+  }
+  /** Lets it serve: the units of `servesAfter` are done. */
+  open(): void {
+    this.#send({ type: 'open' })
+  }
+  signal(signal: NodeJS.Signals): void {
+    this.#generations.get(this.#state.current)?.process.signal(signal)
   }
 
-  const carryOut = (effect: Effect): void => {
-    switch (effect) {
-      case 'spawn':
-        return void start().catch((error: Error) => {
-          deps.log('error', `cannot start ${unit.name}: ${error.message}`)
-          send('exited')
-        })
-      case 'terminate':
-        return current?.process.signal(policy.stopSignal)
-      case 'kill':
-        deps.log('warn', `${unit.name} did not end within ${policy.graceMs} ms: it is killed`)
-        return current?.process.killGroup()
-      case 'giveUp':
-        return deps.onGiveUp(lastOutcome)
-    }
+  /** Resolves with the state once the service is in one of these. */
+  reached(...names: readonly ServiceState['name'][]): Promise<ServiceState['name']> {
+    return this.#waiters.until(({ name }) => names.includes(name)).then(() => this.#state.name)
   }
 
-  const spawn = (command: Command): Generation => {
-    const gate = unit.servesAfter === undefined ? undefined : deps.createGate()
-    try {
-      return {
-        process: deps.start(
-          gate ? { ...command, fds: [...(command.fds ?? []), ...gate.fds] } : command,
-          deps.output(),
-        ),
-        gate,
-      }
-    } catch (error) {
-      gate?.close()
-      throw error
-    } finally {
-      gate?.release()
+  /** Stops the generation that serves. A candidate stays. */
+  async drain(): Promise<void> {
+    this.#send({ type: 'drain' })
+    await this.reached('stopped', 'failed')
+  }
+
+  /** Stops all generations; resolves when every process is gone. */
+  async stop(): Promise<void> {
+    this.#send({ type: 'stop' })
+    await this.#waiters.until((state) => ['stopped', 'failed'].includes(state.name) && !isRunning(state))
+  }
+
+  /** The same because the whole container stops, in the time that the platform gives for it. */
+  async shutDown(): Promise<void> {
+    this.#isShuttingDown = true
+    await this.stop()
+  }
+
+  /** Ends it now: by the signal that it has for that, else by SIGKILL to every process of it. */
+  forceStop(): void {
+    const { forceStopSignal } = this.#policy()
+    for (const { process } of this.#generations.all) {
+      if (forceStopSignal === undefined) process.killGroup()
+      else process.signal(forceStopSignal)
     }
   }
 
-  const start = async (): Promise<void> => {
-    starts++
-    lastProbe = undefined
-    const command = await unit.command(context)
-    if (state.name === 'stopping') return send('exited')
-    const started = spawn(command)
-    if (opened) started.gate?.open()
-    serve(started)
-    void follow(started)
-  }
-
-  /** Makes a generation the one that counts, and probes it from now on. */
-  const serve = (next: Generation): void => {
-    probing.abort()
-    probing = new AbortController()
-    current = next
-    generation++
-    deps.onChange()
-    void probeWhileUp(next, probing.signal)
-  }
-
-  /** To the end of a generation. Only that of the current one is an event of the service. */
-  const follow = async (followed: Generation): Promise<void> => {
-    const outcome = await followed.process.ended
-    followed.gate?.close()
-    followed.process.killGroup() // Whatever of the group outlived its leader. What has a group of its own, `unit.command` sees to.
-    others.delete(followed)
-    if (current !== followed) return
-    probing.abort()
-    lastOutcome = outcome
-    current = undefined
-    send('exited')
-  }
-
-  /** Probes fast until ready, then slowly; only several failures in a row make a ready service unready, and none restarts it. */
-  const probeWhileUp = async (probed: Generation, signal: AbortSignal): Promise<void> => {
-    for (let failures = 0; current === probed && !signal.aborted;) {
-      const why = await unit.probe(context, signal).catch((error: Error) => error.message || 'no answer')
-      if (signal.aborted) return
-      lastProbe = why
-      failures = why === undefined ? 0 : failures + 1
-      if (why === undefined) {
-        if (state.name !== 'ready' && state.name !== 'stopping') send('ready')
-      } else if (state.name === 'ready' && failures >= failuresUntilUnready) send('unready')
-      const pauseMs =
-        state.name === 'ready' && failures === 0
-          ? probeSlowMs
-          : state.name === 'starting'
-            ? probeFastMs
-            : 1000
-      await new Promise<void>((resolve) => {
-        const pause = setTimeout(resolve, pauseMs)
-        signal.addEventListener(
-          'abort',
-          () => {
-            clearTimeout(pause)
-            resolve()
-          },
-          { once: true },
-        )
-      })
-    }
-  }
-
-  /** Resolves once the service is in one of the states. */
-  const reached = (...names: readonly ServiceState['name'][]): Promise<ServiceState['name']> =>
-    new Promise((resolve) => {
-      const look = (): void => {
-        if (!names.includes(state.name)) return
-        waiters.delete(look)
-        resolve(state.name)
-      }
-      waiters.add(look)
-      look()
-    })
-
-  /** Stops the generation that serves; a candidate stays. */
-  const drain = async (): Promise<void> => {
-    send('stop')
-    await reached('stopped', 'failed')
-  }
-
-  const endWithin = async ({ process }: Generation, limitMs: number): Promise<void> => {
-    const limit = setTimeout(process.killGroup, limitMs)
-    await process.ended
-    clearTimeout(limit)
-  }
-
-  /** Starts a new generation beside the one that serves. It takes no request until it is promoted. */
-  const prepare = async (next: Context): Promise<Candidate> => {
-    // Changes in quick succession: the generation before the last one gets time to go first, for each takes its memory.
-    if (others.size > 0)
+  /**
+   * Starts a new generation beside the one that serves, by what is to be in force.
+   * It takes no request until it is promoted.
+   */
+  async prepare(scope: Scope): Promise<Candidate> {
+    // Changes in quick succession: an earlier generation gets time to go first, for each takes its memory.
+    const { clock } = this.#options.system
+    if (this.#state.retiring.length > 0) {
       await Promise.race([
-        Promise.all([...others].map(({ process }) => process.ended)),
-        deps.delay(policy.graceMs),
+        this.#waiters.until(({ retiring }) => retiring.length === 0),
+        clock.delay(this.#policy().graceMs),
       ])
-    const candidate = spawn(await unit.command(next))
-    others.add(candidate)
-    void follow(candidate)
-    return {
-      check: async (signal) => {
-        const answer = await candidate.gate?.check(
-          AbortSignal.any([signal, AbortSignal.timeout(candidateLimitMs)]),
-        )
-        const why =
-          answer === undefined ? `it ${inWords(await candidate.process.ended)}` : unit.readCheck?.(answer)
-        if (why !== undefined) throw new Error(why)
-      },
-      promote: async () => {
-        const replaced = current
-        if (!others.delete(candidate)) throw new Error('it ended')
-        opened = true
-        candidate.gate?.open()
-        serve(candidate)
-        send('replaced')
-        if (!replaced) return
-        others.add(replaced)
-        replaced.process.signalGroup(policy.stopSignal) // Each worker at once: its master would take a while, in which they still accept.
-        await endWithin(replaced, policy.retireMs ?? policy.graceMs)
-      },
-      discard: async () => {
-        candidate.process.killGroup()
-        await candidate.process.ended
-      },
+    }
+    const command = await this.unit.command(scope)
+    if (this.#isShuttingDown) throw stoppingError()
+    const candidate = this.#generations.spawn(command)
+    this.#send({ type: 'prepared', id: candidate.id })
+    return createCandidate({
+      generation: candidate,
+      clock,
+      readCheck: (answer) => this.unit.readCheck?.(answer),
+      promote: () => this.#promote(candidate),
+    })
+  }
+
+  /** Makes a candidate the one that serves, and retires the one before. Resolves when that one is gone. */
+  async #promote({ id }: Generation): Promise<void> {
+    const { current: replaced } = this.#state
+    this.#send({ type: 'promoted', id })
+    if (this.#state.current !== id) throw new Error('the new generation has ended')
+    await this.#waiters.until(({ retiring }) => replaced === undefined || !retiring.includes(replaced))
+  }
+
+  #policy(): Policy {
+    const policy = this.unit.policy(this.#options.scope().inForce)
+    return this.#isShuttingDown ? { ...policy, graceMs: policy.shutdownMs ?? policy.graceMs } : policy
+  }
+
+  #send(event: ServiceEvent): void {
+    const before = this.#state
+    const policy = this.#policy()
+    const { state: after, effects } = nextStep(before, event, policy)
+    this.#state = after
+    if (after.current !== before.current) {
+      this.#stopProber()
+      if (after.current !== undefined) this.#generation += 1
+    }
+    if (after.name !== before.name) this.#enter(after, policy)
+    this.#timer.arm(after, policy)
+    for (const effect of effects) this.#carryOut(effect, policy)
+    if (after === before) return
+    this.#options.onChange()
+    this.#waiters.wake()
+  }
+
+  #enter(state: ServiceState, { giveUpAfter }: Policy): void {
+    const { clock, log } = this.#options.system
+    this.#since = clock.now()
+    const facts = {
+      service: this.unit.name,
+      giveUpAfter,
+      lastOutcome: this.#lastOutcome,
+      lastProbe: this.#lastProbe,
+    }
+    log.say(...narrate(state, facts))
+  }
+
+  #carryOut(effect: Effect, policy: Policy): void {
+    const { system, onGiveUp } = this.#options
+    switch (effect.type) {
+      case 'spawn':
+        return system.inBackground(`start ${this.unit.name}`, () => this.#start())
+      case 'giveUp':
+        return onGiveUp()
+      case 'probe':
+        return this.#probe(effect.id)
+      case 'openGate':
+        return this.#generations.get(effect.id)?.open()
+      case 'terminate':
+        return this.#generations.get(effect.id)?.process.signal(policy.stopSignal)
+      case 'kill':
+        system.log.say('warn', `${this.unit.name} did not exit within ${policy.graceMs} ms: it is killed`)
+        return this.#generations.get(effect.id)?.process.killGroup()
+      case 'retire':
+        return this.#generations.get(effect.id)?.finish(policy.stopSignal, policy.retireMs ?? policy.graceMs)
+      case 'finish':
+        return this.#generations.get(effect.id)?.finish(policy.stopSignal, policy.graceMs)
     }
   }
 
-  /** Stops in order, with all its generations; resolves when every process is gone. */
-  const stop = async (): Promise<void> => {
-    const finishing = [...others].map((other) => {
-      other.process.signal(policy.stopSignal)
-      return endWithin(other, policy.graceMs)
-    })
-    await Promise.all([drain(), ...finishing])
+  async #start(): Promise<void> {
+    this.#starts += 1
+    this.#lastProbe = undefined
+    try {
+      const { id } = this.#generations.spawn(await this.unit.command(this.#options.scope()))
+      this.#send({ type: 'spawned', id })
+    } catch (error) {
+      this.#options.system.log.say('error', `cannot start ${this.unit.name}: ${(error as Error).message}`)
+      this.#lastOutcome = undefined
+      this.#send({ type: 'spawnFailed' })
+    }
   }
 
-  return {
-    unit,
-    get state() {
-      return state
-    },
-    get since() {
-      return since
-    },
-    get pid() {
-      return current?.process.pid ?? null
-    },
-    /** Whether any process of it is left, also one that was replaced. */
-    get isRunning() {
-      return current !== undefined || others.size > 0
-    },
-    /** How often it was started again after its end. */
-    get restarts() {
-      return Math.max(0, starts - 1)
-    },
-    get generation() {
-      return generation
-    },
-    get lastOutcome() {
-      return lastOutcome
-    },
-    get lastProbe() {
-      return lastProbe
-    },
-    start: () => send('start'),
-    restart: () => send('restart'),
-    /** Lets it serve: the units of `servesAfter` are done. */
-    open: (): void => {
-      opened = true
-      current?.gate?.open()
-      arm()
-    },
-    reached,
-    prepare,
-    /** What later starts, probes and limits go by. */
-    adopt: (next: Context): void => {
-      context = next
-      policy = policyFor(next)
-    },
-    signal: (signal: NodeJS.Signals) => current?.process.signal(signal),
-    hurry: (): void => {
-      for (const { process } of [...(current ? [current] : []), ...others]) process.killGroup()
-    },
-    drain,
-    stop,
-    /** The same because everything stops, in the time that the platform gives for it. */
-    shutDown: (): Promise<void> => {
-      shuttingDown = true
-      policy = policyFor(context)
-      return stop()
-    },
+  /** Only the end of the current generation is an end of the service. */
+  #exited(id: GenerationId, outcome: Outcome): void {
+    if (id === this.#state.current) this.#lastOutcome = outcome
+    this.#send({ type: 'exited', id })
+  }
+
+  #probe(id: GenerationId): void {
+    const { system, scope } = this.#options
+    this.#stopProber()
+    this.#stopProber = startProber({
+      clock: system.clock,
+      probe: (signal) => this.unit.probe(scope(), signal),
+      onResult: (why) => {
+        this.#lastProbe = why
+        this.#send({ type: 'probed', id, isUp: why === undefined })
+      },
+      pauseMs: () => probePauseMs(this.#state),
+    })
   }
 }
-
-export type Service<Context> = ReturnType<typeof createService<Context>>

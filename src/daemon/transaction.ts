@@ -1,110 +1,81 @@
+import { runSteps } from '../core/step.ts'
+import { SupervisorError } from '../errors.ts'
+import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
-import type { Candidate, Service } from './service.ts'
+import { type ServiceInChange, type Side, stepsOf } from '../units/change.ts'
+import type { Roster } from './roster.ts'
+import type { Service } from './service.ts'
+import type { Tasks } from './tasks.ts'
+import type { World, Worlds } from './worlds.ts'
 
-/** What a change acts upon; `before` and `after` are the contexts of the two configurations. */
-type Ground<Context> = {
-  readonly before: Context
-  readonly after: Context
+type Tools = {
+  readonly worlds: Worlds
+  readonly tasks: Tasks
+  readonly roster: Roster
+  /** Aborts when everything stops. */
   readonly signal: AbortSignal
-  readonly service: (name: string) => Service<Context>
-  readonly runTask: (name: string, context: Context) => Promise<void>
-  readonly adopt: (context: Context) => void
-  readonly isEmbedded: (context: Context) => boolean
-  readonly report: (step: string) => void
-  /** The point of no return: writes the file and the history. */
-  readonly record: () => void
 }
 
+type Change = {
+  readonly plan: Plan
+  readonly inForce: InForce
+  readonly report: (step: string) => void
+  /** Makes the change durable: writes the file and the history. */
+  readonly commit: () => void
+}
+
+const whenReady = async (service: Service, act: () => void): Promise<void> => {
+  act()
+  // "starting" may be over before anybody looks; and a service that is ready was ready before `act`, too.
+  if (service.state.name === 'stopping') await service.reached('starting', 'backoff', 'failed', 'stopped')
+  const state = await service.reached('ready', 'backoff', 'failed', 'stopped')
+  if (state === 'ready') return
+  throw new SupervisorError(
+    'CONFIG_ROLLED_BACK',
+    `cannot apply the change: ${service.unit.name} is ${state} instead of ready`,
+  )
+}
+
+const serviceInChange = (
+  service: Service,
+  worlds: Worlds,
+  sides: Readonly<Record<Side, World>>,
+): ServiceInChange => ({
+  isRunning: () => service.pid !== null,
+  isStopped: () => ['stopped', 'waiting'].includes(service.state.name),
+  start: async (side) => {
+    worlds.tryOut(service.unit.name, sides[side])
+    await whenReady(service, () => service.start())
+  },
+  stop: () => service.stop(),
+  drain: () => service.drain(),
+  restart: () => whenReady(service, () => service.restart()),
+  signal: (signal) => service.signal(signal),
+  prepare: () => service.prepare(worlds.scopeOf(service.unit, sides.after)),
+})
+
 /**
- * Carries out a plan: each step leaves word of how to undo it. Whatever fails before `record` is undone in reverse order, and the
- * old generation has served all the time. After `record` nothing can fail: the new generation is told to serve, the old one to finish.
+ * Carries out a plan, or leaves everything as it was. Until `commit` the old settings are in force and serve;
+ * after it nothing can fail: the new generation is told to serve, the old one to finish.
  */
-export const carryOut = async <Context>(plan: Plan, ground: Ground<Context>): Promise<void> => {
-  const { before, after, signal, service, runTask, adopt, isEmbedded, report, record } = ground
-  const mathesar = service('mathesar')
-  const postgres = service('postgres')
-  // One that a person has stopped stays stopped: the settings wait for its start.
-  const generation = plan.generation && !['stopped', 'waiting'].includes(mathesar.state.name)
-  const undo: (() => void | Promise<void>)[] = []
-  let candidate: Candidate | undefined
-
-  const restartPostgres = async (): Promise<void> => {
-    const { restarts } = postgres
-    postgres.restart()
-    await postgres.reached('starting', 'backoff', 'failed', 'stopped')
-    const state = await postgres.reached('ready', 'backoff', 'failed', 'stopped')
-    if (state !== 'ready')
-      throw new Error(`Postgres is ${state} instead of ready (after ${postgres.restarts - restarts} starts)`)
-  }
-
+export const carryOut = async (tools: Tools, { plan, inForce, report, commit }: Change): Promise<void> => {
+  const { worlds, tasks, roster, signal } = tools
+  const sides: Record<Side, World> = { before: worlds.current, after: worlds.next(inForce) }
+  const { steps, afterwards } = stepsOf({
+    plan,
+    isEmbedded: (side) => sides[side].inForce.database.kind === 'embedded',
+    runTask: async (name, side) => {
+      const unit = roster.taskNamed(name)
+      if (unit.skip?.(sides[side].inForce) === undefined) await tasks.run(unit, sides[side], signal)
+    },
+    service: (name) => serviceInChange(roster.serviceNamed(name), worlds, sides),
+  })
   try {
-    undo.push(() => runTask('config', before))
-    await runTask('config', after)
-
-    if (plan.database) {
-      report('preparing the other database')
-      if (isEmbedded(after) && postgres.pid === null) undo.push(() => postgres.stop())
-      for (const task of ['secrets', 'cluster']) await runTask(task, after)
-      if (isEmbedded(after)) {
-        postgres.adopt(after)
-        postgres.start()
-        if ((await postgres.reached('ready', 'failed', 'stopped')) !== 'ready')
-          throw new Error('the embedded Postgres does not start')
-      }
-      for (const task of ['database', 'migrations', 'sync']) await runTask(task, after)
-    }
-
-    if (plan.postgres === 'reload') {
-      report('Postgres reads its settings again')
-      await runTask('cluster', after)
-      postgres.signal('SIGHUP')
-      undo.push(async () => {
-        await runTask('cluster', before)
-        postgres.signal('SIGHUP')
-      })
-    }
-
-    if (generation) {
-      report('starting a new generation of Mathesar')
-      candidate = await mathesar.prepare(after)
-      undo.push(candidate.discard)
-    }
-
-    if (plan.postgres === 'restart') {
-      // Requests wait in the held socket from here on, until the new generation serves.
-      report('restarting Postgres')
-      if (generation) {
-        undo.push(() => mathesar.start())
-        await mathesar.drain()
-      }
-      await runTask('cluster', after)
-      undo.push(async () => {
-        await runTask('cluster', before)
-        await restartPostgres()
-      })
-      await restartPostgres()
-    }
-
-    if (candidate) {
-      report('proving the new generation')
-      await candidate.check(signal)
-    }
-    signal.throwIfAborted()
-    record()
+    await runSteps(steps, { signal, report, commit })
   } catch (error) {
-    // While everything stops there is nothing to go back to; the next boot makes what it needs anew.
-    if (signal.aborted) throw error
-    report('going back')
-    // One step that cannot be undone must not keep the others.
-    for (const back of undo.reverse())
-      await Promise.resolve()
-        .then(back)
-        .catch((failed: Error) => report(`cannot undo a step: ${failed.message}`))
+    worlds.endTrials()
     throw error
   }
-  adopt(after)
-  const retired = candidate?.promote().catch(() => mathesar.restart())
-  if (!plan.database || isEmbedded(after)) return
-  await retired // What it has begun still needs the database that it began with.
-  await postgres.stop()
+  worlds.commit(sides.after)
+  await afterwards()
 }

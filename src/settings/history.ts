@@ -3,12 +3,14 @@ import { excerpt } from '../core/message.ts'
 import { actionInWords, type Change } from './plan.ts'
 import { type Action, settingNames } from './table.ts'
 
-const origins = ['boot', 'file', 'command', 'interface', 'rollback', 'signal'] as const
+const origins = ['boot', 'file', 'command', 'api', 'rollback', 'signal'] as const
 /** Where a change came from. */
 export type Origin = (typeof origins)[number]
 const results = ['applied', 'rejected', 'rolled back'] as const
 
-/** One change that was tried, as `config history` shows it. Names of settings, never values. `at` is ISO 8601. */
+/**
+ * One change that was tried, as `config history` shows it. Names of settings, never values. `at` is ISO 8601.
+ */
 export type HistoryEntry = {
   readonly at: string
   readonly from: Origin
@@ -39,7 +41,10 @@ export const lastGood = (history: History): string | undefined => lastApplied(hi
 export const previousGood = (history: History, current: string): string | undefined =>
   appliedBefore(history, current)?.version
 
-/** Adds an entry; the oldest go when there are more than `historyLimit`, but never those that can be gone back to: refused ones may be many. */
+/**
+ * Adds an entry; the oldest go when there are more than `historyLimit`,
+ * but never those that can be gone back to: refused ones may be many.
+ */
 export const withEntry = (history: History, entry: HistoryEntry): History => {
   const all = [...history, entry.why === null ? entry : { ...entry, why: excerpt(entry.why, whyLimit) }]
   const last = lastApplied(all)
@@ -59,7 +64,8 @@ const parse = (text: string): unknown => {
   try {
     return JSON.parse(text)
   } catch {
-    throw new Error('it is not valid JSON') // The parser's own words repeat what it found there: it may be a secret.
+    // The parser's own words repeat what it found there: it may be a secret.
+    throw new Error('it is not valid JSON')
   }
 }
 
@@ -101,7 +107,9 @@ export const parseHistory = (text: string): History => {
   return entries.slice(-historyLimit)
 }
 
-/** The files as `formatFiles` kept them. Throws when it has another form: what lacks a file would remove it. */
+/**
+ * The files as `formatFiles` kept them. Throws when it has another form: what lacks a file would remove it.
+ */
 export const parseFiles = (text: string): ConfigFiles => {
   const value = parse(text)
   if (

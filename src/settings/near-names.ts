@@ -10,6 +10,11 @@ const renamed: ReadonlyMap<string, string> = new Map(
     POSTGRES_USERNAME: 'POSTGRES_USER',
     POSTGRES_PASS: 'POSTGRES_PASSWORD',
     POSTGRES_SSL: 'POSTGRES_SSLMODE',
+    PGHOST: 'POSTGRES_HOST',
+    PGPORT: 'POSTGRES_PORT',
+    PGUSER: 'POSTGRES_USER',
+    PGPASSWORD: 'POSTGRES_PASSWORD',
+    PGDATABASE: 'POSTGRES_DB',
     PGSSLMODE: 'POSTGRES_SSLMODE',
     PGSSLROOTCERT: 'POSTGRES_SSLROOTCERT',
     HOSTS: 'ALLOWED_HOSTS',
@@ -36,7 +41,9 @@ const withoutEffect: ReadonlyMap<string, string> = new Map(
   }),
 )
 
-/** Names that begin or look like ours, but are read by Mathesar, by what we start or by us outside an image. */
+/**
+ * Names that begin or look like ours, but are read by Mathesar, by what we start or by us outside an image.
+ */
 const ordinary = new RegExp(
   `^(?:${[
     'PATH',
@@ -81,10 +88,16 @@ const ours = /^(?:MATHESAR|POSTGRES|GUNICORN|EMBEDDED|SUPERVISOR)_/
 /** What a name can be for people to have meant a setting; it is printed, so it has no other characters. */
 const wellFormed = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/
 
-/** So many names are compared with all known ones. That takes a tenth of a millisecond each, and there may be any number. */
+/**
+ * So many names are compared with all known ones. That takes a tenth of a millisecond each,
+ * and there may be any number.
+ */
 const comparedLimit = 200
 
-/** Edits between two words, an exchange of neighbours counted as one (Damerau-Levenshtein, each place edited once). */
+/**
+ * Edits between two words, an exchange of neighbours counted as one (Damerau-Levenshtein,
+ * each place edited once).
+ */
 const distanceOf = (a: string, b: string): number => {
   let before: number[] = []
   let above = Array.from({ length: b.length + 1 }, (_, j) => j)
@@ -135,12 +148,17 @@ const warningFor = (
     return undefined
   const why = withoutEffect.get(upper)
   if (why !== undefined) return `setting ${name} has no effect: ${why}`
+  if (!renamed.has(upper) && /^PG[A-Z]+$/.test(upper))
+    return `setting ${name} has no effect: variables of libpq reach neither Postgres nor Mathesar here`
   const meant = renamed.get(upper) ?? nearest(name)
   if (meant !== undefined) return `unknown setting ${name}: did you mean ${meant}?`
   return ours.test(upper) ? `unknown setting ${name}: nothing reads it` : undefined
 }
 
-/** A sentence for each name that is none of the known ones (or their NAME_FILE) but was surely meant to be. Values are never asked for. */
+/**
+ * A sentence for each name that is none of the known ones (or their NAME_FILE) but was surely meant to be.
+ * Values are never asked for.
+ */
 export const warningsFor = (names: readonly string[], known: readonly string[]): readonly string[] => {
   const candidates = [...known, ...known.map((name) => `${name}_FILE`)].map((name) => ({
     name,

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util'
-import { configFiles, type ConfigFile, type Configuration } from './configuration.ts'
+import { configFiles, type ConfigFile, type Configuration, type InForce } from './configuration.ts'
 import { type Action, settingNames, settingOf, type SettingName, type Values } from './table.ts'
+import { typeSettings } from './typed.ts'
 
 /** One thing that differs, and the least that makes it true. */
 export type Change = {
@@ -8,20 +9,20 @@ export type Change = {
   readonly action: Action
 }
 
-const actionOfFile = { 'sso.yml': 'generation', 'file_storage.yml': 'nothing' } as const
+const actionOfFile = { 'sso.yml': 'generation', 'file_storage.yml': 'none' } as const
 
 /** What differs between two configurations, by effective value. */
 export const changesBetween = (before: Configuration, after: Configuration): readonly Change[] => {
   const sameDatabase = isDeepStrictEqual(before.database, after.database)
   const actionOf = (name: SettingName): Action => {
-    const { change } = settingOf(name)
-    if (change === 'database' && sameDatabase) return 'nothing'
-    if (change.startsWith('postgres-') && after.database.kind === 'external') return 'nothing'
-    return change
+    const { appliesBy } = settingOf(name)
+    if (appliesBy === 'database' && sameDatabase) return 'none'
+    if (appliesBy.startsWith('postgres-') && after.database.kind === 'external') return 'none'
+    return appliesBy
   }
   return [
     ...settingNames
-      .filter((name) => before.settings[name].value !== after.settings[name].value)
+      .filter((name) => before.values[name].value !== after.values[name].value)
       .map((name) => ({ name, action: actionOf(name) })),
     ...configFiles.flatMap((name): Change[] =>
       name !== 'mathesar.env' && before.files[name] !== after.files[name]
@@ -31,7 +32,7 @@ export const changesBetween = (before: Configuration, after: Configuration): rea
   ]
 }
 
-/** What has to be done, in the order of `daemon/transaction.ts`. */
+/** What has to be done. `units/change.ts` has the steps. */
 export type Plan = {
   readonly changes: readonly Change[]
   readonly database: boolean
@@ -40,33 +41,41 @@ export type Plan = {
   readonly generation: boolean
 }
 
-/** The least that makes all changes true together. A reload that somebody asks for makes a new generation in any case. */
+const postgresActionOf = (has: (action: Action) => boolean): Plan['postgres'] => {
+  // A move to another database starts the embedded Postgres, or leaves it behind.
+  if (has('database')) return undefined
+  if (has('postgres-restart')) return 'restart'
+  return has('postgres-reload') ? 'reload' : undefined
+}
+
+/**
+ * The least that brings all changes into force together.
+ * A reload that somebody asks for makes a new generation in any case.
+ */
 export const planOf = (changes: readonly Change[], reload = false): Plan => {
   const has = (action: Action): boolean => changes.some((change) => change.action === action)
   const database = has('database')
   return {
     changes,
     database,
-    // A switch of the database starts the embedded Postgres anew, or leaves it behind.
-    postgres: database
-      ? undefined
-      : has('postgres-restart')
-        ? 'restart'
-        : has('postgres-reload')
-          ? 'reload'
-          : undefined,
+    postgres: postgresActionOf(has),
     generation: reload || database || has('postgres-restart') || has('generation'),
   }
 }
 
-/** The settings that can be in force now: those that wait for the next start of the container keep their value of this one. */
-export const inForce = (boot: Values, settings: Values): Values =>
-  Object.fromEntries(
-    settingNames.map((name) => [name, settingOf(name).change === 'container' ? boot[name] : settings[name]]),
+/**
+ * What of a configuration can be in force in this container:
+ * settings that need another start of it keep their value of this one.
+ */
+export const inForceOf = (boot: Values, { values, database, files }: Configuration): InForce => {
+  const effective = Object.fromEntries(
+    settingNames.map((name) => [name, settingOf(name).appliesBy === 'container' ? boot[name] : values[name]]),
   ) as Record<SettingName, Values[SettingName]>
+  return { values: effective, settings: typeSettings(effective), database, files }
+}
 
 export const actionInWords: Readonly<Record<Action, string>> = {
-  nothing: 'in force at once, nothing is restarted',
+  none: 'in force at once, nothing is restarted',
   generation: 'a new generation of Mathesar takes over; no request fails',
   'postgres-reload': 'Postgres reads its settings again; no connection is lost',
   'postgres-restart': 'Postgres restarts; requests wait for it',

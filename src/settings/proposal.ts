@@ -1,41 +1,65 @@
 import { SupervisorError } from '../errors.ts'
-import { editConfig, parseConfig, renderConfig } from './env-file.ts'
 import type { ConfigFiles, Configuration } from './configuration.ts'
+import { editConfig, parseConfig, renderConfig } from './env-file.ts'
 import type { Origin } from './history.ts'
 import { warningsFor } from './near-names.ts'
 import { isSetting, settingNames, settingOf, type SettingName } from './table.ts'
 
-/** A wish to change the configuration. At most one of `set`, `files` and `revision`; none of them reads the files again. */
+/** A wish to change the configuration. */
 export type Proposal = {
   readonly from: Origin
   /** The version that it was made from: when it is no longer the current one, the proposal is refused. */
-  readonly base?: string | undefined
-  /** Settings to set; null unsets. */
-  readonly set?: Readonly<Record<string, string | null>> | undefined
-  /** Whole files. */
-  readonly files?: Partial<ConfigFiles> | undefined
-  /** The files of an earlier version. */
-  readonly revision?: ConfigFiles | undefined
-  /** A new generation of Mathesar in any case. */
-  readonly reload?: boolean
+  readonly base?: string
   /** Check and plan, and do nothing. */
-  readonly dryRun?: boolean
-}
+  readonly isDryRun?: boolean
+} & (
+  | {
+      /** Reads the files again; with `reload` Mathesar gets a new generation in any case. */
+      readonly kind: 'reread'
+      readonly reload?: boolean
+    }
+  | {
+      /** Sets settings; null unsets. */ readonly kind: 'set'
+      readonly set: Readonly<Record<string, string | null>>
+    }
+  | { /** Replaces whole files. */ readonly kind: 'replace'; readonly files: Partial<ConfigFiles> }
+  | {
+      /** Goes back to the files of an earlier version. */ readonly kind: 'restore'
+      readonly files: ConfigFiles
+    }
+)
 
+export const emptiedWarning =
+  'mathesar.env is empty or gone, which is no edit: the settings that were in force stay; `supervisor ' +
+  'config unset` removes one'
+
+const isBlank = (text: string | undefined): boolean => text === undefined || text.trim() === ''
+
+/**
+ * Whether mathesar.env was emptied or removed. Full disks, editors and scripts do that; it is no edit: the
+ * settings in it, such as those of an external database, would be gone without a word.
+ */
+export const isEmptied = (now: ConfigFiles, before: ConfigFiles): boolean =>
+  isBlank(now['mathesar.env']) && !isBlank(before['mathesar.env'])
+
+/** Whether what the proposal wants is in the files of the config folder already. */
+export const isOnDisk = ({ kind }: Proposal): boolean => kind === 'reread'
+
+/** The file of a first boot. */
 export const templateText = (): string =>
   renderConfig(
     settingNames.map((name) => {
-      const { does, only, ...setting } = settingOf(name)
+      const { description, only, ...setting } = settingOf(name)
       return {
         name,
         ...setting,
-        does: only === undefined ? does : `${does} Not here: only in the environment.`,
+        description: only === undefined ? description : `${description} Not here: only in the environment.`,
       }
     }),
   )
 
-export const isPinned = (name: SettingName, { settings }: Configuration): boolean =>
-  settings[name].source === 'environment' || settingOf(name).only === 'environment'
+export const isPinned = (name: SettingName, { values }: Configuration): boolean =>
+  values[name].source === 'environment' || settingOf(name).only === 'environment'
 
 const refusePinned = (name: SettingName): never => {
   const why =
@@ -45,51 +69,58 @@ const refusePinned = (name: SettingName): never => {
   throw new SupervisorError('SETTING_PINNED', `cannot change ${name}: ${why}`)
 }
 
+const refuseUnknown = (name: string): never => {
+  const why = warningsFor([name], settingNames)[0] ?? 'there is no such setting'
+  throw new SupervisorError('CONFIG_INVALID', `cannot change ${name.slice(0, 80)}: ${why}`, {
+    hint: '`supervisor config show` lists all settings.',
+  })
+}
+
 const edited = (set: Readonly<Record<string, string | null>>, current: Configuration): string => {
   for (const name of Object.keys(set)) {
-    if (!isSetting(name))
-      throw new SupervisorError(
-        'CONFIG_INVALID',
-        `cannot change ${name.slice(0, 80)}: ${warningsFor([name], settingNames)[0] ?? 'there is no such setting'}`,
-        { hint: '`supervisor config show` lists all settings.' },
-      )
-    if (isPinned(name, current)) refusePinned(name)
+    if (!isSetting(name)) refuseUnknown(name)
+    else if (isPinned(name, current)) refusePinned(name)
   }
-  return editConfig(
-    current.files['mathesar.env'] ?? templateText(),
-    Object.fromEntries(Object.entries(set).map(([name, value]) => [name, value ?? undefined])),
+  const edits = Object.fromEntries(Object.entries(set).map(([name, value]) => [name, value ?? undefined]))
+  return editConfig(current.files['mathesar.env'] ?? templateText(), edits)
+}
+
+const refuseOutdated = (base: string, version: string): never => {
+  throw new SupervisorError(
+    'CONFIG_CONFLICT',
+    `cannot change the configuration: it was edited from version ${base.slice(0, 40)}, and is at ` +
+      `${version} by now`,
   )
 }
 
-/** The files as the proposal wants them. `onDisk` is what lies in the folder. */
+/** The files as the proposal wants them. `onDisk` is what the config folder holds. */
 export const filesWanted = (proposal: Proposal, current: Configuration, onDisk: ConfigFiles): ConfigFiles => {
   if (proposal.base !== undefined && proposal.base !== current.version)
-    throw new SupervisorError(
-      'CONFIG_CONFLICT',
-      `cannot change the configuration: it was edited from version ${proposal.base.slice(0, 40)}, and is at ${current.version} by now`,
-    )
-  if (proposal.revision) return proposal.revision
-  if (proposal.set) return { ...current.files, 'mathesar.env': edited(proposal.set, current) }
-  if (proposal.files) return { ...current.files, ...proposal.files }
-  return onDisk
+    refuseOutdated(proposal.base, current.version)
+  switch (proposal.kind) {
+    case 'reread':
+      return onDisk
+    case 'set':
+      return { ...current.files, 'mathesar.env': edited(proposal.set, current) }
+    case 'replace':
+      return { ...current.files, ...proposal.files }
+    case 'restore':
+      return proposal.files
+  }
 }
 
 /** An edit of a pinned setting would be without effect: it is refused, so that nobody takes it for done. */
-export const refusePinnedEdits = (wanted: ConfigFiles, current: Configuration): void => {
+export const refusePinnedEdits = (wanted: ConfigFiles, { files, values }: Configuration): void => {
   const before = new Map(
-    parseConfig(current.files['mathesar.env'] ?? '').entries.map(({ name, value }) => [name, value]),
+    parseConfig(files['mathesar.env'] ?? '').entries.map(({ name, value }) => [name, value]),
   )
   for (const { name, value, line } of parseConfig(wanted['mathesar.env'] ?? '').entries) {
-    if (
-      !isSetting(name) ||
-      current.settings[name].source !== 'environment' ||
-      value === before.get(name) ||
-      value === current.settings[name].value
-    )
-      continue
+    if (!isSetting(name) || values[name].source !== 'environment') continue
+    if (value === before.get(name) || value === values[name].value) continue
     throw new SupervisorError(
       'SETTING_PINNED',
-      `cannot change ${name} (mathesar.env, line ${line}): the container was started with it in its environment, which wins`,
+      `cannot change ${name} (mathesar.env, line ${line}): the container was started with it in its ` +
+        'environment, which wins',
     )
   }
 }

@@ -3,10 +3,16 @@ import { settingNames, settingOf } from './table.ts'
 
 const secretKey = /secret|password|passwd|token|key|credential|connection_string/i
 
-/** How many secrets of a configuration the log looks out for. Each is looked for in all that is logged, and a file may hold thousands. */
+/**
+ * How many secrets of a configuration the log looks out for. Each is looked for in all that is logged,
+ * and a file may hold thousands.
+ */
 export const secretsLimit = 100
 
-/** The texts under keys that tell of a secret, at any depth. By hand: what people write may be too deep for recursion, and YAML may hold itself. */
+/**
+ * The texts under keys that tell of a secret, at any depth. By hand:
+ * what people write may be too deep for recursion, and YAML may hold itself.
+ */
 const underSecretKeys = (root: unknown): string[] => {
   const found: string[] = []
   const seen = new Set<object>()
@@ -28,11 +34,14 @@ const parsed = (text: string): unknown => {
   }
 }
 
-/** The secrets of a configuration, for the log to leave out: values of secret settings, what they hold as JSON, and the same of the YAML files. */
-export const secretsOf = ({ settings, database, yaml }: Configuration): string[] => {
+/**
+ * The secrets of a configuration, for the log to leave out: values of secret settings,
+ * what they hold as JSON, and the same of the YAML files.
+ */
+export const secretsOf = ({ values: given, database, yaml }: Configuration): string[] => {
   const values = settingNames
     .filter((name) => settingOf(name).secret)
-    .flatMap((name) => settings[name].value ?? [])
+    .flatMap((name) => given[name].value ?? [])
   const found = [
     ...values,
     ...(database.kind === 'external' && database.password !== undefined ? [database.password] : []),

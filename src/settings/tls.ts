@@ -1,9 +1,12 @@
-import type { Database } from './table.ts'
+import type { Database } from './database.ts'
 
 type External = Extract<Database, { kind: 'external' }>
 
-/** With TLS or without, in the order in which libpq tries them: Mathesar itself connects by it. A unix socket has no TLS. */
-export const waysOf = ({
+/**
+ * With TLS or without, in the order in which libpq tries them: Mathesar itself connects by it.
+ * A unix socket has no TLS.
+ */
+export const connectionAttempts = ({
   host,
   sslmode = 'prefer',
 }: Pick<External, 'host' | 'sslmode'>): readonly ('tls' | 'plain')[] => {
@@ -12,7 +15,10 @@ export const waysOf = ({
   return sslmode === 'prefer' ? ['tls', 'plain'] : ['tls']
 }
 
-/** What of the server's certificate is checked, as libpq does: nothing without the CA's, and the host's name for verify-full alone. */
+/**
+ * What of the server's certificate is checked, as libpq does: nothing without the CA's,
+ * and the host's name for verify-full alone.
+ */
 export const tlsOptions = (sslmode: string | undefined, ca: string | undefined) =>
   ca === undefined
     ? { rejectUnauthorized: false }

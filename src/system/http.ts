@@ -1,16 +1,10 @@
-export type Answer = { readonly status: number; readonly location: string | undefined }
+import type { System } from './ports.ts'
 
-/** A page is smaller. What sends more is cut off. */
+/** A page is smaller; one that is larger is cut off. */
 const bodyLimitBytes = 1024 * 1024
 
-/** One GET, with an end. Rejects when there is no answer within `timeoutMs`. */
-export const httpGet = async (
-  target: { readonly host: string; readonly port: number },
-  path: string,
-  hostHeader: string,
-  timeoutMs: number,
-  signal: AbortSignal,
-): Promise<Answer> => {
+/** One GET. Rejects when there is no answer within `timeoutMs`. */
+export const httpGet: System['httpGet'] = async (target, { path, hostHeader, timeoutMs }, signal) => {
   const { request } = await import('node:http')
   return await new Promise((resolve, reject) => {
     const sent = request(

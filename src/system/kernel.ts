@@ -1,9 +1,7 @@
-import koffi from 'koffi'
+import { checkCall, type Libc, loadLibc } from './libc.ts'
 
-/**
- * The few system calls that Node lacks, through koffi. Each throws an Error with `code` (EADDRINUSE, …) when the kernel refuses.
- * Constants and layouts are those of Linux on x86_64 and arm64 (uapi headers), which agree on all that is used here.
- */
+// Constants and layouts are those of Linux on x86_64 and arm64 (uapi headers), which agree on all that is
+// used here.
 const AF_INET = 2
 const SOCK_STREAM = 1
 const SOCK_CLOEXEC = 0o2000000
@@ -18,103 +16,137 @@ const P_ALL = 0
 const WNOHANG = 1
 const WEXITED = 4
 const WNOWAIT = 0x01000000
+const PR_SET_DUMPABLE = 4
 const PR_SET_CHILD_SUBREAPER = 36
 const LOCK_EX_NB = 2 | 4
 const MADV_DONTNEED = 4
 /** `siginfo_t` as ints: `si_pid` comes after three of them and one of padding. */
 const SI_PID = 4
 
-export const openKernel = () => {
-  const libc = koffi.load('libc.so.6')
-  const call = {
-    socket: libc.func('int socket(int, int, int)'),
-    setsockopt: libc.func('int setsockopt(int, int, int, void *, uint32_t)'),
-    bind: libc.func('int bind(int, void *, uint32_t)'),
-    listen: libc.func('int listen(int, int)'),
-    pipe2: libc.func('int pipe2(void *, int)'),
-    fcntl: libc.func('int fcntl(int, int, int)'),
-    waitid: libc.func('int waitid(int, uint32_t, void *, int)'),
-    waitpid: libc.func('int waitpid(int, void *, int)'),
-    prctl: libc.func('int prctl(int, uint64_t, uint64_t, uint64_t, uint64_t)'),
-    flock: libc.func('int flock(int, int)'),
-    malloc_trim: libc.func('int malloc_trim(size_t)'),
-    madvise: libc.func('int madvise(uint64_t, size_t, int)'),
-  }
-  const names = Object.fromEntries(Object.entries(koffi.os.errno).map(([name, number]) => [number, name]))
-  const check = (result: number, what: string): number => {
-    if (result >= 0) return result
-    const code = names[koffi.errno()] ?? `errno ${koffi.errno()}`
-    throw Object.assign(new Error(`cannot ${what}: ${code}`), { code })
-  }
-  const siginfo = new Int32Array(32)
-  const setPipeSize = (fd: number, bytes: number): void => void call.fcntl(fd, F_SETPIPE_SZ, bytes)
+/** `sockaddr_in`. */
+const socketAddress = (address: string, port: number): Buffer => {
+  const bytes = Buffer.alloc(16)
+  bytes.writeUInt16LE(AF_INET, 0)
+  bytes.writeUInt16BE(port, 2)
+  bytes.set(address.split('.').map(Number), 4)
+  return bytes
+}
 
+const openSockets = (libc: Libc) => ({
+  /** A listening IPv4 TCP socket as a descriptor, closed on exec. Connections queue in it from now on. */
+  listenTcp: (address: string, port: number, backlog: number, close: (fd: number) => void): number => {
+    const fd = checkCall(libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), 'create a socket')
+    try {
+      const on = Buffer.alloc(4)
+      on.writeInt32LE(1)
+      checkCall(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 4), 'set SO_REUSEADDR')
+      checkCall(libc.bind(fd, socketAddress(address, port), 16), `bind ${address}:${port}`)
+      checkCall(libc.listen(fd, backlog), `listen on ${address}:${port}`)
+      return fd
+    } catch (error) {
+      close(fd)
+      throw error
+    }
+  },
+})
+
+const openPipes = (libc: Libc) => {
+  /** Sets how many bytes a pipe holds, if it is one and the kernel permits. */
+  const setPipeSize = (fd: number, bytes: number): void => {
+    libc.fcntl(fd, F_SETPIPE_SZ, bytes)
+  }
   return {
-    /** A listening IPv4 TCP socket, as a file descriptor that is closed on exec. Connections queue in it from now on. */
-    listenTcp: (address: string, port: number, backlog: number, close: (fd: number) => void): number => {
-      const fd = check(call.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), 'make a socket')
-      try {
-        const on = Buffer.alloc(4)
-        on.writeInt32LE(1)
-        check(call.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 4), 'set SO_REUSEADDR')
-        const sockaddr = Buffer.alloc(16)
-        sockaddr.writeUInt16LE(AF_INET, 0)
-        sockaddr.writeUInt16BE(port, 2)
-        sockaddr.set(address.split('.').map(Number), 4)
-        check(call.bind(fd, sockaddr, 16), `bind ${address}:${port}`)
-        check(call.listen(fd, backlog), `listen on ${address}:${port}`)
-        return fd
-      } catch (error) {
-        close(fd)
-        throw error
-      }
-    },
+    setPipeSize,
 
     /**
-     * A pipe, both ends closed on exec. A child may reopen its end by /dev/stdout, which a socket pair does not permit. With `bytes`
-     * it holds so many if the kernel permits: whoever writes to it waits less often.
+     * A pipe, both ends closed on exec. A child may reopen its end by /dev/stdout, which a socket pair does
+     * not permit. With `bytes` it holds that many if the kernel permits: its writer waits less often.
      */
     pipe: (bytes?: number): { readonly read: number; readonly write: number } => {
       const ends = Buffer.alloc(8)
-      check(call.pipe2(ends, O_CLOEXEC), 'make a pipe')
+      checkCall(libc.pipe2(ends, O_CLOEXEC), 'create a pipe')
       if (bytes !== undefined) setPipeSize(ends.readInt32LE(0), bytes)
       return { read: ends.readInt32LE(0), write: ends.readInt32LE(4) }
     },
 
-    /** Has a pipe hold so many bytes, if the kernel permits and it is one. */
-    setPipeSize,
-
     setNonBlocking: (fd: number, on: boolean): void => {
-      const flags = check(call.fcntl(fd, F_GETFL, 0), 'read the flags of a descriptor')
-      check(
-        call.fcntl(fd, F_SETFL, on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK),
-        'set the flags of a descriptor',
-      )
+      const flags = checkCall(libc.fcntl(fd, F_GETFL, 0), 'read the flags of a descriptor')
+      const wanted = on ? flags | O_NONBLOCK : flags & ~O_NONBLOCK
+      checkCall(libc.fcntl(fd, F_SETFL, wanted), 'set the flags of a descriptor')
     },
 
-    /** The pid of some child that has ended, left in place for whoever waits for it; `undefined` when there is none. */
+    /**
+     * Takes an exclusive lock that lasts as long as the descriptor; false when somebody else holds it. Throws
+     * where the file system has no locks.
+     */
+    tryLock: (fd: number): boolean => {
+      try {
+        checkCall(libc.flock(fd, LOCK_EX_NB), 'lock a file')
+        return true
+      } catch (error) {
+        if (!['EAGAIN', 'EWOULDBLOCK'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
+        return false
+      }
+    },
+  }
+}
+
+const openProcesses = (libc: Libc) => {
+  const siginfo = new Int32Array(32)
+  return {
+    /** The pid of some exited child, left in place for the one that waits for it; `undefined` if none. */
     peekEnded: (): number | undefined => {
       siginfo[SI_PID] = 0
-      if (call.waitid(P_ALL, 0, siginfo, WEXITED | WNOHANG | WNOWAIT) < 0) return undefined
+      if (libc.waitid(P_ALL, 0, siginfo, WEXITED | WNOHANG | WNOWAIT) < 0) return undefined
       return siginfo[SI_PID] || undefined
     },
 
-    /** Collects one ended child; false when it has not ended or is no child. */
-    collect: (pid: number): boolean => call.waitpid(pid, null, WNOHANG) > 0,
+    /** Collects one exited child; false when it has not exited or is not a child. */
+    collect: (pid: number): boolean => libc.waitpid(pid, null, WNOHANG) > 0,
 
     /** Orphans below this process come to it even when it is not PID 1. */
-    becomeSubreaper: (): void =>
-      void check(call.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'become a subreaper'),
+    becomeSubreaper: (): void => {
+      checkCall(libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0), 'become a subreaper')
+    },
 
-    /** Gives the pages that malloc holds free back to the kernel. */
-    trimHeap: (): void => void call.malloc_trim(0),
-
-    /** Forgets that pages of a file were mapped. Only for pages that nobody may write: they come back from the file. */
-    forgetMapped: (address: number, bytes: number): void => void call.madvise(address, bytes, MADV_DONTNEED),
-
-    /** Takes an exclusive lock that lasts as long as the descriptor; false when somebody else holds it. */
-    tryLock: (fd: number): boolean => call.flock(fd, LOCK_EX_NB) === 0,
+    /**
+     * Opens files as another user for the time of `act`, which must not wait: only this thread is that user
+     * meanwhile. Root without CAP_SYS_PTRACE may not look into a process of another user, but that user may
+     * (ptrace(2), "access mode checking"). A process that changes its user is no longer dumpable,
+     * which is undone.
+     */
+    asFileUser: <T>({ uid, gid }: { readonly uid: number; readonly gid: number }, act: () => T): T => {
+      const own = { gid: libc.setfsgid(gid), uid: libc.setfsuid(uid) }
+      try {
+        return act()
+      } finally {
+        libc.setfsuid(own.uid)
+        libc.setfsgid(own.gid)
+        libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0)
+      }
+    },
   }
+}
+
+const openMemory = (libc: Libc) => ({
+  /** Gives the pages that malloc holds free back to the kernel. */
+  trimHeap: (): void => {
+    libc.malloc_trim(0)
+  },
+
+  /** Forgets that pages of a file were mapped. Only for pages that nobody may write: the file has them. */
+  forgetMapped: (address: number, bytes: number): void => {
+    libc.madvise(address, bytes, MADV_DONTNEED)
+  },
+})
+
+/**
+ * The few system calls that Node does not offer. Each throws an Error with `code` (EADDRINUSE, …) when the
+ * kernel refuses, unless it says otherwise.
+ */
+export const openKernel = () => {
+  const libc = loadLibc()
+  return { ...openSockets(libc), ...openPipes(libc), ...openProcesses(libc), ...openMemory(libc) }
 }
 
 export type Kernel = ReturnType<typeof openKernel>

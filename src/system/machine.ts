@@ -1,6 +1,8 @@
 import { readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
-import type { Machine } from '../units/postgres/sizing.ts'
+import { SupervisorError } from '../errors.ts'
+import type { Identities, Machine, Place } from '../units/place.ts'
+import { readPaths } from './paths.ts'
 import type { User } from '../core/unit.ts'
 
 const numberIn = (path: string): number => {
@@ -11,10 +13,8 @@ const numberIn = (path: string): number => {
   }
 }
 
-export const readOomScoreAdj = (): number => numberIn('/proc/self/oom_score_adj') || 0
-
 /** What this container may use: the limit of cgroup v2 or v1, else the machine's memory. */
-export const readMachine = (): Machine => {
+const readMachine = (): Machine => {
   const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']
     .map(numberIn)
     .filter((limit) => limit > 0)
@@ -25,8 +25,12 @@ export const readMachine = (): Machine => {
   } catch {
     /* No /dev/shm: as good as an empty one. */
   }
-  const memoryBytes = Math.min(totalmem(), ...limits)
-  return { memoryBytes, shmBytes, cpus: availableParallelism(), oomScoreAdj: readOomScoreAdj() }
+  return {
+    memoryBytes: Math.min(totalmem(), ...limits),
+    shmBytes,
+    cpus: availableParallelism(),
+    oomScoreAdj: numberIn('/proc/self/oom_score_adj') || 0,
+  }
 }
 
 const passwd = (): User[] =>
@@ -38,14 +42,17 @@ const passwd = (): User[] =>
       return { name, uid: Number(uid), gid: Number(gid) }
     })
 
-export const userNamed = (name: string): User | undefined => passwd().find((user) => user.name === name)
-export const userNumbered = (uid: number): User | undefined => passwd().find((user) => user.uid === uid)
+const userNamed = (name: string): User | undefined => passwd().find((user) => user.name === name)
+const userNumbered = (uid: number): User | undefined => passwd().find((user) => user.uid === uid)
 
-/** What root needs to run others as their own users, look into their folders and stop them, by the number of its bit. */
+/**
+ * What root needs to run others as their own users, look into their folders and stop them, by the number of
+ * its bit.
+ */
 const needed = { CHOWN: 0, DAC_OVERRIDE: 1, KILL: 5, SETGID: 6, SETUID: 7 }
 
-/** Which of them this root lacks. */
-export const lackingCapabilities = (): string[] => {
+/** Which of them this root has not. */
+const missingCapabilities = (): string[] => {
   const effective = BigInt(
     `0x${/^CapEff:\s+([0-9a-f]+)/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1] ?? '0'}`,
   )
@@ -53,3 +60,26 @@ export const lackingCapabilities = (): string[] => {
     .filter(([, bit]) => ((effective >> BigInt(bit)) & 1n) === 0n)
     .map(([name]) => name)
 }
+
+const readIdentities = (): Identities => {
+  const uid = process.getuid!()
+  const supervisor = userNumbered(uid) ?? { name: String(uid), uid, gid: process.getgid!() }
+  if (uid !== 0) return { supervisor, postgres: undefined, mathesar: undefined }
+  const missing = missingCapabilities()
+  if (missing.length > 0) {
+    throw new SupervisorError(
+      'PRIVILEGES_INSUFFICIENT',
+      `cannot start as root without ${missing.join(', ')}: Postgres and Mathesar run as users of their own`,
+    )
+  }
+  const nobody = userNamed('nobody')
+  return { supervisor, postgres: userNamed('postgres') ?? nobody, mathesar: userNamed('mathesar') ?? nobody }
+}
+
+/** Where we are: paths, users, machine and environment. */
+export const readPlace = (environment: Place['environment']): Place => ({
+  paths: readPaths(environment),
+  identities: readIdentities(),
+  machine: readMachine(),
+  environment,
+})

@@ -3,7 +3,10 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import type { Kernel } from './kernel.ts'
 
-/** Where a program is mapped read-only and nothing was ever written: what differs from the file, such as relocations, must stay. */
+/**
+ * Where a program is mapped read-only and nothing was ever written: what differs from the file, such as
+ * relocations, must stay.
+ */
 const cleanPartsOf = (path: string): { readonly address: number; readonly bytes: number }[] =>
   readFileSync('/proc/self/smaps', 'latin1')
     .split(/\n(?=[0-9a-f]+-)/)
@@ -14,8 +17,9 @@ const cleanPartsOf = (path: string): { readonly address: number; readonly bytes:
     })
 
 /**
- * Gives what the boot left behind back to the system: V8's garbage, for V8 alone sees no need while little happens, what malloc holds free,
- * and the pages of Node's program. Those that idling needs are mapped again in an instant; the others the kernel may now drop when it must.
+ * Gives what the boot left behind back to the system: V8's garbage, since V8 alone sees no need while little
+ * happens, what malloc holds free, and the pages of Node's program. The pages that an idle supervisor needs
+ * are mapped again in an instant; the kernel may now drop the others when it must.
  */
 export const releaseMemory = (kernel: Pick<Kernel, 'trimHeap' | 'forgetMapped'>): void => {
   setFlagsFromString('--expose-gc')

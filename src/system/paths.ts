@@ -21,8 +21,3 @@ export const readPaths = (env: Readonly<Record<string, string | undefined>>): Pa
 /** What starts Node in the image, and that Node. */
 export const shim = '/usr/local/bin/supervisor'
 export const imageNode = '/usr/local/lib/supervisor/node'
-
-export const controlSocket = (paths: Pick<Paths, 'run'>): string => `${paths.run}/control/supervisor.sock`
-
-/** What a user interface may talk to, with `UI_MAY_EDIT_CONFIG`: the configuration alone. */
-export const appSocket = (paths: Pick<Paths, 'run'>): string => `${paths.run}/app/config.sock`

@@ -1,12 +1,15 @@
 import type { Client, ClientConfig, Connection } from 'pg'
 import { isTlsFailure } from '../settings/tls.ts'
 
-/** All that a server may send on one connection: pg keeps a row or a message as a whole, whatever its length. */
+/**
+ * The most that a server may send on one connection: pg keeps each row or message whole, whatever its length.
+ */
 const answerLimitBytes = 16 * 1024 * 1024
 
-/** Ends the connection when the server sends more. The stream is another one once it is encrypted. */
-const limitAnswers = (client: Client): void => {
-  const { connection } = client as unknown as { readonly connection: Connection }
+/** Closes the connection when the server sends more. Once it is encrypted, its stream is another one. */
+const limitAnswers = (client: Client, Wire: typeof Connection): void => {
+  const connection = 'connection' in client ? client.connection : undefined
+  if (!(connection instanceof Wire)) throw new Error('pg has no connection that can be counted')
   let left = answerLimitBytes
   const count = (): void => {
     const { stream } = connection
@@ -18,14 +21,26 @@ const limitAnswers = (client: Client): void => {
   connection.once('connect', count).once('sslconnect', count)
 }
 
-/** Like libpq, goes on to the next way when TLS fails or the server refuses this one (SQLSTATE class 28), and tells of both. */
+/** The app may put a view that never answers in the place of a table that we read. */
+const limits = { connectionTimeoutMillis: 5000, query_timeout: 60_000 }
+
+/** pg takes what a connection does not say from these, as platforms hand them out for another server. */
+const forgetVariables = (): void => {
+  for (const name of Object.keys(process.env)) if (/^PG[A-Z]+$/.test(name)) delete process.env[name]
+}
+
+/**
+ * Tries one way after the other, as libpq does: when TLS fails or the server refuses (SQLSTATE class 28). The
+ * error names every failure.
+ */
 const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
   const { default: pg } = await import('pg')
+  forgetVariables()
   const failures: Error[] = []
   for (const config of ways) {
-    const client = new pg.Client({ connectionTimeoutMillis: 5000, application_name: 'supervisor', ...config })
-    limitAnswers(client)
-    client.on('error', () => {}) // A server that goes away ends the query under way, which rejects.
+    const client = new pg.Client({ ...limits, application_name: 'supervisor', ...config })
+    limitAnswers(client, pg.Connection)
+    client.on('error', () => {}) // When the server goes away, the query under way rejects.
     try {
       await client.connect()
       return client
@@ -34,18 +49,19 @@ const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
       if (!isTlsFailure(error) && !(error as { code?: string }).code?.startsWith('28')) break
     }
   }
-  // That a server has no TLS is no fault where plain may be tried as well, and what was said twice is told once.
+  // A server without TLS is not a fault where a plain connection may be tried too. What was said twice is
+  // told once.
   const faults = failures.filter(
     ({ message }, at) =>
       (failures.length === 1 || !message.includes('does not support SSL')) &&
       failures.findIndex((other) => other.message === message) === at,
   )
-  throw faults.length === 1
-    ? faults[0]
-    : new AggregateError(faults, faults.map(({ message }) => message).join('; '))
+  const [first, ...others] = faults
+  if (first !== undefined && others.length === 0) throw first
+  throw new AggregateError(faults, faults.map(({ message }) => message).join('; '))
 }
 
-/** Opens a connection by the first way that works, hands it over, closes it. `host` may be the folder of a unix socket. */
+/** Opens a connection by the first way that works, hands it over, closes it. `host` may be a folder. */
 export const withClient = async <T>(
   ways: readonly ClientConfig[],
   use: (client: Client) => Promise<T>,

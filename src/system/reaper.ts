@@ -1,17 +1,18 @@
-import { readFileSync } from 'node:fs'
 import type { Kernel } from './kernel.ts'
+import { childrenOf } from './proc.ts'
 
-/** So many are collected before anything else gets its turn. */
+/** How many are collected before anything else gets its turn. */
 const batch = 4096
-/** So many are looked at one by one; of more, the whole list is worth reading: then each takes one call instead of two. */
+/** How many are looked at one by one, by two calls each. For more, it is worth reading the whole list. */
 const few = 16
-/** Until then Node has collected its own. */
+/** By then Node has collected its own. */
 const againMs = 20
 
 /**
- * Collects every orphan that the kernel hands to PID 1, and never a child of our own: Node waits for those itself, and a stolen
- * exit status would leave it waiting for ever. So each ended child is looked at first, and left alone when `isOwn` knows it; one
- * of our own at the head of the kernel's list hides the rest, which are then found through /proc.
+ * Collects every orphan that the kernel hands to PID 1, and never a child of our own: Node waits for those
+ * itself, and a stolen exit status would leave it waiting forever. So each exited child is looked at first,
+ * and left alone when `isOwn` knows it. One of our own at the head of the kernel's list hides the rest, which
+ * are then found through /proc.
  */
 export const startReaper = (
   kernel: Pick<Kernel, 'peekEnded' | 'collect'>,
@@ -20,17 +21,19 @@ export const startReaper = (
   let reaped = 0
   let next: NodeJS.Immediate | undefined
 
+  /** Returns whether there may be more. */
   const reapListed = (limit: number): boolean => {
-    let listed: string
+    let children: readonly number[]
     try {
-      listed = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, 'latin1')
+      children = childrenOf(process.pid)
     } catch {
-      return true // The kernel lacks CONFIG_PROC_CHILDREN: once Node has collected its own child, a later peek sees the rest.
+      // No CONFIG_PROC_CHILDREN: once Node has collected its own child, a later peek sees the rest.
+      return true
     }
     let left = limit
-    for (const pid of listed.split(' ').map(Number)) {
+    for (const pid of children) {
       if (left === 0) return true
-      if (pid > 0 && !isOwn(pid) && kernel.collect(pid)) {
+      if (!isOwn(pid) && kernel.collect(pid)) {
         reaped++
         left--
       }

@@ -1,6 +1,7 @@
 /**
- * Signals that the daemon answers. PID 1 is deaf to a signal without a handler, so they are caught before anything else happens.
- * SIGPWR is last: with it, rootfs/usr/local/bin/supervisor knows that all are caught, and sends it for a stop that came before.
+ * Signals that the daemon answers. PID 1 never gets a signal without a handler, so they are caught before
+ * anything else happens. SIGPWR is the last one: once it is caught, rootfs/usr/local/bin/supervisor knows
+ * that all are, and sends it for a stop that came before.
  */
 const names = [
   'SIGTERM',
@@ -16,7 +17,7 @@ const names = [
 ] as const
 export type CaughtSignal = (typeof names)[number]
 
-/** Catches signals from now on, and keeps them until somebody listens. */
+/** Catches signals from now on, and keeps them until there is a listener. */
 export const catchSignals = () => {
   const early: CaughtSignal[] = []
   let listener = (signal: CaughtSignal): void => void early.push(signal)

@@ -9,144 +9,183 @@ const smallBytes = 16 * 1024
 /** Two blocks of the log: one is written while the reader takes the other. */
 const pipeBytes = 256 * 1024
 
-type Pipes = Pick<Kernel, 'setNonBlocking' | 'setPipeSize'>
+/** How long services wait for a slow reader: until it catches up, or takes nothing for `patienceMs`. */
+class Pause {
+  readonly over: Promise<void>
+  readonly #end: () => void
+  readonly #patience: NodeJS.Timeout
+
+  constructor(onImpatience: () => void) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.over = promise
+    this.#end = resolve
+    this.#patience = setTimeout(onImpatience, patienceMs)
+  }
+
+  /** The reader took something. */
+  refresh(): void {
+    this.#patience.refresh()
+  }
+
+  end(): void {
+    clearTimeout(this.#patience)
+    this.#end()
+  }
+}
 
 /**
- * Writes to a descriptor without ever waiting for its reader. What the reader does not take is kept. When it is merely slow, the
- * services wait for it, as they would at a pipe; when it takes nothing for a second, they are not held up any longer, and what is
- * beyond `bufferLimitBytes` is dropped and counted.
+ * Writes to a descriptor without ever waiting for its reader, and keeps what the reader does not take. For a
+ * reader that is merely slow, the services wait, as they would at a pipe. When it takes nothing for a second,
+ * they are no longer held up, and what exceeds `bufferLimitBytes` is dropped and counted.
  */
-export const createSink = (kernel: Pipes, fd = 1) => {
-  let queue: Buffer[] = []
-  let queuedBytes = 0
-  let dropped = 0
-  let reported = 0
-  let waiting = false
-  let broken = false
-  let reader: Socket | undefined
-  let stalled = false
-  let onDropped = (_lost: number): void => {}
-  let pause:
-    | { readonly over: Promise<void>; readonly end: () => void; readonly patience: NodeJS.Timeout }
-    | undefined
-  kernel.setNonBlocking(fd, true)
-  kernel.setPipeSize(fd, pipeBytes)
+export class Sink {
+  readonly #kernel: Pick<Kernel, 'setNonBlocking'>
+  readonly #fd: number
+  #queue: Buffer[] = []
+  #queuedBytes = 0
+  #dropped = 0
+  #reported = 0
+  #isWaiting = false
+  /** Nobody will ever read again (EPIPE): it goes on without a log. */
+  #isBroken = false
+  /** The reader takes nothing. */
+  #isStalled = false
+  #reader: Socket | undefined
+  #pause: Pause | undefined
+  #onDropped = (_lost: number): void => {}
 
-  const endPause = (): void => {
-    clearTimeout(pause?.patience)
-    pause?.end()
-    pause = undefined
+  constructor(kernel: Pick<Kernel, 'setNonBlocking' | 'setPipeSize'>, fd = 1) {
+    this.#kernel = kernel
+    this.#fd = fd
+    kernel.setNonBlocking(fd, true)
+    kernel.setPipeSize(fd, pipeBytes)
   }
 
-  const taken = (bytes: number): void => {
-    if (bytes === 0) return
-    queuedBytes -= bytes
-    stalled = false
-    pause?.patience.refresh()
-    if (queuedBytes <= slowBytes) endPause()
+  /** How many events were dropped. */
+  get dropped(): number {
+    return this.#dropped
   }
 
-  const giveUp = (): void => {
-    broken = true // Nobody will ever read again (EPIPE): go on without a log.
-    queue = []
-    queuedBytes = 0
-    endPause()
+  /** While the reader is behind, a promise that resolves when it catches up or is given up: writers wait. */
+  get behind(): Promise<void> | undefined {
+    if (this.#queuedBytes <= slowBytes || this.#isStalled) return undefined
+    this.#pause ??= new Pause(() => {
+      this.#isStalled = true
+      this.#endPause()
+    })
+    return this.#pause.over
+  }
+
+  /** Calls back when there is room again after `lost` events were dropped. */
+  onDropped(listener: (lost: number) => void): void {
+    this.#onDropped = listener
+  }
+
+  /** Takes `events` whole events. The caller may overwrite the block afterwards. */
+  write(block: Buffer, events: number): void {
+    if (this.#isBroken || this.#queuedBytes > bufferLimitBytes) {
+      this.#dropped += events
+      return
+    }
+    const written = this.#queue.length === 0 ? this.#writeNow(block) : 0
+    if (written === block.length || this.#isBroken) return
+    this.#keep(block.subarray(written))
+    if (!this.#isWaiting) this.#writeLater()
+  }
+
+  /** Waits until all is written, at most `limitMs`: the end of the log. */
+  async flush(limitMs: number): Promise<void> {
+    const endMs = Date.now() + limitMs
+    while (this.#queue.length > 0 && Date.now() < endMs)
+      await new Promise((resolve) => setTimeout(resolve, 5))
+    if (!this.#isBroken) this.#kernel.setNonBlocking(this.#fd, false)
+    // It would keep Node from opening its own stdout, and the process from exiting. The descriptor stays.
+    this.#reader?.destroy()
+  }
+
+  #keep(rest: Buffer): void {
+    this.#queuedBytes += rest.length
+    const last = this.#queue.at(-1)
+    if (last !== undefined && this.#queue.length > 1 && last.length < smallBytes)
+      this.#queue[this.#queue.length - 1] = Buffer.concat([last, rest])
+    else this.#queue.push(Buffer.from(rest))
   }
 
   /** Writes what the kernel takes at once; returns how much. */
-  const writeNow = (block: Buffer): number => {
+  #writeNow(block: Buffer): number {
     try {
-      return writeSync(fd, block)
+      return writeSync(this.#fd, block)
     } catch (error) {
       const { code } = error as NodeJS.ErrnoException
-      if (code !== 'EAGAIN' && code !== 'EINTR') giveUp()
+      if (code !== 'EAGAIN' && code !== 'EINTR') this.#giveUp()
       return 0
     }
   }
 
-  /** Has libuv write the first block as the reader makes room, which it can for pipes and sockets; anything else is asked again. */
-  const writeLater = (): void => {
-    waiting = true
+  /** Has libuv write the first block as the reader makes room, where it can: for pipes and sockets. */
+  #writeLater(): void {
+    this.#isWaiting = true
+    const block = this.#queue[0]!
     try {
-      reader ??= new Socket({ fd, readable: false, writable: true }).on('error', giveUp).unref()
+      this.#reader ??= this.#openReader()
     } catch {
-      return void setTimeout(drain, 5)
+      setTimeout(() => this.#drain(), 5)
+      return
     }
-    const block = queue[0]!
-    reader.write(block, (error) => {
-      if (error || broken) return
-      queue.shift()
-      taken(block.length)
-      drain()
+    this.#reader.write(block, (error) => {
+      if (error || this.#isBroken) return
+      this.#queue.shift()
+      this.#noteTaken(block.length)
+      this.#drain()
     })
   }
 
-  const drain = (): void => {
-    waiting = false
-    while (queue.length > 0) {
-      const block = queue[0]!
-      const written = writeNow(block)
-      if (broken) return
-      taken(written)
+  #openReader(): Socket {
+    return new Socket({ fd: this.#fd, readable: false, writable: true })
+      .on('error', () => this.#giveUp())
+      .unref()
+  }
+
+  #drain(): void {
+    this.#isWaiting = false
+    while (this.#queue.length > 0) {
+      const block = this.#queue[0]!
+      const written = this.#writeNow(block)
+      if (this.#isBroken) return
+      this.#noteTaken(written)
       if (written < block.length) {
-        queue[0] = block.subarray(written)
-        return writeLater()
+        this.#queue[0] = block.subarray(written)
+        return this.#writeLater()
       }
-      queue.shift()
+      this.#queue.shift()
     }
-    if (dropped === reported) return
-    const lost = dropped - reported
-    reported = dropped
-    onDropped(lost)
+    this.#reportDropped()
   }
 
-  /** Takes whole events, `events` of them, which the caller may overwrite afterwards. */
-  const write = (block: Buffer, events: number): void => {
-    if (broken || queuedBytes > bufferLimitBytes) {
-      dropped += events
-      return
-    }
-    const written = queue.length === 0 ? writeNow(block) : 0
-    if (written === block.length || broken) return
-    const rest = block.subarray(written)
-    queuedBytes += rest.length
-    const last = queue.at(-1)
-    if (queue.length > 1 && last!.length < smallBytes) queue[queue.length - 1] = Buffer.concat([last!, rest])
-    else queue.push(Buffer.from(rest))
-    if (!waiting) writeLater()
+  #noteTaken(bytes: number): void {
+    if (bytes === 0) return
+    this.#queuedBytes -= bytes
+    this.#isStalled = false
+    this.#pause?.refresh()
+    if (this.#queuedBytes <= slowBytes) this.#endPause()
   }
 
-  return {
-    write,
-    /** While the reader is behind, a promise that resolves when it is not or is given up: what can wait should. */
-    get behind(): Promise<void> | undefined {
-      if (queuedBytes <= slowBytes || stalled) return undefined
-      if (!pause) {
-        const { promise, resolve } = Promise.withResolvers<void>()
-        pause = {
-          over: promise,
-          end: resolve,
-          patience: setTimeout(() => {
-            stalled = true
-            endPause()
-          }, patienceMs),
-        }
-      }
-      return pause.over
-    },
-    get dropped() {
-      return dropped
-    },
-    /** Calls back when there is room again after `lost` events were dropped. */
-    onDropped: (listener: (lost: number) => void): void => {
-      onDropped = listener
-    },
-    /** Waits until all is written, at most `limitMs`: the end of the log. */
-    flush: async (limitMs: number): Promise<void> => {
-      const end = Date.now() + limitMs
-      while (queue.length > 0 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 5))
-      if (!broken) kernel.setNonBlocking(fd, false)
-      reader?.destroy() // It would keep Node from opening its own stdout, and the process from ending. The descriptor stays.
-    },
+  #reportDropped(): void {
+    const lost = this.#dropped - this.#reported
+    if (lost === 0) return
+    this.#reported = this.#dropped
+    this.#onDropped(lost)
+  }
+
+  #giveUp(): void {
+    this.#isBroken = true
+    this.#queue = []
+    this.#queuedBytes = 0
+    this.#endPause()
+  }
+
+  #endPause(): void {
+    this.#pause?.end()
+    this.#pause = undefined
   }
 }

@@ -1,33 +1,44 @@
-import { inStartOrder } from '../core/graph.ts'
-import { cluster } from './postgres/cluster.ts'
-import { config } from './mathesar/files.ts'
-import { database } from './postgres/roles.ts'
+import { dependenciesOf, inStartOrder } from '../core/graph.ts'
 import { listener } from './listener.ts'
-import { mathesar } from './mathesar/server.ts'
+import { config } from './mathesar/files.ts'
+import { key } from './mathesar/key.ts'
 import { migrations } from './mathesar/migrations.ts'
+import { mathesar } from './mathesar/server.ts'
+import { cluster } from './postgres/cluster.ts'
+import { serverConfig } from './postgres/config.ts'
+import { database } from './postgres/roles.ts'
 import { postgres } from './postgres/server.ts'
-import { secrets } from './secrets.ts'
 import { sync } from './postgres/sync.ts'
+import { secrets } from './secrets.ts'
+import type { Unit, UnitName } from './unit.ts'
 import { volume } from './volume.ts'
 
 /**
- * What the image runs. Each unit starts as soon as what it needs is there, side by side with the rest:
- *
- *   volume → secrets → cluster ─┬→ postgres → database → migrations
- *     │         │             └→ sync ┄┄┄┄┄┄┄┄┄┄┄┄┄┄┐     ┊
- *     │         └──────────────────→ mathesar (imports now) serves after them
- *     └─→ config ─┬──────────────────↑
- *       listener ─┘
+ * What the image runs. Each unit starts as soon as what it needs is there, side by side with the rest;
+ * `src/README.md` has the picture.
  */
-export const units = inStartOrder([
+export const units: readonly Unit[] = inStartOrder<Unit>([
   listener,
   volume,
   config,
   secrets,
   cluster,
+  serverConfig,
   sync,
   postgres,
   database,
+  key,
   migrations,
   mathesar,
 ])
+
+/** The unit and everything that it depends on. */
+export const unitsUpTo = (name: UnitName): readonly Unit[] => {
+  const wanted = new Set<string>()
+  const visit = (unit: string): void => {
+    wanted.add(unit)
+    dependenciesOf(units.find((other) => other.name === unit)!).forEach(visit)
+  }
+  visit(name)
+  return units.filter((unit) => wanted.has(unit.name))
+}

@@ -1,35 +1,38 @@
-import type { TaskUnit } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
-import type { Context } from './place.ts'
+import { defineTask } from './unit.ts'
 
-/** Mathesar's TCP socket, held by the supervisor: connections wait in it while Mathesar starts, and none is ever refused. */
-export const listener: TaskUnit<Context> = {
+const refusal = (address: string, port: number, cause: NodeJS.ErrnoException): SupervisorError => {
+  if (cause.code === 'EADDRINUSE')
+    return new SupervisorError('PORT_IN_USE', `cannot listen on ${address}:${port}: another program does`, {
+      cause,
+    })
+  if (cause.code === 'EACCES')
+    return new SupervisorError(
+      'PORT_IN_USE',
+      `cannot listen on ${address}:${port}: ports below 1024 are for root`,
+      { cause },
+    )
+  return new SupervisorError(
+    'SETTING_INVALID',
+    `cannot listen on BIND_ADDRESS ${address}: ${cause.message}`,
+    { cause },
+  )
+}
+
+/**
+ * Mathesar's TCP socket, held by the supervisor: connections wait in it while Mathesar starts,
+ * and none is ever refused.
+ */
+export const listener = defineTask({
   name: 'listener',
-  kind: 'task',
   needs: [],
-  does: 'opens the TCP port and holds it',
-  run: async ({ settings, made, listenTcp }) => {
-    const address = settings.BIND_ADDRESS.value!
-    const port = Number(settings.PORT.value)
+  description: 'opens the TCP port and holds it',
+  run: async ({ system, inForce: { settings } }) => {
+    const { BIND_ADDRESS: address, PORT: port } = settings
     try {
-      made.listener = listenTcp(address, port)
+      return { fd: system.listenTcp(address, port), address, port }
     } catch (cause) {
-      const { code, message } = cause as NodeJS.ErrnoException
-      if (code === 'EADDRINUSE')
-        throw new SupervisorError(
-          'PORT_IN_USE',
-          `cannot listen on ${address}:${port}: another program does`,
-          { cause },
-        )
-      if (code === 'EACCES')
-        throw new SupervisorError(
-          'PORT_IN_USE',
-          `cannot listen on ${address}:${port}: ports below 1024 are for root`,
-          { cause },
-        )
-      throw new SupervisorError('SETTING_INVALID', `cannot listen on BIND_ADDRESS ${address}: ${message}`, {
-        cause,
-      })
+      throw refusal(address, port, cause as NodeJS.ErrnoException)
     }
   },
-}
+})

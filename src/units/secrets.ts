@@ -1,62 +1,86 @@
-import type { TaskUnit } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
-import { type Context, inVolume } from './place.ts'
+import { inVolume } from './place.ts'
+import { defineTask, type Scope } from './unit.ts'
 
-/** SECRET_KEY and the password of the embedded superuser: made once, kept in the volume, readable by the supervisor alone. */
-export const secrets: TaskUnit<Context> = {
-  name: 'secrets',
-  kind: 'task',
-  needs: ['volume'],
-  does: 'makes or reads the secret key and the superuser password',
-  run: async ({ paths, settings, database, identities, files, made, addSecret, randomText, log }) => {
-    const { secrets: folder, cluster } = inVolume(paths)
-    const hasData = files.isThere(`${cluster}/PG_VERSION`)
-    const given = settings.SECRET_KEY.value
+const keyLength = 50
 
-    const readKept = (path: string): string | undefined => {
-      try {
-        return files.readIfThere(path)?.trim() || undefined
-      } catch (cause) {
-        throw new SupervisorError('SECRETS_MISSING', `cannot read ${path}: ${(cause as Error).message}`, {
-          cause,
-        })
-      }
-    }
-    const keep = (name: string, value: string | undefined, mayMake: boolean, later = false): string => {
-      if (made.ephemeral) return value! // Given, else the volume would have to be writable.
-      const path = `${folder}/${name}`
-      const kept = readKept(path)
-      if (kept !== undefined) {
-        if (value !== undefined && value !== kept)
-          log(
-            'warn',
-            `SECRET_KEY differs from ${path}: the given one is used, and cannot decrypt what the kept one encrypted`,
-          )
-        return value ?? kept
-      }
-      if (value === undefined && !mayMake)
-        throw new SupervisorError(
-          'SECRETS_MISSING',
-          `cannot find ${path}, but the volume holds data that was encrypted with it`,
-        )
-      const fresh = value ?? randomText(50)
-      const write = (): void => void files.writeWhole(path, fresh, 0o600)
-      if (later && value === undefined) made.keepSecretKey = write
-      else write()
-      return fresh
-    }
-
-    // Whether an external database holds what another key encrypted is known once it answers: `migrations` keeps a new key.
-    made.secretKey = keep('secret_key', given, !hasData, database.kind === 'external')
-    addSecret(made.secretKey)
-    if (database.kind === 'embedded') {
-      // Root can always reach the superuser through the socket and set a new one; a single user cannot.
-      made.postgresPassword = keep(
-        'postgres_password',
-        undefined,
-        !hasData || identities.postgres !== undefined,
-      )
-      addSecret(made.postgresPassword)
-    }
-  },
+/** What the volume keeps under a name. Blanks and line breaks at its ends are those of an editor. */
+const readKept = ({ system, place }: Scope<never>, name: string): string | undefined => {
+  const path = `${inVolume(place.paths).secrets}/${name}`
+  try {
+    return system.files.readIfThere(path)?.trim() || undefined
+  } catch (cause) {
+    throw new SupervisorError('SECRETS_MISSING', `cannot read ${path}: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
 }
+
+export const writeSecret = (
+  { system, place }: Scope<never>,
+  name: 'secret_key' | 'postgres_password',
+  value: string,
+): void => void system.files.writeWhole(`${inVolume(place.paths).secrets}/${name}`, value, 0o600)
+
+const refuseToReplace = ({ place }: Scope<never>, name: string): never => {
+  throw new SupervisorError(
+    'SECRETS_MISSING',
+    `cannot find ${inVolume(place.paths).secrets}/${name}, but the volume holds data that was ` +
+      'encrypted with it',
+  )
+}
+
+type Key = { readonly secretKey: string; readonly isKeyPending: boolean }
+
+const chooseKey = (scope: Scope<'volume'>, hasData: boolean): Key => {
+  const { system, place, inForce, results } = scope
+  const given = inForce.settings.SECRET_KEY
+  // Given, else the volume would have to be writable.
+  if (results.volume.isEphemeral) return { secretKey: given!, isKeyPending: false }
+  const kept = readKept(scope, 'secret_key')
+  if (kept !== undefined && given !== undefined && given !== kept) {
+    system.log.say(
+      'warn',
+      `SECRET_KEY differs from ${inVolume(place.paths).secrets}/secret_key: the given one is used, ` +
+        'and cannot decrypt what the kept one encrypted',
+    )
+  }
+  if (kept !== undefined) return { secretKey: given ?? kept, isKeyPending: false }
+  if (given === undefined && hasData) return refuseToReplace(scope, 'secret_key')
+  const secretKey = given ?? system.randomText(keyLength)
+  // Whether an external database holds what another key encrypted is known once it answers:
+  // the task `key` keeps it then.
+  const isKeyPending = given === undefined && inForce.database.kind === 'external'
+  if (!isKeyPending) writeSecret(scope, 'secret_key', secretKey)
+  return { secretKey, isKeyPending }
+}
+
+const choosePassword = (scope: Scope<'volume'>, hasData: boolean): string => {
+  const kept = readKept(scope, 'postgres_password')
+  if (kept !== undefined) return kept
+  // Root can always reach the superuser through the socket and set a new password. A single user cannot.
+  if (hasData && scope.place.identities.postgres === undefined)
+    return refuseToReplace(scope, 'postgres_password')
+  const password = scope.system.randomText(keyLength)
+  writeSecret(scope, 'postgres_password', password)
+  return password
+}
+
+/**
+ * SECRET_KEY and the password of the embedded superuser: made once, kept in the volume,
+ * readable by the supervisor alone.
+ */
+export const secrets = defineTask({
+  name: 'secrets',
+  needs: ['volume'],
+  description: 'makes or reads the secret key and the superuser password',
+  run: async (scope) => {
+    const { system, place, inForce } = scope
+    const hasData = system.files.isThere(`${inVolume(place.paths).cluster}/PG_VERSION`)
+    const key = chooseKey(scope, hasData)
+    const superuserPassword =
+      inForce.database.kind === 'embedded' ? choosePassword(scope, hasData) : undefined
+    for (const secret of [key.secretKey, superuserPassword]) system.log.addSecret(secret)
+    return { ...key, superuserPassword }
+  },
+})

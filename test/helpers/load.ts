@@ -8,9 +8,9 @@ export type Load = {
   readonly middleMs: number
 }
 
-const whyFailed = ({ complete, statusCode }: IncomingMessage): string | undefined => {
+const whyFailed = ({ complete, statusCode = 0 }: IncomingMessage): string | undefined => {
   if (!complete) return 'cut off'
-  return statusCode === 200 || statusCode === 302 ? undefined : `status ${statusCode}`
+  return [200, 302].includes(statusCode) ? undefined : `status ${statusCode}`
 }
 
 const once = (url: string): Promise<string | undefined> =>

@@ -2,8 +2,8 @@ import { randomInt } from 'node:crypto'
 import { createServer } from 'node:net'
 
 /**
- * Below those that the kernel gives to outgoing connections:
- * one of these could take the port before it is used.
+ * Below those that the kernel gives to outgoing connections: one of these could take the port before it is
+ * used.
  */
 const ports = [10_240, 32_768] as const
 

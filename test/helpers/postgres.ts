@@ -17,8 +17,8 @@ type Tls = {
 }
 
 /**
- * A Postgres of its own on the loopback, as an existing one that somebody has: one superuser,
- * and a password for every connection.
+ * A Postgres of its own on the loopback, as an existing one that somebody has: one superuser, and a password
+ * for every connection.
  */
 export const startPostgres = async (user: string, password: string, tls?: Tls) => {
   const folder = mkdtempSync('/tmp/pg-')

@@ -1,8 +1,18 @@
 import fc from 'fast-check'
 import { formatEntry } from '../../src/settings/env-file.ts'
 import { type ConfigFiles, type Configuration, readConfiguration } from '../../src/settings/configuration.ts'
-import { type Environment, settingNames, settingOf, type SettingName } from '../../src/settings/table.ts'
-import { parse } from 'yaml'
+import {
+  type Environment,
+  settingNames,
+  settingOf,
+  type SettingName,
+  whyInvalid,
+} from '../../src/settings/table.ts'
+import { cleanValue } from '../../src/settings/values.ts'
+import { loadYaml } from '../../src/system/yaml.ts'
+import { anyCharacter } from './characters.ts'
+
+const parseYaml = await loadYaml()
 
 export type Given = Partial<Record<SettingName, string>>
 
@@ -25,7 +35,7 @@ export const read = (
 ): Configuration =>
   readConfiguration(files, {
     environment,
-    parseYaml: (text) => parse(text, { logLevel: 'error' }),
+    parseYaml,
     readFile: (path) =>
       secretFiles[path] ??
       (() => {
@@ -46,12 +56,14 @@ const databaseNames = [
   'DATABASE_URL',
 ] as const
 const text = fc
-  .string({ unit: 'binary', minLength: 1, maxLength: 12 })
+  .string({ unit: anyCharacter, minLength: 1, maxLength: 12 })
   .filter((value) => !value.includes('\0'))
-const host = fc.constantFrom('a.org', '.b.org', '10.0.0.1', '[::1]', '*', ' c.org ')
+const host = fc.constantFrom('a.org', '.b.org', '10.0.0.1', '[::1]', '*', 'c_1.org')
+const origin = fc.constantFrom('https://a.org', 'http://10.0.0.1:8000', 'https://*.b.org')
+const listOf = (item: fc.Arbitrary<string>): fc.Arbitrary<string> =>
+  fc.array(item, { minLength: 1, maxLength: 3 }).map((items) => items.join(', '))
 
-/** A value that the setting takes. */
-export const anyValueOf = (name: SettingName): fc.Arbitrary<string> => {
+const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
   const { kind, choices = [], min = 0, max = 1e9 } = settingOf(name)
   switch (kind) {
     case 'integer':
@@ -60,20 +72,34 @@ export const anyValueOf = (name: SettingName): fc.Arbitrary<string> => {
       return fc.constantFrom('true', 'True', 't', 'false', 'False', 'f')
     case 'choice':
       return fc.constantFrom(...choices)
-    case 'list':
-      return fc.array(host, { minLength: 1, maxLength: 3 }).map((hosts) => hosts.join(','))
+    case 'hosts':
+      return listOf(host)
+    case 'origins':
+      return listOf(origin)
+    case 'server':
+      return fc.constantFrom('db', 'db.example.org', '10.0.0.1', 'fd00::7', '/run/postgresql')
+    case 'arguments':
+      return fc.constantFrom('-q', '--max-requests 500', '--log-level=debug')
     case 'url':
       return fc.constantFrom('http://a.org', 'https://b.org:8443/x')
     case 'ipv4':
       return fc.ipV4()
     case 'json':
-      return fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 2 }).map((value) => JSON.stringify(value))
+      return fc
+        .dictionary(fc.string(), fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 2 }), { maxKeys: 2 })
+        .map((value) => JSON.stringify(value))
     case 'path':
       return text.map((rest) => `/${rest.replace(/[\n\r]/g, '')}`)
     case 'text':
       return text
   }
 }
+
+/** A value that the setting takes, as it is kept: without blanks at its ends. */
+export const anyValueOf = (name: SettingName): fc.Arbitrary<string> =>
+  anyTextOf(name)
+    .map((value) => cleanValue(name, value))
+    .filter((value) => value !== '' && whyInvalid(name, value) === undefined)
 
 /** No database, a URL, or a whole set of settings for one. */
 const anyDatabase: fc.Arbitrary<Given> = fc.oneof(
@@ -87,11 +113,11 @@ const anyDatabase: fc.Arbitrary<Given> = fc.oneof(
     .map((url) => ({ DATABASE_URL: url })),
   fc.record(
     {
-      POSTGRES_HOST: text,
-      POSTGRES_DB: text,
-      POSTGRES_USER: text,
+      POSTGRES_HOST: anyValueOf('POSTGRES_HOST'),
+      POSTGRES_DB: anyValueOf('POSTGRES_DB'),
+      POSTGRES_USER: anyValueOf('POSTGRES_USER'),
       POSTGRES_PORT: anyValueOf('POSTGRES_PORT'),
-      POSTGRES_PASSWORD: text,
+      POSTGRES_PASSWORD: anyValueOf('POSTGRES_PASSWORD'),
       POSTGRES_SSLMODE: anyValueOf('POSTGRES_SSLMODE'),
       POSTGRES_SSLROOTCERT: anyValueOf('POSTGRES_SSLROOTCERT'),
     },

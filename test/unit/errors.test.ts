@@ -20,8 +20,8 @@ describe('the table of errors', () => {
     expect(errorTable[code].hint).toMatch(/^[A-Z].{10,}[^ ]$/)
   })
 
-  test.each(codes)('%s is in README.md with its exit code', (code) => {
-    const rows = readRoot('README.md')
+  test.each(codes)('%s is in docs/errors.md with its exit code', (code) => {
+    const rows = readRoot('docs/errors.md')
       .split('\n')
       .map((line) => line.replace(/\s+/g, ' ').replaceAll('`', ''))
     expect(rows.filter((row) => row.startsWith(`| ${errorTable[code].exitCode} | ${code} |`))).toHaveLength(1)
@@ -34,9 +34,9 @@ describe('the table of errors', () => {
     expect(users).not.toEqual([])
   })
 
-  test('is all that README.md lists', () => {
+  test('is all that docs/errors.md lists', () => {
     const listed = [
-      ...readRoot('README.md').matchAll(/^\|\s*`?(\d+)`?\s*\|\s*`?([A-Z]+(?:_[A-Z]+)*)`?\s*\|/gm),
+      ...readRoot('docs/errors.md').matchAll(/^\|\s*`?(\d+)`?\s*\|\s*`?([A-Z]+(?:_[A-Z]+)*)`?\s*\|/gm),
     ].map(([, exitCode, code]) => `${exitCode} ${code}`)
     expect(listed.sort()).toEqual(codes.map((code) => `${errorTable[code].exitCode} ${code}`).sort())
   })
@@ -52,6 +52,21 @@ describe('a failure', () => {
       message: 'cannot listen',
     })
     expect(new SupervisorError('PORT_IN_USE', 'cannot listen', { hint: 'Go home.' }).hint).toBe('Go home.')
+  })
+
+  test('has the HTTP status of its code, and says whether it passes by itself', () => {
+    for (const code of codes) {
+      const { httpStatus, isPassing } = new SupervisorError(code, 'x')
+      expect([403, 404, 409, 422, 500, 503], code).toContain(httpStatus)
+      expect([code, isPassing]).toEqual([code, code === 'DATABASE_LOST'])
+    }
+  })
+
+  test('shows a stack only where the fault is ours', () => {
+    const cause = new TypeError('x is not a function')
+    expect(toSupervisorError(cause).faultStack).toBe(cause.stack)
+    expect(new SupervisorError('INTERNAL', 'cannot bake').faultStack).toContain('cannot bake\n    at ')
+    expect(new SupervisorError('USAGE', 'cannot do it', { cause }).faultStack).toBeUndefined()
   })
 
   test('stays itself', () => {
@@ -72,7 +87,6 @@ describe('a failure', () => {
   })
 })
 
-test('the version is that of package.json and the one that a plain `docker build` writes on the image', () => {
+test('the version is that of package.json', () => {
   expect(version).toBe((JSON.parse(readRoot('package.json')) as { version: string }).version)
-  expect(readRoot('Dockerfile')).toContain(`\nARG VERSION=${version}\n`)
 })

@@ -1,8 +1,8 @@
-import { readdirSync } from 'node:fs'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { criticalPath, dependenciesOf, inStartOrder } from '../../src/core/graph.ts'
-import { units } from '../../src/units/index.ts'
+import { units, unitsUpTo } from '../../src/units/index.ts'
+import { sources } from './sources.ts'
 
 const unit = (name: string, needs: readonly string[] = [], servesAfter?: readonly string[]) => ({
   name,
@@ -107,20 +107,20 @@ describe('the units of the image', () => {
       'config',
       'secrets',
       'cluster',
+      'server-config',
       'sync',
       'postgres',
       'database',
+      'key',
       'migrations',
       'mathesar',
     ])
   })
 
   test('are all that the modules define', async () => {
-    const folder = new URL('../../src/units/', import.meta.url)
+    const paths = [...sources.keys()].filter((path) => /^src\/units\/(?!index)/.test(path))
     const modules: Record<string, unknown>[] = await Promise.all(
-      readdirSync(folder)
-        .filter((file) => file !== 'index.ts')
-        .map((file) => import(new URL(file, folder).href)),
+      paths.map((path) => import(new URL(`../../${path}`, import.meta.url).href)),
     )
     const defined = modules
       .flatMap((module) => Object.values(module))
@@ -131,7 +131,15 @@ describe('the units of the image', () => {
     expect(names(defined).sort()).toEqual(names(units).sort())
   })
 
+  test('up to one are those that it depends on, in their order', () => {
+    expect(names(unitsUpTo('sync'))).toEqual(['volume', 'secrets', 'cluster', 'sync'])
+    expect(names(unitsUpTo('migrations'))).toEqual(
+      names(units).filter((name) => !['listener', 'config', 'sync', 'mathesar'].includes(name)),
+    )
+    expect(names(unitsUpTo('mathesar'))).toEqual(names(units))
+  })
+
   test('say in a sentence what they do', () => {
-    for (const { does } of units) expect(does).toMatch(/^\S.{10,}[^.]$/)
+    for (const { description } of units) expect(description).toMatch(/^\S.{10,}[^.]$/)
   })
 })

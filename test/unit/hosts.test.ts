@@ -1,11 +1,23 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { isPermitted, permitCommand, refusedHost } from '../../src/settings/hosts.ts'
+import {
+  isPermitted,
+  permitCommand,
+  permittedHosts,
+  probeHost,
+  refusedHost,
+  trustedOrigins,
+} from '../../src/settings/hosts.ts'
+import { itemsOf } from '../../src/settings/typed.ts'
+import { anyCharacter } from './characters.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
 const lineOf = (header: string, host: string): string =>
-  `ERROR django.security.DisallowedHost: Invalid HTTP_HOST header: '${header}'. You may need to add '${host}' to ALLOWED_HOSTS.`
-const defaults = '.localhost,127.0.0.1,[::1]'
+  `ERROR django.security.DisallowedHost: Invalid HTTP_HOST header: '${header}'. ` +
+  `You may need to add '${host}' to ALLOWED_HOSTS.`
+const disallowed = 'ERROR django.security.DisallowedHost: Invalid HTTP_HOST header:'
+const malformed = 'The domain name provided is not valid according to RFC 1034/1035.'
+const defaults = ['.localhost', '127.0.0.1', '[::1]']
 
 describe('a refused host', () => {
   test.each([
@@ -66,12 +78,12 @@ describe('a refused host', () => {
   })
 
   test.each([
-    "ERROR django.security.DisallowedHost: Invalid HTTP_HOST header: 'a_b'. The domain name provided is not valid according to RFC 1034/1035.",
-    `ERROR django.security.DisallowedHost: Invalid HTTP_HOST header: "x'. You may need to add 'evil.org' to ALLOWED_HOSTS.". The domain name provided is not valid according to RFC 1034/1035.`,
+    `${disallowed} 'a_b'. ${malformed}`,
+    `${disallowed} "x'. You may need to add 'evil.org' to ALLOWED_HOSTS.". ${malformed}`,
     `INFO ${lineOf('evil.org', 'evil.org')}`,
     `ERROR app: ${lineOf('evil.org', 'evil.org')}`,
     `${lineOf('evil.org', 'evil.org')} x`,
-    "django.core.exceptions.DisallowedHost: Invalid HTTP_HOST header: 'a.org'. You may need to add 'a.org' to ALLOWED_HOSTS.",
+    lineOf('a.org', 'a.org').replace('ERROR django.security.', 'django.core.exceptions.'),
     'INFO plain words',
   ])('is not in the line %s', (line) => {
     expect(refusedHost(line)).toBeUndefined()
@@ -81,7 +93,7 @@ describe('a refused host', () => {
     'is never anything but letters, digits, dots and dashes, or an address in brackets',
     () => {
       const hostile = fc.oneof(
-        fc.string({ unit: 'binary' }),
+        fc.string({ unit: anyCharacter }),
         fc.stringMatching(/^[[\]a-f0-9:.'-]{0,30}$/),
         fc.domain(),
         fc.ipV4(),
@@ -108,20 +120,20 @@ describe('the command', () => {
     expect(permitCommand('192.168.1.5', defaults)).toBe(
       "supervisor config set ALLOWED_HOSTS='.localhost,127.0.0.1,[::1],192.168.1.5'",
     )
-    expect(permitCommand('nas', ' .localhost , a.org,')).toBe(
+    expect(permitCommand('nas', itemsOf(' .localhost , a.org,'))).toBe(
       "supervisor config set ALLOWED_HOSTS='.localhost,a.org,nas'",
     )
-    expect(permitCommand('nas', '')).toBe("supervisor config set ALLOWED_HOSTS='nas'")
+    expect(permitCommand('nas', [])).toBe("supervisor config set ALLOWED_HOSTS='nas'")
   })
 
   test('does not add a host that is permitted already', () => {
-    expect(permitCommand('x.localhost', '.localhost')).toBe(
+    expect(permitCommand('x.localhost', ['.localhost'])).toBe(
       "supervisor config set ALLOWED_HOSTS='.localhost'",
     )
   })
 
   test('is one word to a shell, whatever is permitted now', () => {
-    expect(permitCommand('nas', "a'; id; '")).toBe(
+    expect(permitCommand('nas', ["a'; id; '"])).toBe(
       "supervisor config set ALLOWED_HOSTS='a'\\''; id; '\\'',nas'",
     )
   })
@@ -131,9 +143,9 @@ describe('the command', () => {
     () => {
       fc.assert(
         fc.property(fc.domain(), fc.array(fc.domain()), (host, hosts) => {
-          const value = /'(.*)'$/.exec(permitCommand(host, hosts.join(',')))![1]!
-          expect(isPermitted(host, value)).toBe(true)
-          for (const each of hosts) expect(isPermitted(each, value)).toBe(true)
+          const value = /'(.*)'$/.exec(permitCommand(host, hosts))![1]!
+          expect(isPermitted(host, itemsOf(value))).toBe(true)
+          for (const each of hosts) expect(isPermitted(each, itemsOf(value))).toBe(true)
         }),
         runs(50),
       )
@@ -143,7 +155,7 @@ describe('the command', () => {
 })
 
 describe('a host', () => {
-  test.each([
+  test.each<[string, string | string[], boolean]>([
     ['localhost', defaults, true],
     ['x.localhost', defaults, true],
     ['x.y.LOCALHOST', defaults, true],
@@ -166,6 +178,38 @@ describe('a host', () => {
     ['', ',', false],
     ['', '.', false],
   ])('%j with ALLOWED_HOSTS=%s: %s', (host, allowed, expected) => {
-    expect(isPermitted(host, allowed)).toBe(expected)
+    expect(isPermitted(host, typeof allowed === 'string' ? itemsOf(allowed) : allowed)).toBe(expected)
+  })
+})
+
+test.each([
+  ['.localhost,127.0.0.1,[::1]', 'localhost'],
+  ['*', 'localhost'],
+  ['a.org,*', 'localhost'],
+  ['a.org,b.org', 'a.org'],
+  [' .a.org , b.org', 'a.org'],
+  ['[::1]', '[::1]'],
+  ['', 'localhost'],
+])('with ALLOWED_HOSTS=%s the probe asks for %s', (hosts, host) => {
+  expect(probeHost(itemsOf(hosts))).toBe(host)
+})
+
+describe('PUBLIC_URL', () => {
+  const addresses = { ALLOWED_HOSTS: ['a.org', '.b.org'], CSRF_TRUSTED_ORIGINS: ['https://a.org'] }
+
+  test.each([
+    [undefined, ['a.org', '.b.org'], ['https://a.org']],
+    ['https://a.org/', ['a.org', '.b.org'], ['https://a.org']],
+    ['http://x.b.org', ['a.org', '.b.org'], ['https://a.org', 'http://x.b.org']],
+    ['https://c.org:8443/x', ['a.org', '.b.org', 'c.org'], ['https://a.org', 'https://c.org:8443']],
+  ])('%s is permitted and trusted beside what the settings name', (PUBLIC_URL, hosts, origins) => {
+    expect(permittedHosts({ ...addresses, PUBLIC_URL })).toEqual(hosts)
+    expect(trustedOrigins({ ...addresses, PUBLIC_URL })).toEqual(origins)
+  })
+
+  test('is trusted where no other origin is', () => {
+    const none = { ...addresses, CSRF_TRUSTED_ORIGINS: undefined }
+    expect(trustedOrigins({ ...none, PUBLIC_URL: 'https://c.org' })).toEqual(['https://c.org'])
+    expect(trustedOrigins({ ...none, PUBLIC_URL: undefined })).toEqual([])
   })
 })

@@ -1,22 +1,37 @@
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { units } from '../../src/units/index.ts'
 import { sources } from './sources.ts'
 
-/** What the code of each part may import beside its own; types may cross between daemon, units and system. */
-const layers: Readonly<
+/**
+ * What the code of each room may import beside its own: main → cli → daemon, operations, http → units →
+ * settings, core → errors. `types` are rooms of which it may import the types alone. What acts on the world
+ * is in `system`: of its code only the composition root and the commands know, everybody else gets it passed
+ * in.
+ */
+const rooms: Readonly<
   Record<string, { readonly code: readonly string[]; readonly types: readonly string[] }>
 > = {
   main: { code: ['cli', 'errors'], types: [] },
-  cli: { code: ['daemon', 'units', 'system', 'core', 'errors', 'version'], types: [] },
-  daemon: { code: ['core', 'errors'], types: ['units', 'system'] },
-  units: { code: ['core', 'errors'], types: ['daemon', 'system'] },
-  system: { code: ['core', 'errors'], types: ['daemon', 'units'] },
+  cli: {
+    code: ['daemon', 'operations', 'http', 'units', 'system', 'settings', 'core', 'errors', 'version'],
+    types: [],
+  },
+  daemon: { code: ['units', 'settings', 'core', 'errors'], types: ['system'] },
+  operations: { code: ['units', 'settings', 'core', 'errors'], types: ['daemon', 'system'] },
+  http: { code: ['units', 'settings', 'core', 'errors'], types: ['daemon', 'system'] },
+  units: { code: ['settings', 'core', 'errors'], types: ['system'] },
+  system: { code: ['settings', 'core', 'errors'], types: ['units'] },
+  settings: { code: ['core', 'errors'], types: [] },
   core: { code: ['errors'], types: [] },
   errors: { code: [], types: [] },
   version: { code: [], types: [] },
 }
 
-const partOf = (path: string): string => path.split('/')[1]!.replace(/\.ts$/, '')
+/** The half of HTTP that is part of the commands: it asks the socket of the place that it is in. */
+const httpOfCommands = 'src/http/client.ts'
+
+const roomOf = (path: string): string => path.split('/')[1]!.replace(/\.ts$/, '')
 
 /** The source without comments; texts stay, for they hold the module names. */
 const codeOf = (text: string): string =>
@@ -63,40 +78,93 @@ describe('imports', () => {
     for (const { target } of own) expect([...sources.keys()]).toContain(target)
   })
 
-  test('go from main to cli to daemon, units and system to core to errors, and never back', () => {
+  test('go down the rooms, from main to errors, and never back', () => {
     const wrong = own.filter(({ from, target, isType }) => {
-      const [part, other] = [partOf(from), partOf(target)]
-      const { code, types } = layers[part]!
-      return part !== other && !code.includes(other) && !(isType && types.includes(other))
+      const [room, other] = [roomOf(from), roomOf(target)]
+      const { code, types } = rooms[room]!
+      const mayRead = isType ? [...code, ...types] : code
+      return room !== other && !mayRead.includes(other) && !(from === httpOfCommands && other === 'system')
     })
     expect(wrong.map(({ from, target }) => `${from} → ${target}`)).toEqual([])
   })
 
-  test('of execa and child_process are in the module of processes and in commands', () => {
-    const users = imports
-      .filter(({ target, isType }) => !isType && /^(node:)?child_process$|^execa$/.test(target))
-      .map(({ from }) => from)
-    expect(users).toContain('src/system/process.ts')
-    expect(users.filter((path) => path !== 'src/system/process.ts' && !path.startsWith('src/cli/'))).toEqual(
-      [],
-    )
+  test('of the pure rooms are nothing that acts on the world', () => {
+    const modulesOf = (room: string): string[] => [
+      ...new Set(
+        imports
+          .filter(({ from, target, isType }) => !isType && roomOf(from) === room && !target.startsWith('.'))
+          .map(({ target }) => target),
+      ),
+    ]
+    expect(modulesOf('core').toSorted()).toEqual(['node:buffer', 'node:os'])
+    expect(modulesOf('settings').toSorted()).toEqual(['node:util'])
+    expect(modulesOf('units')).toEqual(['node:crypto'])
+    expect(modulesOf('daemon')).toEqual([])
+    expect(modulesOf('errors')).toEqual([])
   })
 
-  test('of the pure core are nothing that acts on the world', () => {
-    const modules = imports
-      .filter(({ from, target }) => partOf(from) === 'core' && !target.startsWith('.'))
-      .map(({ target }) => target)
-    expect([...new Set(modules)].sort()).toEqual(['node:crypto', 'node:os', 'node:util'])
+  test.each([
+    ['child_process', /^(node:)?child_process$/, ['src/system/process.ts']],
+    ['execa', /^execa$/, ['src/cli/bake.ts', 'src/system/terminal.ts']],
+    ['koffi', /^koffi$/, ['src/system/libc.ts']],
+    ['pg', /^pg$/, ['src/system/postgres.ts']],
+    ['pino', /^pino$/, ['src/system/log.ts']],
+    ['yaml', /^yaml$/, ['src/system/yaml.ts']],
+    ['chokidar', /^chokidar$/, ['src/system/watch.ts']],
+  ])('of %s are in the modules that wrap it', (_, module, files) => {
+    const users = imports
+      .filter(({ target, isType }) => !isType && module.test(target))
+      .map(({ from }) => from)
+    expect([...new Set(users)].toSorted()).toEqual(files)
   })
 })
 
 describe('the sources', () => {
-  test('have a part in the order of imports', () => {
-    expect([...new Set([...sources.keys()].map(partOf))].filter((part) => !(part in layers))).toEqual([])
+  test('have a room in the order of imports', () => {
+    expect([...new Set([...sources.keys()].map(roomOf))].filter((room) => !(room in rooms))).toEqual([])
   })
 
-  test('end the process in main alone', () => {
-    expect(filesWith(/process\.(exit\(|reallyExit|abort\()/)).toEqual(['src/main.ts'])
+  test.each([
+    ['end the process', /process\.(exit\(|reallyExit|abort\()/, /^src\/main\.ts$/],
+    ['signal a process', /process\.kill\(/, /^src\/system\/process\.ts$/],
+    [
+      'hear signals and faults of the process',
+      /process\.(on|once|addListener)\(/,
+      /^src\/(system\/(signals|reaper|terminal)|cli\/run)\.ts$/,
+    ],
+    [
+      'ask for chance',
+      /Math\.random|\brandom(Int|Bytes|UUID)\(/,
+      /^src\/(system\/system|units\/postgres\/scram)\.ts$/,
+    ],
+    [
+      'ask for the time and wait for it',
+      /\b(Date|performance)\.now\b|\bnew Date\(\)|(?<![.\w])set(Timeout|Interval)(\(| as)/,
+      /^src\/system\//,
+    ],
+    [
+      'read the environment of the process',
+      /process\.env\b/,
+      /^src\/(cli\/.*|http\/client|system\/postgres)\.ts$/,
+    ],
+  ])('%s in these places alone', (_, pattern, places) => {
+    expect(filesWith(pattern)).not.toEqual([])
+    expect(filesWith(pattern).filter((path) => !places.test(path))).toEqual([])
+  })
+
+  test('of the daemon name no unit: the graph says what there is', () => {
+    // `config` is also the subject of the settings, which the daemon does know.
+    const names = units.flatMap(({ name }) => (name === 'config' ? [] : [name]))
+    const named = new RegExp(`(['"\`])(${names.join('|')})\\1`)
+    expect(filesWith(named).filter((path) => roomOf(path) === 'daemon')).toEqual([])
+  })
+
+  test('keep no copy of what is in force in step by hand, and cast nothing by way of unknown', () => {
+    expect(filesWith(/\.made\b|\badopt\w*\(|\bas unknown as\b/)).toEqual([])
+  })
+
+  test('keep no state of their own: what has state is an object that somebody made', () => {
+    expect(filesWith(/^(?:export )?(?:let|var) /m)).toEqual([])
   })
 
   test('have no any', () => {

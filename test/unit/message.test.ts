@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { describeError, excerpt, firstFew, messageLimit, printable } from '../../src/core/message.ts'
 import { SupervisorError } from '../../src/errors.ts'
+import { anyCharacter } from './characters.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
 const range = (from: number, to: number): string[] =>
@@ -31,7 +32,7 @@ describe('text of another process', () => {
     () => {
       fc.assert(
         fc.property(
-          fc.string({ unit: 'binary', maxLength: 60 }),
+          fc.string({ unit: anyCharacter, maxLength: 60 }),
           fc.integer({ min: 20, max: 40 }),
           (text, limit) => {
             const short = excerpt(text, limit)
@@ -67,7 +68,7 @@ test.each([
   ).toEqual(words)
 })
 
-test('an error is told without what acts on a terminal, and in a few lines', () => {
+test('an error is described without what acts on a terminal, and in a few lines', () => {
   const error = new SupervisorError('CONFIG_INVALID', `cannot\x1b[2J ${'x'.repeat(1e6)}`, {
     hint: 'type\u202e this',
   })

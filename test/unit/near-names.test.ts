@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { warningsFor } from '../../src/settings/near-names.ts'
 import { settingNames } from '../../src/settings/table.ts'
+import { anyCharacter } from './characters.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
 const warningOf = (name: string): string | undefined => warningsFor([name], settingNames)[0]
@@ -23,6 +24,7 @@ describe('a name', () => {
     ['PORTS', 'PORT'],
     ['DJANGO_SECRET_KEY', 'SECRET_KEY'],
     ['SECRETKEY', 'SECRET_KEY'],
+    ['PGHOST', 'POSTGRES_HOST'],
     ['PGSSLMODE', 'POSTGRES_SSLMODE'],
     ['PGSSLROOTCERT', 'POSTGRES_SSLROOTCERT'],
     ['SECRET_KEY_FIEL', 'SECRET_KEY_FILE'],
@@ -91,7 +93,6 @@ describe('a name', () => {
     'SOMETHING_ELSE',
     'TEST',
     'MODE',
-    'PGHOST',
     'MATHESAR_DOCKER_IMAGE',
     'MATHESAR_ANALYTICS_URL',
     'MATHESAR_INIT_REPORT_URL',
@@ -176,7 +177,7 @@ describe('a name', () => {
         fc.property(
           fc.array(
             fc.oneof(
-              fc.string({ unit: 'binary' }),
+              fc.string({ unit: anyCharacter }),
               fc.stringMatching(/^(MATHESAR_|POSTGRES_)?[A-Z_]{0,12}$/),
             ),
           ),

@@ -5,10 +5,11 @@ import {
   actionInWords,
   type Change,
   changesBetween,
-  inForce,
+  inForceOf,
   type Plan,
   planOf,
 } from '../../src/settings/plan.ts'
+import { typeSettings } from '../../src/settings/typed.ts'
 import { type Action, settingNames, settingOf } from '../../src/settings/table.ts'
 import { anyConfiguration, filesOf, type Given, read, readFile } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
@@ -32,19 +33,20 @@ describe('what differs', () => {
     [{}, {}, []],
     [{}, { ALLOWED_HOSTS: 'a.org' }, ['ALLOWED_HOSTS generation']],
     [{}, { ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1]' }, []], // The default, written down.
-    [{ PUBLIC_URL: 'http://a.org' }, {}, ['PUBLIC_URL nothing']],
+    [{ PUBLIC_URL: 'http://a.org' }, {}, ['PUBLIC_URL generation']],
+    [{}, { STOP_GRACE_PERIOD: '20' }, ['STOP_GRACE_PERIOD none']],
     [{}, { PORT: '9000', DEBUG: 'true' }, ['PORT container', 'DEBUG generation']],
     [{}, { EMBEDDED_POSTGRES_WORK_MEM: '8' }, ['EMBEDDED_POSTGRES_WORK_MEM postgres-reload']],
     [
       { DATABASE_URL: url },
       { DATABASE_URL: url, EMBEDDED_POSTGRES_WORK_MEM: '8', EMBEDDED_POSTGRES_MAX_CONNECTIONS: '50' },
-      ['EMBEDDED_POSTGRES_WORK_MEM nothing', 'EMBEDDED_POSTGRES_MAX_CONNECTIONS nothing'],
+      ['EMBEDDED_POSTGRES_WORK_MEM none', 'EMBEDDED_POSTGRES_MAX_CONNECTIONS none'],
     ],
     [{}, { DATABASE_URL: url }, ['DATABASE_URL database']],
     // Another spelling of the same database.
-    [{ DATABASE_URL: url }, { DATABASE_URL: `${url}?` }, ['DATABASE_URL nothing']],
-    [{}, { POSTGRES_SSLMODE: 'require' }, ['POSTGRES_SSLMODE nothing']], // There is no other Postgres.
-    [{}, { POSTGRES_SSLROOTCERT: '/ca.pem' }, ['POSTGRES_SSLROOTCERT nothing']],
+    [{ DATABASE_URL: url }, { DATABASE_URL: `${url}?` }, ['DATABASE_URL none']],
+    [{}, { POSTGRES_SSLMODE: 'require' }, ['POSTGRES_SSLMODE none']], // There is no other Postgres.
+    [{}, { POSTGRES_SSLROOTCERT: '/ca.pem' }, ['POSTGRES_SSLROOTCERT none']],
     [
       { DATABASE_URL: url },
       { DATABASE_URL: url, POSTGRES_SSLROOTCERT: '/ca.pem' },
@@ -53,17 +55,17 @@ describe('what differs', () => {
     [
       { DATABASE_URL: url, POSTGRES_SSLROOTCERT: '/ca.pem' },
       { DATABASE_URL: `${url}?sslrootcert=/ca.pem`, POSTGRES_SSLROOTCERT: '/ca.pem' },
-      ['DATABASE_URL nothing'],
+      ['DATABASE_URL none'],
     ],
     [
       { DATABASE_URL: url },
       { POSTGRES_HOST: 'db', POSTGRES_DB: 'm', POSTGRES_USER: 'u', POSTGRES_PASSWORD: 'p' },
       [
-        'POSTGRES_HOST nothing',
-        'POSTGRES_DB nothing',
-        'POSTGRES_USER nothing',
-        'POSTGRES_PASSWORD nothing',
-        'DATABASE_URL nothing',
+        'POSTGRES_HOST none',
+        'POSTGRES_DB none',
+        'POSTGRES_USER none',
+        'POSTGRES_PASSWORD none',
+        'DATABASE_URL none',
       ],
     ],
   ])('from %j to %j: %j', (before, after, changes) => {
@@ -75,7 +77,7 @@ describe('what differs', () => {
     const after = read(filesOf('# a comment', { 'file_storage.yml': '{}' }))
     expect(changesBetween(before, after)).toEqual([
       { name: 'sso.yml', action: 'generation' },
-      { name: 'file_storage.yml', action: 'nothing' },
+      { name: 'file_storage.yml', action: 'none' },
     ])
   })
 
@@ -93,7 +95,7 @@ describe('what differs', () => {
             JSON.stringify(a.database) !== JSON.stringify(b.database),
           )
         }),
-        runs(100),
+        runs(40),
       )
     },
     runsTimeoutMs,
@@ -106,11 +108,11 @@ describe('what differs', () => {
         fc.property(anyConfiguration, anyConfiguration, (a, b) => {
           const changes = new Map(changesBetween(a, b).map(({ name, action }) => [name, action]))
           for (const name of settingNames) {
-            expect(changes.has(name)).toBe(a.settings[name].value !== b.settings[name].value)
-            expect([undefined, 'nothing', settingOf(name).change]).toContain(changes.get(name))
+            expect(changes.has(name)).toBe(a.values[name].value !== b.values[name].value)
+            expect([undefined, 'none', settingOf(name).appliesBy]).toContain(changes.get(name))
           }
         }),
-        runs(100),
+        runs(40),
       )
     },
     runsTimeoutMs,
@@ -120,7 +122,7 @@ describe('what differs', () => {
 describe('the plan', () => {
   test.each<[Given, Given, Omit<Plan, 'changes'>]>([
     [{}, {}, nothing],
-    [{}, { PUBLIC_URL: 'http://a.org', STOP_GRACE_PERIOD: '20' }, nothing],
+    [{}, { DATABASE_WAIT_TIMEOUT: '9', STOP_GRACE_PERIOD: '20' }, nothing],
     [{}, { PORT: '9000' }, nothing],
     [{}, { DEBUG: 'true' }, { ...nothing, generation: true }],
     [{}, { EMBEDDED_POSTGRES_LOG_SLOW: '100' }, { ...nothing, postgres: 'reload' }],
@@ -160,7 +162,7 @@ describe('the plan', () => {
           if (one.database) expect(both.database).toBe(true)
           if (one.postgres)
             expect(both.postgres === one.postgres || both.postgres === 'restart' || both.database).toBe(true)
-          const acts = some.filter(({ action }) => action !== 'nothing' && action !== 'container')
+          const acts = some.filter(({ action }) => action !== 'none' && action !== 'container')
           if (acts.length === 0) expect(one).toEqual({ changes: some, ...nothing, generation: reload })
           if (acts.every(({ action }) => action === 'postgres-reload')) expect(one.generation).toBe(reload)
         }),
@@ -177,23 +179,22 @@ describe('what is in force', () => {
     () => {
       fc.assert(
         fc.property(anyConfiguration, anyConfiguration, anyConfiguration, (boot, next, later) => {
-          const now = inForce(boot.settings, next.settings)
+          const now = inForceOf(boot.values, next)
           for (const name of settingNames)
-            expect(now[name]).toBe(
-              settingOf(name).change === 'container' ? boot.settings[name] : next.settings[name],
+            expect(now.values[name]).toBe(
+              settingOf(name).appliesBy === 'container' ? boot.values[name] : next.values[name],
             )
-          expect(inForce(boot.settings, inForce(boot.settings, later.settings))).toEqual(
-            inForce(boot.settings, later.settings),
-          )
-          expect(inForce(now, later.settings)).toEqual(inForce(boot.settings, later.settings))
+          expect([now.database, now.files]).toEqual([next.database, next.files])
+          expect(now.settings).toEqual(typeSettings(now.values))
+          expect(inForceOf(now.values, later)).toEqual(inForceOf(boot.values, later))
         }),
-        runs(100),
+        runs(40),
       )
     },
     runsTimeoutMs,
   )
 
   test('every action has its words', () => {
-    expect(settingNames.filter((name) => !(settingOf(name).change in actionInWords))).toEqual([])
+    expect(settingNames.filter((name) => !(settingOf(name).appliesBy in actionInWords))).toEqual([])
   })
 })

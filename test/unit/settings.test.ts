@@ -1,17 +1,15 @@
 import { describe, expect, test } from 'vitest'
+import { databaseOf } from '../../src/settings/database.ts'
 import {
-  databaseOf,
-  probeHost,
-  readSettings,
   settingNames,
   settingOf,
   settingsTable,
   type SettingName,
   whyInvalid,
 } from '../../src/settings/table.ts'
-import { renderReadme } from '../../scripts/docs.ts'
+import { itemsOf, typeSettings } from '../../src/settings/typed.ts'
+import { readSettings } from '../../src/settings/values.ts'
 import { SupervisorError } from '../../src/errors.ts'
-import { readRoot } from './sources.ts'
 
 const noFile = (path: string): string => {
   throw Object.assign(new Error(`no ${path}`), { code: 'ENOENT' })
@@ -50,6 +48,15 @@ describe('settings', () => {
     expect(read({ PORT: '8001' }).PORT).toEqual({ value: '8001', source: 'environment' })
   })
 
+  test('are without the blanks that an editor left at their ends, but for those of a password', () => {
+    expect(read({ PORT: ' 8001\n', SECRET_KEY: '\tkey ' })).toMatchObject({
+      PORT: { value: '8001' },
+      SECRET_KEY: { value: 'key' },
+    })
+    expect(read({ POSTGRES_PASSWORD: ' p \r\n' }).POSTGRES_PASSWORD.value).toBe(' p ')
+    expect(read({ PORT: ' ' }).PORT.source).toBe('default')
+  })
+
   test('count an empty variable as not given', () => {
     expect(read({ PORT: '', PORT_FILE: '' }).PORT).toEqual({ value: '8000', source: 'default' })
   })
@@ -60,9 +67,9 @@ describe('settings', () => {
   })
 
   test('are in the table by upper-case names with a sentence', () => {
-    for (const [name, { does }] of Object.entries(settingsTable)) {
+    for (const [name, { description }] of Object.entries(settingsTable)) {
       expect(name).toMatch(/^[A-Z][A-Z_]*$/)
-      expect(does).toMatch(/\.$/)
+      expect(description).toMatch(/\.$/)
     }
   })
 })
@@ -75,12 +82,13 @@ describe('a value', () => {
     ['PORT', '-1', '"-1" is not'],
     ['PORT', '8000.5', '"8000.5" is not'],
     ['PORT', '0x50', '"0x50" is not'],
-    ['PORT', ' 80', '" 80" is not'],
-    ['PORT', '80\n', 'control character'],
+    ['PORT', '8 0', '"8 0" is not'],
+    ['PORT', '8\n0', 'control character'],
+    ['PORT', '"80"', 'write the value without'],
     ['STOP_GRACE_PERIOD', '1', 'from 2 to 3600'],
     ['WEB_CONCURRENCY', '65', 'from 1 to 64'],
-    ['DEBUG', 'yes', '"yes" is neither true nor false'],
-    ['DEBUG', 'TRUE', '"TRUE" is neither'],
+    ['DEBUG', 'maybe', '"maybe" is neither true nor false'],
+    ['DEBUG', 'TRUTH', '"TRUTH" is neither'],
     ['LOG_FORMAT', 'xml', '"xml" is none of text, json'],
     ['LOG_LEVEL', 'INFO', '"INFO" is none of debug, info, warn, error'],
     ['POSTGRES_SSLMODE', 'on', '"on" is none of disable, allow,'],
@@ -91,7 +99,7 @@ describe('a value', () => {
     ['PUBLIC_URL', 'mathesar.example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'ftp://example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'https://', 'is no http or https address'],
-    ...['localhost', '::1', '0', '127.1', '1.2.3.256', '1.2.3.', '1.2.3.4.5', ' 1.2.3.4', '01.2.3.4'].map(
+    ...['localhost', '::1', '0', '127.1', '1.2.3.256', '1.2.3.', '1.2.3.4.5', '1. 2.3.4', '01.2.3.4'].map(
       (address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IPv4 address'],
     ),
     ['POSTGRES_DB', 'a\0b', 'holds a zero byte'],
@@ -132,14 +140,50 @@ describe('a value', () => {
   )
 })
 
+describe('a value of a form of its own', () => {
+  test.each<[SettingName, string]>([
+    ['ALLOWED_HOSTS', 'a.org, .b.org,*,10.0.0.1,[::1],my_host'],
+    ['CSRF_TRUSTED_ORIGINS', 'https://a.org, http://10.0.0.1:8000,https://*.b.org'],
+    ['POSTGRES_HOST', 'db'],
+    ['POSTGRES_HOST', 'db_1.example.org'],
+    ['POSTGRES_HOST', '10.0.0.7'],
+    ['POSTGRES_HOST', 'fd00::7'],
+    ['POSTGRES_HOST', '/run/postgresql'],
+    ['GUNICORN_CMD_ARGS', '--max-requests 500 --log-level=debug'],
+  ])('%s=%s is accepted', (name, text) => {
+    expect(whyInvalid(name, text)).toBeUndefined()
+  })
+
+  test.each<[SettingName, string, string]>([
+    ['ALLOWED_HOSTS', 'https://a.org:8000/x', 'write a.org'],
+    ['ALLOWED_HOSTS', 'a.org:8000', 'write a.org'],
+    ['ALLOWED_HOSTS', '*.a.org', 'write .a.org'],
+    ['ALLOWED_HOSTS', '["a.org"]', 'not written as JSON'],
+    ['ALLOWED_HOSTS', '::1', 'must be in brackets: [::1]'],
+    ['ALLOWED_HOSTS', 'a.org b.org', 'write a.org'],
+    ['CSRF_TRUSTED_ORIGINS', 'a.org', 'such as https://a.org'],
+    ['CSRF_TRUSTED_ORIGINS', 'https://a.org/x', 'such as https://a.org'],
+    ['POSTGRES_HOST', 'http://db:5432', 'write db'],
+    ['POSTGRES_HOST', 'db1,db2', 'write db1'],
+    ['POSTGRES_HOST', '[fd00::7]', 'must be one host name or address'],
+    ['GUNICORN_CMD_ARGS', '--bind=0.0.0.0:80', '--bind is not permitted: the supervisor holds the socket'],
+    ['GUNICORN_CMD_ARGS', '-b0.0.0.0:80', '-b is not permitted'],
+    ['GUNICORN_CMD_ARGS', '-q --daemon', '--daemon is not permitted'],
+    ['GUNICORN_CMD_ARGS', '-q\n-b x', 'control character'],
+    ['PUBLIC_URL', "'https://a.org'", 'quotes around it'],
+  ])('%s=%s is refused, with what to write: %s', (name, text, why) => {
+    expect(whyInvalid(name, text)).toContain(why)
+  })
+})
+
 describe('NAME_FILE', () => {
-  test('gives the value, less one newline at its end', () => {
+  test('gives the value, less blanks and line breaks at its ends', () => {
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\n' }).SECRET_KEY).toEqual({
       value: 'key',
       source: 'environment',
     })
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\r\n' }).SECRET_KEY.value).toBe('key')
-    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': ' key ' }).SECRET_KEY.value).toBe(' key ')
+    expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': ' key ' }).SECRET_KEY.value).toBe('key')
   })
 
   test('is checked like the variable', () => {
@@ -283,8 +327,8 @@ describe('DATABASE_URL', () => {
   })
 
   test.each([
-    ['hunter2', 'it is no URL'],
-    ['postgres://u:hunter2@db:port/m', 'it is no URL'],
+    ['hunter2', 'it is not a URL'],
+    ['postgres://u:hunter2@db:port/m', 'it is not a URL'],
     ['mysql://u:hunter2@db/m', 'it does not begin with postgres://'],
     ['postgres://db/hunter2', 'it lacks a user'],
     ['postgres://u:hunter2@db', 'it lacks a database'],
@@ -326,7 +370,8 @@ describe('DATABASE_URL', () => {
       )
       expect([failure.code, failure.message]).toEqual([
         'SETTING_INVALID',
-        `cannot use the database: ${sslmode} needs the certificate of a CA, and POSTGRES_SSLROOTCERT is not given`,
+        `cannot use the database: ${sslmode} needs the certificate of a CA, ` +
+          'and POSTGRES_SSLROOTCERT is not given',
       ])
       expect(
         database({ DATABASE_URL: `postgres://u@x/m?host=/run/postgresql&sslmode=${sslmode}` }),
@@ -335,20 +380,46 @@ describe('DATABASE_URL', () => {
   )
 })
 
-test.each([
-  ['.localhost,127.0.0.1,[::1]', 'localhost'],
-  ['*', 'localhost'],
-  ['a.org,*', 'localhost'],
-  ['a.org,b.org', 'a.org'],
-  [' .a.org , b.org', 'a.org'],
-  ['[::1]', '[::1]'],
-])('with ALLOWED_HOSTS=%s the probe asks for %s', (hosts, host) => {
-  expect(probeHost(hosts)).toBe(host)
-})
+describe('a typed value', () => {
+  test('has the type of its kind', () => {
+    const typed = typeSettings(
+      read({
+        PORT: '0080',
+        DEBUG: 't',
+        REQUIRE_SSO_LOGIN: 'False',
+        ALLOWED_HOSTS: ' a.org ,b.org',
+        LOG_FORMAT: 'json',
+        PUBLIC_URL: 'https://a.org',
+        BIND_ADDRESS: '127.0.0.1',
+        POSTGRES_SSLROOTCERT: '/ca.pem',
+        SSO_CONFIG_DICT: '{}',
+        GUNICORN_CMD_ARGS: '-q',
+      }),
+    )
+    expect(typed).toMatchObject({
+      PORT: 80,
+      DEBUG: true,
+      REQUIRE_SSO_LOGIN: false,
+      ALLOWED_HOSTS: ['a.org', 'b.org'],
+      LOG_FORMAT: 'json',
+      PUBLIC_URL: 'https://a.org',
+      BIND_ADDRESS: '127.0.0.1',
+      POSTGRES_SSLROOTCERT: '/ca.pem',
+      SSO_CONFIG_DICT: '{}',
+      GUNICORN_CMD_ARGS: '-q',
+    })
+  })
 
-describe('the tables of README.md', () => {
-  test('are those that the sources make (npm run docs)', () => {
-    const readme = readRoot('README.md')
-    expect(renderReadme(readme)).toBe(readme)
+  test.each(settingNames)('of %s is there where there is a default, and else is not', (name) => {
+    expect(typeSettings(read({}))[name] === undefined).toBe(settingOf(name).default === undefined)
+  })
+
+  test.each([
+    ['', []],
+    [' , ,', []],
+    ['a', ['a']],
+    [' a , b,', ['a', 'b']],
+  ])('that is the list %j has the items %j', (text, items) => {
+    expect(itemsOf(text)).toEqual(items)
   })
 })

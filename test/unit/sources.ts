@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 
-const root = new URL('../../', import.meta.url).pathname
+export const root = new URL('../../', import.meta.url).pathname
 
 export const readRoot = (path: string): string => readFileSync(root + path, 'utf8')
 

@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process'
 import {
+  existsSync,
   lstatSync,
   mkdtempSync,
   mkdirSync,
@@ -16,8 +17,11 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ConfigFiles, formatFiles } from '../../src/settings/configuration.ts'
 import type { HistoryEntry } from '../../src/settings/history.ts'
-import { createStore } from '../../src/daemon/config/store.ts'
+import { Store } from '../../src/daemon/config/store.ts'
 import { files } from '../../src/system/files.ts'
+
+/** In memory where there is such a place: each of thousands of writes waits for the disk. */
+const scratch = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 const before: ConfigFiles = {
   'mathesar.env': 'DEBUG=false\n',
@@ -33,14 +37,14 @@ const after: ConfigFiles = {
 describe('the store', () => {
   let home: string
   beforeEach(() => {
-    home = mkdtempSync(join(tmpdir(), 'store-'))
+    home = mkdtempSync(join(scratch, 'store-'))
     for (const name of ['config', 'history']) mkdirSync(join(home, name))
   })
   afterEach(() => rmSync(home, { recursive: true }))
 
   const folder = (): string => join(home, 'config')
-  const open = (used: Parameters<typeof createStore>[0]['files'] = files) =>
-    createStore({ files: used, folder: folder(), history: join(home, 'history'), own: () => {} })
+  const open = (used: ConstructorParameters<typeof Store>[0]['files'] = files) =>
+    new Store({ files: used, folder: folder(), history: join(home, 'history'), setOwner: () => {} })
   const onDisk = (): ConfigFiles =>
     Object.fromEntries(
       Object.keys(before).map((name) => [name, files.readIfThere(join(folder(), name))]),
@@ -184,7 +188,7 @@ describe('the store', () => {
     const version = (index: number): string => index.toString(16).padStart(12, '0')
     for (let index = 0; index < 320; index++) {
       if (index < 3) store.keep(version(index), before)
-      store.note({
+      store.record({
         at: '',
         from: 'file',
         version: version(index),
@@ -255,7 +259,7 @@ describe('the store', () => {
       ])
       expect(store.warnings.join()).not.toContain('hunter2')
       store.keep(one, before)
-      store.note(entryOf(one))
+      store.record(entryOf(one))
       expect([open().readHistory(), open().lastGood()?.version, store.warnings]).toEqual([
         [entryOf(one)],
         one,
@@ -264,7 +268,7 @@ describe('the store', () => {
       expect(lstatSync(`${path}.unusable`)).toBeDefined() // It may be of use to a person.
       rmSync(path)
       put(path)
-      open().note(entryOf(other))
+      open().record(entryOf(other))
       expect(open().readHistory(), 'the same again').toEqual([entryOf(other)])
     },
   )
@@ -284,11 +288,11 @@ describe('the store', () => {
     (_, put) => {
       put(join(home, `history/${one}.json`))
       const store = open()
-      store.note(entryOf(one))
+      store.record(entryOf(one))
       expect([store.revision(one), store.lastGood()]).toEqual([undefined, undefined])
       store.keep(one, after)
       expect(store.lastGood()).toEqual({ version: one, files: after })
-      store.note(entryOf(other))
+      store.record(entryOf(other))
       expect(
         readdirSync(join(home, 'history')).filter((name) => name.startsWith(one) && name !== `${one}.json`),
         'what lay in its place',
@@ -298,7 +302,7 @@ describe('the store', () => {
 
   test('keeps a history that is small, whatever was refused how often', () => {
     for (let index = 0; index < 30; index++)
-      open().note({ ...entryOf(one), result: 'rejected', why: '漢'.repeat(1_000_000) })
+      open().record({ ...entryOf(one), result: 'rejected', why: '漢'.repeat(100_000) })
     expect(statSync(join(home, 'history/history.json')).size).toBeLessThan(300 * 1024)
     expect(open().readHistory()).toHaveLength(30)
   })
@@ -308,7 +312,14 @@ describe('the store', () => {
     const version = (index: number): string => index.toString(16).padStart(12, '0')
     for (let index = 0; index < 120; index++) {
       store.keep(version(index), before)
-      store.note({ at: '', from: 'file', version: version(index), result: 'applied', changes: [], why: null })
+      store.record({
+        at: '',
+        from: 'file',
+        version: version(index),
+        result: 'applied',
+        changes: [],
+        why: null,
+      })
     }
     expect(store.readHistory()).toHaveLength(100)
     expect(store.revision(version(19))).toBeUndefined()

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isTlsFailure, tlsOptions, waysOf } from '../../src/settings/tls.ts'
+import { connectionAttempts, isTlsFailure, tlsOptions } from '../../src/settings/tls.ts'
 
 describe('TLS to the database', () => {
   test.each<[string | undefined, string[]]>([
@@ -11,8 +11,8 @@ describe('TLS to the database', () => {
     ['verify-ca', ['tls']],
     ['verify-full', ['tls']],
   ])('with sslmode %s is tried in this order: %j', (sslmode, ways) => {
-    expect(waysOf({ host: 'db', sslmode })).toEqual(ways)
-    expect(waysOf({ host: '/run/postgresql', sslmode })).toEqual(['plain'])
+    expect(connectionAttempts({ host: 'db', sslmode })).toEqual(ways)
+    expect(connectionAttempts({ host: '/run/postgresql', sslmode })).toEqual(['plain'])
   })
 
   test.each<[string | undefined, boolean]>([

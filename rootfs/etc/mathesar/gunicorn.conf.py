@@ -7,7 +7,8 @@ import signal
 
 timeout = int(os.environ.get('GUNICORN_TIMEOUT') or 300)  # an import of a large file takes minutes
 graceful_timeout = timeout  # the supervisor has the shorter limits when it stops
-worker_tmp_dir = '/dev/shm'  # heartbeat files: writable also where the root is read-only
+# Heartbeat files: /dev/shm is writable also where the root is read-only, but not with `--ipc none`.
+worker_tmp_dir = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 preload_app = True  # import once; the workers share the memory
 
 # With a logconfig gunicorn logs each request: only where somebody asks for it.

@@ -1,3 +1,4 @@
+import { errorTable, SupervisorError, toSupervisorError } from '../../errors.ts'
 import {
   configFiles,
   type ConfigFiles,
@@ -6,150 +7,137 @@ import {
   versionOf,
 } from '../../settings/configuration.ts'
 import { changesBetween } from '../../settings/plan.ts'
+import { emptiedWarning, isEmptied } from '../../settings/proposal.ts'
 import { isTrue } from '../../settings/table.ts'
-import type { Machine } from '../../units/postgres/sizing.ts'
-import { createStore, type Store } from './store.ts'
-import { type ErrorCode, SupervisorError, toSupervisorError } from '../../errors.ts'
-import { files, give } from '../../system/files.ts'
-import { lackingCapabilities, readMachine, userNamed, userNumbered } from '../../system/machine.ts'
-import { readConfigFiles } from '../../system/watch.ts'
-import { type Context, type Identities, inVolume, type Paths } from '../../units/place.ts'
-import { readPaths } from '../../system/paths.ts'
+import type { System } from '../../system/ports.ts'
+import { inVolume, type Place } from '../../units/place.ts'
+import { Store } from './store.ts'
 
-const readIdentities = (): Identities => {
-  const uid = process.getuid!()
-  const supervisor = userNumbered(uid) ?? { name: String(uid), uid, gid: process.getgid!() }
-  if (uid !== 0) return { supervisor, postgres: undefined, mathesar: undefined }
-  const lacking = lackingCapabilities()
-  if (lacking.length > 0)
-    throw new SupervisorError(
-      'PRIVILEGES_INSUFFICIENT',
-      `cannot start as root without ${lacking.join(', ')}: Postgres and Mathesar run as users of their own`,
-    )
-  const nobody = userNamed('nobody')
-  return { supervisor, postgres: userNamed('postgres') ?? nobody, mathesar: userNamed('mathesar') ?? nobody }
-}
+/** Files that were put aside in favor of those that last proved themselves, and why. */
+export type Rejected = { readonly files: ConfigFiles; readonly error: SupervisorError }
 
-/** A file that a `NAME_FILE` variable names. */
-const readGiven = (path: string): string => {
-  const text = files.readIfThere(path)
-  if (text === undefined) throw new Error('ENOENT')
-  return text
-}
-
-/** Reads, checks and merges config files with the environment, for this image. */
-export const createCheck =
-  (env: Readonly<Record<string, string | undefined>>, paths: Paths) =>
-  async (content: ConfigFiles): Promise<Configuration> => {
-    const hasYaml = content['sso.yml'] !== undefined || content['file_storage.yml'] !== undefined
-    const yaml = hasYaml ? (await import('yaml')).default : undefined
-    const parseYaml = (text: string): unknown => yaml?.parse(text, { logLevel: 'error' }) // Its warnings go past our log, and quote the line.
-    const configuration = readConfiguration(content, { environment: env, readFile: readGiven, parseYaml })
-    if (configuration.database.kind === 'embedded' && paths.postgresBin === undefined)
-      throw new SupervisorError(
-        'DATABASE_NOT_CONFIGURED',
-        'cannot start a database: this image has no Postgres server, and no other one is given',
-      )
-    return configuration
-  }
-
-export const readContent = (paths: Paths): ConfigFiles =>
-  readConfigFiles(inVolume(paths).config, configFiles).files as ConfigFiles
-
-/** Files that were put aside in favour of those that last proved themselves, and why. */
-type Rejected = { readonly files: ConfigFiles; readonly error: SupervisorError }
-
-export type Setup = Pick<
-  Context,
-  'paths' | 'settings' | 'database' | 'configFiles' | 'identities' | 'environment'
-> & {
-  readonly machine: Machine
+export type Setup = {
+  readonly place: Place
   readonly store: Store
   readonly configuration: Configuration
   readonly rejected: Rejected | undefined
-  /** Whether the files were edited since they last proved themselves. */
-  readonly isUnproven: () => boolean
 }
 
-/**
- * What this container is to be: its config files and environment, checked, and nothing done yet. A bad file gives way to the last good one.
- * Only with the `lock` of the volume is a write completed that an earlier supervisor was cut off from.
- */
-export const readSetup = async (
-  env: Readonly<Record<string, string | undefined>>,
-  lock?: Context['lock'],
-): Promise<Setup> => {
-  const paths = readPaths(env)
-  const identities = readIdentities()
-  const check = createCheck(env, paths)
-  const { config: folder, history, lock: lockFile } = inVolume(paths)
-  const mayWrite = isTrue(env.UI_MAY_EDIT_CONFIG) ? identities.mathesar : undefined
-  const store = createStore({
+type Reads = Pick<System, 'files' | 'readConfigFiles' | 'loadYaml'>
+
+/** A file that a `NAME_FILE` variable names. */
+const readNamed =
+  ({ files }: Reads) =>
+  (path: string): string => {
+    const text = files.readIfThere(path)
+    if (text === undefined) throw new Error('ENOENT')
+    return text
+  }
+
+/** Reads, checks and merges config files with the environment, for this image. */
+export const checkFiles = async (
+  system: Reads,
+  { paths, environment }: Place,
+  content: ConfigFiles,
+): Promise<Configuration> => {
+  const hasYaml = content['sso.yml'] !== undefined || content['file_storage.yml'] !== undefined
+  const parseYaml = hasYaml ? await system.loadYaml() : () => undefined
+  const configuration = readConfiguration(content, { environment, readFile: readNamed(system), parseYaml })
+  if (configuration.database.kind === 'embedded' && paths.postgresBin === undefined) {
+    throw new SupervisorError(
+      'DATABASE_NOT_CONFIGURED',
+      'cannot start a database: this image has no Postgres server, and no other one is given',
+    )
+  }
+  return configuration
+}
+
+export const readContent = ({ readConfigFiles }: Reads, { paths }: Pick<Place, 'paths'>): ConfigFiles =>
+  readConfigFiles(inVolume(paths).config, configFiles).files
+
+const openStore = (
+  { files, setOwner }: Pick<System, 'files' | 'setOwner'>,
+  { paths, identities, environment }: Place,
+): Store => {
+  const { config: folder, history } = inVolume(paths)
+  const mayWrite = isTrue(environment.UI_MAY_EDIT_CONFIG) ? identities.mathesar : undefined
+  const owner = mayWrite && { ...identities.supervisor, gid: mayWrite.gid }
+  return new Store({
     files,
     folder,
     history,
-    own: (path) =>
-      give(
-        path,
-        mayWrite ? { ...identities.supervisor, gid: mayWrite.gid } : undefined,
-        mayWrite ? 0o660 : 0o600,
-      ),
+    setOwner: (path) => setOwner(path, owner, mayWrite ? 0o660 : 0o600),
   })
-  if (lock) store.finish(() => lock(lockFile))
-  const content = readContent(paths)
-  let rejected: Rejected | undefined
-  const configuration = await check(content).catch(async (thrown) => {
+}
+
+/** An emptied mathesar.env is no edit: the last good one is put back, by whoever has the volume. */
+const restoreEmptied = (content: ConfigFiles, store: Store, mayWrite: boolean): ConfigFiles => {
+  const good = store.lastGood()
+  if (good === undefined || !isEmptied(content, good.files)) return content
+  const files = { ...content, 'mathesar.env': good.files['mathesar.env'] }
+  store.warn(emptiedWarning)
+  try {
+    if (mayWrite) store.write(files)
+  } catch (error) {
+    store.warn(`cannot put mathesar.env back: ${(error as Error).message}`)
+  }
+  return files
+}
+
+/**
+ * What this container is to be: its config files and environment, checked, and nothing done yet. A bad file
+ * gives way to the last good one. Only with the `lock` of the volume is a write completed that an earlier
+ * supervisor was cut off from.
+ */
+export const readSetup = async (
+  system: Reads & Pick<System, 'setOwner'>,
+  place: Place,
+  lock?: System['lock'],
+): Promise<Setup> => {
+  const store = openStore(system, place)
+  if (lock) store.finish(() => lock(inVolume(place.paths).lock))
+  const content = restoreEmptied(readContent(system, place), store, lock !== undefined)
+  try {
+    return { place, store, configuration: await checkFiles(system, place, content), rejected: undefined }
+  } catch (thrown) {
     const good = store.lastGood()
     if (good === undefined) throw thrown
-    rejected = { files: content, error: toSupervisorError(thrown) }
-    return await check(good.files) // A fault of the environment is thrown again.
-  })
-  const { settings, database, files: configFilesRead } = configuration
-  const isUnproven = (): boolean => ![undefined, configuration.version].includes(store.lastGood()?.version)
-  return {
-    paths,
-    settings,
-    database,
-    configFiles: configFilesRead,
-    identities,
-    environment: env,
-    machine: readMachine(),
-    store,
-    configuration,
-    rejected,
-    isUnproven,
+    // A fault of the environment is thrown again.
+    return {
+      place,
+      store,
+      configuration: await checkFiles(system, place, good.files),
+      rejected: { files: content, error: toSupervisorError(thrown) },
+    }
   }
 }
 
-const maybeBySettings: readonly ErrorCode[] = [
-  'SERVICE_CRASH_LOOP',
-  'SETTING_INVALID',
-  'PORT_IN_USE',
-  'MIGRATIONS_FAILED',
-  'DATABASE_UNREACHABLE',
-  'DATABASE_REFUSED',
-  'DATABASE_AHEAD',
-  'DATABASE_NOT_CONFIGURED',
-]
+/** Whether the files were edited since they last proved themselves. */
+export const isUnproven = ({ store, configuration }: Setup): boolean =>
+  ![undefined, configuration.version].includes(store.lastGood()?.version)
 
 /**
- * Files that were edited while the container was down are proved by its boot. When that fails with them, the good ones come back and
- * the refused ones lie beside. Resolves to whether that was so: another boot then has other settings.
+ * Files that were edited while the container was down are proved by its boot. When that fails with them,
+ * moves them aside and restores the last good ones. Resolves with whether it did:
+ * another boot then has other settings.
  */
 export const fallBack = async (
-  { paths, environment, store, configuration }: Setup,
+  system: Reads,
+  { place, store, configuration }: Setup,
   error: SupervisorError,
+  nowMs: number,
 ): Promise<boolean> => {
   const good = store.lastGood()
-  if (!maybeBySettings.includes(error.code) || good === undefined || good.version === configuration.version)
+  if (!errorTable[error.code].maybeBySettings || good === undefined || good.version === configuration.version)
     return false
   try {
-    const changes = changesBetween(await createCheck(environment, paths)(good.files), configuration)
+    const changes = changesBetween(await checkFiles(system, place, good.files), configuration)
     if (changes.length === 0) return false
     store.keepRejected(configuration.files, good.files)
-    if (versionOf(readContent(paths)) === configuration.version) store.write(good.files) // An edit of this very moment is tried instead.
-    store.note({
-      at: new Date().toISOString(),
+    // An edit of this very moment is tried instead.
+    if (versionOf(readContent(system, place)) === configuration.version) store.write(good.files)
+    store.record({
+      at: new Date(nowMs).toISOString(),
       from: 'boot',
       version: configuration.version,
       result: 'rolled back',

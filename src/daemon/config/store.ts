@@ -1,14 +1,7 @@
-import {
-  configFiles,
-  type ConfigFile,
-  type ConfigFiles,
-  fileLimitBytes,
-  formatFiles,
-} from '../../settings/configuration.ts'
+import { configFiles, type ConfigFile, type ConfigFiles, formatFiles } from '../../settings/configuration.ts'
 import {
   type History,
   type HistoryEntry,
-  historyLimitBytes,
   isVersion,
   lastGood,
   parseFiles,
@@ -18,8 +11,9 @@ import {
 } from '../../settings/history.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Files } from '../../system/files.ts'
+import { KeptFiles } from './kept-files.ts'
 
-type Deps = {
+type Options = {
   readonly files: Pick<
     Files,
     | 'readIfThere'
@@ -34,14 +28,14 @@ type Deps = {
   readonly folder: string
   readonly history: string
   /** Gives mathesar.env to those who may read and write it. */
-  readonly own: (path: string) => void
+  readonly setOwner: (path: string) => void
 }
 
 const suffix = '.rejected'
-/** No file of ours is larger: three config files as JSON, in which a character may take six bytes, or a whole history. */
-const keptLimitBytes = Math.max(6 * configFiles.length * fileLimitBytes, historyLimitBytes)
-
-/** Where nothing can be written, such as on platforms with a read-only file system, there is no history; that is no fault. */
+/**
+ * Where nothing can be written, such as on platforms with a read-only file system, there is no history;
+ * that is no fault.
+ */
 const whereWritable = (act: () => unknown): void => {
   try {
     act()
@@ -51,142 +45,179 @@ const whereWritable = (act: () => unknown): void => {
   }
 }
 
-/** What the volume keeps of the configuration: the files, refused ones beside them, every version that was in force, and the history. */
-export const createStore = ({ files, folder, history: home, own }: Deps) => {
-  const journal = `${home}/history.json`
-  /** What lies in the place of a file of ours and cannot be used, whatever it is, each with the reason. */
-  const unusable = new Map<string, string>()
-  const readKept = <T>(path: string, parse: (text: string) => T): T | undefined => {
-    unusable.delete(path)
-    try {
-      const text = files.readIfThere(path, keptLimitBytes)
-      return text === undefined ? undefined : parse(text)
-    } catch (error) {
-      unusable.set(path, (error as Error).message)
-      return undefined
-    }
-  }
-  /** What could not be used makes room, and lies beside for whoever wants to look into it. */
-  const replace = (path: string, text: string): void => {
-    if (unusable.delete(path)) {
-      files.remove(`${path}.unusable`)
-      files.renameWhole(path, `${path}.unusable`)
-    }
-    files.writeWhole(path, text, 0o600)
+/**
+ * What the volume keeps of the configuration: the files, refused ones beside them,
+ * every version that was in force, and the history.
+ */
+export class Store {
+  readonly rejectedName = `mathesar.env${suffix}`
+  readonly #options: Options
+  readonly #journal: string
+  readonly #intent: string
+  readonly #kept: KeptFiles
+  readonly #warnings: string[] = []
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#kept = new KeptFiles(options.files)
+    this.#journal = `${options.history}/history.json`
+    this.#intent = `${options.history}/intent.json`
   }
 
-  const readHistory = (): History => readKept(journal, parseHistory) ?? []
+  /** What was found that cannot be used, in words. It counts as not there. */
+  get warnings(): readonly string[] {
+    return [...this.#warnings, ...this.#kept.warnings]
+  }
 
-  const pathOf = (version: string): string => `${home}/${version}.json`
-  const revision = (version: string): Revision | undefined => {
-    const content = isVersion(version) ? readKept(pathOf(version), parseFiles) : undefined
+  /** Adds what a start has to say of the files. */
+  warn(message: string): void {
+    this.#warnings.push(message)
+  }
+
+  readHistory(): History {
+    return this.#kept.read(this.#journal, parseHistory) ?? []
+  }
+
+  /** The files of a version; `undefined` when they are no longer kept. */
+  revision(version: string): Revision | undefined {
+    const content = isVersion(version) ? this.#kept.read(this.#pathOf(version), parseFiles) : undefined
     return content && { version, files: content }
   }
 
+  lastGood(): Revision | undefined {
+    const version = lastGood(this.readHistory())
+    return version === undefined ? undefined : this.revision(version)
+  }
+
+  /**
+   * Makes sure that whoever may write mathesar.env now is the only one, whoever might at an earlier start.
+   */
+  protect(): void {
+    this.#options.setOwner(`${this.#options.folder}/mathesar.env`)
+  }
+
+  /**
+   * Says before anything is done that mathesar.env cannot be written:
+   * on a read-only mount it is edited elsewhere.
+   */
+  requireWritable(): void {
+    const path = `${this.#options.folder}/mathesar.env`
+    try {
+      this.#options.files.requireWritable(path)
+    } catch (cause) {
+      throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot write ${path}: ${(cause as Error).message}`, {
+        cause,
+        hint: 'Edit it where it is mounted from, or give the setting to the container: `-e NAME=value`.',
+      })
+    }
+  }
+
+  /**
+   * Writes several files as one: what is wanted is written down first,
+   * and the next start completes it if this one is cut off.
+   */
+  write(wanted: ConfigFiles): void {
+    const { files } = this.#options
+    const differing = configFiles
+      .map((name) => [name, this.#readFile(name)] as const)
+      .filter(([name, before]) => before !== wanted[name])
+    if (differing.length > 1) whereWritable(() => files.writeWhole(this.#intent, formatFiles(wanted), 0o600))
+    try {
+      for (const [name, before] of differing) this.#writeFile(name, wanted[name], before)
+    } catch (error) {
+      for (const [name, before] of differing) this.#writeBack(name, before, wanted[name])
+      throw error
+    } finally {
+      if (differing.length > 1) whereWritable(() => files.remove(this.#intent))
+    }
+  }
+
+  /** Completes a write that an earlier supervisor was cut off from, unless another one has the volume. */
+  finish(lock: () => boolean): void {
+    whereWritable(() => {
+      const wanted = this.#kept.read(this.#intent, parseFiles)
+      if ((wanted === undefined && !this.#kept.isUnusable(this.#intent)) || !lock()) return
+      try {
+        if (wanted) this.write(wanted)
+      } finally {
+        // Also when it cannot be completed: it must not undo later changes at each boot.
+        this.#options.files.remove(this.#intent)
+      }
+    })
+  }
+
+  /** Keeps refused files beside the good ones. */
+  keepRejected(refused: ConfigFiles, good: ConfigFiles): void {
+    const { files, folder } = this.#options
+    for (const name of configFiles) {
+      const text = refused[name]
+      if (text !== undefined && text !== good[name])
+        files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
+    }
+  }
+
+  /** Keeps the content of a version that is about to be in force: it can be gone back to. */
+  keep(version: string, content: ConfigFiles): void {
+    whereWritable(() => {
+      const text = formatFiles(content)
+      if (this.#kept.read(this.#pathOf(version), (kept) => kept) !== text)
+        this.#kept.write(this.#pathOf(version), text)
+    })
+  }
+
+  /** Adds to the history, and removes versions that it no longer names. */
+  record(entry: HistoryEntry): void {
+    const { files, history: folder } = this.#options
+    whereWritable(() => {
+      const history = withEntry(this.readHistory(), entry)
+      this.#kept.write(this.#journal, `${JSON.stringify(history, null, 1)}\n`)
+      const named = new Set(history.map(({ version }) => `${version}.json`))
+      for (const name of files.listFolder(folder))
+        if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${folder}/${name}`)
+    })
+  }
+
+  #pathOf(version: string): string {
+    return `${this.#options.history}/${version}.json`
+  }
+
   /** `before` is what the file held when the write was decided: an edit since then stays, and comes next. */
-  const writeFile = (name: ConfigFile, text: string | undefined, before: string | undefined): void => {
+  #writeFile(name: ConfigFile, text: string | undefined, before: string | undefined): void {
+    const { files, folder, setOwner } = this.#options
     const path = `${folder}/${name}`
     if (text === undefined) return files.remove(path)
     try {
-      if (!files.writeWhole(path, text, 0o600, () => files.readIfThere(path) === before))
+      const isWritten = files.writeWhole(path, text, 0o600, () => files.readIfThere(path) === before)
+      if (!isWritten)
         throw new SupervisorError('CONFIG_CONFLICT', `cannot write ${name}: it was edited meanwhile`)
     } catch (error) {
       // A file that is a mount of its own cannot be replaced, only written.
       if (!['EBUSY', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
       files.writeInPlace(path, text)
     }
-    own(path)
+    setOwner(path)
   }
 
-  /** Several files change as one: what is wanted is written down first, and finished by the next start if this one is cut off. */
-  const intent = `${home}/intent.json`
-  const write = (wanted: ConfigFiles): void => {
-    const differing = configFiles
-      .map((name) => [name, files.readIfThere(`${folder}/${name}`)] as const)
-      .filter(([name, before]) => before !== wanted[name])
-    if (differing.length > 1) whereWritable(() => files.writeWhole(intent, formatFiles(wanted), 0o600))
+  /** What a config file holds. One that cannot be used is never written over. */
+  #readFile(name: ConfigFile): string | undefined {
+    const { files, folder } = this.#options
     try {
-      for (const [name, before] of differing) writeFile(name, wanted[name], before)
-    } catch (error) {
-      // All of them or none: what was written goes back, but not over an edit that came since.
-      for (const [name, before] of differing) {
-        try {
-          if (files.readIfThere(`${folder}/${name}`) === wanted[name]) writeFile(name, before, wanted[name])
-        } catch {
-          /* The others still go back. */
-        }
-      }
-      throw error
-    } finally {
-      if (differing.length > 1) whereWritable(() => files.remove(intent))
+      return files.readIfThere(`${folder}/${name}`)
+    } catch (cause) {
+      throw new SupervisorError('CONFIG_INVALID', `cannot write ${name}: ${(cause as Error).message}`, {
+        cause,
+        hint: 'Correct or remove the file, then try again; what was in force stays in force.',
+      })
     }
   }
 
-  return {
-    /** Makes sure that who may write mathesar.env is who may now, whoever might at an earlier start. */
-    protect: (): void => own(`${folder}/mathesar.env`),
-    rejectedName: `mathesar.env${suffix}`,
-    readHistory,
-    revision,
-    write,
-    /** What was found that cannot be used, in words. It counts as not there. */
-    get warnings() {
-      return [...unusable].map(([path, why]) => `cannot use ${path}: ${why}; it is ignored`)
-    },
-    /** Completes what an earlier supervisor was cut off from, unless another one has the volume; nothing on any usual day. */
-    finish: (lock: () => boolean): void =>
-      whereWritable(() => {
-        const wanted = readKept(intent, parseFiles)
-        if ((wanted === undefined && !unusable.has(intent)) || !lock()) return
-        try {
-          if (wanted) write(wanted)
-        } finally {
-          files.remove(intent) // Also when it cannot be completed: it must not undo later changes at each boot.
-        }
-      }),
-    /** Says before anything is done that mathesar.env cannot be written: on a read-only mount it is edited elsewhere. */
-    requireWritable: (): void => {
-      try {
-        files.requireWritable(`${folder}/mathesar.env`)
-      } catch (cause) {
-        throw new SupervisorError(
-          'VOLUME_NOT_WRITABLE',
-          `cannot write ${folder}/mathesar.env: ${(cause as Error).message}`,
-          {
-            cause,
-            hint: 'Edit it where it is mounted from, or give the setting to the container: `-e NAME=value`.',
-          },
-        )
-      }
-    },
-    lastGood: (): Revision | undefined => {
-      const version = lastGood(readHistory())
-      return version === undefined ? undefined : revision(version)
-    },
-    /** Keeps the refused files beside. */
-    keepRejected: (refused: ConfigFiles, good: ConfigFiles): void => {
-      for (const name of configFiles) {
-        const text = refused[name]
-        if (text !== undefined && text !== good[name])
-          files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
-      }
-    },
-    /** Keeps the content of a version that is about to be in force: it can be gone back to. */
-    keep: (version: string, content: ConfigFiles): void =>
-      whereWritable(() => {
-        const text = formatFiles(content)
-        if (readKept(pathOf(version), (kept) => kept) !== text) replace(pathOf(version), text)
-      }),
-    /** Adds to the history; versions that it no longer names go. */
-    note: (entry: HistoryEntry): void =>
-      whereWritable(() => {
-        const history = withEntry(readHistory(), entry)
-        replace(journal, `${JSON.stringify(history, null, 1)}\n`)
-        const named = new Set(history.map(({ version }) => `${version}.json`))
-        for (const name of files.listFolder(home))
-          if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${home}/${name}`)
-      }),
+  /** Takes a file of a failed write back, but not over an edit that came since. */
+  #writeBack(name: ConfigFile, before: string | undefined, written: string | undefined): void {
+    const { files, folder } = this.#options
+    try {
+      if (files.readIfThere(`${folder}/${name}`) === written) this.#writeFile(name, before, written)
+    } catch {
+      /* The others still go back. */
+    }
   }
 }
-
-export type Store = ReturnType<typeof createStore>

@@ -1,88 +1,126 @@
+import { oomScores } from '../../core/oom.ts'
 import { excerpt } from '../../core/message.ts'
-import { oomScores } from './sizing.ts'
-import type { ServiceUnit } from '../../core/unit.ts'
-import { asSuperuser, type Context, inRun, inVolume } from '../place.ts'
-import { postgresEnvironment, readLockFile } from './cluster.ts'
-
-/** Where the control file has the state of the cluster, after three numbers (pg_control.h, ControlFileData), and what it is after an ordered shutdown. */
-const stateAt = 16
-const controlFileBytes = 8192
-const shutDown = 1
+import { inRun, inVolume } from '../place.ts'
+import { defineService, type Scope } from '../unit.ts'
+import { readLockFile } from './cluster.ts'
+import { appRole, embeddedAs } from './connection.ts'
+import { postgresEnvironment } from './programs.ts'
 
 /**
- * Ends what a postmaster that was killed left behind: it keeps the shared memory, beside which no other may start. Most of it ends by
- * itself at once; what is busy would go on, for nobody. Each has a process group of its own, so that the kill of one reaches no other.
+ * Where the control file has the state of the cluster, after three numbers (pg_control.h, ControlFileData),
+ * and its value after a clean shutdown.
  */
-const endLeftovers = async ({ orphans, kill, delay, log }: Context): Promise<void> => {
+const stateAt = 16
+const shutDown = 1
+const controlFileBytes = 8192
+
+/**
+ * Ends what a postmaster that was killed left behind: it keeps the shared memory, beside which no other may
+ * start. Most of it exits by itself at once; what is busy would go on, for nobody.
+ * Each has a process group of its own, so that the kill of one reaches no other.
+ */
+const endLeftovers = async ({ system }: Scope<never>): Promise<void> => {
+  const { orphansNamed, signalProcess, clock, log } = system
   for (const [signal, forMs] of [
     [undefined, 500],
     ['SIGQUIT', 500],
     ['SIGKILL', 5000],
   ] as const) {
-    const left = orphans('postgres')
+    const left = orphansNamed('postgres')
     if (left.length === 0) return
     if (signal) {
-      log('warn', `${left.length} processes of the Postgres before still run: ${signal}`)
-      for (const pid of left) kill(pid, signal)
+      log.say('warn', `${left.length} processes of the Postgres before still run: ${signal}`)
+      for (const pid of left) signalProcess(pid, signal)
     }
-    for (const end = Date.now() + forMs; orphans('postgres').length > 0 && Date.now() < end;) await delay(20)
+    for (const endMs = clock.now() + forMs; orphansNamed('postgres').length > 0 && clock.now() < endMs;)
+      await clock.delay(20)
   }
 }
 
+/**
+ * What decides where the server is and who may enter. It is on the command line, which wins over what
+ * somebody wrote by ALTER SYSTEM: that would else keep us from reaching the server,
+ * and from putting it right.
+ */
+const argumentsOf = ({ paths }: Scope['place']): string[] => {
+  const { etc, postgresSocket } = inRun(paths)
+  const parameters = {
+    config_file: `${etc}/postgresql.conf`,
+    hba_file: `${etc}/pg_hba.conf`,
+    ident_file: `${etc}/pg_ident.conf`,
+    unix_socket_directories: postgresSocket,
+    listen_addresses: '',
+    port: '5432',
+  }
+  return Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+}
+
+/**
+ * Line 8 of the lock file tells the phase (miscadmin.h, PM_STATUS_*) without a refused connection in the log.
+ */
+const phaseOf = (scope: Scope<never>): string | undefined =>
+  readLockFile(scope, inVolume(scope.place.paths).cluster)?.[7]?.trim()
+
+/**
+ * Whether the server itself answered, if only to refuse: then it is up,
+ * and the task `database` says what is wrong.
+ */
+const isAnswer = (error: unknown): boolean =>
+  'severity' in (error as object) && !(error as { code?: string }).code?.startsWith('57P0')
+
 /** The embedded Postgres server, in the foreground, on a unix socket alone. */
-export const postgres: ServiceUnit<Context> = {
+export const postgres = defineService({
   name: 'postgres',
-  kind: 'service',
-  needs: ['cluster'],
-  does: 'the embedded Postgres server',
+  needs: ['cluster', 'server-config'],
+  description: 'the embedded Postgres server',
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   policy: ({ settings }) => ({
     // A checkpoint on a slow disk takes its time; a kill would have the next start recover.
-    graceMs: Math.max(60_000, Number(settings.STOP_GRACE_PERIOD.value) * 400),
-    shutdownMs: Number(settings.STOP_GRACE_PERIOD.value) * 400,
+    graceMs: Math.max(60_000, settings.STOP_GRACE_PERIOD * 400),
+    shutdownMs: settings.STOP_GRACE_PERIOD * 400,
     stableMs: 30_000,
     giveUpAfter: 8,
     backoff: { baseMs: 100, maxMs: 10_000 },
-    // Fast shutdown: SIGTERM, the smart one, would wait for every client to leave.
+    // Fast shutdown. SIGTERM, the smart one, would wait for every client to leave.
     stopSignal: 'SIGINT',
+    // Immediate shutdown. Postgres recovers at its next start.
+    forceStopSignal: 'SIGQUIT',
   }),
-  command: async (context) => {
-    const { paths, identities, machine } = context
+  command: async (scope) => {
+    const { paths, identities, machine } = scope.place
     const folder = inVolume(paths).cluster
-    await endLeftovers(context)
+    const scores = oomScores(machine.oomScoreAdj)
+    await endLeftovers(scope)
     return {
-      argv: [
-        `${paths.postgresBin}/postgres`,
-        '-D',
-        folder,
-        '-c',
-        `config_file=${inRun(paths).etc}/postgresql.conf`,
-      ],
+      argv: [`${paths.postgresBin}/postgres`, '-D', folder, ...argumentsOf(scope.place)],
       // Each child of the postmaster writes the value there (Postgres, "Linux Memory Overcommit").
       env: {
-        ...postgresEnvironment(context),
+        ...postgresEnvironment(scope.place),
         PG_OOM_ADJUST_FILE: '/proc/self/oom_score_adj',
-        PG_OOM_ADJUST_VALUE: String(oomScores(machine.oomScoreAdj).worker),
+        PG_OOM_ADJUST_VALUE: String(scores.worker),
       },
+      oomScoreAdj: scores.service,
       user: identities.postgres,
       cwd: folder,
     }
   },
-  probe: async (context) => {
-    // Line 8 of the lock file tells the phase (miscadmin.h, PM_STATUS_*) without a refused connection in the log.
-    const phase = readLockFile(context.files, inVolume(context.paths).cluster)?.[7]?.trim()
+  probe: async (scope) => {
+    const { system, place } = scope
+    const phase = phaseOf(scope)
     if (phase !== 'ready') return phase === undefined ? 'it has not begun' : `it is ${excerpt(phase, 40)}`
     try {
-      await asSuperuser(context, (client) => client.query('SELECT 1'))
+      // As anybody who is there in each cluster; the superuser would need its password,
+      // which may not be set yet.
+      await system.withClient([embeddedAs(place, appRole, 'postgres')], (client) => client.query('SELECT 1'))
     } catch (error) {
-      if ((error as { code?: string }).code !== '28P01') throw error // A wrong password: the server is up, and `database` says what is wrong.
+      if (!isAnswer(error)) throw error
     }
     return undefined
   },
-  whyUnclean: ({ files, paths }) => {
+  whyUnclean: ({ system, place }) => {
     try {
-      return files
-        .readForeign(`${inVolume(paths).cluster}/global/pg_control`, controlFileBytes)
+      return system.files
+        .readForeign(`${inVolume(place.paths).cluster}/global/pg_control`, controlFileBytes)
         ?.readUInt32LE(stateAt) === shutDown
         ? undefined
         : 'its data has to be recovered'
@@ -90,4 +128,4 @@ export const postgres: ServiceUnit<Context> = {
       return (error as Error).message
     }
   },
-}
+})

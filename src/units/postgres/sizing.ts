@@ -1,33 +1,13 @@
-/** What the container has: bytes of memory that it may use, bytes of /dev/shm, processors. */
-export type Machine = {
-  readonly memoryBytes: number
-  readonly shmBytes: number
-  readonly cpus: number
-  /** That of the supervisor, as the container was started with it: see `oomScores`. */
-  readonly oomScoreAdj: number
-}
+import type { Machine } from '../place.ts'
 
 const MiB = 1024 * 1024
 const clamp = (value: number, low: number, high: number): number =>
   Math.min(high, Math.max(low, Math.floor(value)))
 
-/** Gunicorn workers: about 150 MiB each beside 300 MiB for Postgres and the supervisor; two a processor, 1 to 8. */
-export const fitWorkers = ({ memoryBytes, cpus }: Machine): number =>
-  clamp((memoryBytes / MiB - 300) / 150, 1, clamp(cpus * 2, 1, 8))
-
 /**
- * When memory runs out, the kernel kills the process with the highest score: its share of the memory in thousandths
- * plus oom_score_adj, at most 1000 (proc_pid_oom_score_adj(5)). So what serves one request goes before what keeps a
- * service up, and the supervisor goes last. Raising the value needs no privilege.
- */
-export const oomScores = (supervisor: number): { readonly service: number; readonly worker: number } => ({
-  service: Math.min(1000, supervisor + 100),
-  worker: Math.min(1000, supervisor + 200),
-})
-
-/**
- * Postgres parameters that fit the container. Parallel queries and parallel maintenance share memory through /dev/shm, which is
- * 64 MiB in Docker: beyond it they fail with "could not resize shared memory segment", so they are held below it.
+ * Postgres parameters that fit the container. Parallel queries and parallel maintenance share memory through
+ * /dev/shm, which is 64 MiB in Docker: beyond it they fail with "could not resize shared memory segment",
+ * so they are held below it.
  */
 export const fitPostgres = ({ memoryBytes, shmBytes, cpus }: Machine): Readonly<Record<string, string>> => {
   const shm = shmBytes / MiB

@@ -1,0 +1,45 @@
+import { presentable, type Status } from '../core/status.ts'
+import type { Config } from '../daemon/config/config.ts'
+import type { Instance } from '../daemon/instance.ts'
+import { version } from '../version.ts'
+
+const urlOf = ({ settings }: Instance['inForce']): string =>
+  settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`
+
+export type Running = {
+  readonly instance: Instance
+  readonly config: Config
+  readonly startedAtMs: number
+  readonly reaper: { readonly reaped: number }
+  readonly sink: { readonly dropped: number }
+}
+
+/** The one status that all show. */
+export const readStatus = ({ instance, config, startedAtMs, reaper, sink }: Running): Status => {
+  const { problems, ...status } = instance.status()
+  return presentable({
+    version: 1,
+    ...status,
+    url: urlOf(instance.inForce),
+    supervisor: {
+      version,
+      pid: process.pid,
+      startedAt: new Date(startedAtMs).toISOString(),
+      memoryBytes: process.memoryUsage.rss(),
+      reaped: reaper.reaped,
+      droppedLogLines: sink.dropped,
+    },
+    database: instance.inForce.database.kind,
+    config: config.status(),
+    problems: [...problems, ...config.problems()],
+  })
+}
+
+export const bannerOf = ({ url, boot }: Status, { settings }: Instance['inForce']): string =>
+  [
+    `Mathesar is ready: ${url}   (after ${((boot.readyAfterMs ?? 0) / 1000).toFixed(1)} s)`,
+    ...(settings.PUBLIC_URL === undefined
+      ? ['With `docker run -p 9000:8000` the port in your browser is 9000.']
+      : []),
+    "On a new installation the first visitor makes the administrator's account: open it now.",
+  ].join('\n')

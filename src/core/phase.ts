@@ -1,0 +1,20 @@
+/**
+ * Where the whole container is. It only ever goes forward.
+ *
+ *   booting ─booted→ running ─stop→ stopping ─stopped→ ended
+ *      └───────────── stop ──────────↑
+ */
+export type Phase = 'booting' | 'running' | 'stopping' | 'ended'
+export type PhaseEvent = 'booted' | 'stop' | 'stopped'
+
+/** The next phase. An event that means nothing in a phase leaves it as it is. */
+export const nextPhase = (phase: Phase, event: PhaseEvent): Phase => {
+  switch (event) {
+    case 'booted':
+      return phase === 'booting' ? 'running' : phase
+    case 'stop':
+      return phase === 'ended' ? 'ended' : 'stopping'
+    case 'stopped':
+      return phase === 'stopping' ? 'ended' : phase
+  }
+}

@@ -1,0 +1,58 @@
+import type { ServiceState, TimerEvent } from './service-state.ts'
+import type { Milliseconds, Policy } from './unit.ts'
+
+/**
+ * The pause before the next start: doubles with each failure up to a limit, less up to a tenth of jitter.
+ * `random` is in [0, 1).
+ */
+export const backoffMs = (failures: number, policy: Policy, random: number): Milliseconds =>
+  Math.round(
+    Math.min(policy.backoff.maxMs, policy.backoff.baseMs * 2 ** Math.max(0, failures - 1)) *
+      (1 - random / 10),
+  )
+
+/**
+ * The one timer that a state arms. Leaving the state cancels it.
+ * A start cannot be late while it may not serve: it waits for others.
+ */
+export const timerOf = (
+  state: ServiceState,
+  policy: Policy,
+  random: number,
+): { readonly event: TimerEvent; readonly afterMs: Milliseconds } | undefined => {
+  switch (state.name) {
+    case 'starting':
+      return policy.startLimitMs === undefined || !state.mayServe
+        ? undefined
+        : { event: 'startTimedOut', afterMs: policy.startLimitMs }
+    case 'ready':
+      return state.failures > 0 ? { event: 'stayedUp', afterMs: policy.stableMs } : undefined
+    case 'backoff':
+      return { event: 'backedOff', afterMs: backoffMs(state.failures, policy, random) }
+    case 'stopping':
+      return state.isKilled ? undefined : { event: 'graceElapsed', afterMs: policy.graceMs }
+    case 'waiting':
+    case 'unready':
+    case 'stopped':
+    case 'failed':
+      return undefined
+  }
+}
+
+/**
+ * What the timer belongs to: it is armed anew only when this changes.
+ * A second stop must not postpone the kill; a shorter grace period brings it forward.
+ */
+export const timerKeyOf = (state: ServiceState, { graceMs }: Policy): string =>
+  [
+    state.name,
+    state.failures,
+    state.name === 'stopping' && `${state.isKilled} ${graceMs}`,
+    state.name === 'starting' && state.mayServe,
+  ].join(' ')
+
+/** The pause until the next probe: short until the first success, then long. */
+export const probePauseMs = ({ name, failedProbes }: ServiceState): Milliseconds => {
+  if (name === 'ready' && failedProbes === 0) return 30_000
+  return name === 'starting' ? 25 : 1000
+}

@@ -1,0 +1,52 @@
+import {
+  type ConfigFiles,
+  type Configuration,
+  editsToPersist,
+  versionOf,
+} from '../../settings/configuration.ts'
+import { editConfig } from '../../settings/env-file.ts'
+import { type Change, changesBetween } from '../../settings/plan.ts'
+import { templateText } from '../../settings/proposal.ts'
+import type { ChangesOptions } from './change.ts'
+
+type Options = Pick<ChangesOptions, 'check' | 'environment' | 'read' | 'store'>
+
+/**
+ * Writes what the environment gives into the file, so that the next container on the same volume keeps it.
+ * Resolves with the configuration as it is then.
+ */
+export const persistEnvironment = async (
+  { check, environment, read, store }: Options,
+  current: Configuration,
+): Promise<Configuration> => {
+  const text = editConfig(
+    current.files['mathesar.env'] ?? templateText(),
+    editsToPersist(current, environment),
+  )
+  let next = current
+  try {
+    const wanted = await check({ ...current.files, 'mathesar.env': text })
+    if (versionOf(read()) === current.version) {
+      if (wanted.version !== current.version) store.write(wanted.files)
+      next = wanted
+    } // Else somebody edited the files meanwhile: that comes next.
+    store.protect()
+  } catch {
+    /* A folder that cannot be written: the environment alone serves. */
+  }
+  return next
+}
+
+/** What differs from the files that were in force before; nothing where there are none. */
+export const changesSince = async (
+  { check }: Pick<Options, 'check'>,
+  before: ConfigFiles | undefined,
+  current: Configuration,
+): Promise<readonly Change[]> => {
+  if (before === undefined) return []
+  try {
+    return changesBetween(await check(before), current)
+  } catch {
+    return [] // Files of an older image, which this one would refuse.
+  }
+}

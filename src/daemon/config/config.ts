@@ -1,0 +1,164 @@
+import type { Seen } from '../../core/settling.ts'
+import type { Problem, Status } from '../../core/status.ts'
+import {
+  configFiles,
+  type ConfigFiles,
+  type Configuration,
+  type InForce,
+} from '../../settings/configuration.ts'
+import { permittedHosts } from '../../settings/hosts.ts'
+import { inForceOf, type Plan } from '../../settings/plan.ts'
+import type { Proposal } from '../../settings/proposal.ts'
+import { secretsOf } from '../../settings/secrets.ts'
+import { settingNames } from '../../settings/table.ts'
+import type { System } from '../../system/ports.ts'
+import type { Watch } from '../../system/watch.ts'
+import { inVolume } from '../../units/place.ts'
+import type { Instance } from '../instance.ts'
+import { checkFiles, readContent, type Setup } from './boot-trial.ts'
+import type { Report } from './change.ts'
+import { Changes } from './changes.ts'
+import { RefusedHosts } from './refused-hosts.ts'
+
+/** A boot takes less. It need not wait for the watcher's library. */
+const watchLateMs = 10_000
+
+/**
+ * The configuration of a running instance: it joins the changes with the watcher,
+ * the store and the instance that they act on.
+ */
+export class Config {
+  readonly changes: Changes
+  readonly #system: System
+  readonly #setup: Setup
+  readonly #instance: Instance
+  readonly #hosts: RefusedHosts
+  readonly #cancelWatch: () => void
+  #watch: Watch | undefined
+  #stale: Seen['stale'] = {}
+
+  constructor(system: System, setup: Setup, instance: Instance) {
+    this.#system = system
+    this.#setup = setup
+    this.#instance = instance
+    this.#hosts = new RefusedHosts(
+      () => ({
+        hosts: permittedHosts(instance.inForce.settings),
+        isPinned: instance.inForce.values.ALLOWED_HOSTS.source === 'environment',
+      }),
+      (message) => system.log.say('warn', message),
+    )
+    this.changes = this.#createChanges()
+    instance.subscribe((event) => {
+      if (event.type === 'line') this.#hosts.see(event.unit, event.line)
+      if (event.type === 'ready') system.inBackground('record the configuration', () => this.#settle())
+    })
+    // A boot that does not get ready may be corrected by an edit.
+    this.#cancelWatch = system.clock.after(
+      watchLateMs,
+      () => void instance.whenChangeable.then(() => this.#startWatching()),
+    )
+  }
+
+  get inForce(): InForce {
+    return this.#instance.inForce
+  }
+
+  get store(): Setup['store'] {
+    return this.#setup.store
+  }
+
+  status(): Status['config'] {
+    const { current, isChanging } = this.changes
+    const { values } = this.#instance.inForce
+    return {
+      version: current.version,
+      changing: isChanging,
+      pendingRestart: settingNames.filter((name) => current.values[name].value !== values[name].value),
+    }
+  }
+
+  problems(): readonly Problem[] {
+    const stale = Object.entries(this.#stale).map(([name, why]) => ({
+      unit: 'config',
+      code: null,
+      message: `edits to ${name} no longer reach this container: ${why}`,
+      hint: null,
+    }))
+    return [...(this.changes.problem ? [this.changes.problem] : []), ...stale, ...this.#hosts.problems()]
+  }
+
+  /** Reads the config folder again, and makes a new generation of Mathesar in any case. */
+  reload(): void {
+    this.#propose({ from: 'signal', kind: 'reread', reload: true })
+  }
+
+  async close(): Promise<void> {
+    this.#cancelWatch()
+    await this.#watch?.close()
+  }
+
+  #createChanges(): Changes {
+    const { clock, log } = this.#system
+    const { place, store, configuration: boot, rejected } = this.#setup
+    return new Changes({
+      boot,
+      rejected,
+      environment: place.environment,
+      store,
+      now: clock.now,
+      say: log.say,
+      readSettled: async () => (await this.#watch?.readSettled())?.files ?? readContent(this.#system, place),
+      read: () => readContent(this.#system, place),
+      isStopping: () => this.#instance.isStopping,
+      isProven: () => this.#instance.wasReady,
+      check: (files) => this.#check(files),
+      apply: (plan, next, report, commit) => this.#apply(plan, next, report, commit),
+    })
+  }
+
+  async #check(files: ConfigFiles): Promise<Configuration> {
+    const checked = await checkFiles(this.#system, this.#setup.place, files)
+    // Those in force once more, and last: however many changes are tried, the log goes on to leave them out.
+    this.#system.log.addSecret(
+      ...secretsOf(checked),
+      ...secretsOf(this.changes.current),
+      ...this.#instance.secrets,
+    )
+    return checked
+  }
+
+  async #apply(plan: Plan, next: Configuration, report: Report, commit: () => void): Promise<void> {
+    await this.#instance.change(plan, inForceOf(this.#setup.configuration.values, next), report, commit)
+  }
+
+  async #settle(): Promise<void> {
+    await this.changes.settle()
+    this.#startWatching()
+  }
+
+  #startWatching(): void {
+    const { watchFiles, log } = this.#system
+    if (this.#watch || this.#instance.isStopping) return
+    this.#watch = watchFiles({
+      folder: inVolume(this.#setup.place.paths).config,
+      names: configFiles,
+      onChange: (seen) => this.#see(seen),
+      onTrouble: (why) => log.say('info', why),
+    })
+    this.#propose({ from: 'file', kind: 'reread' })
+  }
+
+  #see({ stale }: Seen): void {
+    for (const [name, why] of Object.entries(stale)) {
+      if (this.#stale[name] !== why)
+        this.#system.log.say('warn', `edits to ${name} no longer reach this container: ${why}`)
+    }
+    this.#stale = stale
+    this.#propose({ from: 'file', kind: 'reread' })
+  }
+
+  #propose(proposal: Proposal): void {
+    this.changes.propose(proposal).catch(() => {}) // It has said why.
+  }
+}

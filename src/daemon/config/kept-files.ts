@@ -1,0 +1,48 @@
+import { configFiles, fileLimitBytes } from '../../settings/configuration.ts'
+import { historyLimitBytes } from '../../settings/history.ts'
+import type { Files } from '../../system/files.ts'
+
+/**
+ * No file of ours is larger: three config files as JSON, in which a character may take six bytes,
+ * or a whole history.
+ */
+const limitBytes = Math.max(6 * configFiles.length * fileLimitBytes, historyLimitBytes)
+
+/** Files that we alone write. Whatever is in the place of one and cannot be used counts as not there. */
+export class KeptFiles {
+  readonly #files: Pick<Files, 'readIfThere' | 'remove' | 'renameWhole' | 'writeWhole'>
+  readonly #unusable = new Map<string, string>()
+
+  constructor(files: Pick<Files, 'readIfThere' | 'remove' | 'renameWhole' | 'writeWhole'>) {
+    this.#files = files
+  }
+
+  /** What was found that cannot be used, in words. */
+  get warnings(): readonly string[] {
+    return [...this.#unusable].map(([path, why]) => `cannot use ${path}: ${why}; it is ignored`)
+  }
+
+  isUnusable(path: string): boolean {
+    return this.#unusable.has(path)
+  }
+
+  read<T>(path: string, parse: (text: string) => T): T | undefined {
+    this.#unusable.delete(path)
+    try {
+      const text = this.#files.readIfThere(path, limitBytes)
+      return text === undefined ? undefined : parse(text)
+    } catch (error) {
+      this.#unusable.set(path, (error as Error).message)
+      return undefined
+    }
+  }
+
+  /** What could not be used there makes room, and is kept beside for whoever wants to look into it. */
+  write(path: string, text: string): void {
+    if (this.#unusable.delete(path)) {
+      this.#files.remove(`${path}.unusable`)
+      this.#files.renameWhole(path, `${path}.unusable`)
+    }
+    this.#files.writeWhole(path, text, 0o600)
+  }
+}

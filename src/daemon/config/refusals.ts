@@ -1,0 +1,73 @@
+import { describeError } from '../../core/message.ts'
+import type { Problem } from '../../core/status.ts'
+import type { SupervisorError } from '../../errors.ts'
+import { type ConfigFiles, versionOf } from '../../settings/configuration.ts'
+import type { Store } from './store.ts'
+
+type Options = {
+  readonly store: Store
+  /** What the config folder holds at this moment. */
+  readonly read: () => ConfigFiles
+}
+
+/** Edited files that were refused: where they are now, and what the status says of them. */
+export class Refusals {
+  readonly #options: Options
+  #problem: Problem | undefined
+  #ignored: string | undefined
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  get problem(): Problem | undefined {
+    return this.#problem
+  }
+
+  /**
+   * Version of files that were refused and are not moved aside, yet or ever (a read-only mount):
+   * they are not tried again.
+   */
+  get ignored(): string | undefined {
+    return this.#ignored
+  }
+
+  /** Says why files that are no longer there were refused. */
+  recall(message: string): void {
+    this.#problem = this.#problemOf({ code: null, message, hint: '' })
+  }
+
+  ignore(files: ConfigFiles): void {
+    this.#ignored = versionOf(files)
+  }
+
+  clear(): void {
+    this.#problem = undefined
+    this.#ignored = undefined
+  }
+
+  clearProblem(): void {
+    this.#problem = undefined
+  }
+
+  /** Moves refused files aside as `*.rejected` and restores the good ones. */
+  moveAside(files: ConfigFiles, good: ConfigFiles, error: SupervisorError): void {
+    const { store, read } = this.#options
+    this.#problem = this.#problemOf(describeError(error))
+    try {
+      store.keepRejected(files, good)
+      // An edit that was made meanwhile is not written over: its turn comes.
+      if (versionOf(read()) === versionOf(files)) store.write(good)
+      this.#ignored = undefined
+    } catch {
+      this.ignore(files)
+    }
+  }
+
+  #problemOf({ code, message, hint }: Pick<Problem, 'code' | 'message' | 'hint'>): Problem {
+    const where =
+      'The settings before it are in force; the refused file is kept as ' +
+      `${this.#options.store.rejectedName}.`
+    return { unit: 'config', code, message, hint: `${where} ${hint ?? ''}`.trim() }
+  }
+}

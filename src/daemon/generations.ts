@@ -1,0 +1,51 @@
+import type { GenerationId } from '../core/service-state.ts'
+import type { Outcome } from '../core/outcome.ts'
+import type { Command } from '../core/unit.ts'
+import type { System } from '../system/ports.ts'
+import type { Output } from '../system/output.ts'
+import type { ServiceUnit } from '../units/unit.ts'
+import { type Generation, startGeneration } from './generation.ts'
+
+type Options = {
+  readonly system: System
+  readonly unit: ServiceUnit
+  readonly output: () => Output
+  readonly onExit: (id: GenerationId, outcome: Outcome) => void
+}
+
+/** The running processes of one service. */
+export class Generations {
+  readonly #options: Options
+  readonly #running = new Map<GenerationId, Generation>()
+  #lastId = 0
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  get all(): readonly Generation[] {
+    return [...this.#running.values()]
+  }
+
+  get(id: GenerationId | undefined): Generation | undefined {
+    return id === undefined ? undefined : this.#running.get(id)
+  }
+
+  /** Starts one, and follows it to its end. */
+  spawn(command: Command): Generation {
+    const { system, unit, output } = this.#options
+    const id = ++this.#lastId
+    const hasGate = unit.servesAfter !== undefined
+    const generation = startGeneration(system, { id, command, output: output(), hasGate })
+    this.#running.set(id, generation)
+    system.inBackground(`follow ${unit.name}`, () => this.#follow(generation))
+    return generation
+  }
+
+  async #follow({ id, process, release }: Generation): Promise<void> {
+    const outcome = await process.ended
+    release()
+    this.#running.delete(id)
+    this.#options.onExit(id, outcome)
+  }
+}

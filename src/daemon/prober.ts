@@ -1,0 +1,28 @@
+import type { Clock } from '../system/ports.ts'
+
+type Options = {
+  readonly clock: Clock
+  /** One probe: `undefined` when the service is up, else the reason. */
+  readonly probe: (signal: AbortSignal) => Promise<string | undefined>
+  readonly onResult: (why: string | undefined) => void
+  /** The pause before the next probe, asked after each one. */
+  readonly pauseMs: () => number
+}
+
+/** Probes one generation until it is stopped. Returns the function that stops it. */
+export const startProber = ({ clock, probe, onResult, pauseMs }: Options): (() => void) => {
+  const stopping = new AbortController()
+  const { signal } = stopping
+
+  const probeForEver = async (): Promise<void> => {
+    for (;;) {
+      const why = await probe(signal).catch((error: Error) => error.message || 'no answer')
+      if (signal.aborted) return
+      onResult(why)
+      await clock.delay(pauseMs(), signal)
+    }
+  }
+
+  probeForEver().catch(() => {}) // Only the end of a pause that was cut short.
+  return () => stopping.abort()
+}

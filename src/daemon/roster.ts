@@ -1,0 +1,53 @@
+import { dependenciesOf } from '../core/graph.ts'
+import { SupervisorError } from '../errors.ts'
+import type { Unit, UnitName, TaskUnit } from '../units/unit.ts'
+import type { Service } from './service.ts'
+
+/** The units and their services, by name and in the order in which they start. */
+export class Roster {
+  readonly units: readonly Unit[]
+  readonly #units: ReadonlyMap<string, Unit>
+  readonly #services: ReadonlyMap<string, Service>
+
+  constructor(units: readonly Unit[], services: readonly Service[]) {
+    this.units = units
+    this.#units = new Map(units.map((unit) => [unit.name, unit]))
+    this.#services = new Map(services.map((service) => [service.unit.name, service]))
+  }
+
+  get services(): readonly Service[] {
+    return [...this.#services.values()]
+  }
+
+  serviceOf({ name }: Pick<Unit, 'name'>): Service | undefined {
+    return this.#services.get(name)
+  }
+
+  /** Throws UNIT_UNKNOWN where there is none: people type the name. */
+  serviceNamed(name: string): Service {
+    const service = this.#services.get(name)
+    if (service) return service
+    const names = [...this.#services.keys()].join(', ')
+    throw new SupervisorError(
+      'UNIT_UNKNOWN',
+      `cannot find a service named ${name.slice(0, 80)}: there is ${names}`,
+    )
+  }
+
+  taskNamed(name: UnitName): TaskUnit {
+    const unit = this.#units.get(name)
+    if (unit?.kind === 'task') return unit
+    throw new SupervisorError('UNIT_UNKNOWN', `cannot find a task named ${name}`)
+  }
+
+  /** Whether a unit depends on another one, also by way of a third. */
+  dependsOn(name: UnitName, on: UnitName): boolean {
+    const unit = this.#units.get(name)
+    return unit !== undefined && dependenciesOf(unit).some((each) => each === on || this.dependsOn(each, on))
+  }
+
+  /** The services that a unit depends on. */
+  servicesFor({ name }: Pick<Unit, 'name'>): readonly Service[] {
+    return this.services.filter(({ unit }) => this.dependsOn(name, unit.name))
+  }
+}

@@ -1,0 +1,106 @@
+import { inWords } from '../core/outcome.ts'
+import type { Phase } from '../core/phase.ts'
+import type { Problem, Status, UnitStatus } from '../core/status.ts'
+import type { SupervisorError } from '../errors.ts'
+import type { Unit } from '../units/unit.ts'
+import type { Timing } from './boot.ts'
+import type { Service } from './service.ts'
+import type { TaskRecord } from './tasks.ts'
+
+type UnitFacts = {
+  readonly unit: Unit
+  readonly service: Service | undefined
+  readonly task: TaskRecord | undefined
+  readonly skipped: string | undefined
+  /** What it is busy with, in its own words. */
+  readonly detail: string | undefined
+  readonly timing: Timing | undefined
+}
+
+/** All that the status is made of. Times are milliseconds since 1970. */
+export type Facts = {
+  readonly phase: Phase
+  readonly isReady: boolean
+  readonly failure: SupervisorError | undefined
+  readonly startedAtMs: number
+  readonly readyAfterMs: number | null
+  /** Names of units. */
+  readonly criticalPath: readonly string[]
+  readonly units: readonly UnitFacts[]
+}
+
+const stateOf = ({ service, task, skipped }: UnitFacts): UnitStatus['state'] => {
+  if (skipped !== undefined && (service?.pid ?? null) === null) return 'skipped'
+  return service?.state.name ?? task?.state ?? 'waiting'
+}
+
+const detailOf = ({ service, skipped, detail }: UnitFacts): string | null =>
+  skipped ?? detail ?? (service && service.state.name !== 'ready' ? (service.lastProbe ?? null) : null)
+
+const readUnit = (facts: UnitFacts, startedAtMs: number): UnitStatus => {
+  const { unit, service, task, timing } = facts
+  const pid = service?.pid ?? null
+  return {
+    name: unit.name,
+    kind: unit.kind,
+    description: unit.description,
+    state: stateOf(facts),
+    since: new Date(service?.since ?? task?.since ?? startedAtMs).toISOString(),
+    pid,
+    restarts: service?.restarts ?? 0,
+    generation: service?.generation ?? 0,
+    memoryBytes: null, // It takes time: see `http/status.ts`.
+    lastExit: service?.lastOutcome ? inWords(service.lastOutcome) : null,
+    detail: detailOf(facts),
+    tookMs: timing ? timing.endedMs - timing.startedMs : null,
+  }
+}
+
+const troubled =
+  (phase: Phase) =>
+  ({ kind, state }: UnitStatus): boolean =>
+    kind === 'service' &&
+    (state === 'unready' || state === 'backoff' || (state === 'stopped' && phase === 'running'))
+
+const problemOf = ({ name, state, detail, lastExit }: UnitStatus): Problem => {
+  const why = detail ?? lastExit
+  return {
+    unit: name,
+    code: null,
+    message: why === null ? `is ${state}` : `is ${state}: ${why}`,
+    hint: state === 'stopped' ? `Type \`supervisor start ${name}\`.` : `Type \`supervisor logs ${name}\`.`,
+  }
+}
+
+const failureOf = (units: readonly UnitStatus[], { code, message, hint }: SupervisorError): Problem => ({
+  unit: units.find(({ state }) => state === 'failed')?.name ?? 'supervisor',
+  code,
+  message,
+  hint,
+})
+
+/** How much each unit of the critical path added to the boot: from the end of the one before it. */
+const sharesOf = ({ criticalPath, units, startedAtMs }: Facts): Status['boot']['criticalPath'] => {
+  let previousEndMs = startedAtMs
+  return criticalPath.map((name) => {
+    const endedMs = units.find(({ unit }) => unit.name === name)?.timing?.endedMs ?? previousEndMs
+    const tookMs = endedMs - previousEndMs
+    previousEndMs = endedMs
+    return { unit: name, tookMs }
+  })
+}
+
+/** The units' part of the status. */
+export const readStatus = (facts: Facts): Pick<Status, 'phase' | 'ready' | 'boot' | 'units' | 'problems'> => {
+  const units = facts.units.map((unit) => readUnit(unit, facts.startedAtMs))
+  return {
+    phase: facts.phase,
+    ready: facts.isReady,
+    boot: { readyAfterMs: facts.readyAfterMs, criticalPath: sharesOf(facts) },
+    units,
+    problems: [
+      ...(facts.failure ? [failureOf(units, facts.failure)] : []),
+      ...units.filter(troubled(facts.phase)).map(problemOf),
+    ],
+  }
+}

@@ -1,0 +1,89 @@
+import type { UnitState } from '../core/unit.ts'
+import { toSupervisorError } from '../errors.ts'
+import type { System } from '../system/ports.ts'
+import type { TaskName } from '../units/results.ts'
+import type { TaskUnit } from '../units/unit.ts'
+import type { Roster } from './roster.ts'
+import { keepResult, type World, type Worlds } from './worlds.ts'
+
+/**
+ * How often a task is run again after a failure that passes by itself,
+ * such as a database that was restarted under it.
+ */
+const retries = 6
+const firstPauseMs = 100
+
+export type TaskRecord = {
+  readonly state: UnitState
+  /** When it came into its state; milliseconds since 1970. */
+  readonly since: number
+  readonly tookMs: number | null
+}
+
+/** Runs tasks, and knows what became of each. */
+export class Tasks {
+  readonly #system: System
+  readonly #worlds: Worlds
+  readonly #roster: Roster
+  readonly #records = new Map<TaskName, TaskRecord>()
+
+  constructor(system: System, worlds: Worlds, roster: Roster) {
+    this.#system = system
+    this.#worlds = worlds
+    this.#roster = roster
+  }
+
+  recordOf(name: TaskName): TaskRecord | undefined {
+    return this.#records.get(name)
+  }
+
+  /** Runs a task of the boot, with its state in the status. */
+  async boot(unit: TaskUnit, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#system
+    const startedMs = clock.now()
+    const enter = (state: UnitState, tookMs: number | null = null): void =>
+      void this.#records.set(unit.name, { state, since: clock.now(), tookMs })
+    enter('running')
+    try {
+      await this.run(unit, this.#worlds.current, signal)
+      enter('done', clock.now() - startedMs)
+      log.say('debug', `${unit.name} done in ${clock.now() - startedMs} ms`)
+    } catch (error) {
+      enter(signal.aborted ? 'stopped' : 'failed')
+      if (!signal.aborted) this.#worlds.scopeOf(unit).report((error as Error).message)
+      throw error
+    }
+  }
+
+  /**
+   * Runs a task in a world and keeps its result there.
+   * Runs it again when it failed for a reason that passes by itself.
+   */
+  async run(unit: TaskUnit, world: World, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#system
+    const scope = this.#worlds.scopeOf(unit, world)
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return keepResult(world, unit.name, await unit.run(scope, signal))
+      } catch (thrown) {
+        const error = toSupervisorError(thrown)
+        if (!error.isPassing || attempt === retries || signal.aborted) throw error
+        log.say('warn', `${unit.name} is run again: ${error.message}`)
+        await clock.delay(firstPauseMs * 2 ** attempt, signal)
+        await this.#whenServicesReady(unit, signal)
+      } finally {
+        scope.report(null)
+      }
+    }
+  }
+
+  /** Resolves once the services that the task depends on are ready. */
+  async #whenServicesReady(unit: TaskUnit, signal: AbortSignal): Promise<void> {
+    const needed = this.#roster
+      .servicesFor(unit)
+      .filter((service) => this.#worlds.skipReason(service.unit) === undefined)
+    const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
+    await Promise.race([Promise.all(needed.map((service) => service.reached('ready'))), aborted])
+    signal.throwIfAborted()
+  }
+}

@@ -1,0 +1,46 @@
+import { inWords } from '../core/outcome.ts'
+import { SupervisorError } from '../errors.ts'
+import type { Log } from '../system/log.ts'
+import type { Scope } from '../units/unit.ts'
+import type { Service } from './service.ts'
+
+const lastLines = 10
+
+/** What is cut off by a stop says so. */
+export const stoppingError = (): SupervisorError =>
+  new SupervisorError('USAGE', 'cannot go on: everything stops', { hint: 'Start the container again.' })
+
+/** Why a service that died again and again ends the container. */
+export const crashLoopOf = (
+  { unit, state, lastOutcome }: Service,
+  log: Pick<Log, 'tail'>,
+): SupervisorError => {
+  const lines = log.tail(unit.name, lastLines).map((line) => `  ${line.trimEnd()}`)
+  const how = lastOutcome ? inWords(lastOutcome) : 'never became ready'
+  const what = `${unit.name} died ${state.failures} times in a row: it ${how}; its last lines:`
+  const code = lines.some((line) => line.includes('No space left on device'))
+    ? 'VOLUME_FULL'
+    : 'SERVICE_CRASH_LOOP'
+  return new SupervisorError(
+    code,
+    [what, ...(lines.length > 0 ? lines : ['  (it wrote nothing)'])].join('\n'),
+  )
+}
+
+/**
+ * Why a stop was not clean, if it was not. A service that never ran had nothing to end. Of the others the
+ * exit code does not tell: Postgres has 0 for an immediate shutdown, too.
+ */
+export const uncleanStopOf = (
+  services: readonly Service[],
+  scopeOf: (service: Service) => Scope,
+): SupervisorError | undefined => {
+  for (const service of services) {
+    const { unit, generation, lastOutcome } = service
+    const why = generation === 0 ? undefined : unit.whyUnclean?.(scopeOf(service))
+    if (why === undefined) continue
+    const how = lastOutcome ? ` (it ${inWords(lastOutcome)})` : ''
+    return new SupervisorError('STOP_NOT_CLEAN', `${unit.name} did not shut down cleanly: ${why}${how}`)
+  }
+  return undefined
+}

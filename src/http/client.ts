@@ -1,0 +1,96 @@
+import { type IncomingMessage, request } from 'node:http'
+import { createInterface } from 'node:readline'
+import { printable } from '../core/message.ts'
+import { SupervisorError } from '../errors.ts'
+import { readPaths } from '../system/paths.ts'
+import { controlSocket } from '../units/place.ts'
+
+type Method = 'GET' | 'POST'
+type Named = { readonly code: SupervisorError['code']; readonly message: string; readonly hint: string }
+
+/** No answer that is read as a whole is longer. */
+const answerLimit = 16 * 1024 * 1024
+
+const whyUnreachable = ({ code, message }: NodeJS.ErrnoException): string => {
+  if (code === 'EACCES') return 'only its own user and root may; try `docker exec -u root`'
+  return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'it is not running' : message
+}
+
+const open = (method: Method, path: string, body?: unknown, accept = '*/*'): Promise<IncomingMessage> =>
+  new Promise((resolve, reject) => {
+    const socketPath = controlSocket(readPaths(process.env))
+    const headers = { 'user-agent': 'supervisor', accept }
+    const sent = request({ socketPath, method, path, agent: false, headers }, resolve)
+    sent.once('error', (cause) => {
+      reject(
+        new SupervisorError(
+          'DAEMON_UNREACHABLE',
+          `cannot reach the supervisor on ${socketPath}: ${whyUnreachable(cause)}`,
+          { cause },
+        ),
+      )
+    })
+    sent.end(body === undefined ? undefined : JSON.stringify(body))
+  })
+
+const textOf = async (response: IncomingMessage): Promise<string> => {
+  let text = ''
+  response.setEncoding('utf8')
+  for await (const chunk of response) {
+    text += chunk
+    if (text.length > answerLimit)
+      throw new SupervisorError(
+        'DAEMON_UNREACHABLE',
+        'cannot read the answer of the supervisor: it is too long',
+      )
+  }
+  return text
+}
+
+const fail = ({ code, message, hint }: Named): never => {
+  throw new SupervisorError(code, message, { hint })
+}
+const failWith = async (response: IncomingMessage): Promise<never> =>
+  fail(JSON.parse(await textOf(response)) as Named)
+
+/** One request to the daemon. Errors that it names come back as errors here. */
+export const ask = async (
+  method: Method,
+  path: string,
+  body?: unknown,
+): Promise<{ readonly status: number; readonly text: string }> => {
+  const response = await open(method, path, body)
+  const status = response.statusCode ?? 500
+  if (status >= 400 && status !== 503) return await failWith(response)
+  return { status, text: await textOf(response) }
+}
+
+/**
+ * Copies an answer to stdout as it comes, until the daemon or the reader ends it. It holds what services
+ * wrote: nothing of it may drive the terminal.
+ */
+export const stream = async (path: string): Promise<void> => {
+  const response = await open('GET', path)
+  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  for await (const chunk of response.setEncoding('utf8')) process.stdout.write(printable(chunk as string))
+}
+
+/** A request that takes its time: hears of each step, and resolves with the result. */
+export const follow = async <Result>(
+  path: string,
+  body: unknown,
+  onStep: (step: string) => void,
+): Promise<Result> => {
+  const response = await open('POST', path, body, 'application/x-ndjson')
+  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  for await (const line of createInterface({ input: response })) {
+    const said = JSON.parse(line) as { step?: string; result?: Result; error?: Named }
+    if (said.error) fail(said.error)
+    if (said.result) return said.result
+    if (said.step) onStep(said.step)
+  }
+  throw new SupervisorError(
+    'DAEMON_UNREACHABLE',
+    'cannot tell the outcome: the supervisor ended before it was done',
+  )
+}

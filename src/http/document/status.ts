@@ -1,0 +1,96 @@
+import * as v from 'valibot'
+import { about } from '../check.ts'
+import { boolean, count, list, natural, oneOf, orNull, string } from './parts.ts'
+import { Problem, Time, Version } from './shared.ts'
+
+export const UnitState = oneOf(
+  [
+    'waiting',
+    'running',
+    'done',
+    'skipped',
+    'starting',
+    'ready',
+    'unready',
+    'backoff',
+    'stopping',
+    'stopped',
+    'failed',
+  ],
+  'A task: waiting, running, done, failed, skipped. A service: waiting, starting, ready, unready, ' +
+    'backoff, stopping, stopped, failed, skipped.',
+)
+
+export const ServiceState = about(
+  v.strictObject({ name: string('Name of the service.'), state: UnitState }),
+  'The state that a service reached.',
+)
+
+export const Unit = about(
+  v.strictObject({
+    name: string('Name of the unit.'),
+    kind: oneOf(['task', 'service'], 'A task runs once; a service stays up.'),
+    description: string('One sentence.'),
+    state: UnitState,
+    since: Time,
+    pid: orNull(natural, 'Process id within the container.'),
+    restarts: count('How often the service was started again after it exited.'),
+    generation: count(
+      'Counts the processes that have been the service; a change of settings creates a new one without ' +
+        'a restart.',
+    ),
+    memoryBytes: orNull(natural, 'Resident memory in bytes.'),
+    lastExit: orNull(v.string(), 'How its last process exited.'),
+    detail: orNull(v.string(), 'Why it is not ready, or what it waits for.'),
+    tookMs: orNull(natural, 'Milliseconds that it took at boot.'),
+  }),
+  'One task or service.',
+)
+
+export const Status = about(
+  v.strictObject({
+    version: about(v.literal(1), 'Changes when a field changes its meaning or is removed.'),
+    phase: oneOf(
+      ['booting', 'running', 'stopping', 'ended'],
+      'Where the container is. It only goes forward.',
+    ),
+    ready: boolean('Whether Mathesar serves.'),
+    url: string('Where people open Mathesar.'),
+    supervisor: about(
+      v.strictObject({
+        version: string('Version of the supervisor.'),
+        pid: count('Process id.'),
+        startedAt: Time,
+        memoryBytes: count('Resident memory in bytes.'),
+        reaped: count('Orphaned processes that were collected.'),
+        droppedLogLines: count('Log events that were dropped because nobody read them in time.'),
+      }),
+      'The supervisor itself.',
+    ),
+    database: oneOf(['embedded', 'external'], 'Whose Postgres Mathesar uses.'),
+    config: about(
+      v.strictObject({
+        version: Version,
+        changing: boolean('Whether a change is under way.'),
+        pendingRestart: list(v.string(), 'Settings that take effect at the next start of the container.'),
+      }),
+      'The configuration in short.',
+    ),
+    boot: about(
+      v.strictObject({
+        readyAfterMs: orNull(
+          natural,
+          'Milliseconds from the start of the process to readiness; null before it.',
+        ),
+        criticalPath: list(
+          v.strictObject({ unit: string('Name of the unit.'), tookMs: count('Milliseconds.') }),
+          'The units that the boot waited for, in order.',
+        ),
+      }),
+      'How long the boot took.',
+    ),
+    units: list(Unit, 'All units.'),
+    problems: list(Problem, 'What is wrong now.'),
+  }),
+  'The status of the container.',
+)

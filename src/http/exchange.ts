@@ -1,0 +1,68 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { SupervisorError } from '../errors.ts'
+
+/** The largest body that is read. */
+export const bodyLimitBytes = 512 * 1024
+/** The app's connection is closed when nothing of an answer is read for that long. */
+export const unreadLimitMs = 10_000
+
+/** One request and its answer. */
+export type Exchange = {
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly url: URL
+  /** What is in the places of the route's path, by their names. */
+  readonly parameters: Readonly<Record<string, string>>
+  /** Whose socket it came in on. */
+  readonly access: Access
+}
+
+/** Who may ask: the supervisor's user and root; or Mathesar's user, too. */
+export type Access = 'owner' | 'app'
+
+type Headers = Readonly<Record<string, string>>
+type Answered = Pick<Exchange, 'response' | 'access'>
+
+const send = (
+  { response, access }: Answered,
+  status: number,
+  type: string,
+  text: string,
+  headers: Headers,
+): void => {
+  // An answer is kept until it is read: the app must not have many of them kept.
+  if (access === 'app') response.setTimeout(unreadLimitMs)
+  response
+    .writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text), ...headers })
+    .end(text)
+}
+
+export const sendText = (exchange: Answered, status: number, text: string, headers: Headers = {}): void =>
+  send(exchange, status, 'text/plain; charset=utf-8', text, headers)
+
+export const sendJson = (exchange: Answered, status: number, body: unknown, headers: Headers = {}): void =>
+  send(exchange, status, 'application/json', `${JSON.stringify(body)}\n`, headers)
+
+/** What helps whose body is refused. */
+export const bodyHint = 'docs/openapi.json says what the body may hold.'
+
+const refuse = (why: string): never => {
+  throw new SupervisorError('CONFIG_INVALID', `cannot read the request: ${why}`, { hint: bodyHint })
+}
+
+/** Reads the body as JSON. */
+export const readJson = async ({ request }: Exchange): Promise<unknown> => {
+  const chunks: Buffer[] = []
+  let size = 0
+  // Not destroyed when we stop reading: its connection still has to carry the answer.
+  for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > bodyLimitBytes) refuse(`the body is larger than ${bodyLimitBytes / 1024} KiB`)
+    chunks.push(chunk)
+  }
+  try {
+    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown
+  } catch {
+    return refuse('the body is not valid JSON')
+  }
+}

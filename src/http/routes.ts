@@ -1,0 +1,53 @@
+import { getConfig, getFile, getHistory, postChange } from './config.ts'
+import type { Access, Exchange } from './exchange.ts'
+import { getLogs } from './logs.ts'
+import type { ControlOptions } from './server.ts'
+import { postService } from './services.ts'
+import { getHealth, getStatus } from './status.ts'
+
+export type Route = {
+  readonly method: 'GET' | 'POST'
+  /** As in the OpenAPI document: `{name}` stands for one part of the path. */
+  readonly path: string
+  /** The least that may use it: what the app may, the owner may too. */
+  readonly access: Access
+  /** Whether the handler reads the body. */
+  readonly hasBody?: true
+  readonly handle: (exchange: Exchange, options: ControlOptions) => void | Promise<void>
+}
+
+/** The whole protocol. `document/` describes each route; docs/openapi.json is generated from both. */
+// oxfmt-ignore
+export const routes = [
+  { method: 'GET',  path: '/v1/status',                   access: 'owner', handle: getStatus },
+  { method: 'GET',  path: '/v1/health',                   access: 'owner', handle: getHealth },
+  { method: 'GET',  path: '/v1/logs',                     access: 'owner', handle: getLogs },
+  { method: 'POST', path: '/v1/services/{name}/{action}', access: 'owner', handle: postService },
+  { method: 'GET',  path: '/v1/config',                   access: 'app',   handle: getConfig },
+  { method: 'GET',  path: '/v1/config/history',           access: 'app',   handle: getHistory },
+  { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },
+  { method: 'POST', path: '/v1/config/changes',           access: 'app',   handle: postChange, hasBody: true },
+] as const satisfies readonly Route[]
+
+type NameOf<R> = R extends { method: infer Method extends string; path: infer Path extends string }
+  ? `${Method} ${Path}`
+  : never
+/** Such as "GET /v1/config". */
+export type RouteName = NameOf<(typeof routes)[number]>
+
+const compiled = routes.map((route: Route) => ({
+  route,
+  pattern: new RegExp(`^${route.path.replace(/\{(\w+)\}/g, '(?<$1>[^/]{1,80})')}$`),
+}))
+
+type Found = { readonly route: Route; readonly parameters: Readonly<Record<string, string>> }
+
+/** The route of a request, and what its path holds; `undefined` where there is none for this access. */
+export const findRoute = (method: string | undefined, path: string, access: Access): Found | undefined => {
+  for (const { route, pattern } of compiled) {
+    const matched = route.method === method ? pattern.exec(path) : null
+    if (matched && (access === 'owner' || route.access === 'app'))
+      return { route, parameters: { ...matched.groups } }
+  }
+  return undefined
+}

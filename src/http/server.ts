@@ -1,0 +1,128 @@
+import { chmodSync, existsSync, rmSync } from 'node:fs'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { describeError } from '../core/message.ts'
+import type { Status } from '../core/status.ts'
+import type { Changes } from '../daemon/config/changes.ts'
+import type { Store } from '../daemon/config/store.ts'
+import type { Instance } from '../daemon/instance.ts'
+import { SupervisorError, toSupervisorError } from '../errors.ts'
+import type { InForce } from '../settings/configuration.ts'
+import type { Log } from '../system/log.ts'
+import type { System } from '../system/ports.ts'
+import { type Access, sendJson } from './exchange.ts'
+import { inPieces } from './pieces.ts'
+import { findRoute } from './routes.ts'
+
+export const requestLimitMs = 10_000
+export const headerLimitBytes = 8192
+export const connectionLimit = 64
+
+/** What the handlers act on. */
+export type ControlOptions = {
+  readonly instance: Pick<Instance, 'isReady' | 'control'>
+  readonly config: {
+    readonly changes: Pick<Changes, 'current' | 'isChanging' | 'problem' | 'propose'>
+    readonly store: Pick<Store, 'readHistory' | 'revision'>
+    readonly inForce: Pick<InForce, 'values'>
+  }
+  readonly log: Pick<Log, 'say' | 'tail' | 'follow'>
+  /** Without the memory of the units. */
+  readonly status: () => Status
+  readonly memoryOf: System['memoryOf']
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+export type ControlServer = { readonly close: () => void }
+
+const urlOf = ({ url }: IncomingMessage): URL => {
+  const target = `http://supervisor${url}`
+  if (!URL.canParse(target)) throw new SupervisorError('UNIT_UNKNOWN', 'cannot answer: invalid path')
+  return new URL(target)
+}
+
+const requireRoute = (method: string | undefined, path: string, access: Access) => {
+  const found = findRoute(method, path, access)
+  if (found) return found
+  const what = `${method} ${path}`.slice(0, 80)
+  throw new SupervisorError(
+    'UNIT_UNKNOWN',
+    `cannot answer ${what}${access === 'owner' ? '' : ' on this socket'}`,
+    { hint: 'docs/openapi.json has what can be asked.' },
+  )
+}
+
+/** Answers one request. Errors are {"code", "message", "hint"}; one of our own is logged, too. */
+const answer = async (
+  request: IncomingMessage,
+  response: ServerResponse,
+  options: ControlOptions,
+  access: Access,
+): Promise<void> => {
+  try {
+    const url = urlOf(request)
+    const { route, parameters } = requireRoute(request.method, url.pathname, access)
+    // With the body left unread, Node would not see that the client has gone.
+    if (!route.hasBody) request.resume()
+    await route.handle({ request, response, url, access, parameters }, options)
+  } catch (thrown) {
+    const error = toSupervisorError(thrown)
+    if (error.faultStack !== undefined) options.log.say('error', error.faultStack)
+    request.resume()
+    if (response.headersSent) response.destroy()
+    else sendJson({ response, access }, error.httpStatus, describeError(error))
+  }
+}
+
+const isAnswered = (path: string): Promise<boolean> =>
+  new Promise((resolve) => {
+    const socket = connect(path, () => {
+      socket.destroy()
+      resolve(true)
+    }).once('error', () => resolve(false))
+  })
+
+/** A server with limits for what a client may cost. What it gets of a connection comes through `inPieces`. */
+const createLimited = (handle: (request: IncomingMessage, response: ServerResponse) => void): Server => {
+  const limits = {
+    headersTimeout: requestLimitMs,
+    requestTimeout: requestLimitMs,
+    maxHeaderSize: headerLimitBytes,
+    connectionsCheckingInterval: 5000,
+  }
+  const server = createServer(limits, handle)
+  server.maxConnections = connectionLimit
+  server.maxRequestsPerSocket = 1
+  server.on('dropRequest', (_, socket) => socket.destroy())
+  server.on('clientError', (_, socket) => socket.destroy())
+  const serve = server.listeners('connection')
+  server.removeAllListeners('connection').on('connection', (socket) => {
+    const pieces = inPieces(socket)
+    for (const listener of serve) listener.call(server, pieces)
+  })
+  return server
+}
+
+/**
+ * Serves the protocol on a unix socket: all of it, or what the app may use. Replaces a socket that nobody
+ * answers on: its supervisor is gone. A connection has one request, which may take 10 s to come in, with 8
+ * KiB of headers and 512 KiB of body.
+ */
+export const listen = async (
+  path: string,
+  options: ControlOptions,
+  access: Access,
+  mode: number,
+): Promise<ControlServer> => {
+  if (existsSync(path) && (await isAnswered(path)))
+    throw new SupervisorError('RUN_FOLDER_IN_USE', `cannot listen on ${path}: another supervisor does`)
+  rmSync(path, { force: true })
+  const server = createLimited((request, response) => void answer(request, response, options, access))
+  await new Promise<void>((resolve, reject) => {
+    server.on('error', reject) // A later one, such as too many open files, costs a connection and no more.
+    server.listen(path, resolve)
+  })
+  chmodSync(path, mode)
+  return { close: () => server.close().closeAllConnections() }
+}

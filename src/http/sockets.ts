@@ -1,0 +1,57 @@
+import { SupervisorError } from '../errors.ts'
+import type { System } from '../system/ports.ts'
+import { appSocket, controlSocket, inRun, type Place } from '../units/place.ts'
+import type { ControlOptions, ControlServer } from './server.ts'
+
+/** The sockets on which an instance answers. HTTP is loaded when the first child is on its way. */
+export class Sockets {
+  readonly #place: Place
+  readonly #system: System
+  readonly #options: ControlOptions
+  readonly #servers: ControlServer[] = []
+
+  constructor(place: Place, system: System, options: ControlOptions) {
+    this.#place = place
+    this.#system = system
+    this.#options = options
+  }
+
+  /** For the commands, in a folder that nobody else may enter. */
+  async openControl(): Promise<void> {
+    const { paths, identities } = this.#place
+    const { files } = this.#system
+    try {
+      files.makeFolder(paths.run, 0o755)
+      files.makeFolder(inRun(paths).control, 0o700)
+    } catch (cause) {
+      throw new SupervisorError(
+        'VOLUME_NOT_WRITABLE',
+        `cannot use ${paths.run} as user ${identities.supervisor.uid}: ${(cause as Error).message}`,
+        {
+          cause,
+          hint: `Give the container a folder for sockets that this user may write: \`--tmpfs ${paths.run}\`.`,
+        },
+      )
+    }
+    await this.#open(controlSocket(paths), 'owner', 0o600)
+  }
+
+  /** For a user interface that runs as Mathesar's user: the folder above it lets nobody else in. */
+  async openApp(): Promise<void> {
+    const {
+      paths,
+      identities: { supervisor, mathesar },
+    } = this.#place
+    await this.#open(appSocket(paths), 'app', 0o660)
+    if (mathesar) this.#system.setOwner(appSocket(paths), { ...supervisor, gid: mathesar.gid }, 0o660)
+  }
+
+  close(): void {
+    for (const server of this.#servers) server.close()
+  }
+
+  async #open(path: string, access: 'owner' | 'app', mode: number): Promise<void> {
+    const { listen } = await import('./server.ts')
+    this.#servers.push(await listen(path, this.#options, access, mode))
+  }
+}

@@ -1,0 +1,30 @@
+import { renderStatus, type Status, type UnitStatus } from '../core/status.ts'
+import { type Exchange, sendJson, sendText } from './exchange.ts'
+import type { ControlOptions } from './server.ts'
+
+/** The kernel takes some milliseconds to count memory: only for those who see it. */
+const withMemory = async (status: Status, memoryOf: ControlOptions['memoryOf']): Promise<Status> => {
+  const measure = async (unit: UnitStatus): Promise<UnitStatus> =>
+    unit.pid === null ? unit : { ...unit, memoryBytes: await memoryOf(unit.pid) }
+  return { ...status, units: await Promise.all(status.units.map(measure)) }
+}
+
+/** The status: 200 when ready, else 503 with the same body. `?format=text`: the table that people read. */
+export const getStatus = async (
+  exchange: Exchange,
+  { status: read, memoryOf, now }: ControlOptions,
+): Promise<void> => {
+  const status = await withMemory(read(), memoryOf)
+  const code = status.ready ? 200 : 503
+  if (exchange.url.searchParams.get('format') === 'text')
+    sendText(exchange, code, renderStatus(status, now()))
+  else sendJson(exchange, code, status)
+}
+
+/** One line: 200 when ready, else 503 and what is wrong. */
+export const getHealth = (exchange: Exchange, { instance, status: read }: ControlOptions): void => {
+  if (instance.isReady) return sendText(exchange, 200, 'ready\n') // The whole status looks at each process.
+  const { phase, problems } = read()
+  const why = problems.map(({ unit, message }) => `; ${unit}: ${message.split('\n')[0]}`).join('')
+  sendText(exchange, 503, `not ready (${phase})${why}\n`)
+}

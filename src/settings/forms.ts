@@ -1,0 +1,123 @@
+import { excerpt } from '../core/message.ts'
+
+const isIpv4 = (text: string): boolean =>
+  text.split('.').length === 4 &&
+  text.split('.').every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
+
+const isIpv6 = (text: string): boolean =>
+  /^[0-9a-f:.]{2,45}$/i.test(text) && URL.canParse(`http://[${text}]/`)
+
+/** A name that DNS or a network of containers may have: labels of letters, digits, hyphens, underscores. */
+const isHostName = (text: string): boolean =>
+  text.length <= 253 &&
+  text.split('.').every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
+
+/** The host of a text that holds more than one, if it is there: to say what to write in its place. */
+const hostIn = (text: string): string | undefined => {
+  const inner = text
+    .replace(/^["'[\s]+|["'\]\s]+$/g, '')
+    .replace(/^[a-z]+:\/\//i, '')
+    .replace(/^\*\./, '.')
+  const [host = ''] = inner.split(/[/:;\s,]/)
+  return isHostName(host.replace(/^\./, '')) ? host : undefined
+}
+
+const quoted = (text: string): string => `"${excerpt(text, 80)}"`
+
+/** Why an item of ALLOWED_HOSTS is none that Django takes. */
+const whyNotPermittedHost = (item: string): string | undefined => {
+  const host = item.replace(/^\./, '')
+  const isBracketed = host.startsWith('[') && host.endsWith(']')
+  if (item === '*' || isIpv4(host) || isHostName(host) || (isBracketed && isIpv6(host.slice(1, -1))))
+    return undefined
+  if (isIpv6(host)) return `${quoted(item)} must be in brackets: [${host}]`
+  const meant = hostIn(item)
+  const form =
+    'a host name or address without scheme, port, path or quotes, .example.org for all names below it, or *'
+  return `${quoted(item)} must be ${form}${meant === undefined ? '' : `; write ${meant}`}`
+}
+
+/** Why an item of CSRF_TRUSTED_ORIGINS has no effect in Django. */
+const whyNotOrigin = (item: string): string | undefined => {
+  const [, host] = /^https?:\/\/(?:\*\.)?([^/?#@\s]+)$/i.exec(item) ?? []
+  if (host !== undefined && URL.canParse(`http://${host}/`)) return undefined
+  const meant = hostIn(item)
+  return (
+    `${quoted(item)} must be an origin with its scheme, such as ` +
+    `https://${meant?.replace(/^\./, '') ?? 'mathesar.example.org'}`
+  )
+}
+
+/** Why a text is no comma-separated list of what `whyNot` takes. */
+const whyNotListOf = (text: string, whyNot: (item: string) => string | undefined): string | undefined => {
+  if (/^\s*\[".*"\]\s*$/.test(text)) return `${quoted(text)} must be separated by commas, not written as JSON`
+  const items = text.split(',').map((item) => item.trim())
+  if (items.includes('')) return `${quoted(text)} has an empty item`
+  return items.map(whyNot).find((why) => why !== undefined)
+}
+
+export const whyNotHosts = (text: string): string | undefined => whyNotListOf(text, whyNotPermittedHost)
+export const whyNotOrigins = (text: string): string | undefined => whyNotListOf(text, whyNotOrigin)
+
+/** Why a text is no host of a Postgres server: one name or address, or the folder of its socket. */
+export const whyNotServer = (text: string): string | undefined => {
+  if (/^\/[^\0\n\r]*$/.test(text) || isIpv4(text) || isIpv6(text) || isHostName(text)) return undefined
+  const meant = hostIn(text)
+  const form = 'one host name or address without scheme, port, blanks or brackets, or the folder of a socket'
+  return `${quoted(text)} must be ${form}${meant === undefined ? '' : `; write ${meant}`}`
+}
+
+/** What gunicorn's arguments may not change, and why. */
+const forbiddenArguments: Readonly<Record<string, string>> = {
+  '-b': 'the supervisor holds the socket: use BIND_ADDRESS and PORT',
+  '--bind': 'the supervisor holds the socket: use BIND_ADDRESS and PORT',
+  '-D': 'the supervisor would lose it',
+  '--daemon': 'the supervisor would lose it',
+  '-c': 'it would replace the configuration of this image',
+  '--config': 'it would replace the configuration of this image',
+  '--certfile': 'the supervisor could not ask it whether it is ready: let a proxy do TLS',
+  '--keyfile': 'the supervisor could not ask it whether it is ready: let a proxy do TLS',
+  '-p': 'nothing here reads it',
+  '--pid': 'nothing here reads it',
+  '-u': 'the supervisor has chosen the user',
+  '--user': 'the supervisor has chosen the user',
+  '-g': 'the supervisor has chosen the group',
+  '--group': 'the supervisor has chosen the group',
+  '-e': 'give the variable to the container',
+  '--env': 'give the variable to the container',
+  '-m': 'media files would be closed to Mathesar',
+  '--umask': 'media files would be closed to Mathesar',
+  '--initgroups': 'the supervisor has chosen the groups',
+  '--chdir': 'Mathesar is where it is',
+  '--reload': 'a change of the settings starts a new generation',
+  '-k': 'with other workers a change of the settings would reset connections',
+  '--worker-class': 'with other workers a change of the settings would reset connections',
+  '--threads': 'with threads a change of the settings would reset connections',
+}
+
+/**
+ * Why gunicorn's arguments would break what the supervisor relies on.
+ * An argument may be followed by its value or hold it.
+ */
+export const whyNotArguments = (text: string): string | undefined => {
+  if (/[\0\n\r]/.test(text)) return 'it holds a control character'
+  for (const word of text.trim().split(/\s+/)) {
+    const [option = ''] = word.startsWith('--') ? word.split('=') : [/^-[a-zA-Z]/.exec(word)?.[0]]
+    const why = Object.hasOwn(forbiddenArguments, option) ? forbiddenArguments[option] : undefined
+    if (why !== undefined) return `${option} is not permitted: ${why}`
+  }
+  return undefined
+}
+
+/** What about a secret that was refused may be wrong, without showing it. */
+export const oddityOf = (text: string): string | undefined => {
+  if (/^(["']).*\1$/s.test(text))
+    return 'it has quotes around it, which belong to it: `docker run --env-file` keeps them'
+  if (/[\r\n]/.test(text)) return 'it holds a line break'
+  if (text !== text.trim()) return 'it begins or ends with a blank'
+  if (text.includes('\uFFFD')) return 'it came from a file that is not UTF-8'
+  return undefined
+}
+
+/** Whether quotes around a value were meant for a shell that never saw them. */
+export const hasShellQuotes = (text: string): boolean => /^(["']).*\1$/s.test(text)

@@ -1,0 +1,108 @@
+import { SupervisorError } from '../errors.ts'
+import {
+  databaseSettings,
+  type Environment,
+  namesDatabase,
+  type SettingName,
+  settingNames,
+  settingOf,
+  type Value,
+  type Values,
+  whyInvalid,
+} from './table.ts'
+
+type ReadFile = (path: string) => string
+type Texts = Partial<Record<SettingName, string>>
+
+const refuse = (name: string, why: string, options: { cause?: unknown; hint?: string } = {}): never => {
+  throw new SupervisorError('SETTING_INVALID', `cannot use ${name}: ${why}`, options)
+}
+
+/**
+ * A value as it is used, compared and kept, whatever way it came: blanks and line breaks at its ends are
+ * those of an editor or of a shell. Blanks may belong to a password; a line break at its end never does.
+ */
+export const cleanValue = (name: SettingName, text: string): string => {
+  if (name === 'POSTGRES_PASSWORD') return text.replace(/^[\r\n]+|[\r\n]+$/g, '')
+  const clean = text.trim()
+  return settingOf(name).kind === 'boolean' ? (booleans[clean.toLowerCase()] ?? clean) : clean
+}
+
+/** The ways in which people write true and false; Mathesar knows few of them. */
+const booleans: Readonly<Record<string, string>> = {
+  true: 'true',
+  t: 'true',
+  yes: 'true',
+  on: 'true',
+  1: 'true',
+  false: 'false',
+  f: 'false',
+  no: 'false',
+  off: 'false',
+  0: 'false',
+}
+
+/** The variable itself. An empty one counts as not given. */
+const readDirect = (environment: Environment, name: SettingName): string | undefined => {
+  // For a service named postgres, Kubernetes gives every container a POSTGRES_PORT of this form.
+  if (name === 'POSTGRES_PORT' && environment[name]?.startsWith('tcp://')) return undefined
+  return cleanValue(name, environment[name] ?? '') || undefined
+}
+
+/** The content of the file that a `NAME_FILE` variable names. */
+const readNamedFile = (name: SettingName, path: string, readFile: ReadFile): string => {
+  let text: string
+  try {
+    text = cleanValue(name, readFile(path))
+  } catch (cause) {
+    const { code, message } = cause as NodeJS.ErrnoException
+    return refuse(`${name}_FILE`, `cannot read ${path}: ${code ?? message}`, { cause })
+  }
+  return text === '' ? refuse(`${name}_FILE`, `${path} is empty`) : text
+}
+
+const readVariable = (
+  environment: Environment,
+  readFile: ReadFile,
+  name: SettingName,
+): string | undefined => {
+  const direct = readDirect(environment, name)
+  const path = environment[`${name}_FILE`] || undefined
+  if (direct !== undefined && path !== undefined) {
+    refuse(name, `${name} and ${name}_FILE are both given`, {
+      hint: `Give only one of ${name} and ${name}_FILE.`,
+    })
+  }
+  const text = path === undefined ? direct : readNamedFile(name, path, readFile)
+  const why = text === undefined ? undefined : whyInvalid(name, text)
+  return why === undefined ? text : refuse(name, why)
+}
+
+/** What the environment gives, directly or by a file. */
+const readEnvironment = (environment: Environment, readFile: ReadFile): Texts =>
+  Object.fromEntries(settingNames.map((name) => [name, readVariable(environment, readFile, name)]))
+
+/**
+ * The two ways to name a database exclude each other:
+ * that of the environment puts the other one in the file aside.
+ */
+const putAsideBy = (given: Texts, file: Texts): ReadonlySet<SettingName> => {
+  const names = (texts: Texts): boolean =>
+    databaseSettings.some((name) => namesDatabase(name) && texts[name] !== undefined)
+  return new Set<SettingName>([
+    ...(given.DATABASE_URL !== undefined && names(file) ? databaseSettings : []),
+    ...(names(given) ? (['DATABASE_URL'] as const) : []),
+  ])
+}
+
+/** default < file < environment. `file` has been checked before. */
+export const readSettings = (environment: Environment, readFile: ReadFile, file: Texts = {}): Values => {
+  const given = readEnvironment(environment, readFile)
+  const putAside = putAsideBy(given, file)
+  const read = (name: SettingName): Value => {
+    if (given[name] !== undefined) return { value: given[name], source: 'environment' }
+    if (file[name] !== undefined && !putAside.has(name)) return { value: file[name], source: 'file' }
+    return { value: settingOf(name).default, source: 'default' }
+  }
+  return Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Record<SettingName, Value>
+}

@@ -1,0 +1,58 @@
+import { join } from 'node:path'
+import type { Seen } from '../core/settling.ts'
+import { SupervisorError } from '../errors.ts'
+import { fileLimitBytes } from '../settings/configuration.ts'
+import { readRegular } from './files.ts'
+import { findMounts, type MountOfFile, readMounts, whyStale } from './mounts.ts'
+
+type Reading = Seen & {
+  /** Files that are there but cannot be used, each with the reason. */
+  readonly unusable: Readonly<Record<string, string>>
+}
+
+const findStale = (mounts: ReadonlyMap<string, MountOfFile>): Readonly<Record<string, string>> => {
+  if (mounts.size === 0) return {} // Else this would be the most expensive part of a look.
+  const now = readMounts()
+  const stale: Record<string, string> = {}
+  for (const [name, mount] of mounts) {
+    const why = whyStale(mount, now.get(mount.point)?.root)
+    if (why !== undefined) stale[name] = why
+  }
+  return stale
+}
+
+/** Reads the files of a folder as they are now. `mounts` are those of the files as they were first. */
+export const readAll = (
+  folder: string,
+  names: readonly string[],
+  mounts: ReadonlyMap<string, MountOfFile>,
+): Reading => {
+  const files: Record<string, string | undefined> = {}
+  const unusable: Record<string, string> = {}
+  for (const name of names) {
+    try {
+      files[name] = readRegular(join(folder, name), fileLimitBytes)
+    } catch (error) {
+      unusable[name] = (error as Error).message
+    }
+  }
+  return { files, stale: findStale(mounts), unusable }
+}
+
+const refusalOf = (path: string, why: string): SupervisorError =>
+  why.startsWith('EACCES')
+    ? new SupervisorError('VOLUME_NOT_WRITABLE', `cannot read ${path} as user ${process.getuid!()}: ${why}`)
+    : new SupervisorError('SETTING_INVALID', `cannot read ${path}: ${why}`, {
+        hint: 'Correct or remove the file and start the container again.',
+      })
+
+/**
+ * One read without watching, by the same safety rules: what boot uses. It does not wait for a writer. Throws
+ * on a file that cannot be used: to boot without the settings in it could mean another database.
+ */
+export const readConfigFiles = (folder: string, names: readonly string[]): Seen => {
+  const { files, stale, unusable } = readAll(folder, names, findMounts(folder, names))
+  const [first] = Object.entries(unusable)
+  if (first) throw refusalOf(join(folder, first[0]), first[1])
+  return { files, stale }
+}

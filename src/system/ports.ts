@@ -1,0 +1,97 @@
+import type { ClientConfig, QueryResultRow } from 'pg'
+import type { Level } from '../core/log-lines.ts'
+import type { Outcome } from '../core/outcome.ts'
+import type { Seen } from '../core/settling.ts'
+import type { Command, User } from '../core/unit.ts'
+import type { ParseYaml } from '../settings/yaml-files.ts'
+import type { Files } from './files.ts'
+import type { Gate } from './gate.ts'
+import type { Log } from './log.ts'
+import type { Output } from './output.ts'
+import type { RunningProcess } from './process.ts'
+import type { Watch, WatchOptions } from './watch.ts'
+
+/** Time. Nothing outside of `system/clock.ts` asks for it or waits by itself: a simulation gives its own. */
+export type Clock = {
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+  /** Resolves after `ms`; rejects with the reason of `signal` when that aborts. */
+  readonly delay: (ms: number, signal?: AbortSignal) => Promise<void>
+  /**
+   * Calls `act` after `ms`, unless the function that it returns is called before. It keeps no process alive.
+   */
+  readonly after: (ms: number, act: () => void) => () => void
+}
+
+export type Answer = { readonly status: number; readonly location: string | undefined }
+
+export type Retry = {
+  readonly forMs: number
+  readonly signal: AbortSignal
+  readonly isWorthIt: (error: unknown) => boolean
+  readonly onFailure: (error: unknown) => void
+}
+
+export type ProgramResult = {
+  readonly outcome: Outcome
+  /** The last lines that it wrote, without secrets. */
+  readonly lines: readonly string[]
+}
+
+/** What a unit may do with a connection to Postgres. The client of pg is one. */
+export type Client = {
+  readonly query: <Row extends QueryResultRow>(
+    text: string,
+    values?: unknown[],
+  ) => Promise<{ readonly rows: Row[]; readonly rowCount: number | null }>
+}
+
+/** Everything that acts on the world. One type, so that a simulation can take its place. */
+export type System = {
+  readonly clock: Clock
+  /** A number in [0, 1). */
+  readonly random: () => number
+  /** Letters and digits that nobody can guess. */
+  readonly randomText: (length: number) => string
+  readonly files: Files
+  /** Gives a file or folder to a user (`undefined`: whoever has it) with a mode, unless it is so already. */
+  readonly setOwner: (path: string, user: Pick<User, 'uid' | 'gid'> | undefined, mode: number) => void
+  /** Takes the lock of a file for the life of this process; false when another process has it. */
+  readonly lock: (path: string) => boolean
+  /** A listening TCP socket, as a descriptor. Throws an error with `code`, such as EADDRINUSE. */
+  readonly listenTcp: (address: string, port: number) => number
+  readonly createGate: () => Gate
+  readonly startProcess: (command: Command, output: Output) => RunningProcess
+  /**
+   * Runs a program to its end, with its output in the log under the unit's name; an aborted `signal` kills
+   * its whole group.
+   */
+  readonly runProgram: (unit: string, command: Command, signal?: AbortSignal) => Promise<ProgramResult>
+  /** Signals a process unless it is gone. */
+  readonly signalProcess: (pid: number, signal: NodeJS.Signals) => void
+  /** Whether a process runs in the folder. */
+  readonly isProcessIn: (folder: string, pid: number) => boolean
+  /** Processes of this name that came to us when their parent, which was ours, ended. */
+  readonly orphansNamed: (name: string) => readonly number[]
+  /** Memory of a process and all below it in bytes; `null` when it is gone. Shared pages count once. */
+  readonly memoryOf: (pid: number) => Promise<number | null>
+  /** Connects to Postgres by the first of the ways that works, hands the connection over and closes it. */
+  readonly withClient: <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>) => Promise<T>
+  readonly httpGet: (
+    target: { readonly host: string; readonly port: number },
+    request: { readonly path: string; readonly hostHeader: string; readonly timeoutMs: number },
+    signal: AbortSignal,
+  ) => Promise<Answer>
+  /** Tries again and again, with growing pauses. */
+  readonly retry: <T>(act: () => Promise<T>, options: Retry) => Promise<T>
+  /** Reads files of a folder at this moment. Throws on one that cannot be used. */
+  readonly readConfigFiles: (folder: string, names: readonly string[]) => Seen
+  readonly watchFiles: (options: WatchOptions) => Watch
+  /** Loads the parser of YAML: it costs a boot 10 ms, and most have no such file. */
+  readonly loadYaml: () => Promise<ParseYaml>
+  readonly log: Log
+  /** Runs what nobody waits for: a failure is logged, and ends nothing. */
+  readonly inBackground: (what: string, act: () => Promise<void> | void) => void
+}
+
+export type Say = (level: Level, message: string) => void

@@ -1,0 +1,44 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+
+/**
+ * Pids of the children of a process, in order. Throws when the process is gone, or without
+ * CONFIG_PROC_CHILDREN.
+ */
+export const childrenOf = (pid: number): readonly number[] =>
+  readFileSync(`/proc/${pid}/task/${pid}/children`, 'latin1')
+    .split(' ')
+    .map(Number)
+    .filter((child) => child > 0)
+
+/** Whether a process runs in the folder. */
+export const isProcessIn = (folder: string, pid: number): boolean => {
+  try {
+    return readlinkSync(`/proc/${pid}/cwd`) === folder
+  } catch {
+    return false
+  }
+}
+
+const isChildNamed = (name: string, pid: number): boolean => {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1')
+    const [, found, state, parent] = /\((.*)\) (\S) (\d+)/s.exec(stat) ?? []
+    return found === name && state !== 'Z' && Number(parent) === process.pid
+  } catch {
+    return false // It is gone.
+  }
+}
+
+/**
+ * Pids of the children of this process that have the name and still run. `skips` some without a look at them.
+ */
+export const childrenNamed = (name: string, skips: (pid: number) => boolean): readonly number[] =>
+  readdirSync('/proc')
+    .map(Number)
+    .filter((pid) => pid > 0 && !skips(pid) && isChildNamed(name, pid))
+
+/** Resident memory of a process in bytes, with all pages that it shares. Throws when it is gone. */
+export const residentBytes = (pid: number): number => {
+  const [, kib] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
+  return Number(kib ?? 0) * 1024
+}

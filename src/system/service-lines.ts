@@ -1,0 +1,91 @@
+import type { Redactor } from '../core/redactor.ts'
+import type { Printer } from './printer.ts'
+
+/** A longer event, or a longer line without an end, is cut. */
+const eventLimitBytes = 256 * 1024
+const holdMs = 30
+const newlineByte = 10
+const newline = Buffer.from('\n')
+const nothing = Buffer.alloc(0)
+
+/** Calls `found` with each line in which `needle` occurs. */
+export type LineWatch = { readonly needle: string; readonly found: (line: string) => void }
+
+/** Joins what is left of an output with what comes next. All services take turns with one buffer. */
+export const createJoin = (): ((rest: Buffer, chunk: Buffer) => Buffer) => {
+  const joined = Buffer.allocUnsafeSlow(2 * eventLimitBytes)
+  return (rest, chunk) => {
+    if (rest.length + chunk.length > joined.length) return Buffer.concat([rest, chunk])
+    rest.copy(joined)
+    chunk.copy(joined, rest.length)
+    return joined.subarray(0, rest.length + chunk.length)
+  }
+}
+
+type Options = {
+  readonly unit: string
+  readonly redactor: Redactor
+  readonly printer: Printer
+  readonly join: (rest: Buffer, chunk: Buffer) => Buffer
+  readonly watch: LineWatch | undefined
+}
+
+/** The output of one unit: keeps what is not a whole event yet, and prints the rest without secrets. */
+export class ServiceLines {
+  readonly #options: Options
+  readonly #needle: Buffer | undefined
+  #rest: Buffer = nothing
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#needle = options.watch && Buffer.from(options.watch.needle)
+  }
+
+  /** Takes a chunk, which the caller may overwrite afterwards. */
+  write(chunk: Buffer): void {
+    const { redactor, join } = this.#options
+    this.#take(redactor.redactBytes(this.#rest.length > 0 ? join(this.#rest, chunk) : chunk), false)
+    const { longest } = redactor
+    // Its end may be a part of a secret.
+    if (this.#rest.length > eventLimitBytes + longest) this.#cut(this.#rest.length - longest)
+    if (this.#rest.length > 0) this.#timer ??= setTimeout(() => this.#pass(), holdMs)
+  }
+
+  /** Prints what is left: nothing more comes. */
+  flush(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    if (this.#rest.length > 0) this.#cut(this.#rest.length)
+  }
+
+  #take(output: Buffer, isLast: boolean, end = this.#options.redactor.heldFrom(output)): void {
+    const { unit, printer } = this.#options
+    const done = printer.print(unit, output.subarray(0, end), isLast)
+    if (this.#needle !== undefined) this.#report(output, this.#needle, done)
+    this.#rest = Buffer.from(output.subarray(done))
+  }
+
+  /** Reports the printed lines that are watched for. */
+  #report(output: Buffer, needle: Buffer, done: number): void {
+    for (let at = output.indexOf(needle); at >= 0 && at < done; at = output.indexOf(needle, at)) {
+      const start = output.lastIndexOf(newlineByte, at) + 1
+      at = output.indexOf(newlineByte, at)
+      this.#options.watch?.found(output.toString('utf8', start, at))
+    }
+  }
+
+  /** Prints everything up to `at` as if it were whole. */
+  #cut(at: number): void {
+    const after = this.#rest.subarray(at)
+    const whole = Buffer.concat([this.#rest.subarray(0, at), newline])
+    this.#take(whole, true, whole.length)
+    this.#rest = after
+  }
+
+  /** Nothing more came for a while: the last event is complete. */
+  #pass(): void {
+    this.#timer = undefined
+    this.#take(this.#rest, true)
+  }
+}

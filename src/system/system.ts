@@ -1,0 +1,96 @@
+import { closeSync, openSync } from 'node:fs'
+import { clock } from './clock.ts'
+import { readConfigFiles } from './config-files.ts'
+import { files, setOwner } from './files.ts'
+import { createGate } from './gate.ts'
+import { httpGet } from './http.ts'
+import type { Kernel } from './kernel.ts'
+import type { Log } from './log.ts'
+import { Meter } from './meter.ts'
+import type { ProgramResult, Retry, System } from './ports.ts'
+import { withClient } from './postgres.ts'
+import { isProcessIn } from './proc.ts'
+import { kill, type Processes } from './process.ts'
+import { watchFiles } from './watch.ts'
+import { loadYaml } from './yaml.ts'
+
+const backlog = 2048
+const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
+
+/** Node's crypto takes 5 ms to load: not before somebody needs it. */
+const randomText = (length: number): string => {
+  const { randomInt } = process.getBuiltinModule('node:crypto')
+  return Array.from({ length }, () => letters[randomInt(letters.length)]).join('')
+}
+
+const retry = async <T>(
+  act: () => Promise<T>,
+  { forMs, signal, isWorthIt, onFailure }: Retry,
+): Promise<T> => {
+  const { default: pRetry } = await import('p-retry')
+  return await pRetry(act, {
+    retries: Number.POSITIVE_INFINITY,
+    minTimeout: 250,
+    factor: 1.5,
+    maxTimeout: 3000,
+    maxRetryTime: forMs,
+    signal,
+    shouldRetry: ({ error }) => isWorthIt(error),
+    onFailedAttempt: ({ error }) => onFailure(error),
+  })
+}
+
+/** Locks that this process takes once, and has until its end. */
+const createLock = ({ tryLock }: Kernel): System['lock'] => {
+  const ours = new Set<string>()
+  return (path) => {
+    if (!ours.has(path) && tryLock(openSync(path, 'w', 0o600))) ours.add(path)
+    return ours.has(path)
+  }
+}
+
+const createMemoryOf = (kernel: Kernel): System['memoryOf'] => {
+  const meter = new Meter(kernel)
+  return (pid) => meter.memoryOf(pid)
+}
+
+/** What a command needs to read what the container is to be. */
+export const reads = { files, setOwner, readConfigFiles, loadYaml }
+
+/** What needs no log: it can read the settings that say how to log. */
+export const createBase = (kernel: Kernel) => ({
+  ...reads,
+  clock,
+  random: Math.random,
+  randomText,
+  lock: createLock(kernel),
+  listenTcp: (address: string, port: number) => kernel.listenTcp(address, port, backlog, closeSync),
+  createGate: () => createGate(kernel.pipe),
+  signalProcess: kill,
+  isProcessIn,
+  memoryOf: createMemoryOf(kernel),
+  withClient,
+  httpGet,
+  retry,
+  watchFiles,
+})
+
+/** The real system. */
+export const createSystem = (
+  base: ReturnType<typeof createBase>,
+  processes: Processes,
+  log: Log,
+): System => ({
+  ...base,
+  log,
+  startProcess: processes.start,
+  orphansNamed: processes.orphans,
+  runProgram: async (unit, command, signal): Promise<ProgramResult> => {
+    const { outcome, lines } = await processes.run(command, log.lines(unit), signal)
+    return { outcome, lines: lines.map(log.redact) } // They end in errors that people see.
+  },
+  inBackground: (what, act) => {
+    const run = async (): Promise<void> => await act()
+    run().catch((error: Error) => log.say('error', `cannot ${what}: ${error.stack ?? error.message}`))
+  },
+})

@@ -1,0 +1,136 @@
+import type { Plan } from '../settings/plan.ts'
+import type { Step } from '../core/step.ts'
+import type { TaskName } from './results.ts'
+import type { ServiceName } from './unit.ts'
+
+/** The settings before the change, or those that it wants. */
+export type Side = 'before' | 'after'
+
+/** A service as a change acts on it. */
+export type ServiceInChange = {
+  readonly isRunning: () => boolean
+  /** A person has stopped it, or it never started. */
+  readonly isStopped: () => boolean
+  /** Starts it with the settings of that side; throws unless it becomes ready. */
+  readonly start: (side: Side) => Promise<void>
+  readonly stop: () => Promise<void>
+  /** Stops the generation that serves; requests wait in the socket. */
+  readonly drain: () => Promise<void>
+  /** Throws unless it becomes ready again. */
+  readonly restart: () => Promise<void>
+  readonly signal: (signal: NodeJS.Signals) => void
+  /** Starts a generation beside the one that serves, with the settings that the change wants. */
+  readonly prepare: () => Promise<{
+    readonly check: (signal: AbortSignal) => Promise<void>
+    readonly promote: () => Promise<void>
+    readonly discard: () => Promise<void>
+  }>
+}
+
+type Tools = {
+  readonly plan: Plan
+  readonly isEmbedded: (side: Side) => boolean
+  readonly runTask: (name: TaskName, side: Side) => Promise<void>
+  readonly service: (name: ServiceName) => ServiceInChange
+}
+
+/** What carries a plan out: steps that can be undone, and what is left to do once they are committed. */
+export type ChangeSteps = { readonly steps: readonly Step[]; readonly afterwards: () => Promise<void> }
+
+const moveSteps = ({ isEmbedded, runTask, service }: Tools): Step[] => {
+  const postgres = service('postgres')
+  const wasRunning = postgres.isRunning()
+  const task = (name: TaskName): Step => ({
+    name: `running ${name} for the other database`,
+    run: () => runTask(name, 'after'),
+  })
+  const startEmbedded: Step = {
+    name: 'starting the embedded Postgres',
+    run: async () => await postgres.start('after'),
+    undo: async () => {
+      if (!wasRunning) await postgres.stop()
+    },
+  }
+  const embedded = isEmbedded('after')
+  return [
+    ...(['secrets', 'cluster', 'server-config'] as const).map(task),
+    ...(embedded ? [startEmbedded] : []),
+    ...(['database', 'key', 'migrations', 'sync'] as const).map(task),
+  ]
+}
+
+const reloadStep = ({ runTask, service }: Tools): Step => {
+  const reload = async (side: Side): Promise<void> => {
+    await runTask('server-config', side)
+    service('postgres').signal('SIGHUP')
+  }
+  return {
+    name: 'reloading the settings of Postgres',
+    run: () => reload('after'),
+    undo: () => reload('before'),
+  }
+}
+
+/** Requests wait in the held socket from here on, until the new generation serves. */
+const restartSteps = ({ runTask, service }: Tools, drains: boolean): Step[] => {
+  const [mathesar, postgres] = [service('mathesar'), service('postgres')]
+  const restart = async (side: Side): Promise<void> => {
+    await runTask('server-config', side)
+    await postgres.restart()
+  }
+  const drain: Step = {
+    name: 'holding requests back',
+    run: mathesar.drain,
+    undo: () => mathesar.start('before'),
+  }
+  return [
+    ...(drains ? [drain] : []),
+    { name: 'restarting Postgres', run: () => restart('after'), undo: () => restart('before') },
+  ]
+}
+
+/**
+ * The steps of a plan, in their order. The old generation of Mathesar serves all the time, but for a restart
+ * of Postgres. One that a person has stopped stays stopped: the settings wait for its start.
+ */
+export const stepsOf = (tools: Tools): ChangeSteps => {
+  const { plan, isEmbedded, runTask, service } = tools
+  const [mathesar, postgres] = [service('mathesar'), service('postgres')]
+  const makesGeneration = plan.generation && !mathesar.isStopped()
+  let candidate: Awaited<ReturnType<ServiceInChange['prepare']>> | undefined
+
+  const files: Step = {
+    name: 'handing over the config files',
+    run: () => runTask('config', 'after'),
+    undo: () => runTask('config', 'before'),
+  }
+  const prepare: Step = {
+    name: 'starting a new generation of Mathesar',
+    run: async () => {
+      candidate = await mathesar.prepare()
+    },
+    undo: async () => await candidate?.discard(),
+  }
+  const prove: Step = {
+    name: 'proving the new generation',
+    run: async (signal) => await candidate?.check(signal),
+  }
+
+  return {
+    steps: [
+      files,
+      ...(plan.database ? moveSteps(tools) : []),
+      ...(plan.postgres === 'reload' ? [reloadStep(tools)] : []),
+      ...(makesGeneration ? [prepare] : []),
+      ...(plan.postgres === 'restart' ? restartSteps(tools, makesGeneration) : []),
+      ...(makesGeneration ? [prove] : []),
+    ],
+    afterwards: async () => {
+      const retired = candidate?.promote().catch(() => mathesar.restart())
+      retired?.catch(() => {}) // The service says by itself that it does not get ready.
+      if (!plan.database || isEmbedded('after')) return
+      await retired // What the old generation has begun still needs the database that it began with.
+      await postgres.stop()
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import { permittedHosts, trustedOrigins } from '../../settings/hosts.ts'
+import { isSetting } from '../../settings/table.ts'
+import { inRun } from '../place.ts'
+import { appRole, internalDatabase } from '../postgres/connection.ts'
+import type { Scope } from '../unit.ts'
+import { fitWorkers } from './sizing.ts'
+
+/**
+ * Names of the container's environment that mean something to the supervisor alone,
+ * or that the settings below say anew.
+ */
+const notForApp = new RegExp(
+  `^(?:${[
+    'SUPERVISOR_',
+    'PG[A-Z]',
+    'DATABASE_URL',
+    'POSTGRES_',
+    'EMBEDDED_POSTGRES_',
+    'UI_MAY_EDIT_CONFIG$',
+    'SECRET_KEY',
+    '.*_FILE$',
+    'NODE_',
+    'HOME$',
+    'USER$',
+    'LOG_FORMAT$',
+    'LOG_LEVEL$',
+    'PORT$',
+    'BIND_ADDRESS$',
+  ].join('|')})`,
+)
+
+/** What the environment of Mathesar depends on. */
+export type AppScope = Pick<Scope<'volume' | 'secrets'>, 'place' | 'inForce' | 'results'>
+
+const connectionOf = ({ place, inForce: { database } }: AppScope): Record<string, string | undefined> => {
+  if (database.kind === 'embedded')
+    return {
+      POSTGRES_HOST: inRun(place.paths).postgresSocket,
+      POSTGRES_DB: internalDatabase,
+      POSTGRES_USER: appRole,
+    }
+  return {
+    POSTGRES_HOST: database.host,
+    POSTGRES_PORT: String(database.port),
+    POSTGRES_DB: database.name,
+    POSTGRES_USER: database.user,
+    POSTGRES_PASSWORD: database.password,
+    POSTGRES_SSLMODE: database.sslmode,
+    POSTGRES_SSLROOTCERT: database.sslrootcert,
+  }
+}
+
+/** The environment of Mathesar: the container's, with the settings in force in place of their sources. */
+export const appEnvironment = (scope: AppScope): Record<string, string> => {
+  const {
+    place,
+    inForce,
+    results: { volume, secrets },
+  } = scope
+  // A setting comes from below alone: an empty variable counts as not given, and must not hide the default.
+  const inherited = Object.entries(place.environment).filter(
+    ([name]) => !isSetting(name) && !notForApp.test(name),
+  )
+  const chosen = Object.entries(inForce.values).flatMap(([name, { value }]) =>
+    notForApp.test(name) ? [] : [[name, value] as const],
+  )
+  const all: Record<string, string | undefined> = {
+    WEB_CONCURRENCY: String(fitWorkers(place.machine)),
+    DJANGO_SETTINGS_MODULE: 'config.settings.production',
+    PYTHONUNBUFFERED: '1',
+    MEDIA_ROOT: `${volume.media}/`,
+    ...Object.fromEntries(inherited.filter(([, value]) => value !== undefined)),
+    ...Object.fromEntries(chosen.filter(([, value]) => value !== undefined)),
+    ALLOWED_HOSTS: permittedHosts(inForce.settings).join(','),
+    CSRF_TRUSTED_ORIGINS: trustedOrigins(inForce.settings).join(',') || undefined,
+    ...connectionOf(scope),
+    SECRET_KEY: secrets.secretKey,
+    TMPDIR: volume.temporary,
+    HOME: volume.temporary,
+  }
+  return Object.fromEntries(
+    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  )
+}

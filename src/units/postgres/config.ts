@@ -1,0 +1,81 @@
+import { inRun } from '../place.ts'
+import { defineTask, type Scope } from '../unit.ts'
+import { appRole } from './connection.ts'
+import { fitPostgres } from './sizing.ts'
+
+const parametersOf = ({ place, inForce: { settings } }: Scope<never>): Readonly<Record<string, string>> => {
+  const given = (parameter: string, value: number | undefined, unit = ''): Record<string, string> =>
+    value === undefined ? {} : { [parameter]: `${value}${unit}` }
+  return {
+    password_encryption: 'scram-sha-256',
+    log_line_prefix: '[%p] ',
+    log_timezone: 'UTC',
+    timezone: 'UTC',
+    max_wal_size: '1GB',
+    jit: 'off', // The image leaves LLVM out.
+    ...fitPostgres(place.machine),
+    ...given('max_connections', settings.EMBEDDED_POSTGRES_MAX_CONNECTIONS),
+    ...given('shared_buffers', settings.EMBEDDED_POSTGRES_SHARED_BUFFERS, 'MB'),
+    ...given('work_mem', settings.EMBEDDED_POSTGRES_WORK_MEM, 'MB'),
+    ...given('log_min_duration_statement', settings.EMBEDDED_POSTGRES_LOG_SLOW),
+  }
+}
+
+/**
+ * Who may connect. Where the services have users of their own, the kernel tells Postgres who calls (peer):
+ * the app's user is the app's role and nothing else. A container with a single user has nobody to tell apart;
+ * there the superuser needs its password, which Mathesar's own users cannot read,
+ * and the socket's folder keeps everybody else out.
+ */
+const accessFiles = ({
+  identities: { supervisor, postgres, mathesar },
+}: Scope['place']): Readonly<Record<string, readonly string[]>> => {
+  if (postgres === undefined || mathesar === undefined) {
+    return {
+      'pg_hba.conf': [
+        'local all postgres scram-sha-256',
+        `local all ${appRole} trust`,
+        'local all all scram-sha-256',
+      ],
+      'pg_ident.conf': [],
+    }
+  }
+  const map = (name: string, users: readonly string[], role: string): string[] =>
+    [...new Set(users)].map((user) => `${name} ${user} ${role}`)
+  return {
+    'pg_hba.conf': [
+      'local all postgres peer map=superuser',
+      `local all ${appRole} peer map=app`,
+      'local all all scram-sha-256',
+    ],
+    'pg_ident.conf': [
+      ...map('superuser', [supervisor.name, postgres.name], 'postgres'),
+      ...map('app', [supervisor.name, mathesar.name], appRole),
+    ],
+  }
+}
+
+const asLines = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
+
+/**
+ * The configuration of the embedded Postgres: made for each start from the settings and the machine,
+ * and kept out of the volume.
+ */
+export const serverConfig = defineTask({
+  name: 'server-config',
+  needs: ['volume'],
+  description: "writes the embedded Postgres's configuration",
+  skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
+  run: async (scope) => {
+    const {
+      system: { files },
+      place,
+    } = scope
+    const { etc } = inRun(place.paths)
+    const parameters = Object.entries(parametersOf(scope)).map(([name, value]) => `${name} = '${value}'`)
+    files.writeWhole(`${etc}/postgresql.conf`, asLines(parameters), 0o644)
+    for (const [name, lines] of Object.entries(accessFiles(place)))
+      files.writeWhole(`${etc}/${name}`, asLines(lines), 0o644)
+    return undefined
+  },
+})

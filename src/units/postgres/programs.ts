@@ -1,0 +1,34 @@
+import type { Command } from '../../core/unit.ts'
+import { inWords } from '../../core/outcome.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { Place } from '../place.ts'
+import type { Scope, UnitName } from '../unit.ts'
+
+/** The environment of a Postgres program: nothing of the container's, which may hold secrets. */
+export const postgresEnvironment = ({ paths }: Pick<Place, 'paths'>): Record<string, string> => ({
+  PATH: `${paths.postgresBin}:/usr/bin:/bin`,
+  LANG: 'C.UTF-8',
+  LC_ALL: 'C.UTF-8',
+  TZ: 'UTC',
+})
+
+/** Runs a program in the cluster's folder, as its user. */
+export const runOnCluster = async (
+  scope: Scope<never>,
+  unit: UnitName,
+  folder: string,
+  argv: Command['argv'],
+  signal: AbortSignal,
+): Promise<void> => {
+  const { system, place } = scope
+  const command = { argv, env: postgresEnvironment(place), user: place.identities.postgres, cwd: folder }
+  const { outcome, lines } = await system.runProgram(unit, command, signal)
+  if (outcome.code === 0) return
+  if (lines.some((line) => line.includes('No space left')))
+    throw new SupervisorError('VOLUME_FULL', `cannot make the cluster in ${folder}: no space left`)
+  throw new SupervisorError(
+    'CLUSTER_NOT_MADE',
+    `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ` +
+      `${lines.at(-1) ?? 'it said nothing'}`,
+  )
+}

@@ -1,0 +1,38 @@
+/** A TCP socket that listens. Connections wait in it until somebody accepts them. */
+export type Listener = { readonly fd: number; readonly address: string; readonly port: number }
+
+/** What a task that only acts returns. */
+export type Nothing = undefined
+
+/**
+ * What each task leaves for the units that need it. A unit may read the entries of its `needs`, and no other.
+ */
+export type Results = {
+  readonly listener: Listener
+  readonly volume: {
+    /** The volume cannot be written and need not be: all that Mathesar writes is gone with the container. */
+    readonly isEphemeral: boolean
+    /** Where Mathesar may write. */
+    readonly media: string
+    readonly temporary: string
+  }
+  readonly config: Nothing
+  readonly secrets: {
+    readonly secretKey: string
+    /** The key was made in this boot and is written nowhere yet. */
+    readonly isKeyPending: boolean
+    /** Of the embedded Postgres; `undefined` with an external database. */
+    readonly superuserPassword: string | undefined
+  }
+  readonly cluster: {
+    /** Made in this boot: its superuser still has the password of the template. */
+    readonly isFresh: boolean
+  }
+  readonly 'server-config': Nothing
+  readonly sync: Nothing
+  readonly database: Nothing
+  readonly key: { readonly isNew: boolean }
+  readonly migrations: Nothing
+}
+
+export type TaskName = keyof Results

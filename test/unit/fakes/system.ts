@@ -1,0 +1,117 @@
+import type { Command } from '../../../src/core/unit.ts'
+import { createLog } from '../../../src/system/log.ts'
+import type { Retry, System } from '../../../src/system/ports.ts'
+import { loadYaml } from '../../../src/system/yaml.ts'
+import { createClock, type FakeClock } from './clock.ts'
+import { createFiles, errorWith } from './files.ts'
+import { createPostgres } from './postgres.ts'
+import { createProcesses } from './processes.ts'
+
+type Program = { readonly unit: string; readonly command: Command }
+type ProgramResult = Awaited<ReturnType<System['runProgram']>>
+type Get = Parameters<System['httpGet']>
+
+const succeeded: ProgramResult = { outcome: { code: 0, signal: null }, lines: [] }
+
+/** The real log, on a sink that keeps everything. `said` has our own events as "warn text". */
+const createFakeLog = () => {
+  const said: string[] = []
+  let text = ''
+  const log = createLog(
+    { write: (block) => void (text += block.toString()), behind: undefined, onDropped: () => {} },
+    'text',
+    'debug',
+  )
+  const say = (...[level, message, fields]: Parameters<typeof log.say>): void => {
+    said.push(`${level} ${message}`)
+    log.say(level, message, fields)
+  }
+  return { log: { ...log, say }, said, text: () => text }
+}
+
+/** What the world says to each call. A test sets what it needs. */
+const createReplies = () => ({
+  /** What a program does. */
+  program: async (_program: Program, _signal?: AbortSignal): Promise<ProgramResult> => succeeded,
+  listen: (_address: string, _port: number): number => 10,
+  lock: (_path: string): boolean => true,
+  get: async (_signal: AbortSignal): ReturnType<System['httpGet']> => ({ status: 200, location: undefined }),
+  /** Processes of a Postgres whose postmaster is gone. */
+  orphans: (): readonly number[] => [],
+  isProcessIn: (_folder: string, _pid: number): boolean => false,
+})
+
+const retryOn =
+  (clock: FakeClock): System['retry'] =>
+  async <T>(act: () => Promise<T>, { forMs, signal, isWorthIt, onFailure }: Retry): Promise<T> => {
+    for (const endMs = clock.now() + forMs; ;) {
+      try {
+        return await act()
+      } catch (error) {
+        onFailure(error)
+        if (!isWorthIt(error) || clock.now() + 250 > endMs) throw error
+        await clock.delay(250, signal)
+      }
+    }
+  }
+
+/** What was asked of the world, in order. */
+const createRecords = () => ({
+  programs: [] as Program[],
+  signals: [] as string[],
+  gets: [] as { readonly target: Get[0]; readonly request: Get[1] }[],
+  /** Faults of what runs in the background: each is one of ours. */
+  failures: [] as unknown[],
+})
+
+/** A whole system of which nothing is real but the log and the parser of YAML. */
+export const createFakeSystem = () => {
+  const clock = createClock()
+  const disk = createFiles()
+  const processes = createProcesses()
+  const database = createPostgres()
+  const { said, text: logText, log } = createFakeLog()
+  const replies = createReplies()
+  const records = createRecords()
+  let texts = 0
+
+  const system: System = {
+    clock,
+    random: () => 0,
+    randomText: (length) => `${++texts}`.padEnd(length, 'r'),
+    files: disk.files,
+    setOwner: disk.setOwner,
+    lock: (path) => replies.lock(path),
+    listenTcp: (address, port) => replies.listen(address, port),
+    createGate: processes.createGate,
+    startProcess: processes.startProcess,
+    runProgram: async (unit, command, signal) => {
+      records.programs.push({ unit, command })
+      return await replies.program({ unit, command }, signal)
+    },
+    signalProcess: (pid, signal) => void records.signals.push(`${signal} ${pid}`),
+    isProcessIn: (folder, pid) => replies.isProcessIn(folder, pid),
+    orphansNamed: () => replies.orphans(),
+    memoryOf: async () => 1024 * 1024,
+    withClient: database.withClient,
+    httpGet: async (target, request, signal) => {
+      records.gets.push({ target, request })
+      return await replies.get(signal)
+    },
+    retry: retryOn(clock),
+    readConfigFiles: (folder, names) => ({
+      files: Object.fromEntries(names.map((name) => [name, disk.files.readIfThere(`${folder}/${name}`)])),
+      stale: {},
+    }),
+    watchFiles: () => {
+      throw errorWith('ENOSYS')
+    },
+    loadYaml,
+    log,
+    inBackground: (_, act) => {
+      const run = async (): Promise<void> => await act()
+      run().catch((error: unknown) => void records.failures.push(error))
+    },
+  }
+  return { system, clock, disk, processes, database, replies, ...records, said, logText }
+}

@@ -1,0 +1,239 @@
+import { describe, expect, test } from 'vitest'
+import { runSteps } from '../../../src/core/step.ts'
+import type { Plan } from '../../../src/settings/plan.ts'
+import { type ServiceInChange, type Side, stepsOf } from '../../../src/units/change.ts'
+import type { ServiceName } from '../../../src/units/unit.ts'
+import { settle } from '../fakes/clock.ts'
+import { never } from '../fakes/scope.ts'
+
+const nothing: Plan = { changes: [], database: false, postgres: undefined, generation: false }
+
+type Options = {
+  readonly plan: Partial<Plan>
+  readonly from?: 'embedded' | 'external'
+  readonly to?: 'embedded' | 'external'
+  readonly isStopped?: boolean
+  /** What fails. */
+  readonly fails?: string
+}
+
+/** Services and tasks that only write down what is asked of them. */
+const stage = ({ plan, from = 'embedded', to = from, isStopped = false, fails }: Options) => {
+  const did: string[] = []
+  const act = async (what: string): Promise<void> => {
+    did.push(what)
+    if (what === fails) throw new Error(`${what} failed`)
+  }
+  const service = (name: ServiceName): ServiceInChange => ({
+    isRunning: () => name === 'mathesar' || from === 'embedded',
+    isStopped: () => name === 'mathesar' && isStopped,
+    start: (side) => act(`start ${name} ${side}`),
+    stop: () => act(`stop ${name}`),
+    drain: () => act(`drain ${name}`),
+    restart: () => act(`restart ${name}`),
+    signal: (signal) => void did.push(`${signal} ${name}`),
+    prepare: async () => {
+      await act('prepare')
+      return {
+        check: () => act('check'),
+        promote: () => act('promote'),
+        discard: () => act('discard'),
+      }
+    },
+  })
+  const { steps, afterwards } = stepsOf({
+    plan: { ...nothing, ...plan },
+    isEmbedded: (side: Side) => (side === 'before' ? from : to) === 'embedded',
+    runTask: (name, side) => act(`${name} ${side}`),
+    service,
+  })
+  return {
+    did,
+    carryOut: async (): Promise<string[]> => {
+      await runSteps(steps, { signal: never, report: () => {}, commit: () => void did.push('commit') })
+      await afterwards()
+      await settle()
+      return did
+    },
+  }
+}
+
+describe('a plan is carried out', () => {
+  test.each<[string, Options, string[]]>([
+    ['that needs nothing but its files', { plan: {} }, ['config after', 'commit']],
+    [
+      'by a new generation that proves itself first',
+      { plan: { generation: true } },
+      ['config after', 'prepare', 'check', 'commit', 'promote'],
+    ],
+    [
+      'by a reload of Postgres',
+      { plan: { postgres: 'reload' } },
+      ['config after', 'server-config after', 'SIGHUP postgres', 'commit'],
+    ],
+    [
+      'by a restart of Postgres, for which requests wait and a generation is prepared before',
+      { plan: { postgres: 'restart', generation: true } },
+      [
+        'config after',
+        'prepare',
+        'drain mathesar',
+        'server-config after',
+        'restart postgres',
+        'check',
+        'commit',
+        'promote',
+      ],
+    ],
+    [
+      'by a move to an external database, which is checked and migrated first; the embedded one stops last',
+      { plan: { database: true, generation: true }, to: 'external' },
+      [
+        'config after',
+        'secrets after',
+        'cluster after',
+        'server-config after',
+        'database after',
+        'key after',
+        'migrations after',
+        'sync after',
+        'prepare',
+        'check',
+        'commit',
+        'promote',
+        'stop postgres',
+      ],
+    ],
+    [
+      'by a move back to the embedded database, which starts first',
+      { plan: { database: true, generation: true }, from: 'external', to: 'embedded' },
+      [
+        'config after',
+        'secrets after',
+        'cluster after',
+        'server-config after',
+        'start postgres after',
+        'database after',
+        'key after',
+        'migrations after',
+        'sync after',
+        'prepare',
+        'check',
+        'commit',
+        'promote',
+      ],
+    ],
+  ])('%s', async (_, options, did) => {
+    expect(await stage(options).carryOut()).toEqual(did)
+  })
+
+  test.each<[string, Options, string[]]>([
+    ['a generation', { plan: { generation: true } }, ['config after', 'commit']],
+    [
+      'a restart of Postgres',
+      { plan: { postgres: 'restart', generation: true } },
+      ['config after', 'server-config after', 'restart postgres', 'commit'],
+    ],
+  ])('without Mathesar where a person has stopped it: %s', async (_, options, did) => {
+    expect(await stage({ ...options, isStopped: true }).carryOut()).toEqual(did)
+  })
+})
+
+describe('a plan that fails', () => {
+  test.each<[string, Options, string[]]>([
+    [
+      'at the check discards the new generation',
+      { plan: { generation: true }, fails: 'check' },
+      ['config after', 'prepare', 'check', 'discard', 'config before'],
+    ],
+    [
+      'at the start of the new generation has none to discard',
+      { plan: { generation: true }, fails: 'prepare' },
+      ['config after', 'prepare', 'config before'],
+    ],
+    [
+      'at the reload of Postgres reloads what was',
+      { plan: { postgres: 'reload', generation: true }, fails: 'check' },
+      [
+        'config after',
+        'server-config after',
+        'SIGHUP postgres',
+        'prepare',
+        'check',
+        'discard',
+        'server-config before',
+        'SIGHUP postgres',
+        'config before',
+      ],
+    ],
+    [
+      'at the restart of Postgres restarts it as it was, and has the old generation serve again',
+      { plan: { postgres: 'restart', generation: true }, fails: 'restart postgres' },
+      [
+        'config after',
+        'prepare',
+        'drain mathesar',
+        'server-config after',
+        'restart postgres',
+        'server-config before',
+        'restart postgres',
+        'start mathesar before',
+        'discard',
+        'config before',
+      ],
+    ],
+    [
+      'at a move away leaves the embedded database running',
+      { plan: { database: true, generation: true }, to: 'external', fails: 'database after' },
+      [
+        'config after',
+        'secrets after',
+        'cluster after',
+        'server-config after',
+        'database after',
+        'config before',
+      ],
+    ],
+    [
+      'at a move back stops the embedded database that it started',
+      {
+        plan: { database: true, generation: true },
+        from: 'external',
+        to: 'embedded',
+        fails: 'migrations after',
+      },
+      [
+        'config after',
+        'secrets after',
+        'cluster after',
+        'server-config after',
+        'start postgres after',
+        'database after',
+        'key after',
+        'migrations after',
+        'stop postgres',
+        'config before',
+      ],
+    ],
+  ])('%s', async (_, options, did) => {
+    const at = stage(options)
+    await expect(at.carryOut()).rejects.toThrow(`${options.fails} failed`)
+    expect(at.did).toEqual(did)
+  })
+
+  test('only when the new generation is to serve restarts Mathesar: the change is in force', async () => {
+    expect(await stage({ plan: { generation: true }, fails: 'promote' }).carryOut()).toEqual([
+      'config after',
+      'prepare',
+      'check',
+      'commit',
+      'promote',
+      'restart mathesar',
+    ])
+  })
+
+  test('stops the embedded database also when the new generation ended at the last moment', async () => {
+    const at = stage({ plan: { database: true, generation: true }, to: 'external', fails: 'promote' })
+    expect((await at.carryOut()).slice(-3)).toEqual(['promote', 'restart mathesar', 'stop postgres'])
+  })
+})

@@ -1,0 +1,187 @@
+import { describe, expect, test } from 'vitest'
+import { cluster } from '../../../src/units/postgres/cluster.ts'
+import { failureOf } from '../failure.ts'
+import { errorWith } from '../fakes/files.ts'
+import { createScope, externalDatabase, never, singleUser } from '../fakes/scope.ts'
+import { readFile } from '../configurations.ts'
+
+const folder = '/data/postgres'
+const mark = `${folder}/supervisor.unsynced`
+const template = '/share/cluster.tar.zst'
+
+/** A system whose `tar` and `initdb` make a cluster, as far as anybody looks. */
+const stage = (...options: Parameters<typeof createScope>) => {
+  const at = createScope(...options)
+  at.replies.program = async ({ command }) => {
+    at.disk.put(`${command.cwd}/PG_VERSION`, '17\n')
+    return { outcome: { code: 0, signal: null }, lines: [] }
+  }
+  return at
+}
+const withCluster = (version = '17\n') => {
+  const at = stage()
+  at.disk.put(`${folder}/PG_VERSION`, version)
+  return at
+}
+
+describe('the task `cluster` on a new volume', () => {
+  test('unpacks the template, marks it as not on the disk yet, and moves it into place whole', async () => {
+    const { scope, disk, programs } = stage()
+    disk.put(template, 'an archive')
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
+    const [program] = programs
+    expect(program).toMatchObject({
+      unit: 'cluster',
+      command: { user: scope.place.identities.postgres, cwd: `${folder}.new` },
+    })
+    expect(program!.command.argv.join(' ')).toBe(
+      `tar --extract --zstd --file ${template} --directory ${folder}.new --no-same-owner`,
+    )
+    expect(disk.text(`${folder}/PG_VERSION`)).toBe('17\n')
+    expect(disk.text(mark)).toContain('may not be on the disk yet')
+    expect(disk.modeOf(folder)).toBe('0700 101:102')
+    expect(scope.system.files.isThere(`${folder}.new`)).toBe(false)
+    expect(disk.acts.indexOf(`writeWhole ${folder}.new/supervisor.unsynced`)).toBeLessThan(
+      disk.acts.indexOf(`renameWhole ${folder}.new`),
+    )
+  })
+
+  test('runs initdb without a template, with the password of a file that no argument shows', async () => {
+    const { scope, disk, programs } = stage()
+    await cluster.run(scope, never)
+    const argv = programs[0]!.command.argv
+    expect(argv.slice(0, 3)).toEqual(['/usr/lib/postgresql/17/bin/initdb', '--pgdata', `${folder}.new`])
+    expect(argv).toEqual(
+      expect.arrayContaining(['--auth=scram-sha-256', '--data-checksums', '--pwfile=/run/m/etc/bootstrap']),
+    )
+    expect(disk.text('/run/m/etc/bootstrap')).toBe('bootstrap')
+  })
+
+  test('gives a program nothing of the environment of the container', async () => {
+    const { scope, programs } = stage({ place: { environment: { SECRET_KEY: 'hunter2', PGHOST: 'x' } } })
+    await cluster.run(scope, never)
+    expect(Object.keys(programs[0]!.command.env).toSorted()).toEqual(['LANG', 'LC_ALL', 'PATH', 'TZ'])
+  })
+
+  test('changes to no user where there is one', async () => {
+    const { scope, disk, programs } = stage({ place: { identities: singleUser } })
+    await cluster.run(scope, never)
+    expect([programs[0]!.command.user, disk.modeOf(folder)]).toEqual([undefined, '0700 0:0'])
+  })
+
+  test('starts over where an earlier boot was cut off', async () => {
+    const { scope, disk } = stage()
+    disk.put(`${folder}.new/half`, 'x')
+    await cluster.run(scope, never)
+    expect(disk.text(`${folder}/half`)).toBeUndefined()
+  })
+
+  test.each([
+    [['initdb: error: No space left on device', 'removing data'], 'VOLUME_FULL', 'no space left'],
+    [['it broke'], 'CLUSTER_NOT_MADE', 'initdb failed with exit code 1: it broke'],
+    [[], 'CLUSTER_NOT_MADE', 'initdb failed with exit code 1: it said nothing'],
+  ])('that fails with %j ends in %s, and leaves no cluster', async (lines, code, message) => {
+    const { scope, replies } = stage()
+    replies.program = async () => ({ outcome: { code: 1, signal: null }, lines })
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+      code,
+      message: expect.stringContaining(message),
+    })
+    expect(scope.system.files.isThere(folder)).toBe(false)
+  })
+})
+
+describe('the task `cluster` on a volume with data', () => {
+  test('runs nothing and changes nothing', async () => {
+    const { scope, programs, disk } = withCluster()
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+    expect(programs).toEqual([])
+    expect(disk.acts.filter((act) => /^(write|rename)/.test(act))).toEqual([])
+  })
+
+  test('starts over where the cluster was never wholly on the disk: nothing was stored in it', async () => {
+    const { scope, disk, programs } = withCluster()
+    disk.put(mark, 'x')
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
+    expect(programs).toHaveLength(1)
+  })
+
+  test('of another major version touches nothing', async () => {
+    const { scope, disk } = withCluster('15\n')
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+      code: 'CLUSTER_OTHER_MAJOR',
+      message: 'cannot start Postgres 17 on /data/postgres: its data is of Postgres 15',
+    })
+    expect(disk.acts.filter((act) => !act.startsWith('read'))).toEqual([])
+  })
+
+  test('of no Postgres touches nothing', async () => {
+    const { scope, disk } = stage()
+    disk.put(`${folder}/photo.jpg`, 'x')
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+      code: 'CLUSTER_DAMAGED',
+      message: 'cannot use /data/postgres: it is not empty, but has no PG_VERSION',
+    })
+    expect(disk.text(`${folder}/photo.jpg`)).toBe('x')
+  })
+
+  test('names a version that cannot be read', async () => {
+    const { scope, disk } = withCluster()
+    disk.failOn((_, path) => (path.endsWith('PG_VERSION') ? errorWith('EIO') : undefined))
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+      code: 'CLUSTER_DAMAGED',
+      message: `cannot read ${folder}/PG_VERSION: EIO: it is refused`,
+    })
+  })
+})
+
+describe('a server that an earlier supervisor left behind', () => {
+  test('is stopped first, and its lock file removed once it is gone', async () => {
+    const { scope, disk, replies, signals, clock, said } = withCluster()
+    disk.put(`${folder}/postmaster.pid`, `4711\n${folder}\n`)
+    let isThere = true
+    replies.isProcessIn = (where, pid) => isThere && where === folder && pid === 4711
+    const run = cluster.run(scope, never)
+    await clock.advance(1000)
+    expect([signals, disk.text(`${folder}/postmaster.pid`)]).toEqual([['SIGINT 4711'], `4711\n${folder}\n`])
+    isThere = false
+    await clock.advance(50)
+    await run
+    expect(disk.text(`${folder}/postmaster.pid`)).toBeUndefined()
+    expect(said).toEqual(['warn Postgres 4711 of an earlier supervisor still runs: it is stopped first'])
+  })
+
+  test('is not waited for once everything stops', async () => {
+    const { scope, disk, replies, clock } = withCluster()
+    disk.put(`${folder}/postmaster.pid`, '4711\n')
+    replies.isProcessIn = () => true
+    const stopping = new AbortController()
+    const run = cluster.run(scope, stopping.signal)
+    await clock.advance(100)
+    stopping.abort(new Error('everything stops'))
+    await expect(run).rejects.toThrow('everything stops')
+  })
+
+  test.each(['', '4711\n', '-1\n', '0\n', 'nonsense\n', '\0\n'])(
+    'that is gone leaves a lock file %j, which is removed, and no process is signalled',
+    async (text) => {
+      const { scope, disk, signals, replies } = withCluster()
+      replies.isProcessIn = (_, pid) => pid <= 0
+      disk.put(`${folder}/postmaster.pid`, text)
+      await cluster.run(scope, never)
+      expect([signals, disk.text(`${folder}/postmaster.pid`)]).toEqual([[], undefined])
+    },
+  )
+
+  test('may have left anything in place of its lock file', async () => {
+    const { scope, disk, signals } = withCluster()
+    disk.put(`${folder}/postmaster.pid/x`, 'a folder')
+    await cluster.run(scope, never)
+    expect([signals, scope.system.files.isThere(`${folder}/postmaster.pid`)]).toEqual([[], false])
+  })
+})
+
+test('the task `cluster` is left out with an external database', () => {
+  expect(cluster.skip!(readFile(externalDatabase))).toBe('the database is external')
+  expect(cluster.skip!(readFile(''))).toBeUndefined()
+})

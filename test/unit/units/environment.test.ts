@@ -1,0 +1,94 @@
+import { describe, expect, test } from 'vitest'
+import { settingNames, settingOf } from '../../../src/settings/table.ts'
+import { appEnvironment } from '../../../src/units/mathesar/environment.ts'
+import { createScope } from '../fakes/scope.ts'
+
+const run = (config = '', environment: Readonly<Record<string, string>> = {}, cpus = 2) => {
+  const { place } = createScope().scope
+  return appEnvironment(
+    createScope({ config, place: { environment, machine: { ...place.machine, cpus } } }).scope,
+  )
+}
+
+describe('the environment of Mathesar', () => {
+  test('has what Django and gunicorn read, each by its own name', () => {
+    expect(run()).toMatchObject({
+      DJANGO_SETTINGS_MODULE: 'config.settings.production',
+      PYTHONUNBUFFERED: '1',
+      SECRET_KEY: 'the secret key',
+      ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1]',
+      DEBUG: 'false',
+      WEB_CONCURRENCY: '4',
+      MEDIA_ROOT: '/data/media/',
+      TMPDIR: '/data/tmp',
+      HOME: '/data/tmp',
+    })
+  })
+
+  test('names the embedded database by its socket, without a password', () => {
+    const environment = run()
+    expect(environment).toMatchObject({
+      POSTGRES_HOST: '/run/m/postgres',
+      POSTGRES_DB: 'mathesar_django',
+      POSTGRES_USER: 'mathesar',
+    })
+    expect(Object.keys(environment).filter((name) => name.startsWith('POSTGRES_'))).toHaveLength(3)
+  })
+
+  test('names an external database by its parts, whatever way it was given', () => {
+    const environment = run('DATABASE_URL=postgres://joe:hunter2@db:5433/app?sslmode=require\n')
+    expect(environment).toMatchObject({
+      POSTGRES_HOST: 'db',
+      POSTGRES_PORT: '5433',
+      POSTGRES_DB: 'app',
+      POSTGRES_USER: 'joe',
+      POSTGRES_PASSWORD: 'hunter2',
+      POSTGRES_SSLMODE: 'require',
+    })
+    expect(environment).not.toHaveProperty('DATABASE_URL')
+  })
+
+  test('takes a setting from what is in force, never from the variable itself', () => {
+    expect(
+      run('DEBUG=true\nWEB_CONCURRENCY=3\n', { ALLOWED_HOSTS: '', GUNICORN_CMD_ARGS: '' }),
+    ).toMatchObject({
+      DEBUG: 'true',
+      WEB_CONCURRENCY: '3',
+      ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1]',
+    })
+    expect(run('', { GUNICORN_CMD_ARGS: '' })).not.toHaveProperty('GUNICORN_CMD_ARGS')
+  })
+
+  test('passes on what the container has of its own, and nothing that is for the supervisor', () => {
+    const foreign = { LANG: 'de_DE.UTF-8', DJANGO_SUPERUSER_USERNAME: 'admin', http_proxy: 'http://p' }
+    const own = {
+      SUPERVISOR_DATA: '/elsewhere',
+      LOGO_FILE: '/run/secrets/logo',
+      PGHOST: 'elsewhere',
+      NODE_OPTIONS: '--inspect',
+      HOME: '/root',
+      USER: 'root',
+      PORT: '9000',
+    }
+    const environment = run('', { ...foreign, ...own })
+    expect(environment).toMatchObject(foreign)
+    for (const name of Object.keys(own).filter((each) => each !== 'HOME'))
+      expect(environment).not.toHaveProperty(name)
+    expect(environment.HOME).toBe('/data/tmp')
+  })
+
+  test('holds no secret but its own key and what its settings give it', () => {
+    const secret = settingNames.filter((name) => settingOf(name).secret && name.endsWith('DICT'))
+    expect(JSON.stringify(run())).not.toContain('the password')
+    const given = run(secret.map((name) => `${name}={"a":{"b":"${name}"}}\n`).join(''))
+    for (const name of secret) expect(given[name]).toBe(`{"a":{"b":"${name}"}}`)
+  })
+
+  test.each([
+    [0.5, '1'],
+    [1, '2'],
+    [64, '8'],
+  ])('has workers that fit %d processors: %s', (cpus, workers) => {
+    expect(run('', {}, cpus).WEB_CONCURRENCY).toBe(workers)
+  })
+})

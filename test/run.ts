@@ -1,7 +1,7 @@
 // npm test: installs what the tests need, runs every kind that can run here,
 // and says plainly which could not and why.
 //   npm test                       everything
-//   npm test -- unit               one kind, or several: lint, types, unit, integration, container
+//   npm test -- unit               one kind, or several: lint, types, unit, sim, integration, container
 //   npm test -- unit -t 'backoff'  further arguments go to vitest
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
@@ -23,7 +23,7 @@ import {
   whyNoDocker,
 } from '../scripts/prepare.ts'
 
-type Kind = 'lint' | 'types' | 'unit' | 'integration' | 'container'
+type Kind = 'lint' | 'types' | 'unit' | 'sim' | 'integration' | 'container'
 type Result = {
   readonly kind: Kind
   readonly passed: number
@@ -39,7 +39,7 @@ type Report = {
   testResults: { status: string; assertionResults: { status: string }[] }[]
 }
 
-const kinds: readonly Kind[] = ['lint', 'types', 'unit', 'integration', 'container']
+const kinds: readonly Kind[] = ['lint', 'types', 'unit', 'sim', 'integration', 'container']
 const tools = join(root, '../shared/tools')
 const bin = (name: string): string => join(root, 'node_modules/.bin', name)
 
@@ -181,6 +181,7 @@ const runners: Record<Kind, () => Promise<Result>> = {
   lint: runLint,
   types: runTypes,
   unit: () => runVitest('unit'),
+  sim: () => runVitest('sim'),
   integration: runIntegration,
   container: runContainer,
 }

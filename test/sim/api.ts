@@ -1,0 +1,109 @@
+import type { Proposal } from '../../src/settings/proposal.ts'
+import { configFile, type Container } from './container.ts'
+import {
+  databaseSettings,
+  drawHarmless,
+  drawMisfit,
+  drawRestarting,
+  embedded,
+  settingsOf,
+} from './contents.ts'
+import { type Marker, markerOf, urlOf } from './edits.ts'
+import type { People } from './people.ts'
+import type { World } from './world.ts'
+
+type Sets = Readonly<Record<string, string | null>>
+type Refusal = { readonly code?: string; readonly message: string; readonly cause?: Error }
+
+const databaseOf = (text: string | undefined): string =>
+  /^POSTGRES_HOST=(.*)$/m.exec(text ?? '')?.[1] ?? embedded
+
+/** Programs that change settings and control services by the API. Nobody waits for anybody. */
+export class Api {
+  readonly #world: World
+  readonly #people: People
+
+  constructor(world: World, people: People) {
+    this.#world = world
+    this.#people = people
+  }
+
+  /** Proposes new settings. */
+  propose(container: Container): void {
+    const { random, faults } = this.#world
+    const marker = this.#people.nextMarker()
+    let set: Sets = { PUBLIC_URL: urlOf(marker), ...drawHarmless(random) }
+    if (faults.strikes('proposal restarts Postgres')) set = { ...set, ...drawRestarting(random) }
+    if (faults.strikes('setting that cannot serve')) {
+      set = { ...set, ...drawMisfit(random) }
+      this.#people.keepBad(marker)
+    }
+    if (faults.strikes('proposal moves the database')) set = { ...set, ...this.#move() }
+    this.#send(container, { from: 'api', kind: 'set', set }, marker, true)
+  }
+
+  /** Goes back to a version that was in force. */
+  restore(container: Container): void {
+    const { config } = container.supervisor ?? {}
+    if (config === undefined) return
+    const versions = config.store.readHistory().filter(({ result }) => result === 'applied')
+    const [first, ...others] = versions
+    const chosen = first && this.#world.random.pick([first, ...others])
+    const files = chosen && config.store.revision(chosen.version)?.files
+    if (files === undefined) return
+    const text = files['mathesar.env']
+    const marker = markerOf(text)
+    this.#world.oracle.tell(databaseOf(text))
+    this.#world.oracle.edits.pardon(marker)
+    this.#send(container, { from: 'rollback', kind: 'restore', files }, marker, false)
+  }
+
+  control({ supervisor }: Container): void {
+    const { world } = this
+    const action = world.random.pick(['start', 'stop', 'restart'] as const)
+    const service = world.random.pick(['postgres', 'mathesar'] as const)
+    supervisor?.instance?.control(action, service).then(
+      (state) => world.trace(`${action} ${service}: ${state}`),
+      ({ code, message }: Refusal) => {
+        if (code !== 'USAGE') world.violate('internal', `${action} ${service}: ${message}`)
+      },
+    )
+  }
+
+  #move(): Sets {
+    const server = this.#people.moveDatabase()
+    const none = Object.fromEntries(databaseSettings.map((name) => [name, null]))
+    return { ...none, DATABASE_URL: null, ...settingsOf(server) }
+  }
+
+  #send(container: Container, proposal: Proposal, marker: Marker, isNew: boolean): void {
+    const { world } = this
+    const { edits } = world.oracle
+    const { config, name } = container.supervisor ?? {}
+    if (config === undefined) return
+    const base = world.faults.strikes('proposal with an old base') ? { base: '0123456789ab' } : {}
+    const isDryRun = world.faults.strikes('dry run')
+    const proposed = edits.propose(marker)
+    const isHeard = (): boolean => container.supervisor?.config === config
+    world.trace(`m${marker} is proposed to ${name}: ${proposal.kind}${isDryRun ? ', dry run' : ''}`)
+    config.changes.propose({ ...proposal, ...base, isDryRun }).then(
+      ({ result }) => {
+        if (!isHeard()) return
+        world.trace(`m${marker} is ${result}`)
+        if (result !== 'applied') return edits.refuse(proposed, isNew && result === 'planned')
+        const inForce = markerOf(config.changes.current.files['mathesar.env'])
+        edits.acknowledge(proposed, inForce, world.volume, configFile)
+      },
+      ({ code, message, cause }: Refusal) => {
+        if (!isHeard()) return
+        world.trace(`m${marker} is refused: ${code}: ${message}`)
+        edits.refuse(proposed, isNew)
+        if (code === 'INTERNAL') world.violate('internal', `a change was answered ${message} ${cause?.stack}`)
+      },
+    )
+  }
+
+  get world(): World {
+    return this.#world
+  }
+}

@@ -1,0 +1,119 @@
+import type { Disk } from './disk.ts'
+import type { World } from './world.ts'
+
+/** Names a content of mathesar.env: each that somebody wants has a number of its own, in PUBLIC_URL. 0 is one without. */
+export type Marker = number
+
+const form = /^PUBLIC_URL=http:\/\/m(\d+)\.example$/m
+
+export const markerOf = (text: string | undefined): Marker => Number(form.exec(text ?? '')?.[1] ?? 0)
+export const urlOf = (marker: Marker): string => `http://m${marker}.example`
+
+type Proposed = { readonly startedAtMs: number; readonly marker: Marker }
+
+/**
+ * What may be in force at the next boot: what was last acknowledged, whatever was edited or proposed since, and nothing else. And what
+ * was refused, which may never be in force.
+ */
+export class Edits {
+  /** A watcher could not read a file, and went by what it had reported last. */
+  hasReadOld = false
+  /** The history was replaced, and then its folder could not be synced. */
+  hasHalfRecorded = false
+  readonly #world: World
+  #allowed = new Set<Marker>([0])
+  readonly #refused = new Set<Marker>()
+  readonly #inFlight = new Set<Proposed>()
+  #edits: { readonly atMs: number; readonly marker: Marker }[] = []
+  /** A refused edit that was moved aside, once mathesar.env is another one. */
+  #setAside: Marker | undefined
+
+  constructor(world: World) {
+    this.#world = world
+  }
+
+  get #halfRecorded(): string {
+    return this.hasHalfRecorded ? ', after a history that could not be synced' : ''
+  }
+  get #nowMs(): number {
+    return this.#world.timeline.elapsedMs
+  }
+
+  /** Somebody writes the file by hand. Half of it may have no marker. */
+  edit(...markers: readonly Marker[]): void {
+    for (const marker of markers) {
+      this.#edits.push({ atMs: this.#nowMs, marker })
+      this.#allowed.add(marker)
+      this.#refused.delete(marker) // Whoever writes it again, or the rest of it, wants it tried again.
+    }
+  }
+
+  /** Somebody wants a version of the history again. */
+  pardon(marker: Marker): void {
+    this.#refused.delete(marker)
+  }
+
+  propose(marker: Marker): Proposed {
+    const proposed = { startedAtMs: this.#nowMs, marker }
+    this.#inFlight.add(proposed)
+    this.#allowed.add(marker)
+    return proposed
+  }
+
+  /** The API said that it is in force; `inForce` is what then was. */
+  acknowledge(proposed: Proposed, inForce: Marker, volume: Disk, path: string): void {
+    this.#inFlight.delete(proposed)
+    this.#edits = this.#edits.filter(({ atMs }) => atMs >= proposed.startedAtMs)
+    const later = this.#edits.map(({ marker }) => marker)
+    this.#allowed = new Set([inForce, ...later, ...[...this.#inFlight].map(({ marker }) => marker)])
+    this.#requireAllowed(inForce, 'was acknowledged')
+    if (later.length === 0 && markerOf(volume.readStored(path)) !== inForce)
+      this.#world.violate('acknowledged', `m${inForce} is acknowledged and not on the disk`)
+  }
+
+  refuse(proposed: Proposed, isNew: boolean): void {
+    this.#inFlight.delete(proposed)
+    if (!isNew) return
+    this.#allowed.delete(proposed.marker)
+    this.#refused.add(proposed.marker)
+  }
+
+  /** The container died: what was proposed may be in force or not. */
+  forget(): void {
+    this.#inFlight.clear()
+  }
+
+  /** The power went: of an edit that nobody synced, any part may be there. */
+  losePower(): void {
+    if (this.#edits.length > 0) this.#allowed.add(0)
+  }
+
+  /** The supervisor wrote mathesar.env, or what it refused beside it. */
+  seeWrite(path: string, text: string): void {
+    const marker = markerOf(text)
+    if (path.endsWith('/mathesar.env.rejected')) this.#setAside = marker
+    if (!path.endsWith('/mathesar.env')) return
+    if (this.#setAside !== undefined && this.#setAside !== marker && this.#setAside !== 0) {
+      this.#refused.add(this.#setAside)
+      this.#allowed.delete(this.#setAside)
+    }
+    this.#setAside = undefined
+  }
+
+  /** A content that a boot or a generation goes by. */
+  requireAllowed(marker: Marker, what: string): void {
+    this.#requireAllowed(marker, what)
+    if (!this.#allowed.has(marker))
+      this.#world.violate(
+        this.hasHalfRecorded ? 'refused' : 'acknowledged',
+        `m${marker} ${what}, and not one of ${[...this.#allowed].map((each) => `m${each}`).join(', ')}` +
+          (this.hasReadOld ? '; a watcher could not read' : '') +
+          this.#halfRecorded,
+      )
+  }
+
+  #requireAllowed(marker: Marker, what: string): void {
+    if (this.#refused.has(marker))
+      this.#world.violate('refused', `m${marker} was refused and ${what}${this.#halfRecorded}`)
+  }
+}

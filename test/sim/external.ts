@@ -1,0 +1,94 @@
+import type { ClientConfig } from 'pg'
+import { ConnectionError, type Data, emptyData, PostgresError } from './database.ts'
+import type { Fault } from './faults.ts'
+import { Server } from './server.ts'
+import type { World } from './world.ts'
+
+type Trouble = Extract<Fault, `database ${string}`>
+const troubles: readonly [Trouble, ...Trouble[]] = [
+  'database away',
+  'database unreachable',
+  'database starting',
+  'database refuses',
+  'database full',
+]
+
+/** A Postgres elsewhere. It comes, goes and refuses; what it has acknowledged it keeps. */
+export class ExternalServer extends Server {
+  readonly host: string
+  readonly password: string
+  #data: Data
+  #trouble: Trouble | undefined
+
+  constructor(world: World, host: string) {
+    super(world)
+    this.host = host
+    this.password = `password-of-${host}-${world.random.text(12)}`
+    this.#data = { ...emptyData(`the database at ${host}`), roles: ['mathesar'], databases: ['mathesar'] }
+    this.#live()
+  }
+
+  get trouble(): Trouble | undefined {
+    return this.#trouble
+  }
+  get data(): Data {
+    return this.#data
+  }
+
+  whyNoConnection({ user, database, password }: ClientConfig): Error | undefined {
+    switch (this.#trouble) {
+      case 'database away':
+        return new ConnectionError('ECONNREFUSED', `connect ECONNREFUSED ${this.host}:5432`)
+      case 'database unreachable':
+        return new ConnectionError(undefined, 'timeout expired')
+      case 'database starting':
+        return new PostgresError('57P03', 'the database system is starting up')
+      case 'database full':
+        return new PostgresError('53300', 'sorry, too many clients already')
+      case 'database refuses':
+        return new PostgresError('28P01', `password authentication failed for user "${user}"`)
+      case undefined:
+    }
+    if (password !== this.password)
+      return new PostgresError('28P01', `password authentication failed for user "${user}"`)
+    if (database !== 'mathesar') return new PostgresError('3D000', `database "${database}" does not exist`)
+    return undefined
+  }
+
+  commit(next: Data): void {
+    this.#data = next
+  }
+
+  /** Well from now on. */
+  mend(): void {
+    this.#trouble = undefined
+    this.lockBySomebody(false)
+  }
+
+  /** Lives a life of its own: well for a while, then with some trouble for a while. */
+  #live(): void {
+    const { timeline, random, faults } = this.world
+    timeline.after(random.pick([0, 100, 1000, 10_000, 60_000]) * random.next(), () => {
+      if (faults.isOver) return this.mend()
+      this.#trouble = faults.strikes('database away') ? 'database away' : this.#drawTrouble()
+      if (this.#trouble === 'database away' || this.#trouble === 'database starting') this.breakAll()
+      if (this.#trouble) this.world.trace(`${this.host}: ${this.#trouble}`)
+      if (faults.strikes('another migrates')) this.#lock()
+      timeline.after(random.latency(random.pick([200, 3000, 60_000])), () => {
+        this.#trouble = undefined
+        this.#live()
+      })
+    })
+  }
+
+  #drawTrouble(): Trouble | undefined {
+    const trouble = this.world.random.pick(troubles)
+    return this.world.faults.strikes(trouble) ? trouble : undefined
+  }
+
+  #lock(): void {
+    const { timeline, random } = this.world
+    this.lockBySomebody(true)
+    timeline.after(random.latency(random.pick([500, 5000])), () => this.lockBySomebody(false))
+  }
+}

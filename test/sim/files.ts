@@ -1,0 +1,140 @@
+import { dirname } from 'node:path/posix'
+import { temporaryName } from '../../src/core/temporary.ts'
+import type { Seen } from '../../src/core/settling.ts'
+import type { System } from '../../src/system/ports.ts'
+import { type Disk, DiskError, type Inode } from './disk.ts'
+import type { Supervisor } from './supervisor.ts'
+
+type Files = System['files']
+
+/** The files as a supervisor reaches them: every call may be its last one, and every write and read may fail. */
+export class SupervisorFiles {
+  readonly #supervisor: Supervisor
+  #made = 0
+
+  constructor(supervisor: Supervisor) {
+    this.#supervisor = supervisor
+  }
+
+  /** The port of it. */
+  asFiles(): Files {
+    return {
+      readIfThere: (path, limitBytes) => this.#read(path, limitBytes),
+      readForeign: (path, limitBytes) => {
+        const text = this.#read(path, limitBytes)
+        return text === undefined ? undefined : Buffer.from(text, 'latin1')
+      },
+      mayRead: (path) => this.#require(path) !== undefined,
+      isThere: (path) => this.#find(path) !== undefined,
+      ownerOf: (path) => this.#find(path)?.uid,
+      requireWritable: (path) => this.#disk(path).requireWritable(path),
+      writeWhole: (path, text, _, mayReplace) => this.#writeWhole(path, text, mayReplace),
+      requireSpace: (folder) => this.#disk(folder).requireSpace(folder),
+      writeInPlace: (path, text) => {
+        const disk = this.#disk(path)
+        disk.write(path, text)
+        this.#sync(disk, path)
+      },
+      listFolder: (path) => this.#disk(path).list(path),
+      renameWhole: (from, to) => this.#renameWhole(from, to),
+      removeWhole: (path) => {
+        const disk = this.#disk(path)
+        this.#require(path)
+        disk.remove(path)
+        this.#supervisor.call()
+        this.#sync(disk, dirname(path))
+      },
+      makeFolder: (path) => this.#disk(path).makeFolder(path),
+      remove: (path) => {
+        const disk = this.#disk(path)
+        this.#supervisor.world.oracle.checkRemoval(disk, path)
+        disk.remove(path)
+      },
+    }
+  }
+
+  setOwner(path: string, user: { readonly uid: number } | undefined): void {
+    const disk = this.#disk(path)
+    const inode = this.#require(path)
+    if (user === undefined || inode.uid === user.uid) return
+    disk.requireWritable(path)
+    inode.uid = user.uid
+  }
+
+  readConfigFiles(folder: string, names: readonly string[]): Seen {
+    const files = names.map((name) => [name, this.#read(`${folder}/${name}`)] as const)
+    return { files: Object.fromEntries(files), stale: {} }
+  }
+
+  #disk(path: string): Disk {
+    this.#supervisor.call()
+    return this.#supervisor.container.diskOf(path)
+  }
+
+  #find(path: string): Inode | undefined {
+    return this.#disk(path).find(path)
+  }
+
+  #require(path: string): Inode {
+    const inode = this.#find(path)
+    if (inode === undefined) throw new DiskError('ENOENT', path)
+    return inode
+  }
+
+  #read(path: string, limitBytes = Number.POSITIVE_INFINITY): string | undefined {
+    const { container, world } = this.#supervisor
+    const inode = this.#find(path)
+    if (inode === undefined) return undefined
+    if (inode.kind === 'folder') throw new Error('it is a folder')
+    if (container.isInVolume(path) && world.faults.strikes('read fails')) throw new DiskError('EIO', path)
+    if (inode.data.length > limitBytes) throw new Error(`it is larger than ${limitBytes} bytes`)
+    return inode.data
+  }
+
+  #sync(disk: Disk, path: string): void {
+    const { container, world } = this.#supervisor
+    if (container.isInVolume(path) && world.faults.strikes('sync fails')) throw new DiskError('EIO', path)
+    disk.sync(disk.find(path))
+  }
+
+  /** A temporary file beside, fsync, rename, fsync of the folder: as the real one, with a moment to die between any two. */
+  #writeWhole(path: string, text: string, mayReplace = (): boolean => true): boolean {
+    const disk = this.#disk(path)
+    const { world } = this.#supervisor
+    const folder = dirname(path)
+    const temporary = `${folder}/${temporaryName(world.timeline.nowMs, ++this.#made)}`
+    if (disk.find(folder) === undefined) throw new DiskError('ENOENT', path)
+    disk.write(temporary, text, disk.find(path)?.uid)
+    try {
+      this.#supervisor.call()
+      this.#sync(disk, temporary)
+      this.#supervisor.call()
+      if (!mayReplace()) {
+        disk.remove(temporary)
+        return false
+      }
+      disk.rename(temporary, path)
+    } catch (error) {
+      if (this.#supervisor.isAlive) disk.remove(temporary)
+      throw error
+    }
+    this.#supervisor.call()
+    try {
+      this.#sync(disk, folder)
+    } catch (error) {
+      world.oracle.edits.hasHalfRecorded ||= path.endsWith('/history.json')
+      throw error
+    }
+    world.oracle.seeWrite(path, text)
+    return true
+  }
+
+  #renameWhole(from: string, to: string): void {
+    const disk = this.#disk(to)
+    disk.requireWritable(to)
+    this.#supervisor.world.oracle.checkRemoval(disk, to)
+    disk.rename(from, to)
+    this.#supervisor.call()
+    this.#sync(disk, dirname(to))
+  }
+}

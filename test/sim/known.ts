@@ -1,0 +1,53 @@
+import type { Invariant, Violation } from './world.ts'
+
+/** Faults of the product that the simulation has found and that are not mended yet. Mend one, then remove its line. */
+type Known = { readonly name: string; readonly invariant: Invariant; readonly matches: RegExp }
+
+export const known: readonly Known[] = [
+  {
+    name: 'B2: a half-written or empty mathesar.env moves to the embedded, empty database in silence',
+    invariant: 'left',
+    matches: /is left for/,
+  },
+  {
+    name: 'B16: a failure while the cluster is made reads "restore the volume from a backup"',
+    invariant: 'exit code',
+    matches: /CLUSTER_DAMAGED without a cause: cannot make the cluster/,
+  },
+  { name: 'A failing disk (EIO) ends as INTERNAL', invariant: 'internal', matches: /internal error: EIO/ },
+  {
+    name: 'A change that a stop interrupts is answered with INTERNAL',
+    invariant: 'internal',
+    matches: /a change was answered internal error: (everything stops|The operation was aborted)/,
+  },
+  {
+    name: 'A candidate that waits for the retiring generation is started after the stop, and outlives it',
+    invariant: 'leak',
+    matches: /gunicorn \d+ outlives|a gate of|Service\.prepare|a timer$/,
+  },
+  {
+    name: 'A file that cannot be read counts as what the watcher reported last: an acknowledged change is undone',
+    invariant: 'acknowledged',
+    matches: /a watcher could not read/,
+  },
+  {
+    name: 'A change is refused because the history cannot be synced (EIO), and the history says that it was applied',
+    invariant: 'refused',
+    matches: /after a history that could not be synced/,
+  },
+  {
+    name: 'A database that refuses after the task `database` (28P01, 53300, 3D000) ends as INTERNAL',
+    invariant: 'internal',
+    matches:
+      /internal error: (password authentication failed|sorry, too many clients|database ".*" does not exist)/,
+  },
+  {
+    name: 'After a move to the embedded Postgres its tasks are "waiting" in the status',
+    invariant: 'status',
+    matches: /^(cluster|server-config|sync) is waiting while running$/,
+  },
+]
+
+/** Which known fault of the product a violation is. */
+export const knownAs = ({ invariant, detail }: Violation): string | undefined =>
+  known.find((one) => one.invariant === invariant && one.matches.test(detail))?.name

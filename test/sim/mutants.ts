@@ -1,0 +1,130 @@
+import { SupervisorError } from '../../src/errors.ts'
+import type { System } from '../../src/system/ports.ts'
+import { units } from '../../src/units/index.ts'
+import type { TaskUnit, Unit } from '../../src/units/unit.ts'
+import type { Invariant } from './world.ts'
+
+/** The product without one of its safeguards. */
+export type Mutant = {
+  readonly units: readonly Unit[]
+  readonly changeSystem: (system: System) => System
+}
+
+/** The product as it is. */
+export const original: Mutant = { units, changeSystem: (system) => system }
+
+const changeTask = (name: TaskUnit['name'], change: (unit: TaskUnit) => TaskUnit): Mutant => ({
+  ...original,
+  units: units.map((unit) => (unit.kind === 'task' && unit.name === name ? change(unit) : unit)),
+})
+
+const changeFiles = (change: (files: System['files']) => Partial<System['files']>): Mutant => ({
+  ...original,
+  changeSystem: (system) => ({ ...system, files: { ...system.files, ...change(system.files) } }),
+})
+
+const isSecret = (path: string): boolean => path.endsWith('/secret_key')
+const isUnsyncedMark = (path: string): boolean => path.endsWith('/supervisor.unsynced')
+
+/** Each with what the simulation has to find then. Those that begin with a letter and a number are faults that the product had. */
+export const mutants: readonly {
+  readonly name: string
+  readonly breaks: Invariant
+  readonly mutant: Mutant
+}[] = [
+  {
+    name: 'S1: a connection that breaks in a task is an internal error, and not tried again',
+    breaks: 'internal',
+    mutant: {
+      ...original,
+      units: units.map((unit) =>
+        unit.kind === 'task'
+          ? {
+              ...unit,
+              run: (scope, signal) =>
+                unit.run(scope, signal).catch((error: unknown) => {
+                  throw error instanceof SupervisorError && error.isPassing ? error.cause : error
+                }),
+            }
+          : unit,
+      ),
+    },
+  },
+  {
+    name: 'R12: what Mathesar did to its own role is not undone',
+    breaks: 'internal',
+    mutant: {
+      ...original,
+      changeSystem: (system) => ({
+        ...system,
+        withClient: (ways, use) =>
+          system.withClient(ways, (client) =>
+            use({
+              query: async (text, values) =>
+                text.includes('CASE WHEN setrole = 0')
+                  ? { rows: [], rowCount: 0 }
+                  : await client.query(text, values),
+            }),
+          ),
+      }),
+    },
+  },
+  {
+    name: 'B2: an empty mathesar.env is an edit',
+    breaks: 'left',
+    mutant: {
+      ...original,
+      changeSystem: (system) => ({
+        ...system,
+        readConfigFiles: (folder, names) => {
+          const { files, stale } = system.readConfigFiles(folder, names)
+          return { files: { ...files, 'mathesar.env': files['mathesar.env'] || '# empty\n' }, stale }
+        },
+      }),
+    },
+  },
+  {
+    name: 'Mathesar serves before the migrations are done',
+    breaks: 'gate',
+    mutant: {
+      ...original,
+      units: units.map((unit) =>
+        unit.kind === 'service' && unit.servesAfter ? { ...unit, servesAfter: [] } : unit,
+      ),
+    },
+  },
+  {
+    name: 'a new cluster is not synced',
+    breaks: 'gate',
+    mutant: changeTask('sync', (unit) => ({ ...unit, run: async () => undefined })),
+  },
+  {
+    name: 'a synced cluster still counts as new',
+    breaks: 'cluster',
+    mutant: changeFiles(({ isThere }) => ({ isThere: (path) => isUnsyncedMark(path) || isThere(path) })),
+  },
+  {
+    name: 'the secret key is made anew at each boot',
+    breaks: 'key',
+    mutant: changeFiles(({ readIfThere, isThere }) => ({
+      readIfThere: (path, limitBytes) => (isSecret(path) ? undefined : readIfThere(path, limitBytes)),
+      isThere: (path) => !path.endsWith('/PG_VERSION') && isThere(path),
+    })),
+  },
+  {
+    name: 'mathesar.env is not written',
+    breaks: 'acknowledged',
+    mutant: changeFiles(({ writeWhole }) => ({
+      writeWhole: (path, text, mode, mayReplace) =>
+        path.endsWith('/mathesar.env') || writeWhole(path, text, mode, mayReplace),
+    })),
+  },
+  {
+    name: 'the log knows no secrets',
+    breaks: 'secret',
+    mutant: {
+      ...original,
+      changeSystem: (system) => ({ ...system, log: { ...system.log, addSecret: () => {} } }),
+    },
+  },
+]

@@ -1,0 +1,167 @@
+import type { SupervisorError } from '../../src/errors.ts'
+import type { Setup } from '../../src/daemon/config/boot-trial.ts'
+import { inVolume } from '../../src/units/place.ts'
+import { whyExitIsWrong } from './causes.ts'
+import type { Container } from './container.ts'
+import type { Data } from './database.ts'
+import type { Disk } from './disk.ts'
+import { Edits, markerOf } from './edits.ts'
+import type { Fault } from './faults.ts'
+import type { Mathesar } from './mathesar.ts'
+import { inCluster } from './postgres.ts'
+import { checkStatus } from './status.ts'
+import type { Supervisor } from './supervisor.ts'
+import type { World } from './world.ts'
+
+type Served = { readonly id: string; readonly toldAtMs: number }
+
+/** What the world has been told, and what must therefore hold. */
+export class Oracle {
+  readonly edits: Edits
+  /** What has gone wrong since the supervisor of a container began. */
+  readonly #seen = new Map<Container, Set<Fault>>()
+  readonly #world: World
+  readonly #secrets = new Set<string>()
+  /** Rows that were acknowledged, by the cluster that they are in. */
+  readonly #rows = new Map<string, number>()
+  /** When somebody last named a database, by its name. */
+  readonly #toldAtMs = new Map<string, number>()
+  #lastServed: Served | undefined
+
+  constructor(world: World) {
+    this.#world = world
+    this.edits = new Edits(world)
+    world.faults.listen((fault) => {
+      for (const seen of this.#seen.values()) seen.add(fault)
+    })
+  }
+
+  /** A text that nobody may see. */
+  addSecret(text: string): string {
+    this.#secrets.add(text)
+    return text
+  }
+
+  checkText(where: string, text: string): void {
+    for (const secret of this.#secrets)
+      if (text.includes(secret))
+        this.#world.violate('secret', `a secret is in ${where}: ${text.slice(0, 200)}`)
+  }
+
+  seenBy(container: Container): ReadonlySet<Fault> {
+    return this.#seen.get(container) ?? new Set()
+  }
+
+  /** A supervisor begins: what goes wrong from now on may be the cause of its end. */
+  seeStart(container: Container): void {
+    this.#seen.set(container, new Set(this.#world.troubles))
+  }
+
+  seeBoot({ name }: Supervisor, { configuration }: Setup): void {
+    const marker = markerOf(configuration.files['mathesar.env'])
+    this.#world.trace(`${name} boots with m${marker}, ${configuration.database.kind}`)
+    this.edits.requireAllowed(marker, 'is what a boot goes by')
+  }
+
+  seeReady(container: Container): void {
+    const inForce = container.supervisor?.config?.changes.current.files['mathesar.env']
+    this.edits.requireAllowed(markerOf(inForce), 'is in force')
+  }
+
+  seeWrite(path: string, text: string): void {
+    this.edits.seeWrite(path, text)
+    if (path.includes('/history/history.json')) this.checkText('the history', text)
+  }
+
+  /** Somebody wants Mathesar to use this database: "embedded" or a host. */
+  tell(database: string): void {
+    this.#toldAtMs.set(database, this.#world.timeline.elapsedMs)
+  }
+
+  /** A row is acknowledged to a client. */
+  seeRow({ id, rows }: Data): void {
+    this.#rows.set(id, rows)
+  }
+
+  /** A Postgres has recovered, and shows what it has. */
+  seeCluster({ id, rows }: Data): void {
+    const acknowledged = this.#rows.get(id) ?? 0
+    if (rows < acknowledged)
+      this.#world.violate('rows', `${id} has ${rows} rows, and ${acknowledged} were acknowledged`)
+  }
+
+  /** A cluster with rows goes by the order of its administrator alone. */
+  checkRemoval(disk: Disk, path: string): void {
+    const { wal } = inCluster(path)
+    const text = disk === this.#world.volume ? disk.read(wal) : undefined
+    if (text === undefined || text === '') return
+    const match = /"id":"([^"]+)"/.exec(text)
+    const rows = this.#rows.get(match?.[1] ?? '') ?? 0
+    if (rows > 0) this.#world.violate('cluster', `${path} is removed with ${rows} rows in it`)
+  }
+
+  seeKey({ id, key, rows }: Data, used: string | undefined): void {
+    if (key !== undefined && key !== used && rows > 0)
+      this.#world.violate('key', `${id} is used with another key than the one of its data`)
+  }
+
+  /** A generation is about to serve. */
+  checkServed(
+    container: Container,
+    { pid, environment }: Mathesar,
+    found: { readonly data: Data; readonly isOnDisk: boolean } | undefined,
+  ): void {
+    const { world } = this
+    this.edits.requireAllowed(markerOf(`PUBLIC_URL=${environment.PUBLIC_URL ?? ''}`), 'serves')
+    if (found === undefined) return world.violate('gate', `generation ${pid} serves without a database`)
+    const { data, isOnDisk } = found
+    const missing = container.image.filter((migration) => !data.migrations?.includes(migration))
+    if (missing.length > 0) world.violate('gate', `generation ${pid} serves before ${missing.join(', ')}`)
+    if (!isOnDisk) world.violate('gate', `generation ${pid} serves before its cluster is on the disk`)
+    this.seeKey(data, environment.SECRET_KEY)
+    this.#checkLeft(data, environment.POSTGRES_HOST ?? '')
+  }
+
+  #checkLeft({ id }: Data, host: string): void {
+    const database = host.startsWith('/') ? 'embedded' : host
+    const toldAtMs = this.#toldAtMs.get(database) ?? -1
+    const before = this.#lastServed
+    const isLeft = before !== undefined && before.id !== id && (this.#rows.get(before.id) ?? 0) > 0
+    if (isLeft && (this.#rows.get(id) ?? 0) === 0 && toldAtMs < before.toldAtMs)
+      this.world.violate('left', `${before.id} is left for ${id}, which is empty, and nobody said so`)
+    this.#lastServed = { id, toldAtMs: Math.max(toldAtMs, 0) }
+  }
+
+  checkExit(container: Container, { instance }: Supervisor, error: SupervisorError | undefined): void {
+    const why = whyExitIsWrong(container, error, this.seenBy(container), instance)
+    if (why !== undefined)
+      this.world.violate(
+        error?.code === 'INTERNAL' ? 'internal' : 'exit code',
+        why + (error?.faultStack ?? ''),
+      )
+    if (error) this.checkText('an error', error.message.replaceAll('[redacted]', ''))
+  }
+
+  /** Everything is down: nothing may be left of it. */
+  checkLeftovers(container: Container, { clock, gates, watches, name }: Supervisor): void {
+    const { world } = this
+    for (const { pid, name: process, folder } of container.processes.living)
+      if (!folder.endsWith('/backend')) world.violate('leak', `${process} ${pid} outlives ${name}`)
+    for (const [madeAt] of clock.left.map((each) => [each] as const))
+      world.violate('leak', `a timer outlives ${name}: ${madeAt}`)
+    if (gates.some(({ isClosed }) => !isClosed)) world.violate('leak', `a gate of ${name} is left open`)
+    if (watches.size > 0) world.violate('leak', `a watcher outlives ${name}`)
+  }
+
+  /** Looks at the status of every container. */
+  checkStatuses(): void {
+    for (const container of this.world.containers)
+      checkStatus(container, (text) => this.checkText('the status', text))
+  }
+
+  get world(): World {
+    return this.#world
+  }
+}
+
+export const clusterFolder = ({ paths }: Container): string => inVolume(paths).cluster

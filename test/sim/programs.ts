@@ -1,0 +1,122 @@
+import type { Outcome } from '../../src/core/outcome.ts'
+import type { Command } from '../../src/core/unit.ts'
+import type { ProgramResult } from '../../src/system/ports.ts'
+import type { Container } from './container.ts'
+import { emptyData } from './database.ts'
+import type { DiskError } from './disk.ts'
+import { newCluster } from './postgres.ts'
+import { type Parent, Process } from './processes.ts'
+
+const done: Outcome = { code: 0, signal: null }
+const failed: Outcome = { code: 1, signal: null }
+
+/** A program that runs to its end: steps with a pause before each. A step that throws fails it. */
+class Program extends Process {
+  readonly lines: string[] = []
+  readonly #steps: Iterator<void>
+
+  constructor(container: Container, command: Command, steps: Iterator<void>, parent: Parent) {
+    super(container.processes, command.argv.at(-1) ?? '', command.cwd ?? '/', parent)
+    this.#steps = steps
+    this.#next()
+  }
+
+  say(line: string): void {
+    this.lines.push(line)
+    this.print(line)
+  }
+
+  protected override hear(signal: NodeJS.Signals): void {
+    this.exit({ code: null, signal })
+  }
+
+  #next(): void {
+    const { faults, random } = this.world
+    this.later(faults.strikes('program is slow') ? random.pick([2000, 60_000]) : 15, () => {
+      if (faults.strikes('program fails')) return this.#fail('it failed')
+      if (faults.strikes('program is killed')) return this.exit({ code: null, signal: 'SIGKILL' })
+      try {
+        if (this.#steps.next().done) return this.exit(done)
+      } catch (error) {
+        return this.#fail((error as Error).message)
+      }
+      this.#next()
+    })
+  }
+
+  #fail(why: string): void {
+    this.say(why)
+    this.exit(failed)
+  }
+}
+
+/** tar or initdb: a whole cluster, none of it synced. */
+function* makeCluster(container: Container, folder: string): Iterator<void> {
+  const { volume } = container.world
+  for (const [path, text] of newCluster(emptyData(container.world.nameCluster()))) {
+    try {
+      const full = folder + path
+      volume.makeFolder(full.slice(0, full.lastIndexOf('/')))
+      volume.write(full, text)
+    } catch (error) {
+      const { code, message } = error as DiskError
+      throw new Error(code === 'ENOSPC' ? 'tar: cannot write: No space left on device' : message)
+    }
+    yield
+  }
+}
+
+function* syncVolume({ world }: Container): Iterator<void> {
+  yield
+  if (world.faults.strikes('sync fails')) throw new Error('sync: error syncing: Input/output error')
+  world.volume.syncAll()
+}
+
+/** Django's migrations: each is there whole or not at all. */
+function* migrate(container: Container, { env }: Command): Iterator<void> {
+  const { world } = container
+  const server = container.serverAt(env.POSTGRES_HOST)
+  const login = { user: env.POSTGRES_USER, database: env.POSTGRES_DB, password: env.POSTGRES_PASSWORD }
+  for (const migration of container.image) {
+    yield
+    const why = server === undefined ? new Error('no such host') : server.whyNoConnection(login)
+    if (why) throw new Error(`django.db.utils.OperationalError: ${why.message}`)
+    if (world.faults.strikes('migration fails')) throw new Error(`${migration} failed`)
+    if (server === undefined || server.data.migrations?.includes(migration)) continue
+    world.oracle.seeKey(server.data, env.SECRET_KEY)
+    server.commit({
+      ...server.data,
+      migrations: [...(server.data.migrations ?? []), migration],
+      key: server.data.key ?? env.SECRET_KEY,
+    })
+  }
+}
+
+const stepsOf = (container: Container, command: Command): Iterator<void> => {
+  const [program] = command.argv
+  const folder = command.cwd ?? ''
+  if (program === 'tar' || program.endsWith('/initdb')) return makeCluster(container, folder)
+  if (program === 'sync') return syncVolume(container)
+  if (command.argv.includes('mathesar.install')) return migrate(container, command)
+  container.world.violate('model', `no program ${command.argv.join(' ')}`)
+  return [][Symbol.iterator]()
+}
+
+/** Runs a program to its end; an aborted signal kills it. */
+export const runProgram = async (
+  container: Container,
+  command: Command,
+  parent: Parent,
+  signal: AbortSignal | undefined,
+): Promise<ProgramResult> => {
+  if (container.world.faults.strikes('program cannot start'))
+    return { outcome: { code: 126, signal: null }, lines: ['cannot start it: spawn EAGAIN'] }
+  const program = new Program(container, command, stepsOf(container, command), parent)
+  const kill = (): void => program.killGroup()
+  signal?.addEventListener('abort', kill, { once: true })
+  if (signal?.aborted) kill()
+  const outcome = await program.ended
+  signal?.removeEventListener('abort', kill)
+  signal?.throwIfAborted()
+  return { outcome, lines: program.lines }
+}

@@ -1,0 +1,33 @@
+import type { Container } from './container.ts'
+
+/** What the status says must be true, and go together. */
+export const checkStatus = (container: Container, checkText: (text: string) => void): void => {
+  const { supervisor, world } = container
+  const instance = supervisor?.instance
+  if (!supervisor?.isAlive || instance === undefined) return
+  const refuse = (why: string): void => world.violate('status', why)
+  let status: ReturnType<typeof instance.status>
+  try {
+    status = instance.status()
+    checkText(JSON.stringify([status, supervisor.config?.status(), supervisor.config?.problems()]))
+  } catch (error) {
+    return refuse(`the status threw ${(error as Error).stack}`)
+  }
+  const { phase, ready, units } = status
+  const services = units.filter(({ kind }) => kind === 'service')
+  const { kind } = instance.inForce.database
+  // The embedded Postgres that a change is just starting does not count yet.
+  const counted = services.filter(({ name }) => kind === 'embedded' || name !== 'postgres')
+  const areUp = counted.every(({ state }) => state === 'ready')
+  if (ready !== (phase === 'running' && areUp)) refuse(`ready is ${ready} while ${phase}`)
+  if (ready !== instance.isReady) refuse('ready is not what health says')
+  for (const { name, state, pid } of services) {
+    if (phase === 'ended' && pid !== null) refuse(`${name} has a process after the end`)
+    if (state === 'ready' && pid === null) refuse(`${name} is ready without a process`)
+    if (state === 'ready' && pid !== null && pid <= 1) refuse(`${name} is ready as process ${pid}`)
+  }
+  if (phase === 'running')
+    for (const { name, state } of units)
+      if (['waiting', 'running', 'failed'].includes(state) && !services.some((one) => one.name === name))
+        refuse(`${name} is ${state} while running`)
+}

@@ -1,0 +1,124 @@
+import type { Retry, System } from '../../src/system/ports.ts'
+import { loadYaml } from '../../src/system/yaml.ts'
+import { createWithClient } from './clients.ts'
+import { Dead } from './dead.ts'
+import { SimulatedGate } from './gate.ts'
+import { createSimulatedLog } from './log.ts'
+import { Mathesar } from './mathesar.ts'
+import { Postgres } from './postgres.ts'
+import { runProgram } from './programs.ts'
+import type { Supervisor } from './supervisor.ts'
+import { SimulatedWatch } from './watch.ts'
+
+const parseYaml = await loadYaml()
+
+/** As p-retry does with the options of `system/system.ts`. */
+const createRetry =
+  ({ clock }: Pick<System, 'clock'>): System['retry'] =>
+  async (act, { forMs, signal, isWorthIt, onFailure }: Retry) => {
+    const endMs = clock.now() + forMs
+    for (let pauseMs = 250; ; pauseMs = Math.min(3000, pauseMs * 1.5)) {
+      signal.throwIfAborted()
+      try {
+        return await act()
+      } catch (error) {
+        signal.throwIfAborted()
+        onFailure(error)
+        const leftMs = endMs - clock.now()
+        if (leftMs <= 0 || !isWorthIt(error)) throw error
+        await clock.delay(Math.min(pauseMs, leftMs), signal)
+      }
+    }
+  }
+
+/** What acts on processes. */
+const createProcessPorts = (
+  supervisor: Supervisor,
+  log: System['log'],
+): Pick<
+  System,
+  'startProcess' | 'runProgram' | 'signalProcess' | 'isProcessIn' | 'orphansNamed' | 'memoryOf' | 'createGate'
+> => {
+  const { container, world } = supervisor
+  const { processes } = container
+  return {
+    startProcess: (command, output) => {
+      supervisor.call()
+      world.oracle.checkText('an argv', command.argv.join(' '))
+      const parent = supervisor.asParent(output)
+      if (command.argv[0].endsWith('/postgres'))
+        return new Postgres(container, command.cwd ?? '/', parent).asRunning()
+      const gate = supervisor.gates.find(({ fds: [first] }) => command.fds?.includes(first))
+      return new Mathesar(container, command.env, gate, parent).asRunning()
+    },
+    runProgram: async (unit, command, signal) => {
+      supervisor.call()
+      world.oracle.checkText('an argv', command.argv.join(' '))
+      const parent = supervisor.asParent(log.lines(unit))
+      const { outcome, lines } = await runProgram(container, command, parent, signal)
+      return { outcome, lines: lines.map(log.redact) }
+    },
+    signalProcess: (pid, signal) => {
+      supervisor.call()
+      processes.find(pid)?.signal(signal)
+    },
+    isProcessIn: (folder, pid) => {
+      supervisor.call()
+      return processes.find(pid)?.folder === folder
+    },
+    orphansNamed: (name) => {
+      supervisor.call()
+      const isOrphan = (folder: string): boolean => folder.endsWith('/backend')
+      return processes.living.filter((one) => one.name === name && isOrphan(one.folder)).map(({ pid }) => pid)
+    },
+    memoryOf: async (pid) => (processes.find(pid) ? 1_000_000 : null),
+    createGate: () => {
+      supervisor.call()
+      const gate = new SimulatedGate(world, container.nextFds())
+      supervisor.gates.push(gate)
+      return gate.asGate()
+    },
+  }
+}
+
+/** Everything that acts on the world, for one supervisor. */
+export const createSimulatedSystem = (supervisor: Supervisor): System => {
+  const { container, world, files, clock } = supervisor
+  const log = createSimulatedLog(supervisor)
+  const wait = (usualMs: number): Promise<void> => clock.delay(world.random.latency(usualMs))
+  return {
+    clock,
+    files: files.asFiles(),
+    log,
+    ...createProcessPorts(supervisor, log),
+    random: () => world.random.next(),
+    randomText: (length) => world.oracle.addSecret(world.random.text(length)),
+    setOwner: (path, user) => files.setOwner(path, user),
+    lock: (path) => supervisor.lock(path),
+    listenTcp: (_, port) => {
+      supervisor.call()
+      return container.listen(port)
+    },
+    withClient: createWithClient(supervisor, wait),
+    httpGet: (_, { timeoutMs }, signal) => {
+      supervisor.call()
+      return container.getPage(clock, timeoutMs, signal)
+    },
+    retry: createRetry({ clock }),
+    readConfigFiles: (folder, names) => files.readConfigFiles(folder, names),
+    watchFiles: (options) => {
+      const watch = new SimulatedWatch(supervisor, options)
+      supervisor.watches.add(watch)
+      return watch.asWatch()
+    },
+    loadYaml: async () => parseYaml,
+    inBackground: (what, act) => {
+      const run = async (): Promise<void> => await act()
+      run().catch((error: Error) => {
+        if (error instanceof Dead || !supervisor.isAlive) return
+        log.say('error', `cannot ${what}: ${error.message}`)
+        world.violate('internal', `cannot ${what}: ${error.stack ?? error.message}`)
+      })
+    },
+  }
+}

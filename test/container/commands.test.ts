@@ -38,11 +38,13 @@ describeContainer('the commands in a running container', () => {
       'cluster',
       'config',
       'database',
+      'key',
       'listener',
       'mathesar',
       'migrations',
       'postgres',
       'secrets',
+      'server-config',
       'sync',
       'volume',
     ])
@@ -119,6 +121,16 @@ describeContainer('the commands in a running container', () => {
       stdout: 'mathesar is ready',
     })
     expect((await box.supervisor('health')).exitCode).toBe(0)
+  })
+
+  it('pg_dump and psql find the embedded server where Debian looks for it', async () => {
+    expect(await box.exec('psql', '-U', 'postgres', '-tAc', 'select current_user')).toMatchObject({
+      exitCode: 0,
+      stdout: 'postgres',
+    })
+    expect(
+      (await box.exec('pg_dump', '-U', 'postgres', '--schema-only', 'mathesar_django')).stdout,
+    ).toContain('CREATE TABLE')
   })
 
   it('psql opens the internal database', async () => {

@@ -91,7 +91,7 @@ describeContainer('a user interface', () => {
       /^200 .*"result":"applied"/,
     )
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('79')
-    expect(await lastEntry(box)).toMatchObject({ from: 'interface', result: 'applied' })
+    expect(await lastEntry(box)).toMatchObject({ from: 'api', result: 'applied' })
     expect(await ask('POST', '/v1/config/changes', '{"set":{"SECRET_KEY":"stolen"}}')).toMatch(
       /^403 .*SETTING_PINNED/,
     )
@@ -185,7 +185,7 @@ describeContainer('the config folder', () => {
     renameSync(`${path}.new`, path)
     await until('the stale mount to be said', async () =>
       (await box.status()).problems.some(({ message }) =>
-        message.includes('mathesar.env can no longer change here'),
+        message.includes('edits to mathesar.env no longer reach this container'),
       ),
     )
   })
@@ -260,7 +260,7 @@ describeContainer('the config folder', () => {
         )
       ).stdout,
     ).toBe('default: [\n\nversion: 3\n')
-    expect(await box.logs()).toMatch(/file_storage\.yml, line \d: it is no YAML/)
+    expect(await box.logs()).toMatch(/file_storage\.yml, line \d: it is not valid YAML/)
     expect((await box.sh(`rm ${dataFolder}/config/file_storage.yml`)).exitCode).toBe(0)
     await until('the storage to be gone', async () => JSON.stringify(await backends()) === '{"backends":[]}')
   })

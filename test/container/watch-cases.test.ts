@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { expect, it, onTestFinished } from 'vitest'
-import type { Seen } from '../../src/system/watch.ts'
+import type { Seen } from '../../src/core/settling.ts'
 import { makeConfigMap } from '../fixtures/config-map.ts'
 import { cleanUpAfterEach, describeContainer, start, until } from '../helpers/docker.ts'
 
@@ -190,7 +190,7 @@ describeContainer('a mounted file', () => {
     })
     expect(watch.first.files[name]).toBeUndefined()
     expect(watch.troubles()).toEqual([
-      `cannot read ${mounted}/${name}: it is a folder; Docker makes one where the file of a mount is missing on the host; what it held before stays in force`,
+      `cannot read ${mounted}/${name}: it is a folder; Docker creates one where the file of a mount is missing on the host; what it held before stays in force`,
     ])
   })
 })

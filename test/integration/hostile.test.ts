@@ -14,10 +14,10 @@ import {
 } from '../helpers/daemon.ts'
 import { askSocket } from '../helpers/socket.ts'
 
-const acting = /[\0-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]/
+const acting = /[[\p{Cc}\u202a-\u202e\u2066-\u2069]--[\t\n]]/v
 const growthLimitMiB = 120
 
-describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own user", () => {
+describe.skipIf(missing !== undefined)("an attacker who has taken over Mathesar's own user", () => {
   let template: string
   let volume: string
   const daemons: Daemon[] = []
@@ -74,25 +74,21 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
       expect(text.length).toBeLessThan(3000)
       expect(Date.now() - startMs).toBeLessThan(3000)
     }
-    expect(
-      (await daemon.ask<{ history: readonly HistoryEntry[] }>('GET', '/v1/config/history')).body.history.at(
-        -5,
-      )!.why,
-    ).toMatch(/; and 15,994 more$/)
+    const { history } = (await daemon.ask<{ history: readonly HistoryEntry[] }>('GET', '/v1/config/history'))
+      .body
+    expect(history.map(({ why }) => why)).toContainEqual(expect.stringMatching(/; and 15,994 more$/))
     expect(statSync(join(volume, 'data/history/history.json')).size).toBeLessThan(100_000)
     expect(daemon.output.length - before.output).toBeLessThan(100_000)
     expect(rssMiB(daemon) - before.rss).toBeLessThan(growthLimitMiB)
     expect((await daemon.ask<Status>('GET', '/v1/status')).body).toMatchObject({ ready: true, problems: [] })
   })
 
-  test('cannot have changes wait without an end, and whoever has the supervisor itself gets through', async () => {
+  test('cannot let changes pile up, and the owner of the supervisor gets through', async () => {
     const daemon = await start()
     await until('the second socket', () => existsSync(appSocket()))
-    const slow = daemon.ask('POST', '/v1/config/changes', { reload: true })
-    await until(
-      'a change to go on',
-      async () => (await daemon.ask<{ changing: boolean }>('GET', '/v1/config')).body.changing,
-    )
+    const running = daemon.ask('POST', '/v1/config/changes', { set: { GUNICORN_TIMEOUT: '99' } })
+    const isChanging = async () => (await daemon.ask<Status>('GET', '/v1/status')).body.config.changing
+    await until('a change to be carried out', isChanging)
     const flood = Promise.all(
       Array.from({ length: 40 }, (_, index) =>
         askSocket(appSocket(), 'POST', '/v1/config/changes', {
@@ -101,17 +97,17 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
         }),
       ),
     )
-    const command = daemon.ask('POST', '/v1/config/changes', { set: { PUBLIC_URL: 'https://x.example' } })
+    const command = daemon.run(['config', 'set', 'PUBLIC_URL=https://x.example'])
     const answers = await flood
     expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200, 409]))
     expect(answers.find(({ status }) => status === 409)!.text).toContain(
       'cannot take one more change: 16 wait already',
     )
-    expect([(await slow).status, (await command).status]).toEqual([200, 200])
+    expect([(await running).status, (await command).code]).toEqual([200, 0])
     const many = Object.fromEntries(Array.from({ length: 20_000 }, (_, index) => [`A${index}`, '1']))
     expect(await askSocket(appSocket(), 'POST', '/v1/config/changes', { set: many })).toMatchObject({
       status: 422,
-      text: expect.stringContaining('set names more settings than there are'),
+      text: expect.stringMatching(/set must not name more than the \d+ settings/),
     })
   })
 
@@ -121,7 +117,11 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
     const change = (code: string) => daemon.run(['config', 'edit'], withModule(code))
     expect(
       await change(
-        "import os, threading\nthreading.Thread(target=lambda: [os.write(5, b'a' * 1048576) for _ in iter(int, 1)], daemon=True).start()",
+        [
+          'import os, threading',
+          "write = lambda: [os.write(5, b'a' * 1048576) for _ in iter(int, 1)]",
+          'threading.Thread(target=write, daemon=True).start()',
+        ].join('\n'),
       ),
     ).toMatchObject({
       code: 24,
@@ -142,7 +142,9 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
   test('cannot drive the terminal of an administrator by settings, refused values or log lines', async () => {
     const daemon = await start()
     const escape = '\x1b]0;owned\x07\x9b2J\u202e'
-    const applied = `PUBLIC_URL=http://x.example/${escape}\n${withModule(`import os\nos.write(1, bytes.fromhex('${Buffer.from(`service ${escape}\n`).toString('hex')}'))`).trimEnd()} --name "${escape}"\n`
+    const line = Buffer.from(`service ${escape}\n`).toString('hex')
+    const module = withModule(`import os\nos.write(1, bytes.fromhex('${line}'))`).trimEnd()
+    const applied = `PUBLIC_URL=http://x.example/${escape}\n${module} --name "${escape}"\n`
     expect(await daemon.run(['config', 'edit'], applied)).toMatchObject({ code: 0 })
     writeFileSync(daemon.file, `${applied}DEBUG=${escape}\n`)
     await until('the edit to be refused', () => daemon.output.includes('is neither true nor false'))
@@ -179,18 +181,7 @@ describe.skipIf(missing !== undefined)("whoever has taken over Mathesar's own us
     )
   })
 
-  test('cannot fill memory by the rows of a table that a boot reads', async () => {
-    const first = await start()
-    const before = rssMiB(first)
-    await first.query(
-      "INSERT INTO django_migrations (app, name, applied) SELECT 'x', repeat('x', 200) || n, now() FROM generate_series(1, 600000) n",
-    )
-    await first.end()
-    const second = await start()
-    expect(rssMiB(second) - before).toBeLessThan(growthLimitMiB)
-  })
-
-  test('and whoever has spoilt the history does not keep a boot from its end', async () => {
+  test('cannot keep the next boot from its end by a spoilt history', async () => {
     const history = join(volume, 'data/history/history.json')
     rmSync(history, { force: true })
     mkdirSync(join(history, 'x'), { recursive: true })

@@ -2,42 +2,38 @@ import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { actionInWords } from '../../src/settings/plan.ts'
 import { settingNames } from '../../src/settings/table.ts'
-import { errorTable } from '../../src/errors.ts'
 import { type Daemon, makeVolume, missing, removeVolume, startDaemon, until } from '../helpers/daemon.ts'
 import { type Answer, askSocket } from '../helpers/socket.ts'
 
+type Response = {
+  readonly description: string
+  readonly headers?: Readonly<Record<string, unknown>>
+  readonly content: Readonly<Record<string, unknown>>
+}
 type Operation = {
   readonly servers?: readonly { readonly url: string }[]
-  readonly responses: Readonly<
-    Record<
-      string,
-      {
-        readonly headers?: Readonly<Record<string, unknown>>
-        readonly content: Readonly<Record<string, unknown>>
-      }
-    >
-  >
+  readonly responses: Readonly<Record<string, Response>>
 }
 type Document = {
   readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>
-  readonly components: { readonly schemas: Readonly<Record<string, { readonly enum?: readonly string[] }>> }
 }
 
-const rootOf = (path: string): string => new URL(`../../${path}`, import.meta.url).pathname
-const text = readFileSync(rootOf('docs/openapi.json'), 'utf8')
+const text = readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8')
 const document = JSON.parse(text) as Document
 const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true })
 ajv.addSchema(JSON.parse(text) as object, 'openapi.json')
-const pointer = (...parts: readonly string[]): string =>
-  `openapi.json#/${parts.map((part) => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')}`
+const escaped = (part: string): string => encodeURIComponent(part.replaceAll('~', '~0').replaceAll('/', '~1'))
+const pointer = (...parts: readonly string[]): string => `openapi.json#/${parts.map(escaped).join('/')}`
 
 /** "GET /v1/config", as the file has them. */
 const operations = Object.entries(document.paths).flatMap(([path, item]) =>
-  Object.keys(item)
-    .filter((key) => key !== 'servers')
-    .map((method) => ({ path, method, route: `${method.toUpperCase()} ${path}` })),
+  Object.entries(item).map(([method, operation]) => ({
+    path,
+    method,
+    operation,
+    route: `${method.toUpperCase()} ${path}`,
+  })),
 )
 const operationOf = (method: string, path: string) =>
   operations.find(
@@ -53,50 +49,20 @@ const whyNot = (value: unknown, ...at: readonly string[]): string => {
   const validate = ajv.compile({ $ref: pointer(...at) })
   return validate(value) ? '' : `${at.join(' ')}: ${ajv.errorsText(validate.errors)}`
 }
+const whyNoError = (value: unknown): string => whyNot(value, 'components', 'schemas', 'Error')
 
-/** The routes that the sources serve, read out of their code. */
-const servedRoutes = (): string[] =>
-  ['src/daemon/control.ts', 'src/daemon/config-routes.ts'].flatMap((path) => {
-    const code = readFileSync(rootOf(path), 'utf8')
-      .replace(/\/\*[\s\S]*?\*\//g, '')
-      .replace(/(^|\s)\/\/ .*$/gm, '$1')
-    const plain = [...code.matchAll(/'([A-Z]+ \/v1\/[^']*)'/g)].map(([, route]) => route!)
-    const patterns = [...code.matchAll(/\/\^([A-Z]+ \\\/v1.*?)\$\//g)].map(([, route]) =>
-      route!
-        .replaceAll('\\/', '/')
-        .replace('([\\w-]{1,80})', '{name}')
-        .replace('(start|stop|restart)', '{action}'),
-    )
-    expect(plain.length + patterns.length, `routes of ${path}`).toBe(code.match(/\/v1\b/g)!.length)
-    return [...plain, ...patterns]
-  })
-
-describe('docs/openapi.json', () => {
-  test('has every route that the sources serve, and no other', () => {
-    expect(operations.map(({ route }) => route).sort()).toEqual(servedRoutes().sort())
-  })
-
-  test('has the codes, actions and refs that there are', () => {
-    expect(document.components.schemas.Error).toMatchObject({
-      properties: { code: { enum: Object.keys(errorTable) } },
-    })
-    expect(document.components.schemas.Action!.enum).toEqual(Object.keys(actionInWords))
-    for (const [, name] of text.matchAll(/"#\/components\/schemas\/(\w+)"/g))
-      expect(Object.keys(document.components.schemas)).toContain(name)
-    for (const name of Object.keys(document.components.schemas))
-      expect(text, name).toContain(`#/components/schemas/${name}"`)
-  })
-})
-
-/** The JSON values of an answer: one, one a line, or its text. */
-const valuesOf = (type: string, text: string): readonly unknown[] => {
-  if (type === 'application/json') return [JSON.parse(text)]
-  if (type !== 'application/x-ndjson') return [text]
-  return text
+/** The values in an answer, by its media type. */
+const valuesOf = (type: string, body: string): readonly unknown[] => {
+  if (type === 'application/json') return [JSON.parse(body) as unknown]
+  if (type === 'text/plain') return [body]
+  return body
     .trimEnd()
     .split('\n')
     .map((line) => JSON.parse(line) as unknown)
 }
+
+/** What takes faults that nobody makes here: a unit test holds it to the table of errors. */
+const unreachable = ['POST /v1/config/changes 503']
 
 describe.skipIf(missing !== undefined)('the running daemon answers as docs/openapi.json says', () => {
   let volume: string
@@ -123,50 +89,30 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
     headers?: Readonly<Record<string, string>>,
   ): Promise<Answer> => {
     const answer = await askSocket(sockets[socket], method, path, body, headers)
-    const operation = operationOf(method, path)
-    const item = operation && document.paths[operation.path]!
-    const offers = item?.servers as readonly { readonly url: string }[] | undefined
-    const is = `${method} ${path} ${JSON.stringify(body) ?? ''} → ${answer.status} ${answer.text.slice(0, 300)}`
-    if (!operation || (socket === 'config' && !offers?.some(({ url }) => url.endsWith('config.sock')))) {
+    const found = operationOf(method, path)
+    const asked = `${method} ${path} ${JSON.stringify(body) ?? ''}`
+    const is = `${asked} → ${answer.status} ${answer.text.slice(0, 300)}`
+    const isOffered =
+      socket === 'supervisor' || found?.operation.servers?.some(({ url }) => url.endsWith('config.sock'))
+    if (!found || !isOffered) {
       expect(answer.status, is).toBe(404)
-      expect(whyNot(JSON.parse(answer.text), 'components', 'schemas', 'Error')).toBe('')
+      expect(whyNoError(JSON.parse(answer.text))).toBe('')
       return answer
     }
-    seen.add(`${operation.route} ${answer.status}`)
-    const response = item![operation.method]!.responses[answer.status]
+    seen.add(`${found.route} ${answer.status}`)
+    const response = found.operation.responses[answer.status]
     expect(response, is).toBeDefined()
-    const type = answer.headers['content-type'] ?? ''
-    expect(Object.keys(response!.content), is).toContain(type)
-    for (const name of Object.keys(response!.headers ?? {})) {
-      expect(
-        whyNot(
-          answer.headers[name.toLowerCase()],
-          'paths',
-          operation.path,
-          operation.method,
-          'responses',
-          String(answer.status),
-          'headers',
-          name,
-          'schema',
-        ),
-      ).toBe('')
+    const { headers: named = {}, content, description } = response!
+    const type = (answer.headers['content-type'] ?? '').split(';')[0]!
+    expect(Object.keys(content), is).toContain(type)
+    const at = ['paths', found.path, found.method, 'responses', String(answer.status)]
+    for (const name of Object.keys(named))
+      expect(whyNot(answer.headers[name.toLowerCase()], ...at, 'headers', name, 'schema')).toBe('')
+    for (const value of valuesOf(type, answer.text)) {
+      expect(whyNot(value, ...at, 'content', type, 'schema'), is).toBe('')
+      // Each code is said to be one of this status.
+      if (whyNoError(value) === '') expect(description).toContain(`(${(value as { code: string }).code})`)
     }
-    for (const value of valuesOf(type, answer.text))
-      expect(
-        whyNot(
-          value,
-          'paths',
-          operation.path,
-          operation.method,
-          'responses',
-          String(answer.status),
-          'content',
-          type,
-          'schema',
-        ),
-        is,
-      ).toBe('')
     return answer
   }
   const change = (
@@ -254,8 +200,11 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
         .status,
     ).toBe(422)
     expect((await change('{')).status).toBe(422)
-    expect((await change({ file: `# ${'x'.repeat(300_000)}` })).text).toContain('larger than 64 KiB') // It could be written, and never be read again.
-    expect((await change({ file: 'x'.repeat(530_000) })).text).toContain('larger than 512 KiB') // The answer comes, also while the body does.
+    // It could be written, and never be read again.
+    expect((await change({ file: `# ${'é'.repeat(40_000)}` })).text).toContain('larger than 64 KiB')
+    expect((await change({ file: `# ${'x'.repeat(300_000)}` })).text).toContain('at most 65536 characters')
+    // The answer comes also while the body does.
+    expect((await change({ file: 'x'.repeat(530_000) })).text).toContain('larger than 512 KiB')
   })
 
   test('and takes just the bodies that are valid by it', async () => {
@@ -268,7 +217,7 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
       { rollback: 'previous' },
       { reload: true },
       { base, set: { DEBUG: 'true' } },
-      { set: { DEBUG: null }, reload: false }, // Valid.
+      { set: { DEBUG: null }, reload: false },
       {},
       [],
       null,
@@ -321,9 +270,9 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
   })
 
   test('with nothing in it left unseen', () => {
-    const all = operations.flatMap(({ route, path, method }) =>
-      Object.keys(document.paths[path]![method]!.responses).map((status) => `${route} ${status}`),
+    const all = operations.flatMap(({ route, operation: { responses } }) =>
+      Object.keys(responses).flatMap((status) => (status === 'default' ? [] : `${route} ${status}`)),
     )
-    expect(all.filter((one) => !seen.has(one))).toEqual([])
+    expect(all.filter((one) => !seen.has(one))).toEqual(unreachable)
   })
 })

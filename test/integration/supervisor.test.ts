@@ -90,8 +90,7 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     for (const afterMs of [0, 60, 120, 250, 400, 700, 1000, 1400]) {
       const daemon = await start()
       await until('the handlers', () => daemon.output.includes('supervisor 0.'), 10_000)
-      // The phase is what is tested: any will do.
-      await new Promise((resolve) => setTimeout(resolve, afterMs))
+      await new Promise((resolve) => setTimeout(resolve, afterMs)) // The phase is what is tested: any will do.
       daemon.signal('SIGTERM')
       expect(await daemon.exited, `after ${afterMs} ms:\n${daemon.output}`).toEqual({ code: 0, signal: null })
     }
@@ -110,13 +109,16 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     await until('Mathesar to be stopped', () => daemon.output.includes('mathesar is stopped'))
     for (let further = 1; further <= 2; further++) {
       daemon.signal('SIGTERM')
-      await until('the signal to be heard', () => daemon.output.split('hurrying').length === further + 1)
+      await until(
+        'the signal to be heard',
+        () => daemon.output.split('stopping by force').length === further + 1,
+      )
     }
     await until('Postgres to hear of it', () => daemon.output.includes('received immediate shutdown request'))
     process.kill(checkpointer, 'SIGCONT')
     expect(await daemon.exited, daemon.output).toEqual({ code: 70, signal: null })
     expect(daemon.output).toContain('exit code 70 (STOP_NOT_CLEAN)')
-    expect(daemon.output).not.toContain('everything stopped in order')
+    expect(daemon.output).not.toContain('everything stopped cleanly')
     expect(clusterState(volume)).toBe('in production')
 
     const next = await start()

@@ -2,11 +2,13 @@ import { execFileSync } from 'node:child_process'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
-import { databaseOf, readSettings } from '../../src/settings/table.ts'
+import { databaseOf } from '../../src/settings/database.ts'
+import { readSettings } from '../../src/settings/values.ts'
 import type { Status } from '../../src/core/status.ts'
 import { files } from '../../src/system/files.ts'
 import { withClient } from '../../src/system/postgres.ts'
-import { connectionOf, type Context } from '../../src/units/place.ts'
+import { connectionOf } from '../../src/units/postgres/connection.ts'
+import { readPaths } from '../../src/system/paths.ts'
 import { hasOpenssl, makeCertificates } from '../helpers/certificates.ts'
 import { type Daemon, makeVolume, missing, pythonBin, removeVolume, startDaemon } from '../helpers/daemon.ts'
 import { startPostgres } from '../helpers/postgres.ts'
@@ -14,6 +16,16 @@ import { startPostgres } from '../helpers/postgres.ts'
 const user = 'owner'
 const password = 'pass word'
 const isEncrypted = 'SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()'
+
+const user0 = { name: 'root', uid: 0, gid: 0 }
+const targetOf = (database: ReturnType<typeof databaseOf>): Parameters<typeof connectionOf>[0] => ({
+  system: { files },
+  place: {
+    paths: readPaths({}),
+    identities: { supervisor: user0, postgres: undefined, mathesar: undefined },
+  },
+  inForce: { database },
+})
 
 /** The same attempts by the libpq of psycopg, as Mathesar makes them: each "tls", "plain" or "refused". */
 const byLibpq = `
@@ -95,7 +107,7 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
         POSTGRES_SSLROOTCERT: sslrootcert,
       }
       const database = databaseOf(readSettings(environment, String))
-      const connection = connectionOf({ database, files, identities: {} } as unknown as Context)
+      const connection = connectionOf(targetOf(database))
       return await withClient(connection, async (client) =>
         (await client.query<{ ssl: boolean }>(isEncrypted)).rows[0]!.ssl ? 'tls' : 'plain',
       )
@@ -135,10 +147,9 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
           String,
         ),
       )
-      return await withClient(
-        connectionOf({ database, files, identities: {} } as unknown as Context),
-        async () => 'no fault',
-      ).catch((error: Error) => error.message)
+      return await withClient(connectionOf(targetOf(database)), async () => 'no fault').catch(
+        (error: Error) => error.message,
+      )
     }
     expect(await told('without', { POSTGRES_PASSWORD: 'wrong' })).toBe(
       'password authentication failed for user "owner"',

@@ -16,7 +16,9 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, test, type TestContext } from 'vitest'
-import { readConfigFiles, type Seen, watchFiles } from '../../src/system/watch.ts'
+import type { Seen } from '../../src/core/settling.ts'
+import { readConfigFiles } from '../../src/system/config-files.ts'
+import { watchFiles } from '../../src/system/watch.ts'
 import { makeConfigMap } from '../fixtures/config-map.ts'
 import { until } from '../helpers/daemon.ts'
 
@@ -26,10 +28,7 @@ const names = [name, 'sso.yml']
 /** Longer than any report takes: what has not come by then does not come. */
 const quietMs = 2500
 
-/**
- * `limits` are kernel limits of a user namespace for the watcher:
- * 0 there is what it meets when others have used all up.
- */
+/** `limits` are kernel limits of a user namespace for the watcher: 0 stands for others that use all up. */
 type Mode = { readonly pollMs: number; readonly limits?: string }
 const modes: Readonly<Record<string, Mode>> = {
   'with chokidar and polling': { pollMs: 1000 },
@@ -56,15 +55,13 @@ const makeFolder = (context: TestContext): string => {
   return folder
 }
 
-/** Writes beside and renames over, as careful writers do. */
+/** Writes a new file and renames it over the old one, as careful writers do. */
 const replace = (path: string, content: string): void => {
   writeFileSync(`${path}.new`, content)
   renameSync(`${path}.new`, path)
 }
 
-/**
- * Runs the watcher as a process of its own, and resolves when all that can tell it of a change is at work.
- */
+/** Runs the watcher as a process of its own; resolves when all that can report a change to it is at work. */
 const startWatcher = async (context: TestContext, { pollMs, limits }: Mode, folder: string) => {
   const argv = [
     ...(limits === undefined ? [] : inNamespace(limits)),
@@ -105,12 +102,11 @@ const startWatcher = async (context: TestContext, { pollMs, limits }: Mode, fold
       15_000,
     )
 
-  await until('the first look', () => lines().some(({ first }) => first))
+  await until('the first reading', () => lines().some(({ first }) => first))
   if (limits !== undefined)
-    await until('the word that inotify is used up', () => lines().some(({ trouble }) => trouble))
+    await until('the warning that inotify is used up', () => lines().some(({ trouble }) => trouble))
   else {
-    // Only chokidar can be this quick. Its start cannot be seen from outside but by a change that it tells
-    // of.
+    // Only chokidar can be this quick. From outside its start is seen only by a change that it reports.
     const probe = join(folder, 'sso.yml')
     let pauseMs = 200
     await until('chokidar', async () => {
@@ -236,7 +232,7 @@ describe.concurrent.each(Object.entries(modes))('a watcher %s', (_, mode) => {
 
   // chokidar alone may miss this: polling is the truth.
   if (mode.pollMs <= 1000)
-    it('sees a folder again that was replaced', async (context) => {
+    it('sees a folder that was replaced', async (context) => {
       const { folder, path, reports } = await begin(context)
       rmSync(folder, { recursive: true })
       await reports(undefined)
@@ -245,7 +241,7 @@ describe.concurrent.each(Object.entries(modes))('a watcher %s', (_, mode) => {
       await reports('A=2\n')
     })
 
-  it('says once if inotify is used up, and leaves nothing behind when closed', async (context) => {
+  it('reports once that inotify is used up, and leaves nothing behind when closed', async (context) => {
     const { path, reports, stop, ended, troubles } = await begin(context)
     writeFileSync(path, 'A=2\n')
     await reports('A=2\n')
@@ -276,8 +272,10 @@ describe.concurrent('watchFiles', () => {
 
   test('waits for a folder that is not there yet', async (context) => {
     const folder = join(makeFolder(context), 'config')
-    const { seen, troubles, look } = begin(context, folder)
-    context.expect(await look()).toEqual({ files: { [name]: undefined, 'sso.yml': undefined }, stale: {} })
+    const { seen, troubles, readSettled } = begin(context, folder)
+    context
+      .expect(await readSettled())
+      .toEqual({ files: { [name]: undefined, 'sso.yml': undefined }, stale: {} })
     mkdirSync(folder)
     writeFileSync(join(folder, name), 'A=1\n')
     await until('a report', () => seen.length > 0)
@@ -285,22 +283,22 @@ describe.concurrent('watchFiles', () => {
     context.expect(troubles).toEqual([])
   })
 
-  test('looks at once, and waits for a writer to finish', async (context) => {
+  test('reads at once, and waits for a writer to finish', async (context) => {
     const folder = makeFolder(context)
     const path = join(folder, name)
     writeFileSync(path, 'A=1\n')
-    const { look } = begin(context, folder)
+    const { readSettled } = begin(context, folder)
     replace(path, 'A=2\n')
-    context.expect((await look()).files[name]).toBe('A=2\n')
+    context.expect((await readSettled()).files[name]).toBe('A=2\n')
     await delay(500)
     truncateSync(path)
-    const looking = look()
+    const reading = readSettled()
     await delay(300)
     for (const piece of ['A=', '3', '\n']) {
       appendFileSync(path, piece)
       await delay(150)
     }
-    context.expect((await looking).files[name]).toBe('A=3\n')
+    context.expect((await reading).files[name]).toBe('A=3\n')
   })
 
   test.for([
@@ -309,7 +307,7 @@ describe.concurrent('watchFiles', () => {
     [
       'a folder',
       (path: string) => mkdirSync(path),
-      'it is a folder; Docker makes one where the file of a mount is missing on the host',
+      'it is a folder; Docker creates one where the file of a mount is missing on the host',
     ],
     [
       'larger than 64 KiB',
@@ -318,18 +316,18 @@ describe.concurrent('watchFiles', () => {
     ],
     ['a link to itself', (path: string) => symlinkSync(path, path), 'ELOOP'],
   ] as const)(
-    'keeps the last content of a file that becomes %s, says so once, and boot refuses it',
+    'keeps the last content of a file that becomes %s, reports it once, and boot refuses it',
     async ([, make, why], context) => {
       const folder = makeFolder(context)
       const path = join(folder, name)
       writeFileSync(path, 'A=1\n')
-      const { seen, troubles, look } = begin(context, folder)
+      const { seen, troubles, readSettled } = begin(context, folder)
       rmSync(path)
       make(path)
-      await until('the word of it', () => troubles.length > 0)
+      await until('the warning', () => troubles.length > 0)
       await delay(1000)
       context.expect(troubles).toEqual([context.expect.stringContaining(`cannot read ${path}: ${why}`)])
-      context.expect((await look()).files[name]).toBe('A=1\n')
+      context.expect((await readSettled()).files[name]).toBe('A=1\n')
       context.expect(() => readConfigFiles(folder, names)).toThrow(`cannot read ${path}: ${why}`)
       rmSync(path, { recursive: true })
       writeFileSync(path, 'A=2\n')
@@ -338,14 +336,17 @@ describe.concurrent('watchFiles', () => {
     },
   )
 
-  test('reads 64 KiB, whatever bytes they are', (context) => {
+  test('reads 64 KiB of UTF-8, and refuses what is not UTF-8', (context) => {
     const folder = makeFolder(context)
     const bytes = Buffer.alloc(64 * 1024, 'A=ä\n')
     writeFileSync(join(folder, name), bytes)
-    writeFileSync(join(folder, 'sso.yml'), Buffer.from([0x41, 0xff, 0xc3, 0x00, 0x0a]))
     context
       .expect(readConfigFiles(folder, names))
-      .toEqual({ files: { [name]: bytes.toString(), 'sso.yml': 'A\ufffd\ufffd\u0000\n' }, stale: {} })
+      .toEqual({ files: { [name]: bytes.toString(), 'sso.yml': undefined }, stale: {} })
+    writeFileSync(join(folder, 'sso.yml'), Buffer.from([0x41, 0x0a, 0xff, 0x0a]))
+    context
+      .expect(() => readConfigFiles(folder, names))
+      .toThrow(`cannot read ${join(folder, 'sso.yml')}: line 2 is not UTF-8`)
   })
 
   test('reads what is there at boot, and a folder that is not', (context) => {

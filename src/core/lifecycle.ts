@@ -132,9 +132,13 @@ const prepared = (state: ServiceState, id: GenerationId): Step => {
   return { state: { ...state, candidate: id }, effects: isOver ? about('finish', id) : [] }
 }
 
-/** A candidate that ended meanwhile, or a service that is stopping, stays as it is. */
+/**
+ * A candidate that ended meanwhile changes nothing. A service that is stopping needs none:
+ * what starts next has the new settings.
+ */
 const promoted = (state: ServiceState, id: GenerationId): Step => {
-  if (id !== state.candidate || state.name === 'stopping') return stay(state)
+  if (id !== state.candidate) return stay(state)
+  if (state.name === 'stopping') return { state, effects: about('finish', id) }
   const { current: before } = state
   return {
     state: {

@@ -16,9 +16,10 @@ type Run = {
   readonly commit: () => void
 }
 
-const undoAll = async (steps: readonly Step[], report: Run['report']): Promise<void> => {
+const undoAll = async (steps: readonly Step[], { signal, report }: Run): Promise<void> => {
   report('going back')
   for (const { name, undo } of steps.toReversed()) {
+    if (signal.aborted) return
     try {
       await undo?.()
     } catch (error) {
@@ -33,7 +34,8 @@ const undoAll = async (steps: readonly Step[], report: Run['report']): Promise<v
  * error is thrown again. When `signal` aborts, everything stops: there is nothing to go back to,
  * and the next boot makes what it needs.
  */
-export const runSteps = async (steps: readonly Step[], { signal, report, commit }: Run): Promise<void> => {
+export const runSteps = async (steps: readonly Step[], run: Run): Promise<void> => {
+  const { signal, report, commit } = run
   const begun: Step[] = []
   try {
     for (const step of steps) {
@@ -45,7 +47,7 @@ export const runSteps = async (steps: readonly Step[], { signal, report, commit 
     signal.throwIfAborted()
     commit()
   } catch (error) {
-    if (!signal.aborted) await undoAll(begun, report)
+    if (!signal.aborted) await undoAll(begun, run)
     throw error
   }
 }

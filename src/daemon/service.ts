@@ -132,12 +132,7 @@ export class Service {
   async prepare(scope: Scope): Promise<Candidate> {
     // Changes in quick succession: an earlier generation gets time to go first, for each takes its memory.
     const { clock } = this.#options.system
-    if (this.#state.retiring.length > 0) {
-      await Promise.race([
-        this.#waiters.until(({ retiring }) => retiring.length === 0),
-        clock.delay(this.#policy().graceMs),
-      ])
-    }
+    await this.#waiters.within(this.#policy().graceMs, ({ retiring }) => retiring.length === 0, clock)
     const command = await this.unit.command(scope)
     if (this.#isShuttingDown) throw stoppingError()
     const candidate = this.#generations.spawn(command)

@@ -24,7 +24,9 @@ type Change = {
   readonly commit: () => void
 }
 
-const whenReady = async (service: Service, act: () => void): Promise<void> => {
+const whenReady = async (service: Service, act: () => void, signal: AbortSignal): Promise<void> => {
+  // A change that a stop overtakes, or its undo, must not start anew what the stop has ended.
+  signal.throwIfAborted()
   act()
   // "starting" may be over before anybody looks; and a service that is ready was ready before `act`, too.
   if (service.state.name === 'stopping') await service.reached('starting', 'backoff', 'failed', 'stopped')
@@ -38,18 +40,18 @@ const whenReady = async (service: Service, act: () => void): Promise<void> => {
 
 const serviceInChange = (
   service: Service,
-  worlds: Worlds,
+  { worlds, signal: stopping }: Tools,
   sides: Readonly<Record<Side, World>>,
 ): ServiceInChange => ({
   isRunning: () => service.pid !== null,
   isStopped: () => ['stopped', 'waiting'].includes(service.state.name),
   start: async (side) => {
     worlds.tryOut(service.unit.name, sides[side])
-    await whenReady(service, () => service.start())
+    await whenReady(service, () => service.start(), stopping)
   },
   stop: () => service.stop(),
   drain: () => service.drain(),
-  restart: () => whenReady(service, () => service.restart()),
+  restart: () => whenReady(service, () => service.restart(), stopping),
   signal: (signal) => service.signal(signal),
   prepare: () => service.prepare(worlds.scopeOf(service.unit, sides.after)),
 })
@@ -68,7 +70,7 @@ export const carryOut = async (tools: Tools, { plan, inForce, report, commit }: 
       const unit = roster.taskNamed(name)
       if (unit.skip?.(sides[side].inForce) === undefined) await tasks.run(unit, sides[side], signal)
     },
-    service: (name) => serviceInChange(roster.serviceNamed(name), worlds, sides),
+    service: (name) => serviceInChange(roster.serviceNamed(name), tools, sides),
   })
   try {
     await runSteps(steps, { signal, report, commit })

@@ -1,3 +1,5 @@
+import type { Clock } from '../system/ports.ts'
+
 /** Those who wait until something is so. */
 export class Waiters<State> {
   readonly #read: () => State
@@ -18,6 +20,14 @@ export class Waiters<State> {
       this.#looks.add(look)
       look()
     })
+  }
+
+  /** Resolves once `isSo`, and at the latest after `limitMs`. */
+  async within(limitMs: number, isSo: (state: State) => boolean, clock: Pick<Clock, 'delay'>): Promise<void> {
+    const isOver = new AbortController()
+    const late = clock.delay(limitMs, isOver.signal).catch(() => {})
+    await Promise.race([late, this.until(isSo)])
+    isOver.abort()
   }
 
   /** Has all of them look again. */

@@ -5,25 +5,9 @@ type Known = { readonly name: string; readonly invariant: Invariant; readonly ma
 
 export const known: readonly Known[] = [
   {
-    name: 'B2: a half-written or empty mathesar.env moves to the embedded, empty database in silence',
-    invariant: 'left',
-    matches: /is left for/,
-  },
-  {
-    name: 'B16: a failure while the cluster is made reads "restore the volume from a backup"',
-    invariant: 'exit code',
-    matches: /CLUSTER_DAMAGED without a cause: cannot make the cluster/,
-  },
-  { name: 'A failing disk (EIO) ends as INTERNAL', invariant: 'internal', matches: /internal error: EIO/ },
-  {
-    name: 'A change that a stop interrupts is answered with INTERNAL',
-    invariant: 'internal',
-    matches: /a change was answered internal error: (everything stops|The operation was aborted)/,
-  },
-  {
-    name: 'A candidate that waits for the retiring generation is started after the stop, and outlives it',
+    name: 'A timer that a change waited for outlives the stop by a moment',
     invariant: 'leak',
-    matches: /gunicorn \d+ outlives|a gate of|Service\.prepare|a timer$/,
+    matches: /a timer/,
   },
   {
     name: 'A file that cannot be read counts as what the watcher reported last: an acknowledged change is undone',

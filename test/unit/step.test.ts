@@ -1,11 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { runSteps, type Step } from '../../src/core/step.ts'
 
+type Script = { fails?: string; stops?: string; stopsInUndo?: string; undoFails?: string }
+
 /**
  * Steps of which everything that happens is written down. The one that `fails` names throws; `stops` has
- * everything stop in it.
+ * everything stop in it, `stopsInUndo` in its undo.
  */
-const stage = ({ fails, stops, undoFails }: { fails?: string; stops?: string; undoFails?: string } = {}) => {
+const stage = ({ fails, stops, stopsInUndo, undoFails }: Script = {}) => {
   const happened: string[] = []
   const stopping = new AbortController()
   const stepOf = (name: string): Step => ({
@@ -18,6 +20,7 @@ const stage = ({ fails, stops, undoFails }: { fails?: string; stops?: string; un
     },
     undo: async () => {
       happened.push(`undo ${name}`)
+      if (name === stopsInUndo) stopping.abort(new Error('everything stops'))
       if (name === undoFails) throw new Error('it is stuck')
     },
   })
@@ -70,6 +73,12 @@ describe('steps', () => {
     const { run, did } = stage({ stops: 'a' })
     await expect(run()).rejects.toThrow('everything stops')
     expect(did()).toEqual(['run a'])
+  })
+
+  test('are undone no further when everything stops meanwhile', async () => {
+    const { run, did } = stage({ fails: 'c', stopsInUndo: 'c' })
+    await expect(run()).rejects.toThrow('c failed')
+    expect(did()).toEqual(['run a', 'run b', 'run c', 'undo c'])
   })
 
   test('commit nothing once everything stops, also when the last step did not look', async () => {

@@ -163,8 +163,9 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     )
     process.kill(postmaster!, 'SIGKILL')
     const began = Date.now()
+    // The query takes minutes: a Postgres that waited for its backend would not be back.
     await until('Postgres to be ready again', () => postgres().restarts > 0 && postgres().state === 'ready')
-    expect(Date.now() - began).toBeLessThan(6000)
+    expect(Date.now() - began).toBeLessThan(20_000)
     expect(postgres().restarts).toBe(1)
     expect(daemon.output).toContain('failure 1 of 8')
     expect(daemon.output).not.toMatch(/failure 2 of|still in use/)
@@ -217,7 +218,7 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
         )
         return daemon.status().supervisor.droppedLogLines > 0
       },
-      90_000,
+      240_000,
     )
     const before = Date.now()
     expect(daemon.cli('health').code).toBe(0)
@@ -225,7 +226,7 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     daemon.signal('SIGTERM')
     expect(await daemon.exited).toEqual({ code: 0, signal: null })
     daemon.child.stdout!.resume()
-  }, 150_000)
+  }, 300_000)
 
   test('refuses the volume of another running supervisor, and cleans up after one that was killed', async () => {
     const first = await start()

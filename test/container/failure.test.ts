@@ -97,8 +97,8 @@ describeContainer('a fault that nobody foresaw', () => {
     const volume = await newVolume()
     const box = await start({
       volume,
-      run: ['--volume', '/dev/null:/usr/local/share/supervisor/migrations.json:ro'],
-    }) // No image has an empty list of migrations.
+      run: ['--volume', '/etc/passwd:/usr/local/share/supervisor/migrations.json:ro'],
+    }) // No image has a list of migrations that is no JSON.
     expect(await box.ended()).toBe(1)
     const [said, hint] = (await box.logs()).split('\n').slice(-2)
     expect(said).toMatch(/exit code 1 \(INTERNAL\): internal error: .*JSON/)

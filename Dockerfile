@@ -26,7 +26,7 @@ COPY scripts/unpack.sh /
 RUN sh /unpack.sh /system \
       base-files bash coreutils dash debianutils findutils grep gzip hostname libc-bin mawk ncurses-base netbase \
       perl-base procps sed tar tzdata util-linux bsdutils ca-certificates media-types zstd \
-      postgresql-client-17 nano-tiny \
+      postgresql-client-17 nano-tiny nginx \
       libbz2-1.0 libcairo2 libexpat1 libffi8 liblzma5 libncursesw6 libreadline8t64 libsqlite3-0 libssl3t64 \
       libstdc++6 libuuid1 libzstd1 zlib1g
 # Without its JIT Postgres runs as with jit = off.
@@ -43,9 +43,10 @@ RUN ln -s mawk usr/bin/awk && ln -s more usr/bin/pager && ln -s nano-tiny usr/bi
  && cp usr/share/libc-bin/nsswitch.conf etc/ && ln -s /usr/share/zoneinfo/Etc/UTC etc/localtime
 # The ids of our users are fixed: volumes outlive images.
 RUN cp /usr/share/base-passwd/passwd.master etc/passwd && cp /usr/share/base-passwd/group.master etc/group \
- && printf '%s\n' postgres:x:5432: mathesar:x:8000: >> etc/group \
+ && printf '%s\n' postgres:x:5432: mathesar:x:8000: door:x:8001: >> etc/group \
  && printf '%s:/bin/false\n' >> etc/passwd \
-      postgres:x:5432:5432::/var/lib/postgresql mathesar:x:8000:8000::/nonexistent
+      postgres:x:5432:5432::/var/lib/postgresql mathesar:x:8000:8000::/nonexistent \
+      door:x:8001:8001::/nonexistent
 # Any user may write below /var/lib/mathesar and /run/mathesar. The latter is in /dev/shm, which is writable
 # in every container, with --read-only too; a tmpfs mounted on /run gets the mode that /run has here.
 RUN mkdir -m 1777 var/lib/mathesar && ln -s /dev/shm/mathesar run/mathesar && chmod 1777 run \

@@ -6,6 +6,7 @@ import { actionInWords } from '../src/settings/plan.ts'
 import { settingNames, settingOf } from '../src/settings/table.ts'
 import { units } from '../src/units/index.ts'
 import { renderOpenApi } from './openapi.ts'
+import { renderAssets } from './page.ts'
 
 const row = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`.replaceAll('|  |', '| |')
@@ -69,6 +70,9 @@ const parts: Readonly<Record<string, () => readonly string[]>> = {
 /** The documents that have such parts. */
 export const documents = ['docs/settings.md', 'docs/errors.md', 'docs/commands.md', 'src/README.md'] as const
 
+/** What nginx shows by itself. */
+export const startingPath = 'rootfs/usr/local/share/supervisor/starting.html'
+
 /** A document with its parts as the sources have them now. */
 export const renderDocument = (text: string): string =>
   Object.entries(parts).reduce(
@@ -85,5 +89,10 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
     const path = new URL(`../${document}`, import.meta.url)
     writeFileSync(path, renderDocument(readFileSync(path, 'utf8')))
   }
-  writeFileSync(new URL('../docs/openapi.json', import.meta.url), renderOpenApi())
+  const write = (path: string, text: string): void =>
+    writeFileSync(new URL(`../${path}`, import.meta.url), text)
+  write('docs/openapi.json', renderOpenApi())
+  write('src/page/assets.ts', await renderAssets())
+  const { startingPage } = await import('../src/page/render.ts') // It holds the assets.
+  write(startingPath, startingPage())
 }

@@ -8,14 +8,14 @@ import { inVolume } from '../units/place.ts'
 export const run = async (args: readonly string[]): Promise<number> => {
   const { place, configuration: inForce } = await readSetup(reads, readPlace(process.env))
   const { paths, identities } = place
-  const { secrets, media, temporary } = inVolume(paths)
+  const { secrets, media, temporary, buffer } = inVolume(paths)
   const secretKey =
     inForce.settings.SECRET_KEY ?? reads.files.readIfThere(`${secrets}/secret_key`)?.trim() ?? ''
   const env = appEnvironment({
     place,
     inForce,
     results: {
-      volume: { isEphemeral: false, media, temporary },
+      volume: { isEphemeral: false, media, temporary, buffer },
       secrets: { secretKey, isKeyPending: false, superuserPassword: undefined },
     },
   })

@@ -133,6 +133,11 @@ const greet = (setup: Setup, { say, addSecret }: Log): void => {
   if (rejected) say('warn', `${rejected.error.message}; the configuration that was last in force serves`)
 }
 
+const openSockets = async (sockets: Sockets): Promise<void> => {
+  await sockets.openControl()
+  await sockets.openPage()
+}
+
 /** Starts over in the same process, with the settings that were restored. */
 const bootAgain = (env: Environment): never => {
   const [file, ...args] =
@@ -191,6 +196,7 @@ export const runDaemon = async (
     status,
     memoryOf: system.memoryOf,
     now: system.clock.now,
+    after: system.clock.after,
   })
   instance.subscribe((event) => {
     if (event.type === 'ready') announceReady(sockets, status(), running, system, kernel)
@@ -199,7 +205,7 @@ export const runDaemon = async (
   if (!instance.isStopping) system.inBackground('start', () => instance.start())
   await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
   if (until === undefined)
-    await sockets.openControl().catch((error) => instance.fail(toSupervisorError(error)))
+    await openSockets(sockets).catch((error) => instance.fail(toSupervisorError(error)))
 
   const error = await instance.ended
   if (!error) log.say('info', 'everything stopped cleanly')

@@ -86,17 +86,16 @@ export class Instance {
     return this.#phase === 'running' && this.#roster.services.every(isUp)
   }
 
-  /**
-   * Resolves when everything is down: with the error that the container exits with,
-   * or `undefined` after a clean stop.
-   */
+  /** Whether those who come from outside reach what they come for. */
+  get isServing(): boolean {
+    return this.#roster.isServing
+  }
+
+  /** Resolves when everything is down, with the error that the container exits with, if any. */
   get ended(): Promise<SupervisorError | undefined> {
     return this.#ended.promise
   }
-  /**
-   * Resolves once the boot has come so far that settings can be changed,
-   * also where Mathesar never became ready.
-   */
+  /** Resolves once settings can be changed, also where Mathesar never became ready. */
   get whenChangeable(): Promise<void> {
     return this.#changeable.promise
   }

@@ -19,6 +19,11 @@ export class Roster {
     return [...this.#services.values()]
   }
 
+  /** Whether each service that tells visitors of itself serves. */
+  get isServing(): boolean {
+    return this.services.every(({ unit, isServing }) => unit.onServing === undefined || isServing)
+  }
+
   serviceOf({ name }: Pick<Unit, 'name'>): Service | undefined {
     return this.#services.get(name)
   }

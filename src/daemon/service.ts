@@ -12,6 +12,7 @@ import type { Generation } from './generation.ts'
 import { Generations } from './generations.ts'
 import { narrate } from './narrate.ts'
 import { startProber } from './prober.ts'
+import { Serving } from './serving.ts'
 import { StateTimer } from './state-timer.ts'
 import { stoppingError } from './verdict.ts'
 import { Waiters } from './waiters.ts'
@@ -33,6 +34,7 @@ export class Service {
   readonly #generations: Generations
   readonly #waiters: Waiters<ServiceState>
   readonly #timer: StateTimer
+  readonly #serving: Serving
   #state: ServiceState
   #since: number
   #isShuttingDown = false
@@ -50,6 +52,7 @@ export class Service {
     const onExit = (id: GenerationId, outcome: Outcome): void => this.#exited(id, outcome)
     this.#generations = new Generations({ ...options, unit, onExit })
     this.#waiters = new Waiters(() => this.#state)
+    this.#serving = new Serving(unit, options)
     this.#timer = new StateTimer(options.system, (type) => this.#send({ type }))
   }
 
@@ -64,6 +67,9 @@ export class Service {
   }
   get isRunning(): boolean {
     return isRunning(this.#state)
+  }
+  get isServing(): boolean {
+    return this.#serving.isServing
   }
   get restarts(): number {
     return Math.max(0, this.#starts - 1)
@@ -113,6 +119,7 @@ export class Service {
   /** The same because the whole container stops, in the time that the platform gives for it. */
   async shutDown(): Promise<void> {
     this.#isShuttingDown = true
+    this.#serving.end()
     await this.stop()
   }
 
@@ -125,10 +132,7 @@ export class Service {
     }
   }
 
-  /**
-   * Starts a new generation beside the one that serves, by what is to be in force.
-   * It takes no request until it is promoted.
-   */
+  /** Starts a new generation beside the one that serves. It takes no request until it is promoted. */
   async prepare(scope: Scope): Promise<Candidate> {
     // Changes in quick succession: an earlier generation gets time to go first, for each takes its memory.
     const { clock } = this.#options.system
@@ -169,6 +173,7 @@ export class Service {
     }
     if (after.name !== before.name) this.#enter(after, policy)
     this.#timer.arm(after, policy)
+    if (!this.#isShuttingDown) this.#serving.see(after)
     for (const effect of effects) this.#carryOut(effect, policy)
     if (after === before) return
     this.#options.onChange()

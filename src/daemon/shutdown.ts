@@ -2,23 +2,28 @@ import type { Unit, UnitName } from '../units/unit.ts'
 import type { Roster } from './roster.ts'
 import type { Service } from './service.ts'
 
-/** Stops each service once all units that depend on it are down. Resolves when every process is gone. */
+/** Whether a unit goes before another one: it needs it, or that is how people reach it. */
+const goesBefore = (roster: Roster, unit: Unit, other: Unit): boolean =>
+  roster.dependsOn(unit.name, other.name) ||
+  (other.kind === 'service' && other.stopsAfter?.includes(unit.name) === true)
+
+/** Stops each service once all units that go before it are down. Resolves when every process is gone. */
 export const stopInOrder = async (roster: Roster): Promise<void> => {
   const down = new Map<UnitName, Promise<void>>()
-  const stop = async (unit: Unit, dependents: readonly Unit[]): Promise<void> => {
-    await Promise.all(dependents.flatMap(({ name }) => down.get(name) ?? []))
+  const stop = async (unit: Unit, before: readonly Unit[]): Promise<void> => {
+    await Promise.all(before.flatMap(({ name }) => down.get(name) ?? []))
     await roster.serviceOf(unit)?.shutDown()
   }
   const reversed = roster.units.toReversed()
   for (const unit of reversed) {
-    const dependents = reversed.filter((other) => roster.dependsOn(other.name, unit.name))
-    down.set(unit.name, stop(unit, dependents))
+    const before = reversed.filter((other) => goesBefore(roster, other, unit))
+    down.set(unit.name, stop(unit, before))
   }
   await Promise.all(down.values())
 }
 
-/** The running services that no other running one depends on: what is stopped by force first. */
+/** The running services that no other running one goes before: what is stopped by force first. */
 export const outermost = (roster: Roster): readonly Service[] => {
   const running = roster.services.filter(({ isRunning }) => isRunning)
-  return running.filter(({ unit }) => !running.some((other) => roster.dependsOn(other.unit.name, unit.name)))
+  return running.filter(({ unit }) => !running.some((other) => goesBefore(roster, other.unit, unit)))
 }

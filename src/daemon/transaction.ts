@@ -68,7 +68,7 @@ export const carryOut = async (tools: Tools, { plan, inForce, report, commit }: 
     isEmbedded: (side) => sides[side].inForce.database.kind === 'embedded',
     runTask: async (name, side) => {
       const unit = roster.taskNamed(name)
-      if (unit.skip?.(sides[side].inForce) === undefined) await tasks.run(unit, sides[side], signal)
+      if (worlds.skipReason(unit, sides[side]) === undefined) await tasks.run(unit, sides[side], signal)
     },
     service: (name) => serviceInChange(roster.serviceNamed(name), tools, sides),
   })

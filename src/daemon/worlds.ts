@@ -51,9 +51,9 @@ export class Worlds {
     this.endTrials()
   }
 
-  /** Why the settings in force leave the unit out, if they do. */
-  skipReason({ skip }: Unit): string | undefined {
-    return skip?.(this.#current.inForce)
+  /** Why the settings (those in force, if no others are given) leave the unit out, if they do. */
+  skipReason({ skip }: Unit, { inForce }: World = this.#current): string | undefined {
+    return skip?.(inForce, this.#place)
   }
 
   detailOf(name: UnitName): string | undefined {

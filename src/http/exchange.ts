@@ -17,8 +17,8 @@ export type Exchange = {
   readonly access: Access
 }
 
-/** Who may ask: the supervisor's user and root; or Mathesar's user, too. */
-export type Access = 'owner' | 'app'
+/** Who asks: the supervisor's user or root, Mathesar's user, or anybody who reaches the port. */
+export type Access = 'owner' | 'app' | 'visitor'
 
 type Headers = Readonly<Record<string, string>>
 type Answered = Pick<Exchange, 'response' | 'access'>
@@ -31,7 +31,7 @@ const send = (
   headers: Headers,
 ): void => {
   // An answer is kept until it is read: the app must not have many of them kept.
-  if (access === 'app') response.setTimeout(unreadLimitMs)
+  if (access !== 'owner') response.setTimeout(unreadLimitMs)
   response
     .writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text), ...headers })
     .end(text)

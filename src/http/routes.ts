@@ -1,4 +1,6 @@
 import { getConfig, getFile, getHistory, postChange } from './config.ts'
+import { getLive, getReady, getStarted } from './door/health.ts'
+import { getBoot, getEvents } from './door/page.ts'
 import type { Access, Exchange } from './exchange.ts'
 import { getLogs } from './logs.ts'
 import type { ControlOptions } from './server.ts'
@@ -9,7 +11,7 @@ export type Route = {
   readonly method: 'GET' | 'POST'
   /** As in the OpenAPI document: `{name}` stands for one part of the path. */
   readonly path: string
-  /** The least that may use it: what the app may, the owner may too. */
+  /** Who may use it beside the owner, who may use all. */
   readonly access: Access
   /** Whether the handler reads the body. */
   readonly hasBody?: true
@@ -27,6 +29,11 @@ export const routes = [
   { method: 'GET',  path: '/v1/config/history',           access: 'app',   handle: getHistory },
   { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },
   { method: 'POST', path: '/v1/config/changes',           access: 'app',   handle: postChange, hasBody: true },
+  { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },
+  { method: 'GET',  path: '/readyz',                      access: 'visitor', handle: getReady },
+  { method: 'GET',  path: '/startupz',                    access: 'visitor', handle: getStarted },
+  { method: 'GET',  path: '/supervisor/boot',             access: 'visitor', handle: getBoot },
+  { method: 'GET',  path: '/supervisor/events',           access: 'visitor', handle: getEvents },
 ] as const satisfies readonly Route[]
 
 type NameOf<R> = R extends { method: infer Method extends string; path: infer Path extends string }
@@ -46,7 +53,7 @@ type Found = { readonly route: Route; readonly parameters: Readonly<Record<strin
 export const findRoute = (method: string | undefined, path: string, access: Access): Found | undefined => {
   for (const { route, pattern } of compiled) {
     const matched = route.method === method ? pattern.exec(path) : null
-    if (matched && (access === 'owner' || route.access === 'app'))
+    if (matched && (access === 'owner' || route.access === access))
       return { route, parameters: { ...matched.groups } }
   }
   return undefined

@@ -10,6 +10,7 @@ import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Log } from '../system/log.ts'
 import type { System } from '../system/ports.ts'
+import { sendUnavailable } from './door/page.ts'
 import { type Access, sendJson } from './exchange.ts'
 import { inPieces } from './pieces.ts'
 import { findRoute } from './routes.ts'
@@ -20,7 +21,10 @@ export const connectionLimit = 64
 
 /** What the handlers act on. */
 export type ControlOptions = {
-  readonly instance: Pick<Instance, 'isReady' | 'control'>
+  readonly instance: Pick<
+    Instance,
+    'isReady' | 'wasReady' | 'isServing' | 'isStopping' | 'control' | 'subscribe'
+  >
   readonly config: {
     readonly changes: Pick<Changes, 'current' | 'isChanging' | 'problem' | 'propose'>
     readonly store: Pick<Store, 'readHistory' | 'revision'>
@@ -32,6 +36,7 @@ export type ControlOptions = {
   readonly memoryOf: System['memoryOf']
   /** Milliseconds since 1970. */
   readonly now: () => number
+  readonly after: System['clock']['after']
 }
 
 export type ControlServer = { readonly close: () => void }
@@ -42,9 +47,7 @@ const urlOf = ({ url }: IncomingMessage): URL => {
   return new URL(target)
 }
 
-const requireRoute = (method: string | undefined, path: string, access: Access) => {
-  const found = findRoute(method, path, access)
-  if (found) return found
+const refuseRoute = (method: string | undefined, path: string, access: Access): never => {
   const what = `${method} ${path}`.slice(0, 80)
   throw new SupervisorError(
     'UNIT_UNKNOWN',
@@ -62,7 +65,12 @@ const answer = async (
 ): Promise<void> => {
   try {
     const url = urlOf(request)
-    const { route, parameters } = requireRoute(request.method, url.pathname, access)
+    const found = findRoute(request.method, url.pathname, access)
+    if (found === undefined && access === 'visitor' && !url.pathname.startsWith('/supervisor/')) {
+      request.resume()
+      return sendUnavailable({ request, response, url, access, parameters: {} }, options)
+    }
+    const { route, parameters } = found ?? refuseRoute(request.method, url.pathname, access)
     // With the body left unread, Node would not see that the client has gone.
     if (!route.hasBody) request.resume()
     await route.handle({ request, response, url, access, parameters }, options)

@@ -1,6 +1,7 @@
 import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
-import { appSocket, controlSocket, inRun, type Place } from '../units/place.ts'
+import { appSocket, controlSocket, inDoor, inRun, type Place } from '../units/place.ts'
+import type { Access } from './exchange.ts'
 import type { ControlOptions, ControlServer } from './server.ts'
 
 /** The sockets on which an instance answers. HTTP is loaded when the first child is on its way. */
@@ -46,11 +47,19 @@ export class Sockets {
     if (mathesar) this.#system.setOwner(appSocket(paths), { ...supervisor, gid: mathesar.gid }, 0o660)
   }
 
+  /** For the door: the page and the health that everybody may ask for. */
+  async openPage(): Promise<void> {
+    const { paths } = this.#place
+    if (paths.nginx === undefined) return
+    this.#system.files.makeFolder(inRun(paths).door, 0o750)
+    await this.#open(inDoor(paths).page, 'visitor', 0o666) // The folder keeps everybody but the door out.
+  }
+
   close(): void {
     for (const server of this.#servers) server.close()
   }
 
-  async #open(path: string, access: 'owner' | 'app', mode: number): Promise<void> {
+  async #open(path: string, access: Access, mode: number): Promise<void> {
     const { listen } = await import('./server.ts')
     this.#servers.push(await listen(path, this.#options, access, mode))
   }

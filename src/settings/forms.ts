@@ -56,6 +56,15 @@ const whyNotListOf = (text: string, whyNot: (item: string) => string | undefined
   return items.map(whyNot).find((why) => why !== undefined)
 }
 
+const whyNotNetwork = (item: string): string | undefined => {
+  if (item === 'private' || item === 'none') return undefined
+  const [, address = '', bits] = /^([^/]*)(?:\/(\d{1,3}))?$/.exec(item) ?? []
+  const most = isIpv4(address) ? 32 : 128
+  if ((isIpv4(address) || isIpv6(address)) && Number(bits ?? 0) <= most) return undefined
+  return `${quoted(item)} must be an address, a network such as 10.0.0.0/8, \`private\` or \`none\``
+}
+
+export const whyNotNetworks = (text: string): string | undefined => whyNotListOf(text, whyNotNetwork)
 export const whyNotHosts = (text: string): string | undefined => whyNotListOf(text, whyNotPermittedHost)
 export const whyNotOrigins = (text: string): string | undefined => whyNotListOf(text, whyNotOrigin)
 

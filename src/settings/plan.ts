@@ -37,6 +37,8 @@ export type Plan = {
   readonly changes: readonly Change[]
   readonly database: boolean
   readonly postgres: 'reload' | 'restart' | undefined
+  /** Whether the web server in front has to read its settings again. */
+  readonly door: boolean
   /** Whether Mathesar needs a new generation. */
   readonly generation: boolean
 }
@@ -59,6 +61,7 @@ export const planOf = (changes: readonly Change[], reload = false): Plan => {
     changes,
     database,
     postgres: postgresActionOf(has),
+    door: has('door'),
     generation: reload || database || has('postgres-restart') || has('generation'),
   }
 }
@@ -76,6 +79,7 @@ export const inForceOf = (boot: Values, { values, database, files }: Configurati
 
 export const actionInWords: Readonly<Record<Action, string>> = {
   none: 'in force at once, nothing is restarted',
+  door: 'the web server in front reads its settings again; no connection is lost',
   generation: 'a new generation of Mathesar takes over; no request fails',
   'postgres-reload': 'Postgres reads its settings again; no connection is lost',
   'postgres-restart': 'Postgres restarts; requests wait for it',

@@ -1,5 +1,12 @@
 import { excerpt } from '../core/message.ts'
-import { hasShellQuotes, whyNotArguments, whyNotHosts, whyNotOrigins, whyNotServer } from './forms.ts'
+import {
+  hasShellQuotes,
+  whyNotArguments,
+  whyNotHosts,
+  whyNotNetworks,
+  whyNotOrigins,
+  whyNotServer,
+} from './forms.ts'
 
 export type Kind =
   | 'text'
@@ -14,11 +21,19 @@ export type Kind =
   | 'origins'
   | 'server'
   | 'arguments'
+  | 'networks'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
  */
-export type Action = 'none' | 'generation' | 'postgres-reload' | 'postgres-restart' | 'database' | 'container'
+export type Action =
+  | 'none'
+  | 'door'
+  | 'generation'
+  | 'postgres-reload'
+  | 'postgres-restart'
+  | 'database'
+  | 'container'
 
 type Setting = {
   readonly kind: Kind
@@ -70,6 +85,7 @@ export const settingsTable = {
   UI_MAY_EDIT_CONFIG: { kind: 'boolean', default: 'false', only: 'environment', appliesBy: 'container', description: "Let Mathesar's own user write mathesar.env and change settings through a socket of its own." },
   LOG_FORMAT: { kind: 'choice', choices: ['text', 'json'], default: 'text', appliesBy: 'container', description: 'Log lines for people, or one JSON object a line.' },
   LOG_LEVEL: { kind: 'choice', choices: ['debug', 'info', 'warn', 'error'], default: 'info', appliesBy: 'container', description: "Least level of the supervisor's own lines." },
+  TRUSTED_PROXIES: { kind: 'networks', default: 'private', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) of proxies in front, whose X-Forwarded-For and X-Forwarded-Proto count; `private` are all that no one on the internet has, `none` is nobody.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
 } as const satisfies Record<string, Setting>
 
@@ -136,6 +152,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotServer(text)
     case 'arguments':
       return whyNotArguments(text)
+    case 'networks':
+      return whyNotNetworks(text)
     case 'url':
       return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
     case 'ipv4':

@@ -15,7 +15,7 @@ type TypeOf<S extends { readonly kind: Kind }> = S extends { readonly kind: 'int
   ? number
   : S extends { readonly kind: 'boolean' }
     ? boolean
-    : S extends { readonly kind: 'hosts' | 'origins' }
+    : S extends { readonly kind: 'hosts' | 'origins' | 'networks' }
       ? readonly string[]
       : S extends { readonly choices: readonly (infer Choice)[] }
         ? Choice
@@ -36,6 +36,7 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
       return isTrue(text)
     case 'hosts':
     case 'origins':
+    case 'networks':
       return itemsOf(text)
     case 'text':
     case 'server':

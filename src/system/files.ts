@@ -18,6 +18,7 @@ import {
   rmSync,
   type Stats,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
 import { dirname, join, resolve } from 'node:path'
@@ -202,6 +203,11 @@ export const files = {
   },
 
   remove: (path: string): void => rmSync(path, { recursive: true, force: true }),
+
+  /** Has a path lead to another one, unless it is there. */
+  link: (to: string, path: string): void => {
+    if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(to, path)
+  },
 }
 
 /** Gives a file or folder to a user (`undefined`: its own) with a mode, unless it is so already. */

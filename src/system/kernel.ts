@@ -1,10 +1,13 @@
+import { closeSync } from 'node:fs'
 import { checkCall, type Libc, loadLibc } from './libc.ts'
 
 // Constants and layouts are those of Linux on x86_64 and arm64 (uapi headers), which agree on all that is
 // used here.
+const AF_UNIX = 1
 const AF_INET = 2
 const SOCK_STREAM = 1
 const SOCK_CLOEXEC = 0o2000000
+const SOCK_NONBLOCK = 0o4000
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
 const O_CLOEXEC = 0o2000000
@@ -20,6 +23,8 @@ const PR_SET_DUMPABLE = 4
 const PR_SET_CHILD_SUBREAPER = 36
 const LOCK_EX_NB = 2 | 4
 const MADV_DONTNEED = 4
+/** Connections that may wait in a socket; the kernel has a limit of its own (net.core.somaxconn). */
+const backlog = 4096
 /** `siginfo_t` as ints: `si_pid` comes after three of them and one of padding. */
 const SI_PID = 4
 
@@ -32,23 +37,43 @@ const socketAddress = (address: string, port: number): Buffer => {
   return bytes
 }
 
-const openSockets = (libc: Libc) => ({
-  /** A listening IPv4 TCP socket as a descriptor, closed on exec. Connections queue in it from now on. */
-  listenTcp: (address: string, port: number, backlog: number, close: (fd: number) => void): number => {
-    const fd = checkCall(libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), 'create a socket')
+/** `sockaddr_un`: the path ends with a zero byte. */
+const unixAddress = (path: string): Buffer => {
+  const text = Buffer.from(`${path}\0`)
+  const family = Buffer.alloc(2)
+  family.writeUInt16LE(AF_UNIX, 0)
+  return Buffer.concat([family, text])
+}
+
+/**
+ * Listening sockets as descriptors, closed on exec. Connections queue in them from now on. They do not block:
+ * a worker of nginx would else wait in accept(2) for a connection that another one has taken.
+ */
+const openSockets = (libc: Libc, backlog: number) => {
+  const listen = (family: number, address: Buffer, name: string): number => {
+    const fd = checkCall(
+      libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
+      'create a socket',
+    )
     try {
       const on = Buffer.alloc(4)
       on.writeInt32LE(1)
       checkCall(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 4), 'set SO_REUSEADDR')
-      checkCall(libc.bind(fd, socketAddress(address, port), 16), `bind ${address}:${port}`)
-      checkCall(libc.listen(fd, backlog), `listen on ${address}:${port}`)
+      checkCall(libc.bind(fd, address, address.length), `bind ${name}`)
+      checkCall(libc.listen(fd, backlog), `listen on ${name}`)
       return fd
     } catch (error) {
-      close(fd)
+      closeSync(fd)
       throw error
     }
-  },
-})
+  }
+  return {
+    listenTcp: (address: string, port: number): number =>
+      listen(AF_INET, socketAddress(address, port), `${address}:${port}`),
+    /** The path must be free, and at most 107 bytes long. */
+    listenUnix: (path: string): number => listen(AF_UNIX, unixAddress(path), path),
+  }
+}
 
 const openPipes = (libc: Libc) => {
   /** Sets how many bytes a pipe holds, if it is one and the kernel permits. */
@@ -146,7 +171,7 @@ const openMemory = (libc: Libc) => ({
  */
 export const openKernel = () => {
   const libc = loadLibc()
-  return { ...openSockets(libc), ...openPipes(libc), ...openProcesses(libc), ...openMemory(libc) }
+  return { ...openSockets(libc, backlog), ...openPipes(libc), ...openProcesses(libc), ...openMemory(libc) }
 }
 
 export type Kernel = ReturnType<typeof openKernel>

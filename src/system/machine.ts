@@ -64,7 +64,7 @@ const missingCapabilities = (): string[] => {
 const readIdentities = (): Identities => {
   const uid = process.getuid!()
   const supervisor = userNumbered(uid) ?? { name: String(uid), uid, gid: process.getgid!() }
-  if (uid !== 0) return { supervisor, postgres: undefined, mathesar: undefined }
+  if (uid !== 0) return { supervisor, postgres: undefined, mathesar: undefined, door: undefined }
   const missing = missingCapabilities()
   if (missing.length > 0) {
     throw new SupervisorError(
@@ -73,7 +73,12 @@ const readIdentities = (): Identities => {
     )
   }
   const nobody = userNamed('nobody')
-  return { supervisor, postgres: userNamed('postgres') ?? nobody, mathesar: userNamed('mathesar') ?? nobody }
+  return {
+    supervisor,
+    postgres: userNamed('postgres') ?? nobody,
+    mathesar: userNamed('mathesar') ?? nobody,
+    door: userNamed('door') ?? nobody,
+  }
 }
 
 /** Where we are: paths, users, machine and environment. */

@@ -14,6 +14,7 @@ export const readPaths = (env: Readonly<Record<string, string | undefined>>): Pa
     share: env.SUPERVISOR_SHARE ?? '/usr/local/share/supervisor',
     gunicornConfig: env.SUPERVISOR_GUNICORN_CONFIG ?? '/etc/mathesar/gunicorn.conf.py',
     postgresBin: env.SUPERVISOR_POSTGRES_BIN ?? folderOf('postgres', ['/usr/lib/postgresql/17/bin', ...path]),
+    nginx: env.SUPERVISOR_NGINX ?? ['/usr/sbin/nginx'].find(existsSync),
     pythonBin: env.SUPERVISOR_PYTHON_BIN ?? '/usr/local/bin',
   }
 }

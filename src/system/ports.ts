@@ -23,6 +23,9 @@ export type Clock = {
   readonly after: (ms: number, act: () => void) => () => void
 }
 
+/** Where an HTTP server listens. */
+export type HttpTarget = { readonly host: string; readonly port: number } | { readonly socketPath: string }
+
 export type Answer = { readonly status: number; readonly location: string | undefined }
 
 export type Retry = {
@@ -60,6 +63,8 @@ export type System = {
   readonly lock: (path: string) => boolean
   /** A listening TCP socket, as a descriptor. Throws an error with `code`, such as EADDRINUSE. */
   readonly listenTcp: (address: string, port: number) => number
+  /** The same on a path of the file system, where nothing may be yet. */
+  readonly listenUnix: (path: string) => number
   readonly createGate: () => Gate
   readonly startProcess: (command: Command, output: Output) => RunningProcess
   /**
@@ -78,7 +83,7 @@ export type System = {
   /** Connects to Postgres by the first of the ways that works, hands the connection over and closes it. */
   readonly withClient: <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>) => Promise<T>
   readonly httpGet: (
-    target: { readonly host: string; readonly port: number },
+    target: HttpTarget,
     request: { readonly path: string; readonly hostHeader: string; readonly timeoutMs: number },
     signal: AbortSignal,
   ) => Promise<Answer>

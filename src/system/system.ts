@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { openSync } from 'node:fs'
 import { clock } from './clock.ts'
 import { readConfigFiles } from './config-files.ts'
 import { files, setOwner } from './files.ts'
@@ -14,7 +14,6 @@ import { kill, type Processes } from './process.ts'
 import { watchFiles } from './watch.ts'
 import { loadYaml } from './yaml.ts'
 
-const backlog = 2048
 const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
 /** Node's crypto takes 5 ms to load: not before somebody needs it. */
@@ -64,7 +63,8 @@ export const createBase = (kernel: Kernel) => ({
   random: Math.random,
   randomText,
   lock: createLock(kernel),
-  listenTcp: (address: string, port: number) => kernel.listenTcp(address, port, backlog, closeSync),
+  listenTcp: kernel.listenTcp,
+  listenUnix: kernel.listenUnix,
   createGate: () => createGate(kernel.pipe),
   signalProcess: kill,
   isProcessIn,

@@ -71,6 +71,19 @@ const reloadStep = ({ runTask, service }: Tools): Step => {
   }
 }
 
+/** Workers with the old settings finish what they have begun. */
+const doorStep = ({ runTask, service }: Tools): Step => {
+  const reload = async (side: Side): Promise<void> => {
+    await runTask('door-config', side)
+    service('door').signal('SIGHUP')
+  }
+  return {
+    name: 'reloading the settings of the web server',
+    run: () => reload('after'),
+    undo: () => reload('before'),
+  }
+}
+
 /** Requests wait in the held socket from here on, until the new generation serves. */
 const restartSteps = ({ runTask, service }: Tools, drains: boolean): Step[] => {
   const [mathesar, postgres] = [service('mathesar'), service('postgres')]
@@ -121,6 +134,7 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
       files,
       ...(plan.database ? moveSteps(tools) : []),
       ...(plan.postgres === 'reload' ? [reloadStep(tools)] : []),
+      ...(plan.door ? [doorStep(tools)] : []),
       ...(makesGeneration ? [prepare] : []),
       ...(plan.postgres === 'restart' ? restartSteps(tools, makesGeneration) : []),
       ...(makesGeneration ? [prove] : []),

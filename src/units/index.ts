@@ -1,4 +1,7 @@
 import { dependenciesOf, inStartOrder } from '../core/graph.ts'
+import { doorConfig } from './door/config.ts'
+import { door } from './door/server.ts'
+import { upstream } from './door/upstream.ts'
 import { listener } from './listener.ts'
 import { config } from './mathesar/files.ts'
 import { key } from './mathesar/key.ts'
@@ -29,6 +32,9 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   database,
   key,
   migrations,
+  upstream,
+  doorConfig,
+  door,
   mathesar,
 ])
 

@@ -14,6 +14,8 @@ export type Paths = {
   /** Folder of `postgres` and `initdb`; `undefined` in an image without a server. */
   readonly postgresBin: string | undefined
   readonly pythonBin: string
+  /** The web server in front of Mathesar; `undefined` where there is none, and Mathesar has the port. */
+  readonly nginx: string | undefined
 }
 
 /** Who runs what. Without root there is one user, and nobody to change to. */
@@ -21,6 +23,7 @@ export type Identities = {
   readonly supervisor: User
   readonly postgres: User | undefined
   readonly mathesar: User | undefined
+  readonly door: User | undefined
 }
 
 /** What the container has: bytes of memory that it may use, bytes of /dev/shm, processors. */
@@ -48,6 +51,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   history: `${data}/history`,
   media: `${data}/media`,
   temporary: `${data}/tmp`,
+  /** What the door holds of requests and answers that are larger than its memory for them. */
+  buffer: `${data}/buffer`,
   /** Whoever holds it has the volume to itself. */
   lock: `${data}/.lock`,
 })
@@ -61,9 +66,22 @@ export const inRun = ({ run }: Pick<Paths, 'run'>) => ({
   etc: `${run}/etc`,
   /** Checked copies of the config files that Mathesar reads itself. */
   app: `${run}/app`,
+  /** The sockets behind the door, in a folder that the door alone may enter. */
+  door: `${run}/door`,
   /** In place of those of the volume where it cannot be written. */
   media: `${run}/media`,
   temporary: `${run}/tmp`,
+  buffer: `${run}/buffer`,
+})
+
+/** What is behind the door. */
+export const inDoor = (paths: Pick<Paths, 'run'>) => ({
+  /** Mathesar's socket, which the supervisor holds. */
+  mathesar: `${inRun(paths).door}/mathesar.sock`,
+  /** Leads to it while Mathesar serves. Where it is missing, the supervisor's page answers. */
+  serving: `${inRun(paths).door}/serving.sock`,
+  /** The supervisor's own: health, and the page. */
+  page: `${inRun(paths).door}/page.sock`,
 })
 
 /** What the commands talk to. */

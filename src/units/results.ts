@@ -1,3 +1,5 @@
+import type { HttpTarget } from '../system/ports.ts'
+
 /** A TCP socket that listens. Connections wait in it until somebody accepts them. */
 export type Listener = { readonly fd: number; readonly address: string; readonly port: number }
 
@@ -9,12 +11,16 @@ export type Nothing = undefined
  */
 export type Results = {
   readonly listener: Listener
+  /** Where Mathesar listens: behind the door, or on the port itself. */
+  readonly upstream: { readonly fd: number; readonly target: HttpTarget }
   readonly volume: {
     /** The volume cannot be written and need not be: all that Mathesar writes is gone with the container. */
     readonly isEphemeral: boolean
     /** Where Mathesar may write. */
     readonly media: string
     readonly temporary: string
+    /** Where the door may write. */
+    readonly buffer: string
   }
   readonly config: Nothing
   readonly secrets: {
@@ -29,6 +35,7 @@ export type Results = {
     readonly isFresh: boolean
   }
   readonly 'server-config': Nothing
+  readonly 'door-config': Nothing
   readonly sync: Nothing
   readonly database: Nothing
   readonly key: { readonly isNew: boolean }

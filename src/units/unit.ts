@@ -19,7 +19,7 @@ export type Scope<Reads extends TaskName = TaskName> = {
   readonly report: (detail: string | null) => void
 }
 
-export type ServiceName = 'postgres' | 'mathesar'
+export type ServiceName = 'postgres' | 'mathesar' | 'door'
 export type UnitName = TaskName | ServiceName
 
 type UnitBase = {
@@ -28,7 +28,7 @@ type UnitBase = {
   /** One sentence for status and docs. */
   readonly description: string
   /** Why these settings leave the unit out, if they do. */
-  readonly skip?: (inForce: InForce) => string | undefined
+  readonly skip?: (inForce: InForce, place: Place) => string | undefined
 }
 
 /** A oneshot task: it runs once in a boot, is idempotent, and returns its entry of `Results`. */
@@ -48,10 +48,17 @@ export type ServiceUnit = UnitBase & {
    * of file, which opens the gate; on the second it answers each wish with a line.
    */
   readonly servesAfter?: readonly UnitName[]
+  /** At a stop it goes after these, which it does not need: it is what people reach them by. */
+  readonly stopsAfter?: readonly UnitName[]
   readonly policy: (inForce: InForce) => Policy
   readonly command: (scope: Scope) => Promise<Command>
   /** One readiness probe. Resolves with `undefined` when ready, else with the reason. */
   readonly probe: (scope: Scope, signal: AbortSignal) => Promise<string | undefined>
+  /**
+   * Called when the service begins to serve, and when it has been away for longer than a moment:
+   * see `daemon/serving.ts`.
+   */
+  readonly onServing?: (scope: Scope, isServing: boolean) => void
   /** What the answer to `?` means: `undefined` when the generation is fit to serve, else the reason. */
   readonly readCheck?: (answer: string) => string | undefined
   /** Once its last process is gone: why its data was not left cleanly shut down; `undefined` when it was. */
@@ -82,9 +89,10 @@ export const defineTask = <const Name extends TaskName, const Reads extends Unit
 
 /** Declares a service. What it may read is what it needs. */
 export const defineService = <const Reads extends UnitName>(
-  unit: Narrow<Omit<ServiceUnit, 'kind' | 'command' | 'probe' | 'whyUnclean'>, Reads> & {
+  unit: Narrow<Omit<ServiceUnit, 'kind' | 'command' | 'probe' | 'whyUnclean' | 'onServing'>, Reads> & {
     readonly command: (scope: Readable<Reads>) => Promise<Command>
     readonly probe: (scope: Readable<Reads>, signal: AbortSignal) => Promise<string | undefined>
     readonly whyUnclean?: (scope: Readable<Reads>) => string | undefined
+    readonly onServing?: (scope: Readable<Reads>, isServing: boolean) => void
   },
 ): ServiceUnit => ({ ...unit, kind: 'service' })

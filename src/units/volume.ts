@@ -75,7 +75,7 @@ const prepareVolume = (scope: Scope<never>): void => {
   const { system, place, inForce } = scope
   const {
     paths,
-    identities: { postgres, mathesar },
+    identities: { postgres, mathesar, door },
   } = place
   const data = inVolume(paths)
   system.files.makeFolder(paths.data, 0o755)
@@ -91,14 +91,17 @@ const prepareVolume = (scope: Scope<never>): void => {
   ])
   removeUnfinished(system, [data.config, data.secrets, data.history])
   system.files.requireSpace(data.secrets, 64 * 1024) // A full or read-only volume is named now.
-  system.files.remove(data.temporary)
-  makeFolders(scope, [[data.temporary, mathesar, 0o700]])
+  for (const folder of [data.temporary, data.buffer]) system.files.remove(folder)
+  makeFolders(scope, [
+    [data.temporary, mathesar, 0o700],
+    [data.buffer, door, 0o700],
+  ])
 }
 
 const makeRunFolders = (scope: Scope<never>, isEphemeral: boolean): void => {
   const {
     paths,
-    identities: { postgres, mathesar },
+    identities: { supervisor, postgres, mathesar, door },
   } = scope.place
   const run = inRun(paths)
   scope.system.files.makeFolder(paths.run, 0o755)
@@ -110,11 +113,13 @@ const makeRunFolders = (scope: Scope<never>, isEphemeral: boolean): void => {
     [run.control, undefined, 0o700],
     [run.etc, undefined, 0o755],
     [run.app, sharedOwner(scope.place), 0o750],
+    [run.door, door && { ...supervisor, gid: door.gid }, 0o750],
     [run.postgresSocket, postgres, 0o755],
     ...(isEphemeral
       ? ([
           [run.media, mathesar, 0o750],
           [run.temporary, mathesar, 0o700],
+          [run.buffer, door, 0o700],
         ] as const)
       : []),
   ])
@@ -159,7 +164,7 @@ export const volume = defineTask({
     } catch (cause) {
       throw refusal(scope, paths.run, cause)
     }
-    const { media, temporary } = isEphemeral ? inRun(paths) : inVolume(paths)
-    return { isEphemeral, media, temporary }
+    const { media, temporary, buffer } = isEphemeral ? inRun(paths) : inVolume(paths)
+    return { isEphemeral, media, temporary, buffer }
   },
 })

@@ -22,7 +22,7 @@ const targetOf = (database: ReturnType<typeof databaseOf>): Parameters<typeof co
   system: { files },
   place: {
     paths: readPaths({}),
-    identities: { supervisor: user0, postgres: undefined, mathesar: undefined },
+    identities: { supervisor: user0, postgres: undefined, mathesar: undefined, door: undefined },
   },
   inForce: { database },
 })

@@ -19,6 +19,7 @@ const paths: Paths = {
   gunicornConfig: '/etc/mathesar/gunicorn.conf.py',
   postgresBin: '/usr/lib/postgresql/17/bin',
   pythonBin: '/usr/local/bin',
+  nginx: undefined,
 }
 export const configFile = `${inVolume(paths).config}/mathesar.env`
 
@@ -64,6 +65,7 @@ export class Container {
         supervisor: hasOneUser ? user('1000', 1000) : user('root', 0),
         postgres: hasOneUser ? undefined : user('postgres', 5432),
         mathesar: hasOneUser ? undefined : user('mathesar', 8000),
+        door: hasOneUser ? undefined : user('door', 8001),
       },
       machine: { memoryBytes: 2 ** 31, shmBytes: 2 ** 26, cpus: 2, oomScoreAdj: 0 },
       environment,

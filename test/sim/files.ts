@@ -50,6 +50,7 @@ export class SupervisorFiles {
         this.#supervisor.world.oracle.checkRemoval(disk, path)
         disk.remove(path)
       },
+      link: (to, path) => this.#disk(path).write(path, to),
     }
   }
 

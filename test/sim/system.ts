@@ -99,6 +99,10 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
       supervisor.call()
       return container.listen(port)
     },
+    listenUnix: () => {
+      supervisor.call()
+      return container.nextFds()
+    },
     withClient: createWithClient(supervisor, wait),
     httpGet: (_, { timeoutMs }, signal) => {
       supervisor.call()

@@ -206,7 +206,7 @@ describe('a change', () => {
     })
     expect(steps).toEqual(['checking', 'applying'])
     expect(applied).toEqual([
-      { changes: result.changes, database: false, postgres: undefined, generation: true },
+      { changes: result.changes, database: false, postgres: undefined, door: false, generation: true },
     ])
     expect(at.kept).toEqual([result.version])
     expect(changes.problem).toBeUndefined()
@@ -237,7 +237,9 @@ describe('a change', () => {
   test('of a comment alone is in force without an action', async () => {
     const at = stage()
     expect(await at.edit('# mine\nDEBUG=false\n')).toMatchObject({ result: 'applied', changes: [] })
-    expect(at.applied).toEqual([{ changes: [], database: false, postgres: undefined, generation: false }])
+    expect(at.applied).toEqual([
+      { changes: [], database: false, postgres: undefined, door: false, generation: false },
+    ])
   })
 
   test('that is only tried leaves no trace, whether it is good or bad', async () => {

@@ -78,6 +78,8 @@ const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
       return listOf(origin)
     case 'server':
       return fc.constantFrom('db', 'db.example.org', '10.0.0.1', 'fd00::7', '/run/postgresql')
+    case 'networks':
+      return listOf(fc.constantFrom('10.0.0.0/8', '127.0.0.1', 'private', 'fc00::/7'))
     case 'arguments':
       return fc.constantFrom('-q', '--max-requests 500', '--log-level=debug')
     case 'url':

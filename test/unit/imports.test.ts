@@ -19,7 +19,8 @@ const rooms: Readonly<
   },
   daemon: { code: ['units', 'settings', 'core', 'errors'], types: ['system'] },
   operations: { code: ['units', 'settings', 'core', 'errors'], types: ['daemon', 'system'] },
-  http: { code: ['units', 'settings', 'core', 'errors'], types: ['daemon', 'system'] },
+  http: { code: ['page', 'units', 'settings', 'core', 'errors'], types: ['daemon', 'system'] },
+  page: { code: ['core', 'errors'], types: [] },
   units: { code: ['settings', 'core', 'errors'], types: ['system'] },
   system: { code: ['settings', 'core', 'errors'], types: ['units'] },
   settings: { code: ['core', 'errors'], types: [] },
@@ -140,7 +141,7 @@ describe('the sources', () => {
     [
       'ask for the time and wait for it',
       /\b(Date|performance)\.now\b|\bnew Date\(\)|(?<![.\w])set(Timeout|Interval)(\(| as)/,
-      /^src\/system\//,
+      /^src\/(system\/|page\/(client|assets)\.ts)/,
     ],
     [
       'read the environment of the process',

@@ -21,7 +21,7 @@ const planned = (before: Given, after: Given): Omit<Plan, 'changes'> => {
   const { changes: _, ...plan } = planOf(changesBetween(readFile(before), readFile(after)))
   return plan
 }
-const nothing = { database: false, postgres: undefined, generation: false }
+const nothing = { database: false, postgres: undefined, door: false, generation: false }
 const actions = Object.keys(actionInWords) as Action[]
 const anyChanges: fc.Arbitrary<readonly Change[]> = fc.array(
   fc.record({ name: fc.constantFrom(...settingNames), action: fc.constantFrom(...actions) }),
@@ -134,13 +134,13 @@ describe('the plan', () => {
     [
       {},
       { EMBEDDED_POSTGRES_LOG_SLOW: '100', EMBEDDED_POSTGRES_SHARED_BUFFERS: '64' },
-      { database: false, postgres: 'restart', generation: true },
+      { ...nothing, postgres: 'restart', generation: true },
     ],
-    [{}, { DATABASE_URL: url }, { database: true, postgres: undefined, generation: true }],
+    [{}, { DATABASE_URL: url }, { ...nothing, database: true, generation: true }],
     [
       { DATABASE_URL: url },
       { EMBEDDED_POSTGRES_SHARED_BUFFERS: '64' },
-      { database: true, postgres: undefined, generation: true },
+      { ...nothing, database: true, generation: true },
     ],
   ])('from %j to %j: %j', (before, after, plan) => {
     expect(planned(before, after)).toEqual(plan)

@@ -18,6 +18,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   hosts: 'host names and addresses, comma-separated',
   origins: 'http and https origins, comma-separated',
   server: 'a host name, an address or the folder of a socket',
+  networks: 'addresses and networks, comma-separated; or `private`, `none`',
   arguments: 'arguments as a shell would split them',
 }
 

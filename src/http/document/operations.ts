@@ -40,7 +40,7 @@ export type Operation = {
 }
 
 const plain = { 'text/plain': v.string() }
-const { Status, Config, History, ServiceState, ChangeRequest, ChangeResult, Progress } = components
+const { Status, Config, History, ServiceState, ChangeRequest, ChangeResult, Progress, Boot } = components
 const statusContent = { 'application/json': Status, ...plain }
 
 /** Each route of the table, by its name. */
@@ -171,5 +171,39 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       USAGE: 'The container is stopping',
       CONFIG_ROLLED_BACK: 'It failed when it was tried, and everything is as it was',
     },
+  },
+  'GET /livez': {
+    operationId: 'readLive',
+    summary: 'Whether a restart of the container could help, for platforms; also on the port',
+    answers: { 200: { description: '`live`: the supervisor answers.', content: plain } },
+  },
+  'GET /readyz': {
+    operationId: 'readReady',
+    summary: 'Whether Mathesar takes requests, for platforms; also on the port',
+    answers: {
+      200: { description: '`ready`', content: plain },
+      503: { description: '`not ready`', content: plain },
+    },
+  },
+  'GET /startupz': {
+    operationId: 'readStarted',
+    summary: 'Whether everything was ready once, for platforms; also on the port',
+    answers: {
+      200: { description: '`started`', content: plain },
+      503: { description: '`not started`', content: plain },
+    },
+  },
+  'GET /supervisor/boot': {
+    operationId: 'readBoot',
+    summary: 'What everybody may know of the boot; also on the port',
+    answers: {
+      200: { description: 'The boot, without messages and names.', content: { 'application/json': Boot } },
+    },
+  },
+  'GET /supervisor/events': {
+    operationId: 'followBoot',
+    summary: 'The same as it goes on, for the page; also on the port',
+    description: 'Each event is {"html", "isServing"}. It ends when the container stops.',
+    answers: { 200: { description: 'Server-sent events.', content: { 'text/event-stream': v.string() } } },
   },
 }

@@ -94,3 +94,31 @@ export const Status = about(
   }),
   'The status of the container.',
 )
+
+export const Boot = about(
+  v.strictObject({
+    situation: oneOf(
+      ['booting', 'away', 'failed', 'stopping', 'serving'],
+      '`away`: it has served, and is expected back.',
+    ),
+    steps: list(
+      v.strictObject({
+        name: string('Name of the unit.'),
+        description: string('One sentence.'),
+        state: UnitState,
+        tookMs: v.optional(about(natural, 'Milliseconds that it took, or has taken so far.')),
+      }),
+      'The units that the settings do not leave out.',
+    ),
+    problem: v.optional(
+      about(
+        v.strictObject({
+          code: string('Code of the error.'),
+          hint: string('What to do in general.'),
+        }),
+        'Why the container failed.',
+      ),
+    ),
+  }),
+  'What everybody may know of the boot.',
+)

@@ -1,13 +1,10 @@
 import { oomScores } from '../../core/oom.ts'
 import { permittedHosts, probeHost } from '../../settings/hosts.ts'
+import { inDoor } from '../place.ts'
 import { defineService } from '../unit.ts'
 import { appEnvironment } from './environment.ts'
 
-/**
- * Where the children find what they are given: our socket,
- * and after it the gate of `ServiceUnit.servesAfter`.
- */
-const listenerFd = 3
+/** Where the children find the gate of `ServiceUnit.servesAfter`: after the socket that they serve on, 3. */
 const gate = { MATHESAR_GATE_FD: '4', MATHESAR_ANSWER_FD: '5' }
 
 const startLimitMs = 300_000
@@ -26,7 +23,7 @@ const whyNotReady = (status: number, location: string | undefined): string | und
  */
 export const mathesar = defineService({
   name: 'mathesar',
-  needs: ['volume', 'secrets', 'listener', 'config'],
+  needs: ['volume', 'secrets', 'upstream', 'config'],
   servesAfter: ['migrations', 'sync'],
   description: 'Mathesar itself (gunicorn and Django)',
   policy: ({ settings }) => ({
@@ -53,8 +50,6 @@ export const mathesar = defineService({
         '-m',
         'gunicorn',
         'config.wsgi',
-        '--bind',
-        `fd://${listenerFd}`,
         '--chdir',
         paths.app,
         '--config',
@@ -69,23 +64,28 @@ export const mathesar = defineService({
       oomScoreAdj: scores.service,
       user: identities.mathesar,
       cwd: paths.app,
-      fds: [results.listener.fd],
+      fds: [results.upstream.fd],
     }
+  },
+  onServing: ({ system: { files }, place: { paths } }, isServing) => {
+    if (paths.nginx === undefined) return
+    const { mathesar, serving } = inDoor(paths)
+    if (isServing) files.link(mathesar, serving)
+    else files.remove(serving)
   },
   readCheck: (answer) => {
     const [, status, location] = /^([1-5]\d\d) (\S*)$/.exec(answer) ?? []
     if (status === undefined) return 'the new generation cannot be checked: its answer is not an HTTP status'
     return whyNotReady(Number(status), location)
   },
-  probe: async ({ system, inForce: { settings }, results: { listener } }, signal) => {
-    const host = listener.address === '0.0.0.0' ? '127.0.0.1' : listener.address
+  probe: async ({ system, inForce: { settings }, results: { upstream } }, signal) => {
     const request = {
       path: loginPath,
       hostHeader: probeHost(permittedHosts(settings)),
       timeoutMs: probeLimitMs,
     }
     try {
-      const { status, location } = await system.httpGet({ host, port: listener.port }, request, signal)
+      const { status, location } = await system.httpGet(upstream.target, request, signal)
       return whyNotReady(status, location)
     } catch (error) {
       if (signal.aborted || !['AbortError', 'TimeoutError'].includes((error as Error).name)) throw error

@@ -116,6 +116,10 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     begin('remove', path)
     disk.remove(path)
   },
+  link: (to, path) => {
+    begin('link', path)
+    disk.write(path, `-> ${to}`, 0o777)
+  },
 })
 
 /**

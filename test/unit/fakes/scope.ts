@@ -10,12 +10,14 @@ export const rootIdentities: Identities = {
   supervisor: { name: 'root', uid: 0, gid: 0 },
   postgres: { name: 'postgres', uid: 101, gid: 102 },
   mathesar: { name: 'mathesar', uid: 8000, gid: 8001 },
+  door: { name: 'door', uid: 8001, gid: 8002 },
 }
 /** A container that was started with `--user`. */
 export const singleUser: Identities = {
   supervisor: { name: '1000', uid: 1000, gid: 0 },
   postgres: undefined,
   mathesar: undefined,
+  door: undefined,
 }
 
 export const placeOf = (fields: Partial<Place> = {}): Place => ({
@@ -27,6 +29,7 @@ export const placeOf = (fields: Partial<Place> = {}): Place => ({
     gunicornConfig: '/etc/gunicorn.conf.py',
     postgresBin: '/usr/lib/postgresql/17/bin',
     pythonBin: '/usr/bin',
+    nginx: undefined,
   },
   identities: rootIdentities,
   machine: { memoryBytes: 2 * 1024 ** 3, shmBytes: 64 * 1024 ** 2, cpus: 2, oomScoreAdj: 0 },
@@ -36,11 +39,13 @@ export const placeOf = (fields: Partial<Place> = {}): Place => ({
 
 const usualResults: Results = {
   listener: { fd: 10, address: '0.0.0.0', port: 8000 },
-  volume: { isEphemeral: false, media: '/data/media', temporary: '/data/tmp' },
+  volume: { isEphemeral: false, media: '/data/media', temporary: '/data/tmp', buffer: '/data/buffer' },
+  upstream: { fd: 11, target: { socketPath: '/run/m/door/mathesar.sock' } },
   config: undefined,
   secrets: { secretKey: 'the secret key', isKeyPending: false, superuserPassword: 'the password' },
   cluster: { isFresh: false },
   'server-config': undefined,
+  'door-config': undefined,
   sync: undefined,
   database: undefined,
   key: { isNew: false },

@@ -83,6 +83,10 @@ export const createFakeSystem = () => {
     setOwner: disk.setOwner,
     lock: (path) => replies.lock(path),
     listenTcp: (address, port) => replies.listen(address, port),
+    listenUnix: (path) => {
+      disk.put(path, '')
+      return 11
+    },
     createGate: processes.createGate,
     startProcess: processes.startProcess,
     runProgram: async (unit, command, signal) => {

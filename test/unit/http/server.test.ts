@@ -79,7 +79,15 @@ describe('a socket', () => {
   })
 
   const optionsOf = (): ControlOptions => ({
-    instance: { isReady: true, control: (action, name) => control(action, name) },
+    instance: {
+      isReady: true,
+      wasReady: true,
+      isServing: true,
+      isStopping: false,
+      subscribe: () => () => {},
+      control: (action, name) => control(action, name),
+    },
+    after: () => () => {},
     config: {
       inForce: current,
       store: {

@@ -6,7 +6,7 @@ import type { ServiceName } from '../../../src/units/unit.ts'
 import { settle } from '../fakes/clock.ts'
 import { never } from '../fakes/scope.ts'
 
-const nothing: Plan = { changes: [], database: false, postgres: undefined, generation: false }
+const nothing: Plan = { changes: [], database: false, postgres: undefined, door: false, generation: false }
 
 type Options = {
   readonly plan: Partial<Plan>

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { cluster } from '../../../src/units/postgres/cluster.ts'
 import { failureOf } from '../failure.ts'
 import { errorWith } from '../fakes/files.ts'
-import { createScope, externalDatabase, never, singleUser } from '../fakes/scope.ts'
+import { createScope, externalDatabase, never, placeOf, singleUser } from '../fakes/scope.ts'
 import { readFile } from '../configurations.ts'
 
 const folder = '/data/postgres'
@@ -182,6 +182,6 @@ describe('a server that an earlier supervisor left behind', () => {
 })
 
 test('the task `cluster` is left out with an external database', () => {
-  expect(cluster.skip!(readFile(externalDatabase))).toBe('the database is external')
-  expect(cluster.skip!(readFile(''))).toBeUndefined()
+  expect(cluster.skip!(readFile(externalDatabase), placeOf())).toBe('the database is external')
+  expect(cluster.skip!(readFile(''), placeOf())).toBeUndefined()
 })

@@ -49,9 +49,9 @@ describe('the command of Mathesar', () => {
     const { scope } = createScope({ config: 'ALLOWED_HOSTS=.example.org\n' })
     const { argv, env, user, cwd, fds } = await mathesar.command(scope)
     expect(argv.join(' ')).toBe(
-      '/usr/bin/python3 -m gunicorn config.wsgi --bind fd://3 --chdir /code --config /etc/gunicorn.conf.py',
+      '/usr/bin/python3 -m gunicorn config.wsgi --chdir /code --config /etc/gunicorn.conf.py',
     )
-    expect([user, cwd, fds]).toEqual([scope.place.identities.mathesar, '/code', [10]])
+    expect([user, cwd, fds]).toEqual([scope.place.identities.mathesar, '/code', [11]])
     expect(env).toMatchObject({
       MATHESAR_GATE_FD: '4',
       MATHESAR_ANSWER_FD: '5',
@@ -72,18 +72,17 @@ describe('the probe of Mathesar', () => {
     expect(await mathesar.probe(scope, never)).toBeUndefined()
     expect(gets).toEqual([
       {
-        target: { host: '127.0.0.1', port: 8000 },
+        target: { socketPath: '/run/m/door/mathesar.sock' },
         request: { path: '/auth/login/', hostHeader: 'a.org', timeoutMs: 10_000 },
       },
     ])
   })
 
-  test('asks at the address that Mathesar listens on', async () => {
-    const { scope, gets } = createScope({
-      results: { listener: { fd: 9, address: '10.0.0.7', port: 8001 } },
-    })
+  test('asks where Mathesar listens', async () => {
+    const target = { host: '10.0.0.7', port: 8001 }
+    const { scope, gets } = createScope({ results: { upstream: { fd: 9, target } } })
     await mathesar.probe(scope, never)
-    expect(gets[0]!.target).toEqual({ host: '10.0.0.7', port: 8001 })
+    expect(gets[0]!.target).toEqual(target)
   })
 
   test.each([

@@ -3,7 +3,7 @@ import { postgres } from '../../../src/units/postgres/server.ts'
 import { readFile } from '../configurations.ts'
 import { errorWith } from '../fakes/files.ts'
 import { serverError } from '../fakes/postgres.ts'
-import { createScope, externalDatabase, never } from '../fakes/scope.ts'
+import { createScope, externalDatabase, never, placeOf } from '../fakes/scope.ts'
 
 const controlPath = '/data/postgres/global/pg_control'
 
@@ -173,7 +173,7 @@ describe('the policy of Postgres', () => {
   })
 
   test('is for the embedded one: with an external database it is left out', () => {
-    expect(postgres.skip!(readFile(externalDatabase))).toBe('the database is external')
-    expect(postgres.skip!(readFile(''))).toBeUndefined()
+    expect(postgres.skip!(readFile(externalDatabase), placeOf())).toBe('the database is external')
+    expect(postgres.skip!(readFile(''), placeOf())).toBeUndefined()
   })
 })

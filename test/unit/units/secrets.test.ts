@@ -7,7 +7,12 @@ import { createScope, externalDatabase, never, singleUser } from '../fakes/scope
 const given = { environment: { SECRET_KEY: 'the given key' } }
 const [keyFile, passwordFile] = ['/data/secrets/secret_key', '/data/secrets/postgres_password']
 const dataFile = '/data/postgres/PG_VERSION'
-const ephemeral = { isEphemeral: true, media: '/run/m/media', temporary: '/run/m/tmp' }
+const ephemeral = {
+  isEphemeral: true,
+  media: '/run/m/media',
+  temporary: '/run/m/tmp',
+  buffer: '/run/m/buffer',
+}
 
 describe('the task `secrets` on a new volume', () => {
   test('creates a key and a password, and keeps both for the supervisor alone', async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { serverConfig } from '../../../src/units/postgres/config.ts'
 import { readFile } from '../configurations.ts'
-import { createScope, externalDatabase, never, rootIdentities, singleUser } from '../fakes/scope.ts'
+import { createScope, externalDatabase, never, placeOf, rootIdentities, singleUser } from '../fakes/scope.ts'
 
 const run = async (...options: Parameters<typeof createScope>) => {
   const at = createScope(...options)
@@ -78,7 +78,7 @@ EMBEDDED_POSTGRES_MAX_CONNECTIONS=20
   })
 
   test('is left out with an external database', () => {
-    expect(serverConfig.skip!(readFile(externalDatabase))).toBe('the database is external')
-    expect(serverConfig.skip!(readFile(''))).toBeUndefined()
+    expect(serverConfig.skip!(readFile(externalDatabase), placeOf())).toBe('the database is external')
+    expect(serverConfig.skip!(readFile(''), placeOf())).toBeUndefined()
   })
 })

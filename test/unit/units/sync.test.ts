@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { sync } from '../../../src/units/postgres/sync.ts'
 import { readFile } from '../configurations.ts'
 import { failureOf } from '../failure.ts'
-import { createScope, externalDatabase, never } from '../fakes/scope.ts'
+import { createScope, externalDatabase, never, placeOf } from '../fakes/scope.ts'
 
 const mark = '/data/postgres/supervisor.unsynced'
 
@@ -39,7 +39,7 @@ describe('the task `sync`', () => {
   })
 
   test('is left out with an external database', () => {
-    expect(sync.skip!(readFile(externalDatabase))).toBe('the database is external')
-    expect(sync.skip!(readFile(''))).toBeUndefined()
+    expect(sync.skip!(readFile(externalDatabase), placeOf())).toBe('the database is external')
+    expect(sync.skip!(readFile(''), placeOf())).toBeUndefined()
   })
 })

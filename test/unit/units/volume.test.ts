@@ -14,9 +14,13 @@ describe('the task `volume`', () => {
       isEphemeral: false,
       media: '/data/media',
       temporary: '/data/tmp',
+      buffer: '/data/buffer',
     })
     const modes = Object.fromEntries(
-      ['config', 'secrets', 'history', 'media', 'tmp'].map((name) => [name, disk.modeOf(`/data/${name}`)]),
+      ['config', 'secrets', 'history', 'media', 'tmp', 'buffer'].map((name) => [
+        name,
+        disk.modeOf(`/data/${name}`),
+      ]),
     )
     expect(modes).toEqual({
       config: '0750 0:8001',
@@ -24,9 +28,10 @@ describe('the task `volume`', () => {
       history: '0700 0:0',
       media: '0750 8000:8001',
       tmp: '0700 8000:8001',
+      buffer: '0700 8001:8002',
     })
-    const ofRun = ['control', 'etc', 'app', 'postgres'].map((name) => disk.modeOf(`/run/m/${name}`))
-    expect(ofRun).toEqual(['0700 0:0', '0755 0:0', '0750 0:8001', '0755 101:102'])
+    const ofRun = ['control', 'etc', 'app', 'door', 'postgres'].map((name) => disk.modeOf(`/run/m/${name}`))
+    expect(ofRun).toEqual(['0700 0:0', '0755 0:0', '0750 0:8001', '0750 0:8002', '0755 101:102'])
   })
 
   test('gives nothing away where there is one user', async () => {
@@ -119,6 +124,7 @@ describe('a volume that cannot be written', () => {
         isEphemeral: true,
         media: '/run/m/media',
         temporary: '/run/m/tmp',
+        buffer: '/run/m/buffer',
       })
       expect([disk.modeOf('/run/m/media'), disk.modeOf('/run/m/tmp')]).toEqual([
         '0750 8000:8001',

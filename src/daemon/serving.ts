@@ -1,0 +1,84 @@
+import type { ServiceState } from '../core/service-state.ts'
+import type { Milliseconds } from '../core/unit.ts'
+import type { System } from '../system/ports.ts'
+import type { Scope, ServiceUnit } from '../units/unit.ts'
+
+/** How long requests wait for a service that is stopped and started on purpose: for a change, or by a person. */
+const plannedMs = 30_000
+/** How long they wait for one that died: it is usually back sooner. */
+const crashedMs = 3000
+
+/** The moment that a service may be away before its visitors hear of it; `undefined` while it serves. */
+export const patienceOf = ({ name, failures }: ServiceState): Milliseconds | undefined => {
+  switch (name) {
+    case 'ready':
+      return undefined
+    case 'waiting':
+    case 'failed':
+      return 0
+    case 'unready':
+    case 'backoff':
+      return crashedMs
+    case 'starting':
+    case 'stopping':
+    case 'stopped':
+      return failures > 0 ? crashedMs : plannedMs
+  }
+}
+
+type Options = {
+  readonly system: System
+  readonly scope: () => Scope
+  readonly onChange: () => void
+}
+
+/** Tells when a service begins to serve, and when it has been away for longer than a moment. */
+export class Serving {
+  readonly #unit: ServiceUnit
+  readonly #options: Options
+  #isServing = false
+  #deadlineMs = Number.POSITIVE_INFINITY
+  #cancel = (): void => {}
+
+  constructor(unit: ServiceUnit, options: Options) {
+    this.#unit = unit
+    this.#options = options
+  }
+
+  get isServing(): boolean {
+    return this.#isServing
+  }
+
+  /** Looks at a state of the service. The clock goes on through states in which it is away. */
+  see(state: ServiceState): void {
+    const patienceMs = patienceOf(state)
+    if (patienceMs === undefined) return this.#set(true)
+    if (!this.#isServing) return
+    const { clock } = this.#options.system
+    const deadlineMs = clock.now() + patienceMs
+    if (deadlineMs >= this.#deadlineMs) return
+    this.#deadlineMs = deadlineMs
+    this.#cancel()
+    if (patienceMs === 0) return this.#set(false)
+    this.#cancel = clock.after(patienceMs, () => this.#set(false))
+  }
+
+  /** It serves nobody any more: the container stops. */
+  end(): void {
+    this.#set(false)
+  }
+
+  #set(isServing: boolean): void {
+    this.#cancel()
+    this.#deadlineMs = Number.POSITIVE_INFINITY
+    if (isServing === this.#isServing) return
+    this.#isServing = isServing
+    const { system, scope, onChange } = this.#options
+    const { name, onServing } = this.#unit
+    if (onServing !== undefined)
+      system.inBackground(`tell that ${name} ${isServing ? 'serves' : 'is away'}`, () =>
+        onServing(scope(), isServing),
+      )
+    onChange()
+  }
+}

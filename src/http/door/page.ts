@@ -1,0 +1,92 @@
+import { type ErrorCode, errorTable } from '../../errors.ts'
+import { contentSecurityPolicy, renderPage, renderView } from '../../page/render.ts'
+import { type View, viewOf } from '../../page/view.ts'
+import { type Exchange, sendJson } from '../exchange.ts'
+import type { ControlOptions } from '../server.ts'
+
+/** Seconds after which whoever asked may ask again. */
+const retryAfter = '2'
+
+const readView = ({ status, instance, now }: ControlOptions): View =>
+  viewOf({
+    status: status(),
+    isServing: instance.isServing,
+    hintOf: (code) => errorTable[code as ErrorCode]?.hint,
+    nowMs: now(),
+  })
+
+const securityHeaders = {
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': contentSecurityPolicy,
+}
+
+/** What a request was that Mathesar could not be asked: it is another thing whether it had begun with it. */
+const messageFor = (isServing: boolean): string =>
+  isServing
+    ? 'cannot answer: Mathesar ended while it answered this request, and may have carried it out'
+    : 'cannot answer: Mathesar does not serve yet; this request was not carried out'
+
+const wantsPage = ({ method, headers }: Exchange['request']): boolean =>
+  (method === 'GET' || method === 'HEAD') && (headers.accept ?? '').includes('text/html')
+
+/**
+ * What whoever asks for Mathesar gets while it does not serve: the page for a browser, else JSON. Always 503,
+ * so that no monitor, search engine or client takes it for Mathesar.
+ */
+export const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
+  const headers = { ...securityHeaders, 'retry-after': retryAfter }
+  const { isServing } = options.instance
+  if (!wantsPage(exchange.request)) {
+    const message = messageFor(isServing)
+    return sendJson(exchange, 503, { code: 'NOT_SERVING', message, hint: 'Ask again in a moment.' }, headers)
+  }
+  const text = renderPage(readView(options))
+  exchange.response
+    .writeHead(503, {
+      'content-type': 'text/html; charset=utf-8',
+      'content-length': Buffer.byteLength(text),
+      ...headers,
+    })
+    .end(text)
+}
+
+/** What everybody may know of the boot: {"situation", "steps", "problem"}. */
+export const getBoot = (exchange: Exchange, options: ControlOptions): void =>
+  sendJson(exchange, 200, readView(options), securityHeaders)
+
+/** How often an open page is told at the most. */
+const leastPauseMs = 100
+/** A step under way shows its seconds. */
+const refreshMs = 1000
+
+/** The boot as it goes on, as server-sent events: {"html", "isServing"}. It ends when the container stops. */
+export const getEvents = (exchange: Exchange, options: ControlOptions): void => {
+  const { response } = exchange
+  const { instance, after } = options
+  let cancel = (): void => {}
+  let sentMs = Number.NEGATIVE_INFINITY
+
+  const send = (): void => {
+    cancel()
+    sentMs = options.now()
+    const message = { html: renderView(readView(options)), isServing: instance.isServing }
+    // A reader that takes nothing in gets no more: nothing is kept for it.
+    if (!response.writableNeedDrain) response.write(`data: ${JSON.stringify(message)}\n\n`)
+    if (instance.isStopping) return void response.end()
+    cancel = after(refreshMs, send)
+  }
+  const sendSoon = (): void => {
+    cancel()
+    cancel = after(Math.max(0, leastPauseMs - (options.now() - sentMs)), send)
+  }
+
+  response.writeHead(200, { 'content-type': 'text/event-stream', ...securityHeaders })
+  const unsubscribe = instance.subscribe(sendSoon)
+  response.once('close', () => {
+    unsubscribe()
+    cancel()
+  })
+  send()
+}

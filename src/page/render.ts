@@ -1,0 +1,81 @@
+import { script, scriptHash, style, styleHash } from './assets.ts'
+import type { Step, View } from './view.ts'
+import { words } from './words.ts'
+
+/** Nothing but the two texts that the page is made with may run or style it, and nobody may frame it. */
+export const contentSecurityPolicy = [
+  "default-src 'none'",
+  `script-src '${scriptHash}'`,
+  `style-src '${styleHash}'`,
+  "connect-src 'self'",
+  "img-src 'self' data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ')
+
+const escapes: Readonly<Record<string, string>> = {
+  '&': '&amp;',
+  '<': '&lt;',
+  '>': '&gt;',
+  '"': '&quot;',
+  "'": '&#39;',
+}
+const escape = (text: string): string => text.replace(/[&<>"']/g, (letter) => escapes[letter] ?? letter)
+const withCode = (text: string): string => escape(text).replace(/`([^`]*)`/g, '<code>$1</code>')
+
+const toneOf = ({ state }: Step): string => {
+  switch (state) {
+    case 'done':
+    case 'ready':
+      return 'good'
+    case 'running':
+    case 'starting':
+      return 'busy'
+    case 'failed':
+    case 'backoff':
+    case 'unready':
+      return 'bad'
+    case 'waiting':
+    case 'skipped':
+    case 'stopping':
+    case 'stopped':
+      return 'idle'
+  }
+}
+
+const renderStep = (step: Step): string => {
+  const time = step.tookMs === undefined ? '' : words.seconds((step.tookMs / 1000).toFixed(1))
+  return (
+    `<li class="${toneOf(step)}"><span class="dot" aria-hidden="true"></span>` +
+    `<span class="what"><b>${escape(step.name)}</b> ${escape(step.description)}</span>` +
+    `<span class="state">${words.states[step.state]}</span><span class="time">${time}</span></li>`
+  )
+}
+
+/** What changes while the page is open. */
+export const renderView = ({ situation, steps, problem }: View): string => {
+  const trouble =
+    problem === undefined
+      ? ''
+      : `<p class="problem" role="alert"><b>${escape(problem.code)}</b> ${withCode(problem.hint)}</p>`
+  const items = steps.map(renderStep).join('')
+  const list = items === '' ? '' : `<ol aria-label="${words.steps}">${items}</ol>`
+  return (
+    `<h1>${words.headlines[situation]}</h1>` +
+    `<p class="lead" aria-live="polite">${withCode(words.leads[situation])}</p>${trouble}${list}`
+  )
+}
+
+/** The whole page. It asks for nothing from elsewhere, and refreshes itself where JavaScript is off. */
+export const renderPage = (view: View): string =>
+  `<!doctype html><html lang="${words.language}"><head><meta charset="utf-8">` +
+  '<meta name="viewport" content="width=device-width,initial-scale=1">' +
+  '<meta name="robots" content="noindex">' +
+  `<meta name="color-scheme" content="light dark"><title>${words.title}</title>` +
+  '<link rel="icon" href="data:,"><noscript><meta http-equiv="refresh" content="2"></noscript>' +
+  `<style>${style}</style></head><body><main id="view">${renderView(view)}</main>` +
+  `<noscript><p class="foot">${words.noScript}</p></noscript><script>${script}</script></body></html>\n`
+
+/** What nginx itself shows while the supervisor cannot be asked: for some milliseconds of a boot. */
+export const startingPage = (): string => renderPage({ situation: 'booting', steps: [], problem: undefined })

@@ -1,0 +1,37 @@
+import type { UnitState } from '../core/unit.ts'
+
+/** Every word that the page shows, in one place: so it can be translated. */
+export const words = {
+  language: 'en',
+  title: 'Mathesar',
+  headlines: {
+    booting: 'Mathesar is starting',
+    away: 'Mathesar is away for a moment',
+    failed: 'Mathesar could not start',
+    stopping: 'Mathesar is stopping',
+    serving: 'Mathesar is ready',
+  },
+  leads: {
+    booting: 'This page goes over to Mathesar by itself as soon as it is ready.',
+    away: 'It is being started again. This page goes back to it by itself.',
+    failed: 'The container stops, and its log says why: type `docker logs` and the name of the container.',
+    stopping: 'The container was told to stop.',
+    serving: 'One moment: it did not answer this request. The page tries again by itself.',
+  },
+  steps: 'Steps',
+  seconds: (seconds: string): string => `${seconds} s`,
+  states: {
+    waiting: 'waits',
+    running: 'in progress',
+    done: 'done',
+    skipped: 'not needed',
+    starting: 'starting',
+    ready: 'ready',
+    unready: 'does not answer',
+    backoff: 'starts again soon',
+    stopping: 'stopping',
+    stopped: 'stopped',
+    failed: 'failed',
+  } satisfies Readonly<Record<UnitState, string>>,
+  noScript: 'This page refreshes itself every two seconds.',
+} as const

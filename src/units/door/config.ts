@@ -1,0 +1,170 @@
+import type { Settings } from '../../settings/typed.ts'
+import { type Paths, type Place, inDoor, inRun } from '../place.ts'
+import type { Listener } from '../results.ts'
+import { defineTask, type Scope } from '../unit.ts'
+
+export const configFile = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).etc}/nginx.conf`
+
+/** The networks of RFC 1918, RFC 4193 and RFC 6598, and the loopback: nobody on the internet has them. */
+const privateNetworks = [
+  '127.0.0.0/8',
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '100.64.0.0/10',
+  '::1/128',
+  'fc00::/7',
+]
+
+const networksOf = (items: readonly string[]): readonly string[] =>
+  items.flatMap((item) => {
+    if (item === 'none') return []
+    return item === 'private' ? privateNetworks : [item]
+  })
+
+type Facts = {
+  readonly place: Pick<Place, 'paths' | 'machine'>
+  readonly settings: Pick<Settings, 'TRUSTED_PROXIES' | 'GUNICORN_TIMEOUT'>
+  readonly listener: Pick<Listener, 'address' | 'port'>
+  /** A folder that nginx may write. */
+  readonly buffer: string
+}
+
+/** Who may say from where a request came, and by which scheme. */
+const proxyLines = (networks: readonly string[]): readonly string[] => [
+  ...networks.map((network) => `set_real_ip_from ${network};`),
+  'real_ip_header X-Forwarded-For;',
+  'real_ip_recursive on;',
+  `geo $realip_remote_addr $is_proxy { default 0; ${networks.map((network) => `${network} 1; `).join('')}}`,
+  'map $is_proxy$http_x_forwarded_proto $forwarded_proto {',
+  '  default $scheme;',
+  '  ~*^1https\\b https;',
+  '  ~*^1http\\b http;',
+  '}',
+]
+
+const temporaryFolders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'] as const
+
+/**
+ * What Mathesar learns of a request. gunicorn believes whoever reaches it by a unix socket, so the door sets
+ * or drops every header that it believes.
+ */
+const headerLines = [
+  'proxy_set_header Host $http_host;',
+  'proxy_set_header X-Real-IP $remote_addr;',
+  'proxy_set_header X-Forwarded-For $remote_addr;',
+  'proxy_set_header X-Forwarded-Proto $forwarded_proto;',
+  'proxy_set_header X-Forwarded-Protocol "";',
+  'proxy_set_header X-Forwarded-Ssl "";',
+  'proxy_set_header X-Forwarded-Host "";',
+  'proxy_set_header X-Forwarded-Port "";',
+  'proxy_set_header Forwarded "";',
+  'proxy_set_header Proxy "";',
+]
+
+const serverLines = ({ place: { paths }, settings, listener }: Facts): readonly string[] => [
+  'server {',
+  `  listen ${listener.address}:${listener.port};`,
+  '  server_name _;',
+  // A name with a hash in it never means anything else.
+  '  location /static/ {',
+  `    root ${paths.app};`,
+  '    try_files $uri @mathesar;',
+  '    gzip_static on;',
+  '    add_header Cache-Control $static_cache;',
+  '    add_header X-Content-Type-Options nosniff;',
+  '    add_header Vary Accept-Encoding;',
+  '  }',
+  '  location / { try_files /nothing-here @mathesar; }',
+  '  location @mathesar {',
+  '    proxy_pass http://mathesar;',
+  `    proxy_read_timeout ${settings.GUNICORN_TIMEOUT + 60}s;`,
+  `    proxy_send_timeout ${settings.GUNICORN_TIMEOUT + 60}s;`,
+  '    error_page 502 504 = @supervisor;',
+  '  }',
+  '  location @supervisor {',
+  '    proxy_pass http://supervisor;',
+  '    error_page 502 504 =503 /starting.html;',
+  '  }',
+  '  location ~ ^/(livez|readyz|startupz)$ { try_files /nothing-here @supervisor; }',
+  '  location /supervisor/ {',
+  '    limit_conn supervisor 200;',
+  '    proxy_buffering off;',
+  '    proxy_read_timeout 1h;',
+  '    proxy_pass http://supervisor;',
+  '  }',
+  '  location = /starting.html {',
+  '    internal;',
+  `    root ${paths.share};`,
+  '    add_header Retry-After 1 always;',
+  '    add_header Cache-Control no-store always;',
+  '  }',
+  '}',
+]
+
+/** The configuration of nginx. Pure: what is in it decides what the door does. */
+export const renderConfig = (facts: Facts): string => {
+  const { place, settings, buffer } = facts
+  const { mathesar, page } = { mathesar: inDoor(place.paths).serving, page: inDoor(place.paths).page }
+  return [
+    'daemon off;',
+    `pid ${buffer}/nginx.pid;`,
+    `worker_processes ${Math.max(1, Math.min(2, Math.floor(place.machine.cpus)))};`,
+    `worker_shutdown_timeout ${settings.GUNICORN_TIMEOUT}s;`,
+    'error_log stderr warn;',
+    'events { worker_connections 4096; }',
+    'http {',
+    // Whoever sends requests decides how many of these there are: Mathesar's own log tells the rest.
+    'error_log stderr alert;',
+    'access_log off;',
+    'server_tokens off;',
+    'recursive_error_pages on;', // From Mathesar to the supervisor, and from there to a file.
+    'include /etc/nginx/mime.types;',
+    'default_type application/octet-stream;',
+    'sendfile on;',
+    'tcp_nopush on;',
+    'open_file_cache max=1000 inactive=1h;',
+    'open_file_cache_valid 1h;', // The image does not change.
+    'client_header_timeout 20s;',
+    'client_body_timeout 60s;',
+    'send_timeout 60s;',
+    'keepalive_timeout 65s;',
+    'reset_timedout_connection on;',
+    'client_max_body_size 0;', // Mathesar decides.
+    ...temporaryFolders.map((name) => `${name}_temp_path ${buffer}/${name};`),
+    'proxy_max_temp_file_size 256m;',
+    'proxy_buffer_size 16k;',
+    'proxy_buffers 16 16k;',
+    'proxy_http_version 1.1;',
+    'limit_conn_zone $server_name zone=supervisor:1m;',
+    ...proxyLines(networksOf(settings.TRUSTED_PROXIES)),
+    'map $uri $static_cache {',
+    '  default "public, max-age=60";',
+    '  "~\\.[0-9a-f]{8,32}\\." "public, max-age=31536000, immutable";',
+    '}',
+    ...headerLines,
+    `upstream mathesar { server unix:${mathesar} max_fails=0; }`,
+    `upstream supervisor { server unix:${page} max_fails=0; }`,
+    ...serverLines(facts),
+    '}',
+    '',
+  ].join('\n')
+}
+
+const write = ({ system, place, inForce: { settings }, results }: Scope<'listener' | 'volume'>): void => {
+  const { listener, volume } = results
+  const text = renderConfig({ place, settings, listener, buffer: volume.buffer })
+  system.files.writeWhole(configFile(place.paths), text, 0o644)
+}
+
+/** The configuration of the door: made for each start from the settings. */
+export const doorConfig = defineTask({
+  name: 'door-config',
+  needs: ['listener', 'volume'],
+  description: "writes the web server's configuration",
+  skip: (_, { paths }) => (paths.nginx === undefined ? 'there is no nginx here' : undefined),
+  run: async (scope) => {
+    write(scope)
+    return undefined
+  },
+})

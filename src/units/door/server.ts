@@ -1,0 +1,43 @@
+import { oomScores } from '../../core/oom.ts'
+import { probeHost } from '../../settings/hosts.ts'
+import { inRun } from '../place.ts'
+import { defineService } from '../unit.ts'
+import { configFile } from './config.ts'
+
+const probeLimitMs = 5000
+
+/**
+ * The door: nginx on the port that the supervisor holds. It serves static files, takes in slow requests,
+ * gives out slow answers, and asks the supervisor where Mathesar does not serve. How it inherits a socket is
+ * its own way of replacing its binary ("Upgrading Executable on the Fly").
+ */
+export const door = defineService({
+  name: 'door',
+  needs: ['listener', 'volume', 'door-config'],
+  stopsAfter: ['mathesar'],
+  description: 'the web server in front of Mathesar (nginx)',
+  skip: (_, { paths }) => (paths.nginx === undefined ? 'there is no nginx here' : undefined),
+  policy: ({ settings }) => ({
+    startLimitMs: 10_000,
+    graceMs: settings.STOP_GRACE_PERIOD * 100,
+    stableMs: 30_000,
+    giveUpAfter: 8,
+    backoff: { baseMs: 20, maxMs: 10_000 },
+    stopSignal: 'SIGQUIT', // It finishes what it has begun.
+    forceStopSignal: 'SIGTERM',
+  }),
+  command: async ({ place: { paths, identities, machine }, results: { listener, volume } }) => ({
+    argv: [paths.nginx ?? 'nginx', '-e', 'stderr', '-p', volume.buffer, '-c', configFile(paths)],
+    env: { NGINX: '3;' },
+    oomScoreAdj: oomScores(machine.oomScoreAdj).service,
+    user: identities.door,
+    cwd: inRun(paths).door,
+    fds: [listener.fd],
+  }),
+  probe: async ({ system, results: { listener } }, signal) => {
+    const host = listener.address === '0.0.0.0' ? '127.0.0.1' : listener.address
+    const request = { path: '/livez', hostHeader: probeHost([]), timeoutMs: probeLimitMs }
+    await system.httpGet({ host, port: listener.port }, request, signal) // Any answer is its own.
+    return undefined
+  },
+})

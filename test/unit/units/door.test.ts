@@ -1,0 +1,117 @@
+import { describe, expect, test } from 'vitest'
+import { doorConfig, renderConfig } from '../../../src/units/door/config.ts'
+import { door } from '../../../src/units/door/server.ts'
+import { upstream } from '../../../src/units/door/upstream.ts'
+import { mathesar } from '../../../src/units/mathesar/server.ts'
+import { readFile } from '../configurations.ts'
+import { createScope, never, placeOf } from '../fakes/scope.ts'
+
+const paths = { ...placeOf().paths, nginx: '/usr/sbin/nginx' }
+const place = { paths }
+
+describe('the task `upstream`', () => {
+  test('opens a socket that the door alone reaches, and removes what a dead one left', async () => {
+    const { scope, disk } = createScope({ place })
+    disk.put('/run/m/door/serving.sock', '-> /run/m/door/mathesar.sock')
+    disk.put('/run/m/door/mathesar.sock', '')
+    expect(await upstream.run(scope, never)).toEqual({
+      fd: 11,
+      target: { socketPath: '/run/m/door/mathesar.sock' },
+    })
+    expect(disk.files.isThere('/run/m/door/serving.sock')).toBe(false)
+    expect(disk.modeOf('/run/m/door/mathesar.sock')).toMatch(/^0666 /)
+  })
+
+  test.each([
+    ['0.0.0.0', '127.0.0.1'],
+    ['10.0.0.7', '10.0.0.7'],
+  ])('is the port itself where there is no nginx (%s)', async (address, host) => {
+    const { scope } = createScope({ results: { listener: { fd: 9, address, port: 8001 } } })
+    expect(await upstream.run(scope, never)).toEqual({ fd: 9, target: { host, port: 8001 } })
+  })
+})
+
+describe('the configuration of the door', () => {
+  const render = (config = ''): string =>
+    renderConfig({
+      place: { paths, machine: { ...placeOf().machine, cpus: 8 } },
+      settings: readFile(config).settings,
+      listener: { address: '0.0.0.0', port: 8000 },
+      buffer: '/data/buffer',
+    })
+
+  test('names the sockets, and writes nowhere but in its folder', () => {
+    const text = render()
+    expect(text).toContain('listen 0.0.0.0:8000;')
+    expect(text).toContain('server unix:/run/m/door/serving.sock')
+    expect(text).toContain('server unix:/run/m/door/page.sock')
+    for (const [, path] of text.matchAll(/(?:_temp_path|pid) (\S+);/g))
+      expect(path).toMatch(/^\/data\/buffer\//)
+  })
+
+  test('sets or drops every header that gunicorn believes of a unix socket', () => {
+    for (const header of ['X-Forwarded-Proto', 'X-Forwarded-Protocol', 'X-Forwarded-Ssl', 'X-Forwarded-For'])
+      expect(render()).toMatch(new RegExp(`^proxy_set_header ${header} `, 'm'))
+  })
+
+  test('believes private networks, those that are given, or nobody', () => {
+    expect(render()).toContain('set_real_ip_from 172.16.0.0/12;')
+    const given = render('TRUSTED_PROXIES=203.0.113.0/24, 2001:db8::1\n')
+    expect(given.match(/^set_real_ip_from .*$/gm)).toEqual([
+      'set_real_ip_from 203.0.113.0/24;',
+      'set_real_ip_from 2001:db8::1;',
+    ])
+    expect(render('TRUSTED_PROXIES=none\n')).not.toContain('set_real_ip_from')
+  })
+
+  test('is written for nginx to read, and left out where there is none', async () => {
+    const { scope, disk } = createScope({ place })
+    await doorConfig.run(scope, never)
+    expect(disk.text('/run/m/etc/nginx.conf')).toBe(
+      renderConfig({
+        place: scope.place,
+        settings: scope.inForce.settings,
+        listener: scope.results.listener,
+        buffer: '/data/buffer',
+      }),
+    )
+    expect(doorConfig.skip!(readFile(''), placeOf())).toBe('there is no nginx here')
+    expect(doorConfig.skip!(readFile(''), placeOf(place))).toBeUndefined()
+  })
+})
+
+describe('the door', () => {
+  test('inherits the port, and runs as its own user', async () => {
+    const { scope } = createScope({ place })
+    const { argv, env, user, fds } = await door.command(scope)
+    expect(argv.join(' ')).toBe('/usr/sbin/nginx -e stderr -p /data/buffer -c /run/m/etc/nginx.conf')
+    expect([env, user?.name, fds]).toEqual([{ NGINX: '3;' }, 'door', [10]])
+  })
+
+  test('is ready once it answers anything at all', async () => {
+    const { scope, gets } = createScope({ place })
+    expect(await door.probe(scope, never)).toBeUndefined()
+    expect(gets[0]!.target).toEqual({ host: '127.0.0.1', port: 8000 })
+  })
+
+  test('goes after Mathesar, by which its last answers come', () => {
+    expect(door.stopsAfter).toEqual(['mathesar'])
+    expect(door.skip!(readFile(''), placeOf())).toBe('there is no nginx here')
+  })
+})
+
+describe('Mathesar', () => {
+  test('is led to while it serves, and no longer', () => {
+    const { scope, disk } = createScope({ place })
+    mathesar.onServing!(scope, true)
+    expect(disk.text('/run/m/door/serving.sock')).toBe('-> /run/m/door/mathesar.sock')
+    mathesar.onServing!(scope, false)
+    expect(disk.files.isThere('/run/m/door/serving.sock')).toBe(false)
+  })
+
+  test('has the port itself where there is no nginx', () => {
+    const { scope, disk } = createScope()
+    mathesar.onServing!(scope, true)
+    expect(disk.acts).toEqual([])
+  })
+})

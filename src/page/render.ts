@@ -2,8 +2,8 @@ import { script, scriptHash, style, styleHash } from './assets.ts'
 import type { Step, View } from './view.ts'
 import { words } from './words.ts'
 
-/** Nothing but the two texts that the page is made with may run or style it, and nobody may frame it. */
-export const contentSecurityPolicy = [
+/** Nothing but the two texts that the page is made with may run or style it. */
+const policy = [
   "default-src 'none'",
   `script-src '${scriptHash}'`,
   `style-src '${styleHash}'`,
@@ -11,8 +11,10 @@ export const contentSecurityPolicy = [
   "img-src 'self' data:",
   "base-uri 'none'",
   "form-action 'none'",
-  "frame-ancestors 'none'",
 ].join('; ')
+
+/** The same as a header, which can also keep others from framing the page. */
+export const contentSecurityPolicy = `${policy}; frame-ancestors 'none'`
 
 const escapes: Readonly<Record<string, string>> = {
   '&': '&amp;',
@@ -71,7 +73,7 @@ export const renderView = ({ situation, steps, problem }: View): string => {
 export const renderPage = (view: View): string =>
   `<!doctype html><html lang="${words.language}"><head><meta charset="utf-8">` +
   '<meta name="viewport" content="width=device-width,initial-scale=1">' +
-  '<meta name="robots" content="noindex">' +
+  `<meta name="robots" content="noindex"><meta http-equiv="Content-Security-Policy" content="${policy}">` +
   `<meta name="color-scheme" content="light dark"><title>${words.title}</title>` +
   '<link rel="icon" href="data:,"><noscript><meta http-equiv="refresh" content="2"></noscript>' +
   `<style>${style}</style></head><body><main id="view">${renderView(view)}</main>` +

@@ -1,0 +1,241 @@
+import { connect, type Socket } from 'node:net'
+import { setTimeout as delay } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
+import { type Box, cleanUp, cleanUpAfterEach, describeContainer, start, until } from '../helpers/docker.ts'
+import { freePort } from '../helpers/port.ts'
+import { failuresAfterFirst, poll } from '../helpers/poll.ts'
+
+const page = { accept: 'text/html' }
+
+/** Process ids in the container by the name of the program; the oldest first. */
+const pidsOf = async (box: Box, name: string): Promise<readonly string[]> => {
+  const script = `for p in /proc/[0-9]*; do [ "$(cat $p/comm 2>/dev/null)" = ${name} ] && echo $p; done || :`
+  const { stdout } = await box.sh(script)
+  return stdout
+    .split('\n')
+    .flatMap((path) => /\d+$/.exec(path) ?? [])
+    .toSorted((one, other) => Number(one) - Number(other))
+}
+
+/** Milliseconds that a page takes: the median of some. */
+const timePage = async (box: Box): Promise<number> => {
+  const times: number[] = []
+  for (let tries = 0; tries < 15; tries++) {
+    const began = performance.now()
+    await (await fetch(box.url('/auth/login/'), { redirect: 'manual' })).text()
+    times.push(performance.now() - began)
+  }
+  return times.toSorted((one, other) => one - other)[7]!
+}
+
+const connectMany = async (port: number, count: number, first: string): Promise<readonly Socket[]> => {
+  const sockets = Array.from({ length: count }, () => connect(port, '127.0.0.1').on('error', () => {}))
+  onTestFinished(() => sockets.forEach((socket) => socket.destroy()))
+  await Promise.all(sockets.map((socket) => new Promise((resolve) => socket.once('connect', resolve))))
+  for (const socket of sockets) if (first !== '') socket.write(first)
+  return sockets
+}
+
+describeContainer('from its first answer on, the port', () => {
+  cleanUpAfterEach()
+
+  it('answers every request of a boot, of a crash of Mathesar and of one of Postgres', async () => {
+    const port = await freePort()
+    const client = poll(port)
+    const box = await start({ env: { PORT: String(port), SAMPLE_APP_TEST: '1' } })
+    await box.ready()
+    for (const name of ['mathesar', 'postgres']) {
+      await box.exec('kill', '-9', String((await box.unit(name)).pid))
+      await delay(500)
+      await box.ready()
+    }
+    const outcomes = await client.stop()
+    expect(failuresAfterFirst(outcomes)).toEqual([])
+    const statuses = new Set(outcomes.map(({ outcome }) => outcome))
+    expect(statuses).toContain(503)
+    expect(statuses).toContain(302)
+  })
+
+  it('refuses no connection when its web server is killed, and answers again at once', async () => {
+    const box = await start()
+    await box.ready()
+    const client = poll(box.port)
+    for (let kills = 1; kills <= 3; kills++) {
+      await box.exec('kill', '-9', String((await box.unit('door')).pid))
+      await until('the door is back', async () => (await box.unit('door')).restarts === kills)
+    }
+    const outcomes = await client.stop()
+    const failed = outcomes.filter(({ outcome }) => typeof outcome === 'string')
+    // What it had accepted ends with it.
+    expect(failed.filter(({ outcome }) => outcome !== 'ECONNRESET')).toEqual([])
+    expect(failed.length).toBeLessThanOrEqual(3)
+    expect(Math.max(...outcomes.map(({ tookMs }) => tookMs))).toBeLessThan(1500)
+  })
+
+  it('has the page and the health from before Mathesar is there', async () => {
+    const box = await start({ env: { SAMPLE_APP_BREAK: 'import-slow:6', SAMPLE_APP_TEST: '1' } })
+    const shown = await until('the page', async () => {
+      const answer = await fetch(box.url('/some/place/?a=1'), { headers: page }).catch(() => undefined)
+      return answer?.headers.has('content-security-policy') ? answer : undefined
+    })
+    expect(shown.status).toBe(503)
+    expect(shown.headers.get('retry-after')).toMatch(/^\d+$/)
+    expect(shown.headers.get('cache-control')).toBe('no-store')
+    expect(shown.headers.get('content-security-policy')).toContain("default-src 'none'")
+    expect(await shown.text()).toMatch(/Mathesar is starting[^]*migrations/)
+    const posted = await fetch(box.url('/notes/'), { method: 'POST', body: 'x'.repeat(1e6) })
+    expect([posted.status, await posted.json()]).toMatchObject([503, { code: 'NOT_SERVING' }])
+    const asked = async (path: string): Promise<number> =>
+      (await fetch(box.url(path), { headers: { host: 'anything.example' } })).status
+    expect(await Promise.all(['/livez', '/readyz', '/startupz'].map(asked))).toEqual([200, 503, 503])
+    await box.ready()
+    expect(await Promise.all(['/livez', '/readyz', '/startupz'].map(asked))).toEqual([200, 200, 200])
+    expect((await fetch(box.url('/auth/login/'), { redirect: 'manual' })).status).toBe(302)
+  })
+
+  it('tells an open page of each step, and when it may leave', async () => {
+    const box = await start({ env: { SAMPLE_APP_BREAK: 'import-slow:4' } })
+    const events = await until('the events', async () => {
+      const answer = await fetch(box.url('/supervisor/events')).catch(() => undefined)
+      return answer?.status === 200 ? answer : undefined
+    })
+    const messages: { readonly html: string; readonly isServing: boolean }[] = []
+    let text = ''
+    for await (const chunk of events.body!.pipeThrough(new TextDecoderStream())) {
+      text += chunk
+      const parts = text.split('\n\n')
+      text = parts.pop() ?? ''
+      messages.push(
+        ...parts.map((part) => JSON.parse(part.replace(/^data: /, '')) as (typeof messages)[number]),
+      )
+      if (messages.at(-1)?.isServing) break
+    }
+    expect(messages[0]?.isServing).toBe(false)
+    expect(new Set(messages.map(({ html }) => html)).size).toBeGreaterThan(3)
+  })
+})
+
+describeContainer('the door', () => {
+  let box: Box
+  beforeAll(async () => {
+    box = await start({ env: { SAMPLE_APP_TEST: '1', WEB_CONCURRENCY: '2' } })
+    await box.ready()
+  })
+  afterAll(cleanUp)
+
+  const echo = async (headers: Readonly<Record<string, string>>, init: RequestInit = {}) =>
+    (await (await fetch(box.url('/echo/'), { ...init, headers })).json()) as {
+      scheme: string
+      length: number
+      headers: Record<string, string | null>
+    }
+
+  it('serves static files itself: compressed, and for ever where the name has a hash', async () => {
+    const { stdout } = await box.sh('cd /code/static/mathesar && ls sample.*.css && ls icon.svg')
+    const [hashed] = stdout.split('\n')
+    const answer = await fetch(box.url(`/static/mathesar/${hashed}`))
+    expect([
+      answer.status,
+      answer.headers.get('cache-control'),
+      answer.headers.get('content-encoding'),
+    ]).toEqual([200, 'public, max-age=31536000, immutable', 'gzip'])
+    const plain = await fetch(box.url('/static/mathesar/icon.svg'))
+    expect(plain.headers.get('cache-control')).toBe('public, max-age=60')
+    expect(plain.headers.get('content-type')).toContain('image/svg+xml')
+    expect((await fetch(box.url('/static/none.css'))).status).toBe(404)
+    for (const path of ['/static/../config/settings/production.py', '/static/%2e%2e/manage.py'])
+      expect((await fetch(box.url(path))).status).toBe(404)
+    expect(answer.headers.get('server')).toBe('nginx')
+  })
+
+  it('lets a proxy in front say by which scheme and from where a request came, and Mathesar believe no other header', async () => {
+    const told = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.9', 'x-forwarded-ssl': 'on' }
+    expect(await echo({ ...told, 'x-forwarded-host': 'evil.example' })).toMatchObject({
+      scheme: 'https',
+      headers: { 'X-Forwarded-For': '203.0.113.9', 'X-Forwarded-Proto': 'https', 'X-Forwarded-Host': null },
+    })
+    const client = poll(box.port)
+    expect(await box.supervisor('config', 'set', 'TRUSTED_PROXIES=none')).toMatchObject({ exitCode: 0 })
+    await until('the door reads its settings', async () => (await echo(told)).scheme === 'http')
+    expect((await echo(told)).headers).toMatchObject({
+      'X-Forwarded-For': '127.0.0.1',
+      'X-Forwarded-Proto': 'http',
+    })
+    expect(await box.supervisor('config', 'unset', 'TRUSTED_PROXIES')).toMatchObject({ exitCode: 0 })
+    expect(failuresAfterFirst(await client.stop())).toEqual([])
+    expect((await box.unit('mathesar')).generation).toBe(1)
+  })
+
+  it('takes in slow requests and idle connections while pages are as fast as without', async () => {
+    const before = await timePage(box)
+    await connectMany(box.port, 300, '')
+    await connectMany(
+      box.port,
+      300,
+      'POST /notes/ HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nx',
+    )
+    await connectMany(box.port, 100, 'GET / HTTP/1.1\r\nHost: loc')
+    const during = await timePage(box)
+    // Half as much again for the clock of a test; without the door the page does not come at all.
+    expect(during).toBeLessThan(Math.max(2 * before, before + 30))
+  })
+
+  it('takes a body of any size, and gives a large answer to a slow reader without a worker', async () => {
+    const body = Buffer.alloc(30 * 1024 * 1024, 'x')
+    expect(await echo({}, { method: 'POST', body })).toMatchObject({ length: body.length })
+    const readers = await connectMany(
+      box.port,
+      4,
+      'GET /large/?mb=20 HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n',
+    )
+    for (const reader of readers) reader.pause()
+    await delay(1000)
+    expect((await fetch(box.url('/livez'))).status).toBe(200)
+    expect((await fetch(box.url('/auth/login/'), { redirect: 'manual' })).status).toBe(302)
+  })
+
+  it('refuses what is malformed, and shows nothing of the supervisor but what everybody may see', async () => {
+    const raw = (text: string): Promise<string> =>
+      new Promise((resolve) => {
+        let answer = ''
+        const socket = connect(box.port, '127.0.0.1', () => socket.end(text))
+        socket
+          .on('data', (chunk) => {
+            answer += chunk.toString()
+          })
+          .once('close', () => resolve(answer))
+      })
+    for (const bad of [
+      'GET / HTTP/1.1\r\n\r\n',
+      'GET / HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n',
+      'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+      'NONSENSE\r\n\r\n',
+      `GET /${'x'.repeat(40_000)} HTTP/1.1\r\nHost: a\r\n\r\n`,
+    ])
+      expect((await raw(bad)).split(' ')[1], JSON.stringify(bad.slice(0, 60))).toMatch(/^4\d\d$/)
+    for (const path of ['/v1/status', '/v1/config', '/v1/logs', '/supervisor/../v1/status', '/supervisor/x'])
+      expect((await fetch(box.url(path))).status, path).toBe(404)
+  })
+
+  it('is out of reach for Mathesar', async () => {
+    const asMathesar = (script: string) =>
+      box.exec('setpriv', '--reuid=8000', '--regid=8000', '--clear-groups', 'sh', '-c', script)
+    const [master] = await pidsOf(box, 'nginx')
+    for (const script of [
+      'ls /run/mathesar/door',
+      'ln -sf /tmp/x /run/mathesar/door/serving.sock',
+      'ls /var/lib/mathesar/buffer',
+      'echo x >> /run/mathesar/etc/nginx.conf',
+      `kill -9 ${master}`,
+    ])
+      expect((await asMathesar(script)).exitCode, script).not.toBe(0)
+  })
+
+  it('finishes what it has begun when the container stops', async () => {
+    const slow = fetch(box.url('/slow/?s=2'))
+    await delay(500)
+    const stopped = box.stop()
+    expect((await slow).status).toBe(200)
+    expect((await stopped).exitCode).toBe(0)
+  })
+})

@@ -62,7 +62,7 @@ ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/p
 VOLUME /var/lib/mathesar
 EXPOSE 8000
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=15s --timeout=5s --start-period=120s --retries=3 CMD ["supervisor", "health"]
+HEALTHCHECK --interval=15s --timeout=5s --start-period=24h --retries=3 CMD ["supervisor", "health"]
 ENTRYPOINT ["/usr/local/bin/supervisor"]
 CMD ["run"]
 ARG VERSION=0.1.0

@@ -161,6 +161,21 @@ const probed = (state: ServiceState, id: GenerationId, isUp: boolean): Step => {
   return stay({ ...state, failedProbes })
 }
 
+/** What hangs hears no signal that it could act on. */
+const hung = (state: ServiceState, id: GenerationId): Step => {
+  if (id !== state.current || (state.name !== 'ready' && state.name !== 'unready')) return stay(state)
+  return {
+    state: {
+      ...common(state),
+      name: 'stopping',
+      failures: state.failures + 1,
+      next: 'backoff',
+      isKilled: true,
+    },
+    effects: about('killHung', id),
+  }
+}
+
 const timedOut = (state: ServiceState, type: TimerEvent): Step => {
   switch (type) {
     case 'startTimedOut':
@@ -205,6 +220,8 @@ export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Polic
       return exited(state, event.id, policy)
     case 'probed':
       return probed(state, event.id, event.isUp)
+    case 'hung':
+      return hung(state, event.id)
     case 'startTimedOut':
     case 'backedOff':
     case 'stayedUp':

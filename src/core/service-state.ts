@@ -9,6 +9,7 @@
  *   waiting ─start→ starting ─ready→ ready ⇄ unready
  *                      │ exited, startTimedOut   │ exited
  *                      └──────→ backoff ←────────┘      after `giveUpAfter` failures: failed
+ *   ready, unready ─hung→ stopping ─exited→ backoff
  *   any running state ─stop, drain, restart→ stopping ─exited→ stopped, or starting again
  *   any state but stopping ─promoted→ ready: the candidate has proved itself, and is the service now
  *
@@ -49,7 +50,7 @@ export type ServiceEvent =
    */
   | { readonly type: 'start' | 'restart' | 'drain' | 'stop' | 'open' | 'spawnFailed' | TimerEvent }
   /** Facts about one generation. `prepared` is a candidate that was spawned. */
-  | { readonly type: 'spawned' | 'prepared' | 'promoted' | 'exited'; readonly id: GenerationId }
+  | { readonly type: 'spawned' | 'prepared' | 'promoted' | 'exited' | 'hung'; readonly id: GenerationId }
   | { readonly type: 'probed'; readonly id: GenerationId; readonly isUp: boolean }
 
 export type Effect =
@@ -59,7 +60,7 @@ export type Effect =
    * `finish` is `retire` at a stop.
    */
   | {
-      readonly type: 'terminate' | 'kill' | 'openGate' | 'probe' | 'retire' | 'finish'
+      readonly type: 'terminate' | 'kill' | 'killHung' | 'openGate' | 'probe' | 'retire' | 'finish'
       readonly id: GenerationId
     }
 

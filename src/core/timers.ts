@@ -53,6 +53,6 @@ export const timerKeyOf = (state: ServiceState, { graceMs }: Policy): string =>
 
 /** The pause until the next probe: short until the first success, then long. */
 export const probePauseMs = ({ name, failedProbes }: ServiceState): Milliseconds => {
-  if (name === 'ready' && failedProbes === 0) return 30_000
+  if (name === 'ready' && failedProbes === 0) return 15_000
   return name === 'starting' ? 25 : 1000
 }

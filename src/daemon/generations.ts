@@ -42,6 +42,14 @@ export class Generations {
     return generation
   }
 
+  /** Ends all of them now: by the signal, else by SIGKILL to every process of theirs. */
+  forceStop(signal: NodeJS.Signals | undefined): void {
+    for (const { process } of this.all) {
+      if (signal === undefined) process.killGroup()
+      else process.signal(signal)
+    }
+  }
+
   async #follow({ id, process, release }: Generation): Promise<void> {
     const outcome = await process.ended
     release()

@@ -4,30 +4,25 @@ import { nextStep } from '../core/lifecycle.ts'
 import type { Outcome } from '../core/outcome.ts'
 import { probePauseMs } from '../core/timers.ts'
 import type { Policy } from '../core/unit.ts'
-import type { System } from '../system/ports.ts'
 import type { Output } from '../system/output.ts'
 import type { Scope, ServiceUnit } from '../units/unit.ts'
 import { type Candidate, createCandidate } from './candidate.ts'
 import type { Generation } from './generation.ts'
 import { Generations } from './generations.ts'
+import { watchGeneration } from './liveness.ts'
 import { narrate } from './narrate.ts'
-import { startProber } from './prober.ts'
-import { Serving } from './serving.ts'
+import { Serving, type Surroundings } from './serving.ts'
 import { StateTimer } from './state-timer.ts'
 import { stoppingError } from './verdict.ts'
 import { Waiters } from './waiters.ts'
 
-type Options = {
-  readonly system: System
-  /** What is in force now. */
-  readonly scope: () => Scope
+type Options = Surroundings & {
   /** Takes what one process of the service writes. */
   readonly output: () => Output
-  readonly onChange: () => void
   readonly onGiveUp: () => void
 }
 
-/** One service kept up: it feeds the pure machine of `core/lifecycle.ts`, and carries its effects out. */
+/** One service kept up: feeds the pure machine of `core/lifecycle.ts`, and carries its effects out. */
 export class Service {
   readonly unit: ServiceUnit
   readonly #options: Options
@@ -38,7 +33,7 @@ export class Service {
   #state: ServiceState
   #since: number
   #isShuttingDown = false
-  #stopProber = (): void => {}
+  #stopWatching = (): void => {}
   #starts = 0
   #generation = 0
   #lastOutcome: Outcome | undefined
@@ -91,7 +86,6 @@ export class Service {
   restart(): void {
     this.#send({ type: 'restart' })
   }
-  /** Lets it serve: the units of `servesAfter` are done. */
   open(): void {
     this.#send({ type: 'open' })
   }
@@ -125,14 +119,10 @@ export class Service {
 
   /** Ends it now: by the signal that it has for that, else by SIGKILL to every process of it. */
   forceStop(): void {
-    const { forceStopSignal } = this.#policy()
-    for (const { process } of this.#generations.all) {
-      if (forceStopSignal === undefined) process.killGroup()
-      else process.signal(forceStopSignal)
-    }
+    this.#generations.forceStop(this.#policy().forceStopSignal)
   }
 
-  /** Starts a new generation beside the one that serves. It takes no request until it is promoted. */
+  /** Starts a generation beside the one that serves. It takes no request until it is promoted. */
   async prepare(scope: Scope): Promise<Candidate> {
     // Changes in quick succession: an earlier generation gets time to go first, for each takes its memory.
     const { clock } = this.#options.system
@@ -141,10 +131,11 @@ export class Service {
     if (this.#isShuttingDown) throw stoppingError()
     const candidate = this.#generations.spawn(command)
     this.#send({ type: 'prepared', id: candidate.id })
+    const readCheck = (answer: string): string | undefined => this.unit.readCheck?.(answer)
     return createCandidate({
       generation: candidate,
       clock,
-      readCheck: (answer) => this.unit.readCheck?.(answer),
+      readCheck,
       promote: () => this.#promote(candidate),
     })
   }
@@ -168,7 +159,7 @@ export class Service {
     const { state: after, effects } = nextStep(before, event, policy)
     this.#state = after
     if (after.current !== before.current) {
-      this.#stopProber()
+      this.#stopWatching()
       if (after.current !== undefined) this.#generation += 1
     }
     if (after.name !== before.name) this.#enter(after, policy)
@@ -208,6 +199,8 @@ export class Service {
       case 'kill':
         system.log.say('warn', `${this.unit.name} did not exit within ${policy.graceMs} ms: it is killed`)
         return this.#generations.get(effect.id)?.process.killGroup()
+      case 'killHung':
+        return this.#generations.get(effect.id)?.process.killGroup()
       case 'retire':
         return this.#generations.get(effect.id)?.finish(policy.stopSignal, policy.retireMs ?? policy.graceMs)
       case 'finish':
@@ -236,15 +229,21 @@ export class Service {
 
   #probe(id: GenerationId): void {
     const { system, scope } = this.#options
-    this.#stopProber()
-    this.#stopProber = startProber({
-      clock: system.clock,
-      probe: (signal) => this.unit.probe(scope(), signal),
-      onResult: (why) => {
+    this.#stopWatching()
+    this.#stopWatching = watchGeneration({
+      system,
+      unit: this.unit,
+      scope,
+      pid: this.#generations.get(id)?.process.pid ?? 0,
+      onProbed: (why) => {
         this.#lastProbe = why
         this.#send({ type: 'probed', id, isUp: why === undefined })
       },
-      pauseMs: () => probePauseMs(this.#state),
+      onHung: (why) => {
+        system.log.say('error', `${this.unit.name} hangs: ${why}: it is killed and started again`)
+        this.#send({ type: 'hung', id })
+      },
+      probePauseMs: () => probePauseMs(this.#state),
     })
   }
 }

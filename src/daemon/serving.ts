@@ -3,7 +3,7 @@ import type { Milliseconds } from '../core/unit.ts'
 import type { System } from '../system/ports.ts'
 import type { Scope, ServiceUnit } from '../units/unit.ts'
 
-/** How long requests wait for a service that is stopped and started on purpose: for a change, or by a person. */
+/** How long requests wait for a service that is stopped on purpose: for a change, or by a person. */
 const plannedMs = 30_000
 /** How long they wait for one that died: it is usually back sooner. */
 const crashedMs = 3000
@@ -26,8 +26,10 @@ export const patienceOf = ({ name, failures }: ServiceState): Milliseconds | und
   }
 }
 
-type Options = {
+/** What a service lives in. */
+export type Surroundings = {
   readonly system: System
+  /** What is in force now. */
   readonly scope: () => Scope
   readonly onChange: () => void
 }
@@ -35,12 +37,12 @@ type Options = {
 /** Tells when a service begins to serve, and when it has been away for longer than a moment. */
 export class Serving {
   readonly #unit: ServiceUnit
-  readonly #options: Options
+  readonly #options: Surroundings
   #isServing = false
   #deadlineMs = Number.POSITIVE_INFINITY
   #cancel = (): void => {}
 
-  constructor(unit: ServiceUnit, options: Options) {
+  constructor(unit: ServiceUnit, options: Surroundings) {
     this.#unit = unit
     this.#options = options
   }

@@ -26,6 +26,15 @@ export type Clock = {
 /** Where an HTTP server listens. */
 export type HttpTarget = { readonly host: string; readonly port: number } | { readonly socketPath: string }
 
+/** A process at one moment. States are the letters of proc_pid_stat(5). */
+export type ProcessLook = {
+  readonly state: string
+  /** How often it has gone to sleep by itself. */
+  readonly sleeps: number
+  /** The states of its children. */
+  readonly children: readonly string[]
+}
+
 export type Answer = { readonly status: number; readonly location: string | undefined }
 
 export type Retry = {
@@ -74,6 +83,8 @@ export type System = {
   readonly runProgram: (unit: string, command: Command, signal?: AbortSignal) => Promise<ProgramResult>
   /** Signals a process unless it is gone. */
   readonly signalProcess: (pid: number, signal: NodeJS.Signals) => void
+  /** `undefined` when it is gone. */
+  readonly lookAt: (pid: number) => ProcessLook | undefined
   /** Whether a process runs in the folder. */
   readonly isProcessIn: (folder: string, pid: number) => boolean
   /** Processes of this name that came to us when their parent, which was ours, ended. */

@@ -1,4 +1,5 @@
 import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import type { ProcessLook } from './ports.ts'
 
 /**
  * Pids of the children of a process, in order. Throws when the process is gone, or without
@@ -41,4 +42,26 @@ export const childrenNamed = (name: string, skips: (pid: number) => boolean): re
 export const residentBytes = (pid: number): number => {
   const [, kib] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
   return Number(kib ?? 0) * 1024
+}
+
+const statusOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, 'latin1')
+const stateIn = (status: string): string => /^State:\s+(\S)/m.exec(status)?.[1] ?? '?'
+
+const stateOf = (pid: number): string => {
+  try {
+    return stateIn(statusOf(pid))
+  } catch {
+    return 'X' // It is gone.
+  }
+}
+
+/** A process at this moment; `undefined` when it is gone. */
+export const lookAt = (pid: number): ProcessLook | undefined => {
+  try {
+    const status = statusOf(pid)
+    const sleeps = Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1])
+    return { state: stateIn(status), sleeps, children: childrenOf(pid).map(stateOf) }
+  } catch {
+    return undefined
+  }
 }

@@ -9,7 +9,7 @@ import type { Log } from './log.ts'
 import { Meter } from './meter.ts'
 import type { ProgramResult, Retry, System } from './ports.ts'
 import { withClient } from './postgres.ts'
-import { isProcessIn } from './proc.ts'
+import { isProcessIn, lookAt } from './proc.ts'
 import { kill, type Processes } from './process.ts'
 import { watchFiles } from './watch.ts'
 import { loadYaml } from './yaml.ts'
@@ -68,6 +68,7 @@ export const createBase = (kernel: Kernel) => ({
   createGate: () => createGate(kernel.pipe),
   signalProcess: kill,
   isProcessIn,
+  lookAt,
   memoryOf: createMemoryOf(kernel),
   withClient,
   httpGet,

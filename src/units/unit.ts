@@ -1,6 +1,6 @@
 import type { Command, Policy } from '../core/unit.ts'
 import type { InForce } from '../settings/configuration.ts'
-import type { System } from '../system/ports.ts'
+import type { ProcessLook, System } from '../system/ports.ts'
 import type { Place } from './place.ts'
 import type { Results, TaskName } from './results.ts'
 
@@ -59,6 +59,8 @@ export type ServiceUnit = UnitBase & {
    * see `daemon/serving.ts`.
    */
   readonly onServing?: (scope: Scope, isServing: boolean) => void
+  /** Why its processes hang for ever, if they do: then they are killed and started again. */
+  readonly whyHung?: (now: ProcessLook, before: ProcessLook | undefined) => string | undefined
   /** What the answer to `?` means: `undefined` when the generation is fit to serve, else the reason. */
   readonly readCheck?: (answer: string) => string | undefined
   /** Once its last process is gone: why its data was not left cleanly shut down; `undefined` when it was. */

@@ -38,6 +38,8 @@ describeContainer('the commands in a running container', () => {
       'cluster',
       'config',
       'database',
+      'door',
+      'door-config',
       'key',
       'listener',
       'mathesar',
@@ -46,6 +48,7 @@ describeContainer('the commands in a running container', () => {
       'secrets',
       'server-config',
       'sync',
+      'upstream',
       'volume',
     ])
     for (const name of ['postgres', 'mathesar'])
@@ -184,7 +187,7 @@ describeContainer('the commands in a running container', () => {
     })
     expect(await box.supervisor('restart', 'dance')).toMatchObject({
       exitCode: 4,
-      stderr: expect.stringContaining('postgres, mathesar'),
+      stderr: expect.stringContaining('postgres, door, mathesar'),
     })
     expect((await box.supervisor('restart')).exitCode).toBe(2)
   })

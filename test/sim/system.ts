@@ -37,7 +37,14 @@ const createProcessPorts = (
   log: System['log'],
 ): Pick<
   System,
-  'startProcess' | 'runProgram' | 'signalProcess' | 'isProcessIn' | 'orphansNamed' | 'memoryOf' | 'createGate'
+  | 'startProcess'
+  | 'runProgram'
+  | 'signalProcess'
+  | 'lookAt'
+  | 'isProcessIn'
+  | 'orphansNamed'
+  | 'memoryOf'
+  | 'createGate'
 > => {
   const { container, world } = supervisor
   const { processes } = container
@@ -61,6 +68,11 @@ const createProcessPorts = (
     signalProcess: (pid, signal) => {
       supervisor.call()
       processes.find(pid)?.signal(signal)
+    },
+    lookAt: (pid) => {
+      supervisor.call()
+      const state = processes.find(pid) ? 'S' : undefined
+      return state && { state, sleeps: world.timeline.nowMs, children: [] }
     },
     isProcessIn: (folder, pid) => {
       supervisor.call()

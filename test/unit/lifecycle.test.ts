@@ -75,6 +75,7 @@ const eventOf = (words: string): ServiceEvent => {
     case 'prepared':
     case 'promoted':
     case 'exited':
+    case 'hung':
       return { type, id }
     case 'up':
     case 'down':
@@ -138,6 +139,7 @@ const events = [
   'graceElapsed',
   'up 1',
   'down 1',
+  'hung 1',
 ] as const
 
 type Row = readonly [
@@ -207,6 +209,7 @@ const transitions: readonly Row[] = [
   ['ready 2 @1 +2 -3', 'exited 1', 'backoff 3 +2 -3', []],
   ['ready 2 @1 +2 -3', 'stayedUp', 'ready 0 @1 +2 -3', []],
   ['ready 2 @1 +2 -3', 'down 1', 'ready 2 @1 +2 -3 ?1', []],
+  ['ready 2 @1 +2 -3', 'hung 1', 'stopping 3 backoff killed @1 +2 -3', ['killHung 1']],
 
   ['unready 2 @1 +2 -3', 'restart', 'stopping 0 starting @1 +2 -3', ['terminate 1']],
   ['unready 2 @1 +2 -3', 'drain', 'stopping 2 stopped @1 +2 -3', ['terminate 1']],
@@ -216,6 +219,7 @@ const transitions: readonly Row[] = [
   ['unready 2 @1 +2 -3', 'exited 1', 'backoff 3 +2 -3', []],
   ['unready 2 @1 +2 -3', 'up 1', 'ready 2 @1 +2 -3', []],
   ['unready 2 @1 +2 -3', 'down 1', 'unready 2 @1 +2 -3 ?1', []],
+  ['unready 2 @1 +2 -3', 'hung 1', 'stopping 3 backoff killed @1 +2 -3', ['killHung 1']],
 
   ['stopping 2 stopped +2 -3', 'start', 'stopping 2 starting +2 -3', []],
   ['stopping 2 stopped +2 -3', 'restart', 'stopping 2 starting +2 -3', []],
@@ -415,7 +419,7 @@ describe('a ready service', () => {
   test.each([
     ['starting 0 @1', 25],
     ['starting 0 @1 ?9', 25],
-    ['ready 0 @1', 30_000],
+    ['ready 0 @1', 15_000],
     ['ready 0 @1 ?1', 1000],
     ['unready 0 @1 ?3', 1000],
   ])('that is %s is probed again after %d ms', (state, pauseMs) => {

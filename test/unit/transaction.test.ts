@@ -183,11 +183,11 @@ describe('a change that fails', () => {
     expect([await instance.ended, processes.alive, isCommitted]).toEqual([undefined, [], false])
   })
 
-  test('leaves no timer but the pause before the next probe', async () => {
+  test('leaves no timer but the pauses before the next look and the next probe of each service', async () => {
     const { change, processes, clock, instance } = await stage()
     processes.answerWith(async () => '500 ')
     await change('DEBUG=true\n')
-    expect(clock.armed).toBe(2)
+    expect(clock.armed).toBe(4)
     await instance.stop()
     expect(clock.armed).toBe(0)
   })

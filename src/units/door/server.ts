@@ -1,6 +1,7 @@
 import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
 import { inRun } from '../place.ts'
+import { whyStopped } from '../hung.ts'
 import { defineService } from '../unit.ts'
 import { configFile } from './config.ts'
 
@@ -26,6 +27,7 @@ export const door = defineService({
     stopSignal: 'SIGQUIT', // It finishes what it has begun.
     forceStopSignal: 'SIGTERM',
   }),
+  whyHung: whyStopped,
   command: async ({ place: { paths, identities, machine }, results: { listener, volume } }) => ({
     argv: [paths.nginx ?? 'nginx', '-e', 'stderr', '-p', volume.buffer, '-c', configFile(paths)],
     env: { NGINX: '3;' },

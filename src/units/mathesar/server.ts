@@ -1,5 +1,6 @@
 import { oomScores } from '../../core/oom.ts'
 import { permittedHosts, probeHost } from '../../settings/hosts.ts'
+import { whyStopped } from '../hung.ts'
 import { inDoor } from '../place.ts'
 import { defineService } from '../unit.ts'
 import { appEnvironment } from './environment.ts'
@@ -67,6 +68,10 @@ export const mathesar = defineService({
       fds: [results.upstream.fd],
     }
   },
+  // gunicorn's first process looks after its workers each second.
+  whyHung: (now, before) =>
+    whyStopped(now) ??
+    (now.sleeps === before?.sleeps ? 'its first process does nothing any more' : undefined),
   onServing: ({ system: { files }, place: { paths } }, isServing) => {
     if (paths.nginx === undefined) return
     const { mathesar, serving } = inDoor(paths)

@@ -1,6 +1,7 @@
 import { oomScores } from '../../core/oom.ts'
 import { excerpt } from '../../core/message.ts'
 import { inRun, inVolume } from '../place.ts'
+import { whyStopped } from '../hung.ts'
 import { defineService, type Scope } from '../unit.ts'
 import { readLockFile } from './cluster.ts'
 import { appRole, embeddedAs } from './connection.ts'
@@ -86,6 +87,7 @@ export const postgres = defineService({
     // Immediate shutdown. Postgres recovers at its next start.
     forceStopSignal: 'SIGQUIT',
   }),
+  whyHung: whyStopped,
   command: async (scope) => {
     const { paths, identities, machine } = scope.place
     const folder = inVolume(paths).cluster

@@ -1,6 +1,6 @@
 import type { Command } from '../../../src/core/unit.ts'
 import { createLog } from '../../../src/system/log.ts'
-import type { Retry, System } from '../../../src/system/ports.ts'
+import type { ProcessLook, Retry, System } from '../../../src/system/ports.ts'
 import { loadYaml } from '../../../src/system/yaml.ts'
 import { createClock, type FakeClock } from './clock.ts'
 import { createFiles, errorWith } from './files.ts'
@@ -38,6 +38,7 @@ const createReplies = () => ({
   get: async (_signal: AbortSignal): ReturnType<System['httpGet']> => ({ status: 200, location: undefined }),
   /** Processes of a Postgres whose postmaster is gone. */
   orphans: (): readonly number[] => [],
+  lookAt: (_pid: number): ProcessLook | undefined => undefined,
   isProcessIn: (_folder: string, _pid: number): boolean => false,
 })
 
@@ -94,6 +95,7 @@ export const createFakeSystem = () => {
       return await replies.program({ unit, command }, signal)
     },
     signalProcess: (pid, signal) => void records.signals.push(`${signal} ${pid}`),
+    lookAt: (pid) => replies.lookAt(pid),
     isProcessIn: (folder, pid) => replies.isProcessIn(folder, pid),
     orphansNamed: () => replies.orphans(),
     memoryOf: async () => 1024 * 1024,

@@ -1,0 +1,60 @@
+import type { Milliseconds } from '../core/unit.ts'
+import type { ProcessLook, System } from '../system/ports.ts'
+import type { Scope, ServiceUnit } from '../units/unit.ts'
+import { startProber } from './prober.ts'
+
+const lookPauseMs = 10_000
+/** Looks in a row that find it hung before it is killed: a container may have been paused in between. */
+const looksUntilHung = 3
+
+type Options = {
+  readonly system: System
+  readonly unit: ServiceUnit
+  readonly scope: () => Scope
+  readonly pid: number
+  /** A readiness probe: `undefined` when the service is up, else the reason. */
+  readonly onProbed: (why: string | undefined) => void
+  readonly onHung: (why: string) => void
+  /** The pause before the next readiness probe, asked after each one. */
+  readonly probePauseMs: () => Milliseconds
+}
+
+/** Looks at the processes again and again. */
+const watchProcesses = ({ system, unit: { whyHung }, pid, onHung }: Options): (() => void) => {
+  if (whyHung === undefined) return () => {}
+  let before: ProcessLook | undefined
+  let found = 0
+  return startProber({
+    clock: system.clock,
+    probe: async () => {
+      const now = system.lookAt(pid)
+      const why = now && whyHung(now, before)
+      before = now
+      return why
+    },
+    onResult: (why) => {
+      found = why === undefined ? 0 : found + 1
+      if (why !== undefined && found >= looksUntilHung) onHung(why)
+    },
+    pauseMs: () => lookPauseMs,
+  })
+}
+
+/**
+ * Watches one generation. Readiness tells that it does not answer, and a long import may be the reason;
+ * liveness tells that it never will. Returns the function that ends both.
+ */
+export const watchGeneration = (options: Options): (() => void) => {
+  const { system, unit, scope, onProbed, probePauseMs } = options
+  const stopProbing = startProber({
+    clock: system.clock,
+    probe: (signal) => unit.probe(scope(), signal),
+    onResult: onProbed,
+    pauseMs: probePauseMs,
+  })
+  const stopWatching = watchProcesses(options)
+  return () => {
+    stopProbing()
+    stopWatching()
+  }
+}

@@ -4,6 +4,7 @@ import { inVolume, type Paths, type Place } from '../../src/units/place.ts'
 import { unsyncedMark } from '../../src/units/postgres/cluster.ts'
 import type { Data } from './database.ts'
 import { Disk, DiskError } from './disk.ts'
+import { Door } from './door.ts'
 import type { Mathesar } from './mathesar.ts'
 import { baseOf, inCluster, Postgres } from './postgres.ts'
 import { ProcessTable } from './processes.ts'
@@ -19,7 +20,7 @@ const paths: Paths = {
   gunicornConfig: '/etc/mathesar/gunicorn.conf.py',
   postgresBin: '/usr/lib/postgresql/17/bin',
   pythonBin: '/usr/local/bin',
-  nginx: undefined,
+  nginx: '/usr/sbin/nginx',
 }
 export const configFile = `${inVolume(paths).config}/mathesar.env`
 
@@ -183,6 +184,15 @@ export class Container {
       this.#waiting.add(request)
       this.world.timeline.after(this.world.random.latency(2), () => this.answerWaiting())
     })
+  }
+
+  /** A request at the port: nginx takes it as soon as it serves. */
+  async askDoor(clock: Clock, timeoutMs: number, signal: AbortSignal): Promise<Answer> {
+    for (const endMs = clock.now() + timeoutMs; clock.now() < endMs; await clock.delay(20, signal)) {
+      if (this.processes.living.some((one) => one instanceof Door && one.isServing))
+        return { status: 200, location: undefined }
+    }
+    throw new Error('The operation was aborted due to timeout')
   }
 
   answerWaiting(): void {

@@ -43,6 +43,10 @@ export const rates = {
   'database full': 0.2,
   'connection breaks': 0.02,
   'another migrates': 0.3,
+  // The door.
+  'door killed': 0.2,
+  'door does not start': 0.05,
+  'door is deaf': 0.1,
   // Mathesar.
   'mathesar killed': 0.3,
   'mathesar cannot start': 0.1,

@@ -2,6 +2,7 @@ import type { Retry, System } from '../../src/system/ports.ts'
 import { loadYaml } from '../../src/system/yaml.ts'
 import { createWithClient } from './clients.ts'
 import { Dead } from './dead.ts'
+import { Door } from './door.ts'
 import { SimulatedGate } from './gate.ts'
 import { createSimulatedLog } from './log.ts'
 import { Mathesar } from './mathesar.ts'
@@ -55,6 +56,8 @@ const createProcessPorts = (
       const parent = supervisor.asParent(output)
       if (command.argv[0].endsWith('/postgres'))
         return new Postgres(container, command.cwd ?? '/', parent).asRunning()
+      if (command.argv[0].endsWith('/nginx'))
+        return new Door(container, command.cwd ?? '/', parent).asRunning()
       const gate = supervisor.gates.find(({ fds: [first] }) => command.fds?.includes(first))
       return new Mathesar(container, command.env, gate, parent).asRunning()
     },
@@ -111,13 +114,15 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
       supervisor.call()
       return container.listen(port)
     },
-    listenUnix: () => {
+    listenUnix: (path) => {
       supervisor.call()
+      container.diskOf(path).write(path, 'a socket')
       return container.nextFds()
     },
     withClient: createWithClient(supervisor, wait),
-    httpGet: (_, { timeoutMs }, signal) => {
+    httpGet: (target, { timeoutMs }, signal) => {
       supervisor.call()
+      if ('port' in target) return container.askDoor(clock, timeoutMs, signal)
       return container.getPage(clock, timeoutMs, signal)
     },
     retry: createRetry({ clock }),

@@ -2,8 +2,9 @@ import { readFileSync, statfsSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { SupervisorError } from '../errors.ts'
 import type { Identities, Machine, Place } from '../units/place.ts'
-import { readPaths } from './paths.ts'
 import type { User } from '../core/unit.ts'
+import { imageNode, readPaths } from './paths.ts'
+import { findServiceUsers } from './users.ts'
 
 const numberIn = (path: string): number => {
   try {
@@ -33,7 +34,7 @@ const readMachine = (): Machine => {
   }
 }
 
-const passwd = (): User[] =>
+const readUsers = (): User[] =>
   readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .filter(Boolean)
@@ -41,9 +42,6 @@ const passwd = (): User[] =>
       const [name = '', , uid, gid] = line.split(':')
       return { name, uid: Number(uid), gid: Number(gid) }
     })
-
-const userNamed = (name: string): User | undefined => passwd().find((user) => user.name === name)
-const userNumbered = (uid: number): User | undefined => passwd().find((user) => user.uid === uid)
 
 /**
  * What root needs to run others as their own users, look into their folders and stop them, by the number of
@@ -63,7 +61,12 @@ const missingCapabilities = (): string[] => {
 
 const readIdentities = (): Identities => {
   const uid = process.getuid!()
-  const supervisor = userNumbered(uid) ?? { name: String(uid), uid, gid: process.getgid!() }
+  const users = readUsers()
+  const supervisor = users.find((user) => user.uid === uid) ?? {
+    name: String(uid),
+    uid,
+    gid: process.getgid!(),
+  }
   if (uid !== 0) return { supervisor, postgres: undefined, mathesar: undefined }
   const missing = missingCapabilities()
   if (missing.length > 0) {
@@ -72,8 +75,7 @@ const readIdentities = (): Identities => {
       `cannot start as root without ${missing.join(', ')}: Postgres and Mathesar run as users of their own`,
     )
   }
-  const nobody = userNamed('nobody')
-  return { supervisor, postgres: userNamed('postgres') ?? nobody, mathesar: userNamed('mathesar') ?? nobody }
+  return { supervisor, ...findServiceUsers(users, process.execPath === imageNode) }
 }
 
 /** Where we are: paths, users, machine and environment. */

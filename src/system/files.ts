@@ -201,7 +201,21 @@ export const files = {
     mkdirSync(isLink ? resolve(dirname(path), readlinkSync(path)) : path, { recursive: true, mode })
   },
 
-  remove: (path: string): void => rmSync(path, { recursive: true, force: true }),
+  /** Moves what is in a folder into another one of the same file system, and removes it. */
+  moveContent: (from: string, to: string): void => {
+    for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name))
+    rmSync(from, { recursive: true })
+  },
+
+  /** Removes a file or folder, if it is there. A mount point stays, and is empty then. */
+  remove: (path: string): void => {
+    try {
+      rmSync(path, { recursive: true, force: true })
+    } catch (error) {
+      const isEmptied = lstatSync(path).isDirectory() && readdirSync(path).length === 0
+      if (!isEmptied) throw error
+    }
+  },
 }
 
 /** Gives a file or folder to a user (`undefined`: its own) with a mode, unless it is so already. */

@@ -1,5 +1,6 @@
 import { dependenciesOf, inStartOrder } from '../core/graph.ts'
 import { listener } from './listener.ts'
+import { manifest } from './manifest.ts'
 import { config } from './mathesar/files.ts'
 import { key } from './mathesar/key.ts'
 import { migrations } from './mathesar/migrations.ts'
@@ -27,6 +28,7 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   sync,
   postgres,
   database,
+  manifest,
   key,
   migrations,
   mathesar,

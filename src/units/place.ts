@@ -48,6 +48,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   history: `${data}/history`,
   media: `${data}/media`,
   temporary: `${data}/tmp`,
+  /** What the volume says of the installation on it. */
+  manifest: `${data}/manifest.json`,
   /** Whoever holds it has the volume to itself. */
   lock: `${data}/.lock`,
 })

@@ -45,6 +45,14 @@ export class SupervisorFiles {
         this.#sync(disk, dirname(path))
       },
       makeFolder: (path) => this.#disk(path).makeFolder(path),
+      moveContent: (from, to) => {
+        const disk = this.#disk(to)
+        for (const name of disk.list(from)) {
+          disk.rename(`${from}/${name}`, `${to}/${name}`)
+          this.#supervisor.call()
+        }
+        disk.remove(from)
+      },
       remove: (path) => {
         const disk = this.#disk(path)
         this.#supervisor.world.oracle.checkRemoval(disk, path)

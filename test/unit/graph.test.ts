@@ -111,6 +111,7 @@ describe('the units of the image', () => {
       'sync',
       'postgres',
       'database',
+      'manifest',
       'key',
       'migrations',
       'mathesar',
@@ -134,7 +135,7 @@ describe('the units of the image', () => {
   test('up to one are those that it depends on, in their order', () => {
     expect(names(unitsUpTo('sync'))).toEqual(['volume', 'secrets', 'cluster', 'sync'])
     expect(names(unitsUpTo('migrations'))).toEqual(
-      names(units).filter((name) => !['listener', 'config', 'sync', 'mathesar'].includes(name)),
+      names(units).filter((name) => !['listener', 'config', 'sync', 'manifest', 'mathesar'].includes(name)),
     )
     expect(names(unitsUpTo('mathesar'))).toEqual(names(units))
   })

@@ -57,7 +57,10 @@ describe('a boot', () => {
     expect(running('postgres')).toEqual([])
     const skipped = instance.status().units.filter(({ state }) => state === 'skipped')
     expect(skipped.map(({ name, detail }) => [name, detail])).toEqual(
-      ['cluster', 'server-config', 'sync', 'postgres'].map((name) => [name, 'the database is external']),
+      ['cluster', 'server-config', 'sync', 'postgres', 'manifest'].map((name) => [
+        name,
+        'the database is external',
+      ]),
     )
   })
 

@@ -112,6 +112,12 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     begin('makeFolder', path)
     disk.makeFolder(path, mode)
   },
+  moveContent: (from, to) => {
+    begin('moveContent', from)
+    for (const path of disk.below(from).filter((other) => posix.dirname(other) === from))
+      disk.move(path, to + path.slice(from.length))
+    disk.remove(from)
+  },
   remove: (path) => {
     begin('remove', path)
     disk.remove(path)

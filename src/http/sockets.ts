@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
-import { appSocket, controlSocket, inRun, type Place } from '../units/place.ts'
+import { appSocket, controlSocket, inRun, type Place, runHint } from '../units/place.ts'
 import type { ControlOptions, ControlServer } from './server.ts'
 
 /** The sockets on which an instance answers. HTTP is loaded when the first child is on its way. */
@@ -29,7 +29,7 @@ export class Sockets {
         `cannot use ${paths.run} as user ${identities.supervisor.uid}: ${(cause as Error).message}`,
         {
           cause,
-          hint: `Give the container a folder for sockets that this user may write: \`--tmpfs ${paths.run}\`.`,
+          hint: runHint(paths),
         },
       )
     }

@@ -5,18 +5,27 @@ import { defineTask, type Scope } from './unit.ts'
 /** A cluster that has served, as the volume remembers it. */
 type ServedCluster = {
   /** Of its control file. Clusters from the template of one image share it. */
-  readonly systemIdentifier?: unknown
-  /** The user that Postgres ran as. */
-  readonly uid?: unknown
+  readonly systemIdentifier: string | undefined
+  /** The user that the container was started as. */
+  readonly startedAs: number | undefined
 }
 
 /** What the volume says of the installation on it. Fields that this version does not know are kept. */
 export type Manifest = Readonly<Record<string, unknown>> & {
-  readonly cluster?: ServedCluster | undefined
+  readonly cluster?: ServedCluster
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
+
+const parseCluster = (value: unknown): ServedCluster => {
+  const { systemIdentifier, startedAs, ...more } = isRecord(value) ? value : {}
+  return {
+    ...more,
+    systemIdentifier: typeof systemIdentifier === 'string' ? systemIdentifier : undefined,
+    startedAs: typeof startedAs === 'number' ? startedAs : undefined,
+  }
+}
 
 /**
  * Reads the manifest; `{}` where there is none. One that cannot be read still says that a cluster has served:
@@ -29,10 +38,11 @@ export const readManifest = ({ system, place }: Scope<never>): Manifest => {
     if (text === undefined) return {}
     const value: unknown = JSON.parse(text)
     if (!isRecord(value)) throw new Error('it is not a JSON object')
-    return { ...value, cluster: isRecord(value.cluster) ? value.cluster : undefined }
+    const { cluster, ...others } = value
+    return cluster === undefined ? others : { ...others, cluster: parseCluster(cluster) }
   } catch (error) {
     system.log.say('warn', `cannot read ${path}: ${(error as Error).message}`)
-    return { cluster: {} }
+    return { cluster: parseCluster(undefined) }
   }
 }
 
@@ -51,14 +61,14 @@ export const manifest = defineTask({
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (scope) => {
     const { system, place } = scope
-    const { supervisor, postgres = supervisor } = place.identities
     const before = readManifest(scope)
     const cluster: ServedCluster = {
       systemIdentifier: readControlFile(scope)?.identifier,
-      uid: postgres.uid,
+      startedAs: place.identities.supervisor.uid,
     }
     const isNoted =
-      before.cluster?.systemIdentifier === cluster.systemIdentifier && before.cluster?.uid === cluster.uid
+      before.cluster?.systemIdentifier === cluster.systemIdentifier &&
+      before.cluster?.startedAs === cluster.startedAs
     if (before.cluster !== undefined && isNoted) return undefined
     const text = JSON.stringify({ ...before, cluster: { ...before.cluster, ...cluster } }, null, 2)
     system.files.writeWhole(inVolume(place.paths).manifest, `${text}\n`, 0o644)

@@ -68,6 +68,10 @@ export const inRun = ({ run }: Pick<Paths, 'run'>) => ({
   temporary: `${run}/tmp`,
 })
 
+/** What to do where the folder of the run cannot be used. */
+export const runHint = ({ run }: Pick<Paths, 'run'>): string =>
+  `Give the container a folder for sockets that this user may write: \`--tmpfs ${run}\`.`
+
 /** What the commands talk to. */
 export const controlSocket = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).control}/supervisor.sock`
 

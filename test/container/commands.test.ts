@@ -40,6 +40,7 @@ describeContainer('the commands in a running container', () => {
       'database',
       'key',
       'listener',
+      'manifest',
       'mathesar',
       'migrations',
       'postgres',

@@ -26,7 +26,14 @@ export class SupervisorFiles {
       },
       mayRead: (path) => this.#require(path) !== undefined,
       isThere: (path) => this.#find(path) !== undefined,
-      ownerOf: (path) => this.#find(path)?.uid,
+      statOf: (path) => {
+        const inode = this.#find(path)
+        return inode && { uid: inode.uid, gid: inode.uid, mode: 0o700 }
+      },
+      giveTree: (folder) => {
+        this.#supervisor.world.violate('model', `${folder} is given back, and nobody took it`)
+        return 0
+      },
       requireWritable: (path) => this.#disk(path).requireWritable(path),
       writeWhole: (path, text, _, mayReplace) => this.#writeWhole(path, text, mayReplace),
       requireSpace: (folder) => this.#disk(folder).requireSpace(folder),
@@ -36,6 +43,11 @@ export class SupervisorFiles {
         this.#sync(disk, path)
       },
       listFolder: (path) => this.#disk(path).list(path),
+      listFoldersIn: (path) => {
+        const disk = this.#disk(path)
+        const isFolder = (name: string): boolean => disk.find(`${path}/${name}`)?.kind === 'folder'
+        return disk.find(path) === undefined ? [] : disk.list(path).filter(isFolder)
+      },
       renameWhole: (from, to) => this.#renameWhole(from, to),
       removeWhole: (path) => {
         const disk = this.#disk(path)

@@ -3,9 +3,11 @@ import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
 import { type Manifest, readManifest, startAnewHint } from '../manifest.ts'
 import { inRun, inVolume } from '../place.ts'
+import { refusalOf } from '../refusal.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { bootstrapPassword } from './connection.ts'
 import { readControlFile } from './control-file.ts'
+import { makeMissingFolders, takeFolder } from './folder.ts'
 import { runOnCluster } from './programs.ts'
 
 /**
@@ -93,7 +95,7 @@ const create = async (scope: Scope<never>, folder: string, signal: AbortSignal):
   const { postgres } = scope.place.identities
   const made = `${folder}/new`
   files.makeFolder(folder, 0o700)
-  setOwner(folder, postgres, 0o700)
+  await takeFolder(scope, folder)
   files.writeWhole(
     unsyncedMark(folder),
     'This cluster is new and may not be on the disk yet. Until this file is gone, nothing was ' +
@@ -156,7 +158,7 @@ const requireKnown = (scope: Scope<never>, folder: string, isFresh: boolean, { c
   if (!isFresh && !isOther) return
   const how = isFresh
     ? `there is none in ${folder}`
-    : `the one in ${folder} is another one (its system identifier is ${found}, not ${String(wanted)})`
+    : `the one in ${folder} is another one (its system identifier is ${found}, not ${wanted})`
   throw new SupervisorError(
     'CLUSTER_DAMAGED',
     `cannot find the cluster that has served from this volume: ${how}`,
@@ -178,16 +180,17 @@ export const cluster = defineTask({
   description: "makes the embedded Postgres's data directory",
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (scope, signal) => {
-    const {
-      system: { files, setOwner },
-      place: { paths, identities },
-    } = scope
-    const { cluster: folder } = inVolume(paths)
-    const isUnfinished = files.isThere(unsyncedMark(folder))
+    const { cluster: folder } = inVolume(scope.place.paths)
+    const isUnfinished = scope.system.files.isThere(unsyncedMark(folder))
     const isFresh = isUnfinished || requireOwnMajor(scope, folder) === undefined
     requireKnown(scope, folder, isFresh, readManifest(scope))
-    if (isFresh) await create(scope, folder, signal)
-    setOwner(folder, identities.postgres, 0o700)
+    try {
+      if (isFresh) await create(scope, folder, signal)
+      else await takeFolder(scope, folder)
+    } catch (cause) {
+      throw refusalOf(scope, folder, cause)
+    }
+    makeMissingFolders(scope, folder)
     await clearStaleLock(scope, folder, signal)
     return { isFresh }
   },

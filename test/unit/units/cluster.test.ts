@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { parseMounts } from '../../../src/system/mounts.ts'
 import { cluster } from '../../../src/units/postgres/cluster.ts'
 import { failureOf } from '../failure.ts'
 import { errorWith } from '../fakes/files.ts'
@@ -148,6 +149,55 @@ describe('the task `cluster` on a volume with data', () => {
   })
 })
 
+describe('the task `cluster` on a volume that was copied', () => {
+  test('makes the empty folders anew that a backup left out, and says so', async () => {
+    const { scope, disk, said } = withCluster()
+    disk.put(`${folder}/global/pg_control`, Buffer.alloc(32))
+    disk.put(`${folder}/pg_notify/0000`, 'x')
+    await cluster.run(scope, never)
+    expect(disk.modeOf(`${folder}/pg_logical/snapshots`)).toBe('0700 101:102')
+    expect(said).toEqual([
+      expect.stringMatching(/^warn empty folders of Postgres were missing and are made anew: pg_commit_ts, /),
+    ])
+    expect(said[0]).not.toContain('pg_notify')
+    said.length = 0
+    await cluster.run(scope, never)
+    expect(said).toEqual([])
+  })
+
+  test.each([
+    ['modes', 0o755, 101, 'does not keep modes: the folder has 0755, not 0700'],
+    ['owners', 0o700, 1000, "does not keep owners: the folder is user 1000's, not 101's"],
+  ])('names a file system that does not keep %s', async (_, mode, uid, message) => {
+    for (const at of [withCluster(), stage()]) {
+      const { scope, disk, replies, programs } = at
+      disk.files.makeFolder(folder, 0o700)
+      disk.ignoreOwnersOf(folder, { mode, uid, gid: 0 })
+      replies.mounts = () => parseMounts('1 1 8:1 / /data rw - fuse.bindfs x rw')
+      replies.program = async () => ({ outcome: { code: 1, signal: null }, lines: [] })
+      expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+        code: 'VOLUME_NOT_WRITABLE',
+        message: `cannot use ${folder}: its file system (fuse.bindfs) ${message}`,
+        hint: expect.stringContaining('use a named volume'),
+      })
+      expect(programs.filter(({ command }) => command.argv[0] !== 'test')).toEqual([])
+    }
+  })
+
+  test('takes a file system that names root, when Postgres says that the folder is its own', async () => {
+    const { scope, disk, programs } = withCluster()
+    disk.ignoreOwnersOf(folder, { mode: 0o700, uid: 0, gid: 0 })
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+    expect(programs.map(({ command }) => command.argv.join(' '))).toEqual([`test -O ${folder}`])
+  })
+
+  test('names what the file system refuses', async () => {
+    const { scope, disk } = stage()
+    disk.failOn((act, path) => (act === 'setOwner' && path === folder ? errorWith('EPERM') : undefined))
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({ code: 'VOLUME_NOT_WRITABLE' })
+  })
+})
+
 describe('the task `cluster` on a volume whose cluster has served', () => {
   const control = (identifier: number): Buffer => {
     const bytes = Buffer.alloc(32)
@@ -159,7 +209,7 @@ describe('the task `cluster` on a volume whose cluster has served', () => {
     at.disk.put('/data/manifest.json', manifest)
     return at
   }
-  const ofCluster7 = JSON.stringify({ cluster: { systemIdentifier: '7', uid: 101 } })
+  const ofCluster7 = JSON.stringify({ cluster: { systemIdentifier: '7', startedAs: 0 } })
   const missing = {
     code: 'CLUSTER_DAMAGED',
     message: 'cannot find the cluster that has served from this volume: there is none in /data/postgres',

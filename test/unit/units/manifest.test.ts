@@ -19,7 +19,7 @@ describe('the task `manifest`', () => {
   test('notes which cluster serves, and for whom', async () => {
     const { scope, disk } = stage(7)
     await manifest.run(scope, never)
-    expect(JSON.parse(disk.text(path)!)).toEqual({ cluster: { systemIdentifier: '7', uid: 101 } })
+    expect(JSON.parse(disk.text(path)!)).toEqual({ cluster: { systemIdentifier: '7', startedAs: 0 } })
     expect(disk.modeOf(path)).toBe('0644 0:0')
   })
 
@@ -31,11 +31,11 @@ describe('the task `manifest`', () => {
 
   test('notes another user, and keeps what it does not know', async () => {
     const { scope, disk } = stage(7, { place: { identities: singleUser } })
-    disk.put(path, '{"instance":"a","cluster":{"systemIdentifier":"7","uid":101,"born":"x"}}')
+    disk.put(path, '{"instance":"a","cluster":{"systemIdentifier":"7","startedAs":0,"born":"x"}}')
     await manifest.run(scope, never)
     expect(JSON.parse(disk.text(path)!)).toEqual({
       instance: 'a',
-      cluster: { systemIdentifier: '7', uid: 1000, born: 'x' },
+      cluster: { systemIdentifier: '7', startedAs: 1000, born: 'x' },
     })
   })
 
@@ -43,7 +43,7 @@ describe('the task `manifest`', () => {
     const { scope, disk, said } = stage(7)
     disk.put(path, 'nonsense')
     await manifest.run(scope, never)
-    expect(readManifest(scope)).toEqual({ cluster: { systemIdentifier: '7', uid: 101 } })
+    expect(readManifest(scope)).toEqual({ cluster: { systemIdentifier: '7', startedAs: 0 } })
     expect(said).toEqual([expect.stringMatching(/^warn cannot read \/data\/manifest.json: /)])
   })
 

@@ -1,36 +1,43 @@
-import { readFileSync, statfsSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statfsSync, statSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { SupervisorError } from '../errors.ts'
 import type { Identities, Machine, Place } from '../units/place.ts'
 import type { User } from '../core/unit.ts'
+import { readLimits } from './cgroup.ts'
+import { readMounts } from './mounts.ts'
 import { imageNode, readPaths } from './paths.ts'
 import { findServiceUsers } from './users.ts'
 
-const numberIn = (path: string): number => {
+const readIfThere = (path: string): string | undefined => {
   try {
-    return Number(readFileSync(path, 'utf8').trim())
+    return readFileSync(path, 'utf8')
   } catch {
-    return Number.NaN
+    return undefined
   }
 }
 
-/** What this container may use: the limit of cgroup v2 or v1, else the machine's memory. */
-const readMachine = (): Machine => {
-  const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']
-    .map(numberIn)
-    .filter((limit) => limit > 0)
-  let shmBytes = 0
+/** Bytes of /dev/shm that Postgres may use: none where its user may not write. */
+const readShmBytes = (): number => {
+  const path = '/dev/shm'
   try {
-    const { blocks, bsize } = statfsSync('/dev/shm')
-    shmBytes = blocks * bsize
+    accessSync(path, constants.W_OK)
+    // Root may write where the user that it runs Postgres as may not.
+    if (process.getuid!() === 0 && (statSync(path).mode & 0o002) === 0) return 0
+    const { blocks, bsize } = statfsSync(path)
+    return blocks * bsize
   } catch {
-    /* No /dev/shm: as good as an empty one. */
+    return 0 // No /dev/shm: as good as an empty one.
   }
+}
+
+/** What this container may use. */
+const readMachine = (): Machine => {
+  const limits = readLimits(readMounts().values(), readIfThere('/proc/self/cgroup') ?? '', readIfThere)
   return {
-    memoryBytes: Math.min(totalmem(), ...limits),
-    shmBytes,
-    cpus: availableParallelism(),
-    oomScoreAdj: numberIn('/proc/self/oom_score_adj') || 0,
+    memoryBytes: Math.min(totalmem(), limits.memoryBytes),
+    shmBytes: readShmBytes(),
+    cpus: Math.min(availableParallelism(), Math.round(limits.cpus * 100) / 100),
+    oomScoreAdj: Number(readIfThere('/proc/self/oom_score_adj')) || 0,
   }
 }
 

@@ -28,7 +28,7 @@ export const requireOwnData = (scope: Scope<never>, postgres: User): void => {
     {
       hint:
         startedAs === owner
-          ? `${start}, as it was made; nothing was changed.`
+          ? `${start}, as before; nothing was changed.`
           : `${start} if it was made so. If a restore lost its owners, give them back: ${giveBack}. ` +
             'Nothing was changed.',
     },

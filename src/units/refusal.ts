@@ -20,9 +20,9 @@ export const chownHint = ({ paths }: Pick<Place, 'paths'>, ids: string, path = p
 const ownerHint = (scope: Scope<never>): string => {
   const { supervisor } = scope.place.identities
   const startedAs = readManifest(scope).cluster?.startedAs
-  if (startedAs === 0) return 'It was made by a container that was started as root: start without `--user`.'
+  if (startedAs === 0) return 'The volume is one of root: start without `--user`, as before.'
   if (startedAs !== undefined && startedAs !== supervisor.uid)
-    return `Start with \`--user ${startedAs}:0\`, as it was made.`
+    return `Start with \`--user ${startedAs}:0\`, as before.`
   const ids = `${supervisor.uid}:${supervisor.gid}`
   return (
     `Give it to this user once: ${chownHint(scope.place, ids)}. ` +
@@ -30,9 +30,13 @@ const ownerHint = (scope: Scope<never>): string => {
   )
 }
 
-const hintOf = (scope: Scope<never>, errno: string): string | undefined => {
-  if (errno === 'EROFS') return readOnlyHint
-  if (errno !== 'EACCES' && errno !== 'EPERM') return undefined
+/** Whether the file system would let somebody else. */
+export const isForbidden = (cause: unknown): boolean =>
+  ['EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? '')
+
+const hintOf = (scope: Scope<never>, cause: unknown): string | undefined => {
+  if ((cause as NodeJS.ErrnoException).code === 'EROFS') return readOnlyHint
+  if (!isForbidden(cause)) return undefined
   return scope.place.identities.supervisor.uid === 0 ? rootHint : ownerHint(scope)
 }
 
@@ -46,7 +50,7 @@ export const refusalOf = (
   const error = toSupervisorError(cause)
   const { code = '', message } = cause as NodeJS.ErrnoException
   if (cause instanceof SupervisorError || code === 'EIO' || !/^E[A-Z0-9]+$/.test(code)) return error
-  const told = hint ?? hintOf(scope, code)
+  const told = hint ?? hintOf(scope, cause)
   const options = { cause, ...(told === undefined ? {} : { hint: told }) }
   return error.code === 'VOLUME_FULL'
     ? new SupervisorError('VOLUME_FULL', `cannot use ${path}: no space left`, options)

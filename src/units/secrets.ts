@@ -1,15 +1,18 @@
 import { SupervisorError } from '../errors.ts'
 import { inVolume } from './place.ts'
+import { isForbidden, refusalOf } from './refusal.ts'
 import { defineTask, type Scope } from './unit.ts'
 
 const keyLength = 50
 
 /** What the volume keeps under a name. Blanks and line breaks at its ends are those of an editor. */
-const readKept = ({ system, place }: Scope<never>, name: string): string | undefined => {
+const readKept = (scope: Scope<never>, name: string): string | undefined => {
+  const { system, place } = scope
   const path = `${inVolume(place.paths).secrets}/${name}`
   try {
     return system.files.readIfThere(path)?.trim() || undefined
   } catch (cause) {
+    if (isForbidden(cause)) throw refusalOf(scope, path, cause)
     throw new SupervisorError('SECRETS_MISSING', `cannot read ${path}: ${(cause as Error).message}`, {
       cause,
     })

@@ -28,11 +28,12 @@ export class SupervisorFiles {
       isThere: (path) => this.#find(path) !== undefined,
       statOf: (path) => {
         const inode = this.#find(path)
-        return inode && { uid: inode.uid, gid: inode.uid, mode: 0o700 }
+        const { hasOneUser } = this.#supervisor.container
+        return inode && { uid: hasOneUser ? 1000 : inode.uid, gid: 0, mode: 0o700 }
       },
-      giveTree: (folder) => {
-        this.#supervisor.world.violate('model', `${folder} is given back, and nobody took it`)
-        return 0
+      giveTree: (folder, user) => {
+        this.setOwner(folder, user)
+        return 1
       },
       requireWritable: (path) => this.#disk(path).requireWritable(path),
       writeWhole: (path, text, _, mayReplace) => this.#writeWhole(path, text, mayReplace),

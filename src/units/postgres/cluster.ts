@@ -3,7 +3,7 @@ import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
 import { type Manifest, readManifest, startAnewHint } from '../manifest.ts'
 import { inRun, inVolume } from '../place.ts'
-import { refusalOf } from '../refusal.ts'
+import { isForbidden, refusalOf } from '../refusal.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { bootstrapPassword } from './connection.ts'
 import { readControlFile } from './control-file.ts'
@@ -111,10 +111,11 @@ const create = async (scope: Scope<never>, folder: string, signal: AbortSignal):
   files.moveContent(made, folder)
 }
 
-const readVersion = ({ system }: Scope<never>, folder: string): string | undefined => {
+const readVersion = (scope: Scope<never>, folder: string): string | undefined => {
   try {
-    return system.files.readForeign(`${folder}/PG_VERSION`, 1024)?.toString('latin1').trim()
+    return scope.system.files.readForeign(`${folder}/PG_VERSION`, 1024)?.toString('latin1').trim()
   } catch (cause) {
+    if (isForbidden(cause)) throw refusalOf(scope, folder, cause)
     throw new SupervisorError(
       'CLUSTER_DAMAGED',
       `cannot read ${folder}/PG_VERSION: ${(cause as Error).message}`,

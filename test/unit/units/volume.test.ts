@@ -80,7 +80,7 @@ describe('the task `volume`', () => {
     ['EPERM', {}, undefined, 'no_root_squash'],
     ['EACCES', { identities: singleUser }, undefined, '-R 1000:0 /data`'],
     ['EACCES', { identities: singleUser }, 0, 'start without `--user`'],
-    ['EACCES', { identities: singleUser }, 7, '`--user 7:0`, as it was made'],
+    ['EACCES', { identities: singleUser }, 7, '`--user 7:0`, as before'],
   ])(
     'that cannot be written (%s, %j, made as %j) has a hint that would work',
     async (errno, place, by, hint) => {
@@ -188,7 +188,7 @@ describe('the owners of the data', () => {
     expect(failure.message).toBe(
       'cannot use /data as root: its data belongs to user 1000, and Postgres would run as user 101',
     )
-    expect(failure.hint).toBe('Start with `--user 1000:0`, as it was made; nothing was changed.')
+    expect(failure.hint).toBe('Start with `--user 1000:0`, as before; nothing was changed.')
     expect(disk.modeOf(version)).toBe('0600 1000:0')
   })
 

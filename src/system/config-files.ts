@@ -53,6 +53,7 @@ const hintFor = (path: string): string => {
   if (process.getuid!() === 0)
     return 'Modes do not stop root, so it is the mount: add `:Z` with SELinux, `no_root_squash` on NFS.'
   const owner = ownerOf(path) ?? ownerOf(dirname(path))
+  if (owner === undefined) return 'This user may not enter its folder; a FUSE mount wants `allow_other`.'
   return owner === 0
     ? 'It belongs to root: start without `--user`, and run commands with `docker exec -u root`.'
     : `It belongs to user ${owner}: start with \`--user ${owner}:0\`, or let this user read it.`

@@ -89,6 +89,11 @@ describe('the task `cluster` on a new volume', () => {
 
   test.each([
     [['initdb: error: No space left on device', 'removing data'], 'VOLUME_FULL', 'no space left'],
+    [
+      ['tar: ./a: Cannot open: Permission denied', 'tar: Error is not recoverable: exiting now'],
+      'CLUSTER_NOT_MADE',
+      'initdb failed with exit code 1: tar: ./a: Cannot open: Permission denied',
+    ],
     [['it broke'], 'CLUSTER_NOT_MADE', 'initdb failed with exit code 1: it broke'],
     [[], 'CLUSTER_NOT_MADE', 'initdb failed with exit code 1: it said nothing'],
   ])(

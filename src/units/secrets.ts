@@ -1,4 +1,5 @@
 import { SupervisorError } from '../errors.ts'
+import { readManifest } from './manifest.ts'
 import { inVolume } from './place.ts'
 import { isForbidden, refusalOf } from './refusal.ts'
 import { defineTask, type Scope } from './unit.ts'
@@ -79,7 +80,10 @@ export const secrets = defineTask({
   description: 'makes or reads the secret key and the superuser password',
   run: async (scope) => {
     const { system, place, inForce } = scope
-    const hasData = system.files.isThere(`${inVolume(place.paths).cluster}/PG_VERSION`)
+    const hasData =
+      !scope.results.volume.isEphemeral &&
+      (system.files.isThere(`${inVolume(place.paths).cluster}/PG_VERSION`) ||
+        readManifest(scope).cluster !== undefined)
     const key = chooseKey(scope, hasData)
     const superuserPassword =
       inForce.database.kind === 'embedded' ? choosePassword(scope, hasData) : undefined

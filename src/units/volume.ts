@@ -66,6 +66,7 @@ const prepareVolume = (scope: Scope<never>): void => {
     identities: { postgres, mathesar },
   } = place
   const data = inVolume(paths)
+  requireNoForeignCluster(scope)
   system.files.makeFolder(paths.data, 0o755)
   if (postgres && inForce.database.kind === 'embedded') requireOwnData(scope, postgres)
   if (!system.lock(data.lock))
@@ -143,7 +144,6 @@ export const volume = defineTask({
   description: 'makes the folders, gives them to their users, locks the volume',
   run: async (scope): Promise<Results['volume']> => {
     const { paths } = scope.place
-    requireNoForeignCluster(scope)
     const { isEphemeral } = openVolume(scope)
     try {
       makeRunFolders(scope, isEphemeral)

@@ -92,6 +92,15 @@ describe('the task `volume`', () => {
     },
   )
 
+  test('whose data may not be looked at is refused, not a fault of ours', async () => {
+    const { scope } = createScope({ place: { identities: singleUser } })
+    const isThere = (): never => {
+      throw errorWith('EACCES')
+    }
+    const closed = { ...scope, system: { ...scope.system, files: { ...scope.system.files, isThere } } }
+    expect((await failureOf(() => volume.run(closed, never))).code).toBe('VOLUME_NOT_WRITABLE')
+  })
+
   test('that fails by a fault of ours is no fault of the disk', async () => {
     const { scope, disk } = createScope()
     disk.failOn((act) => (act === 'requireSpace' ? new TypeError('ours') : undefined))

@@ -28,6 +28,8 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** From the boot's end to the moment when nothing of it goes on. */
 const releaseMemoryAfterMs = 5000
 const flushLimitMs = 2000
+/** One worker, Postgres and the supervisor fit in. */
+const leastMemoryBytes = 200 * 1024 * 1024
 
 const read = async (
   base: ReturnType<typeof createBase>,
@@ -130,6 +132,12 @@ const greet = (setup: Setup, { say, addSecret }: Log): void => {
       `${Math.round(machine.memoryBytes / 1048576)} MiB, ${machine.cpus} processors, user ` +
       `${identities.supervisor.uid}`,
   )
+  if (machine.memoryBytes < leastMemoryBytes)
+    say(
+      'warn',
+      `less than ${leastMemoryBytes / 1048576} MiB of memory: the kernel will kill Mathesar or Postgres ` +
+        'now and then. Give the container more, such as `--memory 512m`',
+    )
   if (rejected) say('warn', `${rejected.error.message}; the configuration that was last in force serves`)
 }
 

@@ -9,9 +9,22 @@ export type Outcome = { readonly code: number | null; readonly signal: NodeJS.Si
 export const exitNumber = ({ code, signal }: Outcome): number =>
   signal ? 128 + constants.signals[signal] : (code ?? 1)
 
+/** What a signal that nobody sent usually means. */
+const usually: Partial<Record<NodeJS.Signals, string>> = {
+  SIGBUS: 'memory that is not there: a full /dev/shm, huge pages, a disk that fails',
+  SIGILL: 'an instruction that this processor does not have',
+  SIGSEGV: 'a fault in the program or in a library',
+  SIGSYS: 'a system call that a seccomp profile forbids',
+  SIGXCPU: 'the limit of its processor time',
+  SIGXFSZ: 'the limit of the size of a file',
+}
+
 /** The outcome in words. */
-export const inWords = (outcome: Outcome): string => {
-  if (outcome.signal === 'SIGKILL') return 'was killed (SIGKILL), by hand or by the kernel (out of memory)'
-  if (outcome.signal) return `was terminated by ${outcome.signal}`
-  return outcome.code === 0 ? 'exited cleanly (exit code 0)' : `failed with exit code ${outcome.code}`
+export const inWords = ({ code, signal }: Outcome): string => {
+  if (signal === 'SIGKILL') return 'was killed (SIGKILL), by hand or by the kernel (out of memory)'
+  if (signal) {
+    const why = usually[signal]
+    return `was terminated by ${signal}${why === undefined ? '' : `, usually ${why}`}`
+  }
+  return code === 0 ? 'exited cleanly (exit code 0)' : `failed with exit code ${code}`
 }

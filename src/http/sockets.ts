@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
-import { appSocket, controlSocket, inDoor, inRun, type Place } from '../units/place.ts'
+import { appSocket, controlSocket, inDoor, inRun, type Place, runHint } from '../units/place.ts'
 import type { Access } from './exchange.ts'
 import type { ControlOptions, ControlServer } from './server.ts'
 
@@ -30,7 +30,7 @@ export class Sockets {
         `cannot use ${paths.run} as user ${identities.supervisor.uid}: ${(cause as Error).message}`,
         {
           cause,
-          hint: `Give the container a folder for sockets that this user may write: \`--tmpfs ${paths.run}\`.`,
+          hint: runHint(paths),
         },
       )
     }

@@ -1,4 +1,5 @@
-import { join } from 'node:path'
+import { statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import type { Seen } from '../core/settling.ts'
 import { SupervisorError } from '../errors.ts'
 import { fileLimitBytes } from '../settings/configuration.ts'
@@ -39,9 +40,30 @@ export const readAll = (
   return { files, stale: findStale(mounts), unusable }
 }
 
+const ownerOf = (path: string): number | undefined => {
+  try {
+    return statSync(path).uid
+  } catch {
+    return undefined
+  }
+}
+
+/** Whoever may read a file, as far as its owner tells. */
+const hintFor = (path: string): string => {
+  if (process.getuid!() === 0)
+    return 'Modes do not stop root, so it is the mount: add `:Z` with SELinux, `no_root_squash` on NFS.'
+  const owner = ownerOf(path) ?? ownerOf(dirname(path))
+  if (owner === undefined) return 'This user may not enter its folder; a FUSE mount wants `allow_other`.'
+  return owner === 0
+    ? 'It belongs to root: start without `--user`, and run commands with `docker exec -u root`.'
+    : `It belongs to user ${owner}: start with \`--user ${owner}:0\`, or let this user read it.`
+}
+
 const refusalOf = (path: string, why: string): SupervisorError =>
   why.startsWith('EACCES')
-    ? new SupervisorError('VOLUME_NOT_WRITABLE', `cannot read ${path} as user ${process.getuid!()}: ${why}`)
+    ? new SupervisorError('VOLUME_NOT_WRITABLE', `cannot read ${path} as user ${process.getuid!()}: ${why}`, {
+        hint: hintFor(path),
+      })
     : new SupervisorError('SETTING_INVALID', `cannot read ${path}: ${why}`, {
         hint: 'Correct or remove the file and start the container again.',
       })

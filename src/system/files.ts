@@ -1,7 +1,5 @@
 import {
   accessSync,
-  chmodSync,
-  chownSync,
   closeSync,
   constants,
   fchmodSync,
@@ -24,8 +22,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { temporaryName } from '../core/temporary.ts'
 import { decodeText } from '../core/text.ts'
-
-type Owner = { readonly uid: number; readonly gid: number }
+import { giveTree, type Owner } from './owners.ts'
 
 const syncPath = (path: string): void => {
   const fd = openSync(path, 'r')
@@ -138,8 +135,11 @@ export const files = {
 
   isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,
 
-  /** The uid that a file belongs to. */
-  ownerOf: (path: string): number | undefined => statSync(path, { throwIfNoEntry: false })?.uid,
+  /** Whom a file belongs to, and its mode without its type; `undefined` when it is not there. */
+  statOf: (path: string): (Owner & { readonly mode: number }) | undefined => {
+    const stats = statSync(path, { throwIfNoEntry: false })
+    return stats && { uid: stats.uid, gid: stats.gid, mode: stats.mode & 0o7777 }
+  },
 
   /** Throws when this file, or one that is not there yet in its folder, cannot be written. */
   requireWritable: (path: string): void =>
@@ -184,6 +184,16 @@ export const files = {
 
   listFolder: (path: string): readonly string[] => readdirSync(path),
 
+  /** The folders in a folder, links to folders left out; none where it cannot be read. */
+  listFoldersIn: (path: string): readonly string[] => {
+    try {
+      const entries = readdirSync(path, { withFileTypes: true })
+      return entries.filter((entry) => entry.isDirectory()).map(({ name }) => name)
+    } catch {
+      return []
+    }
+  },
+
   /** Moves a folder into place in one step that lasts. */
   renameWhole: (from: string, to: string): void => {
     renameSync(from, to)
@@ -202,21 +212,28 @@ export const files = {
     mkdirSync(isLink ? resolve(dirname(path), readlinkSync(path)) : path, { recursive: true, mode })
   },
 
-  remove: (path: string): void => rmSync(path, { recursive: true, force: true }),
-
   /** Has a path lead to another one, unless it is there. */
   link: (to: string, path: string): void => {
     if (lstatSync(path, { throwIfNoEntry: false }) === undefined) symlinkSync(to, path)
   },
-}
 
-/** Gives a file or folder to a user (`undefined`: its own) with a mode, unless it is so already. */
-export const setOwner = (path: string, user: Owner | undefined, mode: number): void => {
-  const { uid, gid, mode: before } = statSync(path)
-  // A folder that somebody else owns, such as a tmpfs of the platform, serves as it is. The mode comes first:
-  // only the owner may change it.
-  if ((before & 0o7777) !== mode && [0, uid].includes(process.getuid!())) chmodSync(path, mode)
-  if (user && (uid !== user.uid || gid !== user.gid)) chownSync(path, user.uid, user.gid)
+  /** Moves what is in a folder into another one of the same file system, and removes it. */
+  moveContent: (from: string, to: string): void => {
+    for (const name of readdirSync(from)) renameSync(join(from, name), join(to, name))
+    rmSync(from, { recursive: true })
+  },
+
+  giveTree,
+
+  /** Removes a file or folder, if it is there. A mount point stays, and is empty then. */
+  remove: (path: string): void => {
+    try {
+      rmSync(path, { recursive: true, force: true })
+    } catch (error) {
+      const isEmptied = lstatSync(path).isDirectory() && readdirSync(path).length === 0
+      if (!isEmptied) throw error
+    }
+  },
 }
 
 export type Files = typeof files

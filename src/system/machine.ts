@@ -1,39 +1,47 @@
-import { readFileSync, statfsSync } from 'node:fs'
+import { accessSync, constants, readFileSync, statfsSync, statSync } from 'node:fs'
 import { availableParallelism, totalmem } from 'node:os'
 import { SupervisorError } from '../errors.ts'
 import type { Identities, Machine, Place } from '../units/place.ts'
-import { readPaths } from './paths.ts'
 import type { User } from '../core/unit.ts'
+import { readLimits } from './cgroup.ts'
+import { readMounts } from './mounts.ts'
+import { imageNode, readPaths } from './paths.ts'
+import { findServiceUsers } from './users.ts'
 
-const numberIn = (path: string): number => {
+const readIfThere = (path: string): string | undefined => {
   try {
-    return Number(readFileSync(path, 'utf8').trim())
+    return readFileSync(path, 'utf8')
   } catch {
-    return Number.NaN
+    return undefined
   }
 }
 
-/** What this container may use: the limit of cgroup v2 or v1, else the machine's memory. */
+/** Bytes of /dev/shm that Postgres may use: none where its user may not write. */
+const readShmBytes = (): number => {
+  const path = '/dev/shm'
+  try {
+    accessSync(path, constants.W_OK)
+    // Root may write where the user that it runs Postgres as may not.
+    if (process.getuid!() === 0 && (statSync(path).mode & 0o002) === 0) return 0
+    const { blocks, bsize } = statfsSync(path)
+    return blocks * bsize
+  } catch {
+    return 0 // No /dev/shm: as good as an empty one.
+  }
+}
+
+/** What this container may use. */
 const readMachine = (): Machine => {
-  const limits = ['/sys/fs/cgroup/memory.max', '/sys/fs/cgroup/memory/memory.limit_in_bytes']
-    .map(numberIn)
-    .filter((limit) => limit > 0)
-  let shmBytes = 0
-  try {
-    const { blocks, bsize } = statfsSync('/dev/shm')
-    shmBytes = blocks * bsize
-  } catch {
-    /* No /dev/shm: as good as an empty one. */
-  }
+  const limits = readLimits(readMounts().values(), readIfThere('/proc/self/cgroup') ?? '', readIfThere)
   return {
-    memoryBytes: Math.min(totalmem(), ...limits),
-    shmBytes,
-    cpus: availableParallelism(),
-    oomScoreAdj: numberIn('/proc/self/oom_score_adj') || 0,
+    memoryBytes: Math.min(totalmem(), limits.memoryBytes),
+    shmBytes: readShmBytes(),
+    cpus: Math.min(availableParallelism(), Math.round(limits.cpus * 100) / 100),
+    oomScoreAdj: Number(readIfThere('/proc/self/oom_score_adj')) || 0,
   }
 }
 
-const passwd = (): User[] =>
+const readUsers = (): User[] =>
   readFileSync('/etc/passwd', 'utf8')
     .split('\n')
     .filter(Boolean)
@@ -41,9 +49,6 @@ const passwd = (): User[] =>
       const [name = '', , uid, gid] = line.split(':')
       return { name, uid: Number(uid), gid: Number(gid) }
     })
-
-const userNamed = (name: string): User | undefined => passwd().find((user) => user.name === name)
-const userNumbered = (uid: number): User | undefined => passwd().find((user) => user.uid === uid)
 
 /**
  * What root needs to run others as their own users, look into their folders and stop them, by the number of
@@ -63,7 +68,12 @@ const missingCapabilities = (): string[] => {
 
 const readIdentities = (): Identities => {
   const uid = process.getuid!()
-  const supervisor = userNumbered(uid) ?? { name: String(uid), uid, gid: process.getgid!() }
+  const users = readUsers()
+  const supervisor = users.find((user) => user.uid === uid) ?? {
+    name: String(uid),
+    uid,
+    gid: process.getgid!(),
+  }
   if (uid !== 0) return { supervisor, postgres: undefined, mathesar: undefined, door: undefined }
   const missing = missingCapabilities()
   if (missing.length > 0) {
@@ -72,13 +82,7 @@ const readIdentities = (): Identities => {
       `cannot start as root without ${missing.join(', ')}: Postgres and Mathesar run as users of their own`,
     )
   }
-  const nobody = userNamed('nobody')
-  return {
-    supervisor,
-    postgres: userNamed('postgres') ?? nobody,
-    mathesar: userNamed('mathesar') ?? nobody,
-    door: userNamed('door') ?? nobody,
-  }
+  return { supervisor, ...findServiceUsers(users, process.execPath === imageNode) }
 }
 
 /** Where we are: paths, users, machine and environment. */

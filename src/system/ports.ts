@@ -7,6 +7,7 @@ import type { ParseYaml } from '../settings/yaml-files.ts'
 import type { Files } from './files.ts'
 import type { Gate } from './gate.ts'
 import type { Log } from './log.ts'
+import type { Mount } from './mounts.ts'
 import type { Output } from './output.ts'
 import type { RunningProcess } from './process.ts'
 import type { Watch, WatchOptions } from './watch.ts'
@@ -68,6 +69,8 @@ export type System = {
   readonly files: Files
   /** Gives a file or folder to a user (`undefined`: whoever has it) with a mode, unless it is so already. */
   readonly setOwner: (path: string, user: Pick<User, 'uid' | 'gid'> | undefined, mode: number) => void
+  /** What is mounted, by its point. Empty where nobody can tell. */
+  readonly readMounts: () => ReadonlyMap<string, Mount>
   /** Takes the lock of a file for the life of this process; false when another process has it. */
   readonly lock: (path: string) => boolean
   /** A listening TCP socket, as a descriptor. Throws an error with `code`, such as EADDRINUSE. */

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
+import type { Kernel } from './kernel.ts'
 import type { ProcessLook } from './ports.ts'
 
 /**
@@ -11,12 +12,21 @@ export const childrenOf = (pid: number): readonly number[] =>
     .map(Number)
     .filter((child) => child > 0)
 
-/** Whether a process runs in the folder. */
-export const isProcessIn = (folder: string, pid: number): boolean => {
+/**
+ * Whether a process runs in the folder: in this one, not in one of the same name in another container. Its
+ * own user may look, where root may not.
+ */
+export const isProcessIn = (
+  { asFileUser }: Pick<Kernel, 'asFileUser'>,
+  folder: string,
+  pid: number,
+): boolean => {
   try {
-    return readlinkSync(`/proc/${pid}/cwd`) === folder
+    const there = asFileUser(statSync(`/proc/${pid}`), () => statSync(`/proc/${pid}/cwd`))
+    const { dev, ino } = statSync(folder)
+    return there.dev === dev && there.ino === ino
   } catch {
-    return false
+    return false // One of them is not there.
   }
 }
 

@@ -1,12 +1,14 @@
 import { openSync } from 'node:fs'
 import { clock } from './clock.ts'
 import { readConfigFiles } from './config-files.ts'
-import { files, setOwner } from './files.ts'
+import { files } from './files.ts'
+import { setOwner } from './owners.ts'
 import { createGate } from './gate.ts'
 import { httpGet } from './http.ts'
 import type { Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
 import { Meter } from './meter.ts'
+import { readMounts } from './mounts.ts'
 import type { ProgramResult, Retry, System } from './ports.ts'
 import { withClient } from './postgres.ts'
 import { isProcessIn, lookAt } from './proc.ts'
@@ -62,12 +64,13 @@ export const createBase = (kernel: Kernel) => ({
   clock,
   random: Math.random,
   randomText,
+  readMounts,
   lock: createLock(kernel),
   listenTcp: kernel.listenTcp,
   listenUnix: kernel.listenUnix,
   createGate: () => createGate(kernel.pipe),
   signalProcess: kill,
-  isProcessIn,
+  isProcessIn: (folder: string, pid: number) => isProcessIn(kernel, folder, pid),
   lookAt,
   memoryOf: createMemoryOf(kernel),
   withClient,

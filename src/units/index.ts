@@ -3,6 +3,7 @@ import { doorConfig } from './door/config.ts'
 import { door } from './door/server.ts'
 import { upstream } from './door/upstream.ts'
 import { listener } from './listener.ts'
+import { manifest } from './manifest.ts'
 import { config } from './mathesar/files.ts'
 import { key } from './mathesar/key.ts'
 import { migrations } from './mathesar/migrations.ts'
@@ -30,6 +31,7 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   sync,
   postgres,
   database,
+  manifest,
   key,
   migrations,
   upstream,

@@ -53,6 +53,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   temporary: `${data}/tmp`,
   /** What the door holds of requests and answers that are larger than its memory for them. */
   buffer: `${data}/buffer`,
+  /** What the volume says of the installation on it. */
+  manifest: `${data}/manifest.json`,
   /** Whoever holds it has the volume to itself. */
   lock: `${data}/.lock`,
 })
@@ -83,6 +85,10 @@ export const inDoor = (paths: Pick<Paths, 'run'>) => ({
   /** The supervisor's own: health, and the page. */
   page: `${inRun(paths).door}/page.sock`,
 })
+
+/** What to do where the folder of the run cannot be used. */
+export const runHint = ({ run }: Pick<Paths, 'run'>): string =>
+  `Give the container a folder for sockets that this user may write: \`--tmpfs ${run}\`.`
 
 /** What the commands talk to. */
 export const controlSocket = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).control}/supervisor.sock`

@@ -39,6 +39,7 @@ export type Results = {
   readonly sync: Nothing
   readonly database: Nothing
   readonly key: { readonly isNew: boolean }
+  readonly manifest: Nothing
   readonly migrations: Nothing
 }
 

@@ -1,15 +1,19 @@
 import { SupervisorError } from '../errors.ts'
+import { readManifest } from './manifest.ts'
 import { inVolume } from './place.ts'
+import { isForbidden, refusalOf } from './refusal.ts'
 import { defineTask, type Scope } from './unit.ts'
 
 const keyLength = 50
 
 /** What the volume keeps under a name. Blanks and line breaks at its ends are those of an editor. */
-const readKept = ({ system, place }: Scope<never>, name: string): string | undefined => {
+const readKept = (scope: Scope<never>, name: string): string | undefined => {
+  const { system, place } = scope
   const path = `${inVolume(place.paths).secrets}/${name}`
   try {
     return system.files.readIfThere(path)?.trim() || undefined
   } catch (cause) {
+    if (isForbidden(cause)) throw refusalOf(scope, path, cause)
     throw new SupervisorError('SECRETS_MISSING', `cannot read ${path}: ${(cause as Error).message}`, {
       cause,
     })
@@ -76,7 +80,10 @@ export const secrets = defineTask({
   description: 'makes or reads the secret key and the superuser password',
   run: async (scope) => {
     const { system, place, inForce } = scope
-    const hasData = system.files.isThere(`${inVolume(place.paths).cluster}/PG_VERSION`)
+    const hasData =
+      !scope.results.volume.isEphemeral &&
+      (system.files.isThere(`${inVolume(place.paths).cluster}/PG_VERSION`) ||
+        readManifest(scope).cluster !== undefined)
     const key = chooseKey(scope, hasData)
     const superuserPassword =
       inForce.database.kind === 'embedded' ? choosePassword(scope, hasData) : undefined

@@ -1,42 +1,15 @@
 import { isTemporaryName } from '../core/temporary.ts'
 import type { User } from '../core/unit.ts'
-import { SupervisorError, toSupervisorError } from '../errors.ts'
-import { inRun, inVolume } from './place.ts'
+import { SupervisorError } from '../errors.ts'
+import { requireNoForeignCluster } from './foreign.ts'
+import { mountWarnings } from './mounts.ts'
+import { requireOwnData, restoreOwners } from './owners.ts'
+import { inRun, inVolume, runHint } from './place.ts'
+import { refusalOf } from './refusal.ts'
 import type { Results } from './results.ts'
 import { defineTask, type Scope } from './unit.ts'
 
 type Folder = readonly [path: string, owner: User | undefined, mode: number]
-
-/** Turns what the file system refuses into words. */
-const refusal = ({ place }: Scope<never>, path: string, cause: unknown): SupervisorError => {
-  const error = toSupervisorError(cause)
-  if (error.code === 'VOLUME_FULL')
-    return new SupervisorError('VOLUME_FULL', `cannot use ${path}: no space left`, { cause })
-  if (error.code !== 'INTERNAL') return error
-  return new SupervisorError(
-    'VOLUME_NOT_WRITABLE',
-    `cannot use ${path} as user ${place.identities.supervisor.uid}: ${(cause as Error).message}`,
-    { cause },
-  )
-}
-
-/**
- * A volume that was made with `--user`: Postgres could not read its data as another user,
- * nor that user what root would take.
- */
-const refuseForeignData = ({ system, place: { paths } }: Scope<never>, user: User): void => {
-  // Root runs no Postgres: a file system that names root names whoever asks.
-  const owner = system.files.ownerOf(`${inVolume(paths).cluster}/PG_VERSION`) ?? 0
-  if ([0, user.uid].includes(owner)) return
-  throw new SupervisorError(
-    'VOLUME_NOT_WRITABLE',
-    `cannot use ${paths.data} as root: its data belongs to user ${owner}, and Postgres would run as ` +
-      `user ${user.uid}`,
-    {
-      hint: `Start with \`--user ${owner}:0\`, as it was made; nothing was changed.`,
-    },
-  )
-}
 
 /** The group of Mathesar, for a folder of the supervisor's that Mathesar may read. */
 const sharedOwner = ({ identities: { supervisor, mathesar } }: Scope['place']): User | undefined =>
@@ -53,7 +26,7 @@ const makeFolders = ({ system }: Scope<never>, folders: readonly Folder[]): void
 const makeConfigFolder = ({ system, place }: Scope<never>, path: string): void => {
   const { files, setOwner } = system
   files.makeFolder(path, 0o700)
-  if (![0, place.identities.supervisor.uid].includes(files.ownerOf(path) ?? 0)) return
+  if (![0, place.identities.supervisor.uid].includes(files.statOf(path)?.uid ?? 0)) return
   try {
     setOwner(path, sharedOwner(place), 0o750)
   } catch {
@@ -71,6 +44,21 @@ const removeUnfinished = ({ files }: Scope['system'], folders: readonly string[]
   }
 }
 
+/**
+ * Postgres and Mathesar pass through the folder, and none of the two may put anything in place of what is in
+ * it. Apart from that a folder of somebody else stays as it is.
+ */
+const openDataFolder = ({ system, place: { paths } }: Scope<never>): void => {
+  const { uid, mode } = system.files.statOf(paths.data)!
+  system.setOwner(paths.data, undefined, uid === 0 ? 0o755 : (mode | 0o011) & ~0o002)
+}
+
+/** Says which mounts are not used, and what will be lost; nothing where nothing has to last. */
+const warnOfMounts = ({ system, place, inForce }: Scope<never>): void => {
+  if (inForce.database.kind === 'external' && inForce.settings.SECRET_KEY !== undefined) return
+  for (const warning of mountWarnings(system.readMounts(), place.paths)) system.log.say('warn', warning)
+}
+
 const prepareVolume = (scope: Scope<never>): void => {
   const { system, place, inForce } = scope
   const {
@@ -78,11 +66,13 @@ const prepareVolume = (scope: Scope<never>): void => {
     identities: { postgres, mathesar, door },
   } = place
   const data = inVolume(paths)
+  requireNoForeignCluster(scope)
   system.files.makeFolder(paths.data, 0o755)
-  if (postgres && inForce.database.kind === 'embedded') refuseForeignData(scope, postgres)
+  if (postgres && inForce.database.kind === 'embedded') requireOwnData(scope, postgres)
   if (!system.lock(data.lock))
     throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
-  if (postgres) system.setOwner(paths.data, undefined, 0o755)
+  if (postgres) openDataFolder(scope)
+  restoreOwners(scope)
   makeConfigFolder(scope, data.config)
   makeFolders(scope, [
     [data.secrets, undefined, 0o700],
@@ -138,11 +128,12 @@ const openVolume = (scope: Scope<never>): { readonly isEphemeral: boolean } => {
   try {
     prepareVolume(scope)
     system.log.say('debug', `volume ${paths.data} is writable and locked`)
+    warnOfMounts(scope)
     return { isEphemeral: false }
   } catch (cause) {
     const mayDoWithout = database.kind === 'external' && settings.SECRET_KEY !== undefined
     if (!mayDoWithout || !['EROFS', 'EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? ''))
-      throw refusal(scope, paths.data, cause)
+      throw refusalOf(scope, paths.data, cause)
     system.log.say('debug', `${paths.data} cannot be written: the environment alone gives the settings`)
     return { isEphemeral: true }
   }
@@ -162,7 +153,7 @@ export const volume = defineTask({
     try {
       makeRunFolders(scope, isEphemeral)
     } catch (cause) {
-      throw refusal(scope, paths.run, cause)
+      throw refusalOf(scope, paths.run, cause, runHint(paths))
     }
     const { media, temporary, buffer } = isEphemeral ? inRun(paths) : inVolume(paths)
     return { isEphemeral, media, temporary, buffer }

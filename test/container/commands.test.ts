@@ -42,6 +42,7 @@ describeContainer('the commands in a running container', () => {
       'door-config',
       'key',
       'listener',
+      'manifest',
       'mathesar',
       'migrations',
       'postgres',

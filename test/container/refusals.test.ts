@@ -166,6 +166,35 @@ describeContainer(
       await works()
     })
 
+    it('exit code 34 for a cluster that is gone or behind a dead link: none is made anew', async () => {
+      for (const gone of ['true', 'mkdir postgres', 'ln -s /none/postgres postgres']) {
+        await onVolume(volume, `mv postgres away; ${gone}`)
+        await unchanged(async () =>
+          expect(await refused({ volume }, 34, 'CLUSTER_DAMAGED')).toContain(
+            'cannot find the cluster that has served from this volume: there is none in',
+          ),
+        )
+        await onVolume(volume, 'test ! -L postgres || rm postgres; rm -rf postgres; mv away postgres')
+      }
+      await works()
+    })
+
+    it('exit code 34 for a database that was renamed, and the hint renames it back', async () => {
+      const single = (command: string): Promise<string> =>
+        onVolume(
+          volume,
+          `echo '${command}' | setpriv --reuid=5432 --regid=5432 --clear-groups ` +
+            'postgres --single -D /var/lib/mathesar/postgres postgres',
+        )
+      await single('ALTER DATABASE "mathesar_django" RENAME TO shop')
+      const logs = await refused({ volume }, 34, 'CLUSTER_DAMAGED')
+      expect(logs).toContain('cannot find the database mathesar_django,')
+      expect(logs).toContain('there are postgres, shop')
+      expect(logs).toContain('`--single -D /var/lib/mathesar/postgres postgres`')
+      await single('ALTER DATABASE "shop" RENAME TO mathesar_django')
+      await works()
+    })
+
     it('exit code 35 for a secret key that is gone, which giving the key mends', async () => {
       const key = await onVolume(volume, 'cat secrets/secret_key; rm secrets/secret_key')
       await unchanged(() => refused({ volume }, 35, 'SECRETS_MISSING'))

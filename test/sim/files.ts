@@ -26,7 +26,15 @@ export class SupervisorFiles {
       },
       mayRead: (path) => this.#require(path) !== undefined,
       isThere: (path) => this.#find(path) !== undefined,
-      ownerOf: (path) => this.#find(path)?.uid,
+      statOf: (path) => {
+        const inode = this.#find(path)
+        const { hasOneUser } = this.#supervisor.container
+        return inode && { uid: hasOneUser ? 1000 : inode.uid, gid: 0, mode: 0o700 }
+      },
+      giveTree: (folder, user) => {
+        this.setOwner(folder, user)
+        return 1
+      },
       requireWritable: (path) => this.#disk(path).requireWritable(path),
       writeWhole: (path, text, _, mayReplace) => this.#writeWhole(path, text, mayReplace),
       requireSpace: (folder) => this.#disk(folder).requireSpace(folder),
@@ -36,6 +44,11 @@ export class SupervisorFiles {
         this.#sync(disk, path)
       },
       listFolder: (path) => this.#disk(path).list(path),
+      listFoldersIn: (path) => {
+        const disk = this.#disk(path)
+        const isFolder = (name: string): boolean => disk.find(`${path}/${name}`)?.kind === 'folder'
+        return disk.find(path) === undefined ? [] : disk.list(path).filter(isFolder)
+      },
       renameWhole: (from, to) => this.#renameWhole(from, to),
       removeWhole: (path) => {
         const disk = this.#disk(path)
@@ -45,6 +58,14 @@ export class SupervisorFiles {
         this.#sync(disk, dirname(path))
       },
       makeFolder: (path) => this.#disk(path).makeFolder(path),
+      moveContent: (from, to) => {
+        const disk = this.#disk(to)
+        for (const name of disk.list(from)) {
+          disk.rename(`${from}/${name}`, `${to}/${name}`)
+          this.#supervisor.call()
+        }
+        disk.remove(from)
+      },
       remove: (path) => {
         const disk = this.#disk(path)
         this.#supervisor.world.oracle.checkRemoval(disk, path)

@@ -109,6 +109,7 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
     random: () => world.random.next(),
     randomText: (length) => world.oracle.addSecret(world.random.text(length)),
     setOwner: (path, user) => files.setOwner(path, user),
+    readMounts: () => new Map(),
     lock: (path) => supervisor.lock(path),
     listenTcp: (_, port) => {
       supervisor.call()

@@ -111,6 +111,7 @@ describe('the units of the image', () => {
       'sync',
       'postgres',
       'database',
+      'manifest',
       'key',
       'migrations',
       'upstream',
@@ -139,7 +140,8 @@ describe('the units of the image', () => {
     expect(names(unitsUpTo('migrations'))).toEqual(
       names(units).filter(
         (name) =>
-          !['listener', 'config', 'sync', 'upstream', 'door-config', 'door', 'mathesar'].includes(name),
+          !['listener', 'config', 'sync', 'manifest', 'upstream', 'mathesar'].includes(name) &&
+          !name.startsWith('door'),
       ),
     )
     expect(names(unitsUpTo('mathesar'))).toEqual(names(units).filter((name) => !name.startsWith('door')))

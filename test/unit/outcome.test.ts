@@ -11,7 +11,12 @@ describe('the outcome of a process', () => {
       137,
       'was killed (SIGKILL), by hand or by the kernel (out of memory)',
     ],
-    [{ code: null, signal: 'SIGSEGV' }, 139, 'was terminated by SIGSEGV'],
+    [
+      { code: null, signal: 'SIGBUS' },
+      135,
+      'was terminated by SIGBUS, usually memory that is not there: ' +
+        'a full /dev/shm, huge pages, a disk that fails',
+    ],
   ] as const)('%j is %d, %s', (outcome, number, words) => {
     expect(exitNumber(outcome)).toBe(number)
     expect(inWords(outcome)).toBe(words)

@@ -25,7 +25,7 @@ const whyNotReady = (status: number, location: string | undefined): string | und
 export const mathesar = defineService({
   name: 'mathesar',
   needs: ['volume', 'secrets', 'upstream', 'config'],
-  servesAfter: ['migrations', 'sync'],
+  servesAfter: ['migrations', 'sync', 'manifest'],
   description: 'Mathesar itself (gunicorn and Django)',
   policy: ({ settings }) => ({
     startLimitMs,

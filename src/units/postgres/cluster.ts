@@ -1,12 +1,18 @@
+import { isTemporaryName } from '../../core/temporary.ts'
+import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
+import { type Manifest, readManifest, startAnewHint } from '../manifest.ts'
 import { inRun, inVolume } from '../place.ts'
+import { isForbidden, refusalOf } from '../refusal.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { bootstrapPassword } from './connection.ts'
+import { readControlFile } from './control-file.ts'
+import { makeMissingFolders, takeFolder } from './folder.ts'
 import { runOnCluster } from './programs.ts'
 
 /**
- * Is in a new cluster until all of it is on the disk: nothing was served from it before,
- * so a boot that finds it starts over.
+ * Is in the folder from before a cluster is made there until all of it is on the disk: nothing was served
+ * from it before, so a boot that finds it starts over.
  */
 export const unsyncedMark = (folder: string): string => `${folder}/supervisor.unsynced`
 
@@ -41,71 +47,75 @@ const clearStaleLock = async (scope: Scope<never>, folder: string, signal: Abort
     files.remove(`${inRun(place.paths).postgresSocket}/${name}`)
 }
 
-const initdb = async (scope: Scope<never>, folder: string, signal: AbortSignal): Promise<void> => {
-  const {
-    system,
-    place: { paths },
-  } = scope
-  system.log.say('info', 'making a Postgres cluster with initdb')
-  const password = `${inRun(paths).etc}/bootstrap`
-  system.files.writeWhole(password, bootstrapPassword, 0o644)
-  await runOnCluster(
-    scope,
-    'cluster',
-    folder,
-    [
-      `${paths.postgresBin}/initdb`,
-      '--pgdata',
+/** What a new file system has in it, or a write that was cut off leaves. */
+const isNothing = (name: string): boolean => name === 'lost+found' || isTemporaryName(name)
+
+/** Fills a folder with a cluster. */
+const fill = async (scope: Scope<never>, folder: string, signal: AbortSignal): Promise<void> => {
+  const { system, place } = scope
+  const template = `${place.paths.share}/cluster.tar.zst`
+  const run = (...argv: Command['argv']): Promise<void> =>
+    runOnCluster(scope, 'cluster', folder, argv, signal)
+  if (system.files.isThere(template))
+    return await run(
+      'tar',
+      '--extract',
+      '--zstd',
+      '--file',
+      template,
+      '--directory',
       folder,
-      '--username=postgres',
-      `--pwfile=${password}`,
-      '--auth=scram-sha-256',
-      '--data-checksums',
-      '--encoding=UTF8',
-      '--locale=C.UTF-8',
-      '--locale-provider=icu',
-      '--icu-locale=und',
-      '--no-sync',
-    ],
-    signal,
+      '--no-same-owner',
+    )
+  system.log.say('info', 'making a Postgres cluster with initdb')
+  const password = `${inRun(place.paths).etc}/bootstrap`
+  system.files.writeWhole(password, bootstrapPassword, 0o644)
+  await run(
+    `${place.paths.postgresBin}/initdb`,
+    '--pgdata',
+    folder,
+    '--username=postgres',
+    `--pwfile=${password}`,
+    '--auth=scram-sha-256',
+    '--data-checksums',
+    '--encoding=UTF8',
+    '--locale=C.UTF-8',
+    '--locale-provider=icu',
+    '--icu-locale=und',
+    '--no-sync',
   )
 }
 
+/**
+ * Makes a cluster in a folder that is never replaced: it may be a mount point, or a link to another disk.
+ * The mark is there first and says that all of it can go.
+ */
 const create = async (scope: Scope<never>, folder: string, signal: AbortSignal): Promise<void> => {
-  const {
-    system,
-    place: { paths, identities },
-  } = scope
-  const { files, setOwner } = system
-  const template = `${paths.share}/cluster.tar.zst`
-  const temporary = `${folder}.new`
-  files.remove(temporary)
-  files.makeFolder(temporary, 0o700)
-  setOwner(temporary, identities.postgres, 0o700)
-  if (files.isThere(template)) {
-    await runOnCluster(
-      scope,
-      'cluster',
-      temporary,
-      ['tar', '--extract', '--zstd', '--file', template, '--directory', temporary, '--no-same-owner'],
-      signal,
-    )
-  } else {
-    await initdb(scope, temporary, signal)
-  }
+  const { files, setOwner } = scope.system
+  const { postgres } = scope.place.identities
+  const made = `${folder}/new`
+  files.makeFolder(folder, 0o700)
+  await takeFolder(scope, folder)
   files.writeWhole(
-    unsyncedMark(temporary),
+    unsyncedMark(folder),
     'This cluster is new and may not be on the disk yet. Until this file is gone, nothing was ' +
       'stored in it.\n',
     0o644,
   )
-  files.renameWhole(temporary, folder)
+  for (const name of files.listFolder(folder))
+    if (name !== 'lost+found' && `${folder}/${name}` !== unsyncedMark(folder))
+      files.remove(`${folder}/${name}`)
+  files.makeFolder(made, 0o700)
+  setOwner(made, postgres, 0o700)
+  await fill(scope, made, signal)
+  files.moveContent(made, folder)
 }
 
-const readVersion = ({ system }: Scope<never>, folder: string): string | undefined => {
+const readVersion = (scope: Scope<never>, folder: string): string | undefined => {
   try {
-    return system.files.readForeign(`${folder}/PG_VERSION`, 1024)?.toString('latin1').trim()
+    return scope.system.files.readForeign(`${folder}/PG_VERSION`, 1024)?.toString('latin1').trim()
   } catch (cause) {
+    if (isForbidden(cause)) throw refusalOf(scope, folder, cause)
     throw new SupervisorError(
       'CLUSTER_DAMAGED',
       `cannot read ${folder}/PG_VERSION: ${(cause as Error).message}`,
@@ -131,13 +141,34 @@ const requireOwnMajor = (scope: Scope<never>, folder: string): string | undefine
       `cannot start Postgres ${major} on ${folder}: its data is of Postgres ${version}`,
     )
   }
-  if (version === undefined && files.isThere(folder) && files.listFolder(folder).length > 0) {
+  const isEmpty = (): boolean => files.listFolder(folder).every(isNothing)
+  if (version === undefined && files.isThere(folder) && !isEmpty()) {
     throw new SupervisorError(
       'CLUSTER_DAMAGED',
       `cannot use ${folder}: it is not empty, but has no PG_VERSION`,
     )
   }
   return version
+}
+
+/** Refuses to make a cluster in place of one that has served, and one that is not the one that did. */
+const requireKnown = (scope: Scope<never>, folder: string, isFresh: boolean, { cluster }: Manifest): void => {
+  if (cluster === undefined) return
+  const [wanted, found] = [cluster.systemIdentifier, isFresh ? undefined : readControlFile(scope)?.identifier]
+  const isOther = wanted !== undefined && found !== undefined && wanted !== found
+  if (!isFresh && !isOther) return
+  const how = isFresh
+    ? `there is none in ${folder}`
+    : `the one in ${folder} is another one (its system identifier is ${found}, not ${wanted})`
+  throw new SupervisorError(
+    'CLUSTER_DAMAGED',
+    `cannot find the cluster that has served from this volume: ${how}`,
+    {
+      hint:
+        `Mount or restore what was in ${folder}, and where it is a link, what it leads to. ` +
+        startAnewHint(scope.place),
+    },
+  )
 }
 
 /**
@@ -150,18 +181,17 @@ export const cluster = defineTask({
   description: "makes the embedded Postgres's data directory",
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (scope, signal) => {
-    const {
-      system: { files, setOwner },
-      place: { paths, identities },
-    } = scope
-    const { cluster: folder } = inVolume(paths)
-    if (files.isThere(unsyncedMark(folder))) files.remove(folder)
-    const isFresh = requireOwnMajor(scope, folder) === undefined
-    if (isFresh) {
-      files.remove(folder)
-      await create(scope, folder, signal)
+    const { cluster: folder } = inVolume(scope.place.paths)
+    const isUnfinished = scope.system.files.isThere(unsyncedMark(folder))
+    const isFresh = isUnfinished || requireOwnMajor(scope, folder) === undefined
+    requireKnown(scope, folder, isFresh, readManifest(scope))
+    try {
+      if (isFresh) await create(scope, folder, signal)
+      else await takeFolder(scope, folder)
+    } catch (cause) {
+      throw refusalOf(scope, folder, cause)
     }
-    setOwner(folder, identities.postgres, 0o700)
+    makeMissingFolders(scope, folder)
     await clearStaleLock(scope, folder, signal)
     return { isFresh }
   },

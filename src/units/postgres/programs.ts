@@ -12,6 +12,10 @@ export const postgresEnvironment = ({ paths }: Pick<Place, 'paths'>): Record<str
   TZ: 'UTC',
 })
 
+/** The line that says why a program failed: tar and initdb write more after it. */
+const reasonIn = (lines: readonly string[]): string =>
+  lines.find((line) => /: Cannot |error:|FATAL:|PANIC:/.test(line)) ?? lines.at(-1) ?? 'it said nothing'
+
 /** Runs a program in the cluster's folder, as its user. */
 export const runOnCluster = async (
   scope: Scope<never>,
@@ -28,7 +32,6 @@ export const runOnCluster = async (
     throw new SupervisorError('VOLUME_FULL', `cannot make the cluster in ${folder}: no space left`)
   throw new SupervisorError(
     'CLUSTER_NOT_MADE',
-    `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ` +
-      `${lines.at(-1) ?? 'it said nothing'}`,
+    `cannot make the cluster in ${folder}: ${argv[0]} ${inWords(outcome)}: ${reasonIn(lines)}`,
   )
 }

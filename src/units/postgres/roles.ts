@@ -2,6 +2,7 @@ import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
 import { oddityOf } from '../../settings/forms.ts'
 import { isTlsFailure } from '../../settings/tls.ts'
+import { readManifest, startAnewHint } from '../manifest.ts'
 import { inVolume } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appRole, asSuperuser, connectionOf, internalDatabase } from './connection.ts'
@@ -49,15 +50,38 @@ const undoneByApp = `
 const lacksSelfGrant = `SELECT FROM pg_settings WHERE name = '${selfGrant}' AND NOT EXISTS (
   SELECT FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole WHERE rolname = $1 AND setdatabase = 0)`
 
-const prepareRoles = async ({ system, results }: Scope<'secrets'>, client: Client): Promise<void> => {
+/** Only a cluster that has never served gets an empty database. */
+const refuseEmptyDatabase = async (scope: Scope<never>, client: Client): Promise<void> => {
+  if (readManifest(scope).cluster === undefined) return
+  const { rows } = await client.query<{ names: string }>(
+    "SELECT string_agg(datname, ', ' ORDER BY datname) AS names FROM pg_database WHERE NOT datistemplate",
+  )
+  const { paths, identities } = scope.place
+  const { supervisor, postgres = supervisor } = identities
+  throw new SupervisorError(
+    'CLUSTER_DAMAGED',
+    `cannot find the database ${internalDatabase}, which has served from this volume; there are ` +
+      `${rows[0]?.names}`,
+    {
+      hint:
+        'Restore the volume from a backup. If the database was renamed, put `--interactive --tty --user ' +
+        `${postgres.uid}:${postgres.gid} --entrypoint postgres\` before the image and \`--single -D ` +
+        `${inVolume(paths).cluster} postgres\` after it, and type \`ALTER DATABASE "…" RENAME TO ` +
+        `${internalDatabase}\`, Enter, Ctrl-D. ${startAnewHint(scope.place)}`,
+    },
+  )
+}
+
+const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<void> => {
+  const { system, results } = scope
   const exists = async (query: string, name: string): Promise<boolean> =>
     (await client.query(query, [name])).rowCount === 1
+  const hasDatabase = await exists('SELECT 1 FROM pg_database WHERE datname = $1', internalDatabase)
+  if (!hasDatabase) await refuseEmptyDatabase(scope, client)
   await setPassword(client, results.secrets.superuserPassword!)
   if (!(await exists('SELECT 1 FROM pg_roles WHERE rolname = $1', appRole)))
     await client.query(`CREATE ROLE ${appRole} LOGIN CREATEDB CREATEROLE`)
-  if (!(await exists('SELECT 1 FROM pg_database WHERE datname = $1', internalDatabase))) {
-    await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
-  }
+  if (!hasDatabase) await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
   const { rows } = await client.query<{ command: string }>(undoneByApp, [appRole, internalDatabase])
   for (const { command } of rows) {
     system.log.say('warn', `what Mathesar's role had changed could keep it from connecting: ${command}`)

@@ -5,15 +5,8 @@ import { whyStopped } from '../hung.ts'
 import { defineService, type Scope } from '../unit.ts'
 import { readLockFile } from './cluster.ts'
 import { appRole, embeddedAs } from './connection.ts'
+import { readControlFile } from './control-file.ts'
 import { postgresEnvironment } from './programs.ts'
-
-/**
- * Where the control file has the state of the cluster, after three numbers (pg_control.h, ControlFileData),
- * and its value after a clean shutdown.
- */
-const stateAt = 16
-const shutDown = 1
-const controlFileBytes = 8192
 
 /**
  * Ends what a postmaster that was killed left behind: it keeps the shared memory, beside which no other may
@@ -119,13 +112,9 @@ export const postgres = defineService({
     }
     return undefined
   },
-  whyUnclean: ({ system, place }) => {
+  whyUnclean: (scope) => {
     try {
-      return system.files
-        .readForeign(`${inVolume(place.paths).cluster}/global/pg_control`, controlFileBytes)
-        ?.readUInt32LE(stateAt) === shutDown
-        ? undefined
-        : 'its data has to be recovered'
+      return readControlFile(scope)?.isShutDown ? undefined : 'its data has to be recovered'
     } catch (error) {
       return (error as Error).message
     }

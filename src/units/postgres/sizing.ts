@@ -19,6 +19,7 @@ export const fitPostgres = ({ memoryBytes, shmBytes, cpus }: Machine): Readonly<
     max_worker_processes: `${clamp(cpus * 2, 4, 16)}`,
     max_parallel_workers_per_gather: shm < 32 ? '0' : `${clamp(cpus / 2, 0, 2)}`,
     max_parallel_maintenance_workers: shm < 128 ? '0' : `${clamp(cpus / 2, 0, 2)}`,
+    huge_pages: 'off', // At these sizes they gain nothing, and a container may not have those of the host.
     dynamic_shared_memory_type: shm < 16 ? 'mmap' : 'posix',
   }
 }

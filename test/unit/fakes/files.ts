@@ -74,7 +74,10 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
   },
   mayRead: (path, user) => mayRead(disk.need(path), user),
   isThere: (path) => disk.find(path) !== undefined,
-  ownerOf: (path) => disk.find(path)?.uid,
+  statOf: (path) => {
+    const entry = disk.find(path)
+    return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode }
+  },
   requireWritable: (path) => {
     begin('requireWritable', path)
     disk.need(disk.find(path) ? path : posix.dirname(path))
@@ -99,6 +102,11 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     const inside = disk.below(path).filter((other) => posix.dirname(other) === path)
     return inside.map((other) => posix.basename(other)).toSorted()
   },
+  listFoldersIn: (path) =>
+    disk
+      .below(path)
+      .filter((other) => posix.dirname(other) === path && disk.need(other).bytes === undefined)
+      .map((other) => posix.basename(other)),
   renameWhole: (from, to) => {
     begin('renameWhole', from)
     disk.move(from, to)
@@ -111,6 +119,18 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
   makeFolder: (path, mode) => {
     begin('makeFolder', path)
     disk.makeFolder(path, mode)
+  },
+  moveContent: (from, to) => {
+    begin('moveContent', from)
+    for (const path of disk.below(from).filter((other) => posix.dirname(other) === from))
+      disk.move(path, to + path.slice(from.length))
+    disk.remove(from)
+  },
+  giveTree: (folder, { uid, gid }) => {
+    begin('giveTree', folder)
+    const others = [folder, ...disk.below(folder)].filter((path) => disk.need(path).uid !== uid)
+    for (const path of others) disk.change(path, { uid, gid })
+    return others.length
   },
   remove: (path) => {
     begin('remove', path)
@@ -137,9 +157,12 @@ export const createFiles = () => {
       if (error) throw error
     }
   }
+  const fixed = new Map<string, Owner & { readonly mode: number }>()
   const setOwner: System['setOwner'] = (path, user, mode) => {
     begin('setOwner', path)
-    disk.change(path, { ...(user && { uid: user.uid, gid: user.gid }), mode })
+    const always = fixed.get(path)
+    if (always) disk.change(path, always)
+    else disk.change(path, { ...(user && { uid: user.uid, gid: user.gid }), mode })
   }
 
   return {
@@ -158,6 +181,9 @@ export const createFiles = () => {
       const { mode, uid, gid } = disk.need(path)
       return `${mode.toString(8).padStart(4, '0')} ${uid}:${gid}`
     },
+    /** Has a path be as a file system shows it that keeps no owners and modes. */
+    ignoreOwnersOf: (path: string, shown: Owner & { readonly mode: number }): void =>
+      void fixed.set(path, shown),
     /** Has acts fail; `undefined` lets one pass. */
     failOn: (failure: (act: Act, path: string) => Error | undefined): void => void failures.push(failure),
   }

@@ -34,7 +34,12 @@ export const createImage = (options: Options = {}) => {
     if (unit === 'cluster') disk.put(`${command.cwd}/PG_VERSION`, '17\n')
     return { outcome: { code: 0, signal: null }, lines: [] }
   }
-  database.answerWith((text) => (text.includes('pg_try_advisory') ? [{ locked: true }] : []))
+  let hasDatabase = false
+  database.answerWith((text) => {
+    hasDatabase ||= text.startsWith('CREATE DATABASE')
+    if (text.startsWith('SELECT 1 FROM pg_database')) return hasDatabase ? [{}] : []
+    return text.includes('pg_try_advisory') ? [{ locked: true }] : []
+  })
   replies.get = async () => {
     if (processes.gates.some(({ isOpen, isClosed }) => isOpen && !isClosed))
       return { status: 200, location: undefined }

@@ -49,6 +49,7 @@ const usualResults: Results = {
   sync: undefined,
   database: undefined,
   key: { isNew: false },
+  manifest: undefined,
   migrations: undefined,
 }
 
@@ -68,10 +69,9 @@ export const createScope = ({ place: fields, config = '', results, isBoot = true
   const fake = createFakeSystem()
   const place = placeOf(fields)
   const [volume, run] = [inVolume(place.paths), inRun(place.paths)]
-  for (const folder of [...Object.values(volume), ...Object.values(run)].filter(
-    (path) => path !== volume.cluster,
-  ))
-    if (folder !== volume.lock) fake.disk.files.makeFolder(folder, 0o700)
+  const { cluster: _cluster, lock: _lock, manifest: _manifest, ...folders } = volume
+  for (const folder of [...Object.values(folders), ...Object.values(run)])
+    fake.disk.files.makeFolder(folder, 0o700)
   fake.disk.acts.length = 0
   const inForce = typeof config === 'string' ? readFile(config, place.environment) : config
   const reports: (string | null)[] = []

@@ -35,6 +35,7 @@ const createReplies = () => ({
   program: async (_program: Program, _signal?: AbortSignal): Promise<ProgramResult> => succeeded,
   listen: (_address: string, _port: number): number => 10,
   lock: (_path: string): boolean => true,
+  mounts: (): ReturnType<System['readMounts']> => new Map(),
   get: async (_signal: AbortSignal): ReturnType<System['httpGet']> => ({ status: 200, location: undefined }),
   /** Processes of a Postgres whose postmaster is gone. */
   orphans: (): readonly number[] => [],
@@ -82,6 +83,7 @@ export const createFakeSystem = () => {
     randomText: (length) => `${++texts}`.padEnd(length, 'r'),
     files: disk.files,
     setOwner: disk.setOwner,
+    readMounts: () => replies.mounts(),
     lock: (path) => replies.lock(path),
     listenTcp: (address, port) => replies.listen(address, port),
     listenUnix: (path) => {

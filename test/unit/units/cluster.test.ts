@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { parseMounts } from '../../../src/system/mounts.ts'
 import { cluster } from '../../../src/units/postgres/cluster.ts'
 import { failureOf } from '../failure.ts'
 import { errorWith } from '../fakes/files.ts'
@@ -25,32 +26,40 @@ const withCluster = (version = '17\n') => {
 }
 
 describe('the task `cluster` on a new volume', () => {
-  test('unpacks the template, marks it as not on the disk yet, and moves it into place whole', async () => {
+  test('marks the folder, unpacks the template beside the mark, and moves it up', async () => {
     const { scope, disk, programs } = stage()
     disk.put(template, 'an archive')
     expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
     const [program] = programs
     expect(program).toMatchObject({
       unit: 'cluster',
-      command: { user: scope.place.identities.postgres, cwd: `${folder}.new` },
+      command: { user: scope.place.identities.postgres, cwd: `${folder}/new` },
     })
     expect(program!.command.argv.join(' ')).toBe(
-      `tar --extract --zstd --file ${template} --directory ${folder}.new --no-same-owner`,
+      `tar --extract --zstd --file ${template} --directory ${folder}/new --no-same-owner`,
     )
     expect(disk.text(`${folder}/PG_VERSION`)).toBe('17\n')
     expect(disk.text(mark)).toContain('may not be on the disk yet')
     expect(disk.modeOf(folder)).toBe('0700 101:102')
-    expect(scope.system.files.isThere(`${folder}.new`)).toBe(false)
-    expect(disk.acts.indexOf(`writeWhole ${folder}.new/supervisor.unsynced`)).toBeLessThan(
-      disk.acts.indexOf(`renameWhole ${folder}.new`),
+    expect(scope.system.files.listFolder(folder)).toEqual(['PG_VERSION', 'supervisor.unsynced'])
+    expect(disk.acts.indexOf(`writeWhole ${mark}`)).toBeLessThan(
+      disk.acts.indexOf(`makeFolder ${folder}/new`),
     )
+  })
+
+  test('never removes the folder itself, which may be a mount point, nor lost+found', async () => {
+    const { scope, disk } = stage()
+    for (const name of ['lost+found/x', '.mabc-1.tmp']) disk.put(`${folder}/${name}`, 'x')
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
+    expect(disk.acts).not.toContain(`remove ${folder}`)
+    expect(scope.system.files.listFolder(folder)).toEqual(['PG_VERSION', 'lost+found', 'supervisor.unsynced'])
   })
 
   test('runs initdb without a template, with the password of a file that no argument shows', async () => {
     const { scope, disk, programs } = stage()
     await cluster.run(scope, never)
     const argv = programs[0]!.command.argv
-    expect(argv.slice(0, 3)).toEqual(['/usr/lib/postgresql/17/bin/initdb', '--pgdata', `${folder}.new`])
+    expect(argv.slice(0, 3)).toEqual(['/usr/lib/postgresql/17/bin/initdb', '--pgdata', `${folder}/new`])
     expect(argv).toEqual(
       expect.arrayContaining(['--auth=scram-sha-256', '--data-checksums', '--pwfile=/run/m/etc/bootstrap']),
     )
@@ -71,24 +80,34 @@ describe('the task `cluster` on a new volume', () => {
 
   test('starts over where an earlier boot was cut off', async () => {
     const { scope, disk } = stage()
-    disk.put(`${folder}.new/half`, 'x')
+    disk.put(`${folder}/new/half`, 'x')
+    disk.put(`${folder}/base/half`, 'x')
+    disk.put(mark, 'x')
     await cluster.run(scope, never)
-    expect(disk.text(`${folder}/half`)).toBeUndefined()
+    expect(scope.system.files.listFolder(folder)).toEqual(['PG_VERSION', 'supervisor.unsynced'])
   })
 
   test.each([
     [['initdb: error: No space left on device', 'removing data'], 'VOLUME_FULL', 'no space left'],
+    [
+      ['tar: ./a: Cannot open: Permission denied', 'tar: Error is not recoverable: exiting now'],
+      'CLUSTER_NOT_MADE',
+      'initdb failed with exit code 1: tar: ./a: Cannot open: Permission denied',
+    ],
     [['it broke'], 'CLUSTER_NOT_MADE', 'initdb failed with exit code 1: it broke'],
     [[], 'CLUSTER_NOT_MADE', 'initdb failed with exit code 1: it said nothing'],
-  ])('that fails with %j ends in %s, and leaves no cluster', async (lines, code, message) => {
-    const { scope, replies } = stage()
-    replies.program = async () => ({ outcome: { code: 1, signal: null }, lines })
-    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
-      code,
-      message: expect.stringContaining(message),
-    })
-    expect(scope.system.files.isThere(folder)).toBe(false)
-  })
+  ])(
+    'that fails with %j ends in %s, and leaves what the next boot makes anew',
+    async (lines, code, message) => {
+      const { scope, replies, disk } = stage()
+      replies.program = async () => ({ outcome: { code: 1, signal: null }, lines })
+      expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+        code,
+        message: expect.stringContaining(message),
+      })
+      expect([disk.text(`${folder}/PG_VERSION`), disk.text(mark)]).toEqual([undefined, expect.any(String)])
+    },
+  )
 })
 
 describe('the task `cluster` on a volume with data', () => {
@@ -132,6 +151,123 @@ describe('the task `cluster` on a volume with data', () => {
       code: 'CLUSTER_DAMAGED',
       message: `cannot read ${folder}/PG_VERSION: EIO: it is refused`,
     })
+  })
+})
+
+describe('the task `cluster` on a volume that was copied', () => {
+  test('makes the empty folders anew that a backup left out, and says so', async () => {
+    const { scope, disk, said } = withCluster()
+    disk.put(`${folder}/global/pg_control`, Buffer.alloc(32))
+    disk.put(`${folder}/pg_notify/0000`, 'x')
+    await cluster.run(scope, never)
+    expect(disk.modeOf(`${folder}/pg_logical/snapshots`)).toBe('0700 101:102')
+    expect(said).toEqual([
+      expect.stringMatching(/^warn empty folders of Postgres were missing and are made anew: pg_commit_ts, /),
+    ])
+    expect(said[0]).not.toContain('pg_notify')
+    said.length = 0
+    await cluster.run(scope, never)
+    expect(said).toEqual([])
+  })
+
+  test.each([
+    ['modes', 0o755, 101, 'does not keep modes: the folder has 0755, not 0700'],
+    ['owners', 0o700, 1000, "does not keep owners: the folder is user 1000's, not 101's"],
+  ])('names a file system that does not keep %s', async (_, mode, uid, message) => {
+    for (const at of [withCluster(), stage()]) {
+      const { scope, disk, replies, programs } = at
+      disk.files.makeFolder(folder, 0o700)
+      disk.ignoreOwnersOf(folder, { mode, uid, gid: 0 })
+      replies.mounts = () => parseMounts('1 1 8:1 / /data rw - fuse.bindfs x rw')
+      replies.program = async () => ({ outcome: { code: 1, signal: null }, lines: [] })
+      expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+        code: 'VOLUME_NOT_WRITABLE',
+        message: `cannot use ${folder}: its file system (fuse.bindfs) ${message}`,
+        hint: expect.stringContaining('use a named volume'),
+      })
+      expect(programs.filter(({ command }) => command.argv[0] !== 'test')).toEqual([])
+    }
+  })
+
+  test('takes a file system that names root, when Postgres says that the folder is its own', async () => {
+    const { scope, disk, programs } = withCluster()
+    disk.ignoreOwnersOf(folder, { mode: 0o700, uid: 0, gid: 0 })
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+    expect(programs.map(({ command }) => command.argv.join(' '))).toEqual([`test -O ${folder}`])
+  })
+
+  test('names what the file system refuses', async () => {
+    const { scope, disk } = stage()
+    disk.failOn((act, path) => (act === 'setOwner' && path === folder ? errorWith('EPERM') : undefined))
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({ code: 'VOLUME_NOT_WRITABLE' })
+  })
+})
+
+describe('the task `cluster` on a volume whose cluster has served', () => {
+  const control = (identifier: number): Buffer => {
+    const bytes = Buffer.alloc(32)
+    bytes.writeUInt32LE(identifier)
+    return bytes
+  }
+  const served = (manifest: string) => {
+    const at = stage()
+    at.disk.put('/data/manifest.json', manifest)
+    return at
+  }
+  const ofCluster7 = JSON.stringify({ cluster: { systemIdentifier: '7', startedAs: 0 } })
+  const missing = {
+    code: 'CLUSTER_DAMAGED',
+    message: 'cannot find the cluster that has served from this volume: there is none in /data/postgres',
+    hint:
+      'Mount or restore what was in /data/postgres, and where it is a link, what it leads to. ' +
+      'To begin anew with an empty installation, remove /data/manifest.json; nothing was changed.',
+  }
+
+  test('takes the same one', async () => {
+    const { scope, disk } = served(ofCluster7)
+    disk.put(`${folder}/PG_VERSION`, '17\n')
+    disk.put(`${folder}/global/pg_control`, control(7))
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+  })
+
+  test.each<[string, (disk: ReturnType<typeof stage>['disk']) => void]>([
+    ['nothing', () => {}],
+    ['an empty folder', (disk) => disk.files.makeFolder(folder, 0o700)],
+    ['a file system that is new', (disk) => disk.files.makeFolder(`${folder}/lost+found`, 0o700)],
+    ['a cluster that was never whole', (disk) => disk.put(mark, 'x')],
+  ])('makes none in its place where there is %s', async (_, prepare) => {
+    const { scope, disk, programs } = served(ofCluster7)
+    prepare(disk)
+    disk.acts.length = 0
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject(missing)
+    expect([programs, disk.acts.filter((act) => !/^(read|list)/.test(act))]).toEqual([[], []])
+  })
+
+  test.each(['', 'nonsense', '[]', '{"cluster":{}}'])('misses it too where it remembers %j', async (text) => {
+    const { scope } = served(text)
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject(missing)
+  })
+
+  test('takes the one that is there where it remembers nothing of it', async () => {
+    const { scope, disk } = served('nonsense')
+    disk.put(`${folder}/PG_VERSION`, '17\n')
+    disk.put(`${folder}/global/pg_control`, control(8))
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+  })
+
+  test('refuses another one, and names both', async () => {
+    const { scope, disk } = served(ofCluster7)
+    disk.put(`${folder}/PG_VERSION`, '17\n')
+    disk.put(`${folder}/global/pg_control`, control(8))
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+      code: 'CLUSTER_DAMAGED',
+      message: expect.stringContaining('is another one (its system identifier is 8, not 7)'),
+    })
+  })
+
+  test('makes one where the manifest speaks of other things alone', async () => {
+    const { scope } = served('{"instance":"a"}')
+    expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
   })
 })
 

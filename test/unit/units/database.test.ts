@@ -68,6 +68,24 @@ describe('the task `database` with the embedded Postgres', () => {
     expect(said).toEqual([`warn what Mathesar's role had changed could keep it from connecting: ${command}`])
   })
 
+  test('makes no empty database where one has served, and says how to go on', async () => {
+    const at = createScope()
+    at.disk.put('/data/manifest.json', '{"cluster":{"systemIdentifier":"7"}}')
+    at.database.answerWith((text, values) =>
+      text.includes('string_agg')
+        ? [{ names: 'postgres, shop' }]
+        : answerOf({ database: false })(text, values),
+    )
+    expect(await failureOf(() => database.run(at.scope, never))).toMatchObject({
+      code: 'CLUSTER_DAMAGED',
+      message:
+        'cannot find the database mathesar_django, which has served from this volume; ' +
+        'there are postgres, shop',
+      hint: expect.stringContaining('remove /data/manifest.json'),
+    })
+    expect(at.database.queries.filter(isChange)).toEqual([])
+  })
+
   test('looks into pg_catalog alone, as the superuser, in a database of its own', async () => {
     const { database: server } = await run({})
     expect(server.logins).toEqual([

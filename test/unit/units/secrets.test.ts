@@ -76,6 +76,13 @@ describe('the task `secrets` on a volume with secrets', () => {
     expect(said).toHaveLength(1)
   })
 
+  test('makes no key in place of one that is gone with the cluster: that may come back', async () => {
+    const { scope, disk } = createScope()
+    disk.put('/data/manifest.json', '{"cluster":{"systemIdentifier":"7"}}')
+    expect(await failureOf(() => secrets.run(scope, never))).toMatchObject({ code: 'SECRETS_MISSING' })
+    expect(disk.text(keyFile)).toBeUndefined()
+  })
+
   test('names the file that cannot be read', async () => {
     const { scope, disk } = createScope()
     disk.failOn((act, path) => (path === keyFile && act === 'readIfThere' ? errorWith('EIO') : undefined))

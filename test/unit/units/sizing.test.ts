@@ -20,6 +20,7 @@ describe('Postgres', () => {
       max_worker_processes: '16',
       max_parallel_workers_per_gather: '2',
       max_parallel_maintenance_workers: '0',
+      huge_pages: 'off',
       dynamic_shared_memory_type: 'posix',
     })
   })
@@ -32,6 +33,7 @@ describe('Postgres', () => {
       max_worker_processes: '4',
       max_parallel_workers_per_gather: '0',
       max_parallel_maintenance_workers: '0',
+      huge_pages: 'off',
       dynamic_shared_memory_type: 'posix',
     })
   })
@@ -44,6 +46,7 @@ describe('Postgres', () => {
       max_worker_processes: '16',
       max_parallel_workers_per_gather: '2',
       max_parallel_maintenance_workers: '2',
+      huge_pages: 'off',
       dynamic_shared_memory_type: 'posix',
     })
   })

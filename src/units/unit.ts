@@ -50,12 +50,17 @@ export type ServiceUnit = UnitBase & {
   readonly servesAfter?: readonly UnitName[]
   readonly policy: (inForce: InForce) => Policy
   readonly command: (scope: Scope) => Promise<Command>
-  /** One readiness probe. Resolves with `undefined` when ready, else with the reason. */
-  readonly probe: (scope: Scope, signal: AbortSignal) => Promise<string | undefined>
+  /**
+   * One readiness probe. Resolves with `undefined` when ready, else with the reason. `before` is the reason
+   * of the probe before, if that one failed.
+   */
+  readonly probe: (scope: Scope, signal: AbortSignal, before?: string) => Promise<string | undefined>
   /** What the answer to `?` means: `undefined` when the generation is fit to serve, else the reason. */
   readonly readCheck?: (answer: string) => string | undefined
   /** Once its last process is gone: why its data was not left cleanly shut down; `undefined` when it was. */
   readonly whyUnclean?: (scope: Scope) => string | undefined
+  /** What to type when it died again and again, if its own files say more than its last lines. */
+  readonly crashHint?: (scope: Scope) => string | undefined
   /** Signals to the container that are meant for this service. */
   readonly forwards?: readonly NodeJS.Signals[]
   /** Lines of its log that hold this text are shown to whoever watches. */
@@ -82,9 +87,14 @@ export const defineTask = <const Name extends TaskName, const Reads extends Unit
 
 /** Declares a service. What it may read is what it needs. */
 export const defineService = <const Reads extends UnitName>(
-  unit: Narrow<Omit<ServiceUnit, 'kind' | 'command' | 'probe' | 'whyUnclean'>, Reads> & {
+  unit: Narrow<Omit<ServiceUnit, 'kind' | 'command' | 'probe' | 'crashHint' | 'whyUnclean'>, Reads> & {
     readonly command: (scope: Readable<Reads>) => Promise<Command>
-    readonly probe: (scope: Readable<Reads>, signal: AbortSignal) => Promise<string | undefined>
+    readonly probe: (
+      scope: Readable<Reads>,
+      signal: AbortSignal,
+      before?: string,
+    ) => Promise<string | undefined>
+    readonly crashHint?: (scope: Readable<Reads>) => string | undefined
     readonly whyUnclean?: (scope: Readable<Reads>) => string | undefined
   },
 ): ServiceUnit => ({ ...unit, kind: 'service' })

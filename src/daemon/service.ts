@@ -234,7 +234,7 @@ export class Service {
     this.#stopProber()
     this.#stopProber = startProber({
       clock: system.clock,
-      probe: (signal) => this.unit.probe(scope(), signal),
+      probe: (signal, before) => this.unit.probe(scope(), signal, before),
       onResult: (why) => {
         this.#lastProbe = why
         this.#send({ type: 'probed', id, isUp: why === undefined })

@@ -1,6 +1,7 @@
 import { oomScores } from '../../core/oom.ts'
 import { permittedHosts, probeHost } from '../../settings/hosts.ts'
-import { defineService } from '../unit.ts'
+import { databaseTrouble } from '../postgres/external.ts'
+import { defineService, type Scope } from '../unit.ts'
 import { appEnvironment } from './environment.ts'
 
 /**
@@ -19,6 +20,26 @@ const whyNotReady = (status: number, location: string | undefined): string | und
   status === 200 || (status === 302 && location?.startsWith('/complete_installation/'))
     ? undefined
     : `GET ${loginPath} answers ${status}`
+
+/** Asks the page that needs nobody's login. */
+const askLoginPage = async (
+  { system, inForce: { settings }, results: { listener } }: Scope<'listener'>,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  const host = listener.address === '0.0.0.0' ? '127.0.0.1' : listener.address
+  const request = {
+    path: loginPath,
+    hostHeader: probeHost(permittedHosts(settings)),
+    timeoutMs: probeLimitMs,
+  }
+  try {
+    const { status, location } = await system.httpGet({ host, port: listener.port }, request, signal)
+    return whyNotReady(status, location)
+  } catch (error) {
+    if (signal.aborted || !['AbortError', 'TimeoutError'].includes((error as Error).name)) throw error
+    return `GET ${loginPath} has no answer within ${probeLimitMs / 1000} s: all workers are busy, or it hangs`
+  }
+}
 
 /**
  * Mathesar: gunicorn on the socket that the supervisor holds.
@@ -77,22 +98,12 @@ export const mathesar = defineService({
     if (status === undefined) return 'the new generation cannot be checked: its answer is not an HTTP status'
     return whyNotReady(Number(status), location)
   },
-  probe: async ({ system, inForce: { settings }, results: { listener } }, signal) => {
-    const host = listener.address === '0.0.0.0' ? '127.0.0.1' : listener.address
-    const request = {
-      path: loginPath,
-      hostHeader: probeHost(permittedHosts(settings)),
-      timeoutMs: probeLimitMs,
-    }
-    try {
-      const { status, location } = await system.httpGet({ host, port: listener.port }, request, signal)
-      return whyNotReady(status, location)
-    } catch (error) {
-      if (signal.aborted || !['AbortError', 'TimeoutError'].includes((error as Error).name)) throw error
-      return (
-        `GET ${loginPath} has no answer within ${probeLimitMs / 1000} s: all workers are busy, ` +
-        'or it hangs'
-      )
-    }
+  // Each page that fails for want of its database writes a traceback: once that is the cause, the database
+  // alone is asked.
+  probe: async (scope, signal, before) => {
+    const trouble = before === undefined ? undefined : await databaseTrouble(scope, false)
+    if (trouble !== undefined) return trouble
+    const why = await askLoginPage(scope, signal)
+    return (await databaseTrouble(scope, why === undefined)) ?? why
   },
 })

@@ -95,6 +95,7 @@ export const waitForExternal = async (scope: Scope<never>, signal: AbortSignal):
       // A replica may become the primary.
       isWorthIt: (error) => !isRefusal(error),
       onFailure: (error) => {
+        if (isRefusal(error)) return // It ends the waiting.
         report(`waits for ${where}: ${tell(error)}`)
         system.log.say('warn', `the database does not answer yet (${where}): ${tell(error)}`)
       },

@@ -32,6 +32,11 @@ RUN sh /unpack.sh /system \
 # Without its JIT Postgres runs as with jit = off.
 RUN sh /unpack.sh /postgres postgresql-17 \
  && rm -r /postgres/usr/lib/postgresql/17/lib/llvmjit* /postgres/usr/lib/postgresql/17/lib/bitcode
+# The locale of the databases in most other images of Postgres: `CREATE DATABASE … LOCALE 'en_US.utf8'`, as
+# their dumps have it, works here too.
+RUN cd /tmp && apt-get download locales && dpkg-deb --extract locales_*.deb locales && rm locales_*.deb \
+ && mkdir -p /postgres/usr/lib/locale \
+ && I18NPATH=/tmp/locales/usr/share/i18n localedef --prefix=/postgres -i en_US -f UTF-8 en_US.UTF-8
 # What an installation would have left, as far as it is needed: programs under the names that people type, the
 # list of certificates (chroot has no /dev, so /dev/null becomes a file), where names are looked up, the time
 # zone.

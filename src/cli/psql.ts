@@ -1,20 +1,46 @@
 import { readSetup } from '../daemon/config/boot-trial.ts'
 import type { Database } from '../settings/database.ts'
 import { readPlace } from '../system/machine.ts'
+import { withClient } from '../system/postgres.ts'
 import { reads } from '../system/system.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { inRun, inVolume, type Paths } from '../units/place.ts'
-import { appRole, internalDatabase, ownSearchPath } from '../units/postgres/connection.ts'
+import {
+  appRole,
+  embeddedAs,
+  internalDatabase,
+  isDatabaseShut,
+  superuserDatabase,
+  superuserStart,
+} from '../units/postgres/connection.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-const asSuperuser = (paths: Paths): Variables => ({
-  PGHOST: inRun(paths).postgresSocket,
-  PGUSER: 'postgres',
-  PGDATABASE: 'postgres',
-  PGOPTIONS: ownSearchPath,
-  PGPASSWORD: reads.files.readIfThere(`${inVolume(paths).secrets}/postgres_password`),
-})
+/** The superuser's own database may have been dropped: who comes to put that right gets in all the same. */
+const openDatabase = async (paths: Paths, password: string | undefined): Promise<string> => {
+  const config = {
+    ...embeddedAs({ paths }, 'postgres', superuserDatabase),
+    options: superuserStart,
+    password,
+  }
+  try {
+    await withClient([config], (client) => client.query('SELECT 1'))
+    return superuserDatabase
+  } catch (error) {
+    return isDatabaseShut(error) ? 'template1' : superuserDatabase
+  }
+}
+
+const asSuperuser = async (paths: Paths): Promise<Variables> => {
+  const password = reads.files.readIfThere(`${inVolume(paths).secrets}/postgres_password`)
+  return {
+    PGHOST: inRun(paths).postgresSocket,
+    PGUSER: 'postgres',
+    PGDATABASE: await openDatabase(paths, password),
+    PGOPTIONS: superuserStart,
+    PGPASSWORD: password,
+  }
+}
 
 const asMathesar = (paths: Paths, database: Database): Variables => {
   if (database.kind === 'embedded')
@@ -51,7 +77,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
       HOME: '/nonexistent',
       PSQLRC: '/dev/null',
       PSQL_HISTORY: '/dev/null',
-      ...(isSuperuser ? asSuperuser(paths) : asMathesar(paths, database)),
+      ...(isSuperuser ? await asSuperuser(paths) : asMathesar(paths, database)),
     },
     user: isSuperuser ? identities.postgres : identities.mathesar,
   })

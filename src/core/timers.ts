@@ -51,8 +51,14 @@ export const timerKeyOf = (state: ServiceState, { graceMs }: Policy): string =>
     state.name === 'starting' && state.mayServe,
   ].join(' ')
 
-/** The pause until the next probe: short until the first success, then long. */
+/** How many probes of a start fail until the pause between them doubles. */
+const impatientProbes = 80
+
+/**
+ * The pause until the next probe: long after a success, short in a start. A start that takes many seconds is
+ * asked less and less: a probe may be a connection, and a refusal a line in somebody's log.
+ */
 export const probePauseMs = ({ name, failedProbes }: ServiceState): Milliseconds => {
   if (name === 'ready' && failedProbes === 0) return 15_000
-  return name === 'starting' ? 25 : 1000
+  return name === 'starting' ? Math.min(1000, 25 * 2 ** Math.floor(failedProbes / impatientProbes)) : 1000
 }

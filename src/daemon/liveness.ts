@@ -48,7 +48,7 @@ export const watchGeneration = (options: Options): (() => void) => {
   const { system, unit, scope, onProbed, probePauseMs } = options
   const stopProbing = startProber({
     clock: system.clock,
-    probe: (signal) => unit.probe(scope(), signal),
+    probe: (signal, before) => unit.probe(scope(), signal, before),
     onResult: onProbed,
     pauseMs: probePauseMs,
   })

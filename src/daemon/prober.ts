@@ -2,8 +2,8 @@ import type { Clock } from '../system/ports.ts'
 
 type Options = {
   readonly clock: Clock
-  /** One probe: `undefined` when the service is up, else the reason. */
-  readonly probe: (signal: AbortSignal) => Promise<string | undefined>
+  /** One probe: `undefined` when the service is up, else the reason. `before` is that of the probe before. */
+  readonly probe: (signal: AbortSignal, before: string | undefined) => Promise<string | undefined>
   readonly onResult: (why: string | undefined) => void
   /** The pause before the next probe, asked after each one. */
   readonly pauseMs: () => number
@@ -15,10 +15,11 @@ export const startProber = ({ clock, probe, onResult, pauseMs }: Options): (() =
   const { signal } = stopping
 
   const probeForEver = async (): Promise<void> => {
-    for (;;) {
-      const why = await probe(signal).catch((error: Error) => error.message || 'no answer')
+    for (let before: string | undefined; ;) {
+      const why = await probe(signal, before).catch((error: Error) => error.message || 'no answer')
       if (signal.aborted) return
       onResult(why)
+      before = why
       await clock.delay(pauseMs(), signal)
     }
   }

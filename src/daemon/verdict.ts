@@ -14,6 +14,7 @@ export const stoppingError = (): SupervisorError =>
 export const crashLoopOf = (
   { unit, state, lastOutcome }: Service,
   log: Pick<Log, 'tail'>,
+  scope: Scope,
 ): SupervisorError => {
   const lines = log.tail(unit.name, lastLines).map((line) => `  ${line.trimEnd()}`)
   const how = lastOutcome ? inWords(lastOutcome) : 'never became ready'
@@ -21,9 +22,11 @@ export const crashLoopOf = (
   const code = lines.some((line) => line.includes('No space left on device'))
     ? 'VOLUME_FULL'
     : 'SERVICE_CRASH_LOOP'
+  const hint = code === 'SERVICE_CRASH_LOOP' ? unit.crashHint?.(scope) : undefined
   return new SupervisorError(
     code,
     [what, ...(lines.length > 0 ? lines : ['  (it wrote nothing)'])].join('\n'),
+    hint === undefined ? {} : { hint },
   )
 }
 

@@ -52,8 +52,11 @@ export type ServiceUnit = UnitBase & {
   readonly stopsAfter?: readonly UnitName[]
   readonly policy: (inForce: InForce) => Policy
   readonly command: (scope: Scope) => Promise<Command>
-  /** One readiness probe. Resolves with `undefined` when ready, else with the reason. */
-  readonly probe: (scope: Scope, signal: AbortSignal) => Promise<string | undefined>
+  /**
+   * One readiness probe. Resolves with `undefined` when ready, else with the reason. `before` is the reason
+   * of the probe before, if that one failed.
+   */
+  readonly probe: (scope: Scope, signal: AbortSignal, before?: string) => Promise<string | undefined>
   /**
    * Called when the service begins to serve, and when it has been away for longer than a moment:
    * see `daemon/serving.ts`.
@@ -65,6 +68,8 @@ export type ServiceUnit = UnitBase & {
   readonly readCheck?: (answer: string) => string | undefined
   /** Once its last process is gone: why its data was not left cleanly shut down; `undefined` when it was. */
   readonly whyUnclean?: (scope: Scope) => string | undefined
+  /** What to type when it died again and again, if its own files say more than its last lines. */
+  readonly crashHint?: (scope: Scope) => string | undefined
   /** Signals to the container that are meant for this service. */
   readonly forwards?: readonly NodeJS.Signals[]
   /** Lines of its log that hold this text are shown to whoever watches. */
@@ -91,9 +96,17 @@ export const defineTask = <const Name extends TaskName, const Reads extends Unit
 
 /** Declares a service. What it may read is what it needs. */
 export const defineService = <const Reads extends UnitName>(
-  unit: Narrow<Omit<ServiceUnit, 'kind' | 'command' | 'probe' | 'whyUnclean' | 'onServing'>, Reads> & {
+  unit: Narrow<
+    Omit<ServiceUnit, 'kind' | 'command' | 'probe' | 'crashHint' | 'whyUnclean' | 'onServing'>,
+    Reads
+  > & {
     readonly command: (scope: Readable<Reads>) => Promise<Command>
-    readonly probe: (scope: Readable<Reads>, signal: AbortSignal) => Promise<string | undefined>
+    readonly probe: (
+      scope: Readable<Reads>,
+      signal: AbortSignal,
+      before?: string,
+    ) => Promise<string | undefined>
+    readonly crashHint?: (scope: Readable<Reads>) => string | undefined
     readonly whyUnclean?: (scope: Readable<Reads>) => string | undefined
     readonly onServing?: (scope: Readable<Reads>, isServing: boolean) => void
   },

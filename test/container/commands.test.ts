@@ -137,6 +137,19 @@ describeContainer('the commands in a running container', () => {
     ).toContain('CREATE TABLE')
   })
 
+  it('psql restores a database of the official image of Postgres, with its locale', async () => {
+    const dump = [
+      "CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'en_US.utf8'",
+      'ALTER DATABASE shop OWNER TO mathesar',
+    ].flatMap((command) => ['-c', command])
+    expect(await box.supervisor('psql', '--superuser', ...dump)).toMatchObject({ exitCode: 0 })
+    const sorted = "select string_agg(w, '' order by w) from (values ('B'), ('a'), ('é'), ('f')) t(w)"
+    expect(await box.exec('psql', '-U', 'postgres', '-d', 'shop', '-tAc', sorted)).toMatchObject({
+      stdout: 'aBéf',
+    })
+    await box.supervisor('psql', '--superuser', '-c', 'DROP DATABASE shop')
+  })
+
   it('psql opens the internal database', async () => {
     expect(await box.supervisor('psql', '-tAc', 'select 1, current_database()')).toMatchObject({
       exitCode: 0,

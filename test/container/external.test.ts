@@ -104,17 +104,23 @@ describeContainer('an external database', () => {
   it('that two containers found empty serves both, and the one that waited says that each has a key of its own', async () => {
     const env = await newDatabase()
     const held = sql(env.POSTGRES_DB!, 'select pg_advisory_lock(1835103336), pg_sleep(60)') // That of the migrations.
+    const granted = "from pg_locks where locktype = 'advisory' and granted"
+    await until('it is held', async () => (await sql(env.POSTGRES_DB!, `select 1 ${granted}`)).stdout === '1')
+    // Limits such as hosts have do not end a session that waits. Django comes later, and has none.
+    const limits = ['idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']
+    const alter = (change: (limit: string) => string) =>
+      sql('postgres', limits.map((limit) => `alter database ${env.POSTGRES_DB!} ${change(limit)};`).join(''))
+    expect((await alter((limit) => `set ${limit} = 100`)).exitCode).toBe(0)
     const boxes = await Promise.all([start({ image: leanImage, env }), start({ image: leanImage, env })])
     for (const box of boxes)
       await until('it waits', async () =>
         (await box.logs()).includes('another container runs the migrations'),
       )
-    await sql(
-      env.POSTGRES_DB!,
-      "select pg_terminate_backend(pid) from pg_locks where locktype = 'advisory' and granted",
-    )
+    expect((await alter((limit) => `reset ${limit}`)).exitCode).toBe(0)
+    await sql(env.POSTGRES_DB!, `select pg_terminate_backend(pid) ${granted}`)
     await held
     await Promise.all(boxes.map((box) => box.ready()))
+    for (const box of boxes) expect(await box.logs()).not.toContain('is run again')
     expect(
       (await Promise.all(boxes.map((box) => box.logs()))).filter((log) =>
         log.includes('give both the same SECRET_KEY'),
@@ -222,6 +228,30 @@ describeContainer('an external database', () => {
     expect(await box.logs()).toContain('mathesar.9999_future')
     expect(await rows()).toBe(before)
     await sql(env.POSTGRES_DB!, "delete from django_migrations where name = '9999_future'")
+    await box.startAgain()
+    await box.ready()
+  })
+
+  it('that cannot be written is exit code 51', async () => {
+    const env: Record<string, string> = { ...(await newDatabase()), DATABASE_WAIT_TIMEOUT: '1' }
+    await sql('postgres', `alter database ${env.POSTGRES_DB} set default_transaction_read_only = on`)
+    const box = await start({ image: leanImage, env })
+    expect(await box.ended()).toBe(51)
+    expect(await box.logs()).toMatch(
+      /exit code 51 \(DATABASE_REFUSED\): .* it takes no writes from this user/,
+    )
+  })
+
+  it('in which the user may create no tables is exit code 53, and works after the command that is named', async () => {
+    const guest = { POSTGRES_USER: 'guest', POSTGRES_PASSWORD: 'guest-0123' }
+    const env: Record<string, string> = { ...(await newDatabase()), ...guest }
+    await sql('postgres', `create role guest login password 'guest-0123'`)
+    const box = await start({ image: leanImage, env })
+    expect(await box.ended()).toBe(53)
+    const logs = await box.logs()
+    expect(logs).toContain('user guest may not create tables in schema public of database')
+    const [, grant] = /type: (GRANT .*);/.exec(logs) ?? []
+    expect((await sql(env.POSTGRES_DB!, grant!)).exitCode).toBe(0)
     await box.startAgain()
     await box.ready()
   })

@@ -103,9 +103,12 @@ const rules: readonly Rule[] = [
     /^ALTER ROLE \w+ SET createrole_self_grant/,
     (data) => ({ rows: [], next: { ...data, hasSelfGrant: true } }),
   ],
+  [/^SELECT pg_catalog.pg_is_in_recovery\(\)/, () => ({ rows: [{ isReplica: false, isReadOnly: false }] })],
+  [/^SELECT schema, current_user AS role/, () => found(false)],
+  [/^\s*SELECT pg_catalog.set_config\(/, () => found(true)],
   [
-    /^SELECT to_regclass\('django_migrations'\)/,
-    ({ migrations }) => ({ rows: [{ isThere: migrations !== undefined }] }),
+    /^SELECT relkind = 'r' AS "isTable"/,
+    ({ migrations }) => ({ rows: migrations === undefined ? [] : [{ isTable: true }] }),
   ],
   [
     /FROM django_migrations/,

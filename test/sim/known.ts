@@ -20,12 +20,6 @@ export const known: readonly Known[] = [
     matches: /after a history that could not be synced/,
   },
   {
-    name: 'A database that refuses after the task `database` (28P01, 53300, 3D000) ends as INTERNAL',
-    invariant: 'internal',
-    matches:
-      /internal error: (password authentication failed|sorry, too many clients|database ".*" does not exist)/,
-  },
-  {
     name: 'After a move to the embedded Postgres its tasks are "waiting" in the status',
     invariant: 'status',
     matches: /^(cluster|server-config|sync) is waiting while running$/,

@@ -60,10 +60,8 @@ export abstract class Server {
   /** Transactions, and the lock that lives in one. */
   #control(session: Session, sql: string): readonly Row[] | undefined {
     switch (sql.split(' ', 2).join(' ')) {
-      case 'BEGIN':
+      case 'BEGIN ISOLATION':
         session.isInTransaction = true
-        return []
-      case 'SET LOCAL':
         return []
       case 'ROLLBACK':
       case 'COMMIT':

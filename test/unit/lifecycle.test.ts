@@ -418,7 +418,9 @@ describe('a ready service', () => {
 
   test.each([
     ['starting 0 @1', 25],
-    ['starting 0 @1 ?9', 25],
+    ['starting 0 @1 ?79', 25],
+    ['starting 0 @1 ?80', 50],
+    ['starting 0 @1 ?9000', 1000],
     ['ready 0 @1', 15_000],
     ['ready 0 @1 ?1', 1000],
     ['unready 0 @1 ?3', 1000],

@@ -1,4 +1,5 @@
 import type { Client } from '../../system/ports.ts'
+import { SupervisorError } from '../../errors.ts'
 
 /** A Django migration as `app.name`. */
 export type Migration = string
@@ -11,13 +12,21 @@ const appliedLimit = 10_000
 
 /**
  * The migrations that the internal database has. In a transaction no query may fail:
- * its lock would go with it.
+ * its lock would go with it. What is no table could answer anything, or never.
  */
 export const appliedMigrations = async (client: Client): Promise<Migration[]> => {
-  const table = await client.query<{ isThere: boolean }>(
-    `SELECT to_regclass('django_migrations') IS NOT NULL AS "isThere"`,
+  const found = await client.query<{ isTable: boolean }>(
+    `SELECT relkind = 'r' AS "isTable" FROM pg_catalog.pg_class
+      WHERE oid = pg_catalog.to_regclass('django_migrations')`,
   )
-  if (!table.rows[0]?.isThere) return [] // Nothing was ever migrated.
+  const [relation] = found.rows
+  if (relation === undefined) return [] // Nothing was ever migrated.
+  if (!relation.isTable)
+    throw new SupervisorError(
+      'DATABASE_REFUSED',
+      'cannot read the migrations of the internal database: its django_migrations is not a table',
+      { hint: 'Somebody put a view or the like in its place: restore the database from a backup.' },
+    )
   const { rows } = await client.query<{ migration: Migration }>(
     `SELECT left(app || '.' || name, 300) AS migration FROM django_migrations LIMIT ${appliedLimit}`,
   )

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../place.ts'
-import { withDatabase } from '../postgres/connection.ts'
+import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { writeSecret } from '../secrets.ts'
 import { defineTask } from '../unit.ts'
 import { appliedMigrations } from './applied.ts'
@@ -20,7 +20,9 @@ export const key = defineTask({
       results: { secrets },
     } = scope
     if (database.kind !== 'external' || !secrets.isKeyPending) return { isNew: false }
-    const applied = await withDatabase(scope, appliedMigrations)
+    const applied = await withDatabase(scope, (client) =>
+      inTransaction(client, () => appliedMigrations(client)),
+    )
     if (applied.length > 0) {
       throw new SupervisorError(
         'SECRETS_MISSING',

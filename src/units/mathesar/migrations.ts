@@ -1,7 +1,7 @@
 import type { Client } from '../../system/ports.ts'
 import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
-import { withDatabase } from '../postgres/connection.ts'
+import { internalDatabase, inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appliedMigrations, compareMigrations, type Migration } from './applied.ts'
 import { appEnvironment } from './environment.ts'
@@ -10,6 +10,16 @@ import { appEnvironment } from './environment.ts'
 const lockKey = 0x6d617468
 
 type MigrationScope = Scope<'volume' | 'secrets'>
+
+/** What Postgres adds to the sentence of an error: where in the query, and what else. */
+const isAddition = (line: string): boolean => /^(\s|LINE \d+:|(DETAIL|HINT|CONTEXT|QUERY):)/.test(line)
+
+/** The line that names the exception: what Python writes last is often a caret below a line of SQL. */
+const reasonOf = (lines: readonly string[]): string => {
+  const told = lines.slice(lines.lastIndexOf('Traceback (most recent call last):') + 1)
+  const named = told.length < lines.length ? told.find((line) => !isAddition(line)) : undefined
+  return named ?? told.findLast((line) => !isAddition(line)) ?? 'it said nothing'
+}
 
 const migrate = async (scope: MigrationScope, signal: AbortSignal): Promise<void> => {
   const {
@@ -30,7 +40,7 @@ const migrate = async (scope: MigrationScope, signal: AbortSignal): Promise<void
   if (outcome.code === 0) return
   throw new SupervisorError(
     'MIGRATIONS_FAILED',
-    `cannot migrate the internal database: Django ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`,
+    `cannot migrate the internal database: Django ${inWords(outcome)}: ${reasonOf(lines)}`,
   )
 }
 
@@ -54,18 +64,63 @@ const takeLock = async (
   signal: AbortSignal,
 ): Promise<void> => {
   for (let isTold = false; ; isTold = true) {
-    await client.query('BEGIN')
-    await client.query('SET LOCAL idle_in_transaction_session_timeout = 0')
     const { rows } = await client.query<{ locked: boolean }>(
       'SELECT pg_try_advisory_xact_lock($1) AS locked',
       [lockKey],
     )
-    if (rows[0]?.locked) return
-    await client.query('ROLLBACK')
+    if (rows[0]?.locked) break
     if (!isTold) system.log.say('info', 'another container runs the migrations: waiting for it')
     report('waits for another container that migrates')
     await system.clock.delay(500, signal)
   }
+  report(null)
+}
+
+/** How often the connection that holds the lock is asked whether it is there; at most so long two migrate. */
+const lockCheckMs = 1000
+
+/** Does what needs the lock. It is cut off when the connection breaks: the lock is another's to take then. */
+const whileLocked = async (
+  { system: { clock } }: Scope<never>,
+  client: Client,
+  signal: AbortSignal,
+  act: (signal: AbortSignal) => Promise<void>,
+): Promise<void> => {
+  const [over, lost] = [new AbortController(), new AbortController()]
+  const check = async (): Promise<void> => {
+    for (;;) {
+      await clock.delay(lockCheckMs, over.signal)
+      await client.query('SELECT 1')
+    }
+  }
+  const checking = check().catch((error: unknown) => {
+    if (!over.signal.aborted) lost.abort(error)
+  })
+  try {
+    await act(AbortSignal.any([signal, lost.signal]))
+  } finally {
+    over.abort()
+    await checking
+  }
+}
+
+/** Who may create no tables is told what to type: Django fails with a line of SQL and a caret. */
+const requireCreate = async ({ inForce: { database } }: Scope<never>, client: Client): Promise<void> => {
+  const { rows } = await client.query<{ command: string; schema: string; role: string }>(
+    `SELECT schema, current_user AS role,
+        pg_catalog.format('GRANT USAGE, CREATE ON SCHEMA %I TO %I', schema, current_user) AS command
+      FROM (SELECT coalesce(pg_catalog.current_schema(), 'public') AS schema) AS target
+      WHERE pg_catalog.current_schema() IS NULL OR NOT pg_catalog.has_schema_privilege(schema, 'CREATE')`,
+  )
+  const [lacking] = rows
+  if (lacking === undefined) return
+  const name = database.kind === 'external' ? database.name : internalDatabase
+  throw new SupervisorError(
+    'MIGRATIONS_FAILED',
+    `cannot migrate the internal database: user ${lacking.role} may not create tables in schema ` +
+      `${lacking.schema} of database ${name}`,
+    { hint: `As the owner of database ${name}, connected to it, type: ${lacking.command};` },
+  )
 }
 
 /**
@@ -76,7 +131,7 @@ export const migrations = defineTask({
   needs: ['key', 'secrets', 'volume'],
   description: 'brings the internal database to this version of Mathesar',
   run: async (scope, signal) => {
-    const { system, place, results, report } = scope
+    const { system, place, results } = scope
     const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
     const image = list === undefined ? undefined : (JSON.parse(list) as Migration[])
     const isPending = async (client: Client): Promise<boolean> => {
@@ -85,18 +140,22 @@ export const migrations = defineTask({
       if (ahead.length > 0) refuseNewer(ahead)
       return missing.length > 0
     }
-    return await withDatabase(scope, async (client) => {
-      if (!(await isPending(client))) return undefined
+    const migrateOnce = async (client: Client): Promise<void> => {
       await takeLock(scope, client, signal)
-      report(null)
-      if (await isPending(client)) await migrate(scope, signal)
-      else if (results.key.isNew) {
+      if (await isPending(client)) {
+        await requireCreate(scope, client)
+        await whileLocked(scope, client, signal, (unlessLost) => migrate(scope, unlessLost))
+      } else if (results.key.isNew) {
         system.log.say(
           'warn',
           'another container migrated the database meanwhile, with a key of its own: give both the ' +
             'same SECRET_KEY, else neither can read the passwords that the other stores',
         )
       }
+    }
+    return await withDatabase(scope, async (client) => {
+      if (await inTransaction(client, () => isPending(client)))
+        await inTransaction(client, () => migrateOnce(client))
       return undefined
     })
   },

@@ -2,7 +2,8 @@ import { oomScores } from '../../core/oom.ts'
 import { permittedHosts, probeHost } from '../../settings/hosts.ts'
 import { whyStopped } from '../hung.ts'
 import { inDoor } from '../place.ts'
-import { defineService } from '../unit.ts'
+import { databaseTrouble } from '../postgres/external.ts'
+import { defineService, type Scope } from '../unit.ts'
 import { appEnvironment } from './environment.ts'
 
 /** Where the children find the gate of `ServiceUnit.servesAfter`: after the socket that they serve on, 3. */
@@ -17,6 +18,25 @@ const whyNotReady = (status: number, location: string | undefined): string | und
   status === 200 || (status === 302 && location?.startsWith('/complete_installation/'))
     ? undefined
     : `GET ${loginPath} answers ${status}`
+
+/** Asks the page that needs nobody's login. */
+const askLoginPage = async (
+  { system, inForce: { settings }, results: { upstream } }: Scope<'upstream'>,
+  signal: AbortSignal,
+): Promise<string | undefined> => {
+  const request = {
+    path: loginPath,
+    hostHeader: probeHost(permittedHosts(settings)),
+    timeoutMs: probeLimitMs,
+  }
+  try {
+    const { status, location } = await system.httpGet(upstream.target, request, signal)
+    return whyNotReady(status, location)
+  } catch (error) {
+    if (signal.aborted || !['AbortError', 'TimeoutError'].includes((error as Error).name)) throw error
+    return `GET ${loginPath} has no answer within ${probeLimitMs / 1000} s: all workers are busy, or it hangs`
+  }
+}
 
 /**
  * Mathesar: gunicorn on the socket that the supervisor holds.
@@ -83,21 +103,12 @@ export const mathesar = defineService({
     if (status === undefined) return 'the new generation cannot be checked: its answer is not an HTTP status'
     return whyNotReady(Number(status), location)
   },
-  probe: async ({ system, inForce: { settings }, results: { upstream } }, signal) => {
-    const request = {
-      path: loginPath,
-      hostHeader: probeHost(permittedHosts(settings)),
-      timeoutMs: probeLimitMs,
-    }
-    try {
-      const { status, location } = await system.httpGet(upstream.target, request, signal)
-      return whyNotReady(status, location)
-    } catch (error) {
-      if (signal.aborted || !['AbortError', 'TimeoutError'].includes((error as Error).name)) throw error
-      return (
-        `GET ${loginPath} has no answer within ${probeLimitMs / 1000} s: all workers are busy, ` +
-        'or it hangs'
-      )
-    }
+  // Each page that fails for want of its database writes a traceback: once that is the cause, the database
+  // alone is asked.
+  probe: async (scope, signal, before) => {
+    const trouble = before === undefined ? undefined : await databaseTrouble(scope, false)
+    if (trouble !== undefined) return trouble
+    const why = await askLoginPage(scope, signal)
+    return (await databaseTrouble(scope, why === undefined)) ?? why
   },
 })

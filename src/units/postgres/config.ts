@@ -1,4 +1,5 @@
-import { inRun } from '../place.ts'
+import { SupervisorError } from '../../errors.ts'
+import { inRun, inVolume } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appRole } from './connection.ts'
 import { fitPostgres } from './sizing.ts'
@@ -58,6 +59,24 @@ const accessFiles = ({
 const asLines = (lines: readonly string[]): string => lines.map((line) => `${line}\n`).join('')
 
 /**
+ * A standby follows another server for ever and stores nothing. `pg_basebackup -R` leaves this file in a
+ * copy; whether the copy is to go its own way is not ours to say.
+ */
+const refuseStandby = ({ system, place }: Scope<never>): void => {
+  const file = `${inVolume(place.paths).cluster}/standby.signal`
+  if (!system.files.isThere(file)) return
+  throw new SupervisorError(
+    'CLUSTER_UNUSABLE',
+    `cannot serve from a copy that follows another server: ${file} is there`,
+    {
+      hint:
+        'To let the copy live by itself, remove the file and start again: `docker run --rm ' +
+        `--volumes-from CONTAINER --entrypoint rm IMAGE ${file}\`.`,
+    },
+  )
+}
+
+/**
  * The configuration of the embedded Postgres: made for each start from the settings and the machine,
  * and kept out of the volume.
  */
@@ -71,6 +90,7 @@ export const serverConfig = defineTask({
       system: { files },
       place,
     } = scope
+    refuseStandby(scope)
     const { etc } = inRun(place.paths)
     const parameters = Object.entries(parametersOf(scope)).map(([name, value]) => `${name} = '${value}'`)
     files.writeWhole(`${etc}/postgresql.conf`, asLines(parameters), 0o644)

@@ -3,6 +3,7 @@ import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
 import { connectionAttempts, tlsOptions } from '../../settings/tls.ts'
 import { inRun, type Place } from '../place.ts'
+import { codeOf, isAnswer, isAnsweredByAll, isBroken, isRefusal, sentenceOf } from './failures.ts'
 import type { InForce } from '../../settings/configuration.ts'
 import type { System } from '../../system/ports.ts'
 import type { Scope } from '../unit.ts'
@@ -34,27 +35,20 @@ export const embeddedAs = (
 
 /**
  * What a superuser's session starts with: no function or operator but Postgres's own can come in the way of
- * what it calls.
+ * what it calls, and no library that somebody set for it must be there.
  */
-export const ownSearchPath = '-c search_path=pg_catalog'
-
-const codeOf = (error: unknown): string | undefined => (error as { code?: string }).code
-
-/**
- * Whether the connection broke, or the server was just stopping or starting: it may be back in a moment.
- * SQLSTATE class 08 and 57P0x.
- */
-const isBroken = (error: unknown): boolean => {
-  const { code = '', message } = error as { code?: string; message: string }
-  return (
-    /^(08|57P0[123])|^(ECONNREFUSED|ECONNRESET|EPIPE|ENOENT|ETIMEDOUT)$/.test(code) ||
-    /^Connection terminated|timeout expired|^Query read timeout/.test(message)
-  )
-}
-
-/** Whether the server answered and said no: SQLSTATE class 28, no such database, too many connections. */
-const isRefused = (error: unknown): boolean =>
-  'severity' in (error as object) && /^(28|3D|53300)/.test(codeOf(error) ?? '')
+export const superuserStart = [
+  '-c search_path=pg_catalog',
+  '-c session_preload_libraries=',
+  '-c local_preload_libraries=',
+].join(' ')
+/** The same for what the supervisor does itself: no setting of the role or database keeps it from that. */
+const ownStart = [
+  superuserStart,
+  '-c role=none',
+  '-c default_transaction_read_only=off',
+  '-c statement_timeout=30s',
+].join(' ')
 
 /** Runs with a connection. One that breaks is a failure that passes by itself. */
 export const withConnection = async <T>(
@@ -65,14 +59,21 @@ export const withConnection = async <T>(
   try {
     return await system.withClient(ways, use)
   } catch (cause) {
-    if (cause instanceof SupervisorError || !isBroken(cause)) throw cause
+    if (cause instanceof SupervisorError || isRefusal(cause) || !isBroken(cause)) throw cause
     throw new SupervisorError(
       'DATABASE_LOST',
-      `cannot go on: the connection to the database broke: ${(cause as Error).message}`,
+      `cannot go on without the database: ${system.log.redact(sentenceOf(cause))}`,
       { cause },
     )
   }
 }
+
+/** The superuser's own database. It may have been dropped: then `template1` is there. */
+export const superuserDatabase = 'postgres'
+
+/** Whether a server has no such database, or lets nobody into it. */
+export const isDatabaseShut = (error: unknown): boolean =>
+  isAnswer(error) && /^(3D|55000)/.test(codeOf(error))
 
 /**
  * Runs as the superuser of the embedded Postgres: over its socket as the operating system's user, or by
@@ -84,19 +85,22 @@ export const asSuperuser = async <T>(
   use: (client: Client) => Promise<T>,
 ): Promise<T> => {
   const { place, results } = scope
-  const login = (password: string | undefined): Promise<T> => {
-    const config = { ...embeddedAs(place, 'postgres', 'postgres'), options: ownSearchPath, password }
-    return withConnection(scope, [config], use)
-  }
   // A boot that was cut off may have left the template's password.
   // Nothing but the supervisor can reach the cluster then.
   const own = results.secrets.superuserPassword
   const [first, second] = results.cluster.isFresh ? [bootstrapPassword, own] : [own, bootstrapPassword]
+  const logIn = (database: string, password: string | undefined): Promise<T> =>
+    withConnection(scope, [{ ...embeddedAs(place, 'postgres', database), options: ownStart, password }], use)
+  const logInTo = (database: string): Promise<T> =>
+    logIn(database, first).catch((error: unknown) => {
+      if (codeOf(error) !== '28P01') throw error
+      return logIn(database, second)
+    })
   try {
-    return await login(first)
+    return await logInTo(superuserDatabase)
   } catch (error) {
-    if (codeOf(error) !== '28P01') throw error
-    return await login(second)
+    if (!isDatabaseShut(error)) throw error
+    return await logInTo('template1')
   }
 }
 
@@ -165,7 +169,10 @@ export const connectionOf = (scope: Target): readonly ClientConfig[] => {
   return attempts.map((attempt) => (attempt === 'plain' ? plain : { ...plain, ssl: tlsOptions(sslmode, ca) }))
 }
 
-/** Runs with a connection to the database that Mathesar keeps its own tables in. */
+/**
+ * Runs with a connection to the database that Mathesar keeps its own tables in. Whatever the server says no
+ * to is its word, not a fault of ours.
+ */
 export const withDatabase = async <T>(
   scope: Scope<never>,
   use: (client: Client) => Promise<T>,
@@ -173,13 +180,31 @@ export const withDatabase = async <T>(
   try {
     return await withConnection(scope, connectionOf(scope), use)
   } catch (cause) {
-    if (!isRefused(cause)) throw cause
+    if (cause instanceof SupervisorError || !(isRefusal(cause) || isAnsweredByAll(cause))) throw cause
     throw new SupervisorError(
       'DATABASE_REFUSED',
-      `cannot go on: the database refuses: ${(cause as Error).message}`,
-      {
-        cause,
-      },
+      `cannot go on: the database refuses: ${scope.system.log.redact(sentenceOf(cause))}`,
+      { cause },
     )
   }
+}
+
+/**
+ * What a transaction of ours sets for itself, for a pooler lends a session to others. A view of Mathesar's
+ * role may never answer, and the lock that the transaction holds must outlive the limits of a host. Versions
+ * before 17 have no transaction_timeout.
+ */
+const ownLimits = `
+  SELECT pg_catalog.set_config(name, CASE name WHEN 'statement_timeout' THEN '10s' ELSE '0' END, true)
+  FROM pg_catalog.pg_settings
+  WHERE name IN ('statement_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout')`
+
+/** Runs in a transaction, within limits. A failure leaves it to the end of the connection. */
+export const inTransaction = async <T>(client: Client, act: () => Promise<T>): Promise<T> => {
+  // Whoever waited for the lock must see what the other container has committed.
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
+  await client.query(ownLimits)
+  const result = await act()
+  await client.query('COMMIT')
+  return result
 }

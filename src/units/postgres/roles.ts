@@ -1,11 +1,13 @@
 import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
-import { oddityOf } from '../../settings/forms.ts'
-import { isTlsFailure } from '../../settings/tls.ts'
 import { readManifest, startAnewHint } from '../manifest.ts'
 import { inVolume } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
-import { appRole, asSuperuser, connectionOf, internalDatabase } from './connection.ts'
+import { alterSystemHint } from './alter-system.ts'
+import { appRole, asSuperuser, internalDatabase, superuserDatabase } from './connection.ts'
+import { waitForExternal } from './external.ts'
+import { codeOf, isAnswer, sentenceOf } from './failures.ts'
+import { isLockedOut, repairLogin } from './repair.ts'
 
 /** Gives this installation's own password to the superuser, unless it has it. */
 const setPassword = async (client: Client, password: string): Promise<void> => {
@@ -23,11 +25,11 @@ const setPassword = async (client: Client, password: string): Promise<void> => {
 const selfGrant = 'createrole_self_grant'
 
 /**
- * What Mathesar's role may do to itself and to its database as their owner, each as the command that undoes
- * it. Any of it could keep Mathesar from connecting at the next start: a library that does not exist,
- * no connections, a right that was taken away.
+ * What Mathesar's role may do to itself and to its database as their owner, or a dump of another server to
+ * all of them, each as the command that undoes it. Any of it could keep Mathesar or us from connecting at the
+ * next start: a library that does not exist, no connections, a right that was taken away.
  */
-const undoneByApp = `
+const whatToUndo = `
   SELECT CASE WHEN setrole = 0 THEN format('ALTER DATABASE %I RESET ALL', datname)
               WHEN setdatabase = 0 THEN format('ALTER ROLE %I RESET ALL', rolname)
               ELSE format('ALTER ROLE %I IN DATABASE %I RESET ALL', rolname, datname) END AS command
@@ -41,7 +43,8 @@ const undoneByApp = `
     FROM pg_roles WHERE rolname = $1 AND (rolsuper OR rolreplication OR rolbypassrls OR rolconnlimit <> -1
       OR NOT (rolcanlogin AND rolcreatedb AND rolcreaterole AND rolinherit))
   UNION ALL SELECT format('ALTER DATABASE %I ALLOW_CONNECTIONS true CONNECTION LIMIT -1', datname)
-    FROM pg_database WHERE datname = $2 AND (NOT datallowconn OR datconnlimit <> -1)
+    FROM pg_database
+    WHERE datname IN ($2, '${superuserDatabase}') AND (NOT datallowconn OR datconnlimit <> -1)
   UNION ALL SELECT format('ALTER DATABASE %I OWNER TO %I', datname, $1::text)
     FROM pg_database WHERE datname = $2 AND pg_get_userbyid(datdba) <> $1
   UNION ALL SELECT format('GRANT ALL ON DATABASE %I TO %I', datname, $1::text)
@@ -82,9 +85,13 @@ const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<vo
   if (!(await exists('SELECT 1 FROM pg_roles WHERE rolname = $1', appRole)))
     await client.query(`CREATE ROLE ${appRole} LOGIN CREATEDB CREATEROLE`)
   if (!hasDatabase) await client.query(`CREATE DATABASE ${internalDatabase} OWNER ${appRole}`)
-  const { rows } = await client.query<{ command: string }>(undoneByApp, [appRole, internalDatabase])
+  if (!(await exists('SELECT 1 FROM pg_database WHERE datname = $1', superuserDatabase))) {
+    system.log.say('warn', `the database ${superuserDatabase} was dropped: it is made again`)
+    await client.query(`CREATE DATABASE ${superuserDatabase} TEMPLATE template0`)
+  }
+  const { rows } = await client.query<{ command: string }>(whatToUndo, [appRole, internalDatabase])
   for (const { command } of rows) {
-    system.log.say('warn', `what Mathesar's role had changed could keep it from connecting: ${command}`)
+    system.log.say('warn', `what was changed could keep the next start from serving: ${command}`)
     await client.query(command)
   }
   if (await exists(lacksSelfGrant, appRole))
@@ -94,122 +101,31 @@ const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<vo
 /**
  * Why the superuser cannot work on the cluster, in words. What passes by itself has its own error already.
  */
-const refusalOf = ({ place }: Scope<never>, cause: unknown): unknown => {
-  const { code, message } = cause as { code?: string; message: string }
-  const { secrets, cluster } = inVolume(place.paths)
-  if (code === '28P01') {
-    const path = `${secrets}/postgres_password`
-    return new SupervisorError(
-      'SECRETS_MISSING',
-      `cannot log in to the embedded Postgres: ${path} is not its password`,
-      {
-        cause,
-        hint: `Put ${path} back from a backup, or start once as root, which sets a new one.`,
-      },
-    )
-  }
-  if (code === '53100')
-    return new SupervisorError('VOLUME_FULL', `cannot prepare the cluster in ${cluster}: ${message}`, {
+const refusalOf = (scope: Scope<never>, cause: unknown): unknown => {
+  if (!isAnswer(cause)) return cause
+  const { cluster } = inVolume(scope.place.paths)
+  const sentence = sentenceOf(cause)
+  if (codeOf(cause) === '53100')
+    return new SupervisorError('VOLUME_FULL', `cannot prepare the cluster in ${cluster}: ${sentence}`, {
       cause,
     })
-  if (!('severity' in (cause as object))) return cause
-  return new SupervisorError('CLUSTER_UNUSABLE', `cannot use the cluster in ${cluster}: ${message}`, {
+  const hint = alterSystemHint(scope)
+  return new SupervisorError('CLUSTER_UNUSABLE', `cannot use the cluster in ${cluster}: ${sentence}`, {
     cause,
+    ...(hint === undefined ? {} : { hint }),
   })
 }
 
-const prepareEmbedded = async (scope: Scope<'secrets' | 'cluster'>): Promise<void> => {
+const prepareEmbedded = async (scope: Scope<'secrets' | 'cluster'>, signal: AbortSignal): Promise<void> => {
+  const prepare = (): Promise<void> => asSuperuser(scope, (client) => prepareRoles(scope, client))
   try {
-    await asSuperuser(scope, (client) => prepareRoles(scope, client))
-  } catch (cause) {
-    throw refusalOf(scope, cause)
-  }
-}
-
-const whyOf = (error: unknown): string => {
-  const { code, errors, message } = error as {
-    code?: string
-    errors?: readonly { code?: string }[]
-    message?: string
-  }
-  return code ?? errors?.[0]?.code ?? message ?? 'no reason given'
-}
-
-/** A handshake that was cut off, as by a server that is just stopping, says nothing yet. */
-const isTlsRefusal = (error: unknown): boolean =>
-  isTlsFailure(error) && !/disconnected before|error establishing/.test((error as Error).message)
-
-/** Both of two ways to connect failed: then what holds for each of them holds. */
-const forAll = (error: unknown, holds: (error: unknown) => boolean): boolean =>
-  (error as Partial<AggregateError>).errors?.every((each) => forAll(each, holds)) ?? holds(error)
-
-/**
- * SQLSTATE classes 28 (authorization) and 3D (no such database), and TLS: the server answered,
- * and waiting will not change its mind.
- */
-const isRefusal = (error: unknown): boolean =>
-  forAll(
-    error,
-    (each) =>
-      /^(28|3D)/.test(whyOf(each)) ||
-      /password must be a string/.test((each as Error).message) ||
-      isTlsRefusal(each),
-  )
-
-/** Also where the server speaks of it: with `disable`, or where it takes TLS alone and ours failed. */
-const isAboutTls = (error: unknown): boolean =>
-  forAll(error, (each) => isTlsRefusal(each) || (each as Error).message.endsWith(', no encryption'))
-
-const tlsHint =
-  'Check POSTGRES_SSLMODE, and POSTGRES_SSLROOTCERT if the certificate was refused: verify-full also ' +
-  'wants POSTGRES_HOST to be a name in the certificate.'
-
-/** What to look at first when a server refuses, if something stands out. A password is never shown. */
-const refusalHint = (cause: unknown, password: string | undefined): { readonly hint?: string } => {
-  if (isAboutTls(cause)) return { hint: tlsHint }
-  const oddity = password === undefined ? undefined : oddityOf(password)
-  return oddity === undefined ? {} : { hint: `Look at POSTGRES_PASSWORD: ${oddity}.` }
-}
-
-/** How long a change waits for another database to answer. */
-const changeWaitSeconds = 5
-
-const waitForExternal = async (scope: Scope<never>, signal: AbortSignal): Promise<void> => {
-  const {
-    system,
-    inForce: { database, settings },
-    isBoot,
-    report,
-  } = scope
-  if (database.kind !== 'external') return
-  const where = `${database.host}:${database.port}, database ${database.name}, user ${database.user}`
-  const ways = connectionOf(scope)
-  const waitSeconds = isBoot
-    ? settings.DATABASE_WAIT_TIMEOUT
-    : Math.min(changeWaitSeconds, settings.DATABASE_WAIT_TIMEOUT)
-  try {
-    await system.retry(() => system.withClient(ways, (client) => client.query('SELECT 1')), {
-      forMs: waitSeconds * 1000,
-      signal,
-      isWorthIt: (error) => !isRefusal(error),
-      onFailure: (error) => {
-        report(`waits for ${where}: ${whyOf(error)}`)
-        system.log.say('warn', `the database does not answer yet (${where}): ${whyOf(error)}`)
-      },
+    await prepare().catch(async (refusal: unknown) => {
+      if (!isLockedOut(refusal)) throw refusal
+      await repairLogin(scope, refusal, signal)
+      await prepare()
     })
   } catch (cause) {
-    signal.throwIfAborted()
-    if (!isRefusal(cause))
-      throw new SupervisorError(
-        'DATABASE_UNREACHABLE',
-        `cannot reach the database (${where}) within ${waitSeconds} s: ${whyOf(cause)}`,
-        { cause },
-      )
-    throw new SupervisorError(
-      'DATABASE_REFUSED',
-      `cannot use the database (${where}): ${(cause as Error).message}`,
-      { cause, ...refusalHint(cause, database.password) },
-    )
+    throw refusalOf(scope, cause)
   }
 }
 
@@ -222,7 +138,7 @@ export const database = defineTask({
   description: "prepares Mathesar's role and internal database, or waits for the external one",
   run: async (scope, signal) => {
     await (scope.inForce.database.kind === 'embedded'
-      ? prepareEmbedded(scope)
+      ? prepareEmbedded(scope, signal)
       : waitForExternal(scope, signal))
     return undefined
   },

@@ -4,9 +4,12 @@ import { inRun, inVolume } from '../place.ts'
 import { whyStopped } from '../hung.ts'
 import { defineService, type Scope } from '../unit.ts'
 import { readLockFile } from './cluster.ts'
-import { appRole, embeddedAs } from './connection.ts'
+import { alterSystemHint } from './alter-system.ts'
+import { appRole, embeddedAs, superuserDatabase } from './connection.ts'
 import { readControlFile } from './control-file.ts'
+import { codeOf, isAnswer } from './failures.ts'
 import { postgresEnvironment } from './programs.ts'
+import { repairIfAsked } from './repair.ts'
 
 /**
  * Ends what a postmaster that was killed left behind: it keeps the shared memory, beside which no other may
@@ -56,11 +59,9 @@ const phaseOf = (scope: Scope<never>): string | undefined =>
   readLockFile(scope, inVolume(scope.place.paths).cluster)?.[7]?.trim()
 
 /**
- * Whether the server itself answered, if only to refuse: then it is up,
- * and the task `database` says what is wrong.
+ * Whether the server refused for good: then it is up, and the task `database` says what is wrong.
  */
-const isAnswer = (error: unknown): boolean =>
-  'severity' in (error as object) && !(error as { code?: string }).code?.startsWith('57P0')
+const isRefused = (error: unknown): boolean => isAnswer(error) && !codeOf(error).startsWith('57P0')
 
 /** The embedded Postgres server, in the foreground, on a unix socket alone. */
 export const postgres = defineService({
@@ -85,9 +86,11 @@ export const postgres = defineService({
     const { paths, identities, machine } = scope.place
     const folder = inVolume(paths).cluster
     const scores = oomScores(machine.oomScoreAdj)
+    const parameters = argumentsOf(scope.place)
     await endLeftovers(scope)
+    await repairIfAsked(scope, parameters)
     return {
-      argv: [`${paths.postgresBin}/postgres`, '-D', folder, ...argumentsOf(scope.place)],
+      argv: [`${paths.postgresBin}/postgres`, '-D', folder, ...parameters],
       // Each child of the postmaster writes the value there (Postgres, "Linux Memory Overcommit").
       env: {
         ...postgresEnvironment(scope.place),
@@ -102,16 +105,20 @@ export const postgres = defineService({
   probe: async (scope) => {
     const { system, place } = scope
     const phase = phaseOf(scope)
+    if (phase === 'standby') return 'it replays a log and takes no writes yet (recovery.signal)'
     if (phase !== 'ready') return phase === undefined ? 'it has not begun' : `it is ${excerpt(phase, 40)}`
     try {
       // As anybody who is there in each cluster; the superuser would need its password,
       // which may not be set yet.
-      await system.withClient([embeddedAs(place, appRole, 'postgres')], (client) => client.query('SELECT 1'))
+      await system.withClient([embeddedAs(place, appRole, superuserDatabase)], (client) =>
+        client.query('SELECT 1'),
+      )
     } catch (error) {
-      if (!isAnswer(error)) throw error
+      if (!isRefused(error)) throw error
     }
     return undefined
   },
+  crashHint: alterSystemHint,
   whyUnclean: (scope) => {
     try {
       return readControlFile(scope)?.isShutDown ? undefined : 'its data has to be recovered'

@@ -4,13 +4,15 @@ import { scramVerifier } from '../../../src/units/postgres/scram.ts'
 import { failureOf } from '../failure.ts'
 import { errorWith } from '../fakes/files.ts'
 import { type Answer, serverError } from '../fakes/postgres.ts'
-import { createScope, externalDatabase, never } from '../fakes/scope.ts'
+import { createScope, externalDatabase, never, rootIdentities, singleUser } from '../fakes/scope.ts'
 
 /** What an embedded Postgres holds, and how it answers what the task asks. */
 type Held = {
   readonly password?: string | null
   readonly role?: boolean
   readonly database?: boolean
+  /** The superuser's own. */
+  readonly hasOwnDatabase?: boolean
   readonly undone?: readonly string[]
   readonly lacksSelfGrant?: boolean
 }
@@ -19,6 +21,7 @@ const answerOf =
     password = null,
     role = true,
     database: hasDatabase = true,
+    hasOwnDatabase = true,
     undone = [],
     lacksSelfGrant,
   }: Held): Answer =>
@@ -26,7 +29,7 @@ const answerOf =
     if (text.includes('pg_authid')) return [{ rolpassword: password }]
     if (text.startsWith('SELECT 1 FROM pg_roles')) return role && values[0] === 'mathesar' ? [{}] : []
     if (text.startsWith('SELECT 1 FROM pg_database'))
-      return hasDatabase && values[0] === 'mathesar_django' ? [{}] : []
+      return (values[0] === 'postgres' ? hasOwnDatabase : hasDatabase) ? [{}] : []
     if (text.includes('pg_settings')) return lacksSelfGrant ? [{}] : []
     return text.includes('UNION ALL') ? undone.map((command) => ({ command })) : []
   }
@@ -65,7 +68,7 @@ describe('the task `database` with the embedded Postgres', () => {
     const command = 'ALTER ROLE mathesar RESET ALL'
     const { changes, said } = await run({ password: scramVerifier('the password'), undone: [command] })
     expect(changes).toEqual([command])
-    expect(said).toEqual([`warn what Mathesar's role had changed could keep it from connecting: ${command}`])
+    expect(said).toEqual([`warn what was changed could keep the next start from serving: ${command}`])
   })
 
   test('makes no empty database where one has served, and says how to go on', async () => {
@@ -94,7 +97,9 @@ describe('the task `database` with the embedded Postgres', () => {
         port: 5432,
         user: 'postgres',
         database: 'postgres',
-        options: '-c search_path=pg_catalog',
+        options:
+          '-c search_path=pg_catalog -c session_preload_libraries= -c local_preload_libraries= ' +
+          '-c role=none -c default_transaction_read_only=off -c statement_timeout=30s',
         ssl: false,
         password: 'the password',
       },
@@ -112,15 +117,97 @@ describe('the task `database` with the embedded Postgres', () => {
     expect(server.logins.map(({ password }) => password)).toEqual([first, second])
   })
 
-  test('that takes neither password says which file is not its password', async () => {
+  test.each([
+    ['was dropped', '3D000'],
+    ['lets nobody in', '55000'],
+  ])('makes the database of the superuser again from another one when it %s', async (_, code) => {
     const { scope, database: server } = createScope()
-    server.refuseWith(() => serverError('28P01'))
-    const failure = await failureOf(() => database.run(scope, never))
-    expect(failure).toMatchObject({
-      code: 'SECRETS_MISSING',
-      message: 'cannot log in to the embedded Postgres: /data/secrets/postgres_password is not its password',
-    })
-    expect(failure.hint).toContain('Put /data/secrets/postgres_password back from a backup')
+    server.answerWith(answerOf({ hasOwnDatabase: code !== '3D000' }))
+    server.refuseWith(({ database: name }) => (name === 'postgres' ? serverError(code) : undefined))
+    await database.run(scope, never)
+    expect(server.logins.map(({ database: name }) => name)).toEqual(['postgres', 'template1'])
+    const isMade = server.queries.includes('CREATE DATABASE postgres TEMPLATE template0')
+    expect(isMade).toBe(code === '3D000')
+  })
+
+  const stageLockedOut = (refusal: Error, identities = rootIdentities) => {
+    const at = createScope({ place: { identities } })
+    at.database.answerWith(answerOf({ password: scramVerifier('the password') }))
+    at.database.refuseWith(() => refusal)
+    const control = (): string[] => at.programs.map(({ command }) => command.argv.slice(1, -3).join(' '))
+    return { ...at, control }
+  }
+  const noLogin = serverError('28000', 'role "postgres" is not permitted to log in')
+  const repairFile = '/run/m/etc/repair.sql'
+  const accessFile = '/run/m/etc/pg_hba.conf'
+
+  test('that forbids the superuser to log in is stopped once, for its next start to permit it', async () => {
+    const { scope, database: server, disk, programs, control, clock } = stageLockedOut(noLogin)
+    const run = database.run(scope, never)
+    await clock.advance(200)
+    expect(control()).toEqual(['stop --mode=fast --no-wait'])
+    expect(programs[0]!.command.user, 'not as root').toEqual(rootIdentities.postgres)
+    expect(disk.files.readIfThere(repairFile)).toMatch(/\nALTER ROLE postgres SUPERUSER LOGIN\n$/)
+    server.refuseWith(() => undefined)
+    disk.files.remove(repairFile)
+    await clock.advance(100)
+    await run
+    expect(control()).toHaveLength(1)
+  })
+
+  test('that refuses the superuser after that, too, ends with the sentence of the server', async () => {
+    const { scope, disk, clock } = stageLockedOut(noLogin)
+    disk.put('/data/postgres/postgresql.auto.conf', "# made by ALTER SYSTEM\nhba_file = '/secret'\n")
+    const failure = failureOf(() => database.run(scope, never))
+    await clock.advance(100)
+    disk.files.remove(repairFile)
+    await clock.advance(100)
+    const { code, message, hint } = await failure
+    expect([code, message]).toEqual([
+      'CLUSTER_UNUSABLE',
+      `cannot use the cluster in /data/postgres: ${noLogin.message}`,
+    ])
+    expect(hint).toContain(
+      'ALTER SYSTEM has set hba_file. If that is the cause, remove its line: `docker run',
+    )
+    expect(hint).toContain("sed IMAGE -i '/^hba_file\\>/d' /data/postgres/postgresql.auto.conf`")
+    expect(hint).not.toContain('/secret')
+  })
+
+  test('of a single user that has another password gets ours while it asks for none', async () => {
+    const wrong = serverError('28P01')
+    const { scope, database: server, disk, replies, control } = stageLockedOut(wrong, singleUser)
+    const strict = 'local all postgres scram-sha-256\n'
+    disk.put(accessFile, strict)
+    replies.program = async () => {
+      const isOpen = disk.files.readIfThere(accessFile)!.startsWith('local all postgres trust\n')
+      server.refuseWith(() => (isOpen || server.queries.some(isChange) ? undefined : wrong))
+      return { outcome: { code: 0, signal: null }, lines: [] }
+    }
+    await database.run(scope, never)
+    expect(server.queries.filter(isChange)).toEqual([
+      expect.stringMatching(/^ALTER ROLE postgres VALID UNTIL 'infinity' PASSWORD 'SCRAM-SHA-256/),
+    ])
+    expect([disk.files.readIfThere(accessFile), control()]).toEqual([strict, ['reload', 'reload']])
+  })
+
+  test('of a single user that forbids the superuser to log in names the command to type', async () => {
+    const { scope, disk, control } = stageLockedOut(noLogin, singleUser)
+    disk.put(accessFile, 'strict\n')
+    const { code, hint } = await failureOf(() => database.run(scope, never))
+    expect(code).toBe('CLUSTER_UNUSABLE')
+    expect(hint).toContain(
+      'setpriv --reuid 1000 --regid 0 --clear-groups postgres --single -D /data/postgres',
+    )
+    expect([disk.files.readIfThere(accessFile), control().length]).toEqual(['strict\n', 2])
+  })
+
+  test('that lacks a locale of the cluster ends with it at once: no repair can help', async () => {
+    const { scope, database: server, programs } = createScope()
+    server.refuseWith(() => serverError('XX000', 'database locale is incompatible with operating system'))
+    const { code, hint } = await failureOf(() => database.run(scope, never))
+    expect([code, programs]).toEqual(['CLUSTER_UNUSABLE', []])
+    expect(hint).toContain('A locale that is named has to be in the image')
   })
 
   test.each([
@@ -190,6 +277,10 @@ describe('the task `database` with an external one', () => {
     ['no TLS', new Error('The server does not support SSL connections')],
     ['an unknown CA', Object.assign(new Error('self-signed certificate'), { code: 'X' })],
     ['both ways', new AggregateError([serverError('28000'), serverError('28P01')], 'both')],
+    ['a pooler that refuses the password', serverError('08P01', 'SASL authentication failed')],
+    ['a pooler that knows no such user', serverError('XX000', 'Tenant or user not found')],
+    ['a host that needs its endpoint', serverError('26000', 'Endpoint ID is not specified')],
+    ['a database that one may not enter', serverError('42501', 'permission denied for database "app"')],
   ])('does not wait for what waiting cannot change: %s', async (_, error) => {
     const { scope, database: server } = stage()
     server.refuseWith(() => error)
@@ -207,6 +298,8 @@ describe('the task `database` with an external one', () => {
     ],
     ['a server that starts', serverError('57P03')],
     ['one of two ways', new AggregateError([serverError('28000'), errorWith('ECONNREFUSED')], 'both')],
+    ['a server without a free connection', serverError('53300', 'too many connections')],
+    ['a pooler without a server', serverError('08P01', 'server login has been failing, try again later')],
   ])('waits for %s', async (_, error) => {
     const { scope, database: server, clock } = stage()
     let isUp = false
@@ -216,6 +309,44 @@ describe('the task `database` with an external one', () => {
     isUp = true
     await clock.advance(250)
     await run
+  })
+
+  test('gives up on a server that answers with its sentence, and shows no secret of it', async () => {
+    const {
+      scope,
+      database: server,
+      clock,
+      reports,
+      system,
+    } = stage(`${externalDatabase}DATABASE_WAIT_TIMEOUT=1\n`)
+    system.log.addSecret('hunter2')
+    server.refuseWith(() => serverError('XX000', `no worker for hunter2 is free${'!'.repeat(1000)}`))
+    const failure = failureOf(() => database.run(scope, never))
+    await clock.advance(2000)
+    const { code, message, hint } = await failure
+    expect(code).toBe('DATABASE_UNREACHABLE')
+    expect(message).toContain('within 1 s: no worker for [redacted] is free!!!')
+    expect(message.length).toBeLessThan(700)
+    expect(hint).toContain('the sentence above is its own')
+    expect(`${message}${reports.join()}`).not.toContain('hunter2')
+  })
+
+  test.each([
+    ['a replica', { isReplica: true, isReadOnly: true }, 'it is a replica, which takes no writes'],
+    [
+      'one that it may not write',
+      { isReplica: false, isReadOnly: true },
+      'it takes no writes from this user',
+    ],
+  ])('does not serve %s: it waits for a primary, and then says so', async (_, answer, why) => {
+    const { scope, database: server, clock, reports } = stage(`${externalDatabase}DATABASE_WAIT_TIMEOUT=1\n`)
+    server.answerWith(() => [answer])
+    const failure = failureOf(() => database.run(scope, never))
+    await clock.advance(2000)
+    const { code, message, hint } = await failure
+    expect([code, hint]).toEqual(['DATABASE_REFUSED', expect.stringContaining('primary server')])
+    expect(message).toContain(`cannot use the database (${where}): ${why}`)
+    expect(reports[0]).toContain(why)
   })
 
   test.each([

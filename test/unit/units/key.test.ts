@@ -11,14 +11,14 @@ const stage = (secrets = pending) => createScope({ config: externalDatabase, res
 describe('the task `key`', () => {
   test('keeps a new key once the external database is seen to have no tables of Mathesar', async () => {
     const { scope, disk, database } = stage()
-    database.answerWith(() => [{ isThere: false }])
+    database.answerWith(() => [])
     expect(await key.run(scope, never)).toEqual({ isNew: true })
     expect([disk.text(keyFile), disk.modeOf(keyFile)]).toEqual(['a new key', '0600 0:0'])
   })
 
   test('refuses a new key for the database of an earlier installation, and writes none', async () => {
     const { scope, disk, database } = stage()
-    database.answerWith(() => [{ isThere: true, migration: 'mathesar.0001_initial' }])
+    database.answerWith(() => [{ isTable: true, migration: 'mathesar.0001_initial' }])
     const failure = await failureOf(() => key.run(scope, never))
     expect(failure).toMatchObject({ code: 'SECRETS_MISSING' })
     expect(failure.message).toContain('the database (db.example.org, app) is that of an earlier installation')

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { mathesar } from '../../../src/units/mathesar/server.ts'
 import { readFile } from '../configurations.ts'
-import { createScope, never, singleUser } from '../fakes/scope.ts'
+import { errorWith } from '../fakes/files.ts'
+import { serverError } from '../fakes/postgres.ts'
+import { createScope, externalDatabase, never, singleUser } from '../fakes/scope.ts'
 
 describe('what a new generation answers when it is asked to check itself', () => {
   test.each(['200 ', '200 /x', '302 /complete_installation/', '302 /complete_installation/?a=b'])(
@@ -94,6 +96,45 @@ describe('the probe of Mathesar', () => {
     const { scope, replies } = createScope()
     replies.get = async () => ({ status, location })
     expect(await mathesar.probe(scope, never)).toBe(why)
+  })
+})
+
+describe('the probe of Mathesar with an external database', () => {
+  const where = 'db.example.org:5432, database app, user joe'
+  const writable = [{ isReplica: false, isReadOnly: false }]
+  const stage = (status: number) => {
+    const at = createScope({ config: externalDatabase })
+    at.replies.get = async () => ({ status, location: undefined })
+    at.database.answerWith(() => writable)
+    return at
+  }
+
+  test('is content where the page is there and the database can be written', async () => {
+    expect(await mathesar.probe(stage(200).scope, never)).toBeUndefined()
+  })
+
+  test('names the database as the cause, and then asks it alone until it is back', async () => {
+    const { scope, database, gets } = stage(500)
+    database.refuseWith(() => errorWith('ECONNREFUSED'))
+    const why = await mathesar.probe(scope, never)
+    expect(why).toBe(`the database does not serve (${where}): ECONNREFUSED`)
+    expect(await mathesar.probe(scope, never, why)).toBe(why)
+    expect(gets).toHaveLength(1)
+    database.refuseWith(() => undefined)
+    expect(await mathesar.probe(scope, never, why)).toBe('GET /auth/login/ answers 500')
+    expect(gets).toHaveLength(2)
+  })
+
+  test('is not content with a database that has become a replica, though the page is there', async () => {
+    const { scope, database } = stage(200)
+    database.answerWith(() => [{ isReplica: true, isReadOnly: true }])
+    expect(await mathesar.probe(scope, never)).toContain(`(${where}): it is a replica, which takes no writes`)
+  })
+
+  test('lets pass that the database turns its own question away while the page is there', async () => {
+    const { scope, database } = stage(200)
+    database.refuseWith(() => serverError('53300'))
+    expect(await mathesar.probe(scope, never)).toBeUndefined()
   })
 })
 

@@ -16,13 +16,13 @@ const stage = (applied: string[] | undefined, options: Parameters<typeof createS
   const held = { applied, isForeign: false, isOurs: false, locks: 0 }
   at.disk.put('/share/migrations.json', JSON.stringify(image))
   at.database.answerWith((text) => {
-    if (text === 'ROLLBACK') held.isOurs = false
+    if (text === 'COMMIT') held.isOurs = false
     if (text.includes('pg_try_advisory_xact_lock')) {
       held.locks++
       held.isOurs = !held.isForeign
       return [{ locked: held.isOurs }]
     }
-    if (text.includes('to_regclass')) return [{ isThere: held.applied !== undefined }]
+    if (text.includes('to_regclass')) return held.applied === undefined ? [] : [{ isTable: true }]
     if (!text.includes('FROM django_migrations')) return []
     if (held.applied) return held.applied.map((migration) => ({ migration }))
     held.isOurs = false
@@ -115,8 +115,97 @@ describe('the task `migrations`', () => {
     expect(programs).toHaveLength(1)
   })
 
+  test('refuses at once what is not a table: a view may never answer', async () => {
+    const { scope, database, programs } = stage(image)
+    database.answerWith((text) => (text.includes('to_regclass') ? [{ isTable: false }] : []))
+    const { code, message } = await failureOf(() => migrations.run(scope, never))
+    expect([code, message]).toEqual(['DATABASE_REFUSED', expect.stringContaining('is not a table')])
+    expect([programs, database.queries.filter((text) => text.includes('FROM django_migrations'))]).toEqual([
+      [],
+      [],
+    ])
+  })
+
+  test('has a limit for each question to the database, and none for its lock', async () => {
+    const { scope, database } = stage(undefined)
+    await migrations.run(scope, never)
+    const { queries } = database
+    const begins = queries.flatMap((text, at) => (text.startsWith('BEGIN') ? [at] : []))
+    expect(begins).toHaveLength(2)
+    expect([queries[0], queries.at(-1)]).toEqual(['BEGIN ISOLATION LEVEL READ COMMITTED', 'COMMIT'])
+    for (const at of begins) {
+      expect(queries[at + 1]).toContain("WHEN 'statement_timeout' THEN '10s' ELSE '0'")
+      expect(queries[at + 1]).toContain("'idle_in_transaction_session_timeout', 'transaction_timeout'")
+    }
+  })
+
+  test('names the right that is missing, and what to type, before Django fails for it', async () => {
+    const { scope, database, programs } = stage(undefined, { config: externalDatabase })
+    const command = 'GRANT USAGE, CREATE ON SCHEMA public TO joe'
+    database.answerWith((text) => {
+      if (text.includes('try_advisory')) return [{ locked: true }]
+      return text.includes('has_schema_privilege') ? [{ command, schema: 'public', role: 'joe' }] : []
+    })
+    const { code, message, hint } = await failureOf(() => migrations.run(scope, never))
+    expect(code).toBe('MIGRATIONS_FAILED')
+    expect(message).toContain('user joe may not create tables in schema public of database app')
+    expect(hint).toContain(`database app, connected to it, type: ${command};`)
+    expect(programs).toEqual([])
+  })
+
+  test('stops Django when the connection that holds the lock breaks: another may migrate then', async () => {
+    const { scope, database, clock, replies } = stage(undefined)
+    replies.program = (_, signal) =>
+      new Promise((_resolve, reject) =>
+        signal!.addEventListener('abort', () => reject(signal!.reason as Error)),
+      )
+    const failure = failureOf(() => migrations.run(scope, never))
+    await clock.advance(3500)
+    expect(database.queries.filter((text) => text === 'SELECT 1')).toHaveLength(3)
+    database.answerWith(() => serverError('57P05', 'terminating connection due to idle-session timeout'))
+    await clock.advance(1000)
+    expect(await failure).toMatchObject({ code: 'DATABASE_LOST', isPassing: true })
+    expect(clock.armed).toBe(0)
+  })
+
+  test.each([
+    [serverError('28P01'), 'DATABASE_REFUSED'],
+    [serverError('3D000'), 'DATABASE_REFUSED'],
+    [new AggregateError([serverError('28000'), serverError('28000')], 'both'), 'DATABASE_REFUSED'],
+    [serverError('25006'), 'DATABASE_REFUSED'],
+    [serverError('53300'), 'DATABASE_LOST'],
+    [serverError('57014'), 'DATABASE_LOST'],
+    [new Error('Client has encountered a connection error and is not queryable'), 'DATABASE_LOST'],
+  ])('tells what the server says no to as its word, never as our fault: %s, %s', async (error, code) => {
+    const { scope, database } = stage(undefined)
+    database.refuseWith(() => error)
+    expect((await failureOf(() => migrations.run(scope, never))).code).toBe(code)
+  })
+
   test.each([
     [{ code: 1, signal: null }, ['a', 'the last line'], 'Django failed with exit code 1: the last line'],
+    [
+      { code: 1, signal: null },
+      [
+        'Traceback (most recent call last):',
+        '  File "x.py", line 1',
+        'psycopg.errors.InsufficientPrivilege: permission denied',
+        'LINE 1: CREATE TABLE "x"',
+        '                     ^',
+        'The above exception was the direct cause of the following exception:',
+        'Traceback (most recent call last):',
+        '  File "y.py", line 2',
+        'django.db.utils.ProgrammingError: permission denied for schema public',
+        'LINE 1: CREATE TABLE "x"',
+        '                     ^',
+      ],
+      'Django failed with exit code 1: django.db.utils.ProgrammingError: permission denied for schema public',
+    ],
+    [
+      { code: 1, signal: null },
+      ['ERROR: of an old tail', 'DETAIL:  more', '    ^'],
+      'Django failed with exit code 1: ERROR: of an old tail',
+    ],
     [{ code: null, signal: 'SIGTERM' as const }, [], 'Django was terminated by SIGTERM: it said nothing'],
   ])('ends with what Django said last: %j %j', async (outcome, lines, message) => {
     const { scope, replies } = stage(undefined)

@@ -60,7 +60,7 @@ describe('the probe of Postgres', () => {
     [undefined, 'it has not begun'],
     ['starting', 'it is starting'],
     ['stopping', 'it is stopping'],
-    ['standby ', 'it is standby'],
+    ['standby ', 'it replays a log and takes no writes yet (recovery.signal)'],
   ])('asks nobody while the lock file says %s', async (phase, why) => {
     const { scope, database } = stage(phase)
     expect(await postgres.probe(scope, never)).toBe(why)
@@ -127,6 +127,30 @@ describe('the command of Postgres', () => {
       user: scope.place.identities.postgres,
       cwd: '/data/postgres',
     })
+  })
+
+  test('first runs in single-user mode what a refused login has asked for, once', async () => {
+    const { scope, disk, programs } = createScope()
+    disk.put('/run/m/etc/repair.sql', 'ALTER ROLE postgres LOGIN\n')
+    await postgres.command(scope)
+    await postgres.command(scope)
+    expect(programs.map(({ command }) => command)).toEqual([
+      expect.objectContaining({ user: scope.place.identities.postgres, cwd: '/data/postgres' }),
+    ])
+    const argv = programs[0]!.command.argv.join(' ')
+    expect(argv).toMatch(/^sh -c exec "\$@" < "\$0" > \/dev\/null \/run\/m\/etc\/repair\.sql \/usr/)
+    expect(argv).toMatch(/postgres --single -D \/data\/postgres -c config_file=.* template1$/)
+  })
+
+  test.each([
+    ['nothing was set by ALTER SYSTEM', '# by hand\n', undefined],
+    ['much was set', "a = '1'\nb.c = '2'\n", 'ALTER SYSTEM has set a, b.c. '],
+    ['what was set is no text', Buffer.alloc(100_000), 'Look at /data/postgres/postgresql.auto.conf'],
+  ])('that dies again and again has a hint where %s: %j', (_, content, hint) => {
+    const { scope, disk } = createScope()
+    disk.put('/data/postgres/postgresql.auto.conf', content)
+    if (hint === undefined) expect(postgres.crashHint!(scope)).toBeUndefined()
+    else expect(postgres.crashHint!(scope)).toContain(hint)
   })
 
   test('waits for what the postmaster before left behind, and ends it more and more firmly', async () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { serverConfig } from '../../../src/units/postgres/config.ts'
 import { readFile } from '../configurations.ts'
+import { failureOf } from '../failure.ts'
 import { createScope, externalDatabase, never, placeOf, rootIdentities, singleUser } from '../fakes/scope.ts'
 
 const run = async (...options: Parameters<typeof createScope>) => {
@@ -22,6 +23,17 @@ describe('the task `server-config`', () => {
       shared_buffers: '256MB',
     })
     expect(parameters).not.toHaveProperty('work_mem')
+  })
+
+  test('refuses a copy that follows another server, and names the file and the command', async () => {
+    const { scope, disk } = createScope()
+    disk.put('/data/postgres/standby.signal', '')
+    const { code, message, hint } = await failureOf(() => serverConfig.run(scope, never))
+    expect([code, message]).toEqual([
+      'CLUSTER_UNUSABLE',
+      expect.stringContaining('/data/postgres/standby.signal is there'),
+    ])
+    expect(hint).toContain('--entrypoint rm IMAGE /data/postgres/standby.signal`')
   })
 
   test('goes by the settings before what fits the machine', async () => {

@@ -1,0 +1,117 @@
+import type { ClientConfig } from 'pg'
+import { SupervisorError } from '../../errors.ts'
+import { oddityOf } from '../../settings/forms.ts'
+import type { Scope } from '../unit.ts'
+import { connectionOf } from './connection.ts'
+import { isAboutTls, isAnsweredByAll, isRefusal, sentenceOf } from './failures.ts'
+
+const tlsHint =
+  'Check POSTGRES_SSLMODE, and POSTGRES_SSLROOTCERT if the certificate was refused: verify-full also ' +
+  'wants POSTGRES_HOST to be a name in the certificate.'
+
+/** What to look at first when a server refuses, if something stands out. A password is never shown. */
+const refusalHint = (cause: unknown, password: string | undefined): { readonly hint?: string } => {
+  if (isAboutTls(cause)) return { hint: tlsHint }
+  const oddity = password === undefined ? undefined : oddityOf(password)
+  return oddity === undefined ? {} : { hint: `Look at POSTGRES_PASSWORD: ${oddity}.` }
+}
+
+/** A server that was reached needs no look at its address. */
+const silenceHint = (cause: unknown): { readonly hint?: string } =>
+  isAnsweredByAll(cause)
+    ? {
+        hint:
+          'The server was reached, and the sentence above is its own: its log says more. ' +
+          '`-e DATABASE_WAIT_TIMEOUT=600` waits longer.',
+      }
+    : {}
+
+const readOnlyHint =
+  'Name the primary server in POSTGRES_HOST, or let the user write: ' +
+  '`alter role … reset default_transaction_read_only`.'
+
+/** How long a change waits for another database to answer. */
+const changeWaitSeconds = 5
+
+/** Which database, for people. */
+const whereOf = ({ inForce: { database } }: Scope<never>): string =>
+  database.kind === 'external'
+    ? `${database.host}:${database.port}, database ${database.name}, user ${database.user}`
+    : 'the embedded Postgres'
+
+/** The database answers, and nothing can be stored in it. */
+class ReadOnly extends Error {}
+
+/** Throws when the database does not answer, or cannot be written. */
+const requireWritable = async ({ system }: Scope<never>, ways: readonly ClientConfig[]): Promise<void> => {
+  const { rows } = await system.withClient(ways, (client) =>
+    client.query<{ isReplica: boolean; isReadOnly: boolean }>(
+      `SELECT pg_catalog.pg_is_in_recovery() AS "isReplica",
+        pg_catalog.current_setting('transaction_read_only') = 'on' AS "isReadOnly"`,
+    ),
+  )
+  if (rows[0]?.isReplica) throw new ReadOnly('it is a replica, which takes no writes')
+  if (rows[0]?.isReadOnly)
+    throw new ReadOnly('it takes no writes from this user (default_transaction_read_only)')
+}
+
+/**
+ * What is wrong with the external database, for the status; `undefined` when it can be written. Where pages
+ * are served (`isServing`) it answers: one that turns this question away has but few connections to give.
+ */
+export const databaseTrouble = async (
+  scope: Scope<never>,
+  isServing: boolean,
+): Promise<string | undefined> => {
+  if (scope.inForce.database.kind === 'embedded') return undefined
+  try {
+    await requireWritable(scope, connectionOf(scope))
+    return undefined
+  } catch (error) {
+    if (isServing && !(error instanceof ReadOnly)) return undefined
+    return `the database does not serve (${whereOf(scope)}): ${scope.system.log.redact(sentenceOf(error))}`
+  }
+}
+
+/** Waits until the external database answers and can be written; a boot may come before it. */
+export const waitForExternal = async (scope: Scope<never>, signal: AbortSignal): Promise<void> => {
+  const {
+    system,
+    inForce: { database, settings },
+    isBoot,
+    report,
+  } = scope
+  if (database.kind !== 'external') return
+  const where = whereOf(scope)
+  const ways = connectionOf(scope)
+  const tell = (error: unknown): string => system.log.redact(sentenceOf(error))
+  const waitSeconds = isBoot
+    ? settings.DATABASE_WAIT_TIMEOUT
+    : Math.min(changeWaitSeconds, settings.DATABASE_WAIT_TIMEOUT)
+  try {
+    await system.retry(() => requireWritable(scope, ways), {
+      forMs: waitSeconds * 1000,
+      signal,
+      // A replica may become the primary.
+      isWorthIt: (error) => !isRefusal(error),
+      onFailure: (error) => {
+        if (isRefusal(error)) return // It ends the waiting.
+        report(`waits for ${where}: ${tell(error)}`)
+        system.log.say('warn', `the database does not answer yet (${where}): ${tell(error)}`)
+      },
+    })
+  } catch (cause) {
+    signal.throwIfAborted()
+    const isReadOnly = cause instanceof ReadOnly
+    if (!isReadOnly && !isRefusal(cause))
+      throw new SupervisorError(
+        'DATABASE_UNREACHABLE',
+        `cannot reach the database (${where}) within ${waitSeconds} s: ${tell(cause)}`,
+        { cause, ...silenceHint(cause) },
+      )
+    throw new SupervisorError('DATABASE_REFUSED', `cannot use the database (${where}): ${tell(cause)}`, {
+      cause,
+      ...(isReadOnly ? { hint: readOnlyHint } : refusalHint(cause, database.password)),
+    })
+  }
+}

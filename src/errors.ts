@@ -22,7 +22,7 @@ const rows = {
   SETTING_INVALID: { exitCode: 20, httpStatus: 422, maybeBySettings: true, hint: 'Correct the variable and start a new container on the same volume.' },
   DATABASE_SETTINGS_PARTIAL: { exitCode: 21, httpStatus: 422, hint: 'Give POSTGRES_HOST, POSTGRES_DB and POSTGRES_USER together, or none of them for the embedded Postgres.' },
   DATABASE_NOT_CONFIGURED: { exitCode: 22, httpStatus: 422, maybeBySettings: true, hint: 'This image has no Postgres server: give POSTGRES_HOST, POSTGRES_DB and POSTGRES_USER, or DATABASE_URL.' },
-  CONFIG_INVALID: { exitCode: 23, httpStatus: 422, hint: 'Correct the line that is named and try again; what was in force stays in force.' },
+  CONFIG_INVALID: { exitCode: 23, httpStatus: 422, maybeBySettings: true, hint: 'Correct the line that is named and try again; what was in force stays in force.' },
   CONFIG_ROLLED_BACK: { exitCode: 24, httpStatus: 422, hint: 'The settings before it are in force again. `supervisor logs mathesar` shows why the new ones failed.' },
   CONFIG_CONFLICT: { exitCode: 25, httpStatus: 409, hint: 'Read the settings again (`supervisor config show`), make the edit on them and try again.' },
   SETTING_PINNED: { exitCode: 26, httpStatus: 403, hint: 'Start a new container on the same volume without this variable; the file then decides.' },

@@ -51,6 +51,49 @@ const force = (box: Box, name: string, value: string | null) =>
     async () => (await inMathesar(box, name).catch(() => undefined)) === value,
   )
 
+const provider = `version: 2
+providers:
+  one: { type: oidc, provider_name: Example Login, client_id: a, secret: b, server_url: https://x.example }`
+const halfUsed = {
+  version: 2,
+  providers: { one: { type: 'github', client_id: 'a', secret: 'b' }, two: { type: 'saml', secret: 'c' } },
+}
+const refusedDictionaries: readonly (readonly [setting: string, value: unknown, why: string])[] = [
+  ['FILE_STORAGE_DICT', { default: 'x' }, 'default must be a mapping'],
+  ['FILE_STORAGE_DICT', { default: { public_form_access: 'x' } }, 'public_form_access of default must be'],
+  ['SSO_CONFIG_DICT', { version: 3 }, 'its version must be 1 or 2'],
+  ['SSO_CONFIG_DICT', { foo: 1 }, 'it has no mapping oidc_providers'],
+  ['SSO_CONFIG_DICT', { version: 2, providers: 'x' }, 'providers must be a mapping'],
+  ['SSO_CONFIG_DICT', { version: 2, providers: { one: { type: 'saml' } } }, 'Mathesar uses 0 of 1 providers'],
+  ['OIDC_CONFIG_DICT', { oidc_providers: { one: { provider_name: 'x' } } }, 'Mathesar uses 0 of 1 providers'],
+]
+/** What YAML 1.2 permits, and the parser that Mathesar uses does not. No part of a secret is repeated. */
+const refusedByParsers: readonly (readonly [name: string, text: string, why: string])[] = [
+  [
+    'sso.yml',
+    'a:\tb: 1',
+    ', line 1: Mathesar cannot read it as YAML: found character … that cannot start any token',
+  ],
+  [
+    'sso.yml',
+    'key: !secret a',
+    ', line 1: Mathesar cannot read it as YAML: could not determine a constructor for the tag …',
+  ],
+  [
+    'sso.yml',
+    'a: 1\nsecret: !ENV X',
+    ', line 2: Mathesar cannot read it as YAML: could not determine a constructor for the tag …',
+  ],
+  [
+    'file_storage.yml',
+    'a: {}\nv: 2023-13-45',
+    ', line 2: Mathesar cannot read it as YAML: a value begins as a date, a number or the like, and is none: put it in quotes',
+  ],
+  ['file_storage.yml', 'a: *hunter2', ', line 1: Mathesar cannot read it as YAML: found undefined alias …'],
+  ['file_storage.yml', '2023-01-02: {}', ': 2023-01-02 must be a name with a mapping'],
+  ['file_storage.yml', `a: ${'['.repeat(3000)}${']'.repeat(3000)}`, ': it is nested too deep for Mathesar'],
+]
+
 /** A script of Python in the container that asks on the app's socket; prints the status and the body. */
 const askScript = (method: string, path: string, body = ''): string => `python3 - <<'PY'
 import http.client, socket
@@ -233,10 +276,10 @@ describeContainer('the config folder', () => {
       'the storage to be handed on',
       async () => JSON.stringify(await backends()) === '{"backends":["default"]}',
     )
-    await put('sso.yml', 'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: Example Login\n')
+    await put('sso.yml', provider)
     await makeAdmin(box)
     await until('the provider to be shown', async () =>
-      (await (await fetch(box.url('/auth/login/'))).text()).includes('Example Login'),
+      (await (await fetch(box.url('/auth/login/'))).text()).includes('example login'),
     )
     const { length } = JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as unknown[]
     const refused = async (): Promise<number> =>
@@ -248,7 +291,7 @@ describeContainer('the config folder', () => {
     await put('sso.yml', 'version: 3\n')
     await until('the bad provider to be refused', async () => (await refused()) === 2)
     expect(await backends()).toEqual({ backends: ['default'] })
-    expect(await (await fetch(box.url('/auth/login/'))).text()).toContain('Example Login')
+    expect(await (await fetch(box.url('/auth/login/'))).text()).toContain('example login')
     await until(
       'both to be put aside',
       async () => (await box.exec('test', '-e', `${dataFolder}/config/sso.yml.rejected`)).exitCode === 0,
@@ -263,6 +306,47 @@ describeContainer('the config folder', () => {
     expect(await box.logs()).toMatch(/file_storage\.yml, line \d: it is not valid YAML/)
     expect((await box.sh(`rm ${dataFolder}/config/file_storage.yml`)).exitCode).toBe(0)
     await until('the storage to be gone', async () => JSON.stringify(await backends()) === '{"backends":[]}')
+  })
+
+  it('has what only Mathesar finds wrong with providers and storage refused, before it is in force', async () => {
+    const volume = await newVolume()
+    const box = await start({ volume })
+    await box.ready()
+    await onVolume(volume, `cat > config/file_storage.yml <<'EOF'\ndefault: { prefix: 2023-13-45 }\nEOF`)
+    const { hint } = await until('the file to be refused', async () =>
+      (await box.status()).problems.find(({ message }) =>
+        message.includes(
+          'file_storage.yml, line 1: Mathesar cannot read it as YAML: a value begins as a date',
+        ),
+      ),
+    )
+    expect(hint).toContain('file_storage.yml.rejected')
+    for (const [setting, value, why] of refusedDictionaries) {
+      const { exitCode, stderr } = await box.supervisor(
+        'config',
+        'set',
+        `${setting}=${JSON.stringify(value)}`,
+      )
+      expect([exitCode, stderr]).toEqual([
+        expect.toSatisfy((code) => [20, 23, 24].includes(code)),
+        expect.stringContaining(why),
+      ])
+    }
+    expect((await fetch(box.url('/files/'))).status).toBe(200)
+    expect(
+      (await box.supervisor('config', 'set', `SSO_CONFIG_DICT=${JSON.stringify(halfUsed)}`)).exitCode,
+    ).toBe(0)
+    expect(await box.logs()).toContain('single sign-on: Mathesar uses 1 of 2 providers')
+    for (const [name, text, reason] of refusedByParsers) {
+      const check = await box.exec(
+        'env',
+        `PROPOSED_${name}=${text}`,
+        'python3',
+        '-I',
+        '/etc/mathesar/check_config.py',
+      )
+      expect([name, text, check.exitCode, check.stderr]).toEqual([name, text, 1, `ERROR ${name}${reason}`])
+    }
   })
 })
 

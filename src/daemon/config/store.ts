@@ -50,7 +50,6 @@ const whereWritable = (act: () => unknown): void => {
  * every version that was in force, and the history.
  */
 export class Store {
-  readonly rejectedName = `mathesar.env${suffix}`
   readonly #options: Options
   readonly #journal: string
   readonly #intent: string
@@ -146,14 +145,23 @@ export class Store {
     })
   }
 
-  /** Keeps refused files beside the good ones. */
-  keepRejected(refused: ConfigFiles, good: ConfigFiles): void {
+  /** Keeps refused files beside the good ones. Returns the names that they have there. */
+  keepRejected(refused: ConfigFiles, good: ConfigFiles): readonly string[] {
     const { files, folder } = this.#options
-    for (const name of configFiles) {
+    return configFiles.flatMap((name) => {
       const text = refused[name]
-      if (text !== undefined && text !== good[name])
-        files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
-    }
+      if (text === undefined || text === good[name]) return []
+      files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
+      return [name + suffix]
+    })
+  }
+
+  /** The names of refused files that are kept. */
+  keptRejected(): readonly string[] {
+    const { files, folder } = this.#options
+    let names: readonly string[] = []
+    whereWritable(() => (names = files.listFolder(folder)))
+    return configFiles.map((name) => name + suffix).filter((name) => names.includes(name))
   }
 
   /** Keeps the content of a version that is about to be in force: it can be gone back to. */

@@ -73,6 +73,9 @@ export const mathesar = defineService({
     }
   },
   readCheck: (answer) => {
+    // Code in the new generation may write anything.
+    const [, why] = /^! ([ -~]{1,300})$/.exec(answer) ?? []
+    if (why !== undefined) return why
     const [, status, location] = /^([1-5]\d\d) (\S*)$/.exec(answer) ?? []
     if (status === undefined) return 'the new generation cannot be checked: its answer is not an HTTP status'
     return whyNotReady(Number(status), location)

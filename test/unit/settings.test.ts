@@ -322,20 +322,50 @@ describe('DATABASE_URL', () => {
     ['postgres://u@x/m?host=/run/postgresql', { ...external, host: '/run/postgresql' }],
     ['postgres://u@10.0.0.7/m', { ...external, host: '10.0.0.7' }],
     ['postgres://u@[fd00::7]:6543/m', { ...external, host: 'fd00::7', port: 6543 }],
+    ['postgresql://u:pw@/m?host=/cloudsql/p:r:i', { ...external, password: 'pw', host: '/cloudsql/p:r:i' }],
+    ['postgresql://u:pw@%2Fcloudsql%2Fp:r:i/m', { ...external, password: 'pw', host: '/cloudsql/p:r:i' }],
+    ['postgresql://u@%2Frun%2Fp:6543/m', { ...external, host: '/run/p', port: 6543 }],
+    ['postgres:///m?user=u&host=db', external],
+    [
+      'postgres://?user=u&host=db&dbname=m&port=6543&password=p%40',
+      { ...external, port: 6543, password: 'p@' },
+    ],
+    ['postgres://u:p+q:r@db/m', { ...external, password: 'p+q:r' }],
+    ['postgres://u@db/m?target_session_attrs=read-write&pgbouncer=true&channel_binding=prefer', external],
   ])('%s is understood', (url, expected) => {
     expect(database({ DATABASE_URL: url })).toEqual(expected)
   })
 
-  test.each([
-    ['hunter2', 'it is not a URL'],
-    ['postgres://u:hunter2@db:port/m', 'it is not a URL'],
+  const refusedUrls: readonly (readonly [url: string, why: string])[] = [
+    ['hunter2', 'it does not begin with postgres://'],
+    ['postgres://u:hunter2@db:port/m', 'its host and port are not host:port'],
+    ['postgres://u:hunter2@db:0/m', 'its port "0" is not a whole number from 1 to 65535'],
+    [
+      'postgres://u:p@a,b:5433/m?target_session_attrs=read-write',
+      'it names several hosts: give one that accepts writes, or a proxy in front of them',
+    ],
+    ['postgres://u@db/m?ssl=true', 'the parameter ssl is not supported: it would have no effect'],
+    ['postgres://u@db/m?sslcert=a', 'the parameter sslcert is not supported: it would have no effect'],
+    [
+      'postgres://u@db/m?channel_binding=require',
+      'the parameter channel_binding is not supported: it would have no effect',
+    ],
+    ['postgres://u@db/m%00', 'it holds a zero byte'],
+    ...['hunter@2', 'hunt/er2', 'hunt?er2', 'hunt#er2', 'hunt?er2=x', '1?er2=x'].map(
+      (password) =>
+        [
+          `postgres://u:${password}@db/m`,
+          'characters of the password such as @, /, ? and # must be escaped: %40, %2F, %3F, %23',
+        ] as const,
+    ),
     ['mysql://u:hunter2@db/m', 'it does not begin with postgres://'],
     ['postgres://db/hunter2', 'it lacks a user'],
     ['postgres://u:hunter2@db', 'it lacks a database'],
     ['postgres://u:hunter2@db/', 'it lacks a database'],
     ['postgres:///hunter2', 'it lacks a host and a user'],
     ['postgres://u:hunter2%@db/m', 'it holds a % that begins no escape'],
-  ])('%s is refused: %s', (url, why) => {
+  ]
+  test.each(refusedUrls)('%s is refused: %s', (url, why) => {
     const failure = failureOf(() => database({ DATABASE_URL: url }))
     expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', `cannot use DATABASE_URL: ${why}`])
     expect(failure.hint).not.toContain('hunter2')

@@ -26,6 +26,7 @@ const rows = {
   CONFIG_ROLLED_BACK: { exitCode: 24, httpStatus: 422, hint: 'The settings before it are in force again. `supervisor logs mathesar` shows why the new ones failed.' },
   CONFIG_CONFLICT: { exitCode: 25, httpStatus: 409, hint: 'Read the settings again (`supervisor config show`), make the edit on them and try again.' },
   SETTING_PINNED: { exitCode: 26, httpStatus: 403, hint: 'Start a new container on the same volume without this variable; the file then decides.' },
+  CONFIG_NOT_CHECKED: { exitCode: 27, httpStatus: 503, isPassing: true, hint: "Mathesar's parsers did not end: often a limit of the container (memory, processes). Raise it and try again; nothing was changed." },
   VOLUME_NOT_WRITABLE: { exitCode: 30, httpStatus: 422, hint: 'Let this user write there: `chown -R` the folder on the host, or use a named volume: `-v mathesar:/var/lib/mathesar`.' },
   VOLUME_FULL: { exitCode: 31, httpStatus: 500, hint: 'Free some space on that file system and start the container again; no data was touched.' },
   VOLUME_IN_USE: { exitCode: 32, httpStatus: 500, hint: 'Stop the other container on this volume (`docker ps`), or give this one a volume of its own.' },

@@ -10,11 +10,6 @@ export const known: readonly Known[] = [
     matches: /a timer/,
   },
   {
-    name: 'A file that cannot be read counts as what the watcher reported last: an acknowledged change is undone',
-    invariant: 'acknowledged',
-    matches: /a watcher could not read/,
-  },
-  {
     name: 'A change is refused because the history cannot be synced (EIO), and the history says that it was applied',
     invariant: 'refused',
     matches: /after a history that could not be synced/,

@@ -28,10 +28,12 @@ const askParsers = async (
   )
   if (outcome.code === 0) return
   const last = lines.at(-1) ?? 'it said nothing'
-  const why = last.startsWith('ERROR ')
-    ? last.slice('ERROR '.length)
-    : `its check ${inWords(outcome)}: ${last}`
-  throw new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${why}`)
+  throw last.startsWith('ERROR ')
+    ? new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${last.slice('ERROR '.length)}`)
+    : new SupervisorError(
+        'CONFIG_NOT_CHECKED',
+        `cannot check the configuration: python3 ${inWords(outcome)}: ${last}`,
+      )
 }
 
 /**

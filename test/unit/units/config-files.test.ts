@@ -61,16 +61,25 @@ describe('the task `config`', () => {
   )
 
   test.each([
-    [['WARNING a: b', 'ERROR sso.yml, line 1: it has a tag'], 'sso.yml, line 1: it has a tag'],
-    [['Killed'], 'its check failed with exit code 1: Killed'],
-    [[], 'its check failed with exit code 1: it said nothing'],
-  ])('hands over nothing when they said %j', async (lines, why) => {
+    [
+      ['WARNING a: b', 'ERROR sso.yml, line 1: it has a tag'],
+      'CONFIG_INVALID',
+      'cannot use the configuration: sso.yml, line 1: it has a tag',
+    ],
+    [
+      ['Killed'],
+      'CONFIG_NOT_CHECKED',
+      'cannot check the configuration: python3 failed with exit code 1: Killed',
+    ],
+    [
+      [],
+      'CONFIG_NOT_CHECKED',
+      'cannot check the configuration: python3 failed with exit code 1: it said nothing',
+    ],
+  ])('hands over nothing when they said %j', async (lines, code, message) => {
     const { scope, disk, replies } = createScope({ config: read(filesOf(undefined, { 'sso.yml': sso })) })
     replies.program = async () => ({ outcome: { code: 1, signal: null }, lines })
-    await expect(config.run(scope, never)).rejects.toMatchObject({
-      code: 'CONFIG_INVALID',
-      message: `cannot use the configuration: ${why}`,
-    })
+    await expect(config.run(scope, never)).rejects.toMatchObject({ code, message })
     expect(disk.text('/run/m/app/sso.yml')).toBeUndefined()
   })
 

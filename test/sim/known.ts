@@ -5,11 +5,6 @@ type Known = { readonly name: string; readonly invariant: Invariant; readonly ma
 
 export const known: readonly Known[] = [
   {
-    name: 'A timer that a change waited for outlives the stop by a moment',
-    invariant: 'leak',
-    matches: /a timer/,
-  },
-  {
     name: 'A change is refused because the history cannot be synced (EIO), and the history says that it was applied',
     invariant: 'refused',
     matches: /after a history that could not be synced/,
@@ -19,11 +14,6 @@ export const known: readonly Known[] = [
     invariant: 'internal',
     matches:
       /internal error: (password authentication failed|sorry, too many clients|database ".*" does not exist)/,
-  },
-  {
-    name: 'After a move to the embedded Postgres its tasks are "waiting" in the status',
-    invariant: 'status',
-    matches: /^(cluster|server-config|sync) is waiting while running$/,
   },
 ]
 

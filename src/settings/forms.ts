@@ -7,6 +7,9 @@ const isIpv4 = (text: string): boolean =>
 const isIpv6 = (text: string): boolean =>
   /^[0-9a-f:.]{2,45}$/i.test(text) && URL.canParse(`http://[${text}]/`)
 
+/** An address of IPv4 or IPv6. */
+export const isAddress = (text: string): boolean => isIpv4(text) || isIpv6(text)
+
 /** A name that DNS or a network of containers may have: labels of letters, digits, hyphens, underscores. */
 const isHostName = (text: string): boolean =>
   text.length <= 253 &&
@@ -17,9 +20,15 @@ const hostIn = (text: string): string | undefined => {
   const inner = text
     .replace(/^["'[\s]+|["'\]\s]+$/g, '')
     .replace(/^[a-z]+:\/\//i, '')
-    .replace(/^\*\./, '.')
+    .replace(/^\*\.?/, '.')
+    .replace(/\.$/, '')
+  // An address of IPv6, or a network, is none with less.
+  if (/:.*:/.test(inner) || /^[\d.]+\//.test(inner)) return undefined
   const [host = ''] = inner.split(/[/:;\s,]/)
-  return isHostName(host.replace(/^\./, '')) ? host : undefined
+  const name = host.replace(/^\./, '')
+  if (isHostName(name)) return host
+  const ascii = /^[\p{L}\p{N}.-]+$/u.test(name) && URL.canParse(`http://${name}`) && new URL(`http://${name}`)
+  return ascii && isHostName(ascii.hostname) ? ascii.hostname : undefined
 }
 
 const quoted = (text: string): string => `"${excerpt(text, 80)}"`
@@ -27,6 +36,12 @@ const quoted = (text: string): string => `"${excerpt(text, 80)}"`
 /** Why an item of ALLOWED_HOSTS is none that Django takes. */
 const whyNotPermittedHost = (item: string): string | undefined => {
   const host = item.replace(/^\./, '')
+  if (host.includes('_') && isHostName(host)) {
+    return (
+      `${quoted(item)} has an underscore, which no host name has: Django refuses it whatever is permitted. ` +
+      'Let the proxy pass on the Host that people type'
+    )
+  }
   const isBracketed = host.startsWith('[') && host.endsWith(']')
   if (item === '*' || isIpv4(host) || isHostName(host) || (isBracketed && isIpv6(host.slice(1, -1))))
     return undefined

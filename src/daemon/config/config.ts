@@ -6,7 +6,7 @@ import {
   type Configuration,
   type InForce,
 } from '../../settings/configuration.ts'
-import { permittedHosts } from '../../settings/hosts.ts'
+import { permittedHosts, trustedOrigins } from '../../settings/hosts.ts'
 import { inForceOf, type Plan } from '../../settings/plan.ts'
 import type { Proposal } from '../../settings/proposal.ts'
 import { secretsOf } from '../../settings/secrets.ts'
@@ -18,7 +18,7 @@ import type { Instance } from '../instance.ts'
 import { checkFiles, readContent, type Setup } from './boot-trial.ts'
 import type { Report } from './change.ts'
 import { Changes } from './changes.ts'
-import { RefusedHosts } from './refused-hosts.ts'
+import { RefusedRequests } from './refused-requests.ts'
 
 /** A boot takes less. It need not wait for the watcher's library. */
 const watchLateMs = 10_000
@@ -40,7 +40,7 @@ export class Config {
   readonly #system: System
   readonly #setup: Setup
   readonly #instance: Instance
-  readonly #hosts: RefusedHosts
+  readonly #refused: RefusedRequests
   readonly #cancelWatch: () => void
   #watch: Watch | undefined
   #seen: Pick<Seen, 'stale' | 'unusable'> = { stale: {}, unusable: {} }
@@ -49,16 +49,17 @@ export class Config {
     this.#system = system
     this.#setup = setup
     this.#instance = instance
-    this.#hosts = new RefusedHosts(
+    this.#refused = new RefusedRequests(
       () => ({
         hosts: permittedHosts(instance.inForce.settings),
-        isPinned: instance.inForce.values.ALLOWED_HOSTS.source === 'environment',
+        origins: trustedOrigins(instance.inForce.settings),
+        isPinned: (name) => instance.inForce.values[name].source === 'environment',
       }),
       (message) => system.log.say('warn', message),
     )
     this.changes = this.#createChanges()
     instance.subscribe((event) => {
-      if (event.type === 'line') this.#hosts.see(event.unit, event.line)
+      if (event.type === 'line') this.#refused.see(event.unit, event.line)
       if (event.type === 'ready') system.inBackground('record the configuration', () => this.#settle())
     })
     // A boot that does not get ready may be corrected by an edit.
@@ -93,7 +94,7 @@ export class Config {
       message,
       hint: null,
     }))
-    return [...(this.changes.problem ? [this.changes.problem] : []), ...ofFiles, ...this.#hosts.problems()]
+    return [...(this.changes.problem ? [this.changes.problem] : []), ...ofFiles, ...this.#refused.problems()]
   }
 
   /** Reads the config folder again, and makes a new generation of Mathesar in any case. */

@@ -10,6 +10,9 @@ import { appEnvironment } from './environment.ts'
 const listenerFd = 3
 const gate = { MATHESAR_GATE_FD: '4', MATHESAR_ANSWER_FD: '5' }
 
+/** Where to ask what listens everywhere. */
+const loopbackOf: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
+
 const startLimitMs = 300_000
 const probeLimitMs = 10_000
 const loginPath = '/auth/login/'
@@ -39,7 +42,7 @@ export const mathesar = defineService({
     stopSignal: 'SIGTERM',
   }),
   forwards: ['SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH'],
-  watchedText: 'Invalid HTTP_HOST header',
+  watchedText: 'django.security.',
   command: async (scope) => {
     const {
       place: { paths, identities, machine },
@@ -81,7 +84,7 @@ export const mathesar = defineService({
     return whyNotReady(Number(status), location)
   },
   probe: async ({ system, inForce: { settings }, results: { listener } }, signal) => {
-    const host = listener.address === '0.0.0.0' ? '127.0.0.1' : listener.address
+    const host = loopbackOf[listener.address] ?? listener.address
     const request = {
       path: loginPath,
       hostHeader: probeHost(permittedHosts(settings)),

@@ -3,10 +3,13 @@ import { checkCall, type Libc, loadLibc } from './libc.ts'
 // Constants and layouts are those of Linux on x86_64 and arm64 (uapi headers), which agree on all that is
 // used here.
 const AF_INET = 2
+const AF_INET6 = 10
 const SOCK_STREAM = 1
 const SOCK_CLOEXEC = 0o2000000
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
+const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
 const O_CLOEXEC = 0o2000000
 const O_NONBLOCK = 0o4000
 const F_GETFL = 3
@@ -23,25 +26,37 @@ const MADV_DONTNEED = 4
 /** `siginfo_t` as ints: `si_pid` comes after three of them and one of padding. */
 const SI_PID = 4
 
-/** `sockaddr_in`. */
-const socketAddress = (address: string, port: number): Buffer => {
-  const bytes = Buffer.alloc(16)
-  bytes.writeUInt16LE(AF_INET, 0)
+const flag = (on: 0 | 1): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32LE(on)
+  return bytes
+}
+
+/** `sockaddr_in` or `sockaddr_in6`. */
+const socketAddress = (libc: Libc, address: string, port: number): Buffer => {
+  const [family, size, at] = address.includes(':') ? [AF_INET6, 28, 8] : [AF_INET, 16, 4]
+  const bytes = Buffer.alloc(size)
+  bytes.writeUInt16LE(family, 0)
   bytes.writeUInt16BE(port, 2)
-  bytes.set(address.split('.').map(Number), 4)
+  checkCall(libc.inet_pton(family, address, bytes.subarray(at)) - 1, `read the address ${address}`)
   return bytes
 }
 
 const openSockets = (libc: Libc) => ({
-  /** A listening IPv4 TCP socket as a descriptor, closed on exec. Connections queue in it from now on. */
+  /**
+   * A listening TCP socket as a descriptor, closed on exec. Connections queue in it from now on.
+   * That of `::` takes those of IPv4, too.
+   */
   listenTcp: (address: string, port: number, backlog: number, close: (fd: number) => void): number => {
-    const fd = checkCall(libc.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), 'create a socket')
+    const there = socketAddress(libc, address, port)
+    const family = there.readUInt16LE(0)
+    const fd = checkCall(libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0), 'create a socket')
     try {
-      const on = Buffer.alloc(4)
-      on.writeInt32LE(1)
-      checkCall(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 4), 'set SO_REUSEADDR')
-      checkCall(libc.bind(fd, socketAddress(address, port), 16), `bind ${address}:${port}`)
-      checkCall(libc.listen(fd, backlog), `listen on ${address}:${port}`)
+      checkCall(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, flag(1), 4), 'set SO_REUSEADDR')
+      if (family === AF_INET6)
+        checkCall(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, flag(0), 4), 'unset IPV6_V6ONLY')
+      checkCall(libc.bind(fd, there, there.length), `bind ${address} port ${port}`)
+      checkCall(libc.listen(fd, backlog), `listen on ${address} port ${port}`)
       return fd
     } catch (error) {
       close(fd)

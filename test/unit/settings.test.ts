@@ -99,9 +99,19 @@ describe('a value', () => {
     ['PUBLIC_URL', 'mathesar.example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'ftp://example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'https://', 'is no http or https address'],
-    ...['localhost', '::1', '0', '127.1', '1.2.3.256', '1.2.3.', '1.2.3.4.5', '1. 2.3.4', '01.2.3.4'].map(
-      (address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IPv4 address'],
-    ),
+    ...[
+      'localhost',
+      '[::1]',
+      'fe80::1%eth0',
+      '::x',
+      '0',
+      '127.1',
+      '1.2.3.256',
+      '1.2.3.',
+      '1.2.3.4.5',
+      '1. 2.3.4',
+      '01.2.3.4',
+    ].map((address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IP address']),
     ['POSTGRES_DB', 'a\0b', 'holds a zero byte'],
   ])('%s=%j is refused: %s', (name, text, why) => {
     expect(whyInvalid(name, text)).toContain(why)
@@ -126,6 +136,8 @@ describe('a value', () => {
     ['PUBLIC_URL', 'https://mathesar.example.org/'],
     ['BIND_ADDRESS', '0.0.0.0'],
     ['BIND_ADDRESS', '192.168.1.255'],
+    ['BIND_ADDRESS', '::'],
+    ['BIND_ADDRESS', 'fd00::7'],
     ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
   ])('%s=%j is accepted', (name, text) => {
     expect(whyInvalid(name, text)).toBeUndefined()
@@ -142,7 +154,7 @@ describe('a value', () => {
 
 describe('a value of a form of its own', () => {
   test.each<[SettingName, string]>([
-    ['ALLOWED_HOSTS', 'a.org, .b.org,*,10.0.0.1,[::1],my_host'],
+    ['ALLOWED_HOSTS', 'a.org, .b.org,*,10.0.0.1,[::1],my-host'],
     ['CSRF_TRUSTED_ORIGINS', 'https://a.org, http://10.0.0.1:8000,https://*.b.org'],
     ['POSTGRES_HOST', 'db'],
     ['POSTGRES_HOST', 'db_1.example.org'],

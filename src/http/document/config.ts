@@ -12,7 +12,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   boolean: '`true` or `false`',
   choice: 'one of `choices`',
   url: 'an http or https address',
-  ipv4: 'an IPv4 address',
+  address: 'an IP address',
   json: 'a JSON object',
   path: 'an absolute path',
   hosts: 'host names and addresses, comma-separated',

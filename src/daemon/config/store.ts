@@ -9,6 +9,8 @@ import {
   type Revision,
   withEntry,
 } from '../../settings/history.ts'
+import { firstFew } from '../../core/message.ts'
+import { fileWarningsFor } from '../../settings/near-names.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Files } from '../../system/files.ts'
 import { KeptFiles } from './kept-files.ts'
@@ -65,7 +67,8 @@ export class Store {
 
   /** What was found that cannot be used, in words. It counts as not there. */
   get warnings(): readonly string[] {
-    return [...this.#warnings, ...this.#kept.warnings]
+    const near = firstFew(fileWarningsFor(this.#listFolder(), configFiles), (warning) => warning)
+    return [...this.#warnings, ...this.#kept.warnings, ...near]
   }
 
   /** Adds what a start has to say of the files. */
@@ -158,9 +161,7 @@ export class Store {
 
   /** The names of refused files that are kept. */
   keptRejected(): readonly string[] {
-    const { files, folder } = this.#options
-    let names: readonly string[] = []
-    whereWritable(() => (names = files.listFolder(folder)))
+    const names = this.#listFolder()
     return configFiles.map((name) => name + suffix).filter((name) => names.includes(name))
   }
 
@@ -183,6 +184,12 @@ export class Store {
       for (const name of files.listFolder(folder))
         if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${folder}/${name}`)
     })
+  }
+
+  #listFolder(): readonly string[] {
+    let names: readonly string[] = []
+    whereWritable(() => (names = this.#options.files.listFolder(this.#options.folder)))
+    return names
   }
 
   #pathOf(version: string): string {

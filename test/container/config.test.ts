@@ -134,7 +134,7 @@ describeContainer('a user interface', () => {
       /^200 .*"result":"applied"/,
     )
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('79')
-    expect(await lastEntry(box)).toMatchObject({ from: 'api', result: 'applied' })
+    expect(await lastEntry(box)).toMatchObject({ from: 'app', result: 'applied' })
     expect(await ask('POST', '/v1/config/changes', '{"set":{"SECRET_KEY":"stolen"}}')).toMatch(
       /^403 .*SETTING_PINNED/,
     )

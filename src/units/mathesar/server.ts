@@ -41,7 +41,7 @@ export const mathesar = defineService({
     backoff: { baseMs: 100, maxMs: 10_000 },
     stopSignal: 'SIGTERM',
   }),
-  forwards: ['SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH'],
+  forwards: ['SIGUSR1', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH'],
   watchedText: 'django.security.',
   command: async (scope) => {
     const {

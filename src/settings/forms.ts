@@ -108,6 +108,27 @@ const forbiddenArguments: Readonly<Record<string, string>> = {
   '-k': 'with other workers a change of the settings would reset connections',
   '--worker-class': 'with other workers a change of the settings would reset connections',
   '--threads': 'with threads a change of the settings would reset connections',
+  '--paste': 'it would serve something else',
+  '--check-config': 'gunicorn would end at once',
+  '--print-config': 'gunicorn would end at once',
+  '-v': 'gunicorn would end at once',
+  '--version': 'gunicorn would end at once',
+  '-h': 'gunicorn would end at once',
+  '--help': 'gunicorn would end at once',
+}
+
+/** What a shell leaves of a text without its quotes and escapes; `undefined` when one of them has no end. */
+const withoutQuotes = (text: string): string | undefined => {
+  const rest = text.replace(/\\[^]|'[^']*'|"(?:\\[^]|[^"\\])*"/g, '')
+  return /['"\\]/.test(rest) ? undefined : text.replace(/['"\\]/g, '')
+}
+
+/** The forbidden option that a word is, also where it is cut short: gunicorn completes that. */
+const forbiddenIn = (word: string): string | undefined => {
+  const [option = ''] = word.startsWith('--') ? word.split('=') : [/^-[a-zA-Z]/.exec(word)?.[0]]
+  if (Object.hasOwn(forbiddenArguments, option)) return option
+  if (!/^--\w{2}/.test(option)) return undefined
+  return Object.keys(forbiddenArguments).find((each) => each.startsWith(option))
 }
 
 /**
@@ -116,12 +137,14 @@ const forbiddenArguments: Readonly<Record<string, string>> = {
  */
 export const whyNotArguments = (text: string): string | undefined => {
   if (/[\0\n\r]/.test(text)) return 'it holds a control character'
-  for (const word of text.trim().split(/\s+/)) {
-    const [option = ''] = word.startsWith('--') ? word.split('=') : [/^-[a-zA-Z]/.exec(word)?.[0]]
-    const why = Object.hasOwn(forbiddenArguments, option) ? forbiddenArguments[option] : undefined
-    if (why !== undefined) return `${option} is not permitted: ${why}`
-  }
-  return undefined
+  const plain = withoutQuotes(text)
+  if (plain === undefined) return 'it has a quote or a backslash without its other half'
+  const option = plain
+    .trim()
+    .split(/\s+/)
+    .map(forbiddenIn)
+    .find((each) => each !== undefined)
+  return option === undefined ? undefined : `${option} is not permitted: ${forbiddenArguments[option]}`
 }
 
 /** What about a secret that was refused may be wrong, without showing it. */

@@ -56,6 +56,13 @@ describe('a form that is refused says what to write in its place', () => {
     ['GUNICORN_CMD_ARGS', '--threads=8', /--threads is not permitted: .*reset connections/],
     ['GUNICORN_CMD_ARGS', '-k gthread', /-k is not permitted/],
     ['GUNICORN_CMD_ARGS', '--env SECRET_KEY=x', /--env is not permitted/],
+    ['GUNICORN_CMD_ARGS', '--umask 077', /--umask is not permitted/],
+    ['GUNICORN_CMD_ARGS', '--umas 077', /--umask is not permitted/],
+    ['GUNICORN_CMD_ARGS', '-q "--us"er=www-data', /--user is not permitted/],
+    ['GUNICORN_CMD_ARGS', '--initgroups', /--initgroups is not permitted/],
+    ['GUNICORN_CMD_ARGS', '--check-config', /--check-config is not permitted: gunicorn would end/],
+    ['GUNICORN_CMD_ARGS', "--name 'a", /a quote or a backslash without its other half/],
+    ['GUNICORN_CMD_ARGS', '--name a\\', /a quote or a backslash without its other half/],
   ])('%s=%s', (name, value, why) => {
     expect(whyInvalid(name, value)).toMatch(why)
   })
@@ -69,6 +76,7 @@ describe('a form that is refused says what to write in its place', () => {
     ['POSTGRES_HOST', '::1'],
     ['POSTGRES_HOST', '/cloudsql/p:r:i'],
     ['GUNICORN_CMD_ARGS', '--max-requests 100 --access-logfile -'],
+    ['GUNICORN_CMD_ARGS', `--name 'it is "mine"' --log-level=debug -w 3 --worker-connections 5`],
   ])('%s=%s is taken', (name, value) => {
     expect(whyInvalid(name, value)).toBeUndefined()
   })

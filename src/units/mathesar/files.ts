@@ -1,17 +1,25 @@
 import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
+import type { InForce } from '../../settings/configuration.ts'
 import { inRun } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 
 const yamlFiles = ['sso.yml', 'file_storage.yml'] as const
 const dictionaries = ['SSO_CONFIG_DICT', 'OIDC_CONFIG_DICT', 'FILE_STORAGE_DICT'] as const
 
+/** A fault of the environment is not one of the files: no other files would cure it. */
+const refusalOf = (why: string, { values }: InForce): SupervisorError => {
+  const isGiven = dictionaries.some((name) => why.startsWith(name) && values[name].source === 'environment')
+  const code = isGiven ? 'SETTING_INVALID' : 'CONFIG_INVALID'
+  return new SupervisorError(code, `cannot use the configuration: ${why}`)
+}
+
 /**
  * Asks the parsers that will read them: ours knows another YAML. It would be too late once they are handed
  * over, for Mathesar reads file_storage.yml anew for each page.
  */
 const askParsers = async (
-  { system, place: { paths, identities } }: Scope<never>,
+  { system, place: { paths, identities }, inForce }: Scope<never>,
   proposed: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<void> => {
@@ -29,7 +37,7 @@ const askParsers = async (
   if (outcome.code === 0) return
   const last = lines.at(-1) ?? 'it said nothing'
   throw last.startsWith('ERROR ')
-    ? new SupervisorError('CONFIG_INVALID', `cannot use the configuration: ${last.slice('ERROR '.length)}`)
+    ? refusalOf(last.slice('ERROR '.length), inForce)
     : new SupervisorError(
         'CONFIG_NOT_CHECKED',
         `cannot check the configuration: python3 ${inWords(outcome)}: ${last}`,

@@ -83,6 +83,19 @@ describe('the task `config`', () => {
     expect(disk.text('/run/m/app/sso.yml')).toBeUndefined()
   })
 
+  test.each([
+    [{}, 'CONFIG_INVALID'],
+    [{ SSO_CONFIG_DICT: '{"a":1}' }, 'SETTING_INVALID'],
+  ])('tells a fault of the environment %j from one of the file: %s', async (environment, code) => {
+    const { scope, replies } = createScope({
+      place: { environment },
+      config: 'SSO_CONFIG_DICT={"a":1}\n',
+    })
+    const lines = ['ERROR SSO_CONFIG_DICT: it has no mapping oidc_providers']
+    replies.program = async () => ({ outcome: { code: 1, signal: null }, lines })
+    await expect(config.run(scope, never)).rejects.toMatchObject({ code })
+  })
+
   test('does not write a copy that is the same already', async () => {
     const { scope, disk } = createScope({ config: read(filesOf(undefined, { 'sso.yml': sso })) })
     await config.run(scope, never)

@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { get } from 'node:http'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { makeConfigMap } from '../fixtures/config-map.ts'
@@ -356,24 +356,35 @@ describeContainer('a host that Django refuses', () => {
   it('is named in log and status with the exact command that permits it, which takes effect at once', async () => {
     const box = await start()
     await box.ready()
-    const open = (): Promise<number> =>
-      new Promise(
-        (resolve, reject) =>
-          void get(box.url('/auth/login/'), { headers: { host: '192.168.77.7' } }, (response) => {
-            response.resume()
-            resolve(response.statusCode!)
-          }).once('error', reject),
+    const open = (headers: Record<string, string> = { host: '192.168.77.7' }, method = 'GET') =>
+      new Promise<number>((resolve, reject) => {
+        const sent = request(box.url('/auth/login/'), { headers, method }, (response) => {
+          response.resume()
+          resolve(response.statusCode!)
+        })
+        sent.once('error', reject).end()
+      })
+    const problemWith = async (text: string) =>
+      await until('the problem', async () =>
+        (await box.status()).problems.find(({ message }) => message.includes(text)),
       )
     expect(await open()).toBe(400)
-    const { hint } = await until('the problem', async () =>
-      (await box.status()).problems.find(({ message }) => message.includes('192.168.77.7')),
-    )
+    const { hint } = await problemWith('192.168.77.7')
     const command = /supervisor config set ALLOWED_HOSTS=\S+$/.exec(hint!)![0]
     expect(command).toContain("192.168.77.7'")
     expect(await box.logs()).toContain(command)
     expect(await box.sh(command)).toMatchObject({ exitCode: 0 })
     expect(await open()).toBe(302)
     expect((await box.status()).problems).toEqual([])
+    const origin = 'https://m.example.org'
+    expect(await open({ host: 'localhost', origin }, 'POST')).toBe(403)
+    const trust = /supervisor config set CSRF_TRUSTED_ORIGINS=\S+\b/.exec(
+      (await problemWith(origin)).hint!,
+    )![0]
+    expect(await box.sh(trust)).toMatchObject({ exitCode: 0 })
+    expect((await box.status()).problems).toEqual([])
+    expect(await open({ host: 'my_app:8000' })).toBe(400)
+    expect((await problemWith('my_app')).hint).toContain('proxy_set_header Host')
   })
 })
 

@@ -63,7 +63,7 @@ RUN ln -s mathesar/postgres run/postgresql
 FROM scratch AS image
 WORKDIR /code
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/17/bin \
-    LANG=C.UTF-8 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=config.settings.production
+    LANG=C.UTF-8 PERL_BADLANG=0 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=config.settings.production
 VOLUME /var/lib/mathesar
 EXPOSE 8000
 STOPSIGNAL SIGTERM

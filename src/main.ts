@@ -1,10 +1,14 @@
-import { findCommand, renderError } from './cli/index.ts'
-import { SupervisorError, toSupervisorError } from './errors.ts'
+import { findCommand, notFound, renderError } from './cli/index.ts'
+import { errorTable, toSupervisorError } from './errors.ts'
 
 const main = async (argv: readonly string[]): Promise<number> => {
-  const [name = 'help', ...args] = argv
+  const [name, ...args] = argv
+  if (name === undefined) {
+    await findCommand('help')?.run([])
+    return errorTable.USAGE.exitCode // Else a container that was to run something would have ended well.
+  }
   const command = findCommand(name)
-  if (!command) throw new SupervisorError('USAGE', `cannot find a command named ${name}`)
+  if (!command) throw notFound(name)
   if (!command.passesHelp && args.some((arg) => arg === '--help' || arg === '-h')) {
     process.stdout.write(`${command.help}\n`)
     return 0

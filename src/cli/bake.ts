@@ -3,6 +3,7 @@ import { SupervisorError } from '../errors.ts'
 import { unsyncedMark } from '../units/postgres/cluster.ts'
 import { bootstrapPassword } from '../units/postgres/connection.ts'
 import { runDaemon } from './run.ts'
+import { environment } from '../system/environment.ts'
 import { readPaths } from '../system/paths.ts'
 import { catchSignals } from '../system/signals.ts'
 
@@ -19,10 +20,10 @@ print(json.dumps(sorted(f"{app}.{name}" for app, name in MigrationLoader(None).d
  */
 export const run = async (): Promise<number> => {
   const { execa } = await import('execa')
-  const paths = readPaths(process.env)
+  const paths = readPaths(environment)
   const scratch = '/tmp/bake'
   const env = {
-    ...process.env,
+    ...environment,
     SUPERVISOR_DATA: scratch,
     SUPERVISOR_RUN: `${scratch}/run`,
     SUPERVISOR_SHARE: `${scratch}/share`,

@@ -10,8 +10,8 @@ import type { ChangeResult } from '../daemon/config/change.ts'
 import { SupervisorError } from '../errors.ts'
 import { ask, follow } from '../http/client.ts'
 import { editInTerminal } from './edit.ts'
-import { readPlace } from '../system/machine.ts'
 import { reads } from '../system/system.ts'
+import { readOwnPlace } from './setup.ts'
 import { checkFiles, readContent } from '../daemon/config/boot-trial.ts'
 
 type Shown = {
@@ -134,7 +134,7 @@ const readInput = (path: string): string => {
 }
 
 const validate = async (path: string | undefined): Promise<number> => {
-  const place = readPlace(process.env)
+  const place = readOwnPlace()
   const content = readContent(reads, place)
   const text = path === undefined ? content['mathesar.env'] : readInput(path)
   const { warnings } = await checkFiles(reads, place, { ...content, 'mathesar.env': text })

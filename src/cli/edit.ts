@@ -1,18 +1,17 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { SupervisorError } from '../errors.ts'
 import { ask } from '../http/client.ts'
 import { runInTerminal } from '../system/terminal.ts'
+import { environment, isOnPath } from '../system/environment.ts'
 import { readPaths } from '../system/paths.ts'
 import { controlSocket } from '../units/place.ts'
 
 const findEditor = (): readonly string[] => {
-  const chosen = process.env.VISUAL || process.env.EDITOR
+  const chosen = environment.VISUAL || environment.EDITOR
   if (chosen) return chosen.split(' ')
-  const found = ['nano', 'nano-tiny', 'vim', 'vi'].find((name) =>
-    (process.env.PATH ?? '').split(':').some((folder) => existsSync(join(folder, name))),
-  )
+  const found = ['nano', 'nano-tiny', 'vim', 'vi'].find(isOnPath)
   if (found === undefined)
     throw new SupervisorError('USAGE', 'cannot edit: there is no editor here', {
       hint: 'Type `supervisor config set NAME=VALUE`, or set EDITOR.',
@@ -40,17 +39,25 @@ const changeByStdin = async (change: Change, base: string): Promise<number> => {
 
 /** Opens the file in the editor and returns the new text. */
 const openEditor = async (editor: readonly string[], folder: string, path: string): Promise<string> => {
-  const env = { ...process.env, HOME: folder }
-  if ((await runInTerminal([...editor, path], { env, cwd: folder })) !== 0)
-    throw new SupervisorError('USAGE', `cannot edit: ${editor[0]} failed`, { hint: 'Nothing was changed.' })
-  return readFileSync(path, 'utf8')
+  const env = { ...environment, HOME: folder }
+  try {
+    if ((await runInTerminal([...editor, path], { env, cwd: folder })) === 0)
+      return readFileSync(path, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ENOENT') throw cause
+    throw new SupervisorError('USAGE', `cannot edit: there is no ${editor[0]} in this container`, {
+      cause,
+      hint: 'Leave out EDITOR and VISUAL, or type `supervisor config set NAME=VALUE`.',
+    })
+  }
+  throw new SupervisorError('USAGE', `cannot edit: ${editor[0]} failed`, { hint: 'Nothing was changed.' })
 }
 
 /** Edits until the text is accepted or given up. */
 const changeByEditor = async (change: Change, base: string): Promise<number> => {
   const editor = findEditor()
   // Nobody else can read beside the control socket, and it is not on a disk.
-  const folder = mkdtempSync(join(dirname(controlSocket(readPaths(process.env))), 'edit-'))
+  const folder = mkdtempSync(join(dirname(controlSocket(readPaths(environment))), 'edit-'))
   const path = join(folder, 'mathesar.env')
   try {
     const before = (await ask('GET', '/v1/config/file')).text

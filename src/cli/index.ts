@@ -1,5 +1,6 @@
-import { describeError } from '../core/message.ts'
-import type { SupervisorError } from '../errors.ts'
+import { describeError, excerpt } from '../core/message.ts'
+import { SupervisorError } from '../errors.ts'
+import { isOnPath } from '../system/environment.ts'
 
 type CommandModule = { readonly run: (args: readonly string[]) => Promise<number> }
 
@@ -34,55 +35,55 @@ const service = (action: 'start' | 'stop' | 'restart', summary: string): CliComm
       const { controlService } = await import('./service.ts')
       return { run: (args) => controlService(action, args) }
     },
-    'Exit code 0 when the service got there, else 1.',
+    'The exit code is 0 when the service has got there, else 1.',
   )
 
 /** Every command. Each is loaded when it is called: `status` does not pay for the daemon. */
 export const commands: readonly CliCommand[] = [
   define(
     'run',
-    'Start everything; what the container does.',
+    'Start everything: what the container does.',
     () => import('./run.ts'),
-    'SIGTERM or SIGINT stops in order, a second one hurries; SIGHUP does what `supervisor reload` does.',
+    'SIGTERM or SIGINT stops everything in order, and a second one by force. SIGHUP does what ' +
+      '`supervisor reload` does.',
   ),
   define(
     'status [--json]',
     'Show every task and service, the URL, and what is wrong.',
     () => import('./status.ts'),
-    'Exit code 0 when all is ready, else 1.',
+    'The exit code is 0 when everything is ready, else 1.',
   ),
   define(
     'health',
-    'Say in one line whether all is ready; the HEALTHCHECK.',
+    'Say in one line whether everything is ready: the HEALTHCHECK.',
     () => import('./health.ts'),
-    'Exit code 0 when all is ready, else 1.',
+    'The exit code is 0 when everything is ready, else 1.',
   ),
   define(
     'logs [UNIT] [-f] [-n LINES]',
     'Show the last log lines, of one unit or of all.',
     () => import('./logs.ts'),
-    '-n LINES  how many events, 100 when not given\n-f        go on with new ones until Ctrl-C',
+    '-n LINES  how many events; 100 when not given\n-f        go on with new ones until Ctrl-C',
   ),
   service('start', 'Start a service that was stopped.'),
   service('stop', 'Stop a service until `supervisor start` or the next start of the container.'),
   service('restart', 'Restart a service; Mathesar refuses no connection meanwhile.'),
   define(
     'config ACTION',
-    'Show and change the settings; each change is carried out and proved at once, or everything stays ' +
-      'as it was.',
+    'Show and change the settings. Each change is proved at once, or everything stays as it was.',
     () => import('./config.ts'),
     `show [--json]          every setting: value, source, pinned or not, default, what a change does
 get NAME               one value
-set NAME=VALUE…        change settings, wait for the outcome
-unset NAME…            back to the default
+set NAME=VALUE…        change settings and wait for the outcome
+unset NAME…            go back to the default
 plan [NAME=VALUE…] [--unset NAME]   what would happen; nothing is done
-edit                   mathesar.env in an editor; without a terminal the new text is stdin
-validate [FILE]        check a file, or the one in force; - is stdin; needs no running supervisor
-history [--json]       what changed, when, from where, with what result
-rollback [VERSION]     back to the version before, or to one of the history
+edit                   open mathesar.env in an editor; without a terminal, stdin is the new text
+validate [FILE]        check a file, stdin (-) or the file in force; needs no running supervisor
+history [--json]       what changed, when, who asked for it, and the result
+rollback [VERSION]     go back to the version before, or to one of the history
 
-Exit code 0 when the change is in force; 23 refused, 24 tried and rolled back, 25 conflict,
-26 pinned by the environment.`,
+The exit code is 0 when the change is in force, 23 when it is refused, 24 when it was tried and
+rolled back, 25 after a conflict, 26 when the environment pins the setting.`,
   ),
   define(
     'reload [--dry-run]',
@@ -116,6 +117,14 @@ const options: Readonly<Record<string, string>> = { '--help': 'help', '-h': 'hel
 
 export const findCommand = (name: string): CliCommand | undefined =>
   commands.find((command) => command.name === (options[name] ?? name))
+
+/** Many images run what they are given: `docker run IMAGE bash`. */
+export const notFound = (name: string): SupervisorError => {
+  const isProgram = /^[\w.+-]+$/.test(name) && isOnPath(name)
+  const hint = `To run it in place of the supervisor: \`docker run -it --entrypoint ${name} IMAGE\`.`
+  const shown = excerpt(name, 80)
+  return new SupervisorError('USAGE', `cannot find a command named ${shown}`, isProgram ? { hint } : {})
+}
 
 /** How a command that fails says why. */
 export const renderError = (error: SupervisorError): string => {

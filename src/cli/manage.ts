@@ -1,12 +1,11 @@
-import { readSetup } from '../daemon/config/boot-trial.ts'
-import { readPlace } from '../system/machine.ts'
 import { reads } from '../system/system.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { appEnvironment } from '../units/mathesar/environment.ts'
 import { inVolume } from '../units/place.ts'
+import { readOwnSetup } from './setup.ts'
 
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { place, configuration: inForce } = await readSetup(reads, readPlace(process.env))
+  const { place, configuration: inForce } = await readOwnSetup()
   const { paths, identities } = place
   const { secrets, media, temporary, buffer } = inVolume(paths)
   const secretKey =

@@ -1,6 +1,5 @@
-import { readSetup } from '../daemon/config/boot-trial.ts'
 import type { Database } from '../settings/database.ts'
-import { readPlace } from '../system/machine.ts'
+import { environment } from '../system/environment.ts'
 import { withClient } from '../system/postgres.ts'
 import { reads } from '../system/system.ts'
 import { runInTerminal } from '../system/terminal.ts'
@@ -13,6 +12,7 @@ import {
   superuserDatabase,
   superuserStart,
 } from '../units/postgres/connection.ts'
+import { readOwnSetup } from './setup.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -67,13 +67,13 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const {
     place: { paths, identities },
     configuration: { database },
-  } = await readSetup(reads, readPlace(process.env))
+  } = await readOwnSetup()
   const isSuperuser = args[0] === '--superuser' && database.kind === 'embedded'
   return await runInTerminal(['psql', ...args.slice(isSuperuser ? 1 : 0)], {
     env: {
-      PATH: process.env.PATH,
+      PATH: environment.PATH,
       LANG: 'C.UTF-8',
-      TERM: process.env.TERM,
+      TERM: environment.TERM,
       HOME: '/nonexistent',
       PSQLRC: '/dev/null',
       PSQL_HISTORY: '/dev/null',

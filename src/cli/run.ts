@@ -8,6 +8,7 @@ import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import { environmentWarnings } from '../settings/configuration.ts'
 import { secretsOf } from '../settings/secrets.ts'
+import { environment } from '../system/environment.ts'
 import { openKernel, type Kernel } from '../system/kernel.ts'
 import { createLog, type Log } from '../system/log.ts'
 import { readPlace } from '../system/machine.ts'
@@ -75,8 +76,9 @@ const handleSignals = (
       case 'SIGHUP':
         log.say('info', 'SIGHUP: reading the configuration again, and a new generation of Mathesar')
         return config.reload()
-      case 'SIGUSR1':
       case 'SIGUSR2':
+        return log.say('info', 'SIGUSR2 does nothing here: `supervisor reload` starts a new generation')
+      case 'SIGUSR1':
       case 'SIGTTIN':
       case 'SIGTTOU':
       case 'SIGWINCH':
@@ -231,4 +233,4 @@ export const runDaemon = async (
   return await exitWith(error, log, sink)
 }
 
-export const run = async (): Promise<number> => await runDaemon(catchSignals(), process.env)
+export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)

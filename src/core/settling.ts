@@ -12,6 +12,8 @@ export type Seen = {
    * file was replaced on the host.
    */
   readonly stale: Readonly<Record<string, string>>
+  /** Names of files that are there but cannot be used, each with the reason; `files` has nothing of them. */
+  readonly unusable: Readonly<Record<string, string>>
 }
 
 /** `names` are the files that count. */
@@ -25,7 +27,9 @@ export type SettlingRules = {
 export type Pending = { readonly seen: Seen; readonly wasEmptied: boolean; readonly settledAtMs: number }
 
 export const isSame = ({ names }: SettlingRules, one: Seen, other: Seen): boolean =>
-  names.every((name) => one.files[name] === other.files[name] && one.stale[name] === other.stale[name])
+  names.every((name) =>
+    (['files', 'stale', 'unusable'] as const).every((part) => one[part][name] === other[part][name]),
+  )
 
 /** Takes a look into account. `before` is what was pending after the look before this one. */
 export const follow = (

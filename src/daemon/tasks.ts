@@ -17,7 +17,6 @@ export type TaskRecord = {
   readonly state: UnitState
   /** When it came into its state; milliseconds since 1970. */
   readonly since: number
-  readonly tookMs: number | null
 }
 
 /** Runs tasks, and knows what became of each. */
@@ -41,12 +40,10 @@ export class Tasks {
   async boot(unit: TaskUnit, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#system
     const startedMs = clock.now()
-    const enter = (state: UnitState, tookMs: number | null = null): void =>
-      void this.#records.set(unit.name, { state, since: clock.now(), tookMs })
+    const enter = (state: UnitState): void => void this.#records.set(unit.name, { state, since: clock.now() })
     enter('running')
     try {
       await this.run(unit, this.#worlds.current, signal)
-      enter('done', clock.now() - startedMs)
       log.say('debug', `${unit.name} done in ${clock.now() - startedMs} ms`)
     } catch (error) {
       enter(signal.aborted ? 'stopped' : 'failed')
@@ -56,7 +53,7 @@ export class Tasks {
   }
 
   /**
-   * Runs a task in a world and keeps its result there.
+   * Runs a task in a world and keeps its result there. A change may be the first to run it.
    * Runs it again when it failed for a reason that passes by itself.
    */
   async run(unit: TaskUnit, world: World, signal: AbortSignal): Promise<void> {
@@ -64,7 +61,8 @@ export class Tasks {
     const scope = this.#worlds.scopeOf(unit, world)
     for (let attempt = 0; ; attempt++) {
       try {
-        return keepResult(world, unit.name, await unit.run(scope, signal))
+        keepResult(world, unit.name, await unit.run(scope, signal))
+        return void this.#records.set(unit.name, { state: 'done', since: clock.now() })
       } catch (thrown) {
         const error = toSupervisorError(thrown)
         if (!error.isPassing || attempt === retries || signal.aborted) throw error

@@ -23,11 +23,15 @@ export class Waiters<State> {
   }
 
   /** Resolves once `isSo`, and at the latest after `limitMs`. */
-  async within(limitMs: number, isSo: (state: State) => boolean, clock: Pick<Clock, 'delay'>): Promise<void> {
-    const isOver = new AbortController()
-    const late = clock.delay(limitMs, isOver.signal).catch(() => {})
-    await Promise.race([late, this.until(isSo)])
-    isOver.abort()
+  async within(limitMs: number, isSo: (state: State) => boolean, clock: Pick<Clock, 'after'>): Promise<void> {
+    const late = Promise.withResolvers<void>()
+    const cancel = clock.after(limitMs, late.resolve)
+    const isOver = (state: State): boolean => {
+      if (!isSo(state)) return false
+      cancel() // At once: whoever waits goes on later, and everything may have ended by then.
+      return true
+    }
+    await Promise.race([late.promise, this.until(isOver)])
   }
 
   /** Has all of them look again. */

@@ -2,8 +2,10 @@ import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
+import { environment } from '../system/environment.ts'
+import { comeAsOwner } from '../system/owner.ts'
 import { readPaths } from '../system/paths.ts'
-import { controlSocket } from '../units/place.ts'
+import { controlSocket, inRun } from '../units/place.ts'
 
 type Method = 'GET' | 'POST'
 type Named = { readonly code: SupervisorError['code']; readonly message: string; readonly hint: string }
@@ -12,21 +14,22 @@ type Named = { readonly code: SupervisorError['code']; readonly message: string;
 const answerLimit = 16 * 1024 * 1024
 
 const whyUnreachable = ({ code, message }: NodeJS.ErrnoException): string => {
-  if (code === 'EACCES') return 'only its own user and root may; try `docker exec -u root`'
+  if (code === 'EACCES') return `user ${process.getuid!()} may not`
   return code === 'ENOENT' || code === 'ECONNREFUSED' ? 'it is not running' : message
 }
 
 const open = (method: Method, path: string, body?: unknown, accept = '*/*'): Promise<IncomingMessage> =>
   new Promise((resolve, reject) => {
-    const socketPath = controlSocket(readPaths(process.env))
+    const paths = readPaths(environment)
+    const socketPath = controlSocket(paths)
     const headers = { 'user-agent': 'supervisor', accept }
     const sent = request({ socketPath, method, path, agent: false, headers }, resolve)
-    sent.once('error', (cause) => {
+    sent.once('error', (cause: NodeJS.ErrnoException) => {
       reject(
         new SupervisorError(
           'DAEMON_UNREACHABLE',
           `cannot reach the supervisor on ${socketPath}: ${whyUnreachable(cause)}`,
-          { cause },
+          { cause, ...(cause.code === 'EACCES' ? { hint: comeAsOwner(inRun(paths).control) } : {}) },
         ),
       )
     })

@@ -21,8 +21,10 @@ const findRevision = (rollback: string, { changes, store }: Config): ConfigFiles
   })
 }
 
-const originOf = ({ request, access }: Exchange): Origin =>
-  access === 'owner' && request.headers['user-agent'] === 'supervisor' ? 'command' : 'api'
+const originOf = ({ request, access }: Exchange): Origin => {
+  if (access === 'app') return 'app'
+  return request.headers['user-agent'] === 'supervisor' ? 'command' : 'api'
+}
 
 const proposalOf = (change: ChangeRequest, exchange: Exchange, config: Config): Proposal => {
   const from = originOf(exchange)
@@ -33,8 +35,9 @@ const proposalOf = (change: ChangeRequest, exchange: Exchange, config: Config): 
     return { ...common, kind: 'replace', files: { 'mathesar.env': change.file.toWellFormed() } }
   if ('rollback' in change) {
     const files = findRevision(change.rollback, config)
-    // Each origin has its share of the queue: the app's rollbacks must not take that of the administrator's.
-    return { ...common, from: exchange.access === 'app' ? from : 'rollback', kind: 'restore', files }
+    if (exchange.access === 'owner') return { ...common, from: 'rollback', kind: 'restore', files }
+    // The app may write mathesar.env alone.
+    return { ...common, kind: 'replace', files: { 'mathesar.env': files['mathesar.env'] } }
   }
   return { ...common, kind: 'reread', reload: true }
 }

@@ -97,9 +97,11 @@ const dictionaries = {
 /** Holds them to the shape of the files: Mathesar would answer 500 to everybody who is logged in. */
 const checkDictionaries = (values: Values): void => {
   for (const name of Object.keys(dictionaries) as (keyof typeof dictionaries)[]) {
-    const { value } = values[name]
+    const { value, source } = values[name]
     const why = value === undefined ? undefined : whyBadYaml(dictionaries[name], JSON.parse(value))
-    if (why !== undefined) throw new SupervisorError('SETTING_INVALID', `cannot use ${name}: ${why}`)
+    if (why === undefined) continue
+    const code = source === 'environment' ? 'SETTING_INVALID' : 'CONFIG_INVALID'
+    throw new SupervisorError(code, `cannot use ${name}: ${why}`)
   }
 }
 

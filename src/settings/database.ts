@@ -1,83 +1,18 @@
 import { SupervisorError } from '../errors.ts'
-import { whyNotServer } from './forms.ts'
-import { databaseSettings, namesDatabase, type Values, whyInvalid } from './table.ts'
+import { type DatabaseUrl, parseDatabaseUrl } from './database-url.ts'
+import { databaseSettings, namesDatabase, type Values } from './table.ts'
 
 /** The Postgres that Mathesar keeps its own tables in. */
-export type Database =
-  | { readonly kind: 'embedded' }
-  | {
-      readonly kind: 'external'
-      readonly host: string
-      readonly port: number
-      readonly name: string
-      readonly user: string
-      readonly password: string | undefined
-      readonly sslmode: string | undefined
-      readonly sslrootcert: string | undefined
-    }
+export type Database = { readonly kind: 'embedded' } | ({ readonly kind: 'external' } & DatabaseUrl)
 
-const refuseUrl = (why: string): never => {
-  throw new SupervisorError('SETTING_INVALID', `cannot use DATABASE_URL: ${why}`, {
-    hint: 'Its form is postgres://user:password@host:5432/database',
-  })
-}
-
-const decode = (part: string): string => {
-  try {
-    return decodeURIComponent(part)
-  } catch {
-    return refuseUrl('it holds a % that begins no escape')
-  }
-}
-
-const parseUrl = (text: string): URL => {
-  if (!URL.canParse(text)) return refuseUrl('it is not a URL')
-  const url = new URL(text)
-  return /^postgres(ql)?:$/.test(url.protocol) ? url : refuseUrl('it does not begin with postgres://')
-}
-
-/** Parameters that would put tables elsewhere, or log in otherwise. */
-const unsupportedParameters = [
-  'options',
-  'schema',
-  'currentSchema',
-  'search_path',
-  'sslcert',
-  'sslkey',
-  'service',
-]
-
+/** What the URL does not say of TLS, the settings say. */
 const fromUrl = (text: string, values: Values): Database => {
-  const url = parseUrl(text)
-  const name = decode(url.pathname.slice(1))
-  const host = url.searchParams.get('host') ?? decode(url.hostname).replace(/^\[(.*)\]$/, '$1')
-  // A password that holds @ or / as they are ends the host early: what follows would be shown.
-  if (/[@/]/.test(name))
-    return refuseUrl('characters of the password such as @ and / must be escaped: %40, %2F')
-  const unsupported = [...url.searchParams.keys()].find((key) => unsupportedParameters.includes(key))
-  if (unsupported !== undefined)
-    return refuseUrl(`the parameter ${unsupported} is not supported: it would have no effect`)
-  const missing = [!host && 'a host', !name && 'a database', !url.username && 'a user'].filter(Boolean)
-  const whyHost = host ? whyNotServer(host) : undefined
-  if (whyHost !== undefined) return refuseUrl(`its host ${whyHost}`)
-  if (missing.length > 0) return refuseUrl(`it lacks ${missing.join(' and ')}`)
-  const parameter = (
-    key: string,
-    setting: 'POSTGRES_SSLMODE' | 'POSTGRES_SSLROOTCERT',
-  ): string | undefined => {
-    const value = url.searchParams.get(key)
-    const why = value === null ? undefined : whyInvalid(setting, value)
-    return why === undefined ? (value ?? values[setting].value) : refuseUrl(`${key} ${why}`)
-  }
+  const url = parseDatabaseUrl(text)
   return {
     kind: 'external',
-    host,
-    port: Number(url.port || 5432),
-    name,
-    user: decode(url.username),
-    password: decode(url.password) || undefined,
-    sslmode: parameter('sslmode', 'POSTGRES_SSLMODE'),
-    sslrootcert: parameter('sslrootcert', 'POSTGRES_SSLROOTCERT'),
+    ...url,
+    sslmode: url.sslmode ?? values.POSTGRES_SSLMODE.value,
+    sslrootcert: url.sslrootcert ?? values.POSTGRES_SSLROOTCERT.value,
   }
 }
 

@@ -7,6 +7,9 @@ const isIpv4 = (text: string): boolean =>
 const isIpv6 = (text: string): boolean =>
   /^[0-9a-f:.]{2,45}$/i.test(text) && URL.canParse(`http://[${text}]/`)
 
+/** An address of IPv4 or IPv6. */
+export const isAddress = (text: string): boolean => isIpv4(text) || isIpv6(text)
+
 /** A name that DNS or a network of containers may have: labels of letters, digits, hyphens, underscores. */
 const isHostName = (text: string): boolean =>
   text.length <= 253 &&
@@ -17,9 +20,15 @@ const hostIn = (text: string): string | undefined => {
   const inner = text
     .replace(/^["'[\s]+|["'\]\s]+$/g, '')
     .replace(/^[a-z]+:\/\//i, '')
-    .replace(/^\*\./, '.')
+    .replace(/^\*\.?/, '.')
+    .replace(/\.$/, '')
+  // An address of IPv6, or a network, is none with less.
+  if (/:.*:/.test(inner) || /^[\d.]+\//.test(inner)) return undefined
   const [host = ''] = inner.split(/[/:;\s,]/)
-  return isHostName(host.replace(/^\./, '')) ? host : undefined
+  const name = host.replace(/^\./, '')
+  if (isHostName(name)) return host
+  const ascii = /^[\p{L}\p{N}.-]+$/u.test(name) && URL.canParse(`http://${name}`) && new URL(`http://${name}`)
+  return ascii && isHostName(ascii.hostname) ? ascii.hostname : undefined
 }
 
 const quoted = (text: string): string => `"${excerpt(text, 80)}"`
@@ -27,6 +36,12 @@ const quoted = (text: string): string => `"${excerpt(text, 80)}"`
 /** Why an item of ALLOWED_HOSTS is none that Django takes. */
 const whyNotPermittedHost = (item: string): string | undefined => {
   const host = item.replace(/^\./, '')
+  if (host.includes('_') && isHostName(host)) {
+    return (
+      `${quoted(item)} has an underscore, which no host name has: Django refuses it whatever is permitted. ` +
+      'Let the proxy pass on the Host that people type'
+    )
+  }
   const isBracketed = host.startsWith('[') && host.endsWith(']')
   if (item === '*' || isIpv4(host) || isHostName(host) || (isBracketed && isIpv6(host.slice(1, -1))))
     return undefined
@@ -102,6 +117,27 @@ const forbiddenArguments: Readonly<Record<string, string>> = {
   '-k': 'with other workers a change of the settings would reset connections',
   '--worker-class': 'with other workers a change of the settings would reset connections',
   '--threads': 'with threads a change of the settings would reset connections',
+  '--paste': 'it would serve something else',
+  '--check-config': 'gunicorn would end at once',
+  '--print-config': 'gunicorn would end at once',
+  '-v': 'gunicorn would end at once',
+  '--version': 'gunicorn would end at once',
+  '-h': 'gunicorn would end at once',
+  '--help': 'gunicorn would end at once',
+}
+
+/** What a shell leaves of a text without its quotes and escapes; `undefined` when one of them has no end. */
+const withoutQuotes = (text: string): string | undefined => {
+  const rest = text.replace(/\\[^]|'[^']*'|"(?:\\[^]|[^"\\])*"/g, '')
+  return /['"\\]/.test(rest) ? undefined : text.replace(/['"\\]/g, '')
+}
+
+/** The forbidden option that a word is, also where it is cut short: gunicorn completes that. */
+const forbiddenIn = (word: string): string | undefined => {
+  const [option = ''] = word.startsWith('--') ? word.split('=') : [/^-[a-zA-Z]/.exec(word)?.[0]]
+  if (Object.hasOwn(forbiddenArguments, option)) return option
+  if (!/^--\w{2}/.test(option)) return undefined
+  return Object.keys(forbiddenArguments).find((each) => each.startsWith(option))
 }
 
 /**
@@ -110,12 +146,14 @@ const forbiddenArguments: Readonly<Record<string, string>> = {
  */
 export const whyNotArguments = (text: string): string | undefined => {
   if (/[\0\n\r]/.test(text)) return 'it holds a control character'
-  for (const word of text.trim().split(/\s+/)) {
-    const [option = ''] = word.startsWith('--') ? word.split('=') : [/^-[a-zA-Z]/.exec(word)?.[0]]
-    const why = Object.hasOwn(forbiddenArguments, option) ? forbiddenArguments[option] : undefined
-    if (why !== undefined) return `${option} is not permitted: ${why}`
-  }
-  return undefined
+  const plain = withoutQuotes(text)
+  if (plain === undefined) return 'it has a quote or a backslash without its other half'
+  const option = plain
+    .trim()
+    .split(/\s+/)
+    .map(forbiddenIn)
+    .find((each) => each !== undefined)
+  return option === undefined ? undefined : `${option} is not permitted: ${forbiddenArguments[option]}`
 }
 
 /** What about a secret that was refused may be wrong, without showing it. */

@@ -1,11 +1,16 @@
 import type { Settings } from './typed.ts'
 
-/**
- * Django's line about a host that ALLOWED_HOSTS does not permit.
- * The one about a malformed host suggests nothing, and neither do we.
- */
+/** A request that Django refused: for its host, which ALLOWED_HOSTS or nothing may permit, or its origin. */
+export type Refusal =
+  | { readonly kind: 'host' | 'malformed'; readonly host: string }
+  | { readonly kind: 'origin'; readonly origin: string }
+
 // oxfmt-ignore
-const refusal = /^ERROR django\.security\.DisallowedHost: Invalid HTTP_HOST header: '[A-Za-z0-9.:[\]-]{1,270}'\. You may need to add '([^']{1,253})' to ALLOWED_HOSTS\.\r?(?:\n|$)/
+const hostLine = /^ERROR django\.security\.DisallowedHost: Invalid HTTP_HOST header: '[A-Za-z0-9.:[\]-]{1,270}'\. You may need to add '([^']{1,253})' to ALLOWED_HOSTS\.\r?(?:\n|$)/
+// oxfmt-ignore
+const malformedLine = /^ERROR django\.security\.DisallowedHost: Invalid HTTP_HOST header: '([a-z0-9._-]{1,253})(?::\d{1,5})?'\. The domain name provided is not valid according to RFC 1034\/1035\.\r?(?:\n|$)/i
+// oxfmt-ignore
+const originLine = /^WARNING django\.security\.csrf: Forbidden \(Origin checking failed - (https?:\/\/([a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\])(?::\d{1,5})?) does not match any trusted origins\.\)/
 
 const isIPv6 = (host: string): boolean =>
   /^\[[0-9a-f:]{2,39}\]$/i.test(host) && URL.canParse(`http://${host}/`)
@@ -16,13 +21,22 @@ const isLabel = (label: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9]
 /** A last label of digits alone belongs to an address, and then the whole has to be one. */
 const isName = (host: string): boolean => host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
 
+const isHost = (host: string): boolean => isName(host) || isIPv4(host) || isIPv6(host)
+
 /**
- * The host that Django refused in this line. Whoever sends a request chooses it, and people copy what we make
- * of it: nothing but a well-formed host comes out.
+ * What Django refused in this line. Whoever sends a request chooses it, and people copy what we make of it:
+ * nothing but a well-formed host or origin comes out, or a name that only underscores keep from being one.
  */
-export const refusedHost = (line: string): string | undefined => {
-  const host = refusal.exec(line)?.[1]?.toLowerCase()
-  return host !== undefined && (isName(host) || isIPv4(host) || isIPv6(host)) ? host : undefined
+export const refusalIn = (line: string): Refusal | undefined => {
+  const host = hostLine.exec(line)?.[1]?.toLowerCase()
+  if (host !== undefined) return isHost(host) ? { kind: 'host', host } : undefined
+  const malformed = malformedLine.exec(line)?.[1]?.toLowerCase()
+  if (malformed !== undefined) {
+    const isAlmost = malformed.includes('_') && isName(malformed.replaceAll('_', 'x'))
+    return isAlmost ? { kind: 'malformed', host: malformed } : undefined
+  }
+  const [, origin, of = ''] = originLine.exec(line) ?? []
+  return origin !== undefined && isHost(of) ? { kind: 'origin', origin } : undefined
 }
 
 /** Whether Django takes the host (without its port): exactly, below a `.suffix` or at it, or by `*`. */

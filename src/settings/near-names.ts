@@ -157,6 +157,25 @@ const warningFor = (
   return ours.test(upper) ? `unknown setting ${name}: nothing reads it` : undefined
 }
 
+/** Names of files that people write in place of ours, as far as their spelling goes. */
+const plainFile = (name: string): string =>
+  name
+    .toLowerCase()
+    .replace(/\.txt$/, '')
+    .replace(/\.yaml$/, '.yml')
+    .replaceAll('-', '_')
+
+/** A sentence for each file of the config folder that was surely meant to be one of the known ones. */
+export const fileWarningsFor = (names: readonly string[], known: readonly string[]): readonly string[] =>
+  names.flatMap((name) => {
+    if (known.includes(name) || !/^[\w.-]{1,64}$/.test(name)) return []
+    const plainName = plainFile(name)
+    const meant = /^\.?(?:mathesar\.)?env$/.test(plainName)
+      ? known.find((each) => each.endsWith('.env'))
+      : known.find((each) => each === plainName)
+    return meant === undefined ? [] : `nothing reads config/${name}: did you mean ${meant}?`
+  })
+
 /**
  * A sentence for each name that is none of the known ones (or their NAME_FILE) but was surely meant to be.
  * Values are never asked for.
@@ -171,5 +190,12 @@ export const warningsFor = (names: readonly string[], known: readonly string[]):
   let compared = 0
   const nearest = (name: string): string | undefined =>
     compared++ < comparedLimit ? nearestOf(name, candidates) : undefined
-  return [...given].flatMap((name) => (inOrder.has(name) ? [] : (warningFor(name, given, nearest) ?? [])))
+  return [...given].flatMap((name) => {
+    if (inOrder.has(name)) return []
+    const trimmed = name.trim()
+    // `- KEY = value` in a Compose file makes such a name.
+    if (inOrder.has(trimmed))
+      return `nothing reads ${trimmed} with a blank around its name: leave the blank out`
+    return warningFor(name, given, nearest) ?? []
+  })
 }

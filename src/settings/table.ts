@@ -1,6 +1,7 @@
 import { excerpt } from '../core/message.ts'
 import {
   hasShellQuotes,
+  isAddress,
   whyNotArguments,
   whyNotHosts,
   whyNotNetworks,
@@ -14,7 +15,7 @@ export type Kind =
   | 'boolean'
   | 'choice'
   | 'url'
-  | 'ipv4'
+  | 'address'
   | 'json'
   | 'path'
   | 'hosts'
@@ -58,7 +59,7 @@ export const settingsTable = {
   ALLOWED_HOSTS: { kind: 'hosts', default: '.localhost,127.0.0.1,[::1]', appliesBy: 'generation', description: 'Host names and addresses under which people open Mathesar, comma-separated; `*` permits all.' },
   PUBLIC_URL: { kind: 'url', appliesBy: 'generation', description: 'The address of Mathesar for the people who use it, such as https://mathesar.example.org; its host and origin are permitted.' },
   PORT: { kind: 'integer', default: '8000', min: 1, max: 65535, appliesBy: 'container', description: 'TCP port that Mathesar listens on.' },
-  BIND_ADDRESS: { kind: 'ipv4', default: '0.0.0.0', appliesBy: 'container', description: 'IPv4 address that Mathesar listens on.' },
+  BIND_ADDRESS: { kind: 'address', default: '0.0.0.0', appliesBy: 'container', description: 'Address that Mathesar listens on: of IPv4, or of IPv6; `::` stands for all of both.' },
   SECRET_KEY: { kind: 'text', secret: true, only: 'environment', appliesBy: 'container', description: 'Key that signs sessions and encrypts stored passwords; made on first boot.' },
   CSRF_TRUSTED_ORIGINS: { kind: 'origins', appliesBy: 'generation', description: 'Addresses of proxies that change the Host, such as https://mathesar.example.org, comma-separated.' },
   DEBUG: { kind: 'boolean', default: 'false', appliesBy: 'generation', description: 'Django debug pages: never for others to see.' },
@@ -102,10 +103,6 @@ export const isSetting = (name: string): name is SettingName => Object.hasOwn(se
 /** The words that Mathesar takes for true. */
 export const isTrue = (text: string | undefined): boolean =>
   text !== undefined && ['true', 'True', 't'].includes(text)
-
-const isIpv4 = (text: string): boolean =>
-  text.split('.').length === 4 &&
-  text.split('.').every((part) => /^(0|[1-9]\d{0,2})$/.test(part) && Number(part) < 256)
 
 const isJsonObject = (text: string): boolean => {
   try {
@@ -156,8 +153,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotNetworks(text)
     case 'url':
       return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
-    case 'ipv4':
-      return isIpv4(text) ? undefined : `${shown} is no IPv4 address such as 127.0.0.1`
+    case 'address':
+      return isAddress(text) ? undefined : `${shown} is no IP address such as 127.0.0.1 or ::`
     case 'json':
       return isJsonObject(text) ? undefined : `${shown} is no JSON object`
     case 'path':

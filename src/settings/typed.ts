@@ -43,7 +43,7 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
     case 'arguments':
     case 'choice':
     case 'url':
-    case 'ipv4':
+    case 'address':
     case 'json':
     case 'path':
       return text

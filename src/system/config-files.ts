@@ -6,11 +6,6 @@ import { fileLimitBytes } from '../settings/configuration.ts'
 import { readRegular } from './files.ts'
 import { findMounts, type MountOfFile, readMounts, whyStale } from './mounts.ts'
 
-type Reading = Seen & {
-  /** Files that are there but cannot be used, each with the reason. */
-  readonly unusable: Readonly<Record<string, string>>
-}
-
 const findStale = (mounts: ReadonlyMap<string, MountOfFile>): Readonly<Record<string, string>> => {
   if (mounts.size === 0) return {} // Else this would be the most expensive part of a look.
   const now = readMounts()
@@ -27,7 +22,7 @@ export const readAll = (
   folder: string,
   names: readonly string[],
   mounts: ReadonlyMap<string, MountOfFile>,
-): Reading => {
+): Seen => {
   const files: Record<string, string | undefined> = {}
   const unusable: Record<string, string> = {}
   for (const name of names) {
@@ -73,8 +68,8 @@ const refusalOf = (path: string, why: string): SupervisorError =>
  * on a file that cannot be used: to boot without the settings in it could mean another database.
  */
 export const readConfigFiles = (folder: string, names: readonly string[]): Seen => {
-  const { files, stale, unusable } = readAll(folder, names, findMounts(folder, names))
-  const [first] = Object.entries(unusable)
+  const seen = readAll(folder, names, findMounts(folder, names))
+  const [first] = Object.entries(seen.unusable)
   if (first) throw refusalOf(join(folder, first[0]), first[1])
-  return { files, stale }
+  return seen
 }

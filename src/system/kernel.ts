@@ -5,11 +5,14 @@ import { checkCall, type Libc, loadLibc } from './libc.ts'
 // used here.
 const AF_UNIX = 1
 const AF_INET = 2
+const AF_INET6 = 10
 const SOCK_STREAM = 1
 const SOCK_CLOEXEC = 0o2000000
 const SOCK_NONBLOCK = 0o4000
 const SOL_SOCKET = 1
 const SO_REUSEADDR = 2
+const IPPROTO_IPV6 = 41
+const IPV6_V6ONLY = 26
 const O_CLOEXEC = 0o2000000
 const O_NONBLOCK = 0o4000
 const F_GETFL = 3
@@ -28,12 +31,19 @@ const backlog = 4096
 /** `siginfo_t` as ints: `si_pid` comes after three of them and one of padding. */
 const SI_PID = 4
 
-/** `sockaddr_in`. */
-const socketAddress = (address: string, port: number): Buffer => {
-  const bytes = Buffer.alloc(16)
-  bytes.writeUInt16LE(AF_INET, 0)
+const flag = (on: 0 | 1): Buffer => {
+  const bytes = Buffer.alloc(4)
+  bytes.writeInt32LE(on)
+  return bytes
+}
+
+/** `sockaddr_in` or `sockaddr_in6`. */
+const socketAddress = (libc: Libc, address: string, port: number): Buffer => {
+  const [family, size, at] = address.includes(':') ? [AF_INET6, 28, 8] : [AF_INET, 16, 4]
+  const bytes = Buffer.alloc(size)
+  bytes.writeUInt16LE(family, 0)
   bytes.writeUInt16BE(port, 2)
-  bytes.set(address.split('.').map(Number), 4)
+  checkCall(libc.inet_pton(family, address, bytes.subarray(at)) - 1, `read the address ${address}`)
   return bytes
 }
 
@@ -50,15 +60,14 @@ const unixAddress = (path: string): Buffer => {
  * a worker of nginx would else wait in accept(2) for a connection that another one has taken.
  */
 const openSockets = (libc: Libc, backlog: number) => {
-  const listen = (family: number, address: Buffer, name: string): number => {
-    const fd = checkCall(
-      libc.socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0),
-      'create a socket',
-    )
+  const listen = (address: Buffer, name: string): number => {
+    const family = address.readUInt16LE(0)
+    const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
+    const fd = checkCall(libc.socket(family, type, 0), 'create a socket')
     try {
-      const on = Buffer.alloc(4)
-      on.writeInt32LE(1)
-      checkCall(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, on, 4), 'set SO_REUSEADDR')
+      checkCall(libc.setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, flag(1), 4), 'set SO_REUSEADDR')
+      if (family === AF_INET6)
+        checkCall(libc.setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, flag(0), 4), 'unset IPV6_V6ONLY')
       checkCall(libc.bind(fd, address, address.length), `bind ${name}`)
       checkCall(libc.listen(fd, backlog), `listen on ${name}`)
       return fd
@@ -68,10 +77,11 @@ const openSockets = (libc: Libc, backlog: number) => {
     }
   }
   return {
+    /** That of `::` takes the connections of IPv4, too. */
     listenTcp: (address: string, port: number): number =>
-      listen(AF_INET, socketAddress(address, port), `${address}:${port}`),
+      listen(socketAddress(libc, address, port), `${address} port ${port}`),
     /** The path must be free, and at most 107 bytes long. */
-    listenUnix: (path: string): number => listen(AF_UNIX, unixAddress(path), path),
+    listenUnix: (path: string): number => listen(unixAddress(path), path),
   }
 }
 

@@ -8,6 +8,8 @@ export type Libc = {
   readonly socket: (domain: number, type: number, protocol: number) => number
   readonly setsockopt: (fd: number, level: number, name: number, value: Memory, length: number) => number
   readonly bind: (fd: number, address: Memory, length: number) => number
+  /** 1 when the text is an address. */
+  readonly inet_pton: (family: number, text: string, address: Memory) => number
   readonly listen: (fd: number, backlog: number) => number
   readonly pipe2: (ends: Memory, flags: number) => number
   readonly fcntl: (fd: number, command: number, argument: number) => number
@@ -28,6 +30,7 @@ export const loadLibc = (): Libc => {
     socket: libc.func('int socket(int, int, int)'),
     setsockopt: libc.func('int setsockopt(int, int, int, void *, uint32_t)'),
     bind: libc.func('int bind(int, void *, uint32_t)'),
+    inet_pton: libc.func('int inet_pton(int, str, void *)'),
     listen: libc.func('int listen(int, int)'),
     pipe2: libc.func('int pipe2(void *, int)'),
     fcntl: libc.func('int fcntl(int, int, int)'),

@@ -20,7 +20,7 @@ export type Log = {
   readonly redact: (text: string) => string
   /** Takes the output of one unit: its lines get its name and their level. */
   readonly lines: (unit: string, watch?: LineWatch) => Output
-  /** The last `count` events of a unit, or of all units in the order of their time. */
+  /** The last `count` events of a unit, or of all units as they came. */
   readonly tail: (unit: string | undefined, count: number) => string[]
   /** Calls `follower` with all that is printed, until the function that it returns is called. */
   readonly follow: (follower: Follower) => () => void

@@ -1,5 +1,6 @@
 import type { Client, ClientConfig, Connection } from 'pg'
 import { isTlsFailure } from '../settings/tls.ts'
+import { forgetLibpqVariables } from './environment.ts'
 
 /**
  * The most that a server may send on one connection: pg keeps each row or message whole, whatever its length.
@@ -24,18 +25,13 @@ const limitAnswers = (client: Client, Wire: typeof Connection): void => {
 /** The app may put a view that never answers in the place of a table that we read. */
 const limits = { connectionTimeoutMillis: 5000, query_timeout: 60_000 }
 
-/** pg takes what a connection does not say from these, as platforms hand them out for another server. */
-const forgetVariables = (): void => {
-  for (const name of Object.keys(process.env)) if (/^PG[A-Z]+$/.test(name)) delete process.env[name]
-}
-
 /**
  * Tries one way after the other, as libpq does: when TLS fails or the server refuses (SQLSTATE class 28). The
  * error names every failure.
  */
 const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
   const { default: pg } = await import('pg')
-  forgetVariables()
+  forgetLibpqVariables()
   const failures: Error[] = []
   for (const config of ways) {
     const client = new pg.Client({ ...limits, application_name: 'supervisor', ...config })

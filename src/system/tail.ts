@@ -1,14 +1,20 @@
 import { prefixOf, regroupEvents } from '../core/log-lines.ts'
 
 const tailBytes = 256 * 1024
-const timeLength = new Date(0).toISOString().length
+
+/** Where the bytes of one push begin, and which one of all pushes it was. */
+type Mark = { readonly at: number; readonly order: number }
+type Placed = { readonly event: string; readonly order: number }
 
 /** The last bytes that were pushed, in a ring. */
 class Tail {
   readonly #ring = Buffer.allocUnsafeSlow(tailBytes)
+  #marks: Mark[] = []
+  #needed = 1024
   #end = 0
 
-  push(block: Buffer): void {
+  push(block: Buffer, order: number): void {
+    this.#mark(order)
     const kept = block.length > tailBytes ? block.subarray(-tailBytes) : block
     const at = this.#end % tailBytes
     const fitting = kept.copy(this.#ring, at)
@@ -16,15 +22,31 @@ class Tail {
     this.#end += kept.length
   }
 
-  /** The whole lines in it. */
-  lines(): string[] {
+  /** The whole events in it. `group` joins the lines of each; it gets bytes, each as a letter. */
+  events(group: (lines: readonly string[]) => readonly string[]): Placed[] {
     const at = this.#end % tailBytes
     const isFull = this.#end > tailBytes
     const bytes = isFull
       ? Buffer.concat([this.#ring.subarray(at), this.#ring.subarray(0, at)])
       : this.#ring.subarray(0, this.#end)
-    const text = bytes.toString('utf8', isFull ? bytes.indexOf('\n') + 1 : 0)
-    return text.match(/.*\n/g) ?? []
+    const start = isFull ? bytes.indexOf('\n') + 1 : 0
+    let place = Math.max(0, this.#end - tailBytes) + start
+    let mark = 0
+    return group(bytes.toString('latin1', start).match(/[^\n]*\n/g) ?? []).map((letters) => {
+      while ((this.#marks[mark + 1]?.at ?? Number.POSITIVE_INFINITY) <= place) mark++
+      place += letters.length
+      const event = Buffer.from(letters, 'latin1').toString()
+      return { event, order: this.#marks[mark]?.order ?? 0 }
+    })
+  }
+
+  /** Half of the marks may be of bytes that are gone: to drop each at once would take long. */
+  #mark(order: number): void {
+    this.#marks.push({ at: this.#end, order })
+    if (this.#marks.length < 2 * this.#needed) return
+    const oldest = this.#marks.findLastIndex(({ at }) => at <= this.#end - tailBytes)
+    this.#marks.splice(0, Math.max(0, oldest))
+    this.#needed = Math.max(1024, this.#marks.length)
   }
 }
 
@@ -32,6 +54,7 @@ class Tail {
 export class Tails {
   readonly #format: 'text' | 'json'
   readonly #tails = new Map<string, Tail>()
+  #pushes = 0
 
   constructor(format: 'text' | 'json') {
     this.#format = format
@@ -43,24 +66,20 @@ export class Tails {
       tail = new Tail()
       this.#tails.set(unit, tail)
     }
-    tail.push(block)
+    tail.push(block, this.#pushes++)
   }
 
-  /** The last `count` events of a unit, or of all units in the order of their time. */
+  /** The last `count` events of a unit, or of all units as they came: a clock may be set back. */
   lastEvents(unit: string | undefined, count: number): string[] {
     const units = unit === undefined ? [...this.#tails.keys()] : [unit]
-    const events = units.flatMap((name) => this.#eventsOf(name))
-    if (unit === undefined) {
-      const from = this.#format === 'json' ? '{"time":"'.length : 0
-      const timeOf = (event: string): string => event.slice(0, from + timeLength)
-      events.sort((a, b) => (timeOf(a) < timeOf(b) ? -1 : Number(timeOf(a) > timeOf(b))))
-    }
-    return events.slice(-count)
+    const events = units.flatMap((name) => this.#eventsOf(name)).sort((a, b) => a.order - b.order)
+    return events.slice(-count).map(({ event }) => event)
   }
 
-  #eventsOf(unit: string): string[] {
-    const lines = this.#tails.get(unit)?.lines() ?? []
-    if (this.#format === 'json') return lines
-    return regroupEvents(lines, prefixOf(new Date(0).toISOString(), 'info', unit).length)
+  #eventsOf(unit: string): Placed[] {
+    const prefixLength = prefixOf(new Date(0).toISOString(), 'info', unit).length
+    const group = (lines: readonly string[]): readonly string[] =>
+      this.#format === 'json' ? lines : regroupEvents(lines, prefixLength)
+    return this.#tails.get(unit)?.events(group) ?? []
   }
 }

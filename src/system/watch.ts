@@ -98,9 +98,7 @@ class Watcher {
   readonly #pollMs: number
   readonly #mounts: ReadonlyMap<string, MountOfFile>
   readonly #accelerator: Accelerator
-  /** Files that cannot be used, as `onTrouble` was told. */
-  #unusable: Readonly<Record<string, string>> = {}
-  #reported: Seen = { files: {}, stale: {} }
+  #reported: Seen
   #pending: Pending | undefined
   #timer: NodeJS.Timeout | undefined
   /** When the timer is due. */
@@ -148,18 +146,8 @@ class Watcher {
     await this.#accelerator.close()
   }
 
-  /** A file that cannot be used counts with its last content. */
   #read(): Seen {
-    const { folder, names, onTrouble } = this.#options
-    const { files, stale, unusable } = readAll(folder, names, this.#mounts)
-    for (const [name, why] of Object.entries(unusable)) {
-      if (this.#unusable[name] !== why)
-        onTrouble(`cannot read ${join(folder, name)}: ${why}; what it held before stays in force`)
-    }
-    this.#unusable = unusable
-    const contentOf = (name: string): string | undefined =>
-      name in unusable ? this.#reported.files[name] : files[name]
-    return { files: Object.fromEntries(names.map((name) => [name, contentOf(name)])), stale }
+    return readAll(this.#options.folder, this.#options.names, this.#mounts)
   }
 
   #checkIn(ms: number): void {
@@ -205,8 +193,7 @@ class Watcher {
  * Reports every change of `names` in `folder`: of content, and that a file became stale. The truth comes from
  * polls: every `pollMs` it compares the content of all that looks changed, and now and then of everything.
  * chokidar on the folder only makes that sooner. A change is reported once it has settled (see
- * `core/settling.ts`). A file that cannot be used counts with its last content, and `onTrouble` says why. The
- * first state is that of this call.
+ * `core/settling.ts`). `onTrouble` says why changes are seen late. The first state is that of this call.
  */
 export const watchFiles = (options: WatchOptions): Watch => {
   const watcher = new Watcher(options)

@@ -2,16 +2,15 @@ import { SupervisorError } from '../errors.ts'
 import { defineTask } from './unit.ts'
 
 const refusal = (address: string, port: number, cause: NodeJS.ErrnoException): SupervisorError => {
+  const there = `${address.includes(':') ? `[${address}]` : address}:${port}`
   if (cause.code === 'EADDRINUSE')
-    return new SupervisorError('PORT_IN_USE', `cannot listen on ${address}:${port}: another program does`, {
+    return new SupervisorError('PORT_IN_USE', `cannot listen on ${there}: another program does`, {
       cause,
     })
   if (cause.code === 'EACCES')
-    return new SupervisorError(
-      'PORT_IN_USE',
-      `cannot listen on ${address}:${port}: ports below 1024 are for root`,
-      { cause },
-    )
+    return new SupervisorError('PORT_IN_USE', `cannot listen on ${there}: ports below 1024 are for root`, {
+      cause,
+    })
   return new SupervisorError(
     'SETTING_INVALID',
     `cannot listen on BIND_ADDRESS ${address}: ${cause.message}`,

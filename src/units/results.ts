@@ -3,6 +3,13 @@ import type { HttpTarget } from '../system/ports.ts'
 /** A TCP socket that listens. Connections wait in it until somebody accepts them. */
 export type Listener = { readonly fd: number; readonly address: string; readonly port: number }
 
+/** Where to ask what listens everywhere. */
+const loopbackOf: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '::': '::1' }
+
+/** An address at which this machine itself reaches the listener. */
+export const reachableAddress = ({ address }: Pick<Listener, 'address'>): string =>
+  loopbackOf[address] ?? address
+
 /** What a task that only acts returns. */
 export type Nothing = undefined
 

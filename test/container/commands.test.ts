@@ -13,10 +13,21 @@ import {
 describeContainer('the commands in a running container', () => {
   let box: Box
   beforeAll(async () => {
-    box = await start({ env: { SAMPLE_APP_TEST: '1' } })
+    // A locale that the image does not have, and both kinds of IP.
+    box = await start({ env: { SAMPLE_APP_TEST: '1', LC_ALL: 'de_DE.UTF-8', BIND_ADDRESS: '::' } })
     await box.ready()
   })
   afterAll(cleanUp)
+
+  it('say nothing about a locale that the image does not have', async () => {
+    expect(await box.supervisor('health')).toMatchObject({ stderr: '', stdout: 'ready' })
+    expect(await box.logs()).not.toMatch(/perl|locale/i)
+  })
+
+  it('are of a Mathesar that listens on IPv6 and IPv4 where BIND_ADDRESS is ::', async () => {
+    for (const host of ['127.0.0.1', '[::1]'])
+      expect((await fetch(`http://${host}:${box.port}/auth/login/`, { redirect: 'manual' })).status).toBe(302)
+  })
 
   it('status says ready with exit code 0, as a table and as JSON of version 1', async () => {
     const text = await box.supervisor('status')
@@ -206,9 +217,25 @@ describeContainer('the commands in a running container', () => {
     expect((await box.supervisor('restart')).exitCode).toBe(2)
   })
 
+  it('an editor that is not there is named', async () => {
+    const edit = await box.sh(`script -qec 'EDITOR=emacs supervisor config edit' /dev/null </dev/null`)
+    expect(edit).toMatchObject({
+      exitCode: 2,
+      stdout: expect.stringContaining('cannot edit: there is no emacs in this container'),
+    })
+  })
+
+  it('SIGUSR2 does nothing', async () => {
+    const { pid } = await box.unit('mathesar')
+    await box.signal('USR2')
+    await until('the signal is told', async () => (await box.logs()).includes('SIGUSR2 does nothing here'))
+    expect(await box.unit('mathesar')).toMatchObject({ state: 'ready', pid })
+    expect(await box.logs()).not.toContain('Handling signal: usr2')
+  })
+
   it('without a command it shows help, and a second `run` beside the first ends and leaves the first as it was', async () => {
     expect(await box.supervisor()).toMatchObject({
-      exitCode: 0,
+      exitCode: 2,
       stdout: expect.stringContaining('Usage: supervisor COMMAND'),
     })
     expect((await box.supervisor('run')).exitCode).not.toBe(0)
@@ -216,10 +243,16 @@ describeContainer('the commands in a running container', () => {
     expect(await box.supervisor('health')).toMatchObject({ exitCode: 0 })
   })
 
-  it('refuses to talk to a user other than its own and root', async () => {
-    const { exitCode, stderr } = await docker('exec', '--user', 'mathesar', box.id, 'supervisor', 'status')
-    expect(exitCode).toBe(3)
-    expect(stderr).toContain('only its own user and root may')
+  it.each([
+    ['status', 3],
+    ['psql', 2],
+    ['manage', 2],
+    ['config validate', 2],
+  ])('%s refuses a user other than its own, and names the one to come as', async (command, code) => {
+    const args = ['exec', '--user', 'mathesar', box.id, 'supervisor', ...command.split(' ')]
+    const { exitCode, stderr } = await docker(...args)
+    expect([exitCode, stderr]).toEqual([code, expect.stringContaining('`docker exec -u 0 …`')])
+    expect(stderr).not.toContain('chown')
   })
 })
 

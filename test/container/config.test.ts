@@ -1,5 +1,5 @@
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
-import { get } from 'node:http'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import { makeConfigMap } from '../fixtures/config-map.ts'
@@ -51,6 +51,49 @@ const force = (box: Box, name: string, value: string | null) =>
     async () => (await inMathesar(box, name).catch(() => undefined)) === value,
   )
 
+const provider = `version: 2
+providers:
+  one: { type: oidc, provider_name: Example Login, client_id: a, secret: b, server_url: https://x.example }`
+const halfUsed = {
+  version: 2,
+  providers: { one: { type: 'github', client_id: 'a', secret: 'b' }, two: { type: 'saml', secret: 'c' } },
+}
+const refusedDictionaries: readonly (readonly [setting: string, value: unknown, why: string])[] = [
+  ['FILE_STORAGE_DICT', { default: 'x' }, 'default must be a mapping'],
+  ['FILE_STORAGE_DICT', { default: { public_form_access: 'x' } }, 'public_form_access of default must be'],
+  ['SSO_CONFIG_DICT', { version: 3 }, 'its version must be 1 or 2'],
+  ['SSO_CONFIG_DICT', { foo: 1 }, 'it has no mapping oidc_providers'],
+  ['SSO_CONFIG_DICT', { version: 2, providers: 'x' }, 'providers must be a mapping'],
+  ['SSO_CONFIG_DICT', { version: 2, providers: { one: { type: 'saml' } } }, 'Mathesar uses 0 of 1 providers'],
+  ['OIDC_CONFIG_DICT', { oidc_providers: { one: { provider_name: 'x' } } }, 'Mathesar uses 0 of 1 providers'],
+]
+/** What YAML 1.2 permits, and the parser that Mathesar uses does not. No part of a secret is repeated. */
+const refusedByParsers: readonly (readonly [name: string, text: string, why: string])[] = [
+  [
+    'sso.yml',
+    'a:\tb: 1',
+    ', line 1: Mathesar cannot read it as YAML: found character … that cannot start any token',
+  ],
+  [
+    'sso.yml',
+    'key: !secret a',
+    ', line 1: Mathesar cannot read it as YAML: could not determine a constructor for the tag …',
+  ],
+  [
+    'sso.yml',
+    'a: 1\nsecret: !ENV X',
+    ', line 2: Mathesar cannot read it as YAML: could not determine a constructor for the tag …',
+  ],
+  [
+    'file_storage.yml',
+    'a: {}\nv: 2023-13-45',
+    ', line 2: Mathesar cannot read it as YAML: a value begins as a date, a number or the like, and is none: put it in quotes',
+  ],
+  ['file_storage.yml', 'a: *hunter2', ', line 1: Mathesar cannot read it as YAML: found undefined alias …'],
+  ['file_storage.yml', '2023-01-02: {}', ': 2023-01-02 must be a name with a mapping'],
+  ['file_storage.yml', `a: ${'['.repeat(3000)}${']'.repeat(3000)}`, ': it is nested too deep for Mathesar'],
+]
+
 /** A script of Python in the container that asks on the app's socket; prints the status and the body. */
 const askScript = (method: string, path: string, body = ''): string => `python3 - <<'PY'
 import http.client, socket
@@ -91,7 +134,7 @@ describeContainer('a user interface', () => {
       /^200 .*"result":"applied"/,
     )
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('79')
-    expect(await lastEntry(box)).toMatchObject({ from: 'api', result: 'applied' })
+    expect(await lastEntry(box)).toMatchObject({ from: 'app', result: 'applied' })
     expect(await ask('POST', '/v1/config/changes', '{"set":{"SECRET_KEY":"stolen"}}')).toMatch(
       /^403 .*SETTING_PINNED/,
     )
@@ -233,10 +276,10 @@ describeContainer('the config folder', () => {
       'the storage to be handed on',
       async () => JSON.stringify(await backends()) === '{"backends":["default"]}',
     )
-    await put('sso.yml', 'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: Example Login\n')
+    await put('sso.yml', provider)
     await makeAdmin(box)
     await until('the provider to be shown', async () =>
-      (await (await fetch(box.url('/auth/login/'))).text()).includes('Example Login'),
+      (await (await fetch(box.url('/auth/login/'))).text()).includes('example login'),
     )
     const { length } = JSON.parse((await box.supervisor('config', 'history', '--json')).stdout) as unknown[]
     const refused = async (): Promise<number> =>
@@ -248,7 +291,7 @@ describeContainer('the config folder', () => {
     await put('sso.yml', 'version: 3\n')
     await until('the bad provider to be refused', async () => (await refused()) === 2)
     expect(await backends()).toEqual({ backends: ['default'] })
-    expect(await (await fetch(box.url('/auth/login/'))).text()).toContain('Example Login')
+    expect(await (await fetch(box.url('/auth/login/'))).text()).toContain('example login')
     await until(
       'both to be put aside',
       async () => (await box.exec('test', '-e', `${dataFolder}/config/sso.yml.rejected`)).exitCode === 0,
@@ -264,6 +307,47 @@ describeContainer('the config folder', () => {
     expect((await box.sh(`rm ${dataFolder}/config/file_storage.yml`)).exitCode).toBe(0)
     await until('the storage to be gone', async () => JSON.stringify(await backends()) === '{"backends":[]}')
   })
+
+  it('has what only Mathesar finds wrong with providers and storage refused, before it is in force', async () => {
+    const volume = await newVolume()
+    const box = await start({ volume })
+    await box.ready()
+    await onVolume(volume, `cat > config/file_storage.yml <<'EOF'\ndefault: { prefix: 2023-13-45 }\nEOF`)
+    const { hint } = await until('the file to be refused', async () =>
+      (await box.status()).problems.find(({ message }) =>
+        message.includes(
+          'file_storage.yml, line 1: Mathesar cannot read it as YAML: a value begins as a date',
+        ),
+      ),
+    )
+    expect(hint).toContain('file_storage.yml.rejected')
+    for (const [setting, value, why] of refusedDictionaries) {
+      const { exitCode, stderr } = await box.supervisor(
+        'config',
+        'set',
+        `${setting}=${JSON.stringify(value)}`,
+      )
+      expect([exitCode, stderr]).toEqual([
+        expect.toSatisfy((code) => [20, 23, 24].includes(code)),
+        expect.stringContaining(why),
+      ])
+    }
+    expect((await fetch(box.url('/files/'))).status).toBe(200)
+    expect(
+      (await box.supervisor('config', 'set', `SSO_CONFIG_DICT=${JSON.stringify(halfUsed)}`)).exitCode,
+    ).toBe(0)
+    expect(await box.logs()).toContain('single sign-on: Mathesar uses 1 of 2 providers')
+    for (const [name, text, reason] of refusedByParsers) {
+      const check = await box.exec(
+        'env',
+        `PROPOSED_${name}=${text}`,
+        'python3',
+        '-I',
+        '/etc/mathesar/check_config.py',
+      )
+      expect([name, text, check.exitCode, check.stderr]).toEqual([name, text, 1, `ERROR ${name}${reason}`])
+    }
+  })
 })
 
 describeContainer('a host that Django refuses', () => {
@@ -272,24 +356,35 @@ describeContainer('a host that Django refuses', () => {
   it('is named in log and status with the exact command that permits it, which takes effect at once', async () => {
     const box = await start()
     await box.ready()
-    const open = (): Promise<number> =>
-      new Promise(
-        (resolve, reject) =>
-          void get(box.url('/auth/login/'), { headers: { host: '192.168.77.7' } }, (response) => {
-            response.resume()
-            resolve(response.statusCode!)
-          }).once('error', reject),
+    const open = (headers: Record<string, string> = { host: '192.168.77.7' }, method = 'GET') =>
+      new Promise<number>((resolve, reject) => {
+        const sent = request(box.url('/auth/login/'), { headers, method }, (response) => {
+          response.resume()
+          resolve(response.statusCode!)
+        })
+        sent.once('error', reject).end()
+      })
+    const problemWith = async (text: string) =>
+      await until('the problem', async () =>
+        (await box.status()).problems.find(({ message }) => message.includes(text)),
       )
     expect(await open()).toBe(400)
-    const { hint } = await until('the problem', async () =>
-      (await box.status()).problems.find(({ message }) => message.includes('192.168.77.7')),
-    )
+    const { hint } = await problemWith('192.168.77.7')
     const command = /supervisor config set ALLOWED_HOSTS=\S+$/.exec(hint!)![0]
     expect(command).toContain("192.168.77.7'")
     expect(await box.logs()).toContain(command)
     expect(await box.sh(command)).toMatchObject({ exitCode: 0 })
     expect(await open()).toBe(302)
     expect((await box.status()).problems).toEqual([])
+    const origin = 'https://m.example.org'
+    expect(await open({ host: 'localhost', origin }, 'POST')).toBe(403)
+    const trust = /supervisor config set CSRF_TRUSTED_ORIGINS=\S+\b/.exec(
+      (await problemWith(origin)).hint!,
+    )![0]
+    expect(await box.sh(trust)).toMatchObject({ exitCode: 0 })
+    expect((await box.status()).problems).toEqual([])
+    expect(await open({ host: 'my_app:8000' })).toBe(400)
+    expect((await problemWith('my_app')).hint).toContain('proxy_set_header Host')
   })
 })
 

@@ -131,6 +131,15 @@ describeContainer('a stop', () => {
     expect(await clusterState(volume)).toBe('shut down')
   })
 
+  it('is in order below an init, which starts the supervisor without a command', async () => {
+    const box = await start({
+      run: ['--init', '--entrypoint', '/usr/local/bin/supervisor'],
+    })
+    await box.ready()
+    expect((await box.stop()).exitCode, await box.logs()).toBe(0)
+    expect(await box.logs()).toContain('everything stopped cleanly')
+  })
+
   it('is also asked for by SIGPWR, which never hurries', async () => {
     const box = await start({ env: { SAMPLE_APP_TEST: '1' } })
     await box.ready()

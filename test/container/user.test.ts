@@ -47,6 +47,10 @@ describeContainer('any user', () => {
         stdout: 'mathesar',
       })
       expect((await box.supervisor('manage', 'check')).exitCode).toBe(0)
+      for (const command of ['status', 'manage']) {
+        const asRoot = await docker('exec', '--user', '0', box.id, 'supervisor', command)
+        expect(asRoot.stderr).toContain('`docker exec -u 12345 …`')
+      }
       const { exitCode, ms } = await box.stop()
       expect(exitCode, await box.logs()).toBe(0)
       expect(ms).toBeLessThan(8000)

@@ -75,7 +75,7 @@ describeContainer('a mounted folder', () => {
     const path = join(folder, name)
     writeFileSync(path, 'A=1\n')
     const watch = await watchIn(folder)
-    expect(watch.first).toEqual({ files: { [name]: 'A=1\n' }, stale: {} })
+    expect(watch.first).toEqual({ files: { [name]: 'A=1\n' }, stale: {}, unusable: {} })
     writeFileSync(path, 'A=2\n')
     await watch.told(...content('A=2\n'))
     replace(path, 'A=3\n')
@@ -129,7 +129,7 @@ describeContainer('a mounted file', () => {
     const path = join(makeFolder(), name)
     writeFileSync(path, 'A=1\n')
     const watch = await watchIn(path, `${mounted}/${name}`)
-    expect(watch.first).toEqual({ files: { [name]: 'A=1\n' }, stale: {} })
+    expect(watch.first).toEqual({ files: { [name]: 'A=1\n' }, stale: {}, unusable: {} })
     return { path, watch }
   }
   const replaced =

@@ -275,11 +275,13 @@ describe.concurrent('watchFiles', () => {
     const { seen, troubles, readSettled } = begin(context, folder)
     context
       .expect(await readSettled())
-      .toEqual({ files: { [name]: undefined, 'sso.yml': undefined }, stale: {} })
+      .toEqual({ files: { [name]: undefined, 'sso.yml': undefined }, stale: {}, unusable: {} })
     mkdirSync(folder)
     writeFileSync(join(folder, name), 'A=1\n')
     await until('a report', () => seen.length > 0)
-    context.expect(seen).toEqual([{ files: { [name]: 'A=1\n', 'sso.yml': undefined }, stale: {} }])
+    context
+      .expect(seen)
+      .toEqual([{ files: { [name]: 'A=1\n', 'sso.yml': undefined }, stale: {}, unusable: {} }])
     context.expect(troubles).toEqual([])
   })
 
@@ -316,23 +318,28 @@ describe.concurrent('watchFiles', () => {
     ],
     ['a link to itself', (path: string) => symlinkSync(path, path), 'ELOOP'],
   ] as const)(
-    'keeps the last content of a file that becomes %s, reports it once, and boot refuses it',
+    'tells once that a file became %s, without a content, and boot refuses it',
     async ([, make, why], context) => {
       const folder = makeFolder(context)
       const path = join(folder, name)
       writeFileSync(path, 'A=1\n')
-      const { seen, troubles, readSettled } = begin(context, folder)
+      const { seen, readSettled } = begin(context, folder)
       rmSync(path)
       make(path)
-      await until('the warning', () => troubles.length > 0)
+      await until('the report', () => seen.length > 0)
       await delay(1000)
-      context.expect(troubles).toEqual([context.expect.stringContaining(`cannot read ${path}: ${why}`)])
-      context.expect((await readSettled()).files[name]).toBe('A=1\n')
+      const told = {
+        files: { [name]: undefined, 'sso.yml': undefined },
+        stale: {},
+        unusable: { [name]: context.expect.stringContaining(why) },
+      }
+      context.expect(seen).toEqual([told])
+      context.expect(await readSettled()).toEqual(told)
       context.expect(() => readConfigFiles(folder, names)).toThrow(`cannot read ${path}: ${why}`)
       rmSync(path, { recursive: true })
       writeFileSync(path, 'A=2\n')
-      await until('the next report', () => seen.length > 0)
-      context.expect(seen.map(({ files }) => files[name])).toEqual(['A=2\n'])
+      await until('the next report', () => seen.length > 1)
+      context.expect(seen.map(({ files }) => files[name])).toEqual([undefined, 'A=2\n'])
     },
   )
 
@@ -342,7 +349,7 @@ describe.concurrent('watchFiles', () => {
     writeFileSync(join(folder, name), bytes)
     context
       .expect(readConfigFiles(folder, names))
-      .toEqual({ files: { [name]: bytes.toString(), 'sso.yml': undefined }, stale: {} })
+      .toEqual({ files: { [name]: bytes.toString(), 'sso.yml': undefined }, stale: {}, unusable: {} })
     writeFileSync(join(folder, 'sso.yml'), Buffer.from([0x41, 0x0a, 0xff, 0x0a]))
     context
       .expect(() => readConfigFiles(folder, names))
@@ -353,10 +360,10 @@ describe.concurrent('watchFiles', () => {
     const folder = makeFolder(context)
     context
       .expect(readConfigFiles(join(folder, 'none'), names))
-      .toEqual({ files: { [name]: undefined, 'sso.yml': undefined }, stale: {} })
+      .toEqual({ files: { [name]: undefined, 'sso.yml': undefined }, stale: {}, unusable: {} })
     makeConfigMap(folder).put({ [name]: 'A=1\n' })
     context
       .expect(readConfigFiles(folder, names))
-      .toEqual({ files: { [name]: 'A=1\n', 'sso.yml': undefined }, stale: {} })
+      .toEqual({ files: { [name]: 'A=1\n', 'sso.yml': undefined }, stale: {}, unusable: {} })
   })
 })

@@ -50,6 +50,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   SETTING_INVALID: ['read fails'],
   DATABASE_SETTINGS_PARTIAL: 'settings',
   CONFIG_INVALID: 'settings',
+  CONFIG_NOT_CHECKED: ['program fails', 'program is killed', 'program cannot start'],
   VOLUME_NOT_WRITABLE: ['disk read-only', 'sync fails', 'read fails'],
   VOLUME_FULL: ['disk full'],
   VOLUME_IN_USE: ['second container'],

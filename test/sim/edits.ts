@@ -16,8 +16,6 @@ type Proposed = { readonly startedAtMs: number; readonly marker: Marker }
  * was refused, which may never be in force.
  */
 export class Edits {
-  /** A watcher could not read a file, and went by what it had reported last. */
-  hasReadOld = false
   /** The history was replaced, and then its folder could not be synced. */
   hasHalfRecorded = false
   readonly #world: World
@@ -107,7 +105,6 @@ export class Edits {
       this.#world.violate(
         this.hasHalfRecorded ? 'refused' : 'acknowledged',
         `m${marker} ${what}, and not one of ${[...this.#allowed].map((each) => `m${each}`).join(', ')}` +
-          (this.hasReadOld ? '; a watcher could not read' : '') +
           this.#halfRecorded,
       )
   }

@@ -85,7 +85,7 @@ export class SupervisorFiles {
 
   readConfigFiles(folder: string, names: readonly string[]): Seen {
     const files = names.map((name) => [name, this.#read(`${folder}/${name}`)] as const)
-    return { files: Object.fromEntries(files), stale: {} }
+    return { files: Object.fromEntries(files), stale: {}, unusable: {} }
   }
 
   #disk(path: string): Disk {

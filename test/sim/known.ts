@@ -5,24 +5,9 @@ type Known = { readonly name: string; readonly invariant: Invariant; readonly ma
 
 export const known: readonly Known[] = [
   {
-    name: 'A timer that a change waited for outlives the stop by a moment',
-    invariant: 'leak',
-    matches: /a timer/,
-  },
-  {
-    name: 'A file that cannot be read counts as what the watcher reported last: an acknowledged change is undone',
-    invariant: 'acknowledged',
-    matches: /a watcher could not read/,
-  },
-  {
     name: 'A change is refused because the history cannot be synced (EIO), and the history says that it was applied',
     invariant: 'refused',
     matches: /after a history that could not be synced/,
-  },
-  {
-    name: 'After a move to the embedded Postgres its tasks are "waiting" in the status',
-    invariant: 'status',
-    matches: /^(cluster|server-config|sync) is waiting while running$/,
   },
 ]
 

@@ -77,8 +77,11 @@ export const mutants: readonly {
       changeSystem: (system) => ({
         ...system,
         readConfigFiles: (folder, names) => {
-          const { files, stale } = system.readConfigFiles(folder, names)
-          return { files: { ...files, 'mathesar.env': files['mathesar.env'] || '# empty\n' }, stale }
+          const seen = system.readConfigFiles(folder, names)
+          return {
+            ...seen,
+            files: { ...seen.files, 'mathesar.env': seen.files['mathesar.env'] || '# empty\n' },
+          }
         },
       }),
     },

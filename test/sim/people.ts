@@ -126,7 +126,12 @@ export class People {
   #writeYaml(): void {
     const { random } = this.#world
     const isBad = random.chance(0.3)
-    this.#put(sso, isBad ? random.pick(['a: [\n', '- no mapping\n']) : 'version: 2\nproviders: {}\n')
+    this.#put(
+      sso,
+      isBad
+        ? random.pick(['a: [\n', '- no mapping\n', 'providers: !none {}\nversion: 2\n'])
+        : 'version: 2\nproviders: {}\n',
+    )
     this.hasWrittenBadYaml ||= isBad
   }
 

@@ -92,11 +92,19 @@ function* migrate(container: Container, { env }: Command): Iterator<void> {
   }
 }
 
+/** The parsers of Mathesar: a tag is none that they know. */
+function* checkConfig({ env }: Command): Iterator<void> {
+  yield
+  for (const [name, text] of Object.entries(env))
+    if (/: !/.test(text)) throw new Error(`ERROR ${name.slice('PROPOSED_'.length)}, line 1: it has a tag`)
+}
+
 const stepsOf = (container: Container, command: Command): Iterator<void> => {
   const [program] = command.argv
   const folder = command.cwd ?? ''
   if (program === 'tar' || program.endsWith('/initdb')) return makeCluster(container, folder)
   if (program === 'sync') return syncVolume(container)
+  if (command.argv.at(-1)?.endsWith('check_config.py')) return checkConfig(command)
   if (command.argv.includes('mathesar.install')) return migrate(container, command)
   container.world.violate('model', `no program ${command.argv.join(' ')}`)
   return [][Symbol.iterator]()

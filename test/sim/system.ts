@@ -100,7 +100,13 @@ const createProcessPorts = (
 export const createSimulatedSystem = (supervisor: Supervisor): System => {
   const { container, world, files, clock } = supervisor
   const log = createSimulatedLog(supervisor)
-  const wait = (usualMs: number): Promise<void> => clock.delay(world.random.latency(usualMs))
+  // Of a server and of the way to it: it is no timer of the supervisor.
+  const wait = (usualMs: number): Promise<void> =>
+    new Promise((resolve) => {
+      world.timeline.after(world.random.latency(usualMs), () => {
+        if (supervisor.isAlive) resolve()
+      })
+    })
   return {
     clock,
     files: files.asFiles(),

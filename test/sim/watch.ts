@@ -19,7 +19,7 @@ export class SimulatedWatch {
   readonly #rules: SettlingRules
   readonly #pollMs: number
   readonly #unwatch: () => void
-  #reported: Seen = { files: {}, stale: {} }
+  #reported: Seen
   #pending: Pending | undefined
   #cancel = (): void => {}
   #dueAtMs = Number.POSITIVE_INFINITY
@@ -60,15 +60,17 @@ export class SimulatedWatch {
   }
 
   #read(): Seen {
-    const { folder, names, onTrouble } = this.#options
-    const { world } = this.#supervisor
-    try {
-      return this.#supervisor.system.readConfigFiles(folder, names)
-    } catch (error) {
-      onTrouble((error as Error).message)
-      world.oracle.edits.hasReadOld = true
-      return this.#reported
+    const { folder, names } = this.#options
+    const files: Record<string, string | undefined> = {}
+    const unusable: Record<string, string> = {}
+    for (const name of names) {
+      try {
+        files[name] = this.#supervisor.system.readConfigFiles(folder, [name]).files[name]
+      } catch (error) {
+        unusable[name] = (error as Error).message
+      }
     }
+    return { files, stale: {}, unusable }
   }
 
   #checkIn(ms: number): void {

@@ -1,3 +1,7 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import {
   checkFiles,
@@ -8,6 +12,7 @@ import {
 } from '../../src/daemon/config/boot-trial.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { formatFiles, versionOf } from '../../src/settings/configuration.ts'
+import { reads } from '../../src/system/system.ts'
 import { filesOf } from './configurations.ts'
 import { failureOf } from './failure.ts'
 import { errorWith } from './fakes/files.ts'
@@ -134,5 +139,28 @@ describe('a boot that failed with edited files', () => {
       act === 'writeWhole' && path.startsWith('/data') ? errorWith('EROFS') : undefined,
     )
     expect(await fall(read)).toBe(false)
+  })
+})
+
+test('a boot goes back from files that only the parsers of Mathesar refuse', async () => {
+  const { setup, fall, disk } = stage('DEBUG=true\n')
+  const error = new SupervisorError('CONFIG_INVALID', 'cannot use the configuration: sso.yml, line 1: a tag')
+  expect(await fall(await setup(), error)).toBe(true)
+  expect(disk.text(file)).toBe('DEBUG=false\n')
+})
+
+describe('a file that a NAME_FILE variable names', () => {
+  test('is read when it is a regular one; a FIFO or a device is refused at once', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'named-'))
+    const fifo = join(folder, 'fifo')
+    execFileSync('mkfifo', [fifo])
+    for (const path of [fifo, '/dev/zero']) {
+      const attempt = checkFiles(reads, placeOf({ environment: { SECRET_KEY_FILE: path } }), filesOf(''))
+      await expect(attempt).rejects.toMatchObject({
+        code: 'SETTING_INVALID',
+        message: `cannot use SECRET_KEY_FILE: cannot read ${path}: it is not a regular file`,
+      })
+    }
+    rmSync(folder, { recursive: true })
   })
 })

@@ -58,7 +58,7 @@ const databaseNames = [
 const text = fc
   .string({ unit: anyCharacter, minLength: 1, maxLength: 12 })
   .filter((value) => !value.includes('\0'))
-const host = fc.constantFrom('a.org', '.b.org', '10.0.0.1', '[::1]', '*', 'c_1.org')
+const host = fc.constantFrom('a.org', '.b.org', '10.0.0.1', '[::1]', '*', 'c-1.org')
 const origin = fc.constantFrom('https://a.org', 'http://10.0.0.1:8000', 'https://*.b.org')
 const listOf = (item: fc.Arbitrary<string>): fc.Arbitrary<string> =>
   fc.array(item, { minLength: 1, maxLength: 3 }).map((items) => items.join(', '))
@@ -84,8 +84,8 @@ const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
       return fc.constantFrom('-q', '--max-requests 500', '--log-level=debug')
     case 'url':
       return fc.constantFrom('http://a.org', 'https://b.org:8443/x')
-    case 'ipv4':
-      return fc.ipV4()
+    case 'address':
+      return fc.oneof(fc.ipV4(), fc.ipV6())
     case 'json':
       return fc
         .dictionary(fc.string(), fc.dictionary(fc.string(), fc.jsonValue(), { maxKeys: 2 }), { maxKeys: 2 })

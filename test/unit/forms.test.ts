@@ -32,8 +32,12 @@ describe('a form that is refused says what to write in its place', () => {
     ['ALLOWED_HOSTS', 'a.example.org;b.example.org', /write a\.example\.org$/],
     ['ALLOWED_HOSTS', '::1', /must be in brackets: \[::1\]/],
     ['ALLOWED_HOSTS', 'a,,b', /empty item/],
-    ['ALLOWED_HOSTS', '192.168.1.0/24', /must be a host name or address/],
-    ['ALLOWED_HOSTS', 'münchen.example', /must be a host name or address/],
+    ['ALLOWED_HOSTS', '192.168.1.0/24', /must be a host name or address.* or \*$/],
+    ['ALLOWED_HOSTS', 'münchen.example', /write xn--mnchen-3ya\.example$/],
+    ['ALLOWED_HOSTS', 'example.org.', /write example\.org$/],
+    ['ALLOWED_HOSTS', '*example.com', /write \.example\.com$/],
+    ['ALLOWED_HOSTS', 'fe80::1%eth0', /must be a host name or address.* or \*$/],
+    ['ALLOWED_HOSTS', 'nas,my_app', /"my_app" has an underscore, which no host name has.*proxy/],
     ['ALLOWED_HOSTS', '${HOST}', /must be a host name or address/],
     ['ALLOWED_HOSTS', '.', /must be a host name or address/],
     ['CSRF_TRUSTED_ORIGINS', 'a.example.org', /such as https:\/\/a\.example\.org$/],
@@ -52,6 +56,13 @@ describe('a form that is refused says what to write in its place', () => {
     ['GUNICORN_CMD_ARGS', '--threads=8', /--threads is not permitted: .*reset connections/],
     ['GUNICORN_CMD_ARGS', '-k gthread', /-k is not permitted/],
     ['GUNICORN_CMD_ARGS', '--env SECRET_KEY=x', /--env is not permitted/],
+    ['GUNICORN_CMD_ARGS', '--umask 077', /--umask is not permitted/],
+    ['GUNICORN_CMD_ARGS', '--umas 077', /--umask is not permitted/],
+    ['GUNICORN_CMD_ARGS', '-q "--us"er=www-data', /--user is not permitted/],
+    ['GUNICORN_CMD_ARGS', '--initgroups', /--initgroups is not permitted/],
+    ['GUNICORN_CMD_ARGS', '--check-config', /--check-config is not permitted: gunicorn would end/],
+    ['GUNICORN_CMD_ARGS', "--name 'a", /a quote or a backslash without its other half/],
+    ['GUNICORN_CMD_ARGS', '--name a\\', /a quote or a backslash without its other half/],
   ])('%s=%s', (name, value, why) => {
     expect(whyInvalid(name, value)).toMatch(why)
   })
@@ -59,12 +70,13 @@ describe('a form that is refused says what to write in its place', () => {
   test.each<readonly [SettingName, string]>([
     ['ALLOWED_HOSTS', '*'],
     ['ALLOWED_HOSTS', '.localhost,127.0.0.1,[::1]'],
-    ['ALLOWED_HOSTS', 'nas, a.example.org , my_service'],
+    ['ALLOWED_HOSTS', 'nas, a.example.org , my-service'],
     ['CSRF_TRUSTED_ORIGINS', 'https://a.example.org,http://nas:8000,https://*.example.org'],
     ['POSTGRES_HOST', 'db.example.org'],
     ['POSTGRES_HOST', '::1'],
     ['POSTGRES_HOST', '/cloudsql/p:r:i'],
     ['GUNICORN_CMD_ARGS', '--max-requests 100 --access-logfile -'],
+    ['GUNICORN_CMD_ARGS', `--name 'it is "mine"' --log-level=debug -w 3 --worker-connections 5`],
   ])('%s=%s is taken', (name, value) => {
     expect(whyInvalid(name, value)).toBeUndefined()
   })

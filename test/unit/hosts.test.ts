@@ -5,7 +5,7 @@ import {
   permitCommand,
   permittedHosts,
   probeHost,
-  refusedHost,
+  refusalIn,
   trustedOrigins,
 } from '../../src/settings/hosts.ts'
 import { itemsOf } from '../../src/settings/typed.ts'
@@ -15,6 +15,11 @@ import { runs, runsTimeoutMs } from './runs.ts'
 const lineOf = (header: string, host: string): string =>
   `ERROR django.security.DisallowedHost: Invalid HTTP_HOST header: '${header}'. ` +
   `You may need to add '${host}' to ALLOWED_HOSTS.`
+/** The host of a refusal for it. */
+const refusedHost = (line: string): string | undefined => {
+  const refusal = refusalIn(line)
+  return refusal?.kind === 'host' ? refusal.host : undefined
+}
 const disallowed = 'ERROR django.security.DisallowedHost: Invalid HTTP_HOST header:'
 const malformed = 'The domain name provided is not valid according to RFC 1034/1035.'
 const defaults = ['.localhost', '127.0.0.1', '[::1]']

@@ -143,11 +143,7 @@ describe('the sources', () => {
       /\b(Date|performance)\.now\b|\bnew Date\(\)|(?<![.\w])set(Timeout|Interval)(\(| as)/,
       /^src\/(system\/|page\/(client|assets)\.ts)/,
     ],
-    [
-      'read the environment of the process',
-      /process\.env\b/,
-      /^src\/(cli\/.*|http\/client|system\/postgres)\.ts$/,
-    ],
+    ['read the environment of the process', /process\.env\b/, /^src\/system\/environment\.ts$/],
   ])('%s in these places alone', (_, pattern, places) => {
     expect(filesWith(pattern)).not.toEqual([])
     expect(filesWith(pattern).filter((path) => !places.test(path))).toEqual([])

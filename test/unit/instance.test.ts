@@ -269,7 +269,7 @@ describe('a service that a person controls', () => {
     instance.subscribe((event) => {
       if (event.type === 'line') lines.push(`${event.unit}: ${event.line}`)
     })
-    const line = "Invalid HTTP_HOST header: 'a.org'. You may need to add 'a.org' to ALLOWED_HOSTS."
+    const line = 'ERROR django.security.DisallowedHost: what it says'
     running('mathesar')[0]!.write(`quiet\n${line}\nquiet\n`)
     running('mathesar')[0]!.exit({ code: 0 })
     expect(lines).toEqual([`mathesar: ${line}`])

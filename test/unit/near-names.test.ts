@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { warningsFor } from '../../src/settings/near-names.ts'
+import { fileWarningsFor, warningsFor } from '../../src/settings/near-names.ts'
 import { settingNames } from '../../src/settings/table.ts'
 import { anyCharacter } from './characters.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
@@ -118,6 +118,12 @@ describe('a name', () => {
     expect(warningOf(name)).toBeUndefined()
   })
 
+  test.each(['ALLOWED_HOSTS ', ' DEBUG', 'SECRET_KEY_FILE\t'])('%j has a blank that is named', (name) => {
+    expect(warningOf(name)).toBe(
+      `nothing reads ${name.trim()} with a blank around its name: leave the blank out`,
+    )
+  })
+
   test('that Kubernetes gives for a service called mathesar is in order', () => {
     expect(warningsFor(['MATHESAR_PORT', 'MATHESAR_SERVICE_HOST'], settingNames)).toEqual([])
   })
@@ -196,4 +202,26 @@ describe('a name', () => {
     },
     runsTimeoutMs,
   )
+})
+
+describe('a file of the config folder', () => {
+  const known = ['mathesar.env', 'sso.yml', 'file_storage.yml']
+
+  test.each([
+    ['sso.yaml', 'sso.yml'],
+    ['SSO.yml', 'sso.yml'],
+    ['file-storage.yml', 'file_storage.yml'],
+    ['file_storage.yaml', 'file_storage.yml'],
+    ['mathesar.env.txt', 'mathesar.env'],
+    ['.env', 'mathesar.env'],
+    ['.mathesar.env', 'mathesar.env'],
+    ['env', 'mathesar.env'],
+  ])('%s was meant to be %s', (name, meant) => {
+    expect(fileWarningsFor([name], known)).toEqual([`nothing reads config/${name}: did you mean ${meant}?`])
+  })
+
+  test('is no matter where it has its name, is a refused one, or is of no one we know', () => {
+    const names = [...known, 'sso.yml.rejected', 'README.md', '..data', 'sso.yaml\n', 'env.bak']
+    expect(fileWarningsFor(names, known)).toEqual([])
+  })
 })

@@ -99,9 +99,19 @@ describe('a value', () => {
     ['PUBLIC_URL', 'mathesar.example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'ftp://example.org', 'is no http or https address'],
     ['PUBLIC_URL', 'https://', 'is no http or https address'],
-    ...['localhost', '::1', '0', '127.1', '1.2.3.256', '1.2.3.', '1.2.3.4.5', '1. 2.3.4', '01.2.3.4'].map(
-      (address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IPv4 address'],
-    ),
+    ...[
+      'localhost',
+      '[::1]',
+      'fe80::1%eth0',
+      '::x',
+      '0',
+      '127.1',
+      '1.2.3.256',
+      '1.2.3.',
+      '1.2.3.4.5',
+      '1. 2.3.4',
+      '01.2.3.4',
+    ].map((address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IP address']),
     ['POSTGRES_DB', 'a\0b', 'holds a zero byte'],
   ])('%s=%j is refused: %s', (name, text, why) => {
     expect(whyInvalid(name, text)).toContain(why)
@@ -126,6 +136,8 @@ describe('a value', () => {
     ['PUBLIC_URL', 'https://mathesar.example.org/'],
     ['BIND_ADDRESS', '0.0.0.0'],
     ['BIND_ADDRESS', '192.168.1.255'],
+    ['BIND_ADDRESS', '::'],
+    ['BIND_ADDRESS', 'fd00::7'],
     ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
   ])('%s=%j is accepted', (name, text) => {
     expect(whyInvalid(name, text)).toBeUndefined()
@@ -142,7 +154,7 @@ describe('a value', () => {
 
 describe('a value of a form of its own', () => {
   test.each<[SettingName, string]>([
-    ['ALLOWED_HOSTS', 'a.org, .b.org,*,10.0.0.1,[::1],my_host'],
+    ['ALLOWED_HOSTS', 'a.org, .b.org,*,10.0.0.1,[::1],my-host'],
     ['CSRF_TRUSTED_ORIGINS', 'https://a.org, http://10.0.0.1:8000,https://*.b.org'],
     ['POSTGRES_HOST', 'db'],
     ['POSTGRES_HOST', 'db_1.example.org'],
@@ -322,20 +334,50 @@ describe('DATABASE_URL', () => {
     ['postgres://u@x/m?host=/run/postgresql', { ...external, host: '/run/postgresql' }],
     ['postgres://u@10.0.0.7/m', { ...external, host: '10.0.0.7' }],
     ['postgres://u@[fd00::7]:6543/m', { ...external, host: 'fd00::7', port: 6543 }],
+    ['postgresql://u:pw@/m?host=/cloudsql/p:r:i', { ...external, password: 'pw', host: '/cloudsql/p:r:i' }],
+    ['postgresql://u:pw@%2Fcloudsql%2Fp:r:i/m', { ...external, password: 'pw', host: '/cloudsql/p:r:i' }],
+    ['postgresql://u@%2Frun%2Fp:6543/m', { ...external, host: '/run/p', port: 6543 }],
+    ['postgres:///m?user=u&host=db', external],
+    [
+      'postgres://?user=u&host=db&dbname=m&port=6543&password=p%40',
+      { ...external, port: 6543, password: 'p@' },
+    ],
+    ['postgres://u:p+q:r@db/m', { ...external, password: 'p+q:r' }],
+    ['postgres://u@db/m?target_session_attrs=read-write&pgbouncer=true&channel_binding=prefer', external],
   ])('%s is understood', (url, expected) => {
     expect(database({ DATABASE_URL: url })).toEqual(expected)
   })
 
-  test.each([
-    ['hunter2', 'it is not a URL'],
-    ['postgres://u:hunter2@db:port/m', 'it is not a URL'],
+  const refusedUrls: readonly (readonly [url: string, why: string])[] = [
+    ['hunter2', 'it does not begin with postgres://'],
+    ['postgres://u:hunter2@db:port/m', 'its host and port are not host:port'],
+    ['postgres://u:hunter2@db:0/m', 'its port "0" is not a whole number from 1 to 65535'],
+    [
+      'postgres://u:p@a,b:5433/m?target_session_attrs=read-write',
+      'it names several hosts: give one that accepts writes, or a proxy in front of them',
+    ],
+    ['postgres://u@db/m?ssl=true', 'the parameter ssl is not supported: it would have no effect'],
+    ['postgres://u@db/m?sslcert=a', 'the parameter sslcert is not supported: it would have no effect'],
+    [
+      'postgres://u@db/m?channel_binding=require',
+      'the parameter channel_binding is not supported: it would have no effect',
+    ],
+    ['postgres://u@db/m%00', 'it holds a zero byte'],
+    ...['hunter@2', 'hunt/er2', 'hunt?er2', 'hunt#er2', 'hunt?er2=x', '1?er2=x'].map(
+      (password) =>
+        [
+          `postgres://u:${password}@db/m`,
+          'characters of the password such as @, /, ? and # must be escaped: %40, %2F, %3F, %23',
+        ] as const,
+    ),
     ['mysql://u:hunter2@db/m', 'it does not begin with postgres://'],
     ['postgres://db/hunter2', 'it lacks a user'],
     ['postgres://u:hunter2@db', 'it lacks a database'],
     ['postgres://u:hunter2@db/', 'it lacks a database'],
     ['postgres:///hunter2', 'it lacks a host and a user'],
     ['postgres://u:hunter2%@db/m', 'it holds a % that begins no escape'],
-  ])('%s is refused: %s', (url, why) => {
+  ]
+  test.each(refusedUrls)('%s is refused: %s', (url, why) => {
     const failure = failureOf(() => database({ DATABASE_URL: url }))
     expect([failure.code, failure.message]).toEqual(['SETTING_INVALID', `cannot use DATABASE_URL: ${why}`])
     expect(failure.hint).not.toContain('hunter2')

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { follow, isSame, type Pending, type Seen, waitMsOf } from '../../src/core/settling.ts'
 
 const rules = { names: ['a', 'b'], settleMs: 100, emptyMs: 1500 }
-const seen = (a: string | undefined, b?: string): Seen => ({ files: { a, b }, stale: {} })
+const seen = (a: string | undefined, b?: string): Seen => ({ files: { a, b }, stale: {}, unusable: {} })
 const reported = seen('1')
 
 /** When a state has settled, after looks at the times given. */

@@ -177,7 +177,10 @@ describe('the store', () => {
 
   test('keeps refused files beside, readable by their owner alone', () => {
     open().write(after)
-    open().keepRejected(after, before)
+    expect(open().keptRejected()).toEqual([])
+    const names = open().keepRejected(after, before)
+    expect(names).toContain('mathesar.env.rejected')
+    expect(open().keptRejected()).toEqual(names)
     expect(onDisk()).toEqual(after)
     expect(readFileSync(join(folder(), 'mathesar.env.rejected'), 'utf8')).toBe('DEBUG=true\n')
     expect(statSync(join(folder(), 'mathesar.env.rejected')).mode & 0o777).toBe(0o600)

@@ -105,6 +105,13 @@ describe('a change', () => {
     expect(running('mathesar').map(({ command }) => command.env.POSTGRES_HOST)).toEqual(['/run/m/postgres'])
   })
 
+  test('to the embedded database shows the tasks that it was the first to run as done', async () => {
+    const { change, stateOf } = await stage(externalDatabase)
+    expect(stateOf('cluster')).toBe('skipped')
+    expect(await change(before)).toBe('done')
+    expect((['cluster', 'server-config', 'sync'] as const).map(stateOf)).toEqual(['done', 'done', 'done'])
+  })
+
   test('leaves Mathesar stopped where a person stopped it; its start takes the new settings', async () => {
     const { change, instance, running, clock } = await stage()
     await instance.control('stop', 'mathesar')

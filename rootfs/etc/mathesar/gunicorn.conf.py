@@ -1,6 +1,7 @@
 """How gunicorn serves Mathesar. The number of workers comes from WEB_CONCURRENCY, which gunicorn reads."""
 import contextlib
 import gc
+import json
 import os
 import select
 import signal
@@ -32,6 +33,10 @@ def when_ready(server):
     """Load once what else the first request of each worker would: the views. And keep the collector off it, which would copy every page."""
     from django.urls import get_resolver
     get_resolver().url_patterns
+    with contextlib.suppress(Exception):  # to say so must not keep Mathesar from starting
+        why, _ = why_providers_lack()
+        if why:
+            server.log.warning('%s', why)
     gc.freeze()
 
 
@@ -60,8 +65,34 @@ def worker_exit(server, worker):
         os._exit(0)
 
 
+def providers_given():
+    """How many providers of single sign-on somebody configured, whatever they are worth. The JSON wins, as in Mathesar."""
+    for name in ('SSO_CONFIG_DICT', 'OIDC_CONFIG_DICT'):
+        config = json.loads(os.environ.get(name) or '{}')
+        if config:
+            break
+    else:
+        with contextlib.suppress(FileNotFoundError), open('sso.yml', 'rb') as file:
+            import yaml
+            config = yaml.full_load(file) or {}
+    providers = config.get('oidc_providers' if config.get('version', 1) == 1 else 'providers') or {}
+    return sum(1 for provider in providers.values() if provider)
+
+
+def why_providers_lack():
+    """Whether Mathesar left out providers, which it does without a word, and whether none is left: its own settings tell."""
+    from django.conf import settings
+    given = providers_given()
+    used = sum(len(kind.get('APPS', ())) for kind in getattr(settings, 'SOCIALACCOUNT_PROVIDERS', {}).values())
+    why = f'single sign-on: Mathesar uses {used} of {given} providers: the others lack a part, or their type is none that it knows'
+    return (why if used < given else None), given > 0 and used == 0
+
+
 def check_itself(wsgi):
-    """What GET /auth/login/ answers here, asked of the application without a socket."""
+    """What GET /auth/login/ answers here, asked of the application without a socket; or after `!` why nobody need ask."""
+    why, is_none_left = why_providers_lack()
+    if is_none_left:
+        return f'! {why}\n'
     from wsgiref.util import setup_testing_defaults
     environ = {'PATH_INFO': '/auth/login/', 'HTTP_HOST': os.environ['MATHESAR_CHECK_HOST'], 'HTTP_USER_AGENT': 'supervisor'}
     setup_testing_defaults(environ)

@@ -3,6 +3,7 @@ import {
   configFiles,
   type ConfigFiles,
   type Configuration,
+  fileLimitBytes,
   readConfiguration,
   versionOf,
 } from '../../settings/configuration.ts'
@@ -29,7 +30,7 @@ type Reads = Pick<System, 'files' | 'readConfigFiles' | 'loadYaml'>
 const readNamed =
   ({ files }: Reads) =>
   (path: string): string => {
-    const text = files.readIfThere(path)
+    const text = files.readIfThere(path, fileLimitBytes)
     if (text === undefined) throw new Error('ENOENT')
     return text
   }

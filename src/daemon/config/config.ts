@@ -6,7 +6,7 @@ import {
   type Configuration,
   type InForce,
 } from '../../settings/configuration.ts'
-import { permittedHosts } from '../../settings/hosts.ts'
+import { permittedHosts, trustedOrigins } from '../../settings/hosts.ts'
 import { inForceOf, type Plan } from '../../settings/plan.ts'
 import type { Proposal } from '../../settings/proposal.ts'
 import { secretsOf } from '../../settings/secrets.ts'
@@ -18,10 +18,18 @@ import type { Instance } from '../instance.ts'
 import { checkFiles, readContent, type Setup } from './boot-trial.ts'
 import type { Report } from './change.ts'
 import { Changes } from './changes.ts'
-import { RefusedHosts } from './refused-hosts.ts'
+import { RefusedRequests } from './refused-requests.ts'
 
 /** A boot takes less. It need not wait for the watcher's library. */
 const watchLateMs = 10_000
+
+/** What keeps edits of the files from being in force, in words. */
+const troublesOf = ({ stale, unusable }: Pick<Seen, 'stale' | 'unusable'>): readonly string[] => [
+  ...Object.entries(stale).map(([name, why]) => `edits to ${name} no longer reach this container: ${why}`),
+  ...Object.entries(unusable).map(
+    ([name, why]) => `cannot read ${name}: ${why}; what it held before stays in force`,
+  ),
+]
 
 /**
  * The configuration of a running instance: it joins the changes with the watcher,
@@ -32,25 +40,26 @@ export class Config {
   readonly #system: System
   readonly #setup: Setup
   readonly #instance: Instance
-  readonly #hosts: RefusedHosts
+  readonly #refused: RefusedRequests
   readonly #cancelWatch: () => void
   #watch: Watch | undefined
-  #stale: Seen['stale'] = {}
+  #seen: Pick<Seen, 'stale' | 'unusable'> = { stale: {}, unusable: {} }
 
   constructor(system: System, setup: Setup, instance: Instance) {
     this.#system = system
     this.#setup = setup
     this.#instance = instance
-    this.#hosts = new RefusedHosts(
+    this.#refused = new RefusedRequests(
       () => ({
         hosts: permittedHosts(instance.inForce.settings),
-        isPinned: instance.inForce.values.ALLOWED_HOSTS.source === 'environment',
+        origins: trustedOrigins(instance.inForce.settings),
+        isPinned: (name) => instance.inForce.values[name].source === 'environment',
       }),
       (message) => system.log.say('warn', message),
     )
     this.changes = this.#createChanges()
     instance.subscribe((event) => {
-      if (event.type === 'line') this.#hosts.see(event.unit, event.line)
+      if (event.type === 'line') this.#refused.see(event.unit, event.line)
       if (event.type === 'ready') system.inBackground('record the configuration', () => this.#settle())
     })
     // A boot that does not get ready may be corrected by an edit.
@@ -79,13 +88,13 @@ export class Config {
   }
 
   problems(): readonly Problem[] {
-    const stale = Object.entries(this.#stale).map(([name, why]) => ({
+    const ofFiles = troublesOf(this.#seen).map((message) => ({
       unit: 'config',
       code: null,
-      message: `edits to ${name} no longer reach this container: ${why}`,
+      message,
       hint: null,
     }))
-    return [...(this.changes.problem ? [this.changes.problem] : []), ...stale, ...this.#hosts.problems()]
+    return [...(this.changes.problem ? [this.changes.problem] : []), ...ofFiles, ...this.#refused.problems()]
   }
 
   /** Reads the config folder again, and makes a new generation of Mathesar in any case. */
@@ -108,7 +117,10 @@ export class Config {
       store,
       now: clock.now,
       say: log.say,
-      readSettled: async () => (await this.#watch?.readSettled())?.files ?? readContent(this.#system, place),
+      readSettled: async () => {
+        const seen = await this.#watch?.readSettled()
+        return seen === undefined ? readContent(this.#system, place) : this.#contentOf(seen)
+      },
       read: () => readContent(this.#system, place),
       isStopping: () => this.#instance.isStopping,
       isProven: () => this.#instance.wasReady,
@@ -149,12 +161,19 @@ export class Config {
     this.#propose({ from: 'file', kind: 'reread' })
   }
 
-  #see({ stale }: Seen): void {
-    for (const [name, why] of Object.entries(stale)) {
-      if (this.#stale[name] !== why)
-        this.#system.log.say('warn', `edits to ${name} no longer reach this container: ${why}`)
-    }
-    this.#stale = stale
+  /** A file that cannot be used is no edit: what is in force of it stays. */
+  #contentOf({ files, unusable }: Seen): ConfigFiles {
+    const { current } = this.changes
+    return Object.fromEntries(
+      configFiles.map((name) => [name, name in unusable ? current.files[name] : files[name]]),
+    ) as ConfigFiles
+  }
+
+  #see(seen: Seen): void {
+    const known = troublesOf(this.#seen)
+    for (const trouble of troublesOf(seen))
+      if (!known.includes(trouble)) this.#system.log.say('warn', trouble)
+    this.#seen = seen
     this.#propose({ from: 'file', kind: 'reread' })
   }
 

@@ -10,6 +10,20 @@ type Options = {
   readonly read: () => ConfigFiles
 }
 
+/** `kept` are the names under which the refused files lie beside the good ones. */
+const problemOf = (
+  { code, message, hint }: Pick<Problem, 'code' | 'message' | 'hint'>,
+  kept: readonly string[],
+): Problem => {
+  const where = kept.length === 0 ? '' : `; what was refused is kept as ${kept.join(' and ')}`
+  return {
+    unit: 'config',
+    code,
+    message,
+    hint: `The settings before it are in force${where}. ${hint ?? ''}`.trim(),
+  }
+}
+
 /** Edited files that were refused: where they are now, and what the status says of them. */
 export class Refusals {
   readonly #options: Options
@@ -34,7 +48,8 @@ export class Refusals {
 
   /** Says why files that are no longer there were refused. */
   recall(message: string): void {
-    this.#problem = this.#problemOf({ code: null, message, hint: '' })
+    const kept = this.#options.store.keptRejected()
+    this.#problem = problemOf({ code: null, message, hint: '' }, kept)
   }
 
   ignore(files: ConfigFiles): void {
@@ -53,21 +68,15 @@ export class Refusals {
   /** Moves refused files aside as `*.rejected` and restores the good ones. */
   moveAside(files: ConfigFiles, good: ConfigFiles, error: SupervisorError): void {
     const { store, read } = this.#options
-    this.#problem = this.#problemOf(describeError(error))
+    const described = describeError(error)
     try {
-      store.keepRejected(files, good)
+      this.#problem = problemOf(described, store.keepRejected(files, good))
       // An edit that was made meanwhile is not written over: its turn comes.
       if (versionOf(read()) === versionOf(files)) store.write(good)
       this.#ignored = undefined
     } catch {
+      this.#problem = problemOf(described, [])
       this.ignore(files)
     }
-  }
-
-  #problemOf({ code, message, hint }: Pick<Problem, 'code' | 'message' | 'hint'>): Problem {
-    const where =
-      'The settings before it are in force; the refused file is kept as ' +
-      `${this.#options.store.rejectedName}.`
-    return { unit: 'config', code, message, hint: `${where} ${hint ?? ''}`.trim() }
   }
 }

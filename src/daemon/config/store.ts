@@ -9,6 +9,8 @@ import {
   type Revision,
   withEntry,
 } from '../../settings/history.ts'
+import { firstFew } from '../../core/message.ts'
+import { fileWarningsFor } from '../../settings/near-names.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Files } from '../../system/files.ts'
 import { KeptFiles } from './kept-files.ts'
@@ -50,7 +52,6 @@ const whereWritable = (act: () => unknown): void => {
  * every version that was in force, and the history.
  */
 export class Store {
-  readonly rejectedName = `mathesar.env${suffix}`
   readonly #options: Options
   readonly #journal: string
   readonly #intent: string
@@ -66,7 +67,8 @@ export class Store {
 
   /** What was found that cannot be used, in words. It counts as not there. */
   get warnings(): readonly string[] {
-    return [...this.#warnings, ...this.#kept.warnings]
+    const near = firstFew(fileWarningsFor(this.#listFolder(), configFiles), (warning) => warning)
+    return [...this.#warnings, ...this.#kept.warnings, ...near]
   }
 
   /** Adds what a start has to say of the files. */
@@ -146,14 +148,21 @@ export class Store {
     })
   }
 
-  /** Keeps refused files beside the good ones. */
-  keepRejected(refused: ConfigFiles, good: ConfigFiles): void {
+  /** Keeps refused files beside the good ones. Returns the names that they have there. */
+  keepRejected(refused: ConfigFiles, good: ConfigFiles): readonly string[] {
     const { files, folder } = this.#options
-    for (const name of configFiles) {
+    return configFiles.flatMap((name) => {
       const text = refused[name]
-      if (text !== undefined && text !== good[name])
-        files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
-    }
+      if (text === undefined || text === good[name]) return []
+      files.writeWhole(`${folder}/${name}${suffix}`, text, 0o600)
+      return [name + suffix]
+    })
+  }
+
+  /** The names of refused files that are kept. */
+  keptRejected(): readonly string[] {
+    const names = this.#listFolder()
+    return configFiles.map((name) => name + suffix).filter((name) => names.includes(name))
   }
 
   /** Keeps the content of a version that is about to be in force: it can be gone back to. */
@@ -175,6 +184,12 @@ export class Store {
       for (const name of files.listFolder(folder))
         if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${folder}/${name}`)
     })
+  }
+
+  #listFolder(): readonly string[] {
+    let names: readonly string[] = []
+    whereWritable(() => (names = this.#options.files.listFolder(this.#options.folder)))
+    return names
   }
 
   #pathOf(version: string): string {

@@ -12,7 +12,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   boolean: '`true` or `false`',
   choice: 'one of `choices`',
   url: 'an http or https address',
-  ipv4: 'an IPv4 address',
+  address: 'an IP address',
   json: 'a JSON object',
   path: 'an absolute path',
   hosts: 'host names and addresses, comma-separated',
@@ -72,9 +72,10 @@ export const HistoryEntry = about(
   v.strictObject({
     at: Time,
     from: oneOf(
-      ['boot', 'file', 'command', 'api', 'rollback', 'signal'],
+      ['boot', 'file', 'command', 'api', 'app', 'rollback', 'signal'],
       '`boot`: a start of the container; `file`: an edit of a file; `command`: the command line; `api`: ' +
-        'this protocol; `rollback`: a rollback by the administrator; `signal`: SIGHUP.',
+        "this protocol, by a program of the administrator; `app`: this protocol, by Mathesar's own user; " +
+        '`rollback`: a rollback by the administrator; `signal`: SIGHUP.',
     ),
     version: about(Version, 'The version that was tried.'),
     result: oneOf(

@@ -159,6 +159,7 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
         'The change was made from a version that is no longer the current one: read again, and make the ' +
         'edit on that. Or too many changes wait: try again when they are done',
       CONFIG_INVALID: 'The body, or what would be in the files, is not valid',
+      CONFIG_NOT_CHECKED: 'The parsers of Mathesar did not end',
       SETTING_INVALID: 'A value is not valid',
       DATABASE_SETTINGS_PARTIAL: 'The settings of the database are incomplete',
       DATABASE_NOT_CONFIGURED: 'There would be no database',

@@ -62,9 +62,12 @@ const headerLines = [
   'proxy_set_header Proxy "";',
 ]
 
+const listenOf = ({ address, port }: Pick<Listener, 'address' | 'port'>): string =>
+  address.includes(':') ? `[${address}]:${port} ipv6only=off` : `${address}:${port}`
+
 const serverLines = ({ place: { paths }, settings, listener }: Facts): readonly string[] => [
   'server {',
-  `  listen ${listener.address}:${listener.port};`,
+  `  listen ${listenOf(listener)};`,
   '  server_name _;',
   // A name with a hash in it never means anything else.
   '  location /static/ {',

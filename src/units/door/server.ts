@@ -1,6 +1,7 @@
 import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
 import { inRun } from '../place.ts'
+import { reachableAddress } from '../results.ts'
 import { whyStopped } from '../hung.ts'
 import { defineService } from '../unit.ts'
 import { configFile } from './config.ts'
@@ -37,7 +38,7 @@ export const door = defineService({
     fds: [listener.fd],
   }),
   probe: async ({ system, results: { listener } }, signal) => {
-    const host = listener.address === '0.0.0.0' ? '127.0.0.1' : listener.address
+    const host = reachableAddress(listener)
     const request = { path: '/livez', hostHeader: probeHost([]), timeoutMs: probeLimitMs }
     await system.httpGet({ host, port: listener.port }, request, signal) // Any answer is its own.
     return undefined

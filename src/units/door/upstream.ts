@@ -1,4 +1,5 @@
 import { inDoor } from '../place.ts'
+import { reachableAddress } from '../results.ts'
 import { defineTask } from '../unit.ts'
 
 /**
@@ -10,9 +11,8 @@ export const upstream = defineTask({
   needs: ['volume', 'listener'],
   description: 'opens the socket between the door and Mathesar',
   run: async ({ system, place: { paths }, results: { listener } }) => {
-    const { fd, address, port } = listener
     if (paths.nginx === undefined)
-      return { fd, target: { host: address === '0.0.0.0' ? '127.0.0.1' : address, port } }
+      return { fd: listener.fd, target: { host: reachableAddress(listener), port: listener.port } }
     const { mathesar, serving } = inDoor(paths)
     for (const left of [mathesar, serving]) system.files.remove(left)
     const socket = system.listenUnix(mathesar)

@@ -1,5 +1,48 @@
+import { inWords } from '../../core/outcome.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { InForce } from '../../settings/configuration.ts'
 import { inRun } from '../place.ts'
-import { defineTask } from '../unit.ts'
+import { defineTask, type Scope } from '../unit.ts'
+
+const yamlFiles = ['sso.yml', 'file_storage.yml'] as const
+const dictionaries = ['SSO_CONFIG_DICT', 'OIDC_CONFIG_DICT', 'FILE_STORAGE_DICT'] as const
+
+/** A fault of the environment is not one of the files: no other files would cure it. */
+const refusalOf = (why: string, { values }: InForce): SupervisorError => {
+  const isGiven = dictionaries.some((name) => why.startsWith(name) && values[name].source === 'environment')
+  const code = isGiven ? 'SETTING_INVALID' : 'CONFIG_INVALID'
+  return new SupervisorError(code, `cannot use the configuration: ${why}`)
+}
+
+/**
+ * Asks the parsers that will read them: ours knows another YAML. It would be too late once they are handed
+ * over, for Mathesar reads file_storage.yml anew for each page.
+ */
+const askParsers = async (
+  { system, place: { paths, identities }, inForce }: Scope<never>,
+  proposed: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<void> => {
+  if (Object.keys(proposed).length === 0) return
+  const { outcome, lines } = await system.runProgram(
+    'config',
+    {
+      argv: [`${paths.pythonBin}/python3`, '-I', paths.gunicornConfig.replace(/[^/]*$/, 'check_config.py')],
+      cwd: paths.app,
+      user: identities.mathesar,
+      env: { LANG: 'C.UTF-8', ...proposed },
+    },
+    signal,
+  )
+  if (outcome.code === 0) return
+  const last = lines.at(-1) ?? 'it said nothing'
+  throw last.startsWith('ERROR ')
+    ? refusalOf(last.slice('ERROR '.length), inForce)
+    : new SupervisorError(
+        'CONFIG_NOT_CHECKED',
+        `cannot check the configuration: python3 ${inWords(outcome)}: ${last}`,
+      )
+}
 
 /**
  * Hands Mathesar the files that it reads by itself. It gets copies, and only checked ones: it would act on a
@@ -9,14 +52,29 @@ export const config = defineTask({
   name: 'config',
   needs: ['volume'],
   description: 'hands Mathesar the checked sso.yml and file_storage.yml',
-  run: async ({ system: { files }, place, inForce }) => {
+  run: async (scope, signal) => {
+    const {
+      system: { files },
+      place,
+      inForce,
+    } = scope
     const { app } = inRun(place.paths)
-    for (const name of ['sso.yml', 'file_storage.yml'] as const) {
-      const text = inForce.files[name]
+    const copies = yamlFiles.map((name) => {
       const path = `${app}/${name}`
+      return { name, path, text: inForce.files[name], there: files.readIfThere(path) }
+    })
+    const proposed: Record<string, string> = {}
+    for (const { name, text, there } of copies)
+      if (text !== undefined && text !== there) proposed[`PROPOSED_${name}`] = text
+    for (const name of dictionaries) {
+      const { value } = inForce.values[name]
+      if (value !== undefined) proposed[`PROPOSED_${name}`] = value
+    }
+    await askParsers(scope, proposed, signal)
+    for (const { path, text, there } of copies) {
       if (text === undefined) files.remove(path)
       // The folder keeps others out.
-      else if (files.readIfThere(path) !== text) files.writeWhole(path, text, 0o644)
+      else if (there !== text) files.writeWhole(path, text, 0o644)
     }
     return undefined
   },

@@ -56,8 +56,8 @@ export const mathesar = defineService({
     backoff: { baseMs: 100, maxMs: 10_000 },
     stopSignal: 'SIGTERM',
   }),
-  forwards: ['SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH'],
-  watchedText: 'Invalid HTTP_HOST header',
+  forwards: ['SIGUSR1', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH'],
+  watchedText: 'django.security.',
   command: async (scope) => {
     const {
       place: { paths, identities, machine },
@@ -99,6 +99,9 @@ export const mathesar = defineService({
     else files.remove(serving)
   },
   readCheck: (answer) => {
+    // Code in the new generation may write anything.
+    const [, why] = /^! ([ -~]{1,300})$/.exec(answer) ?? []
+    if (why !== undefined) return why
     const [, status, location] = /^([1-5]\d\d) (\S*)$/.exec(answer) ?? []
     if (status === undefined) return 'the new generation cannot be checked: its answer is not an HTTP status'
     return whyNotReady(Number(status), location)

@@ -110,6 +110,7 @@ export const createFakeSystem = () => {
     readConfigFiles: (folder, names) => ({
       files: Object.fromEntries(names.map((name) => [name, disk.files.readIfThere(`${folder}/${name}`)])),
       stale: {},
+      unusable: {},
     }),
     watchFiles: () => {
       throw errorWith('ENOSYS')

@@ -174,8 +174,8 @@ describe('a socket', () => {
     expect(await originOf(owner, { reload: true }, 'supervisor')).toBe('command')
     expect(await originOf(owner, { reload: true })).toBe('api')
     expect(await originOf(owner, { rollback: 'previous' }, 'supervisor')).toBe('rollback')
-    expect(await originOf(app, { reload: true }, 'supervisor')).toBe('api')
-    expect(await originOf(app, { rollback: older }, 'supervisor')).toBe('api')
+    expect(await originOf(app, { reload: true }, 'supervisor')).toBe('app')
+    expect(await originOf(app, { rollback: older }, 'supervisor')).toBe('app')
   })
 
   test.each([
@@ -192,6 +192,13 @@ describe('a socket', () => {
   ])('makes of %j a proposal', async (body, proposal) => {
     await originOf(await open('owner'), body)
     expect(proposals).toMatchObject([proposal])
+  })
+
+  test('lets the app go back with mathesar.env alone, which is all that it may write', async () => {
+    await originOf(await open('app'), { rollback: older })
+    expect(proposals).toEqual([
+      { from: 'app', kind: 'replace', files: { 'mathesar.env': '' }, isDryRun: false },
+    ])
   })
 
   test('refuses to go back to a version that is not kept', async () => {

@@ -22,9 +22,17 @@ describe('what a new generation answers when it is asked to check itself', () =>
     expect(mathesar.readCheck!(answer)).toBe(`GET /auth/login/ answers ${status}`)
   })
 
+  test('says why no provider of single sign-on would be left', () => {
+    expect(mathesar.readCheck!('! single sign-on: Mathesar uses 0 of 1 providers')).toBe(
+      'single sign-on: Mathesar uses 0 of 1 providers',
+    )
+  })
+
   test.each([
     '',
     ' ',
+    '! a\u001b[31m',
+    `! ${'a'.repeat(301)}`,
     'a',
     'aaaa',
     '200',

@@ -87,14 +87,15 @@ const whileLocked = async (
   act: (signal: AbortSignal) => Promise<void>,
 ): Promise<void> => {
   const [over, lost] = [new AbortController(), new AbortController()]
+  const ended = AbortSignal.any([signal, over.signal])
   const check = async (): Promise<void> => {
     for (;;) {
-      await clock.delay(lockCheckMs, over.signal)
+      await clock.delay(lockCheckMs, ended)
       await client.query('SELECT 1')
     }
   }
   const checking = check().catch((error: unknown) => {
-    if (!over.signal.aborted) lost.abort(error)
+    if (!ended.aborted) lost.abort(error)
   })
   try {
     await act(AbortSignal.any([signal, lost.signal]))

@@ -18,8 +18,6 @@ type Proposed = { readonly startedAtMs: number; readonly marker: Marker }
 export class Edits {
   /** A watcher could not read a file, and went by what it had reported last. */
   hasReadOld = false
-  /** The history was replaced, and then its folder could not be synced. */
-  hasHalfRecorded = false
   readonly #world: World
   #allowed = new Set<Marker>([0])
   readonly #refused = new Set<Marker>()
@@ -32,9 +30,6 @@ export class Edits {
     this.#world = world
   }
 
-  get #halfRecorded(): string {
-    return this.hasHalfRecorded ? ', after a history that could not be synced' : ''
-  }
   get #nowMs(): number {
     return this.#world.timeline.elapsedMs
   }
@@ -105,15 +100,13 @@ export class Edits {
     this.#requireAllowed(marker, what)
     if (!this.#allowed.has(marker))
       this.#world.violate(
-        this.hasHalfRecorded ? 'refused' : 'acknowledged',
+        'acknowledged',
         `m${marker} ${what}, and not one of ${[...this.#allowed].map((each) => `m${each}`).join(', ')}` +
-          (this.hasReadOld ? '; a watcher could not read' : '') +
-          this.#halfRecorded,
+          (this.hasReadOld ? '; a watcher could not read' : ''),
       )
   }
 
   #requireAllowed(marker: Marker, what: string): void {
-    if (this.#refused.has(marker))
-      this.#world.violate('refused', `m${marker} was refused and ${what}${this.#halfRecorded}`)
+    if (this.#refused.has(marker)) this.#world.violate('refused', `m${marker} was refused and ${what}`)
   }
 }

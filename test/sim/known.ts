@@ -15,11 +15,6 @@ export const known: readonly Known[] = [
     matches: /a watcher could not read/,
   },
   {
-    name: 'A change is refused because the history cannot be synced (EIO), and the history says that it was applied',
-    invariant: 'refused',
-    matches: /after a history that could not be synced/,
-  },
-  {
     name: 'After a move to the embedded Postgres its tasks are "waiting" in the status',
     invariant: 'status',
     matches: /^(cluster|server-config|sync) is waiting while running$/,

@@ -45,6 +45,8 @@ const whereWritable = (act: () => unknown): void => {
   }
 }
 
+const formatHistory = (history: History): string => `${JSON.stringify(history, null, 1)}\n`
+
 /**
  * What the volume keeps of the configuration: the files, refused ones beside them,
  * every version that was in force, and the history.
@@ -169,12 +171,31 @@ export class Store {
   record(entry: HistoryEntry): void {
     const { files, history: folder } = this.#options
     whereWritable(() => {
-      const history = withEntry(this.readHistory(), entry)
-      this.#kept.write(this.#journal, `${JSON.stringify(history, null, 1)}\n`)
+      const before = this.readHistory()
+      const history = withEntry(before, entry)
+      try {
+        this.#kept.write(this.#journal, formatHistory(history))
+      } catch (error) {
+        this.#takeBack(history, before)
+        throw error
+      }
       const named = new Set(history.map(({ version }) => `${version}.json`))
       for (const name of files.listFolder(folder))
         if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${folder}/${name}`)
     })
+  }
+
+  /**
+   * A history may be replaced, and then its folder not synced: what is refused for that never was in force.
+   */
+  #takeBack(history: History, before: History): void {
+    const text = this.#kept.read(this.#journal, (kept) => kept)
+    if (text !== formatHistory(history)) return
+    try {
+      this.#options.files.writeInPlace(this.#journal, formatHistory(before))
+    } catch {
+      /* The disk fails, as was just seen. What was written is read all the same. */
+    }
   }
 
   #pathOf(version: string): string {

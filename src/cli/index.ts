@@ -91,6 +91,12 @@ rolled back, 25 after a conflict, 26 when the environment pins the setting.`,
     () => import('./reload.ts'),
   ),
   define(
+    'permit HOST',
+    'Permit one more name or address under which people open Mathesar.',
+    () => import('./permit.ts'),
+    'For instance: supervisor permit nas.local\nIt adds the host to ALLOWED_HOSTS.',
+  ),
+  define(
     'psql [--superuser] [ARGUMENT…]',
     "Open psql on Mathesar's internal database, as Mathesar's role.",
     () => import('./psql.ts'),

@@ -43,6 +43,9 @@ export const sendText = (exchange: Answered, status: number, text: string, heade
 export const sendJson = (exchange: Answered, status: number, body: unknown, headers: Headers = {}): void =>
   send(exchange, status, 'application/json', `${JSON.stringify(body)}\n`, headers)
 
+export const sendHtml = (exchange: Answered, status: number, text: string, headers: Headers = {}): void =>
+  send(exchange, status, 'text/html; charset=utf-8', text, headers)
+
 /** What helps whose body is refused. */
 export const bodyHint = 'docs/openapi.json says what the body may hold.'
 

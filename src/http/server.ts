@@ -7,10 +7,11 @@ import type { Changes } from '../daemon/config/changes.ts'
 import type { Store } from '../daemon/config/store.ts'
 import type { Instance } from '../daemon/instance.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
+import type { Refusal } from '../settings/hosts.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Log } from '../system/log.ts'
 import type { System } from '../system/ports.ts'
-import { sendUnavailable } from './door/page.ts'
+import { visitorAnswer } from './door/page.ts'
 import { type Access, sendJson } from './exchange.ts'
 import { inPieces } from './pieces.ts'
 import { findRoute } from './routes.ts'
@@ -29,6 +30,8 @@ export type ControlOptions = {
     readonly changes: Pick<Changes, 'current' | 'isChanging' | 'problem' | 'propose'>
     readonly store: Pick<Store, 'readHistory' | 'revision'>
     readonly inForce: Pick<InForce, 'values'>
+    /** The door refused a request for its Host. */
+    readonly seeRefused: (refusal: Refusal) => void
   }
   readonly log: Pick<Log, 'say' | 'tail' | 'follow'>
   /** Without the memory of the units. */
@@ -66,9 +69,10 @@ const answer = async (
   try {
     const url = urlOf(request)
     const found = findRoute(request.method, url.pathname, access)
-    if (found === undefined && access === 'visitor' && !url.pathname.startsWith('/supervisor/')) {
+    const visited = access === 'visitor' && found === undefined ? visitorAnswer(url) : undefined
+    if (visited !== undefined) {
       request.resume()
-      return sendUnavailable({ request, response, url, access, parameters: {} }, options)
+      return visited({ request, response, url, access, parameters: {} }, options)
     }
     const { route, parameters } = found ?? refuseRoute(request.method, url.pathname, access)
     // With the body left unread, Node would not see that the client has gone.

@@ -1,3 +1,4 @@
+import { permitCommand } from '../settings/hosts.ts'
 import { script, scriptHash, style, styleHash } from './assets.ts'
 import type { Step, View } from './view.ts'
 import { words } from './words.ts'
@@ -69,15 +70,31 @@ export const renderView = ({ situation, steps, problem }: View): string => {
   )
 }
 
-/** The whole page. It asks for nothing from elsewhere, and refreshes itself where JavaScript is off. */
-export const renderPage = (view: View): string =>
+/** A whole page. It asks for nothing from elsewhere. */
+const renderDocument = (body: string, head = ''): string =>
   `<!doctype html><html lang="${words.language}"><head><meta charset="utf-8">` +
   '<meta name="viewport" content="width=device-width,initial-scale=1">' +
   `<meta name="robots" content="noindex"><meta http-equiv="Content-Security-Policy" content="${policy}">` +
   `<meta name="color-scheme" content="light dark"><title>${words.title}</title>` +
-  '<link rel="icon" href="data:,"><noscript><meta http-equiv="refresh" content="2"></noscript>' +
-  `<style>${style}</style></head><body><main id="view">${renderView(view)}</main>` +
-  `<noscript><p class="foot">${words.noScript}</p></noscript><script>${script}</script></body></html>\n`
+  `<link rel="icon" href="data:,">${head}<style>${style}</style></head><body>${body}</body></html>\n`
+
+/** The page of a boot. It refreshes itself where JavaScript is off. */
+export const renderPage = (view: View): string =>
+  renderDocument(
+    `<main id="view">${renderView(view)}</main>` +
+      `<noscript><p class="foot">${words.noScript}</p></noscript><script>${script}</script>`,
+    '<noscript><meta http-equiv="refresh" content="2"></noscript>',
+  )
+
+/** The page for a name that is not permitted; `undefined` stands for one that could not be. */
+export const renderRefused = (host: string | undefined): string => {
+  const { headline, headlineWithoutHost, lead, toPermit } = words.refused
+  const command = host === undefined ? '' : `<p>${withCode(toPermit(permitCommand(host)))}</p>`
+  return renderDocument(
+    `<main><h1>${host === undefined ? headlineWithoutHost : escape(headline(host))}</h1>` +
+      `<p class="lead">${lead}</p>${command}</main>`,
+  )
+}
 
 /** What nginx itself shows while the supervisor cannot be asked: for some milliseconds of a boot. */
 export const startingPage = (): string => renderPage({ situation: 'booting', steps: [], problem: undefined })

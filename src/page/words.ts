@@ -18,6 +18,15 @@ export const words = {
     stopping: 'The container was told to stop.',
     serving: 'One moment: it did not answer this request. The page tries again by itself.',
   },
+  refused: {
+    headline: (host: string): string => `Mathesar may not be opened as ${host}`,
+    headlineWithoutHost: 'Mathesar may not be opened by this name',
+    lead:
+      'It answers only by names and addresses that it knows: else a page of somebody else could reach it ' +
+      'through your browser.',
+    toPermit: (command: string): string =>
+      `If this is your Mathesar, type where it runs: \`docker exec mathesar ${command}\``,
+  },
   steps: 'Steps',
   seconds: (seconds: string): string => `${seconds} s`,
   states: {

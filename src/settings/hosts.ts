@@ -21,20 +21,48 @@ const isLabel = (label: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9]
 /** A last label of digits alone belongs to an address, and then the whole has to be one. */
 const isName = (host: string): boolean => host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
 
-const isHost = (host: string): boolean => isName(host) || isIPv4(host) || isIPv6(host)
+/** Stands in ALLOWED_HOSTS for the plain addresses of private networks. */
+export const privateHosts = 'private'
 
 /**
- * What Django refused in this line. Whoever sends a request chooses it, and people copy what we make of it:
- * nothing but a well-formed host or origin comes out, or a name that only underscores keep from being one.
+ * Addresses that nobody on the internet has: loopback, RFC 1918, RFC 6598, RFC 4193 and link-local. A page of
+ * somebody else cannot reach Mathesar by one of them: for DNS rebinding it needs a name. JavaScript, PCRE
+ * (nginx) and Python read the pattern alike.
  */
+export const privatePattern =
+  '^(?:(?:127\\.\\d+|10\\.\\d+|192\\.168|169\\.254|172\\.(?:1[6-9]|2\\d|3[01])' +
+  '|100\\.(?:6[4-9]|[7-9]\\d|1[01]\\d|12[0-7]))\\.\\d+\\.\\d+' +
+  '|\\[(?:::1|f[cd][0-9a-f]{2}:[0-9a-f:]*|fe[89ab][0-9a-f]:[0-9a-f:]*)\\])$'
+
+const isPrivate = (host: string): boolean =>
+  (isIPv4(host) || isIPv6(host)) && new RegExp(privatePattern).test(host)
+
+const isHost = (host: string): boolean => isName(host) || isIPv4(host) || isIPv6(host)
+
+type HostRefusal = Extract<Refusal, { readonly host: string }>
+
+/**
+ * What a refused Host header asked for; `undefined` where nobody should read it. Whoever sends a request
+ * chooses it, and people copy what we make of it: nothing but a well-formed host comes out, or a name that
+ * only underscores keep from being one.
+ */
+export const hostRefusal = (header = ''): HostRefusal | undefined => {
+  const host = header.toLowerCase().replace(/:\d{1,5}$/, '')
+  if (host.length > 253) return undefined
+  if (isHost(host)) return { kind: 'host', host }
+  const isAlmost = host.includes('_') && isName(host.replaceAll('_', 'x'))
+  return isAlmost ? { kind: 'malformed', host } : undefined
+}
+
+/** What Django refused in this line of the log. */
 export const refusalIn = (line: string): Refusal | undefined => {
-  const host = hostLine.exec(line)?.[1]?.toLowerCase()
-  if (host !== undefined) return isHost(host) ? { kind: 'host', host } : undefined
-  const malformed = malformedLine.exec(line)?.[1]?.toLowerCase()
-  if (malformed !== undefined) {
-    const isAlmost = malformed.includes('_') && isName(malformed.replaceAll('_', 'x'))
-    return isAlmost ? { kind: 'malformed', host: malformed } : undefined
+  const host = hostLine.exec(line)?.[1]
+  if (host !== undefined) {
+    const refusal = hostRefusal(host)
+    return refusal?.kind === 'host' ? refusal : undefined
   }
+  const malformed = malformedLine.exec(line)?.[1]
+  if (malformed !== undefined) return hostRefusal(malformed)
   const [, origin, of = ''] = originLine.exec(line) ?? []
   return origin !== undefined && isHost(of) ? { kind: 'origin', origin } : undefined
 }
@@ -45,21 +73,33 @@ export const isPermitted = (host: string, allowedHosts: readonly string[]): bool
   const permits = (item: string): boolean =>
     item === '*' ||
     item === asked ||
+    (item === privateHosts && isPrivate(asked)) ||
     (item.startsWith('.') && (asked.endsWith(item) || asked === item.slice(1)))
   return asked !== '' && allowedHosts.some((item) => permits(item.toLowerCase()))
 }
 
-/** The command that permits the host beside those permitted now, quoted for a shell. */
-export const permitCommand = (host: string, allowedHosts: readonly string[]): string => {
-  const hosts = (isPermitted(host, allowedHosts) ? allowedHosts : [...allowedHosts, host]).join(',')
-  return `supervisor config set ALLOWED_HOSTS='${hosts.replaceAll("'", "'\\''")}'`
-}
+/** The command that permits the host. */
+export const permitCommand = (host: string): string => `supervisor permit ${host}`
 
 /** A host name that Django will accept from the probe: the first one permitted, made concrete. */
 export const probeHost = (allowedHosts: readonly string[]): string => {
-  const [first = 'localhost'] = allowedHosts.filter((host) => host !== '*')
+  const fallback = allowedHosts.includes(privateHosts) ? '127.0.0.1' : 'localhost'
+  const [first = fallback] = allowedHosts.filter((host) => host !== '*' && host !== privateHosts)
   return allowedHosts.includes('*') ? 'localhost' : first.replace(/^\./, '')
 }
+
+const quoted = (text: string): string => `"${text.replaceAll('"', '')}"`
+
+/** The same list for the `map` of nginx, by its variable $host: in small letters, and without the port. */
+export const hostMapLines = (allowedHosts: readonly string[]): readonly string[] =>
+  allowedHosts.flatMap((item) => {
+    const host = item.toLowerCase()
+    if (host === '*') return ['default 1;']
+    if (host === privateHosts) return [`"~${privatePattern}" 1;`]
+    // A leading dot: the name itself, and all names below it.
+    const exact = host.replace(/^\./, '').replace(/[.[\]*]/g, '\\$&')
+    return [host.startsWith('.') ? `"~^(?:.+\\.)?${exact}$" 1;` : `${quoted(host)} 1;`]
+  })
 
 type Addresses = Pick<Settings, 'ALLOWED_HOSTS' | 'PUBLIC_URL' | 'CSRF_TRUSTED_ORIGINS'>
 

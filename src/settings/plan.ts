@@ -32,6 +32,11 @@ export const changesBetween = (before: Configuration, after: Configuration): rea
   ]
 }
 
+/** What Mathesar and the web server in front both read. */
+const readByBoth: readonly string[] = ['ALLOWED_HOSTS', 'PUBLIC_URL']
+const isOfDoor = ({ name, action }: Change): boolean =>
+  action === 'door' || (action === 'generation' && readByBoth.includes(name))
+
 /** What has to be done. `units/change.ts` has the steps. */
 export type Plan = {
   readonly changes: readonly Change[]
@@ -61,8 +66,7 @@ export const planOf = (changes: readonly Change[], reload = false): Plan => {
     changes,
     database,
     postgres: postgresActionOf(has),
-    door: has('door'),
-    generation: reload || database || has('postgres-restart') || has('generation'),
+    door: changes.some(isOfDoor),
   }
 }
 

@@ -1,3 +1,4 @@
+import { request } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
@@ -215,6 +216,33 @@ describeContainer('the door', () => {
       expect((await raw(bad)).split(' ')[1], JSON.stringify(bad.slice(0, 60))).toMatch(/^4\d\d$/)
     for (const path of ['/v1/status', '/v1/config', '/v1/logs', '/supervisor/../v1/status', '/supervisor/x'])
       expect((await fetch(box.url(path))).status, path).toBe(404)
+  })
+
+  it('lets people in by any address of a private network, and tells who comes by another name what to type', async () => {
+    const open = (host: string, accept = 'text/html') =>
+      new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
+        const sent = request(box.url('/auth/login/'), { headers: { host, accept } }, (response) => {
+          let text = ''
+          response
+            .setEncoding('utf8')
+            .on('data', (chunk: string) => {
+              text += chunk
+            })
+            .once('end', () => resolve({ status: response.statusCode!, text }))
+        })
+        sent.once('error', reject).end()
+      })
+    for (const host of ['192.168.1.5', '10.1.2.3:8000', '172.20.0.2', '[fd00::1]:8000', 'x.localhost'])
+      expect((await open(host)).status, host).toBe(302)
+    const page = await open('nas.example:8000')
+    expect(page.status).toBe(400)
+    expect(page.text).toContain('docker exec mathesar supervisor permit nas.example')
+    expect(JSON.parse((await open('evil.example', '*/*')).text)).toMatchObject({ code: 'HOST_REFUSED' })
+    for (const host of ['8.8.8.8', '10.0.0.1.evil.example', '[2001:db8::1]', 'a"><script>'])
+      expect((await open(host)).text, host).not.toContain('<script>')
+    expect(await box.supervisor('permit', 'nas.example')).toMatchObject({ exitCode: 0 })
+    await until('the name is permitted', async () => (await open('nas.example')).status === 302)
+    expect(await box.supervisor('config', 'unset', 'ALLOWED_HOSTS')).toMatchObject({ exitCode: 0 })
   })
 
   it('is out of reach for Mathesar', async () => {

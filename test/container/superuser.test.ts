@@ -40,6 +40,7 @@ describeContainer('the superuser of the embedded Postgres', () => {
     await box.ready()
     await restartAfter(box, "ALTER ROLE postgres PASSWORD 'of another server' VALID UNTIL '2001-01-01'")
     expect(await ask(box, 'select 1')).toBe('1')
+    expect((await box.exec('pg_dump', '-U', 'mathesar', 'mathesar_django')).stdout).toContain('CREATE TABLE')
     const { stderr } = await box.exec('psql', '-U', 'postgres', '--no-password', '-c', 'select 1')
     expect(stderr, 'it asks for the password').toContain('no password supplied')
   })

@@ -16,8 +16,6 @@ type Proposed = { readonly startedAtMs: number; readonly marker: Marker }
  * was refused, which may never be in force.
  */
 export class Edits {
-  /** The history was replaced, and then its folder could not be synced. */
-  hasHalfRecorded = false
   readonly #world: World
   #allowed = new Set<Marker>([0])
   readonly #refused = new Set<Marker>()
@@ -30,9 +28,6 @@ export class Edits {
     this.#world = world
   }
 
-  get #halfRecorded(): string {
-    return this.hasHalfRecorded ? ', after a history that could not be synced' : ''
-  }
   get #nowMs(): number {
     return this.#world.timeline.elapsedMs
   }
@@ -103,14 +98,12 @@ export class Edits {
     this.#requireAllowed(marker, what)
     if (!this.#allowed.has(marker))
       this.#world.violate(
-        this.hasHalfRecorded ? 'refused' : 'acknowledged',
-        `m${marker} ${what}, and not one of ${[...this.#allowed].map((each) => `m${each}`).join(', ')}` +
-          this.#halfRecorded,
+        'acknowledged',
+        `m${marker} ${what}, and not one of ${[...this.#allowed].map((each) => `m${each}`).join(', ')}`,
       )
   }
 
   #requireAllowed(marker: Marker, what: string): void {
-    if (this.#refused.has(marker))
-      this.#world.violate('refused', `m${marker} was refused and ${what}${this.#halfRecorded}`)
+    if (this.#refused.has(marker)) this.#world.violate('refused', `m${marker} was refused and ${what}`)
   }
 }

@@ -141,12 +141,7 @@ export class SupervisorFiles {
       throw error
     }
     this.#supervisor.call()
-    try {
-      this.#sync(disk, folder)
-    } catch (error) {
-      world.oracle.edits.hasHalfRecorded ||= path.endsWith('/history.json')
-      throw error
-    }
+    this.#sync(disk, folder)
     world.oracle.seeWrite(path, text)
     return true
   }

@@ -3,13 +3,7 @@ import type { Invariant, Violation } from './world.ts'
 /** Faults of the product that the simulation has found and that are not mended yet. Mend one, then remove its line. */
 type Known = { readonly name: string; readonly invariant: Invariant; readonly matches: RegExp }
 
-export const known: readonly Known[] = [
-  {
-    name: 'A change is refused because the history cannot be synced (EIO), and the history says that it was applied',
-    invariant: 'refused',
-    matches: /after a history that could not be synced/,
-  },
-]
+export const known: readonly Known[] = []
 
 /** Which known fault of the product a violation is. */
 export const knownAs = ({ invariant, detail }: Violation): string | undefined =>

@@ -20,7 +20,7 @@ const rooms: Readonly<
   daemon: { code: ['units', 'settings', 'core', 'errors'], types: ['system'] },
   operations: { code: ['units', 'settings', 'core', 'errors'], types: ['daemon', 'system'] },
   http: { code: ['page', 'units', 'settings', 'core', 'errors'], types: ['daemon', 'system'] },
-  page: { code: ['core', 'errors'], types: [] },
+  page: { code: ['settings', 'core', 'errors'], types: [] },
   units: { code: ['settings', 'core', 'errors'], types: ['system'] },
   system: { code: ['settings', 'core', 'errors'], types: ['units'] },
   settings: { code: ['core', 'errors'], types: [] },

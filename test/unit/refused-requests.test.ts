@@ -83,7 +83,7 @@ describe('a host that Django refused', () => {
     for (const host of ['nas.local', 'nas.local', 'a.org']) see(host)
     expect(said).toEqual([
       'somebody opened Mathesar as nas.local, which is not permitted. ' +
-        "To permit it, type: supervisor config set ALLOWED_HOSTS='a.org,nas.local'",
+        'To permit it, type: supervisor permit nas.local',
     ])
     expect(refused.problems()).toEqual([
       expect.objectContaining({

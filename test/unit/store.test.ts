@@ -303,6 +303,20 @@ describe('the store', () => {
     },
   )
 
+  test('takes an entry back whose history was replaced, and whose folder could not be synced', () => {
+    const store = open()
+    store.record(entryOf(other))
+    const failing: typeof files = {
+      ...files,
+      writeWhole: (...args) => {
+        files.writeWhole(...args)
+        throw Object.assign(new Error('EIO: i/o error, fsync'), { code: 'EIO' })
+      },
+    }
+    expect(() => open(failing).record(entryOf(one))).toThrow('EIO')
+    expect(open().readHistory()).toEqual([entryOf(other)])
+  })
+
   test('keeps a history that is small, whatever was refused how often', () => {
     for (let index = 0; index < 30; index++)
       open().record({ ...entryOf(one), result: 'rejected', why: '漢'.repeat(100_000) })

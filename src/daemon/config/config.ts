@@ -6,7 +6,7 @@ import {
   type Configuration,
   type InForce,
 } from '../../settings/configuration.ts'
-import { permittedHosts, trustedOrigins } from '../../settings/hosts.ts'
+import { permittedHosts, type Refusal, trustedOrigins } from '../../settings/hosts.ts'
 import { inForceOf, type Plan } from '../../settings/plan.ts'
 import type { Proposal } from '../../settings/proposal.ts'
 import { secretsOf } from '../../settings/secrets.ts'
@@ -67,6 +67,11 @@ export class Config {
       watchLateMs,
       () => void instance.whenChangeable.then(() => this.#startWatching()),
     )
+  }
+
+  /** The web server in front refused a request for its Host. */
+  seeRefused(refusal: Refusal): void {
+    this.#refused.add(refusal)
   }
 
   get inForce(): InForce {

@@ -8,12 +8,14 @@ import type { Files } from '../../system/files.ts'
  */
 const limitBytes = Math.max(6 * configFiles.length * fileLimitBytes, historyLimitBytes)
 
+type Kept = Pick<Files, 'readIfThere' | 'remove' | 'renameWhole' | 'writeWhole' | 'writeInPlace'>
+
 /** Files that we alone write. Whatever is in the place of one and cannot be used counts as not there. */
 export class KeptFiles {
-  readonly #files: Pick<Files, 'readIfThere' | 'remove' | 'renameWhole' | 'writeWhole'>
+  readonly #files: Kept
   readonly #unusable = new Map<string, string>()
 
-  constructor(files: Pick<Files, 'readIfThere' | 'remove' | 'renameWhole' | 'writeWhole'>) {
+  constructor(files: Kept) {
     this.#files = files
   }
 
@@ -44,5 +46,27 @@ export class KeptFiles {
       this.#files.renameWhole(path, `${path}.unusable`)
     }
     this.#files.writeWhole(path, text, 0o600)
+  }
+
+  /**
+   * The same, or what was there before: a file may be replaced, and then its folder not synced. What is
+   * refused for that must not be read later.
+   */
+  replace(path: string, text: string, before: string): void {
+    try {
+      this.write(path, text)
+    } catch (error) {
+      this.#takeBack(path, text, before)
+      throw error
+    }
+  }
+
+  #takeBack(path: string, text: string, before: string): void {
+    if (this.read(path, (kept) => kept) !== text) return
+    try {
+      this.#files.writeInPlace(path, before)
+    } catch {
+      /* The disk fails, as was just seen. What was written is read all the same. */
+    }
   }
 }

@@ -13,14 +13,11 @@ type Addresses = {
 
 type Words = { readonly said: string; readonly message: string; readonly hint: string }
 
-const hostHint = (host: string, { hosts, isPinned }: Addresses): string => {
-  const command = permitCommand(host, hosts)
-  if (!isPinned('ALLOWED_HOSTS')) return `To permit it, type: ${command}`
-  return (
-    'ALLOWED_HOSTS is pinned by the environment: start a new container with -e ' +
-    `${command.slice(command.indexOf('ALLOWED_HOSTS'))}`
-  )
-}
+const hostHint = (host: string, { hosts, isPinned }: Addresses): string =>
+  isPinned('ALLOWED_HOSTS')
+    ? 'ALLOWED_HOSTS is pinned by the environment: start a new container with ' +
+      `-e ALLOWED_HOSTS='${[...hosts, host].join(',')}'`
+    : `To permit it, type: ${permitCommand(host)}`
 
 const originHint = (origin: string, { origins, isPinned }: Addresses): string => {
   const assignment = `CSRF_TRUSTED_ORIGINS=${[...origins, origin].join(',')}`
@@ -63,7 +60,7 @@ export class RefusedRequests {
   readonly #addresses: () => Addresses
   readonly #say: (message: string) => void
   /** Each with the unit that said so. */
-  readonly #refused = new Map<string, { readonly unit: UnitName; readonly refusal: Refusal }>()
+  readonly #refused = new Map<string, { readonly unit: string; readonly refusal: Refusal }>()
 
   constructor(addresses: () => Addresses, say: (message: string) => void) {
     this.#addresses = addresses
@@ -73,7 +70,11 @@ export class RefusedRequests {
   /** Looks at a line of the log of a unit. */
   see(unit: UnitName, line: string): void {
     const refusal = refusalIn(line)
-    if (refusal === undefined || !this.#isOpen(refusal)) return
+    if (refusal !== undefined) this.add(refusal, unit)
+  }
+
+  add(refusal: Refusal, unit = 'supervisor'): void {
+    if (!this.#isOpen(refusal)) return
     const key = JSON.stringify(refusal)
     if (this.#refused.has(key)) return
     const [oldest] = this.#refused.keys()

@@ -47,6 +47,8 @@ const whereWritable = (act: () => unknown): void => {
   }
 }
 
+const formatHistory = (history: History): string => `${JSON.stringify(history, null, 1)}\n`
+
 /**
  * What the volume keeps of the configuration: the files, refused ones beside them,
  * every version that was in force, and the history.
@@ -178,8 +180,9 @@ export class Store {
   record(entry: HistoryEntry): void {
     const { files, history: folder } = this.#options
     whereWritable(() => {
-      const history = withEntry(this.readHistory(), entry)
-      this.#kept.write(this.#journal, `${JSON.stringify(history, null, 1)}\n`)
+      const before = this.readHistory()
+      const history = withEntry(before, entry)
+      this.#kept.replace(this.#journal, formatHistory(history), formatHistory(before))
       const named = new Set(history.map(({ version }) => `${version}.json`))
       for (const name of files.listFolder(folder))
         if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${folder}/${name}`)

@@ -1,7 +1,8 @@
 import { type ErrorCode, errorTable } from '../../errors.ts'
-import { contentSecurityPolicy, renderPage, renderView } from '../../page/render.ts'
+import { hostRefusal, permitCommand } from '../../settings/hosts.ts'
+import { contentSecurityPolicy, renderPage, renderRefused, renderView } from '../../page/render.ts'
 import { type View, viewOf } from '../../page/view.ts'
-import { type Exchange, sendJson } from '../exchange.ts'
+import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 
 /** Seconds after which whoever asked may ask again. */
@@ -35,21 +36,37 @@ const wantsPage = ({ method, headers }: Exchange['request']): boolean =>
  * What whoever asks for Mathesar gets while it does not serve: the page for a browser, else JSON. Always 503,
  * so that no monitor, search engine or client takes it for Mathesar.
  */
-export const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
+const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
   const headers = { ...securityHeaders, 'retry-after': retryAfter }
   const { isServing } = options.instance
   if (!wantsPage(exchange.request)) {
     const message = messageFor(isServing)
     return sendJson(exchange, 503, { code: 'NOT_SERVING', message, hint: 'Ask again in a moment.' }, headers)
   }
-  const text = renderPage(readView(options))
-  exchange.response
-    .writeHead(503, {
-      'content-type': 'text/html; charset=utf-8',
-      'content-length': Buffer.byteLength(text),
-      ...headers,
-    })
-    .end(text)
+  sendHtml(exchange, 503, renderPage(readView(options)), headers)
+}
+
+/**
+ * What a request gets whose Host is not permitted. Whoever sends it chooses the name; the command is for
+ * those who can type it where Mathesar runs.
+ */
+const sendRefused = (exchange: Exchange, { config }: ControlOptions): void => {
+  const refusal = hostRefusal(exchange.request.headers.host)
+  if (refusal !== undefined) config.seeRefused(refusal)
+  const host = refusal?.kind === 'host' ? refusal.host : undefined
+  if (wantsPage(exchange.request)) return sendHtml(exchange, 400, renderRefused(host), securityHeaders)
+  const message = `cannot open Mathesar as ${refusal?.host ?? 'this name'}: it is not in ALLOWED_HOSTS`
+  const hint =
+    host === undefined
+      ? 'Use a name of letters, digits, dots and hyphens, or an address.'
+      : `To permit it, type where Mathesar runs: docker exec mathesar ${permitCommand(host)}`
+  sendJson(exchange, 400, { code: 'HOST_REFUSED', message, hint }, securityHeaders)
+}
+
+/** What answers a visitor where no route does. */
+export const visitorAnswer = ({ pathname }: URL): typeof sendUnavailable | undefined => {
+  if (pathname === '/supervisor/refused') return sendRefused
+  return pathname.startsWith('/supervisor/') ? undefined : sendUnavailable
 }
 
 /** What everybody may know of the boot: {"situation", "steps", "problem"}. */

@@ -1,3 +1,4 @@
+import { hostMapLines, permittedHosts } from '../../settings/hosts.ts'
 import type { Settings } from '../../settings/typed.ts'
 import { type Paths, type Place, inDoor, inRun } from '../place.ts'
 import type { Listener } from '../results.ts'
@@ -24,7 +25,10 @@ const networksOf = (items: readonly string[]): readonly string[] =>
 
 type Facts = {
   readonly place: Pick<Place, 'paths' | 'machine'>
-  readonly settings: Pick<Settings, 'TRUSTED_PROXIES' | 'GUNICORN_TIMEOUT'>
+  readonly settings: Pick<
+    Settings,
+    'TRUSTED_PROXIES' | 'GUNICORN_TIMEOUT' | 'ALLOWED_HOSTS' | 'PUBLIC_URL' | 'CSRF_TRUSTED_ORIGINS'
+  >
   readonly listener: Pick<Listener, 'address' | 'port'>
   /** A folder that nginx may write. */
   readonly buffer: string
@@ -78,7 +82,16 @@ const serverLines = ({ place: { paths }, settings, listener }: Facts): readonly 
   '    add_header X-Content-Type-Options nosniff;',
   '    add_header Vary Accept-Encoding;',
   '  }',
-  '  location / { try_files /nothing-here @mathesar; }',
+  // Health and the page answer by any name.
+  '  location / {',
+  '    if ($is_permitted = 0) { return 418; }',
+  '    error_page 418 = @refused;',
+  '    try_files /nothing-here @mathesar;',
+  '  }',
+  '  location @refused {',
+  '    rewrite ^ /supervisor/refused break;',
+  '    proxy_pass http://supervisor;',
+  '  }',
   '  location @mathesar {',
   '    proxy_pass http://mathesar;',
   `    proxy_read_timeout ${settings.GUNICORN_TIMEOUT + 60}s;`,
@@ -141,6 +154,10 @@ export const renderConfig = (facts: Facts): string => {
     'proxy_http_version 1.1;',
     'limit_conn_zone $server_name zone=supervisor:1m;',
     ...proxyLines(networksOf(settings.TRUSTED_PROXIES)),
+    'map $host $is_permitted {',
+    ...hostMapLines(permittedHosts(settings)).map((line) => `  ${line}`),
+    ...(permittedHosts(settings).includes('*') ? [] : ['  default 0;']),
+    '}',
     'map $uri $static_cache {',
     '  default "public, max-age=60";',
     '  "~\\.[0-9a-f]{8,32}\\." "public, max-age=31536000, immutable";',

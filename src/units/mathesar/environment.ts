@@ -1,4 +1,4 @@
-import { permittedHosts, trustedOrigins } from '../../settings/hosts.ts'
+import { permittedHosts, privatePattern, trustedOrigins } from '../../settings/hosts.ts'
 import { isSetting } from '../../settings/table.ts'
 import { inRun } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
@@ -71,6 +71,7 @@ export const appEnvironment = (scope: AppScope): Record<string, string> => {
     MEDIA_ROOT: `${volume.media}/`,
     ...Object.fromEntries(inherited.filter(([, value]) => value !== undefined)),
     ...Object.fromEntries(chosen.filter(([, value]) => value !== undefined)),
+    MATHESAR_PRIVATE_HOSTS: privatePattern,
     ALLOWED_HOSTS: permittedHosts(inForce.settings).join(','),
     CSRF_TRUSTED_ORIGINS: trustedOrigins(inForce.settings).join(',') || undefined,
     ...connectionOf(scope),

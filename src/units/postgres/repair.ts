@@ -42,8 +42,9 @@ const control = async (
   })
 }
 
-/** How long the server may take to read its configuration again. */
+/** How long the server may take to read its configuration again, and to stop and start. */
 const reloadLimitMs = 5000
+const restartLimitMs = 60_000
 
 /** Sets our password while the server asks for none. */
 const setPasswordUnasked = async (
@@ -109,7 +110,8 @@ export const repairLogin = async (
   const file = commandsFile(place)
   files.writeWhole(file, commands.map((command) => `${command}\n`).join(''), 0o644)
   await control(scope, 'stop', '--mode=fast', '--no-wait')
-  while (files.isThere(file)) await clock.delay(50, signal)
+  for (const endMs = clock.now() + restartLimitMs; files.isThere(file) && clock.now() < endMs;)
+    await clock.delay(50, signal)
 }
 
 /** Runs what a refused login has asked for, before the server starts. */

@@ -89,6 +89,7 @@ describe('a socket', () => {
     },
     after: () => () => {},
     config: {
+      seeRefused: () => {},
       inForce: current,
       store: {
         readHistory: () => {

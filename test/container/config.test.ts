@@ -337,6 +337,12 @@ describeContainer('the config folder', () => {
       (await box.supervisor('config', 'set', `SSO_CONFIG_DICT=${JSON.stringify(halfUsed)}`)).exitCode,
     ).toBe(0)
     expect(await box.logs()).toContain('single sign-on: Mathesar uses 1 of 2 providers')
+    await onVolume(volume, 'mkdir config/sso.yml')
+    await until('the file that cannot be read to be a problem', async () =>
+      (await box.status()).problems.find(({ message }) =>
+        message.startsWith('cannot read sso.yml: it is a folder'),
+      ),
+    )
     for (const [name, text, reason] of refusedByParsers) {
       const check = await box.exec(
         'env',

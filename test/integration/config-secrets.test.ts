@@ -19,7 +19,15 @@ const plain = (): string => `${mark}${++count}Kx9qz`
 const sso = (): string =>
   JSON.stringify({
     version: 2,
-    providers: { one: { type: 'oidc', provider_name: 'One', client_secret: plain() } },
+    providers: {
+      one: {
+        type: 'oidc',
+        provider_name: 'One',
+        client_id: 'one',
+        secret: plain(),
+        server_url: 'https://x.example',
+      },
+    },
   })
 
 describe.skipIf(missing !== undefined)('the values of secret settings', () => {

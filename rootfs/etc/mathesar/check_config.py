@@ -37,18 +37,22 @@ def parse_yaml(text):
         raise Refused(': Mathesar cannot read it as YAML: it holds a character that YAML does not permit') from None
 
 
+def shown(name):
+    return re.sub('[^ -~]', '?', str(name)[:80])
+
+
 def check_storage(backends):
     """As Mathesar does it for each page of whoever is logged in, and for a file."""
     for name, backend in backends.items():
         if not isinstance(name, str) or not isinstance(backend, dict):
-            raise Refused(f': {str(name)[:80]} must be a name with a mapping')
+            raise Refused(f': {shown(name)} must be a name with a mapping')
         access = backend.get('public_form_access', {})
         if not isinstance(access, dict):
-            raise Refused(f': public_form_access of {name[:80]} must be a mapping')
+            raise Refused(f': public_form_access of {shown(name)} must be a mapping')
         json.dumps(access.get('enabled', True))
         lacks = [key for key in ('protocol', 'prefix', 'kwargs') if backend.get(key) is None]
         if lacks:
-            yield f'the backend {name[:80]} lacks {", ".join(lacks)}: Mathesar cannot store files there'
+            yield f'the backend {shown(name)} lacks {", ".join(lacks)}: Mathesar cannot store files there'
     if backends and 'default' not in backends:
         yield 'it has no backend "default", which Mathesar stores new files in'
 

@@ -28,7 +28,7 @@ export const known: readonly Known[] = [
   {
     name: 'After a move to the embedded Postgres its tasks are "waiting" in the status',
     invariant: 'status',
-    matches: /^(cluster|server-config|sync) is waiting while running$/,
+    matches: /^(cluster|server-config|sync|manifest) is waiting while running$/,
   },
 ]
 

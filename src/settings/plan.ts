@@ -67,6 +67,7 @@ export const planOf = (changes: readonly Change[], reload = false): Plan => {
     database,
     postgres: postgresActionOf(has),
     door: changes.some(isOfDoor),
+    generation: reload || database || has('postgres-restart') || has('generation'),
   }
 }
 

@@ -138,17 +138,18 @@ export class People {
   #writeContent(content: Content): void {
     const { world } = this
     const text = textOf(content)
-    if (!world.faults.strikes('edit is half-written')) {
+    const writeAll = (): void => {
       world.oracle.tell(content.isBad ? this.#wanted : content.database)
-      return this.#write(text, content.marker)
+      this.#write(text, content.marker)
     }
+    if (!world.faults.strikes('edit is half-written')) return writeAll()
     if (content.database === embedded) world.oracle.tell(embedded) // Any half of it says so too.
     const cut = world.random.between(0, text.length)
     const half = text.slice(0, world.random.chance(0.5) ? cut : text.indexOf('\n', cut) + 1)
     this.#write(half, content.marker, 0)
     if (world.random.chance(0.6))
       world.timeline.after(world.random.latency(world.random.pick([20, 300, 2000])), () => {
-        if (!world.faults.isOver) this.#write(text, content.marker)
+        if (!world.faults.isOver) writeAll()
       })
   }
 

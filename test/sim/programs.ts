@@ -1,5 +1,6 @@
 import type { Outcome } from '../../src/core/outcome.ts'
 import type { Command } from '../../src/core/unit.ts'
+import { oftenEmpty } from '../../src/units/postgres/folder.ts'
 import type { ProgramResult } from '../../src/system/ports.ts'
 import type { Container } from './container.ts'
 import { emptyData } from './database.ts'
@@ -53,6 +54,7 @@ class Program extends Process {
 /** tar or initdb: a whole cluster, none of it synced. */
 function* makeCluster(container: Container, folder: string): Iterator<void> {
   const { volume } = container.world
+  for (const name of oftenEmpty) container.world.volume.makeFolder(`${folder}/${name}`)
   for (const [path, text] of newCluster(emptyData(container.world.nameCluster()))) {
     try {
       const full = folder + path

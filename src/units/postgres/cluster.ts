@@ -7,7 +7,7 @@ import { isForbidden, refusalOf } from '../refusal.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { bootstrapPassword } from './connection.ts'
 import { readControlFile } from './control-file.ts'
-import { makeMissingFolders, takeFolder } from './folder.ts'
+import { takeFolder, takeOver } from './folder.ts'
 import { runOnCluster } from './programs.ts'
 
 /**
@@ -186,12 +186,10 @@ export const cluster = defineTask({
     const isFresh = isUnfinished || requireOwnMajor(scope, folder) === undefined
     requireKnown(scope, folder, isFresh, readManifest(scope))
     try {
-      if (isFresh) await create(scope, folder, signal)
-      else await takeFolder(scope, folder)
+      await (isFresh ? create(scope, folder, signal) : takeOver(scope, folder))
     } catch (cause) {
       throw refusalOf(scope, folder, cause)
     }
-    makeMissingFolders(scope, folder)
     await clearStaleLock(scope, folder, signal)
     return { isFresh }
   },

@@ -4,7 +4,7 @@ import type { Scope } from '../unit.ts'
 import { postgresEnvironment } from './programs.ts'
 
 /** Folders of a cluster that are empty most of the time: what copies files alone leaves them out. */
-const oftenEmpty = [
+export const oftenEmpty = [
   'pg_commit_ts',
   'pg_dynshmem',
   'pg_logical/mappings',
@@ -21,7 +21,7 @@ const oftenEmpty = [
 ]
 
 /** Makes the empty folders anew that a backup left out: Postgres does not start without them. */
-export const makeMissingFolders = ({ system, place }: Scope<never>, folder: string): void => {
+const makeMissingFolders = ({ system, place }: Scope<never>, folder: string): void => {
   const { files, setOwner, log } = system
   const missing = oftenEmpty.filter((name) => !files.isThere(`${folder}/${name}`))
   if (missing.length === 0 || !files.isThere(`${folder}/global/pg_control`)) return
@@ -66,4 +66,10 @@ export const takeFolder = async (scope: Scope<never>, folder: string): Promise<v
         `\`-v mathesar:${place.paths.data}\`.`,
     },
   )
+}
+
+/** Takes over a cluster that is there. */
+export const takeOver = async (scope: Scope<never>, folder: string): Promise<void> => {
+  await takeFolder(scope, folder)
+  makeMissingFolders(scope, folder)
 }

@@ -30,17 +30,23 @@ export type Proposal = {
 )
 
 export const emptiedWarning =
-  'mathesar.env is empty or gone, which is no edit: the settings that were in force stay; `supervisor ' +
-  'config unset` removes one'
+  'mathesar.env is empty, gone or without settings, which is no edit: the settings that were in force ' +
+  'stay; `supervisor config unset` removes one'
 
-const isBlank = (text: string | undefined): boolean => text === undefined || text.trim() === ''
+const isBlank = (text: string): boolean => text.trim() === ''
+const hasSettings = (text: string): boolean => /^\s*(?:export\s+)?[A-Za-z_]\w*\s*=/m.test(text)
+const namesAnotherDatabase = (text: string): boolean =>
+  /^\s*(?:export\s+)?(?:DATABASE_URL|POSTGRES_\w+)\s*=/m.test(text)
 
 /**
- * Whether mathesar.env was emptied or removed. Full disks, editors and scripts do that; it is no edit: the
- * settings in it, such as those of an external database, would be gone without a word.
+ * Whether mathesar.env was emptied, removed, or has lost an external database with all else that it said.
+ * Full disks, editors and scripts do that; it is no edit: Mathesar would move to an empty database without a
+ * word.
  */
-export const isEmptied = (now: ConfigFiles, before: ConfigFiles): boolean =>
-  isBlank(now['mathesar.env']) && !isBlank(before['mathesar.env'])
+export const isEmptied = (now: ConfigFiles, before: ConfigFiles): boolean => {
+  const [text, was] = [now['mathesar.env'] ?? '', before['mathesar.env'] ?? '']
+  return (isBlank(text) && !isBlank(was)) || (!hasSettings(text) && namesAnotherDatabase(was))
+}
 
 /** Whether what the proposal wants is in the files of the config folder already. */
 export const isOnDisk = ({ kind }: Proposal): boolean => kind === 'reread'

@@ -108,6 +108,7 @@ export class Container {
 
   /** PID 1 exits by itself. */
   exit(ended: Supervisor, error: SupervisorError | undefined): void {
+    if (ended !== this.supervisor) return // It was killed on its way out.
     this.world.trace(`${ended.name} exits: ${error ? `${error.code}: ${error.message}` : 0}`)
     this.world.oracle.checkExit(this, ended, error)
     this.#stop(ended)

@@ -24,6 +24,7 @@ const changeFiles = (change: (files: System['files']) => Partial<System['files']
 })
 
 const isSecret = (path: string): boolean => path.endsWith('/secret_key')
+const isManifest = (path: string): boolean => path.endsWith('/manifest.json')
 const isUnsyncedMark = (path: string): boolean => path.endsWith('/supervisor.unsynced')
 
 /** Each with what the simulation has to find then. Those that begin with a letter and a number are faults that the product had. */
@@ -52,7 +53,7 @@ export const mutants: readonly {
   },
   {
     name: 'R12: what Mathesar did to its own role is not undone',
-    breaks: 'internal',
+    breaks: 'serves',
     mutant: {
       ...original,
       changeSystem: (system) => ({
@@ -102,15 +103,19 @@ export const mutants: readonly {
     mutant: changeTask('sync', (unit) => ({ ...unit, run: async () => undefined })),
   },
   {
-    name: 'a synced cluster still counts as new',
-    breaks: 'cluster',
-    mutant: changeFiles(({ isThere }) => ({ isThere: (path) => isUnsyncedMark(path) || isThere(path) })),
+    name: 'a synced cluster still counts as new, and the volume forgets that it has served',
+    breaks: 'left',
+    mutant: changeFiles(({ isThere, readIfThere }) => ({
+      isThere: (path) => isUnsyncedMark(path) || isThere(path),
+      readIfThere: (path, limitBytes) => (isManifest(path) ? undefined : readIfThere(path, limitBytes)),
+    })),
   },
   {
-    name: 'the secret key is made anew at each boot',
+    name: 'the secret key is made anew at each boot, and the volume forgets that it has served',
     breaks: 'key',
     mutant: changeFiles(({ readIfThere, isThere }) => ({
-      readIfThere: (path, limitBytes) => (isSecret(path) ? undefined : readIfThere(path, limitBytes)),
+      readIfThere: (path, limitBytes) =>
+        isSecret(path) || isManifest(path) ? undefined : readIfThere(path, limitBytes),
       isThere: (path) => !path.endsWith('/PG_VERSION') && isThere(path),
     })),
   },

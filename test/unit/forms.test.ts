@@ -69,7 +69,7 @@ describe('a form that is refused says what to write in its place', () => {
 
   test.each<readonly [SettingName, string]>([
     ['ALLOWED_HOSTS', '*'],
-    ['ALLOWED_HOSTS', '.localhost,private'],
+    ['ALLOWED_HOSTS', '.localhost,127.0.0.1,[::1],private'],
     ['ALLOWED_HOSTS', 'nas, a.example.org , my-service'],
     ['CSRF_TRUSTED_ORIGINS', 'https://a.example.org,http://nas:8000,https://*.example.org'],
     ['POSTGRES_HOST', 'db.example.org'],

@@ -217,7 +217,7 @@ describe('a host', () => {
 })
 
 test.each([
-  ['.localhost,private', 'localhost'],
+  ['.localhost,127.0.0.1,[::1],private', 'localhost'],
   ['private,a.org', 'a.org'],
   ['private', '127.0.0.1'],
   ['*', 'localhost'],

@@ -32,7 +32,7 @@ describe('what differs', () => {
   test.each<[Given, Given, string[]]>([
     [{}, {}, []],
     [{}, { ALLOWED_HOSTS: 'a.org' }, ['ALLOWED_HOSTS generation']],
-    [{}, { ALLOWED_HOSTS: '.localhost,private' }, []], // The default, written down.
+    [{}, { ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private' }, []], // The default, written down.
     [{ PUBLIC_URL: 'http://a.org' }, {}, ['PUBLIC_URL generation']],
     [{}, { STOP_GRACE_PERIOD: '20' }, ['STOP_GRACE_PERIOD none']],
     [{}, { PORT: '9000', DEBUG: 'true' }, ['PORT container', 'DEBUG generation']],

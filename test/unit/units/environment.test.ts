@@ -16,7 +16,7 @@ describe('the environment of Mathesar', () => {
       DJANGO_SETTINGS_MODULE: 'config.settings.production',
       PYTHONUNBUFFERED: '1',
       SECRET_KEY: 'the secret key',
-      ALLOWED_HOSTS: '.localhost,private',
+      ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private',
       DEBUG: 'false',
       WEB_CONCURRENCY: '4',
       MEDIA_ROOT: '/data/media/',
@@ -54,7 +54,7 @@ describe('the environment of Mathesar', () => {
     ).toMatchObject({
       DEBUG: 'true',
       WEB_CONCURRENCY: '3',
-      ALLOWED_HOSTS: '.localhost,private',
+      ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private',
     })
     expect(run('', { GUNICORN_CMD_ARGS: '' })).not.toHaveProperty('GUNICORN_CMD_ARGS')
   })

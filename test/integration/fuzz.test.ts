@@ -206,7 +206,7 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
               .once('error', () => done('cut off'))
               .once('close', () => done(response.statusCode!))
               .resume()
-            if (path.includes('follow') || chance(0.02)) setTimeout(() => sent.destroy(), below(20))
+            if (/follow|events/.test(path) || chance(0.02)) setTimeout(() => sent.destroy(), below(20))
           },
         )
         sent

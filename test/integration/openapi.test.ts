@@ -1,4 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
+import { request } from 'node:http'
 import { join } from 'node:path'
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -62,7 +63,7 @@ const valuesOf = (type: string, body: string): readonly unknown[] => {
 }
 
 /** What takes faults that nobody makes here: a unit test holds it to the table of errors. */
-const unreachable = ['POST /v1/config/changes 503']
+const unreachable = ['POST /v1/config/changes 503', 'GET /startupz 503']
 
 describe.skipIf(missing !== undefined)('the running daemon answers as docs/openapi.json says', () => {
   let volume: string
@@ -254,6 +255,23 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
     }
   })
 
+  test('to platforms and to the page', async () => {
+    for (const path of ['/livez', '/readyz', '/startupz', '/supervisor/boot'])
+      expect((await ask('supervisor', 'GET', path)).status).toBe(200)
+    const first = await new Promise<string>((resolve, reject) => {
+      const path = '/supervisor/events'
+      const sent = request({ socketPath: sockets.supervisor, path }, (response) => {
+        seen.add(`GET ${path} ${response.statusCode}`)
+        response.once('data', (chunk: Buffer) => {
+          resolve(chunk.toString())
+          sent.destroy()
+        })
+      })
+      sent.once('error', reject).end()
+    })
+    expect(JSON.parse(/^data: (.*)\n\n/.exec(first)?.[1] ?? '')).toMatchObject({ isServing: true })
+  })
+
   test('to starts and stops', async () => {
     const state = async (action: string): Promise<string> =>
       (
@@ -262,7 +280,7 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
         }
       ).state
     expect(await state('stop')).toBe('stopped')
-    for (const path of ['/v1/status', '/v1/health', '/v1/status?format=text'])
+    for (const path of ['/v1/status', '/v1/health', '/v1/status?format=text', '/readyz'])
       expect((await ask('supervisor', 'GET', path)).status).toBe(503)
     expect(await state('start')).toBe('ready')
     expect(await state('restart')).toBe('ready')

@@ -75,6 +75,8 @@ export const getBoot = (exchange: Exchange, options: ControlOptions): void =>
 
 /** How often an open page is told at the most. */
 const leastPauseMs = 100
+/** A page opens the stream again by itself: one that nobody closes must not last for ever. */
+const streamLimitMs = 600_000
 /** A step under way shows its seconds. */
 const refreshMs = 1000
 
@@ -101,8 +103,10 @@ export const getEvents = (exchange: Exchange, options: ControlOptions): void => 
 
   response.writeHead(200, { 'content-type': 'text/event-stream', ...securityHeaders })
   const unsubscribe = instance.subscribe(sendSoon)
+  const cancelEnd = after(streamLimitMs, () => response.end())
   response.once('close', () => {
     unsubscribe()
+    cancelEnd()
     cancel()
   })
   send()

@@ -7,7 +7,8 @@ import select
 import signal
 
 # The socket comes from the supervisor as from systemd, as descriptor 3: gunicorn then leaves its path alone.
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
+if 'MATHESAR_GATE_FD' in os.environ:
+    os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
 timeout = int(os.environ.get('GUNICORN_TIMEOUT') or 300)  # an import of a large file takes minutes
 graceful_timeout = timeout  # the supervisor has the shorter limits when it stops
 # Heartbeat files: /dev/shm is writable also where the root is read-only, but not with `--ipc none`.

@@ -69,59 +69,63 @@ const headerLines = [
 const listenOf = ({ address, port }: Pick<Listener, 'address' | 'port'>): string =>
   address.includes(':') ? `[${address}]:${port} ipv6only=off` : `${address}:${port}`
 
-const serverLines = ({ place: { paths }, settings, listener }: Facts): readonly string[] => [
-  'server {',
-  `  listen ${listenOf(listener)};`,
-  '  server_name _;',
-  // A name with a hash in it never means anything else.
-  '  location /static/ {',
-  `    root ${paths.app};`,
-  '    try_files $uri @mathesar;',
-  '    gzip_static on;',
-  '    add_header Cache-Control $static_cache;',
-  '    add_header X-Content-Type-Options nosniff;',
-  '    add_header Vary Accept-Encoding;',
-  '  }',
-  // Health and the page answer by any name.
-  '  location / {',
-  '    if ($is_permitted = 0) { return 418; }',
-  '    error_page 418 = @refused;',
-  '    try_files /nothing-here @mathesar;',
-  '  }',
-  '  location @refused {',
-  '    rewrite ^ /supervisor/refused break;',
-  '    proxy_pass http://supervisor;',
-  '  }',
-  '  location @mathesar {',
-  '    proxy_pass http://mathesar;',
-  `    proxy_read_timeout ${settings.GUNICORN_TIMEOUT + 60}s;`,
-  `    proxy_send_timeout ${settings.GUNICORN_TIMEOUT + 60}s;`,
-  '    error_page 502 504 = @supervisor;',
-  '  }',
-  '  location @supervisor {',
-  '    proxy_pass http://supervisor;',
-  '    error_page 502 504 =503 /starting.html;',
-  '  }',
-  '  location ~ ^/(livez|readyz|startupz)$ { try_files /nothing-here @supervisor; }',
-  '  location /supervisor/ {',
-  '    limit_conn supervisor 200;',
-  '    proxy_buffering off;',
-  '    proxy_read_timeout 1h;',
-  '    proxy_pass http://supervisor;',
-  '  }',
-  '  location = /starting.html {',
-  '    internal;',
-  `    root ${paths.share};`,
-  '    add_header Retry-After 1 always;',
-  '    add_header Cache-Control no-store always;',
-  '  }',
-  '}',
+const proxyTo = (upstream: 'mathesar' | 'supervisor', timeoutSeconds: number): readonly string[] => [
+  `    proxy_pass http://${upstream};`,
+  `    proxy_read_timeout ${timeoutSeconds}s;`,
+  `    proxy_send_timeout ${timeoutSeconds}s;`,
 ]
+
+const serverLines = ({ place: { paths }, settings, listener }: Facts): readonly string[] => {
+  const mathesar = [
+    ...proxyTo('mathesar', settings.GUNICORN_TIMEOUT + 60),
+    '    error_page 502 504 = @supervisor;', // Its socket is not there, or it ended while it answered.
+  ]
+  const location = (match: string, lines: readonly string[]): readonly string[] => [
+    `  location ${match} {`,
+    ...lines,
+    '  }',
+  ]
+  return [
+    'server {',
+    `  listen ${listenOf(listener)};`,
+    '  server_name _;',
+    ...location('/', [
+      '    if ($is_permitted = 0) { return 418; }',
+      '    error_page 418 = @refused;',
+      ...mathesar,
+    ]),
+    ...location('@mathesar', mathesar),
+    ...location('^~ /static/', [
+      `    root ${paths.app};`,
+      '    try_files $uri @mathesar;',
+      '    gzip_static on;',
+      '    add_header Cache-Control $static_cache;',
+      '    add_header X-Content-Type-Options nosniff;',
+      '    add_header Vary Accept-Encoding;',
+    ]),
+    // Health and the page answer by any name.
+    ...['/livez', '/readyz', '/startupz'].flatMap((path) => location(`= ${path}`, proxyTo('supervisor', 10))),
+    ...location('@supervisor', [...proxyTo('supervisor', 10), '    error_page 502 504 =503 /starting.html;']),
+    ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
+    ...location('^~ /supervisor/', [
+      '    limit_conn supervisor 200;',
+      '    proxy_buffering off;',
+      ...proxyTo('supervisor', 3600),
+    ]),
+    ...location('= /starting.html', [
+      '    internal;',
+      `    root ${paths.share};`,
+      '    add_header Retry-After 1 always;',
+      '    add_header Cache-Control no-store always;',
+    ]),
+    '}',
+  ]
+}
 
 /** The configuration of nginx. Pure: what is in it decides what the door does. */
 export const renderConfig = (facts: Facts): string => {
   const { place, settings, buffer } = facts
-  const { mathesar, page } = { mathesar: inDoor(place.paths).serving, page: inDoor(place.paths).page }
+  const { serving, page } = inDoor(place.paths)
   return [
     'daemon off;',
     `pid ${buffer}/nginx.pid;`,
@@ -163,7 +167,7 @@ export const renderConfig = (facts: Facts): string => {
     '  "~\\.[0-9a-f]{8,32}\\." "public, max-age=31536000, immutable";',
     '}',
     ...headerLines,
-    `upstream mathesar { server unix:${mathesar} max_fails=0; }`,
+    `upstream mathesar { server unix:${serving} max_fails=0; }`,
     `upstream supervisor { server unix:${page} max_fails=0; }`,
     ...serverLines(facts),
     '}',

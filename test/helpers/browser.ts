@@ -1,0 +1,28 @@
+import { existsSync } from 'node:fs'
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+
+const program = [
+  process.env.TEST_CHROMIUM,
+  '/usr/bin/chromium',
+  '/usr/bin/chromium-browser',
+  '/usr/bin/google-chrome',
+].find((path) => path !== undefined && existsSync(path))
+
+/** Why tests in a browser cannot run here, if they cannot. */
+export const noBrowser = program === undefined ? 'there is no Chromium (TEST_CHROMIUM)' : undefined
+if (noBrowser !== undefined) console.warn(`tests in a browser are skipped: ${noBrowser}`)
+
+/** Opens a browser, hands its pages out, and closes it. */
+export const withBrowser = async (
+  act: (open: (options?: BrowserContextOptions) => Promise<Page>) => Promise<void>,
+): Promise<void> => {
+  const browser: Browser = await chromium.launch({
+    ...(program === undefined ? {} : { executablePath: program }),
+    args: ['--no-sandbox', '--host-resolver-rules=MAP nas.example 127.0.0.1'],
+  })
+  try {
+    await act(async (options) => await (await browser.newContext(options)).newPage())
+  } finally {
+    await browser.close()
+  }
+}

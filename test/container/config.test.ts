@@ -242,7 +242,10 @@ describeContainer('the config folder', () => {
     await first.stop()
     await first.remove()
     const path = join(makeFolder(), 'sso.yml')
-    writeFileSync(path, 'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: Example Login\n')
+    writeFileSync(
+      path,
+      'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: Example Login\n    client_id: id\n    secret: s\n    server_url: https://login.example.org\n',
+    )
     const box = await start({ volume, run: ['--volume', `${path}:${dataFolder}/config/sso.yml:ro`] })
     await box.ready()
     expect((await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=72')).exitCode).toBe(0)

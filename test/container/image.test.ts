@@ -147,6 +147,7 @@ describeContainer('an image', () => {
         Env: [
           expect.stringMatching(/^PATH=.*:\/usr\/lib\/postgresql\/17\/bin$/),
           'LANG=C.UTF-8',
+          'PERL_BADLANG=0',
           'PYTHONUNBUFFERED=1',
           'PYTHONDONTWRITEBYTECODE=1',
           'DJANGO_SETTINGS_MODULE=config.settings.production',

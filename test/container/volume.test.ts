@@ -105,7 +105,7 @@ describeContainer('an /etc/passwd of the host', () => {
       await writeFile(passwd, 'root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/:/bin/false\n')
       await chmod(passwd, 0o644)
       const logs = await refused({ run: ['--volume', `${passwd}:/etc/passwd:ro`] }, 60)
-      expect(logs).toContain('/etc/passwd does not have the users postgres (5432) and mathesar (8000)')
+      expect(logs).toContain('/etc/passwd does not have the users postgres (5432), mathesar (8000)')
     } finally {
       await rm(folder, { recursive: true })
     }

@@ -47,6 +47,11 @@ const toneOf = ({ state }: Step): string => {
   }
 }
 
+/** What goes on comes first, then what is still to come. */
+const order = ['bad', 'busy', 'idle', 'good']
+const byInterest = (one: Step, other: Step): number =>
+  order.indexOf(toneOf(one)) - order.indexOf(toneOf(other))
+
 const renderStep = (step: Step): string => {
   const time = step.tookMs === undefined ? '' : words.seconds((step.tookMs / 1000).toFixed(1))
   return (
@@ -62,7 +67,7 @@ export const renderView = ({ situation, steps, problem }: View): string => {
     problem === undefined
       ? ''
       : `<p class="problem" role="alert"><b>${escape(problem.code)}</b> ${withCode(problem.hint)}</p>`
-  const items = steps.map(renderStep).join('')
+  const items = steps.toSorted(byInterest).map(renderStep).join('')
   const list = items === '' ? '' : `<ol aria-label="${words.steps}">${items}</ol>`
   return (
     `<h1>${words.headlines[situation]}</h1>` +

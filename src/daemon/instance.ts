@@ -184,13 +184,14 @@ export class Instance {
 
   /** What the units do and what is wrong with them. */
   status(): Pick<Status, 'phase' | 'ready' | 'boot' | 'units' | 'problems'> {
-    const { units, startedAtMs } = this.#options
+    const { units, startedAtMs, system, place } = this.#options
     const timingOf = (name: string): Timing | undefined => this.#timings.get(name as UnitName)
     return readStatus({
       phase: this.#phase,
       isReady: this.isReady,
       failure: this.#failure,
       startedAtMs,
+      space: system.files.freeSpace(place.paths.data),
       readyAfterMs: this.#readyAfterMs,
       criticalPath: this.wasReady ? criticalPath(units, timingOf) : [],
       units: units.map((unit) => ({

@@ -1,5 +1,6 @@
 import { inWords } from '../core/outcome.ts'
 import type { Phase } from '../core/phase.ts'
+import { isFull, type Space, spaceInWords } from '../core/space.ts'
 import type { Problem, Status, UnitStatus } from '../core/status.ts'
 import type { SupervisorError } from '../errors.ts'
 import type { Unit } from '../units/unit.ts'
@@ -27,6 +28,8 @@ export type Facts = {
   /** Names of units. */
   readonly criticalPath: readonly string[]
   readonly units: readonly UnitFacts[]
+  /** Of the volume. */
+  readonly space: Space | undefined
 }
 
 const stateOf = ({ service, task, skipped }: UnitFacts): UnitStatus['state'] => {
@@ -79,6 +82,18 @@ const failureOf = (units: readonly UnitStatus[], { code, message, hint }: Superv
   hint,
 })
 
+const spaceProblems = (space: Space | undefined): readonly Problem[] =>
+  space === undefined || !isFull(space)
+    ? []
+    : [
+        {
+          unit: 'supervisor',
+          code: 'VOLUME_FULL',
+          message: `the volume is full: ${spaceInWords(space)}`,
+          hint: 'Free some space on that file system: Postgres cannot go on without.',
+        },
+      ]
+
 /** How much each unit of the critical path added to the boot: from the end of the one before it. */
 const sharesOf = ({ criticalPath, units, startedAtMs }: Facts): Status['boot']['criticalPath'] => {
   let previousEndMs = startedAtMs
@@ -100,6 +115,7 @@ export const readStatus = (facts: Facts): Pick<Status, 'phase' | 'ready' | 'boot
     units,
     problems: [
       ...(facts.failure ? [failureOf(units, facts.failure)] : []),
+      ...spaceProblems(facts.space),
       ...units.filter(troubled(facts.phase)).map(problemOf),
     ],
   }

@@ -22,6 +22,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { temporaryName } from '../core/temporary.ts'
 import { decodeText } from '../core/text.ts'
+import { freeSpace } from './space.ts'
 import { giveTree, type Owner } from './owners.ts'
 
 const syncPath = (path: string): void => {
@@ -178,6 +179,8 @@ export const files = {
       rmSync(path, { force: true })
     }
   },
+
+  freeSpace,
 
   /** For a file that cannot be replaced, such as a mount of its own. */
   writeInPlace: (path: string, text: string): void => writeFileSync(path, text, { flush: true }),

@@ -1,3 +1,4 @@
+import { spaceInWords } from '../core/space.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { readManifest } from './manifest.ts'
 import type { Place } from './place.ts'
@@ -40,6 +41,11 @@ const hintOf = (scope: Scope<never>, cause: unknown): string | undefined => {
   return scope.place.identities.supervisor.uid === 0 ? rootHint : ownerHint(scope)
 }
 
+const whatIsFree = ({ system, place }: Scope<never>): string => {
+  const space = system.files.freeSpace(place.paths.data)
+  return space === undefined ? '' : ` (${spaceInWords(space)})`
+}
+
 /** Turns what the file system refuses into words. `hint` is for a place where another one works. */
 export const refusalOf = (
   scope: Scope<never>,
@@ -53,7 +59,7 @@ export const refusalOf = (
   const told = hint ?? hintOf(scope, cause)
   const options = { cause, ...(told === undefined ? {} : { hint: told }) }
   return error.code === 'VOLUME_FULL'
-    ? new SupervisorError('VOLUME_FULL', `cannot use ${path}: no space left`, options)
+    ? new SupervisorError('VOLUME_FULL', `cannot use ${path}: no space left${whatIsFree(scope)}`, options)
     : new SupervisorError(
         'VOLUME_NOT_WRITABLE',
         `cannot use ${path} as user ${scope.place.identities.supervisor.uid}: ${message}`,

@@ -75,8 +75,19 @@ describeContainer('a refusal with nothing at stake', () => {
     await box.startAgain()
     expect(await box.ended()).toBe(31)
     expect(await box.logs()).toContain(
-      'exit code 31 (VOLUME_FULL): cannot use /var/lib/mathesar: no space left',
+      'exit code 31 (VOLUME_FULL): cannot use /var/lib/mathesar: no space left (0.0 MiB are free)',
     )
+    await holder.sh('rm /var/lib/mathesar/fill')
+    await box.startAgain()
+    await box.ready()
+    await logIn(box)
+    // The same while Postgres runs: first the status says it, then the end does.
+    await holder.sh('dd if=/dev/zero of=/var/lib/mathesar/fill bs=1M || :')
+    expect((await box.status()).problems).toContainEqual(
+      expect.objectContaining({ code: 'VOLUME_FULL', message: 'the volume is full: 0.0 MiB are free' }),
+    )
+    await box.exec('kill', '-9', String((await box.unit('postgres')).pid))
+    expect(await box.ended()).toBe(31)
     await holder.sh('rm /var/lib/mathesar/fill')
     await box.startAgain()
     await box.ready()

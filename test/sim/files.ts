@@ -37,6 +37,7 @@ export class SupervisorFiles {
       },
       requireWritable: (path) => this.#disk(path).requireWritable(path),
       writeWhole: (path, text, _, mayReplace) => this.#writeWhole(path, text, mayReplace),
+      freeSpace: () => undefined,
       requireSpace: (folder) => this.#disk(folder).requireSpace(folder),
       writeInPlace: (path, text) => {
         const disk = this.#disk(path)

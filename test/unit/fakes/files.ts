@@ -88,6 +88,7 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     disk.write(path, text, mode, disk.find(path))
     return true
   },
+  freeSpace: () => undefined,
   requireSpace: (folder) => {
     begin('requireSpace', folder)
     disk.need(folder)

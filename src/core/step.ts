@@ -47,7 +47,8 @@ export const runSteps = async (steps: readonly Step[], run: Run): Promise<void> 
     signal.throwIfAborted()
     commit()
   } catch (error) {
-    if (!signal.aborted) await undoAll(begun, run)
+    signal.throwIfAborted() // What a step threw then is only how it was cut off.
+    await undoAll(begun, run)
     throw error
   }
 }

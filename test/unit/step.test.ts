@@ -96,3 +96,21 @@ describe('steps', () => {
     expect(isCommitted).toBe(true)
   })
 })
+
+test('a step that is cut off by a stop is told as that, however it ends', async () => {
+  const stopping = new AbortController()
+  const reason = new Error('everything stops')
+  const cutOff = runSteps(
+    [
+      {
+        name: 'waits',
+        run: async () => {
+          stopping.abort(reason)
+          throw new Error('The operation was aborted')
+        },
+      },
+    ],
+    { signal: stopping.signal, report: () => {}, commit: () => {} },
+  )
+  await expect(cutOff).rejects.toBe(reason)
+})

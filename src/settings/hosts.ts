@@ -1,3 +1,4 @@
+import { isIpv4, isIpv6 } from './addresses.ts'
 import type { Settings } from './typed.ts'
 
 /** A request that Django refused: for its host, which ALLOWED_HOSTS or nothing may permit, or its origin. */
@@ -12,11 +13,9 @@ const malformedLine = /^ERROR django\.security\.DisallowedHost: Invalid HTTP_HOS
 // oxfmt-ignore
 const originLine = /^WARNING django\.security\.csrf: Forbidden \(Origin checking failed - (https?:\/\/([a-z0-9.-]{1,253}|\[[0-9a-f:]{2,39}\])(?::\d{1,5})?) does not match any trusted origins\.\)/
 
-const isIPv6 = (host: string): boolean =>
-  /^\[[0-9a-f:]{2,39}\]$/i.test(host) && URL.canParse(`http://${host}/`)
-const isIPv4 = (host: string): boolean =>
-  /^\d{1,3}(?:\.\d{1,3}){3}$/.test(host) &&
-  host.split('.').every((part) => String(Number(part)) === part && Number(part) <= 255)
+/** In brackets, as in a URL. */
+const isBracketed = (host: string): boolean =>
+  /^\[[0-9a-f:]{2,39}\]$/i.test(host) && isIpv6(host.slice(1, -1))
 const isLabel = (label: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/i.test(label)
 /** A last label of digits alone belongs to an address, and then the whole has to be one. */
 const isName = (host: string): boolean => host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
@@ -35,9 +34,9 @@ export const privatePattern =
   '|\\[(?:::1|f[cd][0-9a-f]{2}:[0-9a-f:]*|fe[89ab][0-9a-f]:[0-9a-f:]*)\\])$'
 
 const isPrivate = (host: string): boolean =>
-  (isIPv4(host) || isIPv6(host)) && new RegExp(privatePattern).test(host)
+  (isIpv4(host) || isBracketed(host)) && new RegExp(privatePattern).test(host)
 
-const isHost = (host: string): boolean => isName(host) || isIPv4(host) || isIPv6(host)
+const isHost = (host: string): boolean => isName(host) || isIpv4(host) || isBracketed(host)
 
 type HostRefusal = Extract<Refusal, { readonly host: string }>
 

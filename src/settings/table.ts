@@ -1,7 +1,7 @@
 import { excerpt } from '../core/message.ts'
+import { isAddress } from './addresses.ts'
 import {
   hasShellQuotes,
-  isAddress,
   whyNotArguments,
   whyNotHosts,
   whyNotNetworks,

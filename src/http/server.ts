@@ -11,6 +11,7 @@ import type { Refusal } from '../settings/hosts.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Log } from '../system/log.ts'
 import type { System } from '../system/ports.ts'
+import type { Feed } from './door/feed.ts'
 import { visitorAnswer } from './door/page.ts'
 import { type Access, sendJson } from './exchange.ts'
 import { inPieces } from './pieces.ts'
@@ -40,6 +41,8 @@ export type ControlOptions = {
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly after: System['clock']['after']
+  /** What open pages are told. */
+  readonly feed: Pick<Feed, 'follow'>
 }
 
 export type ControlServer = { readonly close: () => void }

@@ -1,6 +1,7 @@
 import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import { appSocket, controlSocket, inDoor, inRun, type Place, runHint } from '../units/place.ts'
+import { Feed } from './door/feed.ts'
 import type { Access } from './exchange.ts'
 import type { ControlOptions, ControlServer } from './server.ts'
 
@@ -11,10 +12,10 @@ export class Sockets {
   readonly #options: ControlOptions
   readonly #servers: ControlServer[] = []
 
-  constructor(place: Place, system: System, options: ControlOptions) {
+  constructor(place: Place, system: System, options: Omit<ControlOptions, 'feed'>) {
     this.#place = place
     this.#system = system
-    this.#options = options
+    this.#options = { ...options, feed: new Feed(options) }
   }
 
   /** For the commands, in a folder that nobody else may enter. */

@@ -1,20 +1,11 @@
-import { type ErrorCode, errorTable } from '../../errors.ts'
 import { hostRefusal, permitCommand } from '../../settings/hosts.ts'
-import { contentSecurityPolicy, renderPage, renderRefused, renderView } from '../../page/render.ts'
-import { type View, viewOf } from '../../page/view.ts'
+import { contentSecurityPolicy, renderPage, renderRefused } from '../../page/render.ts'
 import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
+import { readView } from './feed.ts'
 
 /** Seconds after which whoever asked may ask again. */
 const retryAfter = '2'
-
-const readView = ({ status, instance, now }: ControlOptions): View =>
-  viewOf({
-    status: status(),
-    isServing: instance.isServing,
-    hintOf: (code) => errorTable[code as ErrorCode]?.hint,
-    nowMs: now(),
-  })
 
 const securityHeaders = {
   'cache-control': 'no-store',
@@ -73,41 +64,20 @@ export const visitorAnswer = ({ pathname }: URL): typeof sendUnavailable | undef
 export const getBoot = (exchange: Exchange, options: ControlOptions): void =>
   sendJson(exchange, 200, readView(options), securityHeaders)
 
-/** How often an open page is told at the most. */
-const leastPauseMs = 100
 /** A page opens the stream again by itself: one that nobody closes must not last for ever. */
 const streamLimitMs = 600_000
-/** A step under way shows its seconds. */
-const refreshMs = 1000
 
-/** The boot as it goes on, as server-sent events: {"html", "isServing"}. It ends when the container stops. */
-export const getEvents = (exchange: Exchange, options: ControlOptions): void => {
-  const { response } = exchange
-  const { instance, after } = options
-  let cancel = (): void => {}
-  let sentMs = Number.NEGATIVE_INFINITY
-
-  const send = (): void => {
-    cancel()
-    sentMs = options.now()
-    const message = { html: renderView(readView(options)), isServing: instance.isServing }
-    // A reader that takes nothing in gets no more: nothing is kept for it.
-    if (!response.writableNeedDrain) response.write(`data: ${JSON.stringify(message)}\n\n`)
-    if (instance.isStopping) return void response.end()
-    cancel = after(refreshMs, send)
-  }
-  const sendSoon = (): void => {
-    cancel()
-    cancel = after(Math.max(0, leastPauseMs - (options.now() - sentMs)), send)
-  }
-
+/** The boot as it goes on, as server-sent events (`Feed`). It ends when the container stops. */
+export const getEvents = ({ response }: Exchange, { feed, instance, after }: ControlOptions): void => {
   response.writeHead(200, { 'content-type': 'text/event-stream', ...securityHeaders })
-  const unsubscribe = instance.subscribe(sendSoon)
   const cancelEnd = after(streamLimitMs, () => response.end())
-  response.once('close', () => {
-    unsubscribe()
-    cancelEnd()
-    cancel()
+  const leave = feed.follow((message) => {
+    // A reader that takes nothing in gets no more: nothing is kept for it.
+    if (!response.writableNeedDrain) response.write(`data: ${message}\n\n`)
+    if (instance.isStopping) response.end()
   })
-  send()
+  response.once('close', () => {
+    leave()
+    cancelEnd()
+  })
 }

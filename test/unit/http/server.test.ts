@@ -88,6 +88,7 @@ describe('a socket', () => {
       control: (action, name) => control(action, name),
     },
     after: () => () => {},
+    feed: { follow: () => () => {} },
     config: {
       seeRefused: () => {},
       inForce: current,

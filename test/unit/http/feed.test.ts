@@ -1,0 +1,60 @@
+import { describe, expect, test } from 'vitest'
+import type { InstanceEvent } from '../../../src/daemon/events.ts'
+import { Feed, type FeedOptions } from '../../../src/http/door/feed.ts'
+import { createClock } from '../fakes/clock.ts'
+
+const stage = () => {
+  const clock = createClock()
+  const listeners = new Set<(event: InstanceEvent) => void>()
+  let looks = 0
+  const options: FeedOptions = {
+    instance: {
+      isServing: false,
+      subscribe: (listener) => {
+        listeners.add(listener)
+        return () => listeners.delete(listener)
+      },
+    },
+    status: () => {
+      looks++
+      return { phase: 'booting', units: [], problems: [], boot: { readyAfterMs: null, criticalPath: [] } }
+    },
+    now: clock.now,
+    after: clock.after,
+  }
+  const change = (): void => {
+    for (const listener of listeners) listener({ type: 'changed' })
+  }
+  return { feed: new Feed(options), clock, listeners, change, looks: () => looks }
+}
+
+describe('what open pages are told', () => {
+  test('is rendered once for all of them', async () => {
+    const { feed, looks, clock } = stage()
+    const got = Array.from({ length: 500 }, () => [] as string[])
+    for (const messages of got) feed.follow((message) => void messages.push(message))
+    expect(looks()).toBe(1)
+    await clock.advance(3000)
+    expect(looks()).toBe(4)
+    for (const messages of got) expect(messages).toHaveLength(4)
+  })
+
+  test('is told at most ten times a second', async () => {
+    const { feed, looks, clock, change } = stage()
+    feed.follow(() => {})
+    for (let changes = 0; changes < 100; changes++) {
+      change()
+      await clock.advance(5)
+    }
+    expect(looks()).toBeLessThanOrEqual(6)
+  })
+
+  test('is not looked at when nobody reads', async () => {
+    const { feed, looks, clock, listeners, change } = stage()
+    const leave = [feed.follow(() => {}), feed.follow(() => {})]
+    for (const each of [...leave, ...leave]) each()
+    change()
+    await clock.advance(5000)
+    expect([looks(), clock.armed, listeners.size]).toEqual([1, 0, 0])
+  })
+})

@@ -20,7 +20,7 @@ type Options = {
 }
 
 /** Looks at the processes again and again. */
-const watchProcesses = ({ system, unit: { whyHung }, pid, onHung }: Options): (() => void) => {
+const watchProcesses = ({ system, unit: { whyHung }, scope, pid, onHung }: Options): (() => void) => {
   if (whyHung === undefined) return () => {}
   let before: ProcessLook | undefined
   let found = 0
@@ -28,7 +28,7 @@ const watchProcesses = ({ system, unit: { whyHung }, pid, onHung }: Options): ((
     clock: system.clock,
     probe: async () => {
       const now = system.lookAt(pid)
-      const why = now && whyHung(now, before)
+      const why = now && whyHung(scope(), now, before)
       before = now
       return why
     },

@@ -63,7 +63,7 @@ export type ServiceUnit = UnitBase & {
    */
   readonly onServing?: (scope: Scope, isServing: boolean) => void
   /** Why its processes hang for ever, if they do: then they are killed and started again. */
-  readonly whyHung?: (now: ProcessLook, before: ProcessLook | undefined) => string | undefined
+  readonly whyHung?: (scope: Scope, now: ProcessLook, before?: ProcessLook) => string | undefined
   /** What the answer to `?` means: `undefined` when the generation is fit to serve, else the reason. */
   readonly readCheck?: (answer: string) => string | undefined
   /** Once its last process is gone: why its data was not left cleanly shut down; `undefined` when it was. */

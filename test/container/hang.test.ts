@@ -9,7 +9,7 @@ describeContainer('what hangs', () => {
   cleanUpAfterEach()
 
   it(
-    'is unhealthy, killed and back within 60 s: a postmaster, a master, all workers',
+    'is unhealthy, killed and back within 60 s: a postmaster, a master, all workers, a removed socket',
     { timeout: 400_000 },
     async () => {
       const box = await start({ env: { WEB_CONCURRENCY: '2' } })
@@ -33,6 +33,16 @@ describeContainer('what hangs', () => {
         await box.ready()
         console.log(`${name} (${of}): back after ${Date.now() - began} ms`)
       }
+      const { restarts } = await box.unit('postgres')
+      await box.exec('rm', '/run/mathesar/postgres/.s.PGSQL.5432')
+      await until(
+        'Postgres is started again',
+        async () => (await box.unit('postgres').catch(() => undefined))?.restarts === restarts + 1,
+        60_000,
+        500,
+      )
+      await box.ready()
+      expect(await box.logs()).toContain('postgres hangs: its socket is gone: it is killed')
       expect(await box.logs()).toContain(
         'postgres hangs: its first process is stopped (SIGSTOP): it is killed',
       )

@@ -60,6 +60,10 @@ export class Postgres extends Process {
     this.later(this.world.faults.strikes('postgres is slow') ? 2000 : 20, () => this.#begin())
   }
 
+  get #socket(): string {
+    return `${this.#container.paths.run}/postgres/.s.PGSQL.5432`
+  }
+
   /** Whether the control file says that everything was written. */
   static isShutDown(control: string | undefined): boolean {
     return control === controlFile(shutDown)
@@ -101,6 +105,7 @@ export class Postgres extends Process {
     const why = this.#whyDamaged()
     if (why !== undefined) return this.#fail(why)
     this.#container.setPostgres(this, this.server)
+    this.#container.layer.write(this.#socket, 'a socket')
     this.#write('starting')
     this.#recover()
   }
@@ -149,6 +154,7 @@ export class Postgres extends Process {
 
   #leave(): void {
     this.world.volume.remove(this.#files.lock)
+    this.#container.layer.remove(this.#socket)
     this.exit({ code: 0, signal: null })
   }
 

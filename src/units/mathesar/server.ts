@@ -89,8 +89,8 @@ export const mathesar = defineService({
     }
   },
   // gunicorn's first process looks after its workers each second.
-  whyHung: (now, before) =>
-    whyStopped(now) ??
+  whyHung: (scope, now, before) =>
+    whyStopped(scope, now) ??
     (now.sleeps === before?.sleeps ? 'its first process does nothing any more' : undefined),
   onServing: ({ system: { files }, place: { paths } }, isServing) => {
     if (paths.nginx === undefined) return

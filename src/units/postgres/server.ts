@@ -63,6 +63,11 @@ const phaseOf = (scope: Scope<never>): string | undefined =>
  */
 const isRefused = (error: unknown): boolean => isAnswer(error) && !codeOf(error).startsWith('57P0')
 
+const whyUnreachable = ({ system, place }: Scope<never>): string | undefined =>
+  system.files.isThere(`${inRun(place.paths).postgresSocket}/.s.PGSQL.5432`)
+    ? undefined
+    : 'its socket is gone'
+
 /** The embedded Postgres server, in the foreground, on a unix socket alone. */
 export const postgres = defineService({
   name: 'postgres',
@@ -81,7 +86,8 @@ export const postgres = defineService({
     // Immediate shutdown. Postgres recovers at its next start.
     forceStopSignal: 'SIGQUIT',
   }),
-  whyHung: whyStopped,
+  // Nobody can connect any more where its socket was removed, such as by another container on one /dev/shm.
+  whyHung: (scope, now) => whyStopped(scope, now) ?? whyUnreachable(scope),
   command: async (scope) => {
     const { paths, identities, machine } = scope.place
     const folder = inVolume(paths).cluster

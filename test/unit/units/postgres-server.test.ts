@@ -201,3 +201,15 @@ describe('the policy of Postgres', () => {
     expect(postgres.skip!(readFile(''), placeOf())).toBeUndefined()
   })
 })
+
+describe('the liveness of Postgres', () => {
+  const look = { state: 'S', sleeps: 1, children: ['S'] }
+
+  test('is over where nobody can reach it any more', () => {
+    const { scope, disk } = createScope()
+    expect(postgres.whyHung!(scope, look)).toBe('its socket is gone')
+    disk.put('/run/m/postgres/.s.PGSQL.5432', '')
+    expect(postgres.whyHung!(scope, look)).toBeUndefined()
+    expect(postgres.whyHung!(scope, { ...look, state: 'T' })).toBe('its first process is stopped (SIGSTOP)')
+  })
+})

@@ -31,6 +31,8 @@ const releaseMemoryAfterMs = 5000
 const flushLimitMs = 2000
 /** One worker, Postgres and the supervisor fit in. */
 const leastMemoryBytes = 200 * 1024 * 1024
+/** Threads count as well. An installation at rest has about 25; a migration or a command needs its own. */
+const leastProcesses = 64
 
 const read = async (
   base: ReturnType<typeof createBase>,
@@ -139,6 +141,12 @@ const greet = (setup: Setup, { say, addSecret }: Log): void => {
       'warn',
       `less than ${leastMemoryBytes / 1048576} MiB of memory: the kernel will kill Mathesar or Postgres ` +
         'now and then. Give the container more, such as `--memory 512m`',
+    )
+  if (machine.processes < leastProcesses)
+    say(
+      'warn',
+      `this container may have ${machine.processes} processes, and ${leastProcesses} are needed: ` +
+        'what cannot be started fails. Give it more, such as `--pids-limit 256`',
     )
   if (rejected) say('warn', `${rejected.error.message}; the configuration that was last in force serves`)
 }

@@ -215,7 +215,7 @@ export class Instance {
       scope: () => this.#worlds.scopeOf(unit),
       output: () => log.lines(unit.name, watch),
       onChange: () => this.#look(service),
-      onGiveUp: () => this.fail(crashLoopOf(service, log, this.#worlds.scopeOf(unit))),
+      onGiveUp: () => this.fail(crashLoopOf(service, this.#worlds.scopeOf(unit))),
     })
     return service
   }
@@ -225,7 +225,7 @@ export class Instance {
     this.#noteReady()
     const hasFailedSoOften = this.#phase === 'booting' && service.state.failures >= unprovenFailures
     if (hasFailedSoOften && this.#options.isUnproven?.())
-      this.fail(crashLoopOf(service, this.#options.system.log, this.#worlds.scopeOf(service.unit)))
+      this.fail(crashLoopOf(service, this.#worlds.scopeOf(service.unit)))
   }
 
   #noteReady(): void {

@@ -26,11 +26,15 @@ export type Identities = {
   readonly door: User | undefined
 }
 
-/** What the container has: bytes of memory that it may use, bytes of /dev/shm, processors. */
+/**
+ * What the container may use: bytes of memory and of /dev/shm, processors, and how many processes, of which
+ * each thread is one.
+ */
 export type Machine = {
   readonly memoryBytes: number
   readonly shmBytes: number
   readonly cpus: number
+  readonly processes: number
   /** oom_score_adj of the supervisor, as the container was started with it. */
   readonly oomScoreAdj: number
 }

@@ -32,7 +32,7 @@ export const placeOf = (fields: Partial<Place> = {}): Place => ({
     nginx: undefined,
   },
   identities: rootIdentities,
-  machine: { memoryBytes: 2 * 1024 ** 3, shmBytes: 64 * 1024 ** 2, cpus: 2, oomScoreAdj: 0 },
+  machine: { memoryBytes: 2 * 1024 ** 3, shmBytes: 64 * 1024 ** 2, cpus: 2, processes: 4096, oomScoreAdj: 0 },
   environment: {},
   ...fields,
 })

@@ -51,6 +51,24 @@ describe('what a container is to be', () => {
     expect([read.rejected, isUnproven(read)]).toEqual([undefined, true])
   })
 
+  test('leaves mathesar.env to whoever owns its folder', async () => {
+    const { disk, setup } = stage('DEBUG=true\n')
+    disk.setOwner('/data/config', { uid: 1000, gid: 100 }, 0o755)
+    const { store } = await setup()
+    store.protect()
+    expect(disk.modeOf(file)).toBe('0600 1000:100')
+    store.write(good)
+    expect(disk.modeOf(file)).toBe('0600 1000:100')
+  })
+
+  test('leaves mathesar.env to root where its folder belongs to a service', async () => {
+    const { disk, setup } = stage('DEBUG=true\n')
+    disk.setOwner('/data/config', { uid: 8000, gid: 8001 }, 0o755)
+    const { store } = await setup()
+    store.protect()
+    expect(disk.modeOf(file)).toBe('0600 0:0')
+  })
+
   test('is proved where its files last proved themselves', async () => {
     expect(isUnproven(await stage('DEBUG=false\n').setup())).toBe(false)
   })

@@ -62,12 +62,27 @@ const openStore = (
 ): Store => {
   const { config: folder, history } = inVolume(paths)
   const mayWrite = isTrue(environment.UI_MAY_EDIT_CONFIG) ? identities.mathesar : undefined
+  const mode = mayWrite ? 0o660 : 0o600
   const owner = mayWrite && { ...identities.supervisor, gid: mayWrite.gid }
+  const ours = Object.values(identities).map((user) => user?.uid)
+  /** Who owns a folder of the host edits the file in it. Not every file system can give it to them. */
+  const giveToHost = (path: string): void => {
+    const { uid, gid } = files.statOf(folder) ?? identities.supervisor
+    if (identities.supervisor.uid !== 0 || ours.includes(uid)) return
+    try {
+      setOwner(path, { uid, gid: mayWrite?.gid ?? gid }, mode)
+    } catch {
+      /* It stays root's, who may read and write it. */
+    }
+  }
   return new Store({
     files,
     folder,
     history,
-    setOwner: (path) => setOwner(path, owner, mayWrite ? 0o660 : 0o600),
+    setOwner: (path) => {
+      setOwner(path, owner, mode)
+      giveToHost(path)
+    },
   })
 }
 

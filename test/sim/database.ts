@@ -69,6 +69,7 @@ type Rule = readonly [
 
 const rules: readonly Rule[] = [
   [/^SELECT 1$/, () => found(true)],
+  [/^SELECT application_name AS step,/, () => found(false)],
   [/FROM pg_authid WHERE rolname = 'postgres'/, ({ verifier }) => ({ rows: [{ rolpassword: verifier }] })],
   [
     /^ALTER ROLE postgres PASSWORD '([^']+)'$/,

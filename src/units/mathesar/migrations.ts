@@ -1,48 +1,12 @@
 import type { Client } from '../../system/ports.ts'
-import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import { internalDatabase, inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appliedMigrations, compareMigrations, type Migration } from './applied.ts'
-import { appEnvironment } from './environment.ts'
+import { migrate } from './migrate.ts'
 
 /** An arbitrary number that all supervisors share: "math" in ASCII. */
 const lockKey = 0x6d617468
-
-type MigrationScope = Scope<'volume' | 'secrets'>
-
-/** What Postgres adds to the sentence of an error: where in the query, and what else. */
-const isAddition = (line: string): boolean => /^(\s|LINE \d+:|(DETAIL|HINT|CONTEXT|QUERY):)/.test(line)
-
-/** The line that names the exception: what Python writes last is often a caret below a line of SQL. */
-const reasonOf = (lines: readonly string[]): string => {
-  const told = lines.slice(lines.lastIndexOf('Traceback (most recent call last):') + 1)
-  const named = told.length < lines.length ? told.find((line) => !isAddition(line)) : undefined
-  return named ?? told.findLast((line) => !isAddition(line)) ?? 'it said nothing'
-}
-
-const migrate = async (scope: MigrationScope, signal: AbortSignal): Promise<void> => {
-  const {
-    system,
-    place: { paths, identities },
-  } = scope
-  system.log.say('info', 'running migrations')
-  const { outcome, lines } = await system.runProgram(
-    'migrations',
-    {
-      argv: [`${paths.pythonBin}/python3`, '-m', 'mathesar.install'],
-      cwd: paths.app,
-      user: identities.mathesar,
-      env: { ...appEnvironment(scope), SKIP_STATIC_COLLECTION: 'true' },
-    },
-    signal,
-  )
-  if (outcome.code === 0) return
-  throw new SupervisorError(
-    'MIGRATIONS_FAILED',
-    `cannot migrate the internal database: Django ${inWords(outcome)}: ${reasonOf(lines)}`,
-  )
-}
 
 const refuseNewer = (ahead: readonly Migration[]): never => {
   const more = ahead.length > 3 ? ` and ${ahead.length - 3} more` : ''
@@ -76,35 +40,6 @@ const takeLock = async (
   report(null)
 }
 
-/** How often the connection that holds the lock is asked whether it is there; at most so long two migrate. */
-const lockCheckMs = 1000
-
-/** Does what needs the lock. It is cut off when the connection breaks: the lock is another's to take then. */
-const whileLocked = async (
-  { system: { clock } }: Scope<never>,
-  client: Client,
-  signal: AbortSignal,
-  act: (signal: AbortSignal) => Promise<void>,
-): Promise<void> => {
-  const [over, lost] = [new AbortController(), new AbortController()]
-  const ended = AbortSignal.any([signal, over.signal])
-  const check = async (): Promise<void> => {
-    for (;;) {
-      await clock.delay(lockCheckMs, ended)
-      await client.query('SELECT 1')
-    }
-  }
-  const checking = check().catch((error: unknown) => {
-    if (!ended.aborted) lost.abort(error)
-  })
-  try {
-    await act(AbortSignal.any([signal, lost.signal]))
-  } finally {
-    over.abort()
-    await checking
-  }
-}
-
 /** Who may create no tables is told what to type: Django fails with a line of SQL and a caret. */
 const requireCreate = async ({ inForce: { database } }: Scope<never>, client: Client): Promise<void> => {
   const { rows } = await client.query<{ command: string; schema: string; role: string }>(
@@ -124,6 +59,14 @@ const requireCreate = async ({ inForce: { database } }: Scope<never>, client: Cl
   )
 }
 
+type Pending = { readonly isUpgrade: boolean; readonly missing: readonly Migration[] }
+
+const announce = ({ isUpgrade, missing }: Pending): string => {
+  if (!isUpgrade) return 'running migrations'
+  const more = missing.length > 5 ? ` and ${missing.length - 5} more` : ''
+  return `running ${missing.length} migrations, all of them or none: ${missing.slice(0, 5).join(', ')}${more}`
+}
+
 /**
  * Brings the internal database to this Mathesar, only when it is not there yet, and one container at a time.
  */
@@ -135,17 +78,21 @@ export const migrations = defineTask({
     const { system, place, results } = scope
     const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
     const image = list === undefined ? undefined : (JSON.parse(list) as Migration[])
-    const isPending = async (client: Client): Promise<boolean> => {
-      if (image === undefined) return true
-      const { missing, ahead } = compareMigrations(image, await appliedMigrations(client))
+    /** Those that are to be run, as far as the image knows; `undefined` where none are. */
+    const findPending = async (client: Client): Promise<Pending | undefined> => {
+      if (image === undefined) return { isUpgrade: false, missing: [] }
+      const applied = await appliedMigrations(client)
+      const { missing, ahead } = compareMigrations(image, applied)
       if (ahead.length > 0) refuseNewer(ahead)
-      return missing.length > 0
+      return missing.length > 0 ? { isUpgrade: applied.length > 0, missing } : undefined
     }
     const migrateOnce = async (client: Client): Promise<void> => {
       await takeLock(scope, client, signal)
-      if (await isPending(client)) {
+      const pending = await findPending(client)
+      if (pending !== undefined) {
         await requireCreate(scope, client)
-        await whileLocked(scope, client, signal, (unlessLost) => migrate(scope, unlessLost))
+        system.log.say('info', announce(pending))
+        await migrate(scope, client, signal)
       } else if (results.key.isNew) {
         system.log.say(
           'warn',
@@ -155,7 +102,7 @@ export const migrations = defineTask({
       }
     }
     return await withDatabase(scope, async (client) => {
-      if (await inTransaction(client, () => isPending(client)))
+      if (await inTransaction(client, () => findPending(client)))
         await inTransaction(client, () => migrateOnce(client))
       return undefined
     })

@@ -83,7 +83,7 @@ export class Api {
     if (config === undefined) return
     const base = world.faults.strikes('proposal with an old base') ? { base: '0123456789ab' } : {}
     const isDryRun = world.faults.strikes('dry run')
-    const proposed = edits.propose(marker)
+    const proposed = edits.propose(container.name, marker)
     const isHeard = (): boolean => container.supervisor?.config === config
     world.trace(`m${marker} is proposed to ${name}: ${proposal.kind}${isDryRun ? ', dry run' : ''}`)
     config.changes.propose({ ...proposal, ...base, isDryRun }).then(

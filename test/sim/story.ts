@@ -105,7 +105,7 @@ export class Story {
   onExit(container: Container, error: SupervisorError | undefined): void {
     const { world } = this
     const { random, timeline } = world
-    world.oracle.edits.forget()
+    world.oracle.edits.forget(container.name)
     switch (this.#part) {
       case 'trouble':
         if (world.boots < mostBoots)

@@ -1,6 +1,7 @@
 import type { Proposal } from '../../src/settings/proposal.ts'
 import { configFile, type Container } from './container.ts'
 import {
+  databaseIn,
   databaseSettings,
   drawHarmless,
   drawMisfit,
@@ -14,9 +15,6 @@ import type { World } from './world.ts'
 
 type Sets = Readonly<Record<string, string | null>>
 type Refusal = { readonly code?: string; readonly message: string; readonly cause?: Error }
-
-const databaseOf = (text: string | undefined): string =>
-  /^POSTGRES_HOST=(.*)$/m.exec(text ?? '')?.[1] ?? embedded
 
 /** Programs that change settings and control services by the API. Nobody waits for anybody. */
 export class Api {
@@ -53,7 +51,7 @@ export class Api {
     if (files === undefined) return
     const text = files['mathesar.env']
     const marker = markerOf(text)
-    this.#world.oracle.tell(databaseOf(text))
+    this.#world.oracle.tell(databaseIn(text ?? '') ?? embedded)
     this.#world.oracle.edits.pardon(marker)
     this.#send(container, { from: 'rollback', kind: 'restore', files }, marker, false)
   }

@@ -56,7 +56,7 @@ type Setting = {
  */
 // oxfmt-ignore
 export const settingsTable = {
-  ALLOWED_HOSTS: { kind: 'hosts', default: '.localhost,127.0.0.1,[::1],private', appliesBy: 'generation', description: 'Host names and addresses under which people open Mathesar, comma-separated; `private` stands for the addresses of private networks, `*` permits all.' },
+  ALLOWED_HOSTS: { kind: 'hosts', default: '.localhost,127.0.0.1,[::1],private', appliesBy: 'door', description: 'Host names and addresses under which people open Mathesar, comma-separated; `private` stands for the addresses of private networks, `*` permits all.' },
   PUBLIC_URL: { kind: 'url', appliesBy: 'generation', description: 'The address of Mathesar for the people who use it, such as https://mathesar.example.org; its host and origin are permitted.' },
   PORT: { kind: 'integer', default: '8000', min: 1, max: 65535, appliesBy: 'container', description: 'TCP port that Mathesar listens on.' },
   BIND_ADDRESS: { kind: 'address', default: '0.0.0.0', appliesBy: 'container', description: 'Address that Mathesar listens on: of IPv4, or of IPv6; `::` stands for all of both.' },

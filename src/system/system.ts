@@ -11,7 +11,7 @@ import { Meter } from './meter.ts'
 import { readMounts } from './mounts.ts'
 import type { ProgramResult, Retry, System } from './ports.ts'
 import { withClient } from './postgres.ts'
-import { isProcessIn, lookAt } from './proc.ts'
+import { isProcessIn, lookAt, titledChildrenOf } from './proc.ts'
 import { kill, type Processes } from './process.ts'
 import { watchFiles } from './watch.ts'
 import { loadYaml } from './yaml.ts'
@@ -72,6 +72,7 @@ export const createBase = (kernel: Kernel) => ({
   signalProcess: kill,
   isProcessIn: (folder: string, pid: number) => isProcessIn(kernel, folder, pid),
   lookAt,
+  childrenOf: titledChildrenOf,
   memoryOf: createMemoryOf(kernel),
   withClient,
   httpGet,

@@ -80,6 +80,9 @@ export const inRun = ({ run }: Pick<Paths, 'run'>) => ({
   buffer: `${run}/buffer`,
 })
 
+/** The hosts that Mathesar takes, for it to read at each request. Its folder keeps others from writing it. */
+export const hostsFile = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).app}/hosts`
+
 /** What is behind the door. */
 export const inDoor = (paths: Pick<Paths, 'run'>) => ({
   /** Mathesar's socket, which the supervisor holds. */

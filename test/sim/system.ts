@@ -42,6 +42,7 @@ const createProcessPorts = (
   | 'runProgram'
   | 'signalProcess'
   | 'lookAt'
+  | 'childrenOf'
   | 'isProcessIn'
   | 'orphansNamed'
   | 'memoryOf'
@@ -76,6 +77,11 @@ const createProcessPorts = (
       supervisor.call()
       const state = processes.find(pid) ? 'S' : undefined
       return state && { state, sleeps: world.timeline.nowMs, children: [] }
+    },
+    childrenOf: (pid) => {
+      supervisor.call()
+      const process = processes.find(pid)
+      return process instanceof Door ? process.workers : undefined
     },
     isProcessIn: (folder, pid) => {
       supervisor.call()

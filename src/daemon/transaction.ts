@@ -55,7 +55,7 @@ const serviceInChange = (
   signal: (signal) => service.signal(signal),
   reload: async () => {
     const { pid, unit } = service // A process that starts later reads them by itself.
-    if (pid !== null) await unit.reload?.(worlds.scopeOf(unit), pid)
+    if (pid !== null) await unit.reload?.(worlds.scopeOf(unit), pid, stopping)
   },
   prepare: () => service.prepare(worlds.scopeOf(service.unit, sides.after)),
 })

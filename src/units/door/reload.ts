@@ -27,12 +27,12 @@ const whyRefused = ({ system: { log } }: Scope<never>): string => {
  * what is said to be in force then is. nginx itself says nothing of this but by its processes. Where it does
  * not take the configuration, it goes on with the one before.
  */
-export const reloadDoor = async (scope: Scope<never>, pid: number): Promise<void> => {
+export const reloadDoor = async (scope: Scope<never>, pid: number, signal: AbortSignal): Promise<void> => {
   const { system } = scope
   const before = new Set(system.childrenOf(pid)?.map((child) => child.pid))
   system.signalProcess(pid, 'SIGHUP')
   for (const endMs = system.clock.now() + limitMs; system.clock.now() < endMs;) {
-    await system.clock.delay(lookMs)
+    await system.clock.delay(lookMs, signal)
     const children = system.childrenOf(pid)
     if (children === undefined) return // It ended: the next one reads the new configuration.
     const fresh = children.filter((child) => !before.has(child.pid))

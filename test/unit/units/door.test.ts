@@ -107,7 +107,7 @@ describe('a reload of the door', () => {
   const reload = (looks: (readonly Child[] | undefined)[]) => {
     const fake = createScope({ place })
     fake.replies.children = () => (looks.length > 1 ? looks.shift() : looks[0])
-    return { ...fake, done: door.reload!(fake.scope, 9) }
+    return { ...fake, done: door.reload!(fake.scope, 9, never) }
   }
 
   test('is over once no worker with the configuration before takes connections', async () => {

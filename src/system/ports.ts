@@ -67,8 +67,8 @@ export type System = {
   readonly clock: Clock
   /** A number in [0, 1). */
   readonly random: () => number
-  /** Letters and digits that nobody can guess. */
-  readonly randomText: (length: number) => string
+  /** Letters and digits, or some of the given letters, that nobody can guess. */
+  readonly randomText: (length: number, letters?: string) => string
   readonly files: Files
   /** Gives a file or folder to a user (`undefined`: whoever has it) with a mode, unless it is so already. */
   readonly setOwner: (path: string, user: Pick<User, 'uid' | 'gid'> | undefined, mode: number) => void

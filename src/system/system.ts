@@ -16,10 +16,10 @@ import { kill, type Processes } from './process.ts'
 import { watchFiles } from './watch.ts'
 import { loadYaml } from './yaml.ts'
 
-const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
+const lettersAndDigits = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
 /** Node's crypto takes 5 ms to load: not before somebody needs it. */
-const randomText = (length: number): string => {
+const randomText = (length: number, letters = lettersAndDigits): string => {
   const { randomInt } = process.getBuiltinModule('node:crypto')
   return Array.from({ length }, () => letters[randomInt(letters.length)]).join('')
 }

@@ -12,11 +12,28 @@ const row = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`.replaceAll('|  |', '| |')
 
 const settingRow = (name: (typeof settingNames)[number]): string => {
-  const { kind, secret, only, default: fallback, choices, min, max, appliesBy, description } = settingOf(name)
+  const {
+    kind,
+    alias,
+    secret,
+    only,
+    default: fallback,
+    choices,
+    min,
+    max,
+    appliesBy,
+    description,
+  } = settingOf(name)
   const range = min === undefined || max === undefined ? [] : [`${min} to ${max}`]
   return row([
     `\`${name}\``,
-    [kind, ...range, ...(secret ? ['secret'] : []), ...(only ? ['environment only'] : [])].join(', '),
+    [
+      kind,
+      ...range,
+      ...(secret ? ['secret'] : []),
+      ...(only ? ['environment only'] : []),
+      ...(alias ? [`or \`${alias}\``] : []),
+    ].join(', '),
     fallback === undefined ? '' : `\`${fallback}\``,
     appliesBy,
     description + (choices ? ` One of ${choices.map((choice) => `\`${choice}\``).join(', ')}.` : ''),

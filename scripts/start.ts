@@ -6,7 +6,7 @@ import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { settingNames, settingOf } from '../src/settings/table.ts'
+import { settingNames, settingOf, variableNames } from '../src/settings/table.ts'
 import {
   ask,
   buildImage,
@@ -132,10 +132,10 @@ const runInFront = (
   })
 
 /** Variables that name a file: what they name is in the container under the same path. */
-const fileNames = settingNames.flatMap((name) => [
-  `${name}_FILE`,
-  ...(settingOf(name).kind === 'path' ? [name] : []),
-])
+const fileNames = [
+  ...variableNames.map((name) => `${name}_FILE`),
+  ...settingNames.filter((name) => settingOf(name).kind === 'path'),
+]
 
 const mountOf = (name: string): readonly string[] => {
   const path = process.env[name]!
@@ -167,7 +167,7 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
   }
   await checkPort(port)
   const host = lacksBridge()
-  const given = settingNames
+  const given = variableNames
     .filter((name) => name !== 'PORT' && (host || name !== 'BIND_ADDRESS'))
     .flatMap((name) => [name, `${name}_FILE`])
     .filter((name) => process.env[name])

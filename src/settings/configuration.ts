@@ -4,7 +4,14 @@ import { type Database, databaseOf } from './database.ts'
 import { checkEntries, warningsLimit } from './entries.ts'
 import { parseConfig } from './env-file.ts'
 import { warningsFor } from './near-names.ts'
-import { type Environment, settingNames, settingOf, type SettingName, type Values } from './table.ts'
+import {
+  type Environment,
+  settingNames,
+  settingOf,
+  type SettingName,
+  type Values,
+  variableNames,
+} from './table.ts'
 import { type Settings, typeSettings } from './typed.ts'
 import { readSettings } from './values.ts'
 import { checkYaml, type ParseYaml, whyBadYaml } from './yaml-files.ts'
@@ -84,7 +91,7 @@ const refuse = (faults: readonly Fault[]): never => {
 export const environmentWarnings = (environment: Environment): readonly string[] => {
   const given = Object.keys(environment).filter((name) => environment[name])
   const limits = { limit: warningsLimit, others: 'such variables' }
-  return firstFew(warningsFor(given, settingNames), (warning) => warning, limits)
+  return firstFew(warningsFor(given, variableNames), (warning) => warning, limits)
 }
 
 /** Settings that hold the same as a file, as JSON. */

@@ -57,7 +57,7 @@ const moveSteps = ({ isEmbedded, runTask, service }: Tools): Step[] => {
   return [
     ...(['secrets', 'cluster', 'server-config'] as const).map(task),
     ...(embedded ? [startEmbedded] : []),
-    ...(['database', 'key', 'migrations', 'sync', 'manifest'] as const).map(task),
+    ...(['database', 'key', 'migrations', 'administrator', 'sync', 'manifest'] as const).map(task),
   ]
 }
 

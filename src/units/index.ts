@@ -4,6 +4,7 @@ import { door } from './door/server.ts'
 import { upstream } from './door/upstream.ts'
 import { listener } from './listener.ts'
 import { manifest } from './manifest.ts'
+import { administrator } from './mathesar/administrator.ts'
 import { config } from './mathesar/files.ts'
 import { key } from './mathesar/key.ts'
 import { migrations } from './mathesar/migrations.ts'
@@ -34,6 +35,7 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   manifest,
   key,
   migrations,
+  administrator,
   upstream,
   doorConfig,
   door,

@@ -93,6 +93,10 @@ export const inDoor = (paths: Pick<Paths, 'run'>) => ({
   page: `${inRun(paths).door}/page.sock`,
 })
 
+/** A program of ours in Python, which lies beside the configuration of gunicorn. */
+export const ownProgram = ({ gunicornConfig }: Pick<Paths, 'gunicornConfig'>, name: string): string =>
+  gunicornConfig.replace(/[^/]*$/, name)
+
 /** What to do where the folder of the run cannot be used. */
 export const runHint = ({ run }: Pick<Paths, 'run'>): string =>
   `Give the container a folder for sockets that this user may write: \`--tmpfs ${run}\`.`

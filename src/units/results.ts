@@ -48,6 +48,7 @@ export type Results = {
   readonly key: { readonly isNew: boolean }
   readonly manifest: Nothing
   readonly migrations: Nothing
+  readonly administrator: Nothing
 }
 
 export type TaskName = keyof Results

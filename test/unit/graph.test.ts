@@ -114,6 +114,7 @@ describe('the units of the image', () => {
       'manifest',
       'key',
       'migrations',
+      'administrator',
       'upstream',
       'door-config',
       'door',
@@ -140,8 +141,9 @@ describe('the units of the image', () => {
     expect(names(unitsUpTo('migrations'))).toEqual(
       names(units).filter(
         (name) =>
-          !['listener', 'config', 'sync', 'manifest', 'upstream', 'mathesar'].includes(name) &&
-          !name.startsWith('door'),
+          !['listener', 'config', 'sync', 'manifest', 'administrator', 'upstream', 'mathesar'].includes(
+            name,
+          ) && !name.startsWith('door'),
       ),
     )
     expect(names(unitsUpTo('mathesar'))).toEqual(names(units).filter((name) => !name.startsWith('door')))

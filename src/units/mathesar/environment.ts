@@ -18,6 +18,8 @@ const notForApp = new RegExp(
     'EMBEDDED_POSTGRES_',
     'UI_MAY_EDIT_CONFIG$',
     'SECRET_KEY',
+    '(?:MATHESAR_)?ADMIN_(?:USERNAME|EMAIL|PASSWORD|SETUP)$',
+    'SETUP_CODE$',
     '.*_FILE$',
     'NODE_',
     'HOME$',

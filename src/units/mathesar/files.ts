@@ -2,7 +2,7 @@ import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { InForce } from '../../settings/configuration.ts'
 import { permittedHosts, probeHost } from '../../settings/hosts.ts'
-import { hostsFile, inRun } from '../place.ts'
+import { hostsFile, inRun, ownProgram } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 
 const yamlFiles = ['sso.yml', 'file_storage.yml'] as const
@@ -28,7 +28,7 @@ const askParsers = async (
   const { outcome, lines } = await system.runProgram(
     'config',
     {
-      argv: [`${paths.pythonBin}/python3`, '-I', paths.gunicornConfig.replace(/[^/]*$/, 'check_config.py')],
+      argv: [`${paths.pythonBin}/python3`, '-I', ownProgram(paths, 'check_config.py')],
       cwd: paths.app,
       user: identities.mathesar,
       env: { LANG: 'C.UTF-8', ...proposed },

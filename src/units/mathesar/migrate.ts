@@ -2,6 +2,7 @@ import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Command } from '../../core/unit.ts'
 import type { Client, ProgramResult } from '../../system/ports.ts'
+import { ownProgram } from '../place.ts'
 import type { Scope } from '../unit.ts'
 import { appEnvironment } from './environment.ts'
 
@@ -96,7 +97,7 @@ export const migrate = async (
 ): Promise<void> => {
   const { paths, identities } = scope.place
   const command: Command = {
-    argv: [`${paths.pythonBin}/python3`, paths.gunicornConfig.replace(/[^/]*$/, 'migrate.py')],
+    argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'migrate.py')],
     cwd: paths.app,
     user: identities.mathesar,
     env: appEnvironment(scope),

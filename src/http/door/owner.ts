@@ -22,7 +22,7 @@ export type Proof =
 
 /** What an owner needs to come in. */
 export type Invitation = {
-  /** What people type, such as `7QXM-2R4K`; `undefined` for one that the owner chose, which is never shown. */
+  /** What people type, such as `7QXM-2R4K`; `undefined` for one that the owner chose: it is never shown. */
   readonly code: string | undefined
   /** The fragment of the link. */
   readonly key: string

@@ -60,7 +60,7 @@ describe('what a container is to be', () => {
     const { store } = await setup()
     store.protect()
     expect(disk.modeOf(file)).toBe('0600 1000:100')
-    store.write(good)
+    store.write(filesOf('DEBUG=false\n'))
     expect(disk.modeOf(file)).toBe('0600 1000:100')
   })
 

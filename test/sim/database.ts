@@ -75,6 +75,10 @@ const rules: readonly Rule[] = [
     /^ALTER ROLE postgres PASSWORD '([^']+)'$/,
     (data, _, [, verifier = '']) => ({ rows: [], next: { ...data, verifier } }),
   ],
+  [
+    /^\s*SELECT current_setting\('server_version'\)/,
+    () => ({ rows: [{ version: '17.0', locale: 'und', collation: '1' }] }),
+  ],
   [/FROM pg_roles WHERE rolname = \$1$/, ({ roles }, [name]) => found(roles.includes(String(name)))],
   [
     /FROM pg_database WHERE datname = \$1$/,

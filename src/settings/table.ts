@@ -89,6 +89,7 @@ export const settingsTable = {
   UI_MAY_EDIT_CONFIG: { kind: 'boolean', default: 'false', only: 'environment', appliesBy: 'container', description: "Let Mathesar's own user write mathesar.env and change settings through a socket of its own." },
   LOG_FORMAT: { kind: 'choice', choices: ['text', 'json'], default: 'text', appliesBy: 'container', description: 'Log lines for people, or one JSON object a line.' },
   LOG_LEVEL: { kind: 'choice', choices: ['debug', 'info', 'warn', 'error'], default: 'info', appliesBy: 'container', description: "Least level of the supervisor's own lines." },
+  ON_DOWNGRADE: { kind: 'choice', choices: ['refuse', 'return'], default: 'refuse', appliesBy: 'container', description: 'What an image does whose Mathesar is older than the internal database: end, or put the database in place again that was kept before the upgrade.' },
   ADMIN_USERNAME: { kind: 'text', alias: 'MATHESAR_ADMIN_USERNAME', only: 'environment', appliesBy: 'container', description: 'Name of the first administrator: with ADMIN_PASSWORD it is created at a boot that finds no administrator, and never touched again.' },
   ADMIN_EMAIL: { kind: 'text', alias: 'MATHESAR_ADMIN_EMAIL', only: 'environment', appliesBy: 'container', description: 'Email address of that administrator.' },
   ADMIN_PASSWORD: { kind: 'text', alias: 'MATHESAR_ADMIN_PASSWORD', secret: true, only: 'environment', appliesBy: 'container', description: "Password of that administrator; Django's validators check it." },

@@ -93,12 +93,22 @@ const versionIn = ({ system }: Scope<never>, path: string, pattern: RegExp): str
 /** The last migration of Mathesar in the list of the image, which is sorted. */
 const lastMigration = /.*"(mathesar\.[^"]+)"/s
 
+/** The version of Mathesar that last served from the volume; `undefined` where nobody noted it. */
+export const readServedVersion = (scope: Scope<never>): string | undefined => {
+  const { servedBy } = readManifest(scope)
+  return isRecord(servedBy) ? textOr(servedBy.mathesar, undefined)?.slice(0, 50) : undefined
+}
+
+/** The version of Mathesar in the image; `null` where it does not say. */
+export const readAppVersion = (scope: Scope<never>): string | null =>
+  versionIn(scope, `${scope.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
+
 const readServedBy = (scope: Scope<'database'>): ServedBy => {
-  const { app, share } = scope.place.paths
+  const { share } = scope.place.paths
   const server = scope.results.database
   return {
     supervisor: version,
-    mathesar: versionIn(scope, `${app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m),
+    mathesar: readAppVersion(scope),
     migration: versionIn(scope, `${share}/migrations.json`, lastMigration),
     postgres: server?.version ?? null,
     locale: server?.locale ?? null,
@@ -117,7 +127,7 @@ const lastStopOf = ({ wasShutDown }: Results['cluster']): LastBoot['after'] => {
  */
 export const manifest = defineTask({
   name: 'manifest',
-  needs: ['database', 'sync', 'secrets', 'cluster'],
+  needs: ['database', 'sync', 'secrets', 'cluster', 'migrations'],
   description: 'notes in the volume what serves from it',
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (scope) => {

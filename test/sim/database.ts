@@ -70,6 +70,10 @@ type Rule = readonly [
 const rules: readonly Rule[] = [
   [/^SELECT 1$/, () => found(true)],
   [/^SELECT application_name AS step,/, () => found(false)],
+  [/^SET statement_timeout = 0$|^SELECT pg_terminate_backend|^DROP DATABASE|^COMMENT ON/, () => found(false)],
+  [/^SELECT datname AS name, left\(shobj_description/, () => found(false)],
+  [/^SELECT pg_database_size/, () => ({ rows: [{ bytes: '1' }] })],
+  [/^CREATE DATABASE "/, () => found(false)],
   [/FROM pg_authid WHERE rolname = 'postgres'/, ({ verifier }) => ({ rows: [{ rolpassword: verifier }] })],
   [
     /^ALTER ROLE postgres PASSWORD '([^']+)'$/,

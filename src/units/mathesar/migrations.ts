@@ -1,19 +1,76 @@
 import type { Client } from '../../system/ports.ts'
+import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import { internalDatabase, inTransaction, withDatabase } from '../postgres/connection.ts'
+import { readAppVersion, readServedVersion } from '../manifest.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appliedMigrations, compareMigrations, type Migration } from './applied.ts'
+import { findWayBack, goBackTo, keepBefore, type KeptDatabase } from './kept.ts'
 import { migrate } from './migrate.ts'
 
 /** An arbitrary number that all supervisors share: "math" in ASCII. */
 const lockKey = 0x6d617468
 
-const refuseNewer = (ahead: readonly Migration[]): never => {
-  const more = ahead.length > 3 ? ` and ${ahead.length - 3} more` : ''
-  throw new SupervisorError(
+type Known = {
+  /** Those of the image; `undefined` where it has no list of them. */
+  readonly image: readonly Migration[] | undefined
+  /** The Mathesar of the image, and the one that served last. */
+  readonly to: string
+  readonly from: string
+}
+
+/** How the internal database compares with the image. */
+type Found = { readonly applied: readonly Migration[] } & (
+  | { readonly kind: 'current' }
+  | { readonly kind: 'behind'; readonly missing: readonly Migration[] }
+  | { readonly kind: 'ahead'; readonly ahead: readonly Migration[] }
+)
+
+const look = async ({ image }: Known, client: Client): Promise<Found> => {
+  if (image === undefined) return { kind: 'behind', applied: [], missing: [] }
+  const applied = await appliedMigrations(client)
+  const { missing, ahead } = compareMigrations(image, applied)
+  if (ahead.length > 0) return { kind: 'ahead', applied, ahead }
+  return missing.length > 0 ? { kind: 'behind', applied, missing } : { kind: 'current', applied }
+}
+
+const inWords = (migrations: readonly Migration[], limit: number): string =>
+  firstFew(migrations, String, { limit })
+    .join(', ')
+    .replace(/, (and \d+ more)$/, ' $1')
+
+const aheadError = (
+  { from, to }: Known,
+  ahead: readonly Migration[],
+  back: KeptDatabase | undefined,
+): SupervisorError =>
+  new SupervisorError(
     'DATABASE_AHEAD',
-    'cannot use the internal database: it has migrations that this image does not know: ' +
-      `${ahead.slice(0, 3).join(', ')}${more}`,
+    `cannot use the internal database with Mathesar ${to}: ${from} has served from it, and it has ` +
+      `migrations that this image does not know: ${inWords(ahead, 3)}`,
+    back && {
+      hint:
+        `Nothing was changed. Start the image with Mathesar ${from} again. Or go back with ` +
+        `\`-e ON_DOWNGRADE=return\`: the internal database as it was on ${back.at.slice(0, 10)} takes its ` +
+        'place, and the present one is kept. Your own tables stay as they are.',
+    },
+  )
+
+/** Puts the database in place that this image can go on with, if there is one and it is wished. */
+const goBack = async (
+  scope: Scope<'secrets' | 'cluster'>,
+  known: Known,
+  { ahead, applied }: Extract<Found, { kind: 'ahead' }>,
+): Promise<void> => {
+  const { image = [], from } = known
+  const isOurs = scope.inForce.database.kind === 'embedded'
+  const back = isOurs ? await findWayBack(scope, image) : undefined
+  if (back === undefined || scope.inForce.settings.ON_DOWNGRADE !== 'return')
+    throw aheadError(known, ahead, back)
+  await goBackTo(scope, back, { version: from, applied })
+  scope.system.log.say(
+    'warn',
+    `the internal database of ${back.at} is in its place again; that of Mathesar ${from} is kept`,
   )
 }
 
@@ -59,12 +116,20 @@ const requireCreate = async ({ inForce: { database } }: Scope<never>, client: Cl
   )
 }
 
-type Pending = { readonly isUpgrade: boolean; readonly missing: readonly Migration[] }
+const announce = ({ applied, missing }: Extract<Found, { kind: 'behind' }>, { from, to }: Known): string =>
+  applied.length === 0
+    ? 'running migrations'
+    : `Mathesar ${from} → ${to}: running ${missing.length} migrations, all of them or none: ` +
+      inWords(missing, 5)
 
-const announce = ({ isUpgrade, missing }: Pending): string => {
-  if (!isUpgrade) return 'running migrations'
-  const more = missing.length > 5 ? ` and ${missing.length - 5} more` : ''
-  return `running ${missing.length} migrations, all of them or none: ${missing.slice(0, 5).join(', ')}${more}`
+const readKnown = (scope: Scope<never>): Known => {
+  const { system, place } = scope
+  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
+  return {
+    image: list === undefined ? undefined : (JSON.parse(list) as Migration[]),
+    to: readAppVersion(scope) ?? 'of this image',
+    from: readServedVersion(scope) ?? 'of another image',
+  }
 }
 
 /**
@@ -72,26 +137,20 @@ const announce = ({ isUpgrade, missing }: Pending): string => {
  */
 export const migrations = defineTask({
   name: 'migrations',
-  needs: ['key', 'secrets', 'volume'],
+  needs: ['key', 'secrets', 'volume', 'cluster'],
   description: 'brings the internal database to this version of Mathesar',
   run: async (scope, signal) => {
-    const { system, place, results } = scope
-    const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
-    const image = list === undefined ? undefined : (JSON.parse(list) as Migration[])
-    /** Those that are to be run, as far as the image knows; `undefined` where none are. */
-    const findPending = async (client: Client): Promise<Pending | undefined> => {
-      if (image === undefined) return { isUpgrade: false, missing: [] }
-      const applied = await appliedMigrations(client)
-      const { missing, ahead } = compareMigrations(image, applied)
-      if (ahead.length > 0) refuseNewer(ahead)
-      return missing.length > 0 ? { isUpgrade: applied.length > 0, missing } : undefined
-    }
+    const { system, results, inForce } = scope
+    const known = readKnown(scope)
+    const lookNow = (): Promise<Found> =>
+      withDatabase(scope, (client) => inTransaction(client, () => look(known, client)))
     const migrateOnce = async (client: Client): Promise<void> => {
       await takeLock(scope, client, signal)
-      const pending = await findPending(client)
-      if (pending !== undefined) {
+      const found = await look(known, client)
+      if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
+      if (found.kind === 'behind') {
         await requireCreate(scope, client)
-        system.log.say('info', announce(pending))
+        system.log.say('info', announce(found, known))
         await migrate(scope, client, signal)
       } else if (results.key.isNew) {
         system.log.say(
@@ -101,10 +160,15 @@ export const migrations = defineTask({
         )
       }
     }
-    return await withDatabase(scope, async (client) => {
-      if (await inTransaction(client, () => findPending(client)))
-        await inTransaction(client, () => migrateOnce(client))
-      return undefined
-    })
+    let found = await lookNow()
+    if (found.kind === 'ahead') {
+      await goBack(scope, known, found)
+      found = await lookNow()
+    }
+    if (found.kind !== 'behind') return undefined
+    if (inForce.database.kind === 'embedded' && found.applied.length > 0)
+      await keepBefore(scope, known, found.applied)
+    await withDatabase(scope, (client) => inTransaction(client, () => migrateOnce(client)))
+    return undefined
   },
 })

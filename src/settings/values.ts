@@ -79,7 +79,7 @@ const readVariable = (
 ): string | undefined => {
   const given = namesOf(name)
     .flatMap((variable) => [variable, `${variable}_FILE`])
-    .filter((variable) => readDirect(environment, name, variable) !== undefined)
+    .filter((variable) => variable in environment && readDirect(environment, name, variable) !== undefined)
   const [first, second] = given
   if (second !== undefined)
     refuse(name, `${first} and ${second} are both given`, {

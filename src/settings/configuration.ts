@@ -124,9 +124,10 @@ export const readConfiguration = (
     ...yamlFaults,
   ]
   if (faults.length > 0) return refuse(faults)
+  let version: string | undefined
   return {
     get version() {
-      return versionOf(files)
+      return (version ??= versionOf(files))
     },
     files,
     values,

@@ -9,6 +9,7 @@ import { config } from './mathesar/files.ts'
 import { key } from './mathesar/key.ts'
 import { migrations } from './mathesar/migrations.ts'
 import { mathesar } from './mathesar/server.ts'
+import { userDatabases } from './mathesar/user-databases.ts'
 import { cluster } from './postgres/cluster.ts'
 import { serverConfig } from './postgres/config.ts'
 import { database } from './postgres/roles.ts'
@@ -36,6 +37,7 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   key,
   migrations,
   administrator,
+  userDatabases,
   upstream,
   doorConfig,
   door,

@@ -127,7 +127,7 @@ const lastStopOf = ({ wasShutDown }: Results['cluster']): LastBoot['after'] => {
  */
 export const manifest = defineTask({
   name: 'manifest',
-  needs: ['database', 'sync', 'secrets', 'cluster', 'migrations'],
+  needs: ['database', 'sync', 'secrets', 'cluster', 'migrations', 'user-databases'],
   description: 'notes in the volume what serves from it',
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (scope) => {

@@ -59,6 +59,7 @@ export type Results = {
   readonly manifest: Nothing
   readonly migrations: Nothing
   readonly administrator: Nothing
+  readonly 'user-databases': Nothing
 }
 
 export type TaskName = keyof Results

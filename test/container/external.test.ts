@@ -120,6 +120,7 @@ describeContainer('an external database', () => {
       )
     expect((await alter((limit) => `reset ${limit}`)).exitCode).toBe(0)
     await sql(env.POSTGRES_DB!, `select pg_terminate_backend(pid) ${granted}`)
+    await sql('postgres', `select pg_terminate_backend(pid) from pg_stat_activity where query ~ 'lock math'`)
     await held
     await Promise.all(boxes.map((box) => box.ready()))
     for (const box of boxes) expect(await box.logs()).not.toContain('is run again')
@@ -264,11 +265,13 @@ describeContainer('an external database', () => {
     const old = await start(options)
     await old.ready()
     await old.stop()
-    const held = sql(env.POSTGRES_DB!, 'begin; lock mathesar_note; select pg_sleep(8)')
-    const run = await asNewerImage('0004_note_is_pinned')
+    const held = sql(env.POSTGRES_DB!, 'begin; lock mathesar_note; select pg_sleep(60)')
+    const run = await asNewerImage('0005_note_is_pinned')
     const box = await start({ ...options, run })
-    const step = 'migration 1 of 1: mathesar.0004_note_is_pinned; it waits for a lock (role owner, process '
-    await until('it says so', async () => (await box.unit('migrations')).detail?.startsWith(step))
+    const step = 'migration 1 of 1: mathesar.0005_note_is_pinned; it waits for a lock (role owner, process '
+    await until('it says so', async () =>
+      (await box.unit('migrations').catch(() => undefined))?.detail?.startsWith(step),
+    )
     await held
     await box.ready()
     expect(await box.logs()).toContain(step)

@@ -15,12 +15,12 @@ class Migration(migrations.Migration):
 `
 /** Migrations that the sample app may get. The second fails: its welcome note is longer. */
 export const furtherMigrations = {
-  '0004_note_is_pinned': migration(
-    '0003_welcome_note',
+  '0005_note_is_pinned': migration(
+    '0004_database',
     'migrations.AddField("note", "is_pinned", models.BooleanField(default=False))',
   ),
-  '0005_shorter_notes': migration(
-    '0004_note_is_pinned',
+  '0006_shorter_notes': migration(
+    '0005_note_is_pinned',
     'migrations.AlterField("note", "text", models.CharField(max_length=10))',
   ),
 }

@@ -113,6 +113,7 @@ describe('the units of the image', () => {
       'database',
       'key',
       'migrations',
+      'user-databases',
       'manifest',
       'administrator',
       'upstream',
@@ -141,9 +142,16 @@ describe('the units of the image', () => {
     expect(names(unitsUpTo('migrations'))).toEqual(
       names(units).filter(
         (name) =>
-          !['listener', 'config', 'sync', 'manifest', 'administrator', 'upstream', 'mathesar'].includes(
-            name,
-          ) && !name.startsWith('door'),
+          ![
+            'listener',
+            'config',
+            'sync',
+            'manifest',
+            'administrator',
+            'user-databases',
+            'upstream',
+            'mathesar',
+          ].includes(name) && !name.startsWith('door'),
       ),
     )
     expect(names(unitsUpTo('mathesar'))).toEqual(names(units).filter((name) => !name.startsWith('door')))

@@ -61,7 +61,7 @@ try:
     with contextlib.nullcontext() if apart else transaction.atomic():
         call_command(command)
 except Exception as error:
-    sys.stdout.flush()
+    print(flush=True)  # Django's own line is not finished.
     why = ''.join(traceback.format_exception(error)).replace('\n', '\n  ')
     print(f'DEBUG the traceback of the migrations:\n  {why}', file=sys.stderr)
     print(f'ERROR {command.current or "migrate"}: {reason_of(error)}', file=sys.stderr)

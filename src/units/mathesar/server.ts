@@ -41,7 +41,7 @@ const askLoginPage = async (
 export const mathesar = defineService({
   name: 'mathesar',
   needs: ['volume', 'secrets', 'upstream', 'config'],
-  servesAfter: ['migrations', 'administrator', 'sync', 'manifest'],
+  servesAfter: ['migrations', 'administrator', 'user-databases', 'sync', 'manifest'],
   description: 'Mathesar itself (gunicorn and Django)',
   policy: ({ settings }) => ({
     startLimitMs,

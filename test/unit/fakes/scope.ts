@@ -51,6 +51,7 @@ const usualResults: Results = {
   key: { isNew: false },
   manifest: undefined,
   migrations: undefined,
+  'user-databases': undefined,
   administrator: undefined,
 }
 

@@ -11,7 +11,6 @@ import {
 } from './contents.ts'
 import { tampering } from './database.ts'
 import { type Marker, urlOf } from './edits.ts'
-import type { ExternalServer } from './external.ts'
 import type { World } from './world.ts'
 
 const sso = configFile.replace('mathesar.env', 'sso.yml')
@@ -103,11 +102,10 @@ export class People {
     this.contents.set(marker, { marker, given: {}, broken: '', isBad: true })
   }
 
-  /** From now on people want this database; `undefined` is the embedded one. */
-  moveDatabase(): ExternalServer | undefined {
+  /** From now on people want this database. */
+  moveDatabase(): string {
     this.#wanted = this.#otherDatabase()
-    this.#world.oracle.tell(this.#wanted)
-    return this.#world.externals.get(this.#wanted)
+    return this.#wanted
   }
 
   #otherDatabase(): string {

@@ -1,5 +1,4 @@
-import pino from 'pino'
-import { formatEvent, type Level, type LogEvent } from '../core/log-lines.ts'
+import { formatEvent, type Level, levels, type LogEvent } from '../core/log-lines.ts'
 import { excerpt } from '../core/message.ts'
 import { Redactor } from '../core/redactor.ts'
 import { Printer } from './printer.ts'
@@ -26,18 +25,6 @@ export type Log = {
   readonly follow: (follower: Follower) => () => void
 }
 
-/** pino decides by the level; what an event looks like is decided in `emit`. */
-const createOwn = (level: Level, emit: (event: LogEvent, fields: Fields) => void) =>
-  pino(
-    { level, base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } },
-    {
-      write: (line: string) => {
-        const { level: label, msg, ...fields } = JSON.parse(line) as { level: Level; msg: string }
-        emit({ level: label, text: msg }, fields)
-      },
-    },
-  )
-
 const cleanFields = (fields: Fields, clean: (text: string) => string): Fields =>
   Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? clean(value) : value]),
@@ -47,7 +34,7 @@ const cleanFields = (fields: Fields, clean: (text: string) => string): Fields =>
 export const createLog = (
   sink: Pick<Sink, 'write' | 'behind' | 'onDropped'>,
   format: 'text' | 'json',
-  level: Level,
+  least: Level,
 ): Log => {
   const redactor = new Redactor()
   const tails = new Tails(format)
@@ -70,7 +57,7 @@ export const createLog = (
     deliver('supervisor', Buffer.from(text), 1)
   }
 
-  const own = createOwn(level, emit)
+  const isSaid = new Set(levels.slice(levels.indexOf(least)))
   const printer = new Printer(format, deliver)
   const join = createJoin()
   sink.onDropped((lost) => {
@@ -79,7 +66,9 @@ export const createLog = (
   })
 
   return {
-    say: (of, text, fields = {}) => own[of](fields, text),
+    say: (level, text, fields = {}) => {
+      if (isSaid.has(level)) emit({ level, text }, fields)
+    },
     addSecret: (...secrets) => redactor.add(...secrets),
     redact: (text) => redactor.redact(text),
     lines: (unit, watch) => {

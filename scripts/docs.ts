@@ -5,7 +5,6 @@ import { errorTable } from '../src/errors.ts'
 import { actionInWords } from '../src/settings/plan.ts'
 import { settingNames, settingOf } from '../src/settings/table.ts'
 import { units } from '../src/units/index.ts'
-import { renderOpenApi } from './openapi.ts'
 import { renderAssets } from './page.ts'
 
 const row = (cells: readonly string[]): string =>
@@ -108,8 +107,10 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   }
   const write = (path: string, text: string): void =>
     writeFileSync(new URL(`../${path}`, import.meta.url), text)
-  write('docs/openapi.json', renderOpenApi())
   write('src/page/assets.ts', await renderAssets())
-  const { startingPage } = await import('../src/page/render.ts') // It holds the assets.
+  // Both hold the assets.
+  const { renderOpenApi } = await import('./openapi.ts')
+  const { startingPage } = await import('../src/page/render.ts')
+  write('docs/openapi.json', renderOpenApi())
   write(startingPath, startingPage())
 }

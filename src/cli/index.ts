@@ -97,6 +97,12 @@ rolled back, 25 after a conflict, 26 when the environment pins the setting.`,
     'For instance: supervisor permit nas.local\nIt adds the host to ALLOWED_HOSTS.',
   ),
   define(
+    'setup [--json]',
+    'Show how the owner of a new Mathesar comes in: a link, a QR code of it, and the setup code.',
+    () => import('./setup.ts'),
+    'The exit code is 0, or 1 once Mathesar has an administrator.',
+  ),
+  define(
     'psql [--superuser] [ARGUMENT…]',
     "Open psql on Mathesar's internal database, as Mathesar's role.",
     () => import('./psql.ts'),

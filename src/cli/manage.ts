@@ -2,7 +2,7 @@ import { reads } from '../system/system.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { appEnvironment } from '../units/mathesar/environment.ts'
 import { inVolume } from '../units/place.ts'
-import { readOwnSetup } from './setup.ts'
+import { readOwnSetup } from './own.ts'
 
 export const run = async (args: readonly string[]): Promise<number> => {
   const { place, configuration: inForce } = await readOwnSetup()

@@ -3,7 +3,8 @@ import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
 import { version } from '../version.ts'
 
-const urlOf = ({ settings }: Instance['inForce']): string =>
+/** Where people open Mathesar, as far as the settings say. */
+export const urlOf = ({ settings }: Instance['inForce']): string =>
   settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`
 
 export type Running = {
@@ -41,5 +42,4 @@ export const bannerOf = ({ url, boot }: Status, { settings }: Instance['inForce'
     ...(settings.PUBLIC_URL === undefined
       ? ['With `docker run -p 9000:8000` the port in your browser is 9000.']
       : []),
-    "On a new installation the first visitor makes the administrator's account: open it now.",
   ].join('\n')

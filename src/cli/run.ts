@@ -22,6 +22,7 @@ import { createBase, createSystem } from '../system/system.ts'
 import { units, unitsUpTo } from '../units/index.ts'
 import type { UnitName } from '../units/unit.ts'
 import { version } from '../version.ts'
+import { createSetup } from './first-administrator.ts'
 import { bannerOf, readStatus, type Running } from './report.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -207,7 +208,9 @@ export const runDaemon = async (
   const config = new Config(system, setup, instance)
   const running: Running = { instance, config, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
+  const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
+    ...administrator,
     instance,
     config,
     log,
@@ -218,7 +221,9 @@ export const runDaemon = async (
     after: system.clock.after,
   })
   instance.subscribe((event) => {
-    if (event.type === 'ready') announceReady(sockets, status(), running, system, kernel)
+    if (event.type !== 'ready') return
+    announceReady(sockets, status(), running, system, kernel)
+    system.inBackground('see whether Mathesar is set up', announce)
   })
   handleSignals(signals, instance, config, system)
   if (!instance.isStopping) system.inBackground('start', () => instance.start())

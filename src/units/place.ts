@@ -93,6 +93,13 @@ export const inDoor = (paths: Pick<Paths, 'run'>) => ({
   page: `${inRun(paths).door}/page.sock`,
 })
 
+/** Where Mathesar creates its first administrator. */
+export const setupPath = '/complete_installation/'
+/** The door's own name for handing a request on to Mathesar's form there. */
+export const setupHandover = '@setup'
+/** What the door asks the supervisor for where Mathesar does not answer. */
+export const awayPath = '/supervisor/away'
+
 /** A program of ours in Python, which lies beside the configuration of gunicorn. */
 export const ownProgram = ({ gunicornConfig }: Pick<Paths, 'gunicornConfig'>, name: string): string =>
   gunicornConfig.replace(/[^/]*$/, name)

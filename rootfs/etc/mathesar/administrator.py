@@ -1,7 +1,7 @@
 """Creates the administrators of Mathesar, gives them new passwords and lists them, by Django's own rules.
 
-Runs as Mathesar's user. What is asked comes as JSON in ADMINISTRATOR: arguments would be seen by everybody. The last line of a
-refusal begins with ERROR and the name of the field; no line repeats a password."""
+Runs as Mathesar's user. What is asked comes as JSON in ADMINISTRATOR: arguments would be seen by everybody. The exit
+code of a refusal says which field is meant, for the log may hide a word that is somebody's password."""
 import json
 import os
 import sys
@@ -22,7 +22,8 @@ User = get_user_model()
 
 
 def refuse(field, why):
-    sys.exit(f'ERROR {field}: {why}')
+    print(f'ERROR {field}: {why}', file=sys.stderr)
+    sys.exit({'username': 11, 'email': 12, 'password': 13}.get(field, 1))
 
 
 def check(field, act):

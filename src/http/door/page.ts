@@ -7,7 +7,7 @@ import { readView } from './feed.ts'
 /** Seconds after which whoever asked may ask again. */
 const retryAfter = '2'
 
-const securityHeaders = {
+export const securityHeaders = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
@@ -27,7 +27,7 @@ const wantsPage = ({ method, headers }: Exchange['request']): boolean =>
  * What whoever asks for Mathesar gets while it does not serve: the page for a browser, else JSON. Always 503,
  * so that no monitor, search engine or client takes it for Mathesar.
  */
-const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
+export const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
   const headers = { ...securityHeaders, 'retry-after': retryAfter }
   const { isServing } = options.instance
   if (!wantsPage(exchange.request)) {
@@ -41,7 +41,7 @@ const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
  * What a request gets whose Host is not permitted. Whoever sends it chooses the name; the command is for
  * those who can type it where Mathesar runs.
  */
-const sendRefused = (exchange: Exchange, { config }: ControlOptions): void => {
+export const sendRefused = (exchange: Exchange, { config }: ControlOptions): void => {
   const refusal = hostRefusal(exchange.request.headers.host)
   if (refusal !== undefined) config.seeRefused(refusal)
   const host = refusal?.kind === 'host' ? refusal.host : undefined

@@ -44,6 +44,13 @@ export const administratorCommand = (scope: AppScope, request: AdministratorRequ
   } satisfies Command
 }
 
+/** What the exit codes of `administrator.py` refuse. */
+const refusedSetting: Readonly<Record<number, string>> = {
+  11: 'ADMIN_USERNAME',
+  12: 'ADMIN_EMAIL',
+  13: 'ADMIN_PASSWORD',
+}
+
 const refuse = (setting: string, why: string): never => {
   throw new SupervisorError('SETTING_INVALID', `cannot create the administrator: ${setting}: ${why}`)
 }
@@ -75,8 +82,8 @@ export const administrator = defineTask({
       return undefined
     }
     const last = lines.at(-1) ?? 'it said nothing'
-    const [, field, why] = /^ERROR (username|email|password): (.*)$/.exec(last) ?? []
-    if (field !== undefined && why !== undefined) refuse(`ADMIN_${field.toUpperCase()}`, why)
+    const setting = refusedSetting[outcome.code ?? 0]
+    if (setting !== undefined) refuse(setting, last.replace(/^ERROR [^:]*: /, ''))
     throw new SupervisorError(
       'ADMINISTRATOR_NOT_CREATED',
       `cannot create the administrator: Django ${inWords(outcome)}: ${last}`,

@@ -62,24 +62,27 @@ describe('the task `administrator`', () => {
 
   test.each([
     [
-      'ERROR password: This password is too common.',
+      13,
+      'ERROR [redacted]: This [redacted] is too common.',
       'SETTING_INVALID',
-      'cannot create the administrator: ADMIN_PASSWORD: This password is too common.',
+      'cannot create the administrator: ADMIN_PASSWORD: This [redacted] is too common.',
     ],
     [
+      12,
       'ERROR email: Enter a valid email address.',
       'SETTING_INVALID',
       'cannot create the administrator: ADMIN_EMAIL: Enter a valid email address.',
     ],
     [
+      1,
       'django.db.utils.OperationalError: server closed the connection',
       'ADMINISTRATOR_NOT_CREATED',
       'cannot create the administrator: Django failed with exit code 1: django.db.utils.OperationalError: ' +
         'server closed the connection',
     ],
-  ])('says why Django refuses: %s', async (line, code, message) => {
+  ])('says why Django refuses, with exit code %i: %s', async (exitCode, line, code, message) => {
     const at = stage('none')
-    at.replies.program = async () => ({ outcome: { code: 1, signal: null }, lines: ['a line', line] })
+    at.replies.program = async () => ({ outcome: { code: exitCode, signal: null }, lines: ['a line', line] })
     expect(await failureOf(() => administrator.run(at.scope, never))).toMatchObject({ code, message })
   })
 })

@@ -1,0 +1,16 @@
+import { provePath } from '../../page/setup.ts'
+import { awayPath, setupPath } from '../../units/place.ts'
+import type { Route } from '../routes.ts'
+import { sendRefused, sendUnavailable } from './page.ts'
+import { answerSetup, postCode } from './setup.ts'
+
+type Page = Pick<Route, 'handle' | 'hasBody'>
+
+/** What answers a visitor where no route of the protocol does: pages, and what their forms send. */
+export const pageRoute = (method: string | undefined, { pathname }: URL): Page | undefined => {
+  if (method === 'POST' && pathname === provePath) return { handle: postCode, hasBody: true }
+  if (pathname === '/supervisor/refused') return { handle: sendRefused }
+  if (pathname === awayPath || !pathname.startsWith('/supervisor/'))
+    return { handle: pathname.startsWith(setupPath.slice(0, -1)) ? answerSetup : sendUnavailable }
+  return undefined
+}

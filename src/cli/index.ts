@@ -103,6 +103,17 @@ rolled back, 25 after a conflict, 26 when the environment pins the setting.`,
     'The exit code is 0, or 1 once Mathesar has an administrator.',
   ),
   define(
+    'admin ACTION',
+    "Create Mathesar's administrators, give them new passwords, and list them.",
+    () => import('./admin.ts'),
+    `create NAME [--email ADDRESS]   a new administrator
+reset NAME                      a new password for an administrator
+list                            who they are, and when they last logged in
+
+The password is asked for, or comes by a pipe, or by --password-file FILE; Django's rules hold for it.
+The exit code is 0 when it is done, 2 when it is refused.`,
+  ),
+  define(
     'psql [--superuser] [ARGUMENT…]',
     "Open psql on Mathesar's internal database, as Mathesar's role.",
     () => import('./psql.ts'),

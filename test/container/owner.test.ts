@@ -156,8 +156,9 @@ describeContainer('the first administrator', () => {
     await logIn(box)
     expect((await browse(box).get(setupPath)).location).toBe('/')
     const shown = await box.sh(
-      'cat /proc/[0-9]*/cmdline | tr "\\0" "\\n"; cat /proc/[2-9]*/environ /proc/1?*/environ',
+      'for p in $(find /proc -maxdepth 1 -user mathesar); do cat $p/environ; done; cat /proc/[0-9]*/cmdline',
     )
+    expect(shown.stdout).toContain('SECRET_KEY')
     for (const text of [await box.logs(), shown.stdout]) expect(text).not.toContain(admin.password)
     const change = `update mathesar_user set username = 'grace', password = 'x'`
     expect((await box.supervisor('psql', '-c', change)).exitCode).toBe(0)
@@ -167,6 +168,29 @@ describeContainer('the first administrator', () => {
     await next.ready()
     const { stdout } = await next.supervisor('psql', '-tAc', 'select username, password from mathesar_user')
     expect(stdout.trim()).toBe('grace|x')
+  })
+
+  it('is one of those that `supervisor admin` creates, lists and gives new passwords', async () => {
+    const box = await start({ env: { P: admin.password } })
+    await box.ready()
+    const act = (line: string) => box.sh(`printf '%s\\n' "$P" | supervisor admin ${line}`)
+    expect(await act('create admin --email ada@example.org')).toMatchObject({ exitCode: 0 })
+    await logIn(box)
+    expect((await browse(box).get(setupPath)).location).toBe('/')
+    const { stdout } = await act('list')
+    expect(stdout).toMatch(/^admin {2}\(ada@example\.org, last login 20.*\)$/)
+    const refused = await box.sh('echo password | supervisor admin reset admin')
+    expect(refused.exitCode).toBe(2)
+    expect(refused.stdout + refused.stderr).toContain('This password is too common.')
+    expect(await box.sh(': | supervisor admin create eve')).toMatchObject({ exitCode: 2 })
+    expect(await act('create admin')).toMatchObject({ exitCode: 2 })
+    expect(await box.supervisor('admin', 'create', 'eve', admin.password)).toMatchObject({ exitCode: 2 })
+    const change = await box.sh(
+      'echo another correct horse 7 > /tmp/p; supervisor admin reset admin --password-file /tmp/p',
+    )
+    expect(change.exitCode).toBe(0)
+    await expect(logIn(box)).rejects.toThrow('cannot log in')
+    expect(await administrators(box)).toEqual(['admin'])
   })
 
   it('is refused with a password that Django refuses, before Mathesar serves', async () => {

@@ -16,7 +16,7 @@ django.setup()
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.contrib.auth.password_validation import validate_password  # noqa: E402
 from django.core.exceptions import ValidationError  # noqa: E402
-from django.db import connection, transaction  # noqa: E402
+from django.db import Error, connection, transaction  # noqa: E402
 
 User = get_user_model()
 
@@ -53,6 +53,7 @@ def create():
     set_password(user)
     check('username', user.full_clean)
     user.save()
+    print(f'{user.username} is an administrator')
 
 
 def create_first():
@@ -73,6 +74,7 @@ def reset():
     if hasattr(user, 'password_change_needed'):
         user.password_change_needed = False
     user.save()
+    print(f'{user.username} has a new password')
 
 
 def show():
@@ -82,4 +84,7 @@ def show():
         print(f'{user.username}  ({", ".join(filter(None, notes))})')
 
 
-{'create first': create_first, 'create': create, 'reset': reset, 'list': show}[asked['action']]()
+try:
+    {'create first': create_first, 'create': create, 'reset': reset, 'list': show}[asked['action']]()
+except Error as error:
+    refuse('database', str(error).strip().splitlines()[0])

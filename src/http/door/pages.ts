@@ -10,7 +10,7 @@ type Page = Pick<Route, 'handle' | 'hasBody'>
 export const pageRoute = (method: string | undefined, { pathname }: URL): Page | undefined => {
   if (method === 'POST' && pathname === provePath) return { handle: postCode, hasBody: true }
   if (pathname === '/supervisor/refused') return { handle: sendRefused }
-  if (pathname === awayPath || !pathname.startsWith('/supervisor/'))
-    return { handle: pathname.startsWith(setupPath.slice(0, -1)) ? answerSetup : sendUnavailable }
-  return undefined
+  if (pathname === setupPath) return { handle: answerSetup }
+  const isOurs = pathname.startsWith('/supervisor/') && pathname !== awayPath
+  return isOurs ? undefined : { handle: sendUnavailable }
 }

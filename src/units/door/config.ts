@@ -94,12 +94,15 @@ const requirePermitted = ['    if ($is_permitted = 0) { return 418; }', '    err
  * time, to their end: two at once would each find no administrator, and create one.
  */
 const setupLines = (toMathesar: readonly string[]): readonly string[] => [
-  ...location(`^~ ${setupPath.replace(/\/$/, '')}`, [
-    ...requirePermitted,
-    '    client_max_body_size 64k;',
-    ...proxyTo('supervisor', 10),
-    '    error_page 502 504 =503 /starting.html;',
-  ]),
+  ...[setupPath, setupPath.slice(0, -1)].flatMap((path) =>
+    location(`= ${path}`, [
+      ...requirePermitted,
+      `    rewrite ^ ${setupPath} break;`, // However it was written: all that follow see the same.
+      '    client_max_body_size 64k;',
+      ...proxyTo('supervisor', 10),
+      '    error_page 502 504 =503 /starting.html;',
+    ]),
+  ),
   ...location(setupHandover, [
     '    limit_conn setup 1;',
     '    limit_conn_status 429;',

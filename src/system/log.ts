@@ -1,4 +1,5 @@
-import { formatEvent, type Level, levels, type LogEvent } from '../core/log-lines.ts'
+import pino from 'pino'
+import { formatEvent, type Level, type LogEvent } from '../core/log-lines.ts'
 import { excerpt } from '../core/message.ts'
 import { Redactor } from '../core/redactor.ts'
 import { Printer } from './printer.ts'
@@ -25,6 +26,18 @@ export type Log = {
   readonly follow: (follower: Follower) => () => void
 }
 
+/** pino decides by the level; what an event looks like is decided in `emit`. */
+const createOwn = (level: Level, emit: (event: LogEvent, fields: Fields) => void) =>
+  pino(
+    { level, base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } },
+    {
+      write: (line: string) => {
+        const { level: label, msg, ...fields } = JSON.parse(line) as { level: Level; msg: string }
+        emit({ level: label, text: msg }, fields)
+      },
+    },
+  )
+
 const cleanFields = (fields: Fields, clean: (text: string) => string): Fields =>
   Object.fromEntries(
     Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? clean(value) : value]),
@@ -34,7 +47,7 @@ const cleanFields = (fields: Fields, clean: (text: string) => string): Fields =>
 export const createLog = (
   sink: Pick<Sink, 'write' | 'behind' | 'onDropped'>,
   format: 'text' | 'json',
-  least: Level,
+  level: Level,
 ): Log => {
   const redactor = new Redactor()
   const tails = new Tails(format)
@@ -57,7 +70,7 @@ export const createLog = (
     deliver('supervisor', Buffer.from(text), 1)
   }
 
-  const isSaid = new Set(levels.slice(levels.indexOf(least)))
+  const own = createOwn(level, emit)
   const printer = new Printer(format, deliver)
   const join = createJoin()
   sink.onDropped((lost) => {
@@ -66,9 +79,7 @@ export const createLog = (
   })
 
   return {
-    say: (level, text, fields = {}) => {
-      if (isSaid.has(level)) emit({ level, text }, fields)
-    },
+    say: (of, text, fields = {}) => own[of](fields, text),
     addSecret: (...secrets) => redactor.add(...secrets),
     redact: (text) => redactor.redact(text),
     lines: (unit, watch) => {

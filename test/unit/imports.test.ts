@@ -109,6 +109,7 @@ describe('imports', () => {
     ['execa', /^execa$/, ['src/cli/bake.ts', 'src/system/terminal.ts']],
     ['koffi', /^koffi$/, ['src/system/libc.ts']],
     ['pg', /^pg$/, ['src/system/postgres.ts']],
+    ['pino', /^pino$/, ['src/system/log.ts']],
     ['yaml', /^yaml$/, ['src/system/yaml.ts']],
     ['chokidar', /^chokidar$/, ['src/system/watch.ts']],
   ])('of %s are in the modules that wrap it', (_, module, files) => {

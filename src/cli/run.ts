@@ -157,6 +157,9 @@ const openSockets = async (sockets: Sockets): Promise<void> => {
   await sockets.openPage()
 }
 
+const fellBackWarning = ({ message }: SupervisorError): string =>
+  `the boot failed with the edited configuration (${message}): starting again with the one before`
+
 /** Starts over in the same process, with the settings that were restored. */
 const bootAgain = (env: Environment): never => {
   const [file, ...args] =
@@ -237,10 +240,7 @@ export const runDaemon = async (
   await config.close()
   reaper.stop()
   if (error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))) {
-    log.say(
-      'warn',
-      `the boot failed with the edited configuration (${error.message}): starting again with the one before`,
-    )
+    log.say('warn', fellBackWarning(error))
     await sink.flush(flushLimitMs)
     bootAgain(env)
   }

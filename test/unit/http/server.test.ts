@@ -307,7 +307,7 @@ describe('a socket', () => {
   const page = { accept: 'text/html' }
   const form = { ...page, host: 'nas.local', origin: 'http://nas.local' }
 
-  test('of visitors asks for the setup code in place of Mathesar’s form, until that is of no use', async () => {
+  test('of visitors asks for the setup code in place of Mathesar’s form, until it is void', async () => {
     const ask = await open('visitor')
     for (const method of ['GET', 'POST', 'PUT']) {
       const { status: code, headers, text } = await ask(method, '/complete_installation/?a', undefined, page)

@@ -10,12 +10,18 @@ import { appEnvironment } from './environment.ts'
 /** How long visitors wait for it after an upgrade: a database takes about a second. */
 const patienceMs = 15_000
 
+type Change = {
+  readonly version: string
+  /** Whether another Mathesar served last: then no record of what a database has is believed. */
+  readonly isOther: boolean
+}
+
 /** How many databases have the SQL of another Mathesar. One that we do not know may have no such table. */
-const countBehind = async (client: Client, version: string): Promise<number> => {
+const countBehind = async (client: Client, { version, isOther }: Change): Promise<number> => {
   try {
     const { rows } = await client.query<{ count: string }>(
-      'SELECT count(*) FROM mathesar_database WHERE last_confirmed_sql_version <> $1',
-      [version],
+      'SELECT count(*) FROM mathesar_database WHERE $2 OR last_confirmed_sql_version <> $1',
+      [version, isOther],
     )
     return Number(rows[0]?.count ?? 0)
   } catch (error) {
@@ -24,14 +30,18 @@ const countBehind = async (client: Client, version: string): Promise<number> => 
   }
 }
 
-const upgrade = async (scope: Scope<'volume' | 'secrets'>, signal: AbortSignal): Promise<void> => {
+const upgrade = async (
+  scope: Scope<'volume' | 'secrets'>,
+  { isOther }: Change,
+  signal: AbortSignal,
+): Promise<void> => {
   const { system, place, report } = scope
   const { paths, identities } = place
   const command = {
     argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'upgrade_databases.py')] as const,
     cwd: paths.app,
     user: identities.mathesar,
-    env: { ...appEnvironment(scope), PGCONNECT_TIMEOUT: '5' },
+    env: { ...appEnvironment(scope), PGCONNECT_TIMEOUT: '5', ...(isOther ? { UPGRADE_ALL: '1' } : {}) },
   }
   const { outcome, lines } = await system.runProgram('user-databases', command, signal)
   const failed = lines
@@ -53,8 +63,10 @@ export const userDatabases = defineTask({
     const { system } = scope
     const version = readAppVersion(scope)
     if (version === null) return undefined
+    const served = readServedVersion(scope)
+    const change: Change = { version, isOther: served !== undefined && served !== version }
     const behind = await withDatabase(scope, (client) =>
-      inTransaction(client, () => countBehind(client, version)),
+      inTransaction(client, () => countBehind(client, change)),
     )
     if (behind === 0) return undefined
     system.log.say(
@@ -63,9 +75,9 @@ export const userDatabases = defineTask({
     )
     const upgraded = new AbortController()
     system.inBackground('upgrade the connected databases', async () => {
-      await upgrade(scope, signal).finally(() => upgraded.abort())
+      await upgrade(scope, change, signal).finally(() => upgraded.abort())
     })
-    if (readServedVersion(scope) !== version)
+    if (change.isOther)
       await system.clock.delay(patienceMs, AbortSignal.any([signal, upgraded.signal])).catch(() => {})
     signal.throwIfAborted()
     return undefined

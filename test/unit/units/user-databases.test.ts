@@ -40,7 +40,11 @@ describe('the task `user-databases`', () => {
     await run
     expect(programs[0]).toMatchObject({
       unit: 'user-databases',
-      command: { argv: ['/usr/bin/python3', '/etc/upgrade_databases.py'], user: { name: 'mathesar' } },
+      command: {
+        argv: ['/usr/bin/python3', '/etc/upgrade_databases.py'],
+        user: { name: 'mathesar' },
+        env: { UPGRADE_ALL: '1' },
+      },
     })
     expect(reports).toEqual(['not upgraded: database crm on db.example.org: it does not answer'])
     expect(clock.armed).toBe(0)
@@ -57,6 +61,7 @@ describe('the task `user-databases`', () => {
     const { scope, clock, programs } = stage(1, '0.11.0', [], 60_000)
     await userDatabases.run(scope, never)
     expect(programs).toHaveLength(1)
+    expect(programs[0]!.command.env).not.toHaveProperty('UPGRADE_ALL')
     await clock.advance(60_000)
     expect(clock.armed).toBe(0)
   })

@@ -6,8 +6,8 @@ import { SupervisorError } from '../errors.ts'
 const refuse = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot read the password: ${why}`, {
     hint:
-      'Type `docker exec -it …` to be asked for it, pipe it in with `docker exec -i …`, or name ' +
-      'a file with `--password-file`.',
+      'Type `docker exec -it …` to be asked for it, pipe it in with `docker exec -i …`, or name a file ' +
+      'with `--password-file`.',
   })
 }
 

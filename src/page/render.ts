@@ -1,4 +1,3 @@
-import { permitCommand } from '../settings/hosts.ts'
 import { script, scriptHash, style, styleHash } from './assets.ts'
 import type { Step, Trouble, View } from './view.ts'
 import { words } from './words.ts'
@@ -26,7 +25,8 @@ const escapes: Readonly<Record<string, string>> = {
   '"': '&quot;',
   "'": '&#39;',
 }
-const escape = (text: string): string => text.replace(/[&<>"']/g, (letter) => escapes[letter] ?? letter)
+export const escape = (text: string): string =>
+  text.replace(/[&<>"']/g, (letter) => escapes[letter] ?? letter)
 export const withCode = (text: string): string => escape(text).replace(/`([^`]*)`/g, '<code>$1</code>')
 
 const toneOf = ({ state }: Step): string => {
@@ -116,18 +116,6 @@ export const renderPage = (view: View): string =>
     head: '<noscript><meta http-equiv="refresh" content="2"></noscript>',
     policy,
   })
-
-/** The page for a name that is not permitted; `undefined` stands for one that could not be. */
-export const renderRefused = (host: string | undefined): string => {
-  const { headline, headlineWithoutHost, lead, toPermit } = words.refused
-  const command = host === undefined ? '' : `<p>${withCode(toPermit(permitCommand(host)))}</p>`
-  return renderDocument({
-    body:
-      `<main><h1>${host === undefined ? headlineWithoutHost : escape(headline(host))}</h1>` +
-      `<p class="lead">${lead}</p>${command}</main>`,
-    policy,
-  })
-}
 
 /** What nginx itself shows while the supervisor cannot be asked: for some milliseconds of a boot. */
 export const startingPage = (): string =>

@@ -1,4 +1,5 @@
 import { setupScript, setupScriptHash } from './assets.ts'
+import { renderCodeForm } from './code-form.ts'
 import { policyOf, renderDocument, withCode } from './render.ts'
 import { words } from './words.ts'
 
@@ -16,18 +17,11 @@ export const setupPolicy = `${policyOf(setupScriptHash, "'self'")}; frame-ancest
 
 /** The page that stands before Mathesar's own form for the first administrator. */
 export const renderSetup = ({ why }: SetupPage): string => {
-  const { headline, lead, label, button, waysTitle, ways, problems } = words.setup
-  const problem =
-    why === undefined ? '' : `<p class="problem" role="alert" id="why">${withCode(problems[why])}</p>`
-  const marks = why === undefined ? '' : ' aria-describedby="why" aria-invalid="true"'
-  const field =
-    '<input id="code" name="code" type="text" required maxlength="200" autofocus autocomplete="off" ' +
-    `autocapitalize="off" spellcheck="false"${marks}>`
+  const { headline, lead, button, waysTitle, ways, problems } = words.setup
   return renderDocument({
     body:
-      `<main><h1>${headline}</h1><p class="lead">${lead}</p>${problem}` +
-      `<form method="post" action="${provePath}"><label for="code">${label}</label>` +
-      `<div class="row">${field}<button>${button}</button></div></form>` +
+      `<main><h1>${headline}</h1><p class="lead">${lead}</p>` +
+      renderCodeForm({ action: provePath, button, problem: why === undefined ? '' : problems[why] }) +
       `<h2>${waysTitle}</h2><ul>${ways.map((way) => `<li>${withCode(way)}</li>`).join('')}</ul></main>` +
       `<script>${setupScript}</script>`,
     policy: policyOf(setupScriptHash, "'self'"),

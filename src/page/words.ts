@@ -30,13 +30,15 @@ export const words = {
       'through your browser.',
     toPermit: (command: string): string =>
       `If this is your Mathesar, type where it runs: \`docker exec mathesar ${command}\``,
+    orCode: 'Or permit it here, with the setup code that `docker exec mathesar supervisor setup` shows.',
+    button: 'Permit it',
   },
+  code: 'Setup code',
   setup: {
     headline: 'Is this Mathesar yours?',
     lead:
       'It is new, and whoever creates the first account is its administrator. So it asks for the setup ' +
       'code, which only its owner can see.',
-    label: 'Setup code',
     button: 'Continue',
     waysTitle: 'Where the code is',
     ways: [

@@ -77,6 +77,10 @@ export const isPermitted = (host: string, allowedHosts: readonly string[]): bool
   return asked !== '' && allowedHosts.some((item) => permits(item.toLowerCase()))
 }
 
+/** The hosts with one more, unless they permit it already. */
+export const withHost = (hosts: readonly string[], host: string): readonly string[] =>
+  isPermitted(host, hosts) ? hosts : [...hosts, host]
+
 /** The command that permits the host. */
 export const permitCommand = (host: string): string => `supervisor permit ${host}`
 

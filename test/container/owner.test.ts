@@ -11,13 +11,20 @@ import {
   makeAdmin,
   newVolume,
   start,
+  until,
 } from '../helpers/docker.ts'
 
 const setupPath = '/complete_installation/'
 const fields = { username: 'eve', password1: admin.password, password2: admin.password }
 
 /** One request whose path is sent as it is: `fetch` would tidy it up. */
-const ask = (box: Box, path: string, headers: Readonly<Record<string, string>> = {}, method = 'GET') =>
+const ask = (
+  box: Box,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  method = 'GET',
+  body = method === 'POST' ? new URLSearchParams(fields).toString() : undefined,
+) =>
   new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
     const options = { host: '127.0.0.1', port: box.port, path, method, headers, agent: false }
     request(options, (response) => {
@@ -26,7 +33,7 @@ const ask = (box: Box, path: string, headers: Readonly<Record<string, string>> =
       response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
     })
       .once('error', reject)
-      .end(method === 'POST' ? new URLSearchParams(fields).toString() : undefined)
+      .end(body)
   })
 
 const administrators = async (box: Box): Promise<readonly string[]> =>
@@ -98,6 +105,26 @@ describeContainer('a Mathesar that nobody has set up', () => {
       expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []])
     }
     expect((await ask(box, `/supervisor/owner?code=${code}`)).status).toBe(404)
+  })
+
+  it('permits another name by a button of the page that refuses it', async () => {
+    const { code } = await invitation()
+    const host = `nas.example:${box.port}`
+    const permit = async (typed: string, origin = `http://${host}`) => {
+      const body = new URLSearchParams({ code: typed }).toString()
+      const type = 'application/x-www-form-urlencoded'
+      const headers = { host, origin, accept: 'text/html', 'content-type': type }
+      return await ask(box, '/supervisor/permit', headers, 'POST', body)
+    }
+    expect(await ask(box, '/', { host, accept: 'text/html' })).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('action="/supervisor/permit"') as string,
+    })
+    expect((await permit('WRONG-CODE')).text).toContain('That is not the code')
+    expect((await permit(code, 'http://evil.example')).status).toBe(400)
+    expect((await ask(box, '/', { host })).status).toBe(400)
+    expect((await permit(code)).status).toBe(303)
+    await until('the name is permitted', async () => (await ask(box, '/', { host })).status === 302)
   })
 
   it('slows a thousand wrong codes down, and still lets in who has the link', async () => {

@@ -4,7 +4,7 @@ import { setupHandover, setupPath } from '../../units/place.ts'
 import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import type { Owner } from './owner.ts'
-import { securityHeaders, sendUnavailable } from './page.ts'
+import { formHeaders, isBrowser, securityHeaders, sendUnavailable } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
 
 type SetupOptions = {
@@ -56,24 +56,19 @@ export class Setup {
   }
 }
 
-const headers = {
-  ...securityHeaders,
-  'content-security-policy': setupPolicy,
-  // With `no-referrer` browsers would send the form without its origin.
-  'referrer-policy': 'same-origin',
-}
-
-const isBrowser = ({ headers: { accept = '' } }: Exchange['request']): boolean => accept.includes('text/html')
-
 const sendForm = (exchange: Exchange, status: number, page: SetupPage): void => {
-  if (isBrowser(exchange.request)) return sendHtml(exchange, status, renderSetup(page), headers)
+  if (isBrowser(exchange.request))
+    return sendHtml(exchange, status, renderSetup(page), formHeaders(setupPolicy))
   const message = 'cannot set Mathesar up: the setup code is missing, wrong or too old'
   const hint = '`docker exec mathesar supervisor setup` shows it.'
-  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, headers)
+  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, securityHeaders)
 }
 
-const redirect = ({ response }: Exchange, to: string, more: Readonly<Record<string, string[]>> = {}): void =>
-  void response.writeHead(303, { location: to, 'cache-control': 'no-store', ...more }).end()
+export const redirect = (
+  { response }: Exchange,
+  to: string,
+  more: Readonly<Record<string, string[]>> = {},
+): void => void response.writeHead(303, { location: to, 'cache-control': 'no-store', ...more }).end()
 
 /**
  * Answers in place of Mathesar where that would create its first administrator for whoever asks. Who has

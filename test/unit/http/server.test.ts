@@ -98,7 +98,6 @@ describe('a socket', () => {
       control: (action, name) => control(action, name),
     },
     after: () => () => {},
-    isKept: () => false,
     feed: { follow: () => () => {} },
     owner,
     setup: { isDone: async () => isSetUp(), expect: () => void said.push('expects') },
@@ -106,7 +105,6 @@ describe('a socket', () => {
     config: {
       seeRefused: () => {},
       inForce: current,
-      isNew: false,
       store: {
         readHistory: () => {
           reads++
@@ -307,7 +305,7 @@ describe('a socket', () => {
   const page = { accept: 'text/html' }
   const form = { ...page, host: 'nas.local', origin: 'http://nas.local' }
 
-  test('of visitors asks for the setup code in place of Mathesar’s form, until it is void', async () => {
+  test('of visitors asks for the code before Mathesar’s form, until there is an administrator', async () => {
     const ask = await open('visitor')
     for (const method of ['GET', 'POST', 'PUT']) {
       const { status: code, headers, text } = await ask(method, '/complete_installation/?a', undefined, page)
@@ -378,5 +376,36 @@ describe('a socket', () => {
     })
     owner.see(true)
     expect(await tell()).toEqual({ setup: null })
+  })
+
+  test('of visitors permits the name that they came by, for who gives the setup code', async () => {
+    const ask = await open('visitor')
+    const refused = await ask('GET', '/supervisor/refused', undefined, { ...page, host: 'nas.local:8000' })
+    expect([refused.status, refused.headers['referrer-policy']]).toEqual([400, 'same-origin'])
+    expect(refused.text).toContain('<form method="post" action="/supervisor/permit">')
+    const permit = (code: string, host = 'nas.local:8000', origin = `http://${host}`) =>
+      ask('POST', '/supervisor/permit', new URLSearchParams({ code }).toString(), { ...page, host, origin })
+    for (const [code, host, origin] of [
+      ['wrong'],
+      ['kkkk-kkkk', 'nas.local:8000', 'http://evil.example'],
+      ['kkkk-kkkk', 'nas local'],
+    ] as const)
+      expect((await permit(code, host, origin)).status).toBe(400)
+    expect(proposals).toEqual([])
+    const { status: code, headers } = await permit('kkkk-kkkk')
+    expect([code, headers.location]).toEqual([303, '/'])
+    expect(proposals).toEqual([
+      {
+        from: 'page',
+        kind: 'set',
+        base: current.version,
+        set: { ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private,nas.local' },
+      },
+    ])
+    owner.see(true)
+    expect((await permit('kkkk-kkkk')).status).toBe(400)
+    const late = await ask('GET', '/supervisor/refused', undefined, { ...page, host: 'nas.local' })
+    expect(late.text).not.toContain('<form')
+    expect(proposals).toHaveLength(1)
   })
 })

@@ -3,6 +3,7 @@ import { type Invitation, Owner } from '../http/door/owner.ts'
 import { Setup } from '../http/door/setup.ts'
 import type { System } from '../system/ports.ts'
 import { hasAdministrator } from '../units/mathesar/administrator.ts'
+import { loadSampleData } from '../units/mathesar/sample-data.ts'
 import { type Place, setupPath } from '../units/place.ts'
 import { urlOf } from './report.ts'
 
@@ -25,6 +26,11 @@ export const createSetup = (system: System, place: Place, instance: Instance) =>
   const setup = new Setup({
     owner,
     ask: () => hasAdministrator({ system, place, inForce: instance.inForce }),
+    onDone: async () => {
+      const { volume, secrets } = instance.results
+      if (volume === undefined || secrets === undefined) return
+      await loadSampleData({ system, place, inForce: instance.inForce, results: { volume, secrets } })
+    },
     after: system.clock.after,
     inBackground: system.inBackground,
   })

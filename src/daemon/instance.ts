@@ -7,6 +7,7 @@ import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
 import type { System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
+import type { Results } from '../units/results.ts'
 import type { ServiceUnit, Unit, UnitName } from '../units/unit.ts'
 import { type Timing, walk } from './boot.ts'
 import { type ControlAction, controlService, requireControllable } from './control.ts'
@@ -68,10 +69,9 @@ export class Instance {
   get inForce(): InForce {
     return this.#worlds.current.inForce
   }
-  /** The secrets that were made here or are kept in the volume. */
-  get secrets(): readonly (string | undefined)[] {
-    const { secrets } = this.#worlds.current.results
-    return [secrets?.secretKey, secrets?.superuserPassword]
+  /** What the tasks have made of it so far. */
+  get results(): Partial<Results> {
+    return this.#worlds.current.results
   }
 
   get isStopping(): boolean {

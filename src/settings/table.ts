@@ -4,6 +4,7 @@ import {
   hasShellQuotes,
   whyNotArguments,
   whyNotHosts,
+  whyNotNames,
   whyNotNetworks,
   whyNotOrigins,
   whyNotServer,
@@ -23,6 +24,7 @@ export type Kind =
   | 'server'
   | 'arguments'
   | 'networks'
+  | 'names'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
@@ -94,6 +96,7 @@ export const settingsTable = {
   ADMIN_EMAIL: { kind: 'text', alias: 'MATHESAR_ADMIN_EMAIL', only: 'environment', appliesBy: 'container', description: 'Email address of that administrator.' },
   ADMIN_PASSWORD: { kind: 'text', alias: 'MATHESAR_ADMIN_PASSWORD', secret: true, only: 'environment', appliesBy: 'container', description: "Password of that administrator; Django's validators check it." },
   ADMIN_SETUP: { kind: 'choice', choices: ['code', 'open'], default: 'code', only: 'environment', appliesBy: 'container', description: 'Who may create the first administrator in the browser: who has the setup code, or whoever comes first.' },
+  DEMO: { kind: 'names', choices: ['bike_shop', 'hardware_store', 'ice_cream_employees', 'library_management', 'library_makerspace', 'movie_rentals', 'museum_exhibits', 'nonprofit_grants'], only: 'environment', appliesBy: 'container', description: 'Sample data of Mathesar, comma-separated: it is made once for the first administrator, in a database `demo`.' },
   SETUP_CODE: { kind: 'text', min: 8, secret: true, only: 'environment', appliesBy: 'container', description: 'The setup code, at least 8 characters; made and renewed when not given. It is void once there is an administrator.' },
   TRUSTED_PROXIES: { kind: 'networks', default: 'private', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) of proxies in front, whose X-Forwarded-For and X-Forwarded-Proto count; `private` are all that no one on the internet has, `none` is nobody.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
@@ -167,6 +170,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotArguments(text)
     case 'networks':
       return whyNotNetworks(text)
+    case 'names':
+      return whyNotNames(text, setting.choices ?? [])
     case 'url':
       return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
     case 'address':

@@ -158,6 +158,9 @@ describeContainer('a Mathesar that nobody has set up', () => {
     const [first, ...more] = await administrators(box)
     expect([first?.slice(0, 4), more]).toEqual(['user', []])
     expect((await browse(box).get(setupPath)).location).toBe('/')
+    expect((await box.supervisor('psql', '-tAc', 'select text from mathesar_note')).stdout).not.toContain(
+      'demo',
+    )
     const [owner] = browsers
     expect(await owner!.prove(code)).toMatchObject({ status: 303, location: '/' })
     expect(await box.supervisor('setup')).toMatchObject({ exitCode: 1 })
@@ -178,9 +181,12 @@ describeContainer('the first administrator', () => {
 
   it('is created by the settings once, and never touched again', async () => {
     const volume = await newVolume()
-    const box = await start({ volume, env: named })
+    const box = await start({ volume, env: { ...named, DEMO: 'library_management,bike_shop' } })
     await box.ready()
-    await logIn(box)
+    const ada = await logIn(box)
+    await until('the sample data is there', async () =>
+      (await ada.get('/notes/')).text.includes('demo of admin: library_management, bike_shop'),
+    )
     expect((await browse(box).get(setupPath)).location).toBe('/')
     const shown = await box.sh(
       'for p in $(find /proc -maxdepth 1 -user mathesar); do cat $p/environ; done; cat /proc/[0-9]*/cmdline',

@@ -95,6 +95,12 @@ describe('a value', () => {
   test.each<[SettingName, string, string]>([
     ['PORT', 'http', '"http" is not a whole number from 1 to 65535'],
     ['PORT', '0', '"0" is not a whole number from 1 to 65535'],
+    [
+      'DEMO',
+      'library_management, books',
+      '"books" is none of bike_shop, hardware_store, ice_cream_employees, library_management, ' +
+        'library_makerspace, movie_rentals, museum_exhibits, nonprofit_grants',
+    ],
     ['SETUP_CODE', '1234567', 'the value has fewer than 8 characters'],
     ['PORT', '65536', '"65536" is not a whole number from 1 to 65535'],
     ['PORT', '-1', '"-1" is not'],

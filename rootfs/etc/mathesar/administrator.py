@@ -84,7 +84,20 @@ def show():
         print(f'{user.username}  ({", ".join(filter(None, notes))})')
 
 
+def make_sample_data():
+    """What `databases.setup.create_new` does when the first administrator asks for it."""
+    from mathesar.utils.permissions import set_up_new_database_for_user_on_internal_server as set_up
+
+    set_up(asked['name'], None, User.objects.get(is_superuser=True), sample_data=asked['samples'])
+
+
 try:
-    {'create first': create_first, 'create': create, 'reset': reset, 'list': show}[asked['action']]()
+    {
+        'create first': create_first,
+        'create': create,
+        'reset': reset,
+        'list': show,
+        'sample data': make_sample_data,
+    }[asked['action']]()
 except Error as error:
     refuse('database', str(error).strip().splitlines()[0])

@@ -19,6 +19,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   origins: 'http and https origins, comma-separated',
   server: 'a host name, an address or the folder of a socket',
   networks: 'addresses and networks, comma-separated; or `private`, `none`',
+  names: 'some of `choices`, comma-separated',
   arguments: 'arguments as a shell would split them',
 }
 

@@ -11,6 +11,8 @@ type SetupOptions = {
   readonly owner: Pick<Owner, 'see' | 'isOpen'>
   /** Asks the database whether there is an administrator. */
   readonly ask: () => Promise<boolean>
+  /** Called once there is one. */
+  readonly onDone: () => Promise<void>
   readonly after: System['clock']['after']
   readonly inBackground: System['inBackground']
 }
@@ -22,6 +24,7 @@ const lookAfterMs = [500, 1000, 2000, 4000, 8000, 15_000, 30_000]
 export class Setup {
   readonly #options: SetupOptions
   #asking: Promise<boolean> | undefined
+  #wasDone = false
 
   constructor(options: SetupOptions) {
     this.#options = options
@@ -42,7 +45,10 @@ export class Setup {
 
   async #ask(): Promise<boolean> {
     const isDone = await this.#options.ask()
-    this.#options.owner.see(isDone)
+    const { owner, inBackground, onDone } = this.#options
+    owner.see(isDone)
+    if (isDone && !this.#wasDone) inBackground('make the sample data', onDone)
+    this.#wasDone ||= isDone
     return isDone
   }
 

@@ -32,6 +32,7 @@ export type AdministratorRequest =
     }
   | { readonly action: 'reset'; readonly username: string; readonly password: string }
   | { readonly action: 'list' }
+  | { readonly action: 'sample data'; readonly name: string; readonly samples: readonly string[] }
 
 /** The program that acts on Mathesar's administrators, by Django's own rules. */
 export const administratorCommand = (scope: AppScope, request: AdministratorRequest) => {

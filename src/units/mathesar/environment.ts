@@ -20,6 +20,7 @@ const notForApp = new RegExp(
     'SECRET_KEY',
     '(?:MATHESAR_)?ADMIN_(?:USERNAME|EMAIL|PASSWORD|SETUP)$',
     'SETUP_CODE$',
+    'DEMO$',
     '.*_FILE$',
     'NODE_',
     'HOME$',

@@ -1,11 +1,12 @@
 // npm start: Mathesar, from nothing, on this machine. In a container where a Docker engine answers,
 // else as processes.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs, promisify } from 'node:util'
 import { settingNames, settingOf, variableNames } from '../src/settings/table.ts'
 import {
   ask,
@@ -131,6 +132,30 @@ const runInFront = (
     child.once('exit', (code, signal) => done(code ?? (signal === 'SIGKILL' ? 137 : 143)))
   })
 
+const run = promisify(execFile)
+
+/** What opens an address in the browser of whoever sits here; `undefined` where nobody does. */
+const findOpener = (): string | undefined => {
+  if (!process.stdout.isTTY) return undefined
+  if (process.platform === 'darwin') return 'open'
+  return process.env.DISPLAY || process.env.WAYLAND_DISPLAY ? 'xdg-open' : undefined
+}
+
+/** Opens the link of a Mathesar that nobody has set up yet, once it is ready. The log has it in any case. */
+const openSetup = async (): Promise<void> => {
+  const opener = findOpener()
+  if (opener === undefined) return
+  for (let tries = 0; tries < 300; tries++) {
+    await delay(1000, undefined, { ref: false })
+    const ready = await run('docker', ['exec', container, 'supervisor', 'health']).catch(() => undefined)
+    if (ready === undefined) continue
+    const { stdout } = await run('docker', ['exec', container, 'supervisor', 'setup', '--json'])
+    const { setup } = JSON.parse(stdout) as { readonly setup: { readonly link: string } | null }
+    if (setup !== null) await run(opener, [setup.link])
+    return
+  }
+}
+
 /** Variables that name a file: what they name is in the container under the same path. */
 const fileNames = [
   ...variableNames.map((name) => `${name}_FILE`),
@@ -188,6 +213,7 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
   say(
     `starting the container ${container}; data in ${data ?? 'the Docker volume "mathesar"'}; Ctrl-C stops in order`,
   )
+  openSetup().catch(() => {}) // Who has no browser here types the address.
   return await runInFront(
     'docker',
     [

@@ -26,7 +26,7 @@ COPY scripts/unpack.sh /
 RUN sh /unpack.sh /system \
       base-files bash coreutils dash debianutils findutils grep gzip hostname libc-bin mawk ncurses-base netbase \
       perl-base procps sed tar tzdata util-linux bsdutils ca-certificates media-types zstd \
-      postgresql-client-17 nano-tiny nginx \
+      postgresql-client-17 nano-tiny nginx openssl \
       libbz2-1.0 libcairo2 libexpat1 libffi8 liblzma5 libncursesw6 libreadline8t64 libsqlite3-0 libssl3t64 \
       libstdc++6 libuuid1 libzstd1 zlib1g
 # Without its JIT Postgres runs as with jit = off.

@@ -37,6 +37,7 @@ const rows = {
   CLUSTER_NOT_MADE: { exitCode: 38, httpStatus: 500, hint: 'Nothing was stored yet. The lines above say what is missing: often a limit of the container, or a file system without owners and modes.' },
   RUN_FOLDER_IN_USE: { exitCode: 37, httpStatus: 500, hint: 'Containers that share /dev/shm (a pod, `--ipc`) each need a folder of their own: `--tmpfs /run/mathesar`.' },
   PORT_IN_USE: { exitCode: 40, httpStatus: 500, maybeBySettings: true, hint: 'Choose another port with `-e PORT=8001`, or stop the program that listens there.' },
+  TLS_INVALID: { exitCode: 41, httpStatus: 422, maybeBySettings: true, hint: 'Check TLS_CERTIFICATE and TLS_KEY: files in PEM that belong together and can be read here, the key without a passphrase.' },
   DATABASE_UNREACHABLE: { exitCode: 50, httpStatus: 422, maybeBySettings: true, hint: 'Check POSTGRES_HOST and POSTGRES_PORT. Inside a container `localhost` is the container itself: the host is `host.docker.internal`, on Linux with `--add-host host.docker.internal:host-gateway`.' },
   DATABASE_REFUSED: { exitCode: 51, httpStatus: 422, maybeBySettings: true, hint: 'Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB: the server answered and said no.' },
   DATABASE_LOST: { exitCode: 54, httpStatus: 503, maybeBySettings: true, isPassing: true, hint: 'Look into the log of the database: it went away again and again. `docker start` tries again; no data was touched.' },

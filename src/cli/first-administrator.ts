@@ -16,7 +16,7 @@ const inWords = ({ code, expiresMs }: Invitation, link: string): string => {
 /** Joins what stands before Mathesar's form for its first administrator with the log and the database. */
 export const createSetup = (system: System, place: Place, instance: Instance) => {
   const { ADMIN_SETUP, SETUP_CODE } = instance.inForce.settings
-  const linkOf = (key: string): string => `${new URL(setupPath, urlOf(instance.inForce)).href}#${key}`
+  const linkOf = (key: string): string => `${new URL(setupPath, urlOf(instance)).href}#${key}`
   const owner = new Owner({
     now: system.clock.now,
     randomText: system.randomText,

@@ -114,6 +114,12 @@ The password is asked for, or comes by a pipe, or by --password-file FILE; Djang
 The exit code is 0 when it is done, 2 when it is refused.`,
   ),
   define(
+    'ca',
+    'Print the certificate of the authority that TLS=self-signed made, for browsers to install.',
+    () => import('./ca.ts'),
+    'The same is at /supervisor/ca.crt of the port.',
+  ),
+  define(
     'psql [--superuser] [ARGUMENT…]',
     "Open psql on Mathesar's internal database, as Mathesar's role.",
     () => import('./psql.ts'),

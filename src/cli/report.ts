@@ -1,27 +1,36 @@
 import { presentable, type Status } from '../core/status.ts'
+import type { Certificates } from '../daemon/certificates.ts'
 import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
 import { version } from '../version.ts'
 
 /** Where people open Mathesar, as far as the settings say. */
-export const urlOf = ({ settings }: Instance['inForce']): string =>
-  settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`
+export const urlOf = ({ inForce: { settings }, results }: Pick<Instance, 'inForce' | 'results'>): string =>
+  settings.PUBLIC_URL ?? `http${results.certificate === undefined ? '' : 's'}://localhost:${settings.PORT}`
 
 export type Running = {
   readonly instance: Instance
   readonly config: Config
+  readonly certificates: Pick<Certificates, 'problems'>
   readonly startedAtMs: number
   readonly reaper: { readonly reaped: number }
   readonly sink: { readonly dropped: number }
 }
 
 /** The one status that all show. */
-export const readStatus = ({ instance, config, startedAtMs, reaper, sink }: Running): Status => {
+export const readStatus = ({
+  instance,
+  config,
+  certificates,
+  startedAtMs,
+  reaper,
+  sink,
+}: Running): Status => {
   const { problems, ...status } = instance.status()
   return presentable({
     version: 1,
     ...status,
-    url: urlOf(instance.inForce),
+    url: urlOf(instance),
     supervisor: {
       version,
       pid: process.pid,
@@ -32,7 +41,7 @@ export const readStatus = ({ instance, config, startedAtMs, reaper, sink }: Runn
     },
     database: instance.inForce.database.kind,
     config: config.status(),
-    problems: [...problems, ...config.problems()],
+    problems: [...problems, ...config.problems(), ...certificates.problems()],
   })
 }
 

@@ -1,13 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
+import { Certificates } from '../daemon/certificates.ts'
 import { Config } from '../daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import { environmentWarnings } from '../settings/configuration.ts'
-import { secretsOf } from '../settings/secrets.ts'
 import { environment } from '../system/environment.ts'
 import { openKernel, type Kernel } from '../system/kernel.ts'
 import { createLog, type Log } from '../system/log.ts'
@@ -21,8 +21,8 @@ import { Sink } from '../system/sink.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { units, unitsUpTo } from '../units/index.ts'
 import type { UnitName } from '../units/unit.ts'
-import { version } from '../version.ts'
 import { createSetup } from './first-administrator.ts'
+import { greet } from './greet.ts'
 import { bannerOf, readStatus, type Running } from './report.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -30,10 +30,6 @@ type Environment = Readonly<Record<string, string | undefined>>
 /** From the boot's end to the moment when nothing of it goes on. */
 const releaseMemoryAfterMs = 5000
 const flushLimitMs = 2000
-/** One worker, Postgres and the supervisor fit in. */
-const leastMemoryBytes = 200 * 1024 * 1024
-/** Threads count as well. An installation at rest has about 25; a migration or a command needs its own. */
-const leastProcesses = 64
 
 const read = async (
   base: ReturnType<typeof createBase>,
@@ -122,36 +118,6 @@ const announceReady = (
   )
 }
 
-const greet = (setup: Setup, { say, addSecret }: Log): void => {
-  const {
-    configuration,
-    place: { machine, identities },
-    store,
-    rejected,
-  } = setup
-  addSecret(...secretsOf(configuration))
-  for (const warning of [...configuration.warnings, ...store.warnings]) say('warn', warning)
-  say(
-    'info',
-    `supervisor ${version}, Postgres ${configuration.database.kind}, ` +
-      `${Math.round(machine.memoryBytes / 1048576)} MiB, ${machine.cpus} processors, user ` +
-      `${identities.supervisor.uid}`,
-  )
-  if (machine.memoryBytes < leastMemoryBytes)
-    say(
-      'warn',
-      `less than ${leastMemoryBytes / 1048576} MiB of memory: the kernel will kill Mathesar or Postgres ` +
-        'now and then. Give the container more, such as `--memory 512m`',
-    )
-  if (machine.processes < leastProcesses)
-    say(
-      'warn',
-      `this container may have ${machine.processes} processes, and ${leastProcesses} are needed: ` +
-        'what cannot be started fails. Give it more, such as `--pids-limit 256`',
-    )
-  if (rejected) say('warn', `${rejected.error.message}; the configuration that was last in force serves`)
-}
-
 const openSockets = async (sockets: Sockets): Promise<void> => {
   await sockets.openControl()
   await sockets.openPage()
@@ -209,7 +175,8 @@ export const runDaemon = async (
     isUnproven: () => isUnproven(setup),
   })
   const config = new Config(system, setup, instance)
-  const running: Running = { instance, config, startedAtMs, reaper, sink }
+  const certificates = new Certificates(system, instance, config.changes)
+  const running: Running = { instance, config, certificates, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
@@ -237,6 +204,7 @@ export const runDaemon = async (
   const error = await instance.ended
   if (!error) log.say('info', 'everything stopped cleanly')
   sockets.close()
+  certificates.close()
   await config.close()
   reaper.stop()
   if (error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))) {

@@ -23,7 +23,7 @@ export type Access = 'owner' | 'app' | 'visitor'
 type Headers = Readonly<Record<string, string | readonly string[]>>
 type Answered = Pick<Exchange, 'response' | 'access'>
 
-const send = (
+export const send = (
   { response, access }: Answered,
   status: number,
   type: string,

@@ -1,5 +1,6 @@
 import { getConfig, getFile, getHistory, postChange } from './config.ts'
 import { getLive, getReady, getStarted } from './door/health.ts'
+import { getAuthority } from './door/authority.ts'
 import { getBoot, getEvents } from './door/page.ts'
 import type { Access, Exchange } from './exchange.ts'
 import { getLogs } from './logs.ts'
@@ -34,6 +35,7 @@ export const routes = [
   { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },
   { method: 'GET',  path: '/readyz',                      access: 'visitor', handle: getReady },
   { method: 'GET',  path: '/startupz',                    access: 'visitor', handle: getStarted },
+  { method: 'GET',  path: '/supervisor/ca.crt',           access: 'visitor', handle: getAuthority },
   { method: 'GET',  path: '/supervisor/boot',             access: 'visitor', handle: getBoot },
   { method: 'GET',  path: '/supervisor/events',           access: 'visitor', handle: getEvents },
 ] as const satisfies readonly Route[]

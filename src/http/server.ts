@@ -27,7 +27,7 @@ export const connectionLimit = 64
 export type ControlOptions = {
   readonly instance: Pick<
     Instance,
-    'isReady' | 'wasReady' | 'isServing' | 'isStopping' | 'control' | 'subscribe'
+    'isReady' | 'wasReady' | 'isServing' | 'isStopping' | 'results' | 'control' | 'subscribe'
   >
   readonly config: {
     readonly changes: Pick<Changes, 'current' | 'isChanging' | 'problem' | 'propose'>

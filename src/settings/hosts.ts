@@ -77,9 +77,14 @@ export const isPermitted = (host: string, allowedHosts: readonly string[]): bool
   return asked !== '' && allowedHosts.some((item) => permits(item.toLowerCase()))
 }
 
-/** The hosts with one more, unless they permit it already. */
-export const withHost = (hosts: readonly string[], host: string): readonly string[] =>
-  isPermitted(host, hosts) ? hosts : [...hosts, host]
+/**
+ * The hosts with one more, unless they name it already. An address that `private` permits is named all the
+ * same: a certificate that is made here needs names.
+ */
+export const withHost = (hosts: readonly string[], host: string): readonly string[] => {
+  const named = hosts.filter((item) => item !== privateHosts)
+  return isPermitted(host, named) ? hosts : [...hosts, host]
+}
 
 /** The command that permits the host. */
 export const permitCommand = (host: string): string => `supervisor permit ${host}`

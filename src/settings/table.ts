@@ -99,6 +99,9 @@ export const settingsTable = {
   DEMO: { kind: 'names', choices: ['bike_shop', 'hardware_store', 'ice_cream_employees', 'library_management', 'library_makerspace', 'movie_rentals', 'museum_exhibits', 'nonprofit_grants'], only: 'environment', appliesBy: 'container', description: 'Sample data of Mathesar, comma-separated: it is made once for the first administrator, in a database `demo`.' },
   SETUP_CODE: { kind: 'text', min: 8, secret: true, only: 'environment', appliesBy: 'container', description: 'The setup code, at least 8 characters; made and renewed when not given. It is void once there is an administrator.' },
   TRUSTED_PROXIES: { kind: 'networks', default: 'private', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) of proxies in front, whose X-Forwarded-For and X-Forwarded-Proto count; `private` are all that no one on the internet has, `none` is nobody.' },
+  TLS: { kind: 'choice', choices: ['off', 'self-signed'], default: 'off', appliesBy: 'door', description: '`self-signed`: https with a certificate that is made here, by an authority that people may install (`supervisor ca`).' },
+  TLS_CERTIFICATE: { kind: 'path', appliesBy: 'door', description: 'File with the certificate for https and those of its issuers (PEM); with TLS_KEY it wins over TLS. A renewed one is in force within 10 s.' },
+  TLS_KEY: { kind: 'path', appliesBy: 'door', description: 'File with the key of TLS_CERTIFICATE (PEM, no passphrase).' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
 } as const satisfies Record<string, Setting>
 

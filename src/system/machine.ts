@@ -1,5 +1,5 @@
 import { accessSync, constants, readFileSync, statfsSync, statSync } from 'node:fs'
-import { availableParallelism, totalmem } from 'node:os'
+import { availableParallelism, hostname, networkInterfaces, totalmem } from 'node:os'
 import { SupervisorError } from '../errors.ts'
 import type { Identities, Machine, Place } from '../units/place.ts'
 import type { User } from '../core/unit.ts'
@@ -93,3 +93,12 @@ export const readPlace = (environment: Place['environment']): Place => ({
   machine: readMachine(),
   environment,
 })
+
+/** The name of this machine and its addresses, without those that count on one link alone. */
+export const readOwnNames = (): readonly string[] => [
+  hostname(),
+  ...Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
+    .filter(({ scopeid }) => !scopeid)
+    .map(({ address }) => address),
+]

@@ -76,6 +76,8 @@ export type System = {
   readonly readMounts: () => ReadonlyMap<string, Mount>
   /** Takes the lock of a file for the life of this process; false when another process has it. */
   readonly lock: (path: string) => boolean
+  /** The name of this machine and the addresses of its networks. */
+  readonly ownNames: () => readonly string[]
   /** A listening TCP socket, as a descriptor. Throws an error with `code`, such as EADDRINUSE. */
   readonly listenTcp: (address: string, port: number) => number
   /** The same on a path of the file system, where nothing may be yet. */

@@ -7,6 +7,7 @@ import { createGate } from './gate.ts'
 import { httpGet } from './http.ts'
 import type { Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
+import { readOwnNames } from './machine.ts'
 import { Meter } from './meter.ts'
 import { readMounts } from './mounts.ts'
 import type { ProgramResult, Retry, System } from './ports.ts'
@@ -65,6 +66,7 @@ export const createBase = (kernel: Kernel) => ({
   random: Math.random,
   randomText,
   readMounts,
+  ownNames: readOwnNames,
   lock: createLock(kernel),
   listenTcp: kernel.listenTcp,
   listenUnix: kernel.listenUnix,

@@ -73,7 +73,10 @@ const reloadStep = ({ runTask, service }: Tools): Step => {
   }
 }
 
-/** Workers with the old settings finish what they have begun. */
+/**
+ * Workers with the old settings finish what they have begun. The certificate of before is not read again: it
+ * may be the file that is bad.
+ */
 const doorStep = ({ runTask, service }: Tools): Step => {
   const reload = async (side: Side): Promise<void> => {
     await runTask('door-config', side)
@@ -81,7 +84,10 @@ const doorStep = ({ runTask, service }: Tools): Step => {
   }
   return {
     name: 'reloading the settings of the web server',
-    run: () => reload('after'),
+    run: async () => {
+      await runTask('certificate', 'after')
+      await reload('after')
+    },
     undo: () => reload('before'),
   }
 }

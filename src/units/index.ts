@@ -1,4 +1,5 @@
 import { dependenciesOf, inStartOrder } from '../core/graph.ts'
+import { certificate } from './door/certificate.ts'
 import { doorConfig } from './door/config.ts'
 import { door } from './door/server.ts'
 import { upstream } from './door/upstream.ts'
@@ -39,6 +40,7 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   administrator,
   userDatabases,
   upstream,
+  certificate,
   doorConfig,
   door,
   mathesar,

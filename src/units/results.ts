@@ -1,3 +1,4 @@
+import type { CertificateFacts } from '../settings/certificate.ts'
 import type { HttpTarget } from '../system/ports.ts'
 
 /** A TCP socket that listens. Connections wait in it until somebody accepts them. */
@@ -9,6 +10,14 @@ const loopbackOf: Readonly<Record<string, string>> = { '0.0.0.0': '127.0.0.1', '
 /** An address at which this machine itself reaches the listener. */
 export const reachableAddress = ({ address }: Pick<Listener, 'address'>): string =>
   loopbackOf[address] ?? address
+
+/** The certificate of the door, and the copies that the door reads. */
+export type Certificate = CertificateFacts & {
+  readonly certificateFile: string
+  readonly keyFile: string
+  /** The authority's own certificate, if it is ours: for people to install. */
+  readonly authority: string | undefined
+}
 
 /** What a task that only acts returns. */
 export type Nothing = undefined
@@ -29,6 +38,8 @@ export type Results = {
     /** Where the door may write. */
     readonly buffer: string
   }
+  /** `undefined` where the door speaks plain HTTP. */
+  readonly certificate: Certificate | undefined
   readonly config: Nothing
   readonly secrets: {
     readonly secretKey: string

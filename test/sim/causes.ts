@@ -70,6 +70,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   DATABASE_UNREACHABLE: databaseFaults,
   DATABASE_REFUSED: ['database refuses'],
   DATABASE_LOST: [...databaseFaults, ...postgresFaults],
+  TLS_INVALID: 'never',
   DATABASE_AHEAD: 'never',
   MIGRATIONS_FAILED: [
     ...postgresFaults,

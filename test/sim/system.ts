@@ -129,6 +129,7 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
     randomText: (length) => world.oracle.addSecret(world.random.text(length)),
     setOwner: (path, user) => files.setOwner(path, user),
     readMounts: () => new Map(),
+    ownNames: () => ['box', '10.0.0.2'],
     lock: (path) => supervisor.lock(path),
     listenTcp: (_, port) => {
       supervisor.call()

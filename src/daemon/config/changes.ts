@@ -66,18 +66,16 @@ export class Changes {
     return this.#queue.add(proposal, report, way)
   }
 
-  /**
-   * After a boot that went well: writes what the environment gave into the file,
-   * and records the configuration as the good one.
-   */
+  /** Does something that changes no setting while no change is carried out. */
+  interrupt(act: () => Promise<void>): Promise<void> {
+    return this.#queue.interrupt(act)
+  }
+
+  /** After a boot that went well: writes what the environment gave, and records what is in force as good. */
   async settle(): Promise<void> {
-    await this.#queue.interrupt(async () => {
-      try {
-        await this.#recordBoot()
-      } catch (error) {
-        this.#options.say('warn', `cannot record the configuration: ${(error as Error).message}`)
-      }
-    })
+    await this.interrupt(() => this.#recordBoot()).catch((error: Error) =>
+      this.#options.say('warn', `cannot record the configuration: ${error.message}`),
+    )
   }
 
   async #run(proposal: Proposal, report: Report): Promise<ChangeResult> {

@@ -205,6 +205,14 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       503: { description: '`not started`', content: plain },
     },
   },
+  'GET /supervisor/ca.crt': {
+    operationId: 'readAuthority',
+    summary: 'The certificate of the authority that TLS=self-signed made',
+    answers: {
+      200: { description: 'PEM.', content: { 'application/x-x509-ca-cert': v.string() } },
+    },
+    errors: { UNIT_UNKNOWN: 'There is no authority of our own' },
+  },
   'GET /supervisor/boot': {
     operationId: 'readBoot',
     summary: 'What everybody may know of the boot; also on the port',

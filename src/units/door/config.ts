@@ -1,8 +1,7 @@
 import { hostMapLines, permittedHosts } from '../../settings/hosts.ts'
-import type { Settings } from '../../settings/typed.ts'
-import { awayPath, type Paths, type Place, inDoor, inRun, setupHandover, setupPath } from '../place.ts'
-import type { Listener } from '../results.ts'
+import { type Paths, inDoor, inRun } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
+import { type Facts, serverLines } from './locations.ts'
 
 export const configFile = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).etc}/nginx.conf`
 
@@ -22,22 +21,6 @@ const networksOf = (items: readonly string[]): readonly string[] =>
     if (item === 'none') return []
     return item === 'private' ? privateNetworks : [item]
   })
-
-type Facts = {
-  readonly place: Pick<Place, 'paths' | 'machine'>
-  readonly settings: Pick<
-    Settings,
-    | 'TRUSTED_PROXIES'
-    | 'GUNICORN_TIMEOUT'
-    | 'ALLOWED_HOSTS'
-    | 'PUBLIC_URL'
-    | 'CSRF_TRUSTED_ORIGINS'
-    | 'ADMIN_SETUP'
-  >
-  readonly listener: Pick<Listener, 'address' | 'port'>
-  /** A folder that nginx may write. */
-  readonly buffer: string
-}
 
 /** Who may say from where a request came, and by which scheme. */
 const proxyLines = (networks: readonly string[]): readonly string[] => [
@@ -70,91 +53,6 @@ const headerLines = [
   'proxy_set_header Forwarded "";',
   'proxy_set_header Proxy "";',
 ]
-
-const listenOf = ({ address, port }: Pick<Listener, 'address' | 'port'>): string =>
-  address.includes(':') ? `[${address}]:${port} ipv6only=off` : `${address}:${port}`
-
-const proxyTo = (upstream: 'mathesar' | 'supervisor', timeoutSeconds: number): readonly string[] => [
-  `    proxy_pass http://${upstream};`,
-  `    proxy_read_timeout ${timeoutSeconds}s;`,
-  `    proxy_send_timeout ${timeoutSeconds}s;`,
-]
-
-const location = (match: string, lines: readonly string[]): readonly string[] => [
-  `  location ${match} {`,
-  ...lines,
-  '  }',
-]
-
-const requirePermitted = ['    if ($is_permitted = 0) { return 418; }', '    error_page 418 = @refused;']
-
-/**
- * Where Mathesar offers to create its first administrator, to whoever asks. The supervisor is asked first:
- * it answers with its own page, or hands the request on (X-Accel-Redirect). Forms go to Mathesar one at a
- * time, to their end: two at once would each find no administrator, and create one.
- */
-const setupLines = (toMathesar: readonly string[]): readonly string[] => [
-  ...[setupPath, setupPath.slice(0, -1)].flatMap((path) =>
-    location(`= ${path}`, [
-      ...requirePermitted,
-      `    rewrite ^ ${setupPath} break;`, // However it was written: all that follow see the same.
-      '    client_max_body_size 64k;',
-      ...proxyTo('supervisor', 10),
-      '    error_page 502 504 =503 /starting.html;',
-    ]),
-  ),
-  ...location(setupHandover, [
-    '    limit_conn setup 1;',
-    '    limit_conn_status 429;',
-    '    proxy_ignore_client_abort on;',
-    ...toMathesar,
-    '    error_page 502 504 = @away;',
-    '    error_page 429 = @again;',
-  ]),
-  ...location('@away', [`    rewrite ^ ${awayPath} break;`, ...proxyTo('supervisor', 10)]),
-  ...location('@again', [`    return 303 ${setupPath};`]),
-]
-
-const serverLines = ({ place: { paths }, settings, listener }: Facts): readonly string[] => {
-  const toMathesar = proxyTo('mathesar', settings.GUNICORN_TIMEOUT + 60)
-  const mathesar = [
-    ...toMathesar,
-    '    error_page 502 504 = @supervisor;', // Its socket is not there, or it ended while it answered.
-  ]
-  return [
-    'server {',
-    `  listen ${listenOf(listener)};`,
-    '  server_name _;',
-    ...location('/', [...requirePermitted, ...mathesar]),
-    ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
-    ...location('@mathesar', mathesar),
-    ...location('^~ /static/', [
-      `    root ${paths.app};`,
-      '    try_files $uri @mathesar;',
-      '    gzip_static on;',
-      '    add_header Cache-Control $static_cache;',
-      '    add_header X-Content-Type-Options nosniff;',
-      '    add_header Vary Accept-Encoding;',
-    ]),
-    // Health and the page answer by any name.
-    ...['/livez', '/readyz', '/startupz'].flatMap((path) => location(`= ${path}`, proxyTo('supervisor', 10))),
-    ...location('@supervisor', [...proxyTo('supervisor', 10), '    error_page 502 504 =503 /starting.html;']),
-    ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
-    ...location('^~ /supervisor/', [
-      '    limit_conn supervisor 200;',
-      '    client_max_body_size 64k;',
-      '    proxy_buffering off;',
-      ...proxyTo('supervisor', 3600),
-    ]),
-    ...location('= /starting.html', [
-      '    internal;',
-      `    root ${paths.share};`,
-      '    add_header Retry-After 1 always;',
-      '    add_header Cache-Control no-store always;',
-    ]),
-    '}',
-  ]
-}
 
 /** The configuration of nginx. Pure: what is in it decides what the door does. */
 export const renderConfig = (facts: Facts): string => {
@@ -198,6 +96,10 @@ export const renderConfig = (facts: Facts): string => {
     ...hostMapLines(permittedHosts(settings)).map((line) => `  ${line}`),
     ...(permittedHosts(settings).includes('*') ? [] : ['  default 0;']),
     '}',
+    'map $uri $is_plain { /livez 1; /readyz 1; /startupz 1; /supervisor/ca.crt 1; default 0; }',
+    // Django sets them without: it may be reached both ways, and only the door knows by which a request came.
+    'map $forwarded_proto $cookie_flag { https secure; default ""; }',
+    'proxy_cookie_flags ~. $cookie_flag;',
     'map $uri $static_cache {',
     '  default "public, max-age=60";',
     '  "~\\.[0-9a-f]{8,32}\\." "public, max-age=31536000, immutable";',
@@ -211,16 +113,21 @@ export const renderConfig = (facts: Facts): string => {
   ].join('\n')
 }
 
-const write = ({ system, place, inForce: { settings }, results }: Scope<'listener' | 'volume'>): void => {
-  const { listener, volume } = results
-  const text = renderConfig({ place, settings, listener, buffer: volume.buffer })
+const write = ({
+  system,
+  place,
+  inForce: { settings },
+  results,
+}: Scope<'listener' | 'volume' | 'certificate'>): void => {
+  const { listener, volume, certificate } = results
+  const text = renderConfig({ place, settings, listener, certificate, buffer: volume.buffer })
   system.files.writeWhole(configFile(place.paths), text, 0o644)
 }
 
 /** The configuration of the door: made for each start from the settings. */
 export const doorConfig = defineTask({
   name: 'door-config',
-  needs: ['listener', 'volume'],
+  needs: ['listener', 'volume', 'certificate'],
   description: "writes the web server's configuration",
   skip: (_, { paths }) => (paths.nginx === undefined ? 'there is no nginx here' : undefined),
   run: async (scope) => {

@@ -85,6 +85,7 @@ export const createFakeSystem = () => {
     files: disk.files,
     setOwner: disk.setOwner,
     readMounts: () => replies.mounts(),
+    ownNames: () => ['box', '10.0.0.2'],
     lock: (path) => replies.lock(path),
     listenTcp: (address, port) => replies.listen(address, port),
     listenUnix: (path) => {

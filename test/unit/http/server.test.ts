@@ -94,16 +94,19 @@ describe('a socket', () => {
       wasReady: true,
       isServing: true,
       isStopping: false,
+      results: {},
       subscribe: () => () => {},
       control: (action, name) => control(action, name),
     },
     after: () => () => {},
     feed: { follow: () => () => {} },
+    isKept: () => false,
     owner,
     setup: { isDone: async () => isSetUp(), expect: () => void said.push('expects') },
     linkOf: (key) => `http://localhost:8000/complete_installation/#${key}`,
     config: {
       seeRefused: () => {},
+      isNew: false,
       inForce: current,
       store: {
         readHistory: () => {

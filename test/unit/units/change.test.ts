@@ -75,7 +75,7 @@ describe('a plan is carried out', () => {
     [
       'by a reload of the door',
       { plan: { door: true } },
-      ['config after', 'door-config after', 'reload door', 'commit'],
+      ['config after', 'certificate after', 'door-config after', 'reload door', 'commit'],
     ],
     [
       'by a restart of Postgres, for which requests wait and a generation is prepared before',

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Child } from '../../../src/system/ports.ts'
 import { doorConfig, renderConfig } from '../../../src/units/door/config.ts'
 import { door } from '../../../src/units/door/server.ts'
+import type { Certificate } from '../../../src/units/results.ts'
 import { upstream } from '../../../src/units/door/upstream.ts'
 import { mathesar } from '../../../src/units/mathesar/server.ts'
 import { readFile } from '../configurations.ts'
@@ -33,8 +34,9 @@ describe('the task `upstream`', () => {
 })
 
 describe('the configuration of the door', () => {
-  const render = (config = ''): string =>
+  const render = (config = '', certificate?: Certificate): string =>
     renderConfig({
+      certificate,
       place: { paths, machine: { ...placeOf().machine, cpus: 8 } },
       settings: readFile(config).settings,
       listener: { address: '0.0.0.0', port: 8000 },
@@ -73,6 +75,7 @@ describe('the configuration of the door', () => {
         place: scope.place,
         settings: scope.inForce.settings,
         listener: scope.results.listener,
+        certificate: undefined,
         buffer: '/data/buffer',
       }),
     )

@@ -1,0 +1,144 @@
+import type { Settings } from '../../settings/typed.ts'
+import { awayPath, type Place, setupHandover, setupPath } from '../place.ts'
+import type { Certificate, Listener } from '../results.ts'
+
+/** What the configuration is made of. */
+export type Facts = {
+  readonly place: Pick<Place, 'paths' | 'machine'>
+  readonly settings: Pick<
+    Settings,
+    | 'TRUSTED_PROXIES'
+    | 'GUNICORN_TIMEOUT'
+    | 'ALLOWED_HOSTS'
+    | 'PUBLIC_URL'
+    | 'CSRF_TRUSTED_ORIGINS'
+    | 'ADMIN_SETUP'
+  >
+  readonly listener: Pick<Listener, 'address' | 'port'>
+  readonly certificate: Certificate | undefined
+  /** A folder that nginx may write. */
+  readonly buffer: string
+}
+
+const ciphers = [
+  'ECDHE-ECDSA-AES128-GCM-SHA256',
+  'ECDHE-RSA-AES128-GCM-SHA256',
+  'ECDHE-ECDSA-AES256-GCM-SHA384',
+  'ECDHE-RSA-AES256-GCM-SHA384',
+  'ECDHE-ECDSA-CHACHA20-POLY1305',
+  'ECDHE-RSA-CHACHA20-POLY1305',
+]
+
+const listenOf = ({ address, port }: Pick<Listener, 'address' | 'port'>): string =>
+  address.includes(':') ? `[${address}]:${port} ipv6only=off` : `${address}:${port}`
+
+/**
+ * Mozilla's "intermediate" (5.7). What comes in plain to the same port is led to https: nginx calls it 497.
+ * Health and the certificate of the authority are to be had both ways.
+ */
+const tlsLines = ({ certificateFile, keyFile }: Certificate): readonly string[] => [
+  '  http2 on;',
+  `  ssl_certificate ${certificateFile};`,
+  `  ssl_certificate_key ${keyFile};`,
+  '  ssl_protocols TLSv1.2 TLSv1.3;',
+  `  ssl_ciphers ${ciphers.join(':')};`,
+  '  ssl_prefer_server_ciphers off;',
+  '  ssl_ecdh_curve X25519:prime256v1:secp384r1;',
+  '  ssl_session_cache shared:tls:2m;',
+  '  ssl_session_timeout 1d;',
+  '  ssl_session_tickets off;',
+  '  error_page 497 = @plain;',
+  '  location @plain {',
+  '    if ($is_plain = 0) { return 307 https://$http_host$request_uri; }',
+  ...proxyTo('supervisor', 10),
+  '  }',
+]
+
+const proxyTo = (upstream: 'mathesar' | 'supervisor', timeoutSeconds: number): readonly string[] => [
+  `    proxy_pass http://${upstream};`,
+  `    proxy_read_timeout ${timeoutSeconds}s;`,
+  `    proxy_send_timeout ${timeoutSeconds}s;`,
+]
+
+const location = (match: string, lines: readonly string[]): readonly string[] => [
+  `  location ${match} {`,
+  ...lines,
+  '  }',
+]
+
+const requirePermitted = ['    if ($is_permitted = 0) { return 418; }', '    error_page 418 = @refused;']
+
+/**
+ * Where Mathesar offers to create its first administrator, to whoever asks. The supervisor is asked first:
+ * it answers with its own page, or hands the request on (X-Accel-Redirect). Forms go to Mathesar one at a
+ * time, to their end: two at once would each find no administrator, and create one.
+ */
+const setupLines = (toMathesar: readonly string[]): readonly string[] => [
+  ...[setupPath, setupPath.slice(0, -1)].flatMap((path) =>
+    location(`= ${path}`, [
+      ...requirePermitted,
+      `    rewrite ^ ${setupPath} break;`, // However it was written: all that follow see the same.
+      '    client_max_body_size 64k;',
+      ...proxyTo('supervisor', 10),
+      '    error_page 502 504 =503 /starting.html;',
+    ]),
+  ),
+  ...location(setupHandover, [
+    '    limit_conn setup 1;',
+    '    limit_conn_status 429;',
+    '    proxy_ignore_client_abort on;',
+    ...toMathesar,
+    '    error_page 502 504 = @away;',
+    '    error_page 429 = @again;',
+  ]),
+  ...location('@away', [`    rewrite ^ ${awayPath} break;`, ...proxyTo('supervisor', 10)]),
+  ...location('@again', [`    return 303 ${setupPath};`]),
+]
+
+/** The server of nginx: who answers what. */
+export const serverLines = ({
+  place: { paths },
+  settings,
+  listener,
+  certificate,
+}: Facts): readonly string[] => {
+  const toMathesar = proxyTo('mathesar', settings.GUNICORN_TIMEOUT + 60)
+  const mathesar = [
+    ...toMathesar,
+    '    error_page 502 504 = @supervisor;', // Its socket is not there, or it ended while it answered.
+  ]
+  return [
+    'server {',
+    `  listen ${listenOf(listener)}${certificate === undefined ? '' : ' ssl'};`,
+    '  server_name _;',
+    ...(certificate === undefined ? [] : tlsLines(certificate)),
+    ...location('/', [...requirePermitted, ...mathesar]),
+    ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
+    ...location('@mathesar', mathesar),
+    ...location('^~ /static/', [
+      `    root ${paths.app};`,
+      '    try_files $uri @mathesar;',
+      '    gzip_static on;',
+      '    add_header Cache-Control $static_cache;',
+      '    add_header X-Content-Type-Options nosniff;',
+      '    add_header Vary Accept-Encoding;',
+    ]),
+    // Health and the page answer by any name.
+    ...['/livez', '/readyz', '/startupz'].flatMap((path) => location(`= ${path}`, proxyTo('supervisor', 10))),
+    ...location('@supervisor', [...proxyTo('supervisor', 10), '    error_page 502 504 =503 /starting.html;']),
+    ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
+    ...location('^~ /supervisor/', [
+      '    limit_conn supervisor 200;',
+      '    client_max_body_size 64k;',
+      '    proxy_buffering off;',
+      ...proxyTo('supervisor', 3600),
+    ]),
+    ...location('= /starting.html', [
+      '    internal;',
+      `    root ${paths.share};`,
+      '    add_header Retry-After 1 always;',
+      '    add_header Cache-Control no-store always;',
+    ]),
+    '}',
+  ]
+}

@@ -49,6 +49,8 @@ const commands: readonly (readonly string[])[] = [
   ['config', 'rollback'],
   ['config', 'edit'],
   ['reload'],
+  ['setup'],
+  ['admin', 'list'],
   ['psql', '-c', 'select now()'],
   ['psql', '--superuser', '-c', 'select now()'],
   ['manage', 'check'],

@@ -21,8 +21,13 @@ from django.db import Error, connection, transaction  # noqa: E402
 User = get_user_model()
 
 
+def say(text, file=sys.stdout):
+    """What accounts are called must not drive the terminal of whoever lists them."""
+    print(''.join(letter if letter.isprintable() else '?' for letter in text), file=file)
+
+
 def refuse(field, why):
-    print(f'ERROR {field}: {why}', file=sys.stderr)
+    say(f'ERROR {field}: {why}', sys.stderr)
     sys.exit({'username': 11, 'email': 12, 'password': 13}.get(field, 1))
 
 
@@ -53,7 +58,7 @@ def create():
     set_password(user)
     check('username', user.full_clean)
     user.save()
-    print(f'{user.username} is an administrator')
+    say(f'{user.username} is an administrator')
 
 
 def create_first():
@@ -74,14 +79,14 @@ def reset():
     if hasattr(user, 'password_change_needed'):
         user.password_change_needed = False
     user.save()
-    print(f'{user.username} has a new password')
+    say(f'{user.username} has a new password')
 
 
 def show():
     for user in User.objects.filter(is_superuser=True).order_by('pk'):
         login = f'last login {user.last_login:%Y-%m-%d %H:%M} UTC' if user.last_login else 'never logged in'
         notes = [user.email, login, '' if user.is_active else 'not active']
-        print(f'{user.username}  ({", ".join(filter(None, notes))})')
+        say(f'{user.username}  ({", ".join(filter(None, notes))})')
 
 
 def make_sample_data():

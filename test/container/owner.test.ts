@@ -1,5 +1,7 @@
 import { request } from 'node:http'
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Page } from 'playwright-core'
+import { noBrowser, withBrowser } from '../helpers/browser.ts'
 import {
   admin,
   type Box,
@@ -13,6 +15,9 @@ import {
   start,
   until,
 } from '../helpers/docker.ts'
+
+const folder = process.env.TEST_SCREENSHOTS
+const shot = (name: string) => (folder === undefined ? {} : { path: `${folder}/${name}.png` })
 
 const setupPath = '/complete_installation/'
 const fields = { username: 'eve', password1: admin.password, password2: admin.password }
@@ -126,6 +131,46 @@ describeContainer('a Mathesar that nobody has set up', () => {
     expect((await permit(code)).status).toBe(303)
     await until('the name is permitted', async () => (await ask(box, '/', { host })).status === 302)
   })
+
+  it.skipIf(noBrowser !== undefined)(
+    `opens for the link without typing, and without JavaScript for the code${noBrowser ? ` (skipped: ${noBrowser})` : ''}`,
+    async () => {
+      const { code, link } = await invitation()
+      await withBrowser(async (open) => {
+        const faults: string[] = []
+        const watch = (page: Page): Page =>
+          page
+            .on('pageerror', ({ message }) => faults.push(message))
+            .on('console', (message) => {
+              if (message.type() === 'error' && !message.text().startsWith('Failed to load'))
+                faults.push(message.text())
+            })
+        const stranger = watch(await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' }))
+        expect((await stranger.goto(box.url('/')))?.status()).toBe(403)
+        expect(await stranger.textContent('h1')).toBe('Is this Mathesar yours?')
+        expect(await stranger.evaluate('document.documentElement.scrollWidth > window.innerWidth')).toBe(
+          false,
+        )
+        await stranger.screenshot(shot('setup-phone-dark'))
+        await stranger.getByLabel('Setup code').fill('ABCD-1234')
+        await stranger.getByRole('button').click()
+        expect(await stranger.getByRole('alert').textContent()).toContain('That is not the code')
+        await stranger.screenshot(shot('setup-wrong'))
+        const phone = watch(await open({}))
+        await phone.goto(link.replace('localhost', '127.0.0.1'))
+        await phone.getByLabel('Username').waitFor()
+        expect(phone.url()).toBe(box.url(setupPath))
+        const plain = watch(await open({ javaScriptEnabled: false }))
+        await plain.goto(box.url('/auth/login/'))
+        await plain.screenshot(shot('setup'))
+        await plain.getByLabel('Setup code').fill(` ${code.toLowerCase()} `)
+        await plain.getByRole('button').click()
+        expect(await plain.textContent('h1')).toBe('Create the first administrator')
+        expect(faults).toEqual([])
+      })
+    },
+    60_000,
+  )
 
   it('slows a thousand wrong codes down, and still lets in who has the link', async () => {
     const { link } = await invitation()

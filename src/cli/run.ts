@@ -204,6 +204,7 @@ export const runDaemon = async (
     config,
     log,
     status,
+    isKept: () => false,
     memoryOf: system.memoryOf,
     now: system.clock.now,
     after: system.clock.after,

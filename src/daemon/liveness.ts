@@ -1,7 +1,7 @@
 import type { Milliseconds } from '../core/unit.ts'
 import type { ProcessLook, System } from '../system/ports.ts'
 import type { Scope, ServiceUnit } from '../units/unit.ts'
-import { startProber } from './prober.ts'
+import { startProber, type Trouble } from './prober.ts'
 
 const lookPauseMs = 10_000
 /** Looks in a row that find it hung before it is killed: a container may have been paused in between. */
@@ -13,7 +13,7 @@ type Options = {
   readonly scope: () => Scope
   readonly pid: number
   /** A readiness probe: `undefined` when the service is up, else the reason. */
-  readonly onProbed: (why: string | undefined) => void
+  readonly onProbed: (trouble: Trouble | undefined) => void
   readonly onHung: (why: string) => void
   /** The pause before the next readiness probe, asked after each one. */
   readonly probePauseMs: () => Milliseconds
@@ -32,9 +32,9 @@ const watchProcesses = ({ system, unit: { whyHung }, scope, pid, onHung }: Optio
       before = now
       return why
     },
-    onResult: (why) => {
-      found = why === undefined ? 0 : found + 1
-      if (why !== undefined && found >= looksUntilHung) onHung(why)
+    onResult: (trouble) => {
+      found = trouble === undefined ? 0 : found + 1
+      if (trouble !== undefined && found >= looksUntilHung) onHung(trouble.why)
     },
     pauseMs: () => lookPauseMs,
   })

@@ -14,14 +14,14 @@ type Facts = {
   readonly service: string
   readonly giveUpAfter: number
   readonly lastOutcome: Outcome | undefined
-  readonly lastProbe: string | undefined
+  readonly lastProbe: { readonly why: string } | undefined
 }
 
 const reasonFor = (
   { name, failures }: ServiceState,
   { giveUpAfter, lastOutcome, lastProbe }: Facts,
 ): string => {
-  if (name === 'unready') return `: ${lastProbe}`
+  if (name === 'unready') return `: ${lastProbe?.why}`
   if (name !== 'backoff') return ''
   const how = lastOutcome ? inWords(lastOutcome) : 'could not be started'
   return `: it ${how} (failure ${failures} of ${giveUpAfter})`

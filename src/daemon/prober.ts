@@ -1,10 +1,24 @@
+import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { Clock } from '../system/ports.ts'
+
+type Reason = string | Error
+
+/** Why a service is not up, and which failure of the table that is, if one. */
+export type Trouble = { readonly why: string; readonly code: ErrorCode | undefined }
+
+const troubleOf = (reason: Reason): Trouble =>
+  reason instanceof Error
+    ? {
+        why: reason.message || 'no answer',
+        code: reason instanceof SupervisorError ? reason.code : undefined,
+      }
+    : { why: reason, code: undefined }
 
 type Options = {
   readonly clock: Clock
   /** One probe: `undefined` when the service is up, else the reason. `before` is that of the probe before. */
-  readonly probe: (signal: AbortSignal, before: string | undefined) => Promise<string | undefined>
-  readonly onResult: (why: string | undefined) => void
+  readonly probe: (signal: AbortSignal, before: string | undefined) => Promise<Reason | undefined>
+  readonly onResult: (trouble: Trouble | undefined) => void
   /** The pause before the next probe, asked after each one. */
   readonly pauseMs: () => number
 }
@@ -16,10 +30,11 @@ export const startProber = ({ clock, probe, onResult, pauseMs }: Options): (() =
 
   const probeForEver = async (): Promise<void> => {
     for (let before: string | undefined; ;) {
-      const why = await probe(signal, before).catch((error: Error) => error.message || 'no answer')
+      const reason = await probe(signal, before).catch((error: Error) => error)
       if (signal.aborted) return
-      onResult(why)
-      before = why
+      const trouble = reason === undefined ? undefined : troubleOf(reason)
+      onResult(trouble)
+      before = trouble?.why
       await clock.delay(pauseMs(), signal)
     }
   }

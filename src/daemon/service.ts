@@ -11,6 +11,7 @@ import type { Generation } from './generation.ts'
 import { Generations } from './generations.ts'
 import { watchGeneration } from './liveness.ts'
 import { narrate } from './narrate.ts'
+import type { Trouble } from './prober.ts'
 import { Serving, type Surroundings } from './serving.ts'
 import { StateTimer } from './state-timer.ts'
 import { stoppingError } from './verdict.ts'
@@ -37,7 +38,7 @@ export class Service {
   #starts = 0
   #generation = 0
   #lastOutcome: Outcome | undefined
-  #lastProbe: string | undefined
+  #lastProbe: Trouble | undefined
 
   constructor(unit: ServiceUnit, options: Options) {
     this.unit = unit
@@ -76,7 +77,7 @@ export class Service {
   get lastOutcome(): Outcome | undefined {
     return this.#lastOutcome
   }
-  get lastProbe(): string | undefined {
+  get lastProbe(): Trouble | undefined {
     return this.#lastProbe
   }
 
@@ -235,9 +236,9 @@ export class Service {
       unit: this.unit,
       scope,
       pid: this.#generations.get(id)?.process.pid ?? 0,
-      onProbed: (why) => {
-        this.#lastProbe = why
-        this.#send({ type: 'probed', id, isUp: why === undefined })
+      onProbed: (trouble) => {
+        this.#lastProbe = trouble
+        this.#send({ type: 'probed', id, isUp: trouble === undefined })
       },
       onHung: (why) => {
         system.log.say('error', `${this.unit.name} hangs: ${why}: it is killed and started again`)

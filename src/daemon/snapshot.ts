@@ -2,11 +2,13 @@ import { inWords } from '../core/outcome.ts'
 import type { Phase } from '../core/phase.ts'
 import { isFull, type Space, spaceInWords } from '../core/space.ts'
 import type { Problem, Status, UnitStatus } from '../core/status.ts'
-import type { SupervisorError } from '../errors.ts'
+import type { UnitState } from '../core/unit.ts'
+import { type ErrorCode, errorTable, type SupervisorError } from '../errors.ts'
 import type { Unit } from '../units/unit.ts'
 import type { Timing } from './boot.ts'
 import type { Service } from './service.ts'
 import type { TaskRecord } from './tasks.ts'
+import type { Detail } from './worlds.ts'
 
 type UnitFacts = {
   readonly unit: Unit
@@ -14,7 +16,7 @@ type UnitFacts = {
   readonly task: TaskRecord | undefined
   readonly skipped: string | undefined
   /** What it is busy with, in its own words. */
-  readonly detail: string | undefined
+  readonly detail: Detail | undefined
   readonly timing: Timing | undefined
 }
 
@@ -38,7 +40,9 @@ const stateOf = ({ service, task, skipped }: UnitFacts): UnitStatus['state'] => 
 }
 
 const detailOf = ({ service, skipped, detail }: UnitFacts): string | null =>
-  skipped ?? detail ?? (service && service.state.name !== 'ready' ? (service.lastProbe ?? null) : null)
+  skipped ??
+  detail?.text ??
+  (service && service.state.name !== 'ready' ? (service.lastProbe?.why ?? null) : null)
 
 const readUnit = (facts: UnitFacts, startedAtMs: number): UnitStatus => {
   const { unit, service, task, timing } = facts
@@ -59,20 +63,35 @@ const readUnit = (facts: UnitFacts, startedAtMs: number): UnitStatus => {
   }
 }
 
-const troubled =
-  (phase: Phase) =>
-  ({ kind, state }: UnitStatus): boolean =>
-    kind === 'service' &&
-    (state === 'unready' || state === 'backoff' || (state === 'stopped' && phase === 'running'))
+const isTroubled = (state: UnitState, phase: Phase): boolean =>
+  state === 'unready' || state === 'backoff' || (state === 'stopped' && phase === 'running')
 
-const problemOf = ({ name, state, detail, lastExit }: UnitStatus): Problem => {
+const serviceProblem = ({ name, state, detail, lastExit }: UnitStatus, code?: ErrorCode): Problem => {
   const why = detail ?? lastExit
+  const byState =
+    state === 'stopped' ? `Type \`supervisor start ${name}\`.` : `Type \`supervisor logs ${name}\`.`
   return {
     unit: name,
-    code: null,
+    code: code ?? null,
     message: why === null ? `is ${state}` : `is ${state}: ${why}`,
-    hint: state === 'stopped' ? `Type \`supervisor start ${name}\`.` : `Type \`supervisor logs ${name}\`.`,
+    hint: code === undefined ? byState : errorTable[code].hint,
   }
+}
+
+/** What keeps a task that still runs: it waits for something, or failed and is run again. */
+const taskProblem = ({ unit, task, detail }: UnitFacts): Problem | undefined => {
+  if (task?.state !== 'running') return undefined
+  if (detail?.code !== undefined)
+    return { unit: unit.name, code: detail.code, message: detail.text, hint: errorTable[detail.code].hint }
+  const { failure } = task
+  if (failure === undefined) return undefined
+  const { code, message, hint } = failure
+  return { unit: unit.name, code, message: `is run again: ${message}`, hint }
+}
+
+const unitProblem = (facts: UnitFacts, status: UnitStatus, phase: Phase): Problem | undefined => {
+  if (facts.service === undefined) return taskProblem(facts)
+  return isTroubled(status.state, phase) ? serviceProblem(status, facts.service.lastProbe?.code) : undefined
 }
 
 const failureOf = (units: readonly UnitStatus[], { code, message, hint }: SupervisorError): Problem => ({
@@ -116,7 +135,7 @@ export const readStatus = (facts: Facts): Pick<Status, 'phase' | 'ready' | 'boot
     problems: [
       ...(facts.failure ? [failureOf(units, facts.failure)] : []),
       ...spaceProblems(facts.space),
-      ...units.filter(troubled(facts.phase)).map(problemOf),
+      ...facts.units.flatMap((unit, at) => unitProblem(unit, units[at]!, facts.phase) ?? []),
     ],
   }
 }

@@ -1,5 +1,5 @@
 import type { UnitState } from '../core/unit.ts'
-import { toSupervisorError } from '../errors.ts'
+import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import type { TaskName } from '../units/results.ts'
 import type { TaskUnit } from '../units/unit.ts'
@@ -17,6 +17,8 @@ export type TaskRecord = {
   readonly state: UnitState
   /** When it came into its state; milliseconds since 1970. */
   readonly since: number
+  /** Why it is run again. */
+  readonly failure?: SupervisorError
 }
 
 /** Runs tasks, and knows what became of each. */
@@ -67,12 +69,19 @@ export class Tasks {
         const error = toSupervisorError(thrown)
         if (!error.isPassing || attempt === retries || signal.aborted) throw error
         log.say('warn', `${unit.name} is run again: ${error.message}`)
+        this.#noteRetry(unit.name, error)
         await clock.delay(firstPauseMs * 2 ** attempt, signal)
         await this.#whenServicesReady(unit, signal)
       } finally {
         scope.report(null)
       }
     }
+  }
+
+  /** Only of a boot: what fails in a change is told to whoever asked for it. */
+  #noteRetry(name: TaskName, failure: SupervisorError): void {
+    const record = this.#records.get(name)
+    if (record?.state === 'running') this.#records.set(name, { ...record, failure })
   }
 
   /** Resolves once the services that the task depends on are ready. */

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
@@ -6,6 +7,9 @@ import type { Scope, Unit, UnitName } from '../units/unit.ts'
 
 /** The settings, and what the tasks have made of them. */
 export type World = { readonly inForce: InForce; readonly results: Partial<Results> }
+
+/** What a unit is busy with, in its own words, and the failure that keeps it, if one does. */
+export type Detail = { readonly text: string; readonly code: ErrorCode | undefined }
 
 /**
  * What is in force, in one cell. A change works on a world of its own, which replaces this one in one step
@@ -17,7 +21,7 @@ export class Worlds {
   readonly #place: Place
   readonly #trials = new Map<UnitName, World>()
   /** What units are busy with, in their own words. */
-  readonly #details = new Map<UnitName, string>()
+  readonly #details = new Map<UnitName, Detail>()
   readonly #first: World
   #current: World
 
@@ -56,13 +60,13 @@ export class Worlds {
     return skip?.(inForce, this.#place)
   }
 
-  detailOf(name: UnitName): string | undefined {
+  detailOf(name: UnitName): Detail | undefined {
     return this.#details.get(name)
   }
 
-  report(name: UnitName, detail: string | null): void {
-    if (detail === null) this.#details.delete(name)
-    else this.#details.set(name, detail)
+  report(name: UnitName, text: string | null, code?: ErrorCode): void {
+    if (text === null) this.#details.delete(name)
+    else this.#details.set(name, { text, code })
   }
 
   /**
@@ -76,7 +80,7 @@ export class Worlds {
       inForce: world.inForce,
       results: world.results as Results,
       isBoot: world === this.#first,
-      report: (detail) => this.report(name, detail),
+      report: (text, code) => this.report(name, text, code),
     }
   }
 }

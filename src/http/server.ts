@@ -31,10 +31,13 @@ export type ControlOptions = {
     readonly changes: Pick<Changes, 'current' | 'isChanging' | 'problem' | 'propose'>
     readonly store: Pick<Store, 'readHistory' | 'revision'>
     readonly inForce: Pick<InForce, 'values'>
+    readonly isNew: boolean
     /** The door refused a request for its Host. */
     readonly seeRefused: (refusal: Refusal) => void
   }
   readonly log: Pick<Log, 'say' | 'tail' | 'follow'>
+  /** Whether everything is down, and the container stays for the page. */
+  readonly isKept: () => boolean
   /** Without the memory of the units. */
   readonly status: () => Status
   readonly memoryOf: System['memoryOf']

@@ -10,13 +10,27 @@ const reload = (): void => {
   setTimeout(() => location.reload(), count === 0 ? 0 : Math.min(30_000, 500 * 2 ** count))
 }
 
+/** Puts in only what is different: nothing is read out again, no list is closed, no selection lost. */
+const show = (html: string): void => {
+  const view = document.getElementById('view')
+  if (view === null) return
+  const next = document.createElement('div')
+  next.innerHTML = html
+  for (const [at, element] of [...next.children].entries()) {
+    const before = view.children[at]
+    element.toggleAttribute('open', before?.hasAttribute('open'))
+    if (before === undefined) view.append(element)
+    else if (before.outerHTML !== element.outerHTML) before.replaceWith(element)
+  }
+  while (view.children.length > next.children.length) view.lastChild?.remove()
+}
+
 const follow = (): void => {
   const events = new EventSource('/supervisor/events')
   let isLeaving = false
   events.onmessage = ({ data }: MessageEvent<string>): void => {
     const { html, isServing } = JSON.parse(data) as Message
-    const view = document.getElementById('view')
-    if (view) view.innerHTML = html
+    show(html)
     if (!isServing) sessionStorage.removeItem('mathesar-reloads')
     if (!isServing || isLeaving) return
     isLeaving = true

@@ -1,6 +1,6 @@
 import { permitCommand } from '../settings/hosts.ts'
 import { script, scriptHash, style, styleHash } from './assets.ts'
-import type { Step, View } from './view.ts'
+import type { Step, Trouble, View } from './view.ts'
 import { words } from './words.ts'
 
 /** Nothing but the two texts that the page is made with may run or style it. */
@@ -61,17 +61,37 @@ const renderStep = (step: Step): string => {
   )
 }
 
-/** What changes while the page is open. */
-export const renderView = ({ situation, steps, problem }: View): string => {
-  const trouble =
-    problem === undefined
-      ? ''
-      : `<p class="problem" role="alert"><b>${escape(problem.code)}</b> ${withCode(problem.hint)}</p>`
+const renderTrouble = ({ step, state, code, exitCode, hint, own }: Trouble): string => {
+  const what = [
+    state === undefined ? undefined : words.states[state],
+    code,
+    exitCode === undefined ? undefined : words.exitCode(exitCode),
+  ].filter((part) => part !== undefined)
+  const told = own === undefined ? '' : `<p class="told">${escape(own.message)}</p>`
+  return (
+    `<li><p><b>${escape(step)}</b> ${escape(what.join(', '))}</p>${told}` +
+    `<p>${withCode(own?.hint ?? hint ?? words.general)}</p></li>`
+  )
+}
+
+/** The element is always there: a screen reader reads what comes into it. */
+const renderTroubles = (troubles: readonly Trouble[]): string => {
+  const items = troubles.map(renderTrouble).join('')
+  const list = items === '' ? '' : `<ul class="troubles" aria-label="${words.troubles}">${items}</ul>`
+  return `<div role="alert">${list}</div>`
+}
+
+const renderTail = (tail: string): string =>
+  `<details><summary>${words.tail}</summary><pre tabindex="0">${escape(tail)}</pre></details>`
+
+/** What changes while the page is open: the same elements in the same order, but for the log at the end. */
+export const renderView = ({ situation, steps, troubles, tail }: View): string => {
   const items = steps.toSorted(byInterest).map(renderStep).join('')
   const list = items === '' ? '' : `<ol aria-label="${words.steps}">${items}</ol>`
   return (
     `<h1>${words.headlines[situation]}</h1>` +
-    `<p class="lead" aria-live="polite">${withCode(words.leads[situation])}</p>${trouble}${list}`
+    `<p class="lead" aria-live="polite">${withCode(words.leads[situation])}</p>` +
+    `${renderTroubles(troubles)}<div>${list}</div>${tail === undefined ? '' : renderTail(tail)}`
   )
 }
 
@@ -86,7 +106,7 @@ const renderDocument = (body: string, head = ''): string =>
 /** The page of a boot. It refreshes itself where JavaScript is off. */
 export const renderPage = (view: View): string =>
   renderDocument(
-    `<main id="view">${renderView(view)}</main>` +
+    `<main><div id="view">${renderView(view)}</div></main>` +
       `<noscript><p class="foot">${words.noScript}</p></noscript><script>${script}</script>`,
     '<noscript><meta http-equiv="refresh" content="2"></noscript>',
   )
@@ -102,4 +122,5 @@ export const renderRefused = (host: string | undefined): string => {
 }
 
 /** What nginx itself shows while the supervisor cannot be asked: for some milliseconds of a boot. */
-export const startingPage = (): string => renderPage({ situation: 'booting', steps: [], problem: undefined })
+export const startingPage = (): string =>
+  renderPage({ situation: 'booting', steps: [], troubles: [], tail: undefined })

@@ -1,4 +1,4 @@
-import type { Status, UnitStatus } from '../core/status.ts'
+import type { Problem, Status, UnitStatus } from '../core/status.ts'
 import type { UnitState } from '../core/unit.ts'
 
 export type Step = {
@@ -9,19 +9,45 @@ export type Step = {
   readonly tookMs: number | undefined
 }
 
-/** What everybody may see who opens the port. It holds no name, no address and no message of a service. */
-export type View = {
-  readonly situation: 'booting' | 'away' | 'failed' | 'stopping' | 'serving'
-  readonly steps: readonly Step[]
-  /** What is wrong, by its code and what to do in general. */
-  readonly problem: { readonly code: string; readonly hint: string } | undefined
+/** What keeps Mathesar from serving: a failure of the table with its general hint, or a step's state. */
+export type Trouble = {
+  readonly step: string
+  readonly state: UnitState | undefined
+  readonly code: string | undefined
+  /** Of the container, where it ends with it. */
+  readonly exitCode: number | undefined
+  readonly hint: string | undefined
+  /** In its own words: for those who may see names and addresses. */
+  readonly own: { readonly message: string; readonly hint: string | undefined } | undefined
 }
 
-type Facts = {
+/**
+ * What the page shows. What everybody sees who opens the port holds no name, no address and no message of a
+ * service: those are for whoever Mathesar belongs to, or for all while nothing was set up here.
+ */
+export type View = {
+  /**
+   * `hindered` is a boot that tries again and again; `failed` one that has ended, and `kept` one that has
+   * ended in a container that stays for this page.
+   */
+  readonly situation: 'booting' | 'hindered' | 'away' | 'failed' | 'kept' | 'stopping' | 'serving'
+  readonly steps: readonly Step[]
+  readonly troubles: readonly Trouble[]
+  /** The last lines of the log; `undefined` for strangers. */
+  readonly tail: string | undefined
+}
+
+type Row = { readonly exitCode: number; readonly hint: string }
+
+export type ViewFacts = {
   readonly status: Pick<Status, 'phase' | 'units' | 'problems' | 'boot'>
   readonly isServing: boolean
-  /** The general hint of an error's code. */
-  readonly hintOf: (code: string) => string | undefined
+  /** Everything is down, and the container stays for the page. */
+  readonly isKept: boolean
+  /** What the table says of a failure's code. */
+  readonly rowOf: (code: string) => Row | undefined
+  /** Reads the last lines of the log, if whoever looks may see names and addresses. */
+  readonly readTail: (() => string) | undefined
   readonly nowMs: number
 }
 
@@ -35,21 +61,48 @@ const stepOf = ({ name, description, state, since, tookMs }: UnitStatus, nowMs: 
   }
 }
 
-const situationOf = ({ status: { phase, boot, problems }, isServing }: Facts): View['situation'] => {
+const situationOf = (
+  { status: { phase, boot }, isServing, isKept }: ViewFacts,
+  troubles: readonly Trouble[],
+): View['situation'] => {
+  if (isKept) return 'kept'
   if (phase === 'stopping' || phase === 'ended')
-    return problems.some(({ code }) => code !== null) ? 'failed' : 'stopping'
+    return troubles.some(({ code }) => code !== undefined) ? 'failed' : 'stopping'
   if (isServing) return 'serving'
-  return boot.readyAfterMs === null ? 'booting' : 'away'
+  if (boot.readyAfterMs !== null) return 'away'
+  return troubles.length === 0 ? 'booting' : 'hindered'
 }
 
-/** What of the status a stranger may see. */
-export const viewOf = (facts: Facts): View => {
-  const { status, hintOf, nowMs } = facts
-  const code = status.problems.find((problem) => problem.code !== null)?.code ?? null
-  const hint = code === null ? undefined : hintOf(code)
+const troubledStates: readonly UnitState[] = ['unready', 'backoff', 'stopped', 'failed']
+
+const troubleOf = ({ unit, code, message, hint }: Problem, facts: ViewFacts): Trouble | undefined => {
+  const { status, rowOf, readTail } = facts
+  const state = status.units.find(({ name }) => name === unit)?.state
+  // The status also tells of what keeps nobody out, such as a refused name.
+  if (code === null && (state === undefined || !troubledStates.includes(state))) return undefined
+  const row = code === null ? undefined : rowOf(code)
+  const isOver = status.phase === 'stopping' || status.phase === 'ended'
   return {
-    situation: situationOf(facts),
+    step: unit,
+    state,
+    code: code ?? undefined,
+    exitCode: isOver ? row?.exitCode : undefined,
+    hint: row?.hint,
+    own: readTail === undefined ? undefined : { message, hint: hint ?? undefined },
+  }
+}
+
+const isSame = (one: Trouble, other: Trouble): boolean => one.step === other.step && one.code === other.code
+
+/** What the page shows to one who may see what `facts` hold. */
+export const viewOf = (facts: ViewFacts): View => {
+  const { status, readTail, nowMs } = facts
+  const all = status.problems.flatMap((problem) => troubleOf(problem, facts) ?? [])
+  const troubles = all.filter((trouble, at) => all.findIndex((other) => isSame(trouble, other)) === at)
+  return {
+    situation: situationOf(facts, troubles),
     steps: status.units.filter(({ state }) => state !== 'skipped').map((unit) => stepOf(unit, nowMs)),
-    problem: code === null || hint === undefined ? undefined : { code, hint },
+    troubles,
+    tail: troubles.length === 0 ? undefined : readTail?.(),
   }
 }

@@ -6,15 +6,19 @@ export const words = {
   title: 'Mathesar',
   headlines: {
     booting: 'Mathesar is starting',
+    hindered: 'Mathesar cannot start yet',
     away: 'Mathesar is away for a moment',
     failed: 'Mathesar could not start',
+    kept: 'Mathesar could not start',
     stopping: 'Mathesar is stopping',
     serving: 'Mathesar is ready',
   },
   leads: {
     booting: 'This page goes over to Mathesar by itself as soon as it is ready.',
+    hindered: 'It tries again by itself, and this page goes over to it as soon as it is ready.',
     away: 'It is being started again. This page goes back to it by itself.',
     failed: 'The container stops, and its log says why: type `docker logs` and the name of the container.',
+    kept: 'Nothing runs, and no data was touched. The container waits for what is wrong to be put right.',
     stopping: 'The container was told to stop.',
     serving: 'One moment: it did not answer this request. The page tries again by itself.',
   },
@@ -28,6 +32,11 @@ export const words = {
       `If this is your Mathesar, type where it runs: \`docker exec mathesar ${command}\``,
   },
   steps: 'Steps',
+  troubles: 'What is wrong',
+  exitCode: (exitCode: number): string => `exit code ${exitCode}`,
+  /** What a service does that is not up; a failure of the table has its own words. */
+  general: 'Its log says why: type `docker logs` and the name of the container.',
+  tail: 'Last lines of the log',
   seconds: (seconds: string): string => `${seconds} s`,
   states: {
     waiting: 'waits',

@@ -1,4 +1,5 @@
 import type { Command, Policy } from '../core/unit.ts'
+import type { ErrorCode } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { ProcessLook, System } from '../system/ports.ts'
 import type { Place } from './place.ts'
@@ -15,8 +16,8 @@ export type Scope<Reads extends TaskName = TaskName> = {
    * A change is tried against one that is there.
    */
   readonly isBoot: boolean
-  /** Says in the status what the unit is busy with; `null` when it no longer is. */
-  readonly report: (detail: string | null) => void
+  /** Says in the status what the unit is busy with, and what keeps it; `null` when it no longer is. */
+  readonly report: (detail: string | null, code?: ErrorCode) => void
 }
 
 export type ServiceName = 'postgres' | 'mathesar' | 'door'
@@ -56,7 +57,7 @@ export type ServiceUnit = UnitBase & {
    * One readiness probe. Resolves with `undefined` when ready, else with the reason. `before` is the reason
    * of the probe before, if that one failed.
    */
-  readonly probe: (scope: Scope, signal: AbortSignal, before?: string) => Promise<string | undefined>
+  readonly probe: (scope: Scope, signal: AbortSignal, before?: string) => Promise<string | Error | undefined>
   /**
    * Called when the service begins to serve, and when it has been away for longer than a moment:
    * see `daemon/serving.ts`.
@@ -105,7 +106,7 @@ export const defineService = <const Reads extends UnitName>(
       scope: Readable<Reads>,
       signal: AbortSignal,
       before?: string,
-    ) => Promise<string | undefined>
+    ) => Promise<string | Error | undefined>
     readonly crashHint?: (scope: Readable<Reads>) => string | undefined
     readonly whyUnclean?: (scope: Readable<Reads>) => string | undefined
     readonly onServing?: (scope: Readable<Reads>, isServing: boolean) => void

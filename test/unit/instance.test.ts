@@ -72,6 +72,26 @@ describe('a boot', () => {
     expect(at.said.filter((line) => line.startsWith('warn database is run again'))).toHaveLength(2)
   })
 
+  test('says meanwhile in the status why a task is run again, or what it waits for', async () => {
+    const reset = createImage()
+    reset.database.refuseWith(({ user }) => (user === 'postgres' ? errorWith('ECONNRESET') : undefined))
+    await reset.boot()
+    const away = createImage({ config: externalDatabase })
+    away.database.refuseWith(() => errorWith('ECONNREFUSED'))
+    await away.boot()
+    for (const [{ instance }, code, message] of [
+      [reset, 'DATABASE_LOST', 'is run again: cannot go on without the database'],
+      [away, 'DATABASE_UNREACHABLE', 'waits for '],
+    ] as const) {
+      const [problem, ...others] = instance.status().problems
+      expect(problem).toMatchObject({ unit: 'database', code })
+      expect(problem?.message).toContain(message)
+      expect(others).toEqual([])
+      await instance.stop()
+      expect(instance.status().problems).toEqual([])
+    }
+  })
+
   test('ends with the failure of a task, once everything is down', async () => {
     const at = createImage()
     at.database.answerWith(() => serverError('42501', 'permission denied'))

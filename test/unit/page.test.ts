@@ -5,7 +5,7 @@ import { renderAssets } from '../../scripts/page.ts'
 import type { UnitStatus } from '../../src/core/status.ts'
 import { errorTable } from '../../src/errors.ts'
 import { contentSecurityPolicy, renderPage, renderView, startingPage } from '../../src/page/render.ts'
-import { viewOf } from '../../src/page/view.ts'
+import { type ViewFacts, viewOf } from '../../src/page/view.ts'
 import { words } from '../../src/page/words.ts'
 import { readRoot } from './sources.ts'
 
@@ -25,8 +25,7 @@ const unit = (name: string, fields: Partial<UnitStatus> = {}): UnitStatus => ({
   tookMs: null,
   ...fields,
 })
-type Facts = Parameters<typeof viewOf>[0]
-const view = (status: Partial<Facts['status']> = {}, isServing = false) =>
+const view = (status: Partial<ViewFacts['status']> = {}, facts: Partial<ViewFacts> = {}) =>
   viewOf({
     status: {
       phase: 'booting',
@@ -35,10 +34,15 @@ const view = (status: Partial<Facts['status']> = {}, isServing = false) =>
       boot: { readyAfterMs: null, criticalPath: [] },
       ...status,
     },
-    isServing,
-    hintOf: (code) => errorTable[code as keyof typeof errorTable]?.hint,
+    isServing: false,
+    isKept: false,
+    rowOf: (code) => errorTable[code as keyof typeof errorTable],
+    readTail: undefined,
     nowMs,
+    ...facts,
   })
+const problem = { unit: 'x', code: 'VOLUME_FULL', message: 'm', hint: null }
+const served = { readyAfterMs: 900, criticalPath: [] }
 
 describe('what a stranger sees of a boot', () => {
   test('are its steps with their times, without those that are left out', () => {
@@ -57,36 +61,55 @@ describe('what a stranger sees of a boot', () => {
     ])
   })
 
-  test('is no message, no detail and no name of a database', () => {
-    const told = JSON.stringify(
-      view({
-        units: [unit('database', { state: 'failed', detail: 'user secret_user', lastExit: 'x' })],
-        problems: [
-          {
-            unit: 'database',
-            code: 'DATABASE_REFUSED',
-            message: 'db.internal refuses secret_user',
-            hint: 'h',
-          },
-        ],
-      }),
-    )
-    expect(told).toContain('DATABASE_REFUSED')
-    expect(told).not.toMatch(/secret_user|db\.internal/)
+  const refused = {
+    phase: 'stopping' as const,
+    units: [unit('database', { state: 'failed', detail: 'user secret_user', lastExit: 'x' })],
+    problems: [
+      { unit: 'database', code: 'DATABASE_REFUSED', message: 'db.internal refuses secret_user', hint: 'h' },
+    ],
+  }
+
+  test('is which step failed with what code and what to do, and no message, no detail and no name', () => {
+    const told = view(refused)
+    expect(told.troubles).toEqual([
+      {
+        step: 'database',
+        state: 'failed',
+        code: 'DATABASE_REFUSED',
+        exitCode: 51,
+        hint: errorTable.DATABASE_REFUSED.hint,
+        own: undefined,
+      },
+    ])
+    expect(told.tail).toBeUndefined()
+    expect(JSON.stringify(told)).not.toMatch(/secret_user|db\.internal/)
+  })
+
+  test('is more for whoever may see it: the sentence, its own hint and the log', () => {
+    const { troubles, tail } = view(refused, { readTail: () => 'the log' })
+    expect(troubles[0]?.own).toEqual({ message: 'db.internal refuses secret_user', hint: 'h' })
+    expect(tail).toBe('the log')
+    expect(view({}, { readTail: () => 'the log' }).tail).toBeUndefined()
+  })
+
+  test('is each failure once, and not what keeps nobody out', () => {
+    const units = [unit('mathesar', { kind: 'service', state: 'ready' })]
+    const host = { unit: 'mathesar', code: null, message: 'refused the host x', hint: null }
+    expect(view({ units, problems: [host, problem, problem] }).troubles.map(({ step }) => step)).toEqual([
+      'x',
+    ])
   })
 
   test.each([
-    ['booting', {}, false],
-    ['serving', { phase: 'running' }, true],
-    ['away', { phase: 'running', boot: { readyAfterMs: 900, criticalPath: [] } }, false],
-    ['stopping', { phase: 'stopping' }, true],
-    [
-      'failed',
-      { phase: 'stopping', problems: [{ unit: 'x', code: 'VOLUME_FULL', message: '', hint: null }] },
-      false,
-    ],
-  ] as const)('is told as %s', (situation, status, isServing) => {
-    expect(view(status, isServing).situation).toBe(situation)
+    ['booting', {}, {}],
+    ['hindered', { problems: [problem] }, {}],
+    ['serving', { phase: 'running', problems: [problem] }, { isServing: true }],
+    ['away', { phase: 'running', boot: served, problems: [problem] }, {}],
+    ['stopping', { phase: 'stopping' }, { isServing: true }],
+    ['failed', { phase: 'stopping', problems: [problem] }, {}],
+    ['kept', { phase: 'ended', problems: [problem] }, { isKept: true }],
+  ] as const)('is told as %s', (situation, status, facts) => {
+    expect(view(status, facts).situation).toBe(situation)
   })
 })
 
@@ -102,11 +125,19 @@ describe('the page', () => {
     const html = renderView(view({ units: [unit('<img src=x>', { description: '"&\'' })] }))
     expect(html).toContain('&lt;img src=x&gt;')
     expect(html).toContain('&quot;&amp;&#39;')
+    const own = { message: '<b>', hint: 'type `<i>`' }
+    const trouble = { step: '<u>', state: undefined, code: '<s>', exitCode: 50, hint: undefined, own }
+    const told = renderView({ situation: 'kept', steps: [], troubles: [trouble], tail: '</pre><script>' })
+    for (const part of ['<u>', '<s>', '<i>', '<script>']) expect(told).not.toContain(part)
+    expect(told).toContain('exit code 50')
+    expect(told).toContain('<code>&lt;i&gt;</code>')
   })
 
   test('has a word for each situation', () => {
     for (const situation of Object.keys(words.headlines) as (keyof typeof words.headlines)[])
-      expect(renderView({ situation, steps: [], problem: undefined })).toContain(words.headlines[situation])
+      expect(renderView({ situation, steps: [], troubles: [], tail: undefined })).toContain(
+        words.headlines[situation],
+      )
   })
 
   test('is at most 30 kB', () => {

@@ -165,10 +165,10 @@ describe('a service', () => {
     answerProbes(() => why)
     service.start()
     await clock.advance(100)
-    expect([service.state.name, service.lastProbe]).toEqual(['starting', 'it is starting'])
+    expect([service.state.name, service.lastProbe?.why]).toEqual(['starting', 'it is starting'])
     why = undefined
     await clock.advance(25)
-    expect([service.state.name, service.lastProbe]).toEqual(['ready', undefined])
+    expect([service.state.name, service.lastProbe?.why]).toEqual(['ready', undefined])
     why = 'no answer'
     await clock.advance(30_000 + 2000)
     expect([service.state.name, said.at(-1)]).toEqual(['unready', 'warn mathesar is unready: no answer'])

@@ -82,6 +82,15 @@ export class Config {
     return this.#setup.store
   }
 
+  /**
+   * Whether nothing was ever set up here, as far as the volume knows: beside an external database a container
+   * may be new at each start.
+   */
+  get isNew(): boolean {
+    const { wasReady, inForce } = this.#instance
+    return !wasReady && inForce.database.kind === 'embedded' && this.store.readHistory().length === 0
+  }
+
   status(): Status['config'] {
     const { current, isChanging } = this.changes
     const { values } = this.#instance.inForce

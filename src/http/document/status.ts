@@ -95,11 +95,26 @@ export const Status = about(
   'The status of the container.',
 )
 
+const Trouble = v.strictObject({
+  step: string('Name of the unit.'),
+  state: v.optional(UnitState),
+  code: v.optional(string('Code of the error.')),
+  exitCode: v.optional(count('What the container exits with.')),
+  hint: v.optional(string('What to do in general.')),
+  own: v.optional(
+    about(
+      v.strictObject({ message: string('One sentence.'), hint: v.optional(string('What to do.')) }),
+      'The same in its own words, while nothing was set up yet.',
+    ),
+  ),
+})
+
 export const Boot = about(
   v.strictObject({
     situation: oneOf(
-      ['booting', 'away', 'failed', 'stopping', 'serving'],
-      '`away`: it has served, and is expected back.',
+      ['booting', 'hindered', 'away', 'failed', 'kept', 'stopping', 'serving'],
+      '`hindered`: the boot tries again and again. `away`: it has served, and is expected back. ' +
+        '`kept`: the boot has failed, and the container stays for the page.',
     ),
     steps: list(
       v.strictObject({
@@ -110,15 +125,8 @@ export const Boot = about(
       }),
       'The units that the settings do not leave out.',
     ),
-    problem: v.optional(
-      about(
-        v.strictObject({
-          code: string('Code of the error.'),
-          hint: string('What to do in general.'),
-        }),
-        'Why the container failed.',
-      ),
-    ),
+    troubles: list(Trouble, 'What keeps Mathesar from serving.'),
+    tail: v.optional(string('The last lines of the log, while nothing was set up yet.')),
   }),
   'What everybody may know of the boot.',
 )

@@ -1,11 +1,13 @@
 import { errorTable, type ErrorCode } from '../../errors.ts'
 import { renderView } from '../../page/render.ts'
-import { type View, viewOf } from '../../page/view.ts'
+import { type View, type ViewFacts, viewOf } from '../../page/view.ts'
 import type { ControlOptions } from '../server.ts'
 
-export type FeedOptions = Pick<ControlOptions, 'now' | 'after'> & {
+export type FeedOptions = Pick<ControlOptions, 'now' | 'after' | 'isKept'> & {
   readonly instance: Pick<ControlOptions['instance'], 'isServing' | 'subscribe'>
-  readonly status: () => Parameters<typeof viewOf>[0]['status']
+  readonly config: Pick<ControlOptions['config'], 'isNew'>
+  readonly log: Pick<ControlOptions['log'], 'tail'>
+  readonly status: () => ViewFacts['status']
 }
 type Reader = (message: string) => void
 
@@ -14,12 +16,19 @@ const leastPauseMs = 100
 /** A step under way shows its seconds. */
 const refreshMs = 1000
 
-/** What everybody may see of the boot now. */
-export const readView = ({ status, instance, now }: FeedOptions): View =>
+const tailLines = 40
+
+/** What everybody may see of the boot now; the owner sees more of it. */
+export const readView = (
+  { status, instance, config, log, isKept, now }: FeedOptions,
+  isOwner = false,
+): View =>
   viewOf({
     status: status(),
     isServing: instance.isServing,
-    hintOf: (code) => errorTable[code as ErrorCode]?.hint,
+    isKept: isKept(),
+    rowOf: (code) => errorTable[code as ErrorCode],
+    readTail: isOwner || config.isNew ? () => log.tail(undefined, tailLines).join('') : undefined,
     nowMs: now(),
   })
 

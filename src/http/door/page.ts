@@ -60,7 +60,7 @@ export const visitorAnswer = ({ pathname }: URL): typeof sendUnavailable | undef
   return pathname.startsWith('/supervisor/') ? undefined : sendUnavailable
 }
 
-/** What everybody may know of the boot: {"situation", "steps", "problem"}. */
+/** What everybody may know of the boot: {"situation", "steps", "troubles"}. */
 export const getBoot = (exchange: Exchange, options: ControlOptions): void =>
   sendJson(exchange, 200, readView(options), securityHeaders)
 
@@ -68,13 +68,16 @@ export const getBoot = (exchange: Exchange, options: ControlOptions): void =>
 const streamLimitMs = 600_000
 
 /** The boot as it goes on, as server-sent events (`Feed`). It ends when the container stops. */
-export const getEvents = ({ response }: Exchange, { feed, instance, after }: ControlOptions): void => {
+export const getEvents = (
+  { response }: Exchange,
+  { feed, instance, isKept, after }: ControlOptions,
+): void => {
   response.writeHead(200, { 'content-type': 'text/event-stream', ...securityHeaders })
   const cancelEnd = after(streamLimitMs, () => response.end())
   const leave = feed.follow((message) => {
     // A reader that takes nothing in gets no more: nothing is kept for it.
     if (!response.writableNeedDrain) response.write(`data: ${message}\n\n`)
-    if (instance.isStopping) response.end()
+    if (instance.isStopping && !isKept()) response.end()
   })
   response.once('close', () => {
     leave()

@@ -42,6 +42,10 @@ const whereOf = ({ inForce: { database } }: Scope<never>): string =>
 /** The database answers, and nothing can be stored in it. */
 class ReadOnly extends Error {}
 
+/** Whether it said no, or nothing. */
+const codeFor = (error: unknown): 'DATABASE_REFUSED' | 'DATABASE_UNREACHABLE' =>
+  error instanceof ReadOnly || isRefusal(error) ? 'DATABASE_REFUSED' : 'DATABASE_UNREACHABLE'
+
 /** Throws when the database does not answer, or cannot be written. */
 const requireWritable = async ({ system }: Scope<never>, ways: readonly ClientConfig[]): Promise<void> => {
   const { rows } = await system.withClient(ways, (client) =>
@@ -62,14 +66,15 @@ const requireWritable = async ({ system }: Scope<never>, ways: readonly ClientCo
 export const databaseTrouble = async (
   scope: Scope<never>,
   isServing: boolean,
-): Promise<string | undefined> => {
+): Promise<SupervisorError | undefined> => {
   if (scope.inForce.database.kind === 'embedded') return undefined
   try {
     await requireWritable(scope, connectionOf(scope))
     return undefined
   } catch (error) {
     if (isServing && !(error instanceof ReadOnly)) return undefined
-    return `the database does not serve (${whereOf(scope)}): ${scope.system.log.redact(sentenceOf(error))}`
+    const why = scope.system.log.redact(sentenceOf(error))
+    return new SupervisorError(codeFor(error), `the database does not serve (${whereOf(scope)}): ${why}`)
   }
 }
 
@@ -96,7 +101,7 @@ export const waitForExternal = async (scope: Scope<never>, signal: AbortSignal):
       isWorthIt: (error) => !isRefusal(error),
       onFailure: (error) => {
         if (isRefusal(error)) return // It ends the waiting.
-        report(`waits for ${where}: ${tell(error)}`)
+        report(`waits for ${where}: ${tell(error)}`, codeFor(error))
         system.log.say('warn', `the database does not answer yet (${where}): ${tell(error)}`)
       },
     })

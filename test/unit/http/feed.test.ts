@@ -19,6 +19,9 @@ const stage = () => {
       looks++
       return { phase: 'booting', units: [], problems: [], boot: { readyAfterMs: null, criticalPath: [] } }
     },
+    config: { isNew: false },
+    log: { tail: () => [] },
+    isKept: () => false,
     now: clock.now,
     after: clock.after,
   }

@@ -88,10 +88,12 @@ describe('a socket', () => {
       control: (action, name) => control(action, name),
     },
     after: () => () => {},
+    isKept: () => false,
     feed: { follow: () => () => {} },
     config: {
       seeRefused: () => {},
       inForce: current,
+      isNew: false,
       store: {
         readHistory: () => {
           reads++

@@ -124,9 +124,10 @@ describe('the probe of Mathesar with an external database', () => {
   test('names the database as the cause, and then asks it alone until it is back', async () => {
     const { scope, database, gets } = stage(500)
     database.refuseWith(() => errorWith('ECONNREFUSED'))
-    const why = await mathesar.probe(scope, never)
-    expect(why).toBe(`the database does not serve (${where}): ECONNREFUSED`)
-    expect(await mathesar.probe(scope, never, why)).toBe(why)
+    const why = `the database does not serve (${where}): ECONNREFUSED`
+    const found = { code: 'DATABASE_UNREACHABLE', message: why }
+    expect(await mathesar.probe(scope, never)).toMatchObject(found)
+    expect(await mathesar.probe(scope, never, why)).toMatchObject(found)
     expect(gets).toHaveLength(1)
     database.refuseWith(() => undefined)
     expect(await mathesar.probe(scope, never, why)).toBe('GET /auth/login/ answers 500')
@@ -136,7 +137,10 @@ describe('the probe of Mathesar with an external database', () => {
   test('is not content with a database that has become a replica, though the page is there', async () => {
     const { scope, database } = stage(200)
     database.answerWith(() => [{ isReplica: true, isReadOnly: true }])
-    expect(await mathesar.probe(scope, never)).toContain(`(${where}): it is a replica, which takes no writes`)
+    expect(await mathesar.probe(scope, never)).toMatchObject({
+      code: 'DATABASE_REFUSED',
+      message: expect.stringContaining(`(${where}): it is a replica, which takes no writes`) as string,
+    })
   })
 
   test('lets pass that the database turns its own question away while the page is there', async () => {

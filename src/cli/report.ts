@@ -1,7 +1,13 @@
 import { presentable, type Status } from '../core/status.ts'
 import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
+import type { Setup } from '../daemon/config/boot-trial.ts'
+import { secretsOf } from '../settings/secrets.ts'
+import type { Log } from '../system/log.ts'
 import { version } from '../version.ts'
+
+/** One worker, Postgres and the supervisor fit in. */
+const leastMemoryBytes = 200 * 1024 * 1024
 
 const urlOf = ({ settings }: Instance['inForce']): string =>
   settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`
@@ -43,3 +49,28 @@ export const bannerOf = ({ url, boot }: Status, { settings }: Instance['inForce'
       : []),
     "On a new installation the first visitor makes the administrator's account: open it now.",
   ].join('\n')
+
+/** The first lines of the log. From here on it leaves the secrets of the settings out. */
+export const greet = (setup: Setup, { say, addSecret }: Log): void => {
+  const {
+    configuration,
+    place: { machine, identities },
+    store,
+    rejected,
+  } = setup
+  addSecret(...secretsOf(configuration))
+  for (const warning of [...configuration.warnings, ...store.warnings]) say('warn', warning)
+  say(
+    'info',
+    `supervisor ${version}, Postgres ${configuration.database.kind}, ` +
+      `${Math.round(machine.memoryBytes / 1048576)} MiB, ${machine.cpus} processors, user ` +
+      `${identities.supervisor.uid}`,
+  )
+  if (machine.memoryBytes < leastMemoryBytes)
+    say(
+      'warn',
+      `less than ${leastMemoryBytes / 1048576} MiB of memory: the kernel will kill Mathesar or Postgres ` +
+        'now and then. Give the container more, such as `--memory 512m`',
+    )
+  if (rejected) say('warn', `${rejected.error.message}; the configuration that was last in force serves`)
+}

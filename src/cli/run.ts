@@ -7,7 +7,6 @@ import { createInstance, type Instance } from '../daemon/instance.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import { environmentWarnings } from '../settings/configuration.ts'
-import { secretsOf } from '../settings/secrets.ts'
 import { environment } from '../system/environment.ts'
 import { openKernel, type Kernel } from '../system/kernel.ts'
 import { createLog, type Log } from '../system/log.ts'
@@ -21,16 +20,14 @@ import { Sink } from '../system/sink.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { units, unitsUpTo } from '../units/index.ts'
 import type { UnitName } from '../units/unit.ts'
-import { version } from '../version.ts'
-import { bannerOf, readStatus, type Running } from './report.ts'
+import { Ending, keepIfWanted } from './ending.ts'
+import { bannerOf, greet, readStatus, type Running } from './report.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** From the boot's end to the moment when nothing of it goes on. */
 const releaseMemoryAfterMs = 5000
 const flushLimitMs = 2000
-/** One worker, Postgres and the supervisor fit in. */
-const leastMemoryBytes = 200 * 1024 * 1024
 
 const read = async (
   base: ReturnType<typeof createBase>,
@@ -69,6 +66,7 @@ const handleSignals = (
   signals: Signals,
   instance: Instance,
   config: Config,
+  ending: Ending,
   { log, inBackground }: System,
 ): void => {
   signals.listen((signal) => {
@@ -87,10 +85,12 @@ const handleSignals = (
       case 'SIGTERM':
       case 'SIGINT':
       case 'SIGQUIT':
+        ending.exit()
         if (!instance.isStopping) {
           log.say('info', `${signal}: stopping`)
           return inBackground('stop', () => instance.stop())
         }
+        if (ending.isKept) return log.say('info', `${signal}: stopping`)
         if (signal === 'SIGPWR') return // It repeats a stop that came while Node started, and never hurries.
         log.say('info', `${signal} again: stopping by force`)
         return instance.forceStop()
@@ -117,30 +117,6 @@ const announceReady = (
       releaseMemory(kernel) // It takes some 50 ms: once the first visitors are served.
     }),
   )
-}
-
-const greet = (setup: Setup, { say, addSecret }: Log): void => {
-  const {
-    configuration,
-    place: { machine, identities },
-    store,
-    rejected,
-  } = setup
-  addSecret(...secretsOf(configuration))
-  for (const warning of [...configuration.warnings, ...store.warnings]) say('warn', warning)
-  say(
-    'info',
-    `supervisor ${version}, Postgres ${configuration.database.kind}, ` +
-      `${Math.round(machine.memoryBytes / 1048576)} MiB, ${machine.cpus} processors, user ` +
-      `${identities.supervisor.uid}`,
-  )
-  if (machine.memoryBytes < leastMemoryBytes)
-    say(
-      'warn',
-      `less than ${leastMemoryBytes / 1048576} MiB of memory: the kernel will kill Mathesar or Postgres ` +
-        'now and then. Give the container more, such as `--memory 512m`',
-    )
-  if (rejected) say('warn', `${rejected.error.message}; the configuration that was last in force serves`)
 }
 
 const openSockets = async (sockets: Sockets): Promise<void> => {
@@ -198,13 +174,14 @@ export const runDaemon = async (
   })
   const config = new Config(system, setup, instance)
   const running: Running = { instance, config, startedAtMs, reaper, sink }
+  const ending = new Ending()
   const status = (): Status => readStatus(running)
   const sockets = new Sockets(setup.place, system, {
     instance,
     config,
     log,
     status,
-    isKept: () => false,
+    isKept: () => ending.isKept,
     memoryOf: system.memoryOf,
     now: system.clock.now,
     after: system.clock.after,
@@ -212,7 +189,7 @@ export const runDaemon = async (
   instance.subscribe((event) => {
     if (event.type === 'ready') announceReady(sockets, status(), running, system, kernel)
   })
-  handleSignals(signals, instance, config, system)
+  handleSignals(signals, instance, config, ending, system)
   if (!instance.isStopping) system.inBackground('start', () => instance.start())
   await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
   if (until === undefined)
@@ -220,18 +197,20 @@ export const runDaemon = async (
 
   const error = await instance.ended
   if (!error) log.say('info', 'everything stopped cleanly')
-  sockets.close()
   await config.close()
-  reaper.stop()
-  if (error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))) {
+  const wentBack = error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))
+  if (wentBack)
     log.say(
       'warn',
       `the boot failed with the edited configuration (${error.message}): starting again with the one before`,
     )
-    await sink.flush(flushLimitMs)
-    bootAgain(env)
-  }
-  return await exitWith(error, log, sink)
+  else if (error && until === undefined)
+    await keepIfWanted(error, { instance, ending, sockets, say: log.say })
+  sockets.close()
+  reaper.stop()
+  if (!wentBack) return await exitWith(error, log, sink)
+  await sink.flush(flushLimitMs)
+  return bootAgain(env)
 }
 
 export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)

@@ -7,6 +7,7 @@ import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
 import type { System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
+import type { Listener } from '../units/results.ts'
 import type { ServiceUnit, Unit, UnitName } from '../units/unit.ts'
 import { type Timing, walk } from './boot.ts'
 import { type ControlAction, controlService, requireControllable } from './control.ts'
@@ -77,6 +78,10 @@ export class Instance {
   get isStopping(): boolean {
     return this.#phase === 'stopping' || this.#phase === 'ended'
   }
+  /** The port, once it is open. It stays so when everything is down. */
+  get listener(): Listener | undefined {
+    return this.#worlds.current.results.listener
+  }
   get wasReady(): boolean {
     return this.#readyAfterMs !== null
   }
@@ -143,7 +148,9 @@ export class Instance {
       this.#stopping.abort(stoppingError())
       await stopInOrder(this.#roster)
       this.#enter('stopped')
-      this.#ended.resolve(this.#failure ?? this.#uncleanStop())
+      const services = this.#roster.services.filter(({ unit }) => this.#worlds.skipReason(unit) === undefined)
+      const unclean = uncleanStopOf(services, ({ unit }) => this.#worlds.scopeOf(unit))
+      this.#ended.resolve(this.#failure ?? unclean)
     }
     await this.ended
   }
@@ -155,9 +162,8 @@ export class Instance {
 
   /** Hands a signal on to the services that it is meant for. */
   forward(signal: NodeJS.Signals): void {
-    for (const service of this.#roster.services) {
+    for (const service of this.#roster.services)
       if (service.unit.forwards?.includes(signal)) service.signal(signal)
-    }
   }
 
   /** Starts, stops or restarts a service. Resolves with the state that it reached. */
@@ -234,11 +240,6 @@ export class Instance {
     this.#subscribers.emit({ type: 'ready' })
   }
 
-  #uncleanStop(): SupervisorError | undefined {
-    const services = this.#roster.services.filter(({ unit }) => this.#worlds.skipReason(unit) === undefined)
-    return uncleanStopOf(services, ({ unit }) => this.#worlds.scopeOf(unit))
-  }
-
   #enter(event: PhaseEvent): void {
     this.#phase = nextPhase(this.#phase, event)
     this.#noteReady()
@@ -246,5 +247,4 @@ export class Instance {
   }
 }
 
-/** See `Instance`. */
 export const createInstance = (options: InstanceOptions): Instance => new Instance(options)

@@ -87,6 +87,7 @@ export const settingsTable = {
   LOG_FORMAT: { kind: 'choice', choices: ['text', 'json'], default: 'text', appliesBy: 'container', description: 'Log lines for people, or one JSON object a line.' },
   LOG_LEVEL: { kind: 'choice', choices: ['debug', 'info', 'warn', 'error'], default: 'info', appliesBy: 'container', description: "Least level of the supervisor's own lines." },
   TRUSTED_PROXIES: { kind: 'networks', default: 'private', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) of proxies in front, whose X-Forwarded-For and X-Forwarded-Proto count; `private` are all that no one on the internet has, `none` is nobody.' },
+  ON_FAILURE: { kind: 'choice', choices: ['page', 'exit'], appliesBy: 'none', description: 'What a container does whose boot failed: `exit` with the code of the failure, or stay with the `page` that says why; when not given `page` only where stdout is a terminal.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
 } as const satisfies Record<string, Setting>
 

@@ -1,5 +1,9 @@
 import { defineConfig } from 'vitest/config'
 
+// In CI a test of real parts is tried a second time. What passed only then is named at the end of `npm test`:
+// it is a fault of the test or of the product, to be found.
+const retry = process.env.CI ? 1 : 0
+
 export default defineConfig({
   test: {
     projects: [
@@ -26,6 +30,7 @@ export default defineConfig({
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 120_000,
           hookTimeout: 60_000,
+          retry,
           fileParallelism: false,
           sequence: { groupOrder: 2 },
         },
@@ -36,6 +41,7 @@ export default defineConfig({
           include: ['test/container/**/*.test.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
+          retry,
           maxWorkers: 2,
           sequence: { groupOrder: 3 },
         },

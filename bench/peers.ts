@@ -60,7 +60,7 @@ const runArguments = (images: Images, peer: Peer, options: Start, name: string, 
   const command = options.command ?? (ours ? [] : ['/bench/bin/stamp', ...peer.command])
   const env = {
     ...(options.workers === 0 ? {} : { WEB_CONCURRENCY: String(options.workers ?? 2) }),
-    ...(ours ? {} : { SECRET_KEY: 'bench' }),
+    ...(ours ? { ADMIN_SETUP: 'open' } : { SECRET_KEY: 'bench' }),
     ...options.env,
   }
   return [

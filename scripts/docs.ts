@@ -5,18 +5,34 @@ import { errorTable } from '../src/errors.ts'
 import { actionInWords } from '../src/settings/plan.ts'
 import { settingNames, settingOf } from '../src/settings/table.ts'
 import { units } from '../src/units/index.ts'
-import { renderOpenApi } from './openapi.ts'
 import { renderAssets } from './page.ts'
 
 const row = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`.replaceAll('|  |', '| |')
 
 const settingRow = (name: (typeof settingNames)[number]): string => {
-  const { kind, secret, only, default: fallback, choices, min, max, appliesBy, description } = settingOf(name)
+  const {
+    kind,
+    alias,
+    secret,
+    only,
+    default: fallback,
+    choices,
+    min,
+    max,
+    appliesBy,
+    description,
+  } = settingOf(name)
   const range = min === undefined || max === undefined ? [] : [`${min} to ${max}`]
   return row([
     `\`${name}\``,
-    [kind, ...range, ...(secret ? ['secret'] : []), ...(only ? ['environment only'] : [])].join(', '),
+    [
+      kind,
+      ...range,
+      ...(secret ? ['secret'] : []),
+      ...(only ? ['environment only'] : []),
+      ...(alias ? [`or \`${alias}\``] : []),
+    ].join(', '),
     fallback === undefined ? '' : `\`${fallback}\``,
     appliesBy,
     description + (choices ? ` One of ${choices.map((choice) => `\`${choice}\``).join(', ')}.` : ''),
@@ -91,8 +107,10 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   }
   const write = (path: string, text: string): void =>
     writeFileSync(new URL(`../${path}`, import.meta.url), text)
-  write('docs/openapi.json', renderOpenApi())
   write('src/page/assets.ts', await renderAssets())
-  const { startingPage } = await import('../src/page/render.ts') // It holds the assets.
+  // Both hold the assets.
+  const { renderOpenApi } = await import('./openapi.ts')
+  const { startingPage } = await import('../src/page/render.ts')
+  write('docs/openapi.json', renderOpenApi())
   write(startingPath, startingPage())
 }

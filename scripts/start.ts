@@ -1,12 +1,13 @@
 // npm start: Mathesar, from nothing, on this machine. In a container where a Docker engine answers,
 // else as processes.
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
-import { parseArgs } from 'node:util'
-import { settingNames, settingOf } from '../src/settings/table.ts'
+import { setTimeout as delay } from 'node:timers/promises'
+import { parseArgs, promisify } from 'node:util'
+import { settingNames, settingOf, variableNames } from '../src/settings/table.ts'
 import {
   ask,
   buildImage,
@@ -131,11 +132,35 @@ const runInFront = (
     child.once('exit', (code, signal) => done(code ?? (signal === 'SIGKILL' ? 137 : 143)))
   })
 
+const run = promisify(execFile)
+
+/** What opens an address in the browser of whoever sits here; `undefined` where nobody does. */
+const findOpener = (): string | undefined => {
+  if (!process.stdout.isTTY) return undefined
+  if (process.platform === 'darwin') return 'open'
+  return process.env.DISPLAY || process.env.WAYLAND_DISPLAY ? 'xdg-open' : undefined
+}
+
+/** Opens the link of a Mathesar that nobody has set up yet, once it is ready. The log has it in any case. */
+const openSetup = async (): Promise<void> => {
+  const opener = findOpener()
+  if (opener === undefined) return
+  for (let tries = 0; tries < 300; tries++) {
+    await delay(1000, undefined, { ref: false })
+    const ready = await run('docker', ['exec', container, 'supervisor', 'health']).catch(() => undefined)
+    if (ready === undefined) continue
+    const { stdout } = await run('docker', ['exec', container, 'supervisor', 'setup', '--json'])
+    const { setup } = JSON.parse(stdout) as { readonly setup: { readonly link: string } | null }
+    if (setup !== null) await run(opener, [setup.link])
+    return
+  }
+}
+
 /** Variables that name a file: what they name is in the container under the same path. */
-const fileNames = settingNames.flatMap((name) => [
-  `${name}_FILE`,
-  ...(settingOf(name).kind === 'path' ? [name] : []),
-])
+const fileNames = [
+  ...variableNames.map((name) => `${name}_FILE`),
+  ...settingNames.filter((name) => settingOf(name).kind === 'path'),
+]
 
 const mountOf = (name: string): readonly string[] => {
   const path = process.env[name]!
@@ -167,7 +192,7 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
   }
   await checkPort(port)
   const host = lacksBridge()
-  const given = settingNames
+  const given = variableNames
     .filter((name) => name !== 'PORT' && (host || name !== 'BIND_ADDRESS'))
     .flatMap((name) => [name, `${name}_FILE`])
     .filter((name) => process.env[name])
@@ -188,6 +213,7 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
   say(
     `starting the container ${container}; data in ${data ?? 'the Docker volume "mathesar"'}; Ctrl-C stops in order`,
   )
+  openSetup().catch(() => {}) // Who has no browser here types the address.
   return await runInFront(
     'docker',
     [

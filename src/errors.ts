@@ -41,7 +41,8 @@ const rows = {
   DATABASE_REFUSED: { exitCode: 51, httpStatus: 422, maybeBySettings: true, hint: 'Check POSTGRES_USER, POSTGRES_PASSWORD and POSTGRES_DB: the server answered and said no.' },
   DATABASE_LOST: { exitCode: 54, httpStatus: 503, maybeBySettings: true, isPassing: true, hint: 'Look into the log of the database: it went away again and again. `docker start` tries again; no data was touched.' },
   DATABASE_AHEAD: { exitCode: 52, httpStatus: 422, maybeBySettings: true, hint: 'Start the newer image again, or restore a backup made with this version; nothing was changed.' },
-  MIGRATIONS_FAILED: { exitCode: 53, httpStatus: 422, maybeBySettings: true, hint: 'The lines above say which migration failed. The data is as it was before that migration.' },
+  MIGRATIONS_FAILED: { exitCode: 53, httpStatus: 422, maybeBySettings: true, hint: 'Nothing was changed: the version of Mathesar that you had starts on this data. The lines above have the traceback.' },
+  ADMINISTRATOR_NOT_CREATED: { exitCode: 55, httpStatus: 500, isPassing: true, hint: 'The lines above say why. Without ADMIN_USERNAME and ADMIN_PASSWORD Mathesar starts, and the setup code opens its own form.' },
   PRIVILEGES_INSUFFICIENT: { exitCode: 60, httpStatus: 500, hint: 'Start with `--user 1000:0` (any number but 0), or let root keep CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID.' },
   STOP_NOT_CLEAN: { exitCode: 70, httpStatus: 500, hint: 'Nothing is lost: Postgres recovers at the next start. Give more time: `docker stop -t 30` and `-e STOP_GRACE_PERIOD=30`.' },
 } as const satisfies Record<string, Row>

@@ -4,7 +4,7 @@
 //   npm test -- unit               one kind, or several: lint, types, unit, sim, integration, container
 //   npm test -- unit -t 'backoff'  further arguments go to vitest
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import {
   buildImage,
   buildSampleImage,
@@ -30,13 +30,20 @@ type Result = {
   readonly failed: number
   readonly skipped: number
   readonly why?: string
+  /** What is told again at the end, where a log that was cut still shows it. */
+  readonly told?: readonly string[]
 }
 type Report = {
   numPassedTests: number
   numFailedTests: number
   numPendingTests: number
   numTodoTests: number
-  testResults: { status: string; assertionResults: { status: string }[] }[]
+  testResults: {
+    name: string
+    status: string
+    message: string
+    assertionResults: { fullName: string; status: string; failureMessages: string[] }[]
+  }[]
 }
 
 const kinds: readonly Kind[] = ['lint', 'types', 'unit', 'sim', 'integration', 'container']
@@ -74,6 +81,19 @@ const runTypes = async (): Promise<Result> => {
   }
 }
 
+/** The tests that failed, or passed only when they were tried again, with the beginning of why. */
+const tellTests = ({ testResults }: Report): string[] =>
+  testResults.flatMap(({ name, status, message, assertionResults }) => {
+    const told = assertionResults.flatMap(({ fullName, status: ended, failureMessages: [why] }) => {
+      if (why === undefined) return []
+      const verdict = ended === 'failed' ? 'failed' : 'passed only when tried again'
+      return [`${verdict}: ${fullName} (${relative(root, name)})\n  ${firstLines(why)}`]
+    })
+    const isUnloadable = status === 'failed' && told.length === 0
+    return isUnloadable ? [`failed: ${relative(root, name)}\n  ${firstLines(message)}`] : told
+  })
+const firstLines = (text: string): string => text.split('\n').slice(0, 12).join('\n  ')
+
 const runVitest = async (kind: Kind, env: Readonly<Record<string, string>> = {}): Promise<Result> => {
   const file = join(cache, 'tests', `${kind}.json`)
   mkdirSync(join(cache, 'tests'), { recursive: true })
@@ -100,9 +120,8 @@ const runVitest = async (kind: Kind, env: Readonly<Record<string, string>> = {})
       skipped: 0,
       why: code === 0 ? 'no tests found' : `vitest ended with ${code} and no report`,
     }
-  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = JSON.parse(
-    readFileSync(file, 'utf8'),
-  ) as Report
+  const report = JSON.parse(readFileSync(file, 'utf8')) as Report
+  const { numPassedTests, numFailedTests, numPendingTests, numTodoTests, testResults } = report
   // A file that cannot be loaded has no failed test in it, and counts as one.
   const broken = testResults.filter(
     ({ status, assertionResults }) =>
@@ -114,6 +133,7 @@ const runVitest = async (kind: Kind, env: Readonly<Record<string, string>> = {})
     passed: numPassedTests,
     failed: failed === 0 && code !== 0 ? 1 : failed,
     skipped: numPendingTests + numTodoTests,
+    told: tellTests(report),
     ...(failed === 0 && code !== 0 ? { why: `vitest ended with ${code}` } : {}),
   }
 }
@@ -198,9 +218,11 @@ for (const kind of named.length > 0 ? named : kinds) {
 }
 const sum = (count: 'passed' | 'failed' | 'skipped'): number =>
   results.reduce((total, result) => total + result[count], 0)
-const words = ({ passed, failed, skipped }: Omit<Result, 'kind'>): string =>
+const words = ({ passed, failed, skipped }: Pick<Result, 'passed' | 'failed' | 'skipped'>): string =>
   `${passed} passed, ${failed} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`
 const ranNothing = (result: Result): boolean => result.why?.startsWith('skipped') ?? false
+const told = results.flatMap(({ kind, told: lines = [] }) => lines.map((line) => `${kind} ${line}\n`))
+if (told.length > 0) process.stdout.write(`\n${told.join('\n')}`)
 process.stdout.write(
   `\n${results.map((result) => `${result.kind} tests: ${ranNothing(result) ? result.why : `${words(result)}${result.why ? ` (${result.why})` : ''}`}\n`).join('')}`,
 )

@@ -11,7 +11,7 @@ import { SupervisorError } from '../errors.ts'
 import { ask, follow } from '../http/client.ts'
 import { editInTerminal } from './edit.ts'
 import { reads } from '../system/system.ts'
-import { readOwnPlace } from './setup.ts'
+import { readOwnPlace } from './own.ts'
 import { checkFiles, readContent } from '../daemon/config/boot-trial.ts'
 
 type Shown = {

@@ -68,7 +68,11 @@ export const keepIfWanted = async (
   { instance, ending, sockets, say }: Surroundings,
 ): Promise<void> => {
   const { code, exitCode } = error
-  const { listener, wasReady, inForce } = instance
+  const {
+    results: { listener },
+    wasReady,
+    inForce,
+  } = instance
   const onFailure = inForce.settings.ON_FAILURE
   if (listener === undefined) return
   if (!isKeptForPage({ code, wasReady, onFailure, isTerminal: isStdoutTerminal() })) return

@@ -97,6 +97,23 @@ rolled back, 25 after a conflict, 26 when the environment pins the setting.`,
     'For instance: supervisor permit nas.local\nIt adds the host to ALLOWED_HOSTS.',
   ),
   define(
+    'setup [--json]',
+    'Show how the owner of a new Mathesar comes in: a link, a QR code of it, and the setup code.',
+    () => import('./setup.ts'),
+    'The exit code is 0, or 1 once Mathesar has an administrator.',
+  ),
+  define(
+    'admin ACTION',
+    "Create Mathesar's administrators, give them new passwords, and list them.",
+    () => import('./admin.ts'),
+    `create NAME [--email ADDRESS]   a new administrator
+reset NAME                      a new password for an administrator
+list                            who they are, and when they last logged in
+
+The password is asked for, or comes by a pipe, or by --password-file FILE; Django's rules hold for it.
+The exit code is 0 when it is done, 2 when it is refused.`,
+  ),
+  define(
     'psql [--superuser] [ARGUMENT…]',
     "Open psql on Mathesar's internal database, as Mathesar's role.",
     () => import('./psql.ts'),

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 import { ask } from '../http/client.ts'
-import { isPermitted } from '../settings/hosts.ts'
+import { withHost } from '../settings/hosts.ts'
 import { change } from './config.ts'
 
 type Shown = {
@@ -19,6 +19,5 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const hosts = (settings.find(({ name }) => name === 'ALLOWED_HOSTS')?.value ?? '')
     .split(',')
     .filter(Boolean)
-  const next = isPermitted(host, hosts) ? hosts : [...hosts, host]
-  return await change({ base: version, set: { ALLOWED_HOSTS: next.join(',') } })
+  return await change({ base: version, set: { ALLOWED_HOSTS: withHost(hosts, host).join(',') } })
 }

@@ -12,7 +12,7 @@ import {
   superuserDatabase,
   superuserStart,
 } from '../units/postgres/connection.ts'
-import { readOwnSetup } from './setup.ts'
+import { readOwnSetup } from './own.ts'
 
 type Variables = Readonly<Record<string, string | undefined>>
 

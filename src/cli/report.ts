@@ -8,8 +8,11 @@ import { version } from '../version.ts'
 
 /** One worker, Postgres and the supervisor fit in. */
 const leastMemoryBytes = 200 * 1024 * 1024
+/** Threads count as well. An installation at rest has about 25; a migration or a command needs its own. */
+const leastProcesses = 64
 
-const urlOf = ({ settings }: Instance['inForce']): string =>
+/** Where people open Mathesar, as far as the settings say. */
+export const urlOf = ({ settings }: Instance['inForce']): string =>
   settings.PUBLIC_URL ?? `http://localhost:${settings.PORT}`
 
 export type Running = {
@@ -47,7 +50,6 @@ export const bannerOf = ({ url, boot }: Status, { settings }: Instance['inForce'
     ...(settings.PUBLIC_URL === undefined
       ? ['With `docker run -p 9000:8000` the port in your browser is 9000.']
       : []),
-    "On a new installation the first visitor makes the administrator's account: open it now.",
   ].join('\n')
 
 /** The first lines of the log. From here on it leaves the secrets of the settings out. */
@@ -71,6 +73,12 @@ export const greet = (setup: Setup, { say, addSecret }: Log): void => {
       'warn',
       `less than ${leastMemoryBytes / 1048576} MiB of memory: the kernel will kill Mathesar or Postgres ` +
         'now and then. Give the container more, such as `--memory 512m`',
+    )
+  if (machine.processes < leastProcesses)
+    say(
+      'warn',
+      `this container may have ${machine.processes} processes, and ${leastProcesses} are needed: ` +
+        'what cannot be started fails. Give it more, such as `--pids-limit 256`',
     )
   if (rejected) say('warn', `${rejected.error.message}; the configuration that was last in force serves`)
 }

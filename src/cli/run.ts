@@ -21,6 +21,7 @@ import { createBase, createSystem } from '../system/system.ts'
 import { units, unitsUpTo } from '../units/index.ts'
 import type { UnitName } from '../units/unit.ts'
 import { Ending, keepIfWanted } from './ending.ts'
+import { createSetup } from './first-administrator.ts'
 import { bannerOf, greet, readStatus, type Running } from './report.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -124,6 +125,9 @@ const openSockets = async (sockets: Sockets): Promise<void> => {
   await sockets.openPage()
 }
 
+const fellBackWarning = ({ message }: SupervisorError): string =>
+  `the boot failed with the edited configuration (${message}): starting again with the one before`
+
 /** Starts over in the same process, with the settings that were restored. */
 const bootAgain = (env: Environment): never => {
   const [file, ...args] =
@@ -176,7 +180,9 @@ export const runDaemon = async (
   const running: Running = { instance, config, startedAtMs, reaper, sink }
   const ending = new Ending()
   const status = (): Status => readStatus(running)
+  const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
+    ...administrator,
     instance,
     config,
     log,
@@ -187,7 +193,9 @@ export const runDaemon = async (
     after: system.clock.after,
   })
   instance.subscribe((event) => {
-    if (event.type === 'ready') announceReady(sockets, status(), running, system, kernel)
+    if (event.type !== 'ready') return
+    announceReady(sockets, status(), running, system, kernel)
+    system.inBackground('see whether Mathesar is set up', announce)
   })
   handleSignals(signals, instance, config, ending, system)
   if (!instance.isStopping) system.inBackground('start', () => instance.start())
@@ -199,11 +207,7 @@ export const runDaemon = async (
   if (!error) log.say('info', 'everything stopped cleanly')
   await config.close()
   const wentBack = error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))
-  if (wentBack)
-    log.say(
-      'warn',
-      `the boot failed with the edited configuration (${error.message}): starting again with the one before`,
-    )
+  if (wentBack) log.say('warn', fellBackWarning(error))
   else if (error && until === undefined)
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()

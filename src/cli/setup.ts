@@ -1,16 +1,32 @@
-import { readSetup, type Setup } from '../daemon/config/boot-trial.ts'
-import { environment } from '../system/environment.ts'
-import { readPlace } from '../system/machine.ts'
-import { requireOwner } from '../system/owner.ts'
-import { readPaths } from '../system/paths.ts'
-import { reads } from '../system/system.ts'
-import { inRun, type Place } from '../units/place.ts'
+import { ask } from '../http/client.ts'
+import type { SetupInvitation } from '../http/setup.ts'
 
-/** Where a command is that reads the volume itself: as the supervisor's own user. */
-export const readOwnPlace = (): Place => {
-  requireOwner(inRun(readPaths(environment)).control)
-  return readPlace(environment)
+/** White on black, whatever the colors of the terminal are: cameras want it so. */
+const inColor = (line: string): string => (process.stdout.isTTY ? `\x1b[97;40m${line}\x1b[0m` : line)
+
+/** The link as a picture for the camera of a phone. */
+const drawQrCode = async (text: string): Promise<string> => {
+  const { renderUnicodeCompact } = await import('uqr')
+  return renderUnicodeCompact(text, { border: 2 }).split('\n').map(inColor).join('\n')
 }
 
-/** What the container is to be, for a command. */
-export const readOwnSetup = async (): Promise<Setup> => await readSetup(reads, readOwnPlace())
+/** How the owner of a new Mathesar comes in: a link, a QR code of it, and the code to type. */
+export const run = async (args: readonly string[]): Promise<number> => {
+  const { setup } = JSON.parse((await ask('GET', '/v1/setup')).text) as { setup: SetupInvitation | null }
+  if (args.includes('--json')) {
+    process.stdout.write(`${JSON.stringify({ setup })}\n`)
+    return setup === null ? 1 : 0
+  }
+  if (setup === null) {
+    process.stdout.write('Mathesar is set up: it has an administrator. `supervisor admin list` names them.\n')
+    return 1
+  }
+  const { code, link, expiresAt } = setup
+  process.stdout.write(
+    `${await drawQrCode(link)}\n\nOpen ${link}\nor type there ` +
+      `${code === null ? 'the code of SETUP_CODE' : `the setup code ${code}`}.\n` +
+      `Both are replaced at ${expiresAt.slice(11, 16)} UTC. By another address the link opens too: change ` +
+      'what comes before /complete_installation/.\n',
+  )
+  return 0
+}

@@ -13,6 +13,18 @@ export const dependenciesOf = <Name extends string>(unit: Node<Name>): readonly 
   ...(unit.servesAfter ?? []),
 ]
 
+/** The same of each unit, also by way of another one. Each must come after what it depends on. */
+export const allDependencies = <Name extends string>(
+  inOrder: readonly Node<Name>[],
+): ReadonlyMap<Name, ReadonlySet<Name>> => {
+  const all = new Map<Name, ReadonlySet<Name>>()
+  for (const unit of inOrder) {
+    const direct = dependenciesOf(unit)
+    all.set(unit.name, new Set(direct.flatMap((name) => [name, ...(all.get(name) ?? [])])))
+  }
+  return all
+}
+
 /**
  * The units in an order in which each comes after what it depends on. Throws on an unknown name or a cycle,
  * naming it.

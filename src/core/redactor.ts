@@ -24,6 +24,9 @@ const formsOf = (secrets: readonly string[]): readonly Form[] => {
     .sort((a, b) => b.bytes.length - a.bytes.length)
 }
 
+const isSameList = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((each, index) => each === other[index])
+
 const replaceBytes = (block: Buffer, bytes: Buffer): Buffer => {
   let at = block.indexOf(bytes)
   if (at < 0) return block
@@ -54,13 +57,15 @@ export class Redactor {
     if (fresh.length === 0) return
     const recentFirst = [...new Set([...this.#secrets, ...fresh].reverse())].slice(0, secretsLimit)
     let length = 0
+    const before = this.#secrets
     this.#secrets = recentFirst
       .filter((secret) => {
         length += secret.length
         return length <= lengthLimit
       })
       .reverse()
-    this.#forms = formsOf(this.#secrets)
+    // Settings that are checked again bring no new ones.
+    if (!isSameList(before, this.#secrets)) this.#forms = formsOf(this.#secrets)
   }
 
   redact(text: string): string {

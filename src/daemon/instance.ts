@@ -7,7 +7,7 @@ import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
 import type { System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
-import type { Listener } from '../units/results.ts'
+import type { Results } from '../units/results.ts'
 import type { ServiceUnit, Unit, UnitName } from '../units/unit.ts'
 import { type Timing, walk } from './boot.ts'
 import { type ControlAction, controlService, requireControllable } from './control.ts'
@@ -69,18 +69,13 @@ export class Instance {
   get inForce(): InForce {
     return this.#worlds.current.inForce
   }
-  /** The secrets that were made here or are kept in the volume. */
-  get secrets(): readonly (string | undefined)[] {
-    const { secrets } = this.#worlds.current.results
-    return [secrets?.secretKey, secrets?.superuserPassword]
+  /** What the tasks have made of it so far. */
+  get results(): Partial<Results> {
+    return this.#worlds.current.results
   }
 
   get isStopping(): boolean {
     return this.#phase === 'stopping' || this.#phase === 'ended'
-  }
-  /** The port, once it is open. It stays so when everything is down. */
-  get listener(): Listener | undefined {
-    return this.#worlds.current.results.listener
   }
   get wasReady(): boolean {
     return this.#readyAfterMs !== null
@@ -221,7 +216,7 @@ export class Instance {
       scope: () => this.#worlds.scopeOf(unit),
       output: () => log.lines(unit.name, watch),
       onChange: () => this.#look(service),
-      onGiveUp: () => this.fail(crashLoopOf(service, log, this.#worlds.scopeOf(unit))),
+      onGiveUp: () => this.fail(crashLoopOf(service, this.#worlds.scopeOf(unit))),
     })
     return service
   }
@@ -231,7 +226,7 @@ export class Instance {
     this.#noteReady()
     const hasFailedSoOften = this.#phase === 'booting' && service.state.failures >= unprovenFailures
     if (hasFailedSoOften && this.#options.isUnproven?.())
-      this.fail(crashLoopOf(service, this.#options.system.log, this.#worlds.scopeOf(service.unit)))
+      this.fail(crashLoopOf(service, this.#worlds.scopeOf(service.unit)))
   }
 
   #noteReady(): void {

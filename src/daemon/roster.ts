@@ -1,4 +1,4 @@
-import { dependenciesOf } from '../core/graph.ts'
+import { allDependencies } from '../core/graph.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Unit, UnitName, TaskUnit } from '../units/unit.ts'
 import type { Service } from './service.ts'
@@ -6,17 +6,18 @@ import type { Service } from './service.ts'
 /** The units and their services, by name and in the order in which they start. */
 export class Roster {
   readonly units: readonly Unit[]
+  readonly services: readonly Service[]
   readonly #units: ReadonlyMap<string, Unit>
   readonly #services: ReadonlyMap<string, Service>
+  /** What each unit depends on, also by way of another one. */
+  readonly #dependencies: ReadonlyMap<string, ReadonlySet<UnitName>>
 
   constructor(units: readonly Unit[], services: readonly Service[]) {
     this.units = units
+    this.services = services
     this.#units = new Map(units.map((unit) => [unit.name, unit]))
     this.#services = new Map(services.map((service) => [service.unit.name, service]))
-  }
-
-  get services(): readonly Service[] {
-    return [...this.#services.values()]
+    this.#dependencies = allDependencies(units)
   }
 
   /** Whether each service that tells visitors of itself serves. */
@@ -47,8 +48,7 @@ export class Roster {
 
   /** Whether a unit depends on another one, also by way of a third. */
   dependsOn(name: UnitName, on: UnitName): boolean {
-    const unit = this.#units.get(name)
-    return unit !== undefined && dependenciesOf(unit).some((each) => each === on || this.dependsOn(each, on))
+    return this.#dependencies.get(name)?.has(on) === true
   }
 
   /** The services that a unit depends on. */

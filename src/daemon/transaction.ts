@@ -53,6 +53,10 @@ const serviceInChange = (
   drain: () => service.drain(),
   restart: () => whenReady(service, () => service.restart(), stopping),
   signal: (signal) => service.signal(signal),
+  reload: async () => {
+    const { pid, unit } = service // A process that starts later reads them by itself.
+    if (pid !== null) await unit.reload?.(worlds.scopeOf(unit), pid, stopping)
+  },
   prepare: () => service.prepare(worlds.scopeOf(service.unit, sides.after)),
 })
 

@@ -1,6 +1,6 @@
 import { inWords } from '../core/outcome.ts'
 import { SupervisorError } from '../errors.ts'
-import type { Log } from '../system/log.ts'
+import { whatIsFree } from '../units/refusal.ts'
 import type { Scope } from '../units/unit.ts'
 import type { Service } from './service.ts'
 
@@ -11,17 +11,13 @@ export const stoppingError = (): SupervisorError =>
   new SupervisorError('USAGE', 'cannot go on: everything stops', { hint: 'Start the container again.' })
 
 /** Why a service that died again and again ends the container. */
-export const crashLoopOf = (
-  { unit, state, lastOutcome }: Service,
-  log: Pick<Log, 'tail'>,
-  scope: Scope,
-): SupervisorError => {
-  const lines = log.tail(unit.name, lastLines).map((line) => `  ${line.trimEnd()}`)
+export const crashLoopOf = ({ unit, state, lastOutcome }: Service, scope: Scope): SupervisorError => {
+  const lines = scope.system.log.tail(unit.name, lastLines).map((line) => `  ${line.trimEnd()}`)
   const how = lastOutcome ? inWords(lastOutcome) : 'never became ready'
-  const what = `${unit.name} died ${state.failures} times in a row: it ${how}; its last lines:`
-  const code = lines.some((line) => line.includes('No space left on device'))
-    ? 'VOLUME_FULL'
-    : 'SERVICE_CRASH_LOOP'
+  const isFull = lines.some((line) => line.includes('No space left on device'))
+  const free = isFull ? whatIsFree(scope) : ''
+  const what = `${unit.name} died ${state.failures} times in a row: it ${how}${free}; its last lines:`
+  const code = isFull ? 'VOLUME_FULL' : 'SERVICE_CRASH_LOOP'
   const hint = code === 'SERVICE_CRASH_LOOP' ? unit.crashHint?.(scope) : undefined
   return new SupervisorError(
     code,

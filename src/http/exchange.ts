@@ -1,4 +1,4 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
 import { SupervisorError } from '../errors.ts'
 
 /** The largest body that is read. */
@@ -20,7 +20,7 @@ export type Exchange = {
 /** Who asks: the supervisor's user or root, Mathesar's user, or anybody who reaches the port. */
 export type Access = 'owner' | 'app' | 'visitor'
 
-type Headers = Readonly<Record<string, string>>
+type Headers = Readonly<Record<string, string | readonly string[]>>
 type Answered = Pick<Exchange, 'response' | 'access'>
 
 const send = (
@@ -33,7 +33,11 @@ const send = (
   // An answer is kept until it is read: the app must not have many of them kept.
   if (access !== 'owner') response.setTimeout(unreadLimitMs)
   response
-    .writeHead(status, { 'content-type': type, 'content-length': Buffer.byteLength(text), ...headers })
+    .writeHead(status, {
+      'content-type': type,
+      'content-length': Buffer.byteLength(text),
+      ...(headers as OutgoingHttpHeaders),
+    })
     .end(text)
 }
 
@@ -53,18 +57,31 @@ const refuse = (why: string): never => {
   throw new SupervisorError('CONFIG_INVALID', `cannot read the request: ${why}`, { hint: bodyHint })
 }
 
-/** Reads the body as JSON. */
-export const readJson = async ({ request }: Exchange): Promise<unknown> => {
+/** Reads the body as text of at most so many bytes. */
+const readText = async ({ request }: Pick<Exchange, 'request'>, limitBytes: number): Promise<string> => {
   const chunks: Buffer[] = []
   let size = 0
   // Not destroyed when we stop reading: its connection still has to carry the answer.
   for await (const chunk of request.iterator({ destroyOnReturn: false }) as AsyncIterable<Buffer>) {
     size += chunk.length
-    if (size > bodyLimitBytes) refuse(`the body is larger than ${bodyLimitBytes / 1024} KiB`)
+    if (size > limitBytes) refuse(`the body is larger than ${limitBytes / 1024} KiB`)
     chunks.push(chunk)
   }
+  return Buffer.concat(chunks).toString('utf8')
+}
+
+/** What a form of ours may hold. */
+const formLimitBytes = 16 * 1024
+
+/** Reads the body as the fields of a form. */
+export const readForm = async (exchange: Pick<Exchange, 'request'>): Promise<URLSearchParams> =>
+  new URLSearchParams(await readText(exchange, formLimitBytes))
+
+/** Reads the body as JSON. */
+export const readJson = async (exchange: Pick<Exchange, 'request'>): Promise<unknown> => {
+  const text = await readText(exchange, bodyLimitBytes)
   try {
-    return JSON.parse(Buffer.concat(chunks).toString('utf8')) as unknown
+    return JSON.parse(text) as unknown
   } catch {
     return refuse('the body is not valid JSON')
   }

@@ -5,6 +5,7 @@ import type { Access, Exchange } from './exchange.ts'
 import { getLogs } from './logs.ts'
 import type { ControlOptions } from './server.ts'
 import { postService } from './services.ts'
+import { getSetup } from './setup.ts'
 import { getHealth, getStatus } from './status.ts'
 
 export type Route = {
@@ -29,6 +30,7 @@ export const routes = [
   { method: 'GET',  path: '/v1/config/history',           access: 'app',   handle: getHistory },
   { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },
   { method: 'POST', path: '/v1/config/changes',           access: 'app',   handle: postChange, hasBody: true },
+  { method: 'GET',  path: '/v1/setup',                    access: 'owner', handle: getSetup },
   { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },
   { method: 'GET',  path: '/readyz',                      access: 'visitor', handle: getReady },
   { method: 'GET',  path: '/startupz',                    access: 'visitor', handle: getStarted },

@@ -12,7 +12,9 @@ import type { InForce } from '../settings/configuration.ts'
 import type { Log } from '../system/log.ts'
 import type { System } from '../system/ports.ts'
 import type { Feed } from './door/feed.ts'
-import { visitorAnswer } from './door/page.ts'
+import type { Owner } from './door/owner.ts'
+import { pageRoute } from './door/pages.ts'
+import type { Setup } from './door/setup.ts'
 import { type Access, sendJson } from './exchange.ts'
 import { inPieces } from './pieces.ts'
 import { findRoute } from './routes.ts'
@@ -46,6 +48,11 @@ export type ControlOptions = {
   readonly after: System['clock']['after']
   /** What open pages are told. */
   readonly feed: Pick<Feed, 'follow'>
+  /** Who has proved to be the owner of an installation that nobody has set up yet. */
+  readonly owner: Pick<Owner, 'isOpen' | 'isOwner' | 'prove' | 'cookies' | 'invite'>
+  readonly setup: Pick<Setup, 'isDone' | 'expect'>
+  /** The link with this key. */
+  readonly linkOf: (key: string) => string
 }
 
 export type ControlServer = { readonly close: () => void }
@@ -74,13 +81,12 @@ const answer = async (
 ): Promise<void> => {
   try {
     const url = urlOf(request)
-    const found = findRoute(request.method, url.pathname, access)
-    const visited = access === 'visitor' && found === undefined ? visitorAnswer(url) : undefined
-    if (visited !== undefined) {
-      request.resume()
-      return visited({ request, response, url, access, parameters: {} }, options)
-    }
-    const { route, parameters } = found ?? refuseRoute(request.method, url.pathname, access)
+    const page = access === 'visitor' ? pageRoute(request.method, url) : undefined
+    const { route, parameters } =
+      findRoute(request.method, url.pathname, access) ??
+      (page === undefined
+        ? refuseRoute(request.method, url.pathname, access)
+        : { route: page, parameters: {} })
     // With the body left unread, Node would not see that the client has gone.
     if (!route.hasBody) request.resume()
     await route.handle({ request, response, url, access, parameters }, options)

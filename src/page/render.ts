@@ -1,18 +1,19 @@
-import { permitCommand } from '../settings/hosts.ts'
 import { script, scriptHash, style, styleHash } from './assets.ts'
 import type { Step, Trouble, View } from './view.ts'
 import { words } from './words.ts'
 
-/** Nothing but the two texts that the page is made with may run or style it. */
-const policy = [
-  "default-src 'none'",
-  `script-src '${scriptHash}'`,
-  `style-src '${styleHash}'`,
-  "connect-src 'self'",
-  "img-src 'self' data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-].join('; ')
+/** Nothing but the script with this hash and our style may run or style a page. */
+export const policyOf = (hash: string, forms: "'none'" | "'self'"): string =>
+  [
+    "default-src 'none'",
+    `script-src '${hash}'`,
+    `style-src '${styleHash}'`,
+    "connect-src 'self'",
+    "img-src 'self' data:",
+    "base-uri 'none'",
+    `form-action ${forms}`,
+  ].join('; ')
+const policy = policyOf(scriptHash, "'none'")
 
 /** The same as a header, which can also keep others from framing the page. */
 export const contentSecurityPolicy = `${policy}; frame-ancestors 'none'`
@@ -24,8 +25,9 @@ const escapes: Readonly<Record<string, string>> = {
   '"': '&quot;',
   "'": '&#39;',
 }
-const escape = (text: string): string => text.replace(/[&<>"']/g, (letter) => escapes[letter] ?? letter)
-const withCode = (text: string): string => escape(text).replace(/`([^`]*)`/g, '<code>$1</code>')
+export const escape = (text: string): string =>
+  text.replace(/[&<>"']/g, (letter) => escapes[letter] ?? letter)
+export const withCode = (text: string): string => escape(text).replace(/`([^`]*)`/g, '<code>$1</code>')
 
 const toneOf = ({ state }: Step): string => {
   switch (state) {
@@ -95,8 +97,10 @@ export const renderView = ({ situation, steps, troubles, tail }: View): string =
   )
 }
 
+type Page = { readonly body: string; readonly head?: string; readonly policy: string }
+
 /** A whole page. It asks for nothing from elsewhere. */
-const renderDocument = (body: string, head = ''): string =>
+export const renderDocument = ({ body, head = '', policy }: Page): string =>
   `<!doctype html><html lang="${words.language}"><head><meta charset="utf-8">` +
   '<meta name="viewport" content="width=device-width,initial-scale=1">' +
   `<meta name="robots" content="noindex"><meta http-equiv="Content-Security-Policy" content="${policy}">` +
@@ -105,21 +109,13 @@ const renderDocument = (body: string, head = ''): string =>
 
 /** The page of a boot. It refreshes itself where JavaScript is off. */
 export const renderPage = (view: View): string =>
-  renderDocument(
-    `<main><div id="view">${renderView(view)}</div></main>` +
+  renderDocument({
+    body:
+      `<main><div id="view">${renderView(view)}</div></main>` +
       `<noscript><p class="foot">${words.noScript}</p></noscript><script>${script}</script>`,
-    '<noscript><meta http-equiv="refresh" content="2"></noscript>',
-  )
-
-/** The page for a name that is not permitted; `undefined` stands for one that could not be. */
-export const renderRefused = (host: string | undefined): string => {
-  const { headline, headlineWithoutHost, lead, toPermit } = words.refused
-  const command = host === undefined ? '' : `<p>${withCode(toPermit(permitCommand(host)))}</p>`
-  return renderDocument(
-    `<main><h1>${host === undefined ? headlineWithoutHost : escape(headline(host))}</h1>` +
-      `<p class="lead">${lead}</p>${command}</main>`,
-  )
-}
+    head: '<noscript><meta http-equiv="refresh" content="2"></noscript>',
+    policy,
+  })
 
 /** What nginx itself shows while the supervisor cannot be asked: for some milliseconds of a boot. */
 export const startingPage = (): string =>

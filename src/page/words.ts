@@ -30,6 +30,29 @@ export const words = {
       'through your browser.',
     toPermit: (command: string): string =>
       `If this is your Mathesar, type where it runs: \`docker exec mathesar ${command}\``,
+    orCode: 'Or permit it here, with the setup code that `docker exec mathesar supervisor setup` shows.',
+    button: 'Permit it',
+  },
+  code: 'Setup code',
+  setup: {
+    headline: 'Is this Mathesar yours?',
+    lead:
+      'It is new, and whoever creates the first account is its administrator. So it asks for the setup ' +
+      'code, which only its owner can see.',
+    button: 'Continue',
+    waysTitle: 'Where the code is',
+    ways: [
+      'Type `docker exec mathesar supervisor setup`: it shows the code, and a link that needs no typing.',
+      'The log has both, too: `docker logs mathesar`.',
+      'If Mathesar was started with `SETUP_CODE`, that is the code.',
+    ],
+    problems: {
+      wrong: 'That is not the code, or no longer: it changes every half hour.',
+      unheard:
+        'Too many wrong codes came in, so this one was not looked at. Try again in a few seconds, or open ' +
+        'the link that `docker exec mathesar supervisor setup` shows.',
+      foreign: 'The code came from a page of another address. Type it here.',
+    },
   },
   steps: 'Steps',
   troubles: 'What is wrong',

@@ -4,7 +4,14 @@ import { type Database, databaseOf } from './database.ts'
 import { checkEntries, warningsLimit } from './entries.ts'
 import { parseConfig } from './env-file.ts'
 import { warningsFor } from './near-names.ts'
-import { type Environment, settingNames, settingOf, type SettingName, type Values } from './table.ts'
+import {
+  type Environment,
+  settingNames,
+  settingOf,
+  type SettingName,
+  type Values,
+  variableNames,
+} from './table.ts'
 import { type Settings, typeSettings } from './typed.ts'
 import { readSettings } from './values.ts'
 import { checkYaml, type ParseYaml, whyBadYaml } from './yaml-files.ts'
@@ -60,12 +67,7 @@ export const formatFiles = (files: ConfigFiles): string =>
 
 /** Names the content of the files. Node's crypto takes 5 ms to load: not before a name is asked for. */
 export const versionOf = (files: ConfigFiles): string =>
-  process
-    .getBuiltinModule('node:crypto')
-    .createHash('sha256')
-    .update(formatFiles(files))
-    .digest('hex')
-    .slice(0, 12)
+  process.getBuiltinModule('node:crypto').hash('sha256', formatFiles(files)).slice(0, 12)
 
 const sizeFaults = (files: ConfigFiles): readonly Fault[] =>
   configFiles
@@ -84,7 +86,7 @@ const refuse = (faults: readonly Fault[]): never => {
 export const environmentWarnings = (environment: Environment): readonly string[] => {
   const given = Object.keys(environment).filter((name) => environment[name])
   const limits = { limit: warningsLimit, others: 'such variables' }
-  return firstFew(warningsFor(given, settingNames), (warning) => warning, limits)
+  return firstFew(warningsFor(given, variableNames), (warning) => warning, limits)
 }
 
 /** Settings that hold the same as a file, as JSON. */
@@ -122,9 +124,10 @@ export const readConfiguration = (
     ...yamlFaults,
   ]
   if (faults.length > 0) return refuse(faults)
+  let version: string | undefined
   return {
     get version() {
-      return versionOf(files)
+      return (version ??= versionOf(files))
     },
     files,
     values,

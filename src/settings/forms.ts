@@ -70,6 +70,11 @@ const whyNotNetwork = (item: string): string | undefined => {
   return `${quoted(item)} must be an address, a network such as 10.0.0.0/8, \`private\` or \`none\``
 }
 
+/** Why a text does not list some of these names. */
+export const whyNotNames = (text: string, names: readonly string[]): string | undefined =>
+  whyNotListOf(text, (item) =>
+    names.includes(item) ? undefined : `${quoted(item)} is none of ${names.join(', ')}`,
+  )
 export const whyNotNetworks = (text: string): string | undefined => whyNotListOf(text, whyNotNetwork)
 export const whyNotHosts = (text: string): string | undefined => whyNotListOf(text, whyNotPermittedHost)
 export const whyNotOrigins = (text: string): string | undefined => whyNotListOf(text, whyNotOrigin)

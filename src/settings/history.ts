@@ -3,7 +3,7 @@ import { excerpt } from '../core/message.ts'
 import { actionInWords, type Change } from './plan.ts'
 import { type Action, settingNames } from './table.ts'
 
-const origins = ['boot', 'file', 'command', 'api', 'app', 'rollback', 'signal'] as const
+const origins = ['boot', 'file', 'command', 'api', 'app', 'page', 'rollback', 'signal'] as const
 /** Where a change came from. */
 export type Origin = (typeof origins)[number]
 const results = ['applied', 'rejected', 'rolled back'] as const

@@ -77,15 +77,18 @@ export const isPermitted = (host: string, allowedHosts: readonly string[]): bool
   return asked !== '' && allowedHosts.some((item) => permits(item.toLowerCase()))
 }
 
+/** The hosts with one more, unless they permit it already. */
+export const withHost = (hosts: readonly string[], host: string): readonly string[] =>
+  isPermitted(host, hosts) ? hosts : [...hosts, host]
+
 /** The command that permits the host. */
 export const permitCommand = (host: string): string => `supervisor permit ${host}`
 
-/** A host name that Django will accept from the probe: the first one permitted, made concrete. */
-export const probeHost = (allowedHosts: readonly string[]): string => {
-  const fallback = allowedHosts.includes(privateHosts) ? '127.0.0.1' : 'localhost'
-  const [first = fallback] = allowedHosts.filter((host) => host !== '*' && host !== privateHosts)
-  return allowedHosts.includes('*') ? 'localhost' : first.replace(/^\./, '')
-}
+/**
+ * The name by which the supervisor itself asks Mathesar, which always takes it. Nobody else comes by it: the
+ * door refuses it, and by RFC 6761 no resolver leads there.
+ */
+export const probeHost = 'supervisor.invalid'
 
 const quoted = (text: string): string => `"${text.replaceAll('"', '')}"`
 

@@ -181,15 +181,14 @@ export const fileWarningsFor = (names: readonly string[], known: readonly string
  * Values are never asked for.
  */
 export const warningsFor = (names: readonly string[], known: readonly string[]): readonly string[] => {
-  const candidates = [...known, ...known.map((name) => `${name}_FILE`)].map((name) => ({
-    name,
-    word: plain(name),
-  }))
-  const inOrder = new Set(candidates.map(({ name }) => name))
+  const inOrder = new Set([...known, ...known.map((name) => `${name}_FILE`)])
   const given = new Set(names)
+  let candidates: readonly Candidate[] | undefined // Most starts have no name to compare.
   let compared = 0
-  const nearest = (name: string): string | undefined =>
-    compared++ < comparedLimit ? nearestOf(name, candidates) : undefined
+  const nearest = (name: string): string | undefined => {
+    candidates ??= [...inOrder].map((each) => ({ name: each, word: plain(each) }))
+    return compared++ < comparedLimit ? nearestOf(name, candidates) : undefined
+  }
   return [...given].flatMap((name) => {
     if (inOrder.has(name)) return []
     const trimmed = name.trim()

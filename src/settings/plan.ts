@@ -33,7 +33,7 @@ export const changesBetween = (before: Configuration, after: Configuration): rea
 }
 
 /** What Mathesar and the web server in front both read. */
-const readByBoth: readonly string[] = ['ALLOWED_HOSTS', 'PUBLIC_URL']
+const readByBoth: readonly string[] = ['PUBLIC_URL', 'GUNICORN_TIMEOUT']
 const isOfDoor = ({ name, action }: Change): boolean =>
   action === 'door' || (action === 'generation' && readByBoth.includes(name))
 

@@ -1,9 +1,16 @@
 import { SupervisorError } from '../errors.ts'
 import type { ConfigFiles, Configuration } from './configuration.ts'
-import { editConfig, parseConfig, renderConfig } from './env-file.ts'
+import { editConfig, type Entry, parseConfig, renderConfig } from './env-file.ts'
 import type { Origin } from './history.ts'
 import { warningsFor } from './near-names.ts'
-import { isSetting, settingNames, settingOf, type SettingName } from './table.ts'
+import {
+  databaseSettings,
+  isSetting,
+  namesDatabase,
+  settingNames,
+  settingOf,
+  type SettingName,
+} from './table.ts'
 
 /** A wish to change the configuration. */
 export type Proposal = {
@@ -30,22 +37,38 @@ export type Proposal = {
 )
 
 export const emptiedWarning =
-  'mathesar.env is empty, gone or without settings, which is no edit: the settings that were in force ' +
-  'stay; `supervisor config unset` removes one'
+  'mathesar.env is empty or gone, which is no edit: the settings that were in force stay; ' +
+  '`supervisor config unset` removes one'
 
 const isBlank = (text: string): boolean => text.trim() === ''
-const hasSettings = (text: string): boolean => /^\s*(?:export\s+)?[A-Za-z_]\w*\s*=/m.test(text)
-const namesAnotherDatabase = (text: string): boolean =>
-  /^\s*(?:export\s+)?(?:DATABASE_URL|POSTGRES_\w+)\s*=/m.test(text)
+
+/** Whether mathesar.env was emptied or removed. Full disks, editors and scripts do that; it is no edit. */
+export const isEmptied = (now: ConfigFiles, before: ConfigFiles): boolean =>
+  isBlank(now['mathesar.env'] ?? '') && !isBlank(before['mathesar.env'] ?? '')
+
+const databaseLines = (text: string): readonly Entry[] =>
+  parseConfig(text).entries.filter(
+    ({ name }) =>
+      name === 'DATABASE_URL' || databaseSettings.some((each) => each === name && namesDatabase(each)),
+  )
 
 /**
- * Whether mathesar.env was emptied, removed, or has lost an external database with all else that it said.
- * Full disks, editors and scripts do that; it is no edit: Mathesar would move to an empty database without a
- * word.
+ * An edited file that no longer says anything of the external database may be a half-written one: Mathesar
+ * would move to an empty database without a word. Whoever means the embedded one leaves a whole line without
+ * a value, or does it by a command.
  */
-export const isEmptied = (now: ConfigFiles, before: ConfigFiles): boolean => {
-  const [text, was] = [now['mathesar.env'] ?? '', before['mathesar.env'] ?? '']
-  return (isBlank(text) && !isBlank(was)) || (!hasSettings(text) && namesAnotherDatabase(was))
+export const refuseLostDatabase = ({ database, files }: Configuration, before: ConfigFiles): void => {
+  if (database.kind !== 'embedded') return
+  const text = files['mathesar.env'] ?? ''
+  const whole = text.slice(0, text.lastIndexOf('\n') + 1)
+  const namedOne = databaseLines(before['mathesar.env'] ?? '').some(({ value }) => value.trim() !== '')
+  if (!namedOne || databaseLines(whole).length > 0) return
+  throw new SupervisorError(
+    'CONFIG_INVALID',
+    'cannot use mathesar.env: it no longer says which database, as if it were half-written ' +
+      '(`POSTGRES_HOST=`, a line without a value, means the embedded one)',
+    { hint: 'Name the database again. `POSTGRES_HOST=`, a line without a value, means the embedded one.' },
+  )
 }
 
 /** Whether what the proposal wants is in the files of the config folder already. */

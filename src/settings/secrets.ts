@@ -27,6 +27,7 @@ const underSecretKeys = (root: unknown): string[] => {
 }
 
 const parsed = (text: string): unknown => {
+  if (!/^\s*[[{]/.test(text)) return undefined
   try {
     return JSON.parse(text)
   } catch {

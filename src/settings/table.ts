@@ -4,6 +4,7 @@ import {
   hasShellQuotes,
   whyNotArguments,
   whyNotHosts,
+  whyNotNames,
   whyNotNetworks,
   whyNotOrigins,
   whyNotServer,
@@ -23,6 +24,7 @@ export type Kind =
   | 'server'
   | 'arguments'
   | 'networks'
+  | 'names'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
@@ -39,9 +41,12 @@ export type Action =
 type Setting = {
   readonly kind: Kind
   readonly default?: string
+  /** Another name that the environment may use. */
+  readonly alias?: string
   /** Never shown, logged or passed to a service that does not need it. */
   readonly secret?: true
   readonly choices?: readonly string[]
+  /** Of an integer; of a text its length. */
   readonly min?: number
   readonly max?: number
   /** Not in the file: it must not be in the hands of whoever may edit that. */
@@ -56,7 +61,7 @@ type Setting = {
  */
 // oxfmt-ignore
 export const settingsTable = {
-  ALLOWED_HOSTS: { kind: 'hosts', default: '.localhost,127.0.0.1,[::1],private', appliesBy: 'generation', description: 'Host names and addresses under which people open Mathesar, comma-separated; `private` stands for the addresses of private networks, `*` permits all.' },
+  ALLOWED_HOSTS: { kind: 'hosts', default: '.localhost,127.0.0.1,[::1],private', appliesBy: 'door', description: 'Host names and addresses under which people open Mathesar, comma-separated; `private` stands for the addresses of private networks, `*` permits all.' },
   PUBLIC_URL: { kind: 'url', appliesBy: 'generation', description: 'The address of Mathesar for the people who use it, such as https://mathesar.example.org; its host and origin are permitted.' },
   PORT: { kind: 'integer', default: '8000', min: 1, max: 65535, appliesBy: 'container', description: 'TCP port that Mathesar listens on.' },
   BIND_ADDRESS: { kind: 'address', default: '0.0.0.0', appliesBy: 'container', description: 'Address that Mathesar listens on: of IPv4, or of IPv6; `::` stands for all of both.' },
@@ -86,6 +91,13 @@ export const settingsTable = {
   UI_MAY_EDIT_CONFIG: { kind: 'boolean', default: 'false', only: 'environment', appliesBy: 'container', description: "Let Mathesar's own user write mathesar.env and change settings through a socket of its own." },
   LOG_FORMAT: { kind: 'choice', choices: ['text', 'json'], default: 'text', appliesBy: 'container', description: 'Log lines for people, or one JSON object a line.' },
   LOG_LEVEL: { kind: 'choice', choices: ['debug', 'info', 'warn', 'error'], default: 'info', appliesBy: 'container', description: "Least level of the supervisor's own lines." },
+  ON_DOWNGRADE: { kind: 'choice', choices: ['refuse', 'return'], default: 'refuse', appliesBy: 'container', description: 'What an image does whose Mathesar is older than the internal database: end, or put the database in place again that was kept before the upgrade.' },
+  ADMIN_USERNAME: { kind: 'text', alias: 'MATHESAR_ADMIN_USERNAME', only: 'environment', appliesBy: 'container', description: 'Name of the first administrator: with ADMIN_PASSWORD it is created at a boot that finds no administrator, and never touched again.' },
+  ADMIN_EMAIL: { kind: 'text', alias: 'MATHESAR_ADMIN_EMAIL', only: 'environment', appliesBy: 'container', description: 'Email address of that administrator.' },
+  ADMIN_PASSWORD: { kind: 'text', alias: 'MATHESAR_ADMIN_PASSWORD', secret: true, only: 'environment', appliesBy: 'container', description: "Password of that administrator; Django's validators check it." },
+  ADMIN_SETUP: { kind: 'choice', choices: ['code', 'open'], default: 'code', only: 'environment', appliesBy: 'container', description: 'Who may create the first administrator in the browser: who has the setup code, or whoever comes first.' },
+  DEMO: { kind: 'names', choices: ['bike_shop', 'hardware_store', 'ice_cream_employees', 'library_management', 'library_makerspace', 'movie_rentals', 'museum_exhibits', 'nonprofit_grants'], only: 'environment', appliesBy: 'container', description: 'Sample data of Mathesar, comma-separated: it is made once for the first administrator, in a database `demo`.' },
+  SETUP_CODE: { kind: 'text', min: 8, secret: true, only: 'environment', appliesBy: 'container', description: 'The setup code, at least 8 characters; made and renewed when not given. It is void once there is an administrator.' },
   TRUSTED_PROXIES: { kind: 'networks', default: 'private', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) of proxies in front, whose X-Forwarded-For and X-Forwarded-Proto count; `private` are all that no one on the internet has, `none` is nobody.' },
   ON_FAILURE: { kind: 'choice', choices: ['page', 'exit'], appliesBy: 'none', description: 'What a container does whose boot failed: `exit` with the code of the failure, or stay with the `page` that says why; when not given `page` only where stdout is a terminal.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
@@ -94,6 +106,13 @@ export const settingsTable = {
 export type SettingName = keyof typeof settingsTable
 export const settingNames = Object.keys(settingsTable) as SettingName[]
 export const settingOf = (name: SettingName): Setting => settingsTable[name]
+/** The names of a setting in the environment: each may also be that of a file, with _FILE. */
+export const namesOf = (name: SettingName): readonly string[] => {
+  const { alias } = settingOf(name)
+  return alias === undefined ? [name] : [name, alias]
+}
+/** All names of all settings in the environment, without those of files. */
+export const variableNames: readonly string[] = settingNames.flatMap(namesOf)
 
 export type Source = 'default' | 'file' | 'environment'
 export type Value = { readonly value: string | undefined; readonly source: Source }
@@ -152,6 +171,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotArguments(text)
     case 'networks':
       return whyNotNetworks(text)
+    case 'names':
+      return whyNotNames(text, setting.choices ?? [])
     case 'url':
       return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
     case 'address':
@@ -161,7 +182,10 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
     case 'path':
       return text.startsWith('/') ? undefined : `${shown} is no absolute path`
     case 'text':
-      return text.includes('\0') ? `${shown} holds a zero byte` : undefined
+      if (text.includes('\0')) return `${shown} holds a zero byte`
+      return text.length < (setting.min ?? 0)
+        ? `${shown} has fewer than ${setting.min} characters`
+        : undefined
   }
 }
 

@@ -15,7 +15,7 @@ type TypeOf<S extends { readonly kind: Kind }> = S extends { readonly kind: 'int
   ? number
   : S extends { readonly kind: 'boolean' }
     ? boolean
-    : S extends { readonly kind: 'hosts' | 'origins' | 'networks' }
+    : S extends { readonly kind: 'hosts' | 'origins' | 'networks' | 'names' }
       ? readonly string[]
       : S extends { readonly choices: readonly (infer Choice)[] }
         ? Choice
@@ -37,6 +37,7 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
     case 'hosts':
     case 'origins':
     case 'networks':
+    case 'names':
       return itemsOf(text)
     case 'text':
     case 'server':

@@ -4,6 +4,7 @@ import {
   type Environment,
   namesDatabase,
   type SettingName,
+  namesOf,
   settingNames,
   settingOf,
   type Value,
@@ -23,7 +24,7 @@ const refuse = (name: string, why: string, options: { cause?: unknown; hint?: st
  * those of an editor or of a shell. Blanks may belong to a password; a line break at its end never does.
  */
 export const cleanValue = (name: SettingName, text: string): string => {
-  if (name === 'POSTGRES_PASSWORD') return text.replace(/^[\r\n]+|[\r\n]+$/g, '')
+  if (name.endsWith('_PASSWORD')) return text.replace(/^[\r\n]+|[\r\n]+$/g, '')
   const clean = text.trim()
   return settingOf(name).kind === 'boolean' ? (booleans[clean.toLowerCase()] ?? clean) : clean
 }
@@ -42,38 +43,49 @@ const booleans: Readonly<Record<string, string>> = {
   0: 'false',
 }
 
-/** The variable itself. An empty one counts as not given. */
-const readDirect = (environment: Environment, name: SettingName): string | undefined => {
+/** A variable, by the name of its setting or the alias. An empty one counts as not given. */
+const readDirect = (environment: Environment, name: SettingName, variable: string): string | undefined => {
   // For a service named postgres, Kubernetes gives every container a POSTGRES_PORT of this form.
-  if (name === 'POSTGRES_PORT' && environment[name]?.startsWith('tcp://')) return undefined
-  return cleanValue(name, environment[name] ?? '') || undefined
+  if (variable === 'POSTGRES_PORT' && environment[variable]?.startsWith('tcp://')) return undefined
+  return cleanValue(name, environment[variable] ?? '') || undefined
 }
 
 /** The content of the file that a `NAME_FILE` variable names. */
-const readNamedFile = (name: SettingName, path: string, readFile: ReadFile): string => {
+const readNamedFile = (name: SettingName, variable: string, path: string, readFile: ReadFile): string => {
   let text: string
   try {
     text = cleanValue(name, readFile(path))
   } catch (cause) {
     const { code, message } = cause as NodeJS.ErrnoException
-    return refuse(`${name}_FILE`, `cannot read ${path}: ${code ?? message}`, { cause })
+    return refuse(variable, `cannot read ${path}: ${code ?? message}`, { cause })
   }
-  return text === '' ? refuse(`${name}_FILE`, `${path} is empty`) : text
+  return text === '' ? refuse(variable, `${path} is empty`) : text
 }
+
+const readGiven = (
+  environment: Environment,
+  readFile: ReadFile,
+  name: SettingName,
+  variable: string,
+): string | undefined =>
+  variable.endsWith('_FILE')
+    ? readNamedFile(name, variable, environment[variable] ?? '', readFile)
+    : readDirect(environment, name, variable)
 
 const readVariable = (
   environment: Environment,
   readFile: ReadFile,
   name: SettingName,
 ): string | undefined => {
-  const direct = readDirect(environment, name)
-  const path = environment[`${name}_FILE`] || undefined
-  if (direct !== undefined && path !== undefined) {
-    refuse(name, `${name} and ${name}_FILE are both given`, {
-      hint: `Give only one of ${name} and ${name}_FILE.`,
+  const given = namesOf(name)
+    .flatMap((variable) => [variable, `${variable}_FILE`])
+    .filter((variable) => variable in environment && readDirect(environment, name, variable) !== undefined)
+  const [first, second] = given
+  if (second !== undefined)
+    refuse(name, `${first} and ${second} are both given`, {
+      hint: `Give only one of ${first} and ${second}.`,
     })
-  }
-  const text = path === undefined ? direct : readNamedFile(name, path, readFile)
+  const text = first === undefined ? undefined : readGiven(environment, readFile, name, first)
   const why = text === undefined ? undefined : whyInvalid(name, text)
   return why === undefined ? text : refuse(name, why)
 }

@@ -2,7 +2,7 @@ import { basename, dirname } from 'node:path'
 import type { Mount } from './mounts.ts'
 
 type Read = (path: string) => string | undefined
-type Limits = { readonly memoryBytes: number; readonly cpus: number }
+type Limits = { readonly memoryBytes: number; readonly cpus: number; readonly processes: number }
 
 const none = Number.POSITIVE_INFINITY
 
@@ -60,6 +60,7 @@ export const readLimits = (mounts: Iterable<Mount>, membership: string, read: Re
   const numberIn = (path: string): number => Number(read(path)?.trim() || Number.NaN)
   const memory = foldersFor('memory', all, membership)
   const cpu = foldersFor('cpu', all, membership)
+  const pids = foldersFor('pids', all, membership)
   return {
     memoryBytes: leastOf([
       ...memory.v1.map((folder) => numberIn(`${folder}/memory.limit_in_bytes`)),
@@ -74,5 +75,6 @@ export const readLimits = (mounts: Iterable<Mount>, membership: string, read: Re
         return (quota ?? Number.NaN) / (period ?? Number.NaN)
       }),
     ]),
+    processes: leastOf([...pids.v1, ...pids.v2].map((folder) => numberIn(`${folder}/pids.max`))),
   }
 }

@@ -37,6 +37,7 @@ const readMachine = (): Machine => {
     memoryBytes: Math.min(totalmem(), limits.memoryBytes),
     shmBytes: readShmBytes(),
     cpus: Math.min(availableParallelism(), Math.round(limits.cpus * 100) / 100),
+    processes: limits.processes,
     oomScoreAdj: Number(readIfThere('/proc/self/oom_score_adj')) || 0,
   }
 }

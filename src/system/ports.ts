@@ -36,6 +36,9 @@ export type ProcessLook = {
   readonly children: readonly string[]
 }
 
+/** `title` is what it shows as its command line. */
+export type Child = { readonly pid: number; readonly title: string }
+
 export type Answer = { readonly status: number; readonly location: string | undefined }
 
 export type Retry = {
@@ -64,8 +67,8 @@ export type System = {
   readonly clock: Clock
   /** A number in [0, 1). */
   readonly random: () => number
-  /** Letters and digits that nobody can guess. */
-  readonly randomText: (length: number) => string
+  /** Letters and digits, or some of the given letters, that nobody can guess. */
+  readonly randomText: (length: number, letters?: string) => string
   readonly files: Files
   /** Gives a file or folder to a user (`undefined`: whoever has it) with a mode, unless it is so already. */
   readonly setOwner: (path: string, user: Pick<User, 'uid' | 'gid'> | undefined, mode: number) => void
@@ -88,6 +91,8 @@ export type System = {
   readonly signalProcess: (pid: number, signal: NodeJS.Signals) => void
   /** `undefined` when it is gone. */
   readonly lookAt: (pid: number) => ProcessLook | undefined
+  /** `undefined` when the process is gone, and where nobody can tell. */
+  readonly childrenOf: (pid: number) => readonly Child[] | undefined
   /** Whether a process runs in the folder. */
   readonly isProcessIn: (folder: string, pid: number) => boolean
   /** Processes of this name that came to us when their parent, which was ours, ended. */

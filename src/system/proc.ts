@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs'
 import type { Kernel } from './kernel.ts'
-import type { ProcessLook } from './ports.ts'
+import type { Child, ProcessLook } from './ports.ts'
 
 /**
  * Pids of the children of a process, in order. Throws when the process is gone, or without
@@ -71,6 +71,23 @@ export const lookAt = (pid: number): ProcessLook | undefined => {
     const status = statusOf(pid)
     const sleeps = Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1])
     return { state: stateIn(status), sleeps, children: childrenOf(pid).map(stateOf) }
+  } catch {
+    return undefined
+  }
+}
+
+const titleOf = (pid: number): string => {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+  } catch {
+    return '' // It is gone.
+  }
+}
+
+/** The children of a process with their titles; `undefined` when it is gone. */
+export const titledChildrenOf = (pid: number): readonly Child[] | undefined => {
+  try {
+    return childrenOf(pid).map((child) => ({ pid: child, title: titleOf(child) }))
   } catch {
     return undefined
   }

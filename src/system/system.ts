@@ -11,15 +11,15 @@ import { Meter } from './meter.ts'
 import { readMounts } from './mounts.ts'
 import type { ProgramResult, Retry, System } from './ports.ts'
 import { withClient } from './postgres.ts'
-import { isProcessIn, lookAt } from './proc.ts'
+import { isProcessIn, lookAt, titledChildrenOf } from './proc.ts'
 import { kill, type Processes } from './process.ts'
 import { watchFiles } from './watch.ts'
 import { loadYaml } from './yaml.ts'
 
-const letters = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
+const lettersAndDigits = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
 
 /** Node's crypto takes 5 ms to load: not before somebody needs it. */
-const randomText = (length: number): string => {
+const randomText = (length: number, letters = lettersAndDigits): string => {
   const { randomInt } = process.getBuiltinModule('node:crypto')
   return Array.from({ length }, () => letters[randomInt(letters.length)]).join('')
 }
@@ -72,6 +72,7 @@ export const createBase = (kernel: Kernel) => ({
   signalProcess: kill,
   isProcessIn: (folder: string, pid: number) => isProcessIn(kernel, folder, pid),
   lookAt,
+  childrenOf: titledChildrenOf,
   memoryOf: createMemoryOf(kernel),
   withClient,
   httpGet,

@@ -19,6 +19,8 @@ export type ServiceInChange = {
   /** Throws unless it becomes ready again. */
   readonly restart: () => Promise<void>
   readonly signal: (signal: NodeJS.Signals) => void
+  /** Has it read its files again; throws where it does not take them. */
+  readonly reload: () => Promise<void>
   /** Starts a generation beside the one that serves, with the settings that the change wants. */
   readonly prepare: () => Promise<{
     readonly check: (signal: AbortSignal) => Promise<void>
@@ -55,7 +57,7 @@ const moveSteps = ({ isEmbedded, runTask, service }: Tools): Step[] => {
   return [
     ...(['secrets', 'cluster', 'server-config'] as const).map(task),
     ...(embedded ? [startEmbedded] : []),
-    ...(['database', 'key', 'migrations', 'sync', 'manifest'] as const).map(task),
+    ...(['database', 'key', 'migrations', 'administrator', 'sync', 'manifest'] as const).map(task),
   ]
 }
 
@@ -75,7 +77,7 @@ const reloadStep = ({ runTask, service }: Tools): Step => {
 const doorStep = ({ runTask, service }: Tools): Step => {
   const reload = async (side: Side): Promise<void> => {
     await runTask('door-config', side)
-    service('door').signal('SIGHUP')
+    await service('door').reload()
   }
   return {
     name: 'reloading the settings of the web server',

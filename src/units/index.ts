@@ -4,10 +4,12 @@ import { door } from './door/server.ts'
 import { upstream } from './door/upstream.ts'
 import { listener } from './listener.ts'
 import { manifest } from './manifest.ts'
+import { administrator } from './mathesar/administrator.ts'
 import { config } from './mathesar/files.ts'
 import { key } from './mathesar/key.ts'
 import { migrations } from './mathesar/migrations.ts'
 import { mathesar } from './mathesar/server.ts'
+import { userDatabases } from './mathesar/user-databases.ts'
 import { cluster } from './postgres/cluster.ts'
 import { serverConfig } from './postgres/config.ts'
 import { database } from './postgres/roles.ts'
@@ -34,6 +36,8 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   manifest,
   key,
   migrations,
+  administrator,
+  userDatabases,
   upstream,
   doorConfig,
   door,

@@ -1,5 +1,7 @@
+import { version } from '../version.ts'
 import { inVolume } from './place.ts'
 import { readControlFile } from './postgres/control-file.ts'
+import type { Results } from './results.ts'
 import { defineTask, type Scope } from './unit.ts'
 
 /** A cluster that has served, as the volume remembers it. */
@@ -10,9 +12,40 @@ type ServedCluster = {
   readonly startedAs: number | undefined
 }
 
+/** What last served from the volume. `null` is what it could not find out. */
+export type ServedBy = {
+  readonly supervisor: string
+  readonly mathesar: string | null
+  /** The last of the migrations that its image has. */
+  readonly migration: string | null
+  /** With an external database, nothing of the server is noted. */
+  readonly postgres: string | null
+  /** The locale of the internal database, and the version of the library that sorts by it. */
+  readonly locale: string | null
+  readonly collation: string | null
+}
+
+/** The boot that last got so far that it could serve. Times are ISO 8601. */
+type LastBoot = {
+  readonly at: string
+  /** How the one before ended; `null` where there was none, or its end cannot be told. */
+  readonly after: 'clean stop' | 'unclean stop' | null
+}
+
 /** What the volume says of the installation on it. Fields that this version does not know are kept. */
 export type Manifest = Readonly<Record<string, unknown>> & {
   readonly cluster?: ServedCluster
+}
+
+/** What this version writes into a manifest, beside the cluster. */
+export type Installation = {
+  /** Made once: it names the installation, wherever its volume goes. */
+  readonly instance: string
+  readonly createdAt: string
+  readonly servedBy: ServedBy
+  /** Of the secret key that its stored passwords are encrypted with. */
+  readonly keyFingerprint: string
+  readonly lastBoot: LastBoot
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
@@ -50,28 +83,72 @@ export const readManifest = ({ system, place }: Scope<never>): Manifest => {
 export const startAnewHint = ({ paths }: Scope['place']): string =>
   `To begin anew with an empty installation, remove ${inVolume(paths).manifest}; nothing was changed.`
 
+const textOr = <Other>(value: unknown, other: Other): string | Other =>
+  typeof value === 'string' && value !== '' ? value : other
+
+/** What a file of the image says, where there is such a file. */
+const versionIn = ({ system }: Scope<never>, path: string, pattern: RegExp): string | null =>
+  pattern.exec(system.files.readIfThere(path, 1024 * 1024) ?? '')?.[1] ?? null
+
+/** The last migration of Mathesar in the list of the image, which is sorted. */
+const lastMigration = /.*"(mathesar\.[^"]+)"/s
+
+/** The version of Mathesar that last served from the volume; `undefined` where nobody noted it. */
+export const readServedVersion = (scope: Scope<never>): string | undefined => {
+  const { servedBy } = readManifest(scope)
+  return isRecord(servedBy) ? textOr(servedBy.mathesar, undefined)?.slice(0, 50) : undefined
+}
+
+/** The version of Mathesar in the image; `null` where it does not say. */
+export const readAppVersion = (scope: Scope<never>): string | null =>
+  versionIn(scope, `${scope.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
+
+const readServedBy = (scope: Scope<'database'>): ServedBy => {
+  const { share } = scope.place.paths
+  const server = scope.results.database
+  return {
+    supervisor: version,
+    mathesar: readAppVersion(scope),
+    migration: versionIn(scope, `${share}/migrations.json`, lastMigration),
+    postgres: server?.version ?? null,
+    locale: server?.locale ?? null,
+    collation: server?.collation ?? null,
+  }
+}
+
+const lastStopOf = ({ wasShutDown }: Results['cluster']): LastBoot['after'] => {
+  if (wasShutDown === undefined) return null
+  return wasShutDown ? 'clean stop' : 'unclean stop'
+}
+
 /**
- * Notes in the volume that its cluster serves, before it does. From then on a cluster or database that is
+ * Notes in the volume what serves from it, before it does. From then on a cluster or database that is
  * gone is missed: a new one in its place would greet the first visitor as its administrator.
  */
 export const manifest = defineTask({
   name: 'manifest',
-  needs: ['database', 'sync'],
-  description: 'notes in the volume which cluster serves from it',
+  needs: ['database', 'sync', 'secrets', 'cluster', 'migrations', 'user-databases'],
+  description: 'notes in the volume what serves from it',
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (scope) => {
-    const { system, place } = scope
+    const { system, place, results } = scope
+    const { fingerprintOf } = await import('./fingerprint.ts')
     const before = readManifest(scope)
+    const at = new Date(system.clock.now()).toISOString()
     const cluster: ServedCluster = {
       systemIdentifier: readControlFile(scope)?.identifier,
       startedAs: place.identities.supervisor.uid,
     }
-    const isNoted =
-      before.cluster?.systemIdentifier === cluster.systemIdentifier &&
-      before.cluster?.startedAs === cluster.startedAs
-    if (before.cluster !== undefined && isNoted) return undefined
-    const text = JSON.stringify({ ...before, cluster: { ...before.cluster, ...cluster } }, null, 2)
-    system.files.writeWhole(inVolume(place.paths).manifest, `${text}\n`, 0o644)
+    const installation: Installation = {
+      instance: textOr(before.instance, system.randomText(20)),
+      createdAt: textOr(before.createdAt, at),
+      servedBy: readServedBy(scope),
+      keyFingerprint: fingerprintOf(results.secrets.secretKey),
+      lastBoot: { at, after: lastStopOf(results.cluster) },
+    }
+    const now = { ...before, ...installation, cluster: { ...before.cluster, ...cluster } }
+    const text = `${JSON.stringify(now, null, 2)}\n`
+    system.files.writeWhole(inVolume(place.paths).manifest, text, 0o644)
     return undefined
   },
 })

@@ -26,11 +26,15 @@ export type Identities = {
   readonly door: User | undefined
 }
 
-/** What the container has: bytes of memory that it may use, bytes of /dev/shm, processors. */
+/**
+ * What the container may use: bytes of memory and of /dev/shm, processors, and how many processes, of which
+ * each thread is one.
+ */
 export type Machine = {
   readonly memoryBytes: number
   readonly shmBytes: number
   readonly cpus: number
+  readonly processes: number
   /** oom_score_adj of the supervisor, as the container was started with it. */
   readonly oomScoreAdj: number
 }
@@ -76,6 +80,9 @@ export const inRun = ({ run }: Pick<Paths, 'run'>) => ({
   buffer: `${run}/buffer`,
 })
 
+/** The hosts that Mathesar takes, for it to read at each request. Its folder keeps others from writing it. */
+export const hostsFile = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).app}/hosts`
+
 /** What is behind the door. */
 export const inDoor = (paths: Pick<Paths, 'run'>) => ({
   /** Mathesar's socket, which the supervisor holds. */
@@ -85,6 +92,17 @@ export const inDoor = (paths: Pick<Paths, 'run'>) => ({
   /** The supervisor's own: health, and the page. */
   page: `${inRun(paths).door}/page.sock`,
 })
+
+/** Where Mathesar creates its first administrator. */
+export const setupPath = '/complete_installation/'
+/** The door's own name for handing a request on to Mathesar's form there. */
+export const setupHandover = '@setup'
+/** What the door asks the supervisor for where Mathesar does not answer. */
+export const awayPath = '/supervisor/away'
+
+/** A program of ours in Python, which lies beside the configuration of gunicorn. */
+export const ownProgram = ({ gunicornConfig }: Pick<Paths, 'gunicornConfig'>, name: string): string =>
+  gunicornConfig.replace(/[^/]*$/, name)
 
 /** What to do where the folder of the run cannot be used. */
 export const runHint = ({ run }: Pick<Paths, 'run'>): string =>

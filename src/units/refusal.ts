@@ -41,7 +41,8 @@ const hintOf = (scope: Scope<never>, cause: unknown): string | undefined => {
   return scope.place.identities.supervisor.uid === 0 ? rootHint : ownerHint(scope)
 }
 
-const whatIsFree = ({ system, place }: Scope<never>): string => {
+/** What is free on the volume, to follow a sentence that says it is full. */
+export const whatIsFree = ({ system, place }: Scope<never>): string => {
   const space = system.files.freeSpace(place.paths.data)
   return space === undefined ? '' : ` (${spaceInWords(space)})`
 }

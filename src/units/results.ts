@@ -40,14 +40,26 @@ export type Results = {
   readonly cluster: {
     /** Made in this boot: its superuser still has the password of the template. */
     readonly isFresh: boolean
+    /** Whether the server before had shut down in order; `undefined` where there was none. */
+    readonly wasShutDown: boolean | undefined
   }
   readonly 'server-config': Nothing
   readonly 'door-config': Nothing
   readonly sync: Nothing
-  readonly database: Nothing
+  /** What the embedded server is; `undefined` with an external one. */
+  readonly database:
+    | {
+        readonly version: string
+        /** Of the internal database, and the version of the library that sorts by it. */
+        readonly locale: string | null
+        readonly collation: string | null
+      }
+    | undefined
   readonly key: { readonly isNew: boolean }
   readonly manifest: Nothing
   readonly migrations: Nothing
+  readonly administrator: Nothing
+  readonly 'user-databases': Nothing
 }
 
 export type TaskName = keyof Results

@@ -63,6 +63,11 @@ export type ServiceUnit = UnitBase & {
    * see `daemon/serving.ts`.
    */
   readonly onServing?: (scope: Scope, isServing: boolean) => void
+  /**
+   * Has its first process read its files again. Resolves once it goes by them; throws where it does not take
+   * them, and then goes on as before.
+   */
+  readonly reload?: (scope: Scope, pid: number, signal: AbortSignal) => Promise<void>
   /** Why its processes hang for ever, if they do: then they are killed and started again. */
   readonly whyHung?: (scope: Scope, now: ProcessLook, before?: ProcessLook) => string | undefined
   /** What the answer to `?` means: `undefined` when the generation is fit to serve, else the reason. */

@@ -157,7 +157,6 @@ describeContainer('the door', () => {
     })
     const client = poll(box.port)
     expect(await box.supervisor('config', 'set', 'TRUSTED_PROXIES=none')).toMatchObject({ exitCode: 0 })
-    await until('the door reads its settings', async () => (await echo(told)).scheme === 'http')
     expect((await echo(told)).headers).toMatchObject({
       'X-Forwarded-For': '127.0.0.1',
       'X-Forwarded-Proto': 'http',
@@ -241,8 +240,29 @@ describeContainer('the door', () => {
     for (const host of ['8.8.8.8', '10.0.0.1.evil.example', '[2001:db8::1]', 'a"><script>'])
       expect((await open(host)).text, host).not.toContain('<script>')
     expect(await box.supervisor('permit', 'nas.example')).toMatchObject({ exitCode: 0 })
-    await until('the name is permitted', async () => (await open('nas.example')).status === 302)
+    const asked = (count: number) => Promise.all(Array.from({ length: count }, () => open('nas.example')))
+    expect(new Set((await asked(40)).map(({ status }) => status))).toEqual(new Set([302]))
     expect(await box.supervisor('config', 'unset', 'ALLOWED_HOSTS')).toMatchObject({ exitCode: 0 })
+    expect(new Set((await asked(40)).map(({ status }) => status))).toEqual(new Set([400]))
+    expect((await box.unit('mathesar')).generation).toBe(1)
+  })
+
+  it('leaves it to Django, too, to refuse a host that is not permitted', async () => {
+    const ask = (host: string) =>
+      box.sh(
+        `printf 'GET /auth/login/ HTTP/1.0\\r\\nHost: ${host}\\r\\n\\r\\n' | ` +
+          'perl -MIO::Socket::UNIX -e \'$s = IO::Socket::UNIX->new("/run/mathesar/door/mathesar.sock"); ' +
+          "print $s <STDIN>; print scalar <$s>'",
+      )
+    const statuses = async () =>
+      (await Promise.all(['late.example', '10.1.2.3', '8.8.8.8'].map(ask))).map(
+        ({ stdout }) => stdout.split(' ')[1],
+      )
+    expect(await statuses()).toEqual(['400', '302', '400'])
+    expect(await box.supervisor('permit', 'late.example')).toMatchObject({ exitCode: 0 })
+    for (let asked = 0; asked < 4; asked++) expect(await statuses()).toEqual(['302', '302', '400'])
+    expect(await box.supervisor('config', 'unset', 'ALLOWED_HOSTS')).toMatchObject({ exitCode: 0 })
+    for (let asked = 0; asked < 4; asked++) expect(await statuses()).toEqual(['400', '302', '400'])
   })
 
   it('is out of reach for Mathesar', async () => {
@@ -254,6 +274,9 @@ describeContainer('the door', () => {
       'ln -sf /tmp/x /run/mathesar/door/serving.sock',
       'ls /var/lib/mathesar/buffer',
       'echo x >> /run/mathesar/etc/nginx.conf',
+      'echo "*" >> /run/mathesar/app/hosts',
+      'ln -sf /tmp/x /run/mathesar/app/hosts',
+      'mv /run/mathesar/app/hosts /run/mathesar/app/others',
       `kill -9 ${master}`,
     ])
       expect((await asMathesar(script)).exitCode, script).not.toBe(0)

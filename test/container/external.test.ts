@@ -12,6 +12,7 @@ import {
   until,
   type Box,
 } from '../helpers/docker.ts'
+import { asNewerImage, removeNewerImages } from '../helpers/newer-image.ts'
 import { freePort } from '../helpers/port.ts'
 
 const owner = 'owner'
@@ -35,6 +36,7 @@ describeContainer('an external database', () => {
     await until('the server answers', async () => (await sql('postgres', 'select 1')).exitCode === 0)
   })
   afterAll(cleanUp)
+  removeNewerImages()
 
   const sql = (database: string, text: string) =>
     server.sh(
@@ -254,6 +256,28 @@ describeContainer('an external database', () => {
     expect((await sql(env.POSTGRES_DB!, grant!)).exitCode).toBe(0)
     await box.startAgain()
     await box.ready()
+  })
+
+  it('in which a migration waits for a lock says which one, and whose lock it is', async () => {
+    const env = await newDatabase()
+    const options = { image: leanImage, env, volume: await newVolume() }
+    const old = await start(options)
+    await old.ready()
+    await old.stop()
+    const held = sql(env.POSTGRES_DB!, 'begin; lock mathesar_note; select pg_sleep(60)')
+    const run = await asNewerImage('0005_note_is_pinned')
+    const box = await start({ ...options, run })
+    const step = 'migration 1 of 1: mathesar.0005_note_is_pinned; it waits for a lock (role owner, process '
+    await until('it says so', async () =>
+      (await box.unit('migrations').catch(() => undefined))?.detail?.startsWith(step),
+    )
+    await sql(
+      'postgres',
+      `select pg_terminate_backend(pid) from pg_stat_activity where query ~ 'lock mathesar_note' and pid <> pg_backend_pid()`,
+    )
+    await held
+    await box.ready()
+    expect(await box.logs()).toContain(step)
   })
 
   it('whose migrations fail is exit code 53', async () => {

@@ -57,7 +57,7 @@ describeContainer('a volume', () => {
       await first.remove()
       await onVolume(volume, 'chown -R 0:0 postgres media secrets; find postgres -type d -empty -delete')
 
-      const box = await start({ volume, run: ['--cpus', '0.6', '--memory', '190m'] })
+      const box = await start({ volume, run: ['--cpus', '0.6', '--memory', '190m', '--pids-limit', '60'] })
       await box.ready(90_000)
       await logIn(box)
       const logs = await box.logs()
@@ -65,6 +65,7 @@ describeContainer('a volume', () => {
       expect(logs).toContain('empty folders of Postgres were missing and are made anew: pg_commit_ts, ')
       expect(logs).toContain('190 MiB, 0.6 processors')
       expect(logs).toContain('less than 200 MiB of memory')
+      expect(logs).toContain('this container may have 60 processes, and 64 are needed')
       expect(logs).not.toContain('anonymous')
       expect((await box.sh(`stat -c %a:%u:%g ${dataFolder}`)).stdout.trim()).toBe('2771:1000:100')
       expect((await box.stop()).exitCode).toBe(0)

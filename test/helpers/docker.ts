@@ -70,6 +70,9 @@ export const until = async <T>(
   }
 }
 
+/** Given to each container, unless a test says otherwise. */
+export const setupCode = 'the code of a test'
+
 export type Options = {
   readonly image?: string
   /** Environment. PORT is a free one when not given, BIND_ADDRESS the loopback. */
@@ -170,7 +173,7 @@ export const start = async (options: Options = {}) => {
   const port = Number(options.env?.PORT) || (await freePort())
   const name = newName('box')
   made.containers.add(name)
-  const env = { BIND_ADDRESS: '127.0.0.1', PORT: String(port), ...options.env }
+  const env = { BIND_ADDRESS: '127.0.0.1', PORT: String(port), SETUP_CODE: setupCode, ...options.env }
   const ran = await docker(
     'run',
     '--detach',
@@ -275,7 +278,7 @@ export const browse = (box: Pick<Box, 'url'>) => {
       redirect: 'manual',
       signal: AbortSignal.timeout(30_000),
       ...init,
-      headers: { cookie },
+      headers: { cookie, ...(init.headers as Readonly<Record<string, string>>) },
     })
     for (const line of response.headers.getSetCookie()) {
       const [, name, value] = /^([^=]+)=([^;]*)/.exec(line) ?? []
@@ -289,6 +292,13 @@ export const browse = (box: Pick<Box, 'url'>) => {
   }
   return {
     get: (path: string, init?: RequestInit) => send(path, init),
+    /** Gives the setup code, or the key of the link, as the form of the page does. */
+    prove: (code: string = setupCode) =>
+      send('/supervisor/owner', {
+        method: 'POST',
+        headers: { origin: new URL(box.url('/')).origin, accept: 'text/html' },
+        body: new URLSearchParams({ code }),
+      }),
     submit: async (path: string, fields: Readonly<Record<string, string>>) => {
       const { text } = await send(path)
       const token = /name="csrfmiddlewaretoken" value="([^"]+)"/.exec(text)?.[1]
@@ -303,9 +313,10 @@ export const browse = (box: Pick<Box, 'url'>) => {
 
 export const admin = { username: 'admin', password: 'correct horse battery 9' }
 
-/** Makes the administrator, as the first visitor does; the browser is then logged in. */
+/** Makes the administrator, as the owner does; the browser is then logged in. */
 export const makeAdmin = async (box: Pick<Box, 'url'>): Promise<ReturnType<typeof browse>> => {
   const browser = browse(box)
+  await browser.prove()
   const { status, text } = await browser.submit('/complete_installation/', {
     username: admin.username,
     password1: admin.password,

@@ -18,7 +18,7 @@ import {
 
 /** A change that goes through every step: one state is old, the other new. */
 const wish = (round: number) => ({
-  ALLOWED_HOSTS: `127.0.0.1,round-${round}.example`,
+  CSRF_TRUSTED_ORIGINS: `https://round-${round}.example`,
   EMBEDDED_POSTGRES_SHARED_BUFFERS: String(32 + round),
   EMBEDDED_POSTGRES_WORK_MEM: String(5 + round),
 })
@@ -66,7 +66,7 @@ describe.skipIf(missing !== undefined)('a change that is cut off', () => {
     const [{ shared_buffers: buffers } = {}] = await daemon.query('SHOW shared_buffers')
     const [{ work_mem: memory } = {}] = await daemon.query('SHOW work_mem')
     const found = {
-      ALLOWED_HOSTS: (await daemon.inMathesar('ALLOWED_HOSTS'))!,
+      CSRF_TRUSTED_ORIGINS: (await daemon.inMathesar('CSRF_TRUSTED_ORIGINS'))!,
       EMBEDDED_POSTGRES_SHARED_BUFFERS: buffers!.replace('MB', ''),
       EMBEDDED_POSTGRES_WORK_MEM: memory!.replace('MB', ''),
     }
@@ -103,7 +103,7 @@ describe.skipIf(missing !== undefined)('a change that is cut off', () => {
       const { result } = await followed
       daemon = await start()
       const after = await settled(daemon)
-      const isNew = after.ALLOWED_HOSTS === wish(round).ALLOWED_HOSTS
+      const isNew = after.CSRF_TRUSTED_ORIGINS === wish(round).CSRF_TRUSTED_ORIGINS
       expect(after, `killed ${step === undefined ? '' : `at "${step}", `}after ${afterMs} ms`).toEqual(
         isNew ? wish(round) : before,
       )
@@ -159,14 +159,14 @@ describe.skipIf(missing !== undefined)('a change that is cut off', () => {
       const daemon = await start()
       writeFileSync(
         daemon.file,
-        `${readFileSync(daemon.file, 'utf8').replace(/^ALLOWED_HOSTS=.*\n/gm, '')}ALLOWED_HOSTS=127.0.0.1,saved-${round}.example\n`,
+        `${readFileSync(daemon.file, 'utf8').replace(/^CSRF_TRUSTED_ORIGINS=.*\n/gm, '')}CSRF_TRUSTED_ORIGINS=https://saved-${round}.example\n`,
       )
       await delay(afterMs)
       daemon.signal('SIGTERM')
       expect(await daemon.exited, daemon.output).toEqual({ code: 0, signal: null })
-      expect(fileOf(daemon)).toMatchObject({ ALLOWED_HOSTS: `127.0.0.1,saved-${round}.example` })
+      expect(fileOf(daemon)).toMatchObject({ CSRF_TRUSTED_ORIGINS: `https://saved-${round}.example` })
       const next = await start()
-      expect(await next.inMathesar('ALLOWED_HOSTS')).toBe(`127.0.0.1,saved-${round}.example`)
+      expect(await next.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe(`https://saved-${round}.example`)
       await next.end()
     }
   })

@@ -68,14 +68,14 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
   test('is edited in the file: a good edit is applied; a bad one and one that only the probe refuses are put aside', async () => {
     const daemon = await start()
     const template = readFileSync(file(), 'utf8')
-    expect(template).toContain('# ALLOWED_HOSTS=')
-    const good = `${template}ALLOWED_HOSTS=127.0.0.1,good.example\n`
+    expect(template).toContain('# CSRF_TRUSTED_ORIGINS=')
+    const good = `${template}CSRF_TRUSTED_ORIGINS=https://good.example\n`
     expect(await edit(daemon, good)).toMatchObject({
       from: 'file',
       result: 'applied',
-      changes: [{ name: 'ALLOWED_HOSTS', action: 'generation' }],
+      changes: [{ name: 'CSRF_TRUSTED_ORIGINS', action: 'generation' }],
     })
-    expect(await daemon.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,good.example')
+    expect(await daemon.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe('https://good.example')
 
     const bad = `${good}GUNICORN_TIMEOUT=soon\n`
     const line = bad.split('\n').length - 1
@@ -110,7 +110,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     })
     expect(readFileSync(file(), 'utf8')).toBe(good)
     expect(readFileSync(`${file()}.rejected`, 'utf8')).toBe(unfit)
-    expect(await daemon.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,good.example')
+    expect(await daemon.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe('https://good.example')
 
     expect(await edit(daemon, template)).toMatchObject({ result: 'applied' })
     expect((await shown(daemon)).problem).toBeNull()
@@ -120,21 +120,21 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
   test('is edited while the container is down: good is in force at boot, bad gives way to the last good, by itself', async () => {
     const first = await start()
     await first.end()
-    const good = `${readFileSync(file(), 'utf8')}ALLOWED_HOSTS=127.0.0.1,offline.example\n`
+    const good = `${readFileSync(file(), 'utf8')}CSRF_TRUSTED_ORIGINS=https://offline.example\n`
     writeConfig(good)
     const second = await start()
-    expect(await second.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,offline.example')
+    expect(await second.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe('https://offline.example')
     expect((await history(second)).at(-1)).toMatchObject({
       from: 'boot',
       result: 'applied',
-      changes: expect.arrayContaining([{ name: 'ALLOWED_HOSTS', action: 'generation' }]),
+      changes: expect.arrayContaining([{ name: 'CSRF_TRUSTED_ORIGINS', action: 'generation' }]),
     })
     await second.end()
 
     const kept = readFileSync(file(), 'utf8')
     writeConfig(`${kept}DEBUG=perhaps\n`)
     const third = await start()
-    expect(await third.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,offline.example')
+    expect(await third.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe('https://offline.example')
     const line = kept.split('\n').length
     await until('the bad file to be put aside', () => existsSync(`${file()}.rejected`))
     expect(third.output).toContain(`mathesar.env, line ${line}: DEBUG`)
@@ -152,7 +152,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const fourth = await start()
     expect(fourth.output).toContain('starting again with the one before')
     expect(await fourth.inMathesar('GUNICORN_CMD_ARGS')).toBeNull()
-    expect(await fourth.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,offline.example')
+    expect(await fourth.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe('https://offline.example')
     expect(readFileSync(`${file()}.rejected`, 'utf8')).toBe(unfit)
     expect((await history(fourth)).findLast(({ result }) => result === 'rolled back')).toMatchObject({
       from: 'boot',
@@ -177,18 +177,18 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
           .status()
           .units.some(({ name, detail }) => name === 'mathesar' && detail?.includes('answers 400')),
     )
-    writeConfig(`${good}ALLOWED_HOSTS=127.0.0.1,mended.example\n`)
+    writeConfig(`${good}CSRF_TRUSTED_ORIGINS=https://mended.example\n`)
     await second.ready()
-    expect(await second.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,mended.example')
+    expect(await second.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe('https://mended.example')
     expect((await history(second)).find(({ from }) => from === 'file')).toMatchObject({
       result: 'applied',
-      changes: [{ name: 'ALLOWED_HOSTS' }, { name: 'GUNICORN_CMD_ARGS' }],
+      changes: [{ name: 'CSRF_TRUSTED_ORIGINS' }, { name: 'GUNICORN_CMD_ARGS' }],
     })
   })
 
   test('takes what the environment gives, keeps it, and refuses to change what is pinned', async () => {
     const first = await start({
-      ALLOWED_HOSTS: '127.0.0.1,from-env.example',
+      CSRF_TRUSTED_ORIGINS: 'https://from-env.example',
       GUNICORN_TIMEOUT: '77',
       ALOWED_HOSTS: 'x',
       POSTGRES_HOSTNAME: 'x',
@@ -202,23 +202,34 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
       expect(first.output).toContain(warning)
       expect((await shown(first)).warnings).toContain(warning)
     }
-    expect(await settingIn(first, 'ALLOWED_HOSTS')).toMatchObject({
+    expect(await settingIn(first, 'CSRF_TRUSTED_ORIGINS')).toMatchObject({
       source: 'environment',
       pinned: true,
-      value: '127.0.0.1,from-env.example',
+      value: 'https://from-env.example',
     })
-    expect(readFileSync(file(), 'utf8')).toMatch(/^ALLOWED_HOSTS=127\.0\.0\.1,from-env\.example$/m)
-    expect((await first.run(['config', 'show'])).text).toMatch(/^ALLOWED_HOSTS .*environment, pinned/m)
-    const refused = await first.run(['config', 'set', 'ALLOWED_HOSTS=*'])
+    expect(readFileSync(file(), 'utf8')).toMatch(/^CSRF_TRUSTED_ORIGINS=https:\/\/from-env\.example$/m)
+    expect((await first.run(['config', 'show'])).text).toMatch(/^CSRF_TRUSTED_ORIGINS .*environment, pinned/m)
+    const refused = await first.run(['config', 'set', 'CSRF_TRUSTED_ORIGINS=https://other.example'])
     expect(refused).toMatchObject({
       code: 26,
       text: expect.stringContaining('the container was started with it in its environment, which wins'),
     })
-    expect((await first.ask('POST', '/v1/config/changes', { set: { ALLOWED_HOSTS: '*' } })).status).toBe(403)
+    expect(
+      (
+        await first.ask('POST', '/v1/config/changes', {
+          set: { CSRF_TRUSTED_ORIGINS: 'https://other.example' },
+        })
+      ).status,
+    ).toBe(403)
     const kept = readFileSync(file(), 'utf8')
-    expect(await edit(first, kept.replace(/^ALLOWED_HOSTS=.*$/m, 'ALLOWED_HOSTS=*'))).toMatchObject({
+    expect(
+      await edit(
+        first,
+        kept.replace(/^CSRF_TRUSTED_ORIGINS=.*$/m, 'CSRF_TRUSTED_ORIGINS=https://other.example'),
+      ),
+    ).toMatchObject({
       result: 'rejected',
-      why: expect.stringMatching(/ALLOWED_HOSTS \(mathesar\.env, line \d+\)/),
+      why: expect.stringMatching(/CSRF_TRUSTED_ORIGINS \(mathesar\.env, line \d+\)/),
     })
     expect(readFileSync(file(), 'utf8')).toBe(kept)
     expect(
@@ -229,12 +240,14 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     await first.end()
 
     const second = await start()
-    expect(await settingIn(second, 'ALLOWED_HOSTS')).toMatchObject({ source: 'file', pinned: false })
-    expect(await second.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,from-env.example')
-    expect(await second.run(['config', 'set', 'ALLOWED_HOSTS=127.0.0.1', 'UNKNWON=1'])).toMatchObject({
+    expect(await settingIn(second, 'CSRF_TRUSTED_ORIGINS')).toMatchObject({ source: 'file', pinned: false })
+    expect(await second.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe('https://from-env.example')
+    expect(
+      await second.run(['config', 'set', 'CSRF_TRUSTED_ORIGINS=https://own.example', 'UNKNWON=1']),
+    ).toMatchObject({
       code: 23,
     })
-    expect((await second.run(['config', 'set', 'ALLOWED_HOSTS=127.0.0.1'])).code).toBe(0)
+    expect((await second.run(['config', 'set', 'CSRF_TRUSTED_ORIGINS=https://own.example'])).code).toBe(0)
     const withUnknown = await edit(second, `${readFileSync(file(), 'utf8')}GUNICORN_WORKERS=3\n`)
     expect(withUnknown.result).toBe('applied')
     expect((await shown(second)).warnings).toContain(
@@ -243,13 +256,16 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     await second.end()
 
     const path = join(volume, 'hosts')
-    writeFileSync(path, '127.0.0.1,from-file.example\n')
-    const both = await launch({ ALLOWED_HOSTS: '*', ALLOWED_HOSTS_FILE: path })
+    writeFileSync(path, 'https://from-file.example\n')
+    const both = await launch({
+      CSRF_TRUSTED_ORIGINS: 'https://other.example',
+      CSRF_TRUSTED_ORIGINS_FILE: path,
+    })
     expect((await both.exited).code).toBe(20)
-    expect(both.output).toContain('ALLOWED_HOSTS and ALLOWED_HOSTS_FILE are both given')
-    const third = await start({ ALLOWED_HOSTS_FILE: path })
-    expect(await third.inMathesar('ALLOWED_HOSTS')).toBe('127.0.0.1,from-file.example')
-    expect(await third.inMathesar('ALLOWED_HOSTS_FILE')).toBeNull()
+    expect(both.output).toContain('CSRF_TRUSTED_ORIGINS and CSRF_TRUSTED_ORIGINS_FILE are both given')
+    const third = await start({ CSRF_TRUSTED_ORIGINS_FILE: path })
+    expect(await third.inMathesar('CSRF_TRUSTED_ORIGINS')).toBe('https://from-file.example')
+    expect(await third.inMathesar('CSRF_TRUSTED_ORIGINS_FILE')).toBeNull()
   })
 
   test('is in force once it is said to be: no request after that is answered by the generation before', async () => {
@@ -281,7 +297,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
   test('merges edits that come together, and tells of a conflict those who edited an older version', async () => {
     const daemon = await start({ WEB_CONCURRENCY: '' })
     const edits = [
-      'ALLOWED_HOSTS=127.0.0.1,five.example',
+      'CSRF_TRUSTED_ORIGINS=https://five.example',
       'GUNICORN_TIMEOUT=55',
       'PUBLIC_URL=https://five.example',
       'WEB_CONCURRENCY=2',
@@ -290,7 +306,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const { version } = await shown(daemon)
     const answers = await Promise.all(edits.map((one) => daemon.run(['config', 'set', one])))
     expect(answers.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0])
-    for (const name of ['ALLOWED_HOSTS', 'GUNICORN_TIMEOUT', 'WEB_CONCURRENCY'])
+    for (const name of ['CSRF_TRUSTED_ORIGINS', 'GUNICORN_TIMEOUT', 'WEB_CONCURRENCY'])
       expect(`${name}=${await daemon.inMathesar(name)}`).toBe(edits.find((one) => one.startsWith(name)))
     expect(await daemon.query('SHOW work_mem')).toEqual([{ work_mem: '9MB' }])
     expect((await daemon.ask<Status>('GET', '/v1/status')).body.url).toBe('https://five.example')
@@ -425,7 +441,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
       await daemon.idle()
       expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('99')
     }
-    expect(daemon.output).toContain('mathesar.env is empty, gone or without settings, which is no edit')
+    expect(daemon.output).toContain('mathesar.env is empty or gone, which is no edit')
     writeFileSync(file(), Buffer.from('POSTGRES_PASSWORD=gr\xfc\xdfe\n', 'latin1'))
     await until('the bytes to be refused', () => daemon.output.includes('line 1 is not UTF-8'))
     expect(await daemon.run(['config', 'set', 'GUNICORN_TIMEOUT=98'])).toMatchObject({

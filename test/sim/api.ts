@@ -1,6 +1,7 @@
 import type { Proposal } from '../../src/settings/proposal.ts'
 import { configFile, type Container } from './container.ts'
 import {
+  databaseIn,
   databaseSettings,
   drawHarmless,
   drawMisfit,
@@ -12,11 +13,10 @@ import { type Marker, markerOf, urlOf } from './edits.ts'
 import type { People } from './people.ts'
 import type { World } from './world.ts'
 
+/** `database` is the one that it names. */
+type Wish = { readonly marker: Marker; readonly isNew: boolean; readonly database: string | undefined }
 type Sets = Readonly<Record<string, string | null>>
 type Refusal = { readonly code?: string; readonly message: string; readonly cause?: Error }
-
-const databaseOf = (text: string | undefined): string =>
-  /^POSTGRES_HOST=(.*)$/m.exec(text ?? '')?.[1] ?? embedded
 
 /** Programs that change settings and control services by the API. Nobody waits for anybody. */
 export class Api {
@@ -38,8 +38,9 @@ export class Api {
       set = { ...set, ...drawMisfit(random) }
       this.#people.keepBad(marker)
     }
-    if (faults.strikes('proposal moves the database')) set = { ...set, ...this.#move() }
-    this.#send(container, { from: 'api', kind: 'set', set }, marker, true)
+    const database = faults.strikes('proposal moves the database') ? this.#people.moveDatabase() : undefined
+    if (database !== undefined) set = { ...set, ...this.#settingsOf(database) }
+    this.#send(container, { from: 'api', kind: 'set', set }, { marker, isNew: true, database })
   }
 
   /** Goes back to a version that was in force. */
@@ -53,9 +54,9 @@ export class Api {
     if (files === undefined) return
     const text = files['mathesar.env']
     const marker = markerOf(text)
-    this.#world.oracle.tell(databaseOf(text))
     this.#world.oracle.edits.pardon(marker)
-    this.#send(container, { from: 'rollback', kind: 'restore', files }, marker, false)
+    const database = databaseIn(text ?? '') ?? embedded
+    this.#send(container, { from: 'rollback', kind: 'restore', files }, { marker, isNew: false, database })
   }
 
   control({ supervisor }: Container): void {
@@ -70,25 +71,26 @@ export class Api {
     )
   }
 
-  #move(): Sets {
-    const server = this.#people.moveDatabase()
+  #settingsOf(database: string): Sets {
     const none = Object.fromEntries(databaseSettings.map((name) => [name, null]))
-    return { ...none, DATABASE_URL: null, ...settingsOf(server) }
+    return { ...none, DATABASE_URL: null, ...settingsOf(this.#world.externals.get(database)) }
   }
 
-  #send(container: Container, proposal: Proposal, marker: Marker, isNew: boolean): void {
+  #send(container: Container, proposal: Proposal, { marker, isNew, database }: Wish): void {
     const { world } = this
     const { edits } = world.oracle
     const { config, name } = container.supervisor ?? {}
     if (config === undefined) return
     const base = world.faults.strikes('proposal with an old base') ? { base: '0123456789ab' } : {}
     const isDryRun = world.faults.strikes('dry run')
-    const proposed = edits.propose(marker)
+    const proposed = edits.propose(container.name, marker)
+    const endMove = database === undefined ? () => {} : world.oracle.propose(container, database)
     const isHeard = (): boolean => container.supervisor?.config === config
     world.trace(`m${marker} is proposed to ${name}: ${proposal.kind}${isDryRun ? ', dry run' : ''}`)
     config.changes.propose({ ...proposal, ...base, isDryRun }).then(
       ({ result }) => {
         if (!isHeard()) return
+        endMove()
         world.trace(`m${marker} is ${result}`)
         if (result !== 'applied') return edits.refuse(proposed, isNew && result === 'planned')
         const inForce = markerOf(config.changes.current.files['mathesar.env'])
@@ -96,6 +98,7 @@ export class Api {
       },
       ({ code, message, cause }: Refusal) => {
         if (!isHeard()) return
+        endMove()
         world.trace(`m${marker} is refused: ${code}: ${message}`)
         edits.refuse(proposed, isNew)
         if (code === 'INTERNAL') world.violate('internal', `a change was answered ${message} ${cause?.stack}`)

@@ -36,6 +36,7 @@ const mathesarFaults: readonly Fault[] = [
 const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'>> = {
   INTERNAL: 'never',
   USAGE: 'never',
+  ADMINISTRATOR_NOT_CREATED: 'never',
   DAEMON_UNREACHABLE: 'never',
   UNIT_UNKNOWN: 'never',
   CONFIG_ROLLED_BACK: 'never',

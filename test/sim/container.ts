@@ -68,7 +68,7 @@ export class Container {
         mathesar: hasOneUser ? undefined : user('mathesar', 8000),
         door: hasOneUser ? undefined : user('door', 8001),
       },
-      machine: { memoryBytes: 2 ** 31, shmBytes: 2 ** 26, cpus: 2, oomScoreAdj: 0 },
+      machine: { memoryBytes: 2 ** 31, shmBytes: 2 ** 26, cpus: 2, processes: 4096, oomScoreAdj: 0 },
       environment,
     }
     this.layer.makeFolder(paths.share)

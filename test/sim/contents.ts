@@ -12,7 +12,6 @@ export type Content = {
   readonly given: Given
   /** Lines that are no settings. */
   readonly broken: string
-  readonly database: string
   /** Mathesar cannot serve with it. */
   readonly isBad: boolean
 }
@@ -25,6 +24,15 @@ export const databaseSettings = [
   'POSTGRES_USER',
   'POSTGRES_PASSWORD',
 ] as const
+
+/** The database that a text names; undefined where it says nothing of one, or not in a whole line. */
+export const databaseIn = (text: string): string | undefined => {
+  const host = /^POSTGRES_HOST=(.*)\n/m.exec(text)?.[1]
+  return host === '' ? embedded : host
+}
+
+/** What a file says that means the embedded database. */
+export const meansEmbedded: Given = { POSTGRES_HOST: '' }
 
 /** The settings of a database; of the embedded one there are none. */
 export const settingsOf = (server: ExternalServer | undefined): Given =>
@@ -79,12 +87,13 @@ const drawInvalid = (random: Random): { readonly given: Given; readonly broken: 
 export const drawContent = (
   { random, faults }: { readonly random: Random; readonly faults: Faults },
   marker: Marker,
-  database: string,
   server: ExternalServer | undefined,
 ): Content => {
   const isInvalid = faults.strikes('edit is invalid')
   const isMisfit = !isInvalid && faults.strikes('setting that cannot serve')
-  const { given, broken } = isInvalid ? drawInvalid(random) : { given: settingsOf(server), broken: '' }
+  const isSaid = server === undefined && random.chance(0.5)
+  const named = isSaid ? meansEmbedded : settingsOf(server)
+  const { given, broken } = isInvalid ? drawInvalid(random) : { given: named, broken: '' }
   return {
     marker,
     given: {
@@ -94,7 +103,6 @@ export const drawContent = (
       ...given,
     },
     broken,
-    database,
     isBad: isInvalid || isMisfit,
   }
 }

@@ -69,10 +69,20 @@ type Rule = readonly [
 
 const rules: readonly Rule[] = [
   [/^SELECT 1$/, () => found(true)],
+  [/^SELECT application_name AS step,/, () => found(false)],
+  [/^SET statement_timeout = 0$|^SELECT pg_terminate_backend|^DROP DATABASE|^COMMENT ON/, () => found(false)],
+  [/^SELECT datname AS name, left\(shobj_description/, () => found(false)],
+  [/^SELECT pg_database_size/, () => ({ rows: [{ bytes: '1' }] })],
+  [/FROM mathesar_database WHERE/, () => ({ rows: [{ count: '0' }] })],
+  [/^CREATE DATABASE "/, () => found(false)],
   [/FROM pg_authid WHERE rolname = 'postgres'/, ({ verifier }) => ({ rows: [{ rolpassword: verifier }] })],
   [
     /^ALTER ROLE postgres PASSWORD '([^']+)'$/,
     (data, _, [, verifier = '']) => ({ rows: [], next: { ...data, verifier } }),
+  ],
+  [
+    /^\s*SELECT current_setting\('server_version'\)/,
+    () => ({ rows: [{ version: '17.0', locale: 'und', collation: '1' }] }),
   ],
   [/FROM pg_roles WHERE rolname = \$1$/, ({ roles }, [name]) => found(roles.includes(String(name)))],
   [

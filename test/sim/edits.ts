@@ -9,7 +9,8 @@ const form = /^PUBLIC_URL=http:\/\/m(\d+)\.example$/m
 export const markerOf = (text: string | undefined): Marker => Number(form.exec(text ?? '')?.[1] ?? 0)
 export const urlOf = (marker: Marker): string => `http://m${marker}.example`
 
-type Proposed = { readonly startedAtMs: number; readonly marker: Marker }
+/** `to` names the container whose supervisor is to say what came of it. */
+type Proposed = { readonly to: string; readonly startedAtMs: number; readonly marker: Marker }
 
 /**
  * What may be in force at the next boot: what was last acknowledged, whatever was edited or proposed since, and nothing else. And what
@@ -46,8 +47,8 @@ export class Edits {
     this.#refused.delete(marker)
   }
 
-  propose(marker: Marker): Proposed {
-    const proposed = { startedAtMs: this.#nowMs, marker }
+  propose(to: string, marker: Marker): Proposed {
+    const proposed = { to, startedAtMs: this.#nowMs, marker }
     this.#inFlight.add(proposed)
     this.#allowed.add(marker)
     return proposed
@@ -71,9 +72,9 @@ export class Edits {
     this.#refused.add(proposed.marker)
   }
 
-  /** The container died: what was proposed may be in force or not. */
-  forget(): void {
-    this.#inFlight.clear()
+  /** The container died: what was proposed to it may be in force or not. */
+  forget(container: string): void {
+    for (const proposed of this.#inFlight) if (proposed.to === container) this.#inFlight.delete(proposed)
   }
 
   /** The power went: of an edit that nobody synced, any part may be there. */

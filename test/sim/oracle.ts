@@ -13,6 +13,7 @@ import { checkStatus } from './status.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { World } from './world.ts'
 
+type Move = { readonly to: Container; readonly database: string }
 type Served = { readonly id: string; readonly toldAtMs: number }
 
 /** What the world has been told, and what must therefore hold. */
@@ -26,6 +27,8 @@ export class Oracle {
   readonly #rows = new Map<string, number>()
   /** When somebody last named a database, by its name. */
   readonly #toldAtMs = new Map<string, number>()
+  /** Moves to a database that were proposed to a supervisor and have no answer yet. */
+  readonly #moves = new Set<Move>()
   #lastServed: Served | undefined
 
   constructor(world: World) {
@@ -78,6 +81,23 @@ export class Oracle {
     this.#toldAtMs.set(database, this.#world.timeline.elapsedMs)
   }
 
+  /**
+   * Somebody proposes to a supervisor to use this database. It may wait long behind other changes: the order holds until it is
+   * answered. Returns the function that says so.
+   */
+  propose(to: Container, database: string): () => void {
+    const move: Move = { to, database }
+    this.tell(database)
+    this.#moves.add(move)
+    return () => this.#end(move)
+  }
+
+  /** The container died: what was proposed to it may be in force or not. */
+  forget(container: Container): void {
+    this.edits.forget(container.name)
+    for (const move of this.#moves) if (move.to === container) this.#end(move)
+  }
+
   /** A row is acknowledged to a client. */
   seeRow({ id, rows }: Data): void {
     this.#rows.set(id, rows)
@@ -122,9 +142,14 @@ export class Oracle {
     this.#checkLeft(data, environment.POSTGRES_HOST ?? '')
   }
 
+  #end(move: Move): void {
+    if (this.#moves.delete(move)) this.tell(move.database)
+  }
+
   #checkLeft({ id }: Data, host: string): void {
     const database = host.startsWith('/') ? 'embedded' : host
-    const toldAtMs = this.#toldAtMs.get(database) ?? -1
+    const isAsked = [...this.#moves].some((move) => move.database === database)
+    const toldAtMs = isAsked ? this.world.timeline.elapsedMs : (this.#toldAtMs.get(database) ?? -1)
     const before = this.#lastServed
     const isLeft = before !== undefined && before.id !== id && (this.#rows.get(before.id) ?? 0) > 0
     if (isLeft && (this.#rows.get(id) ?? 0) === 0 && toldAtMs < before.toldAtMs)

@@ -1,9 +1,16 @@
 import { Api } from './api.ts'
 import { configFile, type Container } from './container.ts'
-import { type Content, drawContent, embedded, settingsOf, textOf } from './contents.ts'
+import {
+  type Content,
+  databaseIn,
+  drawContent,
+  embedded,
+  meansEmbedded,
+  settingsOf,
+  textOf,
+} from './contents.ts'
 import { tampering } from './database.ts'
 import { type Marker, urlOf } from './edits.ts'
-import type { ExternalServer } from './external.ts'
 import type { World } from './world.ts'
 
 const sso = configFile.replace('mathesar.env', 'sso.yml')
@@ -58,7 +65,7 @@ export class People {
     if (world.faults.strikes('file emptied')) return this.#write('', 0)
     if (world.faults.strikes('file removed')) return this.#remove()
     if (world.faults.strikes('edit moves the database')) this.#wanted = this.#otherDatabase()
-    const content = drawContent(world, this.nextMarker(), this.#wanted, world.externals.get(this.#wanted))
+    const content = drawContent(world, this.nextMarker(), world.externals.get(this.#wanted))
     this.contents.set(content.marker, content)
     this.#writeContent(content)
   }
@@ -69,7 +76,6 @@ export class People {
     this.#wanted = 'db'
     world.volume.makeFolder(configFile.slice(0, configFile.lastIndexOf('/')))
     this.repair()
-    world.oracle.tell('db')
     world.volume.syncAll()
   }
 
@@ -77,8 +83,10 @@ export class People {
   repair(): void {
     const { world } = this
     const marker = this.nextMarker()
-    const given = { PUBLIC_URL: urlOf(marker), ...settingsOf(world.externals.get(this.#wanted)) }
-    const content: Content = { marker, given, broken: '', database: this.#wanted, isBad: false }
+    const server = world.externals.get(this.#wanted)
+    const named = server === undefined ? meansEmbedded : settingsOf(server)
+    const given = { PUBLIC_URL: urlOf(marker), ...named }
+    const content: Content = { marker, given, broken: '', isBad: false }
     this.contents.set(content.marker, content)
     this.#writeContent(content)
     world.volume.remove(sso)
@@ -91,14 +99,13 @@ export class People {
 
   /** Remembers that somebody proposed settings which cannot serve. */
   keepBad(marker: Marker): void {
-    this.contents.set(marker, { marker, given: {}, broken: '', database: this.#wanted, isBad: true })
+    this.contents.set(marker, { marker, given: {}, broken: '', isBad: true })
   }
 
-  /** From now on people want this database; `undefined` is the embedded one. */
-  moveDatabase(): ExternalServer | undefined {
+  /** From now on people want this database. */
+  moveDatabase(): string {
     this.#wanted = this.#otherDatabase()
-    this.#world.oracle.tell(this.#wanted)
-    return this.#world.externals.get(this.#wanted)
+    return this.#wanted
   }
 
   #otherDatabase(): string {
@@ -138,12 +145,8 @@ export class People {
   #writeContent(content: Content): void {
     const { world } = this
     const text = textOf(content)
-    const writeAll = (): void => {
-      world.oracle.tell(content.isBad ? this.#wanted : content.database)
-      this.#write(text, content.marker)
-    }
+    const writeAll = (): void => this.#write(text, content.marker)
     if (!world.faults.strikes('edit is half-written')) return writeAll()
-    if (content.database === embedded) world.oracle.tell(embedded) // Any half of it says so too.
     const cut = world.random.between(0, text.length)
     const half = text.slice(0, world.random.chance(0.5) ? cut : text.indexOf('\n', cut) + 1)
     this.#write(half, content.marker, 0)
@@ -157,6 +160,8 @@ export class People {
     this.#world.trace(
       `somebody writes ${markers.map((marker) => `m${marker}`).join(' ')}: ${JSON.stringify(text)}`,
     )
+    const database = databaseIn(text)
+    if (database !== undefined) this.#world.oracle.tell(database)
     this.#world.oracle.edits.edit(...markers)
     this.#put(configFile, text)
   }

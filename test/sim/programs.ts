@@ -74,7 +74,7 @@ function* syncVolume({ world }: Container): Iterator<void> {
   world.volume.syncAll()
 }
 
-/** Django's migrations: each is there whole or not at all. */
+/** Django's migrations: all of them are there, or none. */
 function* migrate(container: Container, { env }: Command): Iterator<void> {
   const { world } = container
   const server = container.serverAt(env.POSTGRES_HOST)
@@ -83,15 +83,15 @@ function* migrate(container: Container, { env }: Command): Iterator<void> {
     yield
     const why = server === undefined ? new Error('no such host') : server.whyNoConnection(login)
     if (why) throw new Error(`django.db.utils.OperationalError: ${why.message}`)
-    if (world.faults.strikes('migration fails')) throw new Error(`${migration} failed`)
-    if (server === undefined || server.data.migrations?.includes(migration)) continue
-    world.oracle.seeKey(server.data, env.SECRET_KEY)
-    server.commit({
-      ...server.data,
-      migrations: [...(server.data.migrations ?? []), migration],
-      key: server.data.key ?? env.SECRET_KEY,
-    })
+    if (world.faults.strikes('migration fails')) throw new Error(`ERROR ${migration}: it failed`)
   }
+  if (server === undefined) return
+  world.oracle.seeKey(server.data, env.SECRET_KEY)
+  server.commit({
+    ...server.data,
+    migrations: [...new Set([...(server.data.migrations ?? []), ...container.image])],
+    key: server.data.key ?? env.SECRET_KEY,
+  })
 }
 
 /** The parsers of Mathesar: a tag is none that they know. */
@@ -107,7 +107,7 @@ const stepsOf = (container: Container, command: Command): Iterator<void> => {
   if (program === 'tar' || program.endsWith('/initdb')) return makeCluster(container, folder)
   if (program === 'sync') return syncVolume(container)
   if (command.argv.at(-1)?.endsWith('check_config.py')) return checkConfig(command)
-  if (command.argv.includes('mathesar.install')) return migrate(container, command)
+  if (command.argv.at(-1)?.endsWith('migrate.py')) return migrate(container, command)
   container.world.violate('model', `no program ${command.argv.join(' ')}`)
   return [][Symbol.iterator]()
 }

@@ -105,7 +105,7 @@ export class Story {
   onExit(container: Container, error: SupervisorError | undefined): void {
     const { world } = this
     const { random, timeline } = world
-    world.oracle.edits.forget()
+    world.oracle.forget(container)
     switch (this.#part) {
       case 'trouble':
         if (world.boots < mostBoots)

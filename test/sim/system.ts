@@ -11,7 +11,14 @@ import { runProgram } from './programs.ts'
 import type { Supervisor } from './supervisor.ts'
 import { SimulatedWatch } from './watch.ts'
 
-const parseYaml = await loadYaml()
+const parse = await loadYaml()
+const parsed = new Map<string, unknown>()
+
+/** The texts are few, and the parser takes as long as a boot. What it refuses is parsed again. */
+const parseYaml: typeof parse = (text) => {
+  if (!parsed.has(text)) parsed.set(text, parse(text))
+  return parsed.get(text)
+}
 
 /** As p-retry does with the options of `system/system.ts`. */
 const createRetry =
@@ -42,6 +49,7 @@ const createProcessPorts = (
   | 'runProgram'
   | 'signalProcess'
   | 'lookAt'
+  | 'childrenOf'
   | 'isProcessIn'
   | 'orphansNamed'
   | 'memoryOf'
@@ -76,6 +84,11 @@ const createProcessPorts = (
       supervisor.call()
       const state = processes.find(pid) ? 'S' : undefined
       return state && { state, sleeps: world.timeline.nowMs, children: [] }
+    },
+    childrenOf: (pid) => {
+      supervisor.call()
+      const process = processes.find(pid)
+      return process instanceof Door ? process.workers : undefined
     },
     isProcessIn: (folder, pid) => {
       supervisor.call()

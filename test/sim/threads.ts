@@ -9,9 +9,12 @@ export type Work = {
   readonly onProgress?: (sum: Summary) => void
 }
 
+/** What a run makes is garbage soon after: in a young generation of this size most of it is never copied. */
+const resourceLimits = { maxYoungGenerationSizeMb: 192 }
+
 const runShare = (share: Share, onReport: (summary: Summary) => void): Promise<void> =>
   new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: share })
+    const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: share, resourceLimits })
     worker.on('message', onReport).on('error', reject)
     worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker exited with ${code}`))))
   })

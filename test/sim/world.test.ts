@@ -80,7 +80,7 @@ describe('the order of edits', () => {
 
   test('lets a boot go by nothing but what was acknowledged, and what was edited since', () => {
     const { world, edits } = begin()
-    edits.acknowledge(edits.propose(1), 1, volume, '/file')
+    edits.acknowledge(edits.propose('a', 1), 1, volume, '/file')
     edits.edit(2)
     edits.requireAllowed(1, 'boots')
     edits.requireAllowed(2, 'boots')
@@ -91,14 +91,27 @@ describe('the order of edits', () => {
 
   test('lets nothing that was refused be in force', () => {
     const { world, edits } = begin()
-    edits.refuse(edits.propose(3), true)
+    edits.refuse(edits.propose('a', 3), true)
     edits.requireAllowed(3, 'boots')
     expect(world.violations.map(({ invariant }) => invariant)).toContain('refused')
   })
 
+  test('still waits for what was proposed to one container when another one exits', () => {
+    const { world, edits } = begin()
+    const [first, second] = [edits.propose('a', 1), edits.propose('a', 2)]
+    edits.forget('b')
+    edits.acknowledge(first, 1, volume, '/file')
+    edits.requireAllowed(2, 'serves')
+    expect(world.violations).toEqual([])
+    edits.forget('a')
+    edits.acknowledge(second, 1, volume, '/file')
+    edits.requireAllowed(2, 'serves')
+    expect(world.violations.map(({ invariant }) => invariant)).toEqual(['acknowledged'])
+  })
+
   test('knows when what was acknowledged is not on the disk', () => {
     const { world, edits } = begin()
-    edits.acknowledge(edits.propose(4), 4, volume, '/file')
+    edits.acknowledge(edits.propose('a', 4), 4, volume, '/file')
     expect(world.violations.map(({ invariant }) => invariant)).toEqual(['acknowledged'])
   })
 })

@@ -20,11 +20,14 @@ import { placeOf } from './fakes/scope.ts'
 import { createFakeSystem } from './fakes/system.ts'
 
 const file = '/data/config/mathesar.env'
-const good = filesOf('DEBUG=false\n')
 const loop = new SupervisorError('SERVICE_CRASH_LOOP', 'mathesar died')
 
 /** A volume that holds this text, and on which `good` last proved itself. */
-const stage = (text: string | undefined, environment: Readonly<Record<string, string>> = {}) => {
+const stage = (
+  text: string | undefined,
+  environment: Readonly<Record<string, string>> = {},
+  good = filesOf('DEBUG=false\n'),
+) => {
   const { system, disk } = createFakeSystem()
   const place = placeOf({ environment })
   for (const folder of ['/data/config', '/data/history']) disk.files.makeFolder(folder, 0o700)
@@ -49,6 +52,24 @@ describe('what a container is to be', () => {
     const read = await setup()
     expect([read.configuration.settings.DEBUG, read.configuration.settings.PORT]).toEqual([true, 9000])
     expect([read.rejected, isUnproven(read)]).toEqual([undefined, true])
+  })
+
+  test('leaves mathesar.env to whoever owns its folder', async () => {
+    const { disk, setup } = stage('DEBUG=true\n')
+    disk.setOwner('/data/config', { uid: 1000, gid: 100 }, 0o755)
+    const { store } = await setup()
+    store.protect()
+    expect(disk.modeOf(file)).toBe('0600 1000:100')
+    store.write(filesOf('DEBUG=false\n'))
+    expect(disk.modeOf(file)).toBe('0600 1000:100')
+  })
+
+  test('leaves mathesar.env to root where its folder belongs to a service', async () => {
+    const { disk, setup } = stage('DEBUG=true\n')
+    disk.setOwner('/data/config', { uid: 8000, gid: 8001 }, 0o755)
+    const { store } = await setup()
+    store.protect()
+    expect(disk.modeOf(file)).toBe('0600 0:0')
   })
 
   test('is proved where its files last proved themselves', async () => {
@@ -90,6 +111,17 @@ describe('what a container is to be', () => {
     const { setup, disk } = stage('')
     expect((await setup()).configuration.settings.DEBUG).toBe(false)
     expect(disk.text(file)).toBe('DEBUG=false\n')
+  })
+
+  test('goes by the last good files where the edited one has lost the external database', async () => {
+    const external = filesOf('DATABASE_URL=postgres://joe@db/app\n')
+    const read = await stage('DEBUG=true\n', {}, external).setup()
+    expect([read.configuration.database.kind, read.rejected?.error.code]).toEqual([
+      'external',
+      'CONFIG_INVALID',
+    ])
+    const told = await stage('DATABASE_URL=\n', {}, external).setup()
+    expect([told.configuration.database.kind, told.rejected]).toEqual(['embedded', undefined])
   })
 
   test('reads the file that a NAME_FILE variable names', async () => {

@@ -315,6 +315,15 @@ describe('a change', () => {
     },
   )
 
+  test('of a file that has lost the external database is refused; a command may leave it', async () => {
+    const text = 'DATABASE_URL=postgres://u@db/m\n'
+    const at = stage({ text })
+    expect(await outcome(at.edit('DEBUG=true\n'))).toBe('CONFIG_INVALID')
+    expect([at.text, at.refused]).toEqual([text, 'DEBUG=true\n'])
+    expect(await outcome(at.set({ DATABASE_URL: null }))).toBe('applied')
+    expect([at.text, at.changes.current.database.kind]).toEqual(['', 'embedded'])
+  })
+
   test('of a pinned setting is refused, by whatever way', async () => {
     const at = stage({ environment: { DEBUG: 'false' } })
     expect(await outcomes([at.set({ DEBUG: 'true' }), at.replace('DEBUG=true\n')])).toEqual([

@@ -72,6 +72,8 @@ const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
       return fc.constantFrom('true', 'True', 't', 'false', 'False', 'f')
     case 'choice':
       return fc.constantFrom(...choices)
+    case 'names':
+      return listOf(fc.constantFrom(...choices))
     case 'hosts':
       return listOf(host)
     case 'origins':

@@ -48,6 +48,6 @@ describe('the map in src/README.md', () => {
       expect(map).toMatch(new RegExp(`^  ${name}(\\(\\[${name}\\]\\))?$`, 'm'))
       if (needs.length > 0) expect(map).toContain(`  ${needs.join(' & ')} --> ${name}\n`)
     }
-    expect(map).toContain('  migrations & sync & manifest -.-> mathesar\n')
+    expect(map).toContain('  migrations & administrator & user-databases & sync & manifest -.-> mathesar\n')
   })
 })

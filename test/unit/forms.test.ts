@@ -136,7 +136,6 @@ describe('bytes that are not UTF-8', () => {
 test('an emptied mathesar.env is no edit, where it held anything', () => {
   for (const now of [undefined, '', ' \n']) expect(isEmptied(files(now), files('A=1'))).toBe(true)
   expect(isEmptied(files('B=2'), files('A=1'))).toBe(false)
-  expect(isEmptied(files('# nothing else'), files('DATABASE_URL=postgres://u@h/d'))).toBe(true)
   expect(isEmptied(files('# nothing else'), files('DEBUG=true'))).toBe(false)
   expect(isEmptied(files(''), files(undefined))).toBe(false)
 })

@@ -111,9 +111,11 @@ describe('the units of the image', () => {
       'sync',
       'postgres',
       'database',
-      'manifest',
       'key',
       'migrations',
+      'user-databases',
+      'manifest',
+      'administrator',
       'upstream',
       'door-config',
       'door',
@@ -140,8 +142,16 @@ describe('the units of the image', () => {
     expect(names(unitsUpTo('migrations'))).toEqual(
       names(units).filter(
         (name) =>
-          !['listener', 'config', 'sync', 'manifest', 'upstream', 'mathesar'].includes(name) &&
-          !name.startsWith('door'),
+          ![
+            'listener',
+            'config',
+            'sync',
+            'manifest',
+            'administrator',
+            'user-databases',
+            'upstream',
+            'mathesar',
+          ].includes(name) && !name.startsWith('door'),
       ),
     )
     expect(names(unitsUpTo('mathesar'))).toEqual(names(units).filter((name) => !name.startsWith('door')))

@@ -24,7 +24,7 @@ describe('a boot', () => {
     await at.boot()
     const { phase, ready, units, problems, boot } = at.instance.status()
     expect([phase, ready, problems, at.failures]).toEqual(['running', true, [], []])
-    const withoutDoor = units.filter(({ name }) => !name.startsWith('door'))
+    const withoutDoor = units.filter(({ name }) => !/^door|^administrator$/.test(name))
     expect(withoutDoor.map(({ state }) => state)).toEqual(
       withoutDoor.map(({ kind }) => (kind === 'task' ? 'done' : 'ready')),
     )
@@ -124,11 +124,14 @@ describe('a boot', () => {
 })
 
 describe('a service that dies again and again', () => {
-  const dies = (...options: Parameters<typeof createImage>) => {
-    const at = createImage(...options)
+  const dies = (
+    options: Parameters<typeof createImage>[0],
+    says = 'ImportError: no module named mathesar',
+  ) => {
+    const at = createImage(options)
     const onStart = at.processes.onStart
     onStart((process) => {
-      process.write('ImportError: no module named mathesar\n')
+      process.write(`${says}\n`)
       process.exit({ code: 3 })
     })
     return at
@@ -144,6 +147,16 @@ describe('a service that dies again and again', () => {
     expect(first).toBe('mathesar died 8 times in a row: it failed with exit code 3; its last lines:')
     expect(last.map((line) => line.includes('ImportError'))).toEqual(Array<boolean>(8).fill(true))
     expect(at.processes.started).toHaveLength(8)
+  })
+
+  test('on a full volume ends everything with what is free', async () => {
+    const at = dies({ config: externalDatabase }, 'OSError: [Errno 28] No space left on device')
+    at.disk.setFree({ bytes: 2 ** 20, inodes: 7 })
+    void at.instance.start()
+    await at.clock.advance(120_000)
+    const failure = await at.instance.ended
+    expect(failure).toMatchObject({ code: 'VOLUME_FULL' })
+    expect(failure!.message).toContain('with exit code 3 (1.0 MiB are free); its last lines:')
   })
 
   test('ends a boot sooner when there are other settings to go back to', async () => {

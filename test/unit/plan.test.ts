@@ -31,7 +31,7 @@ const anyChanges: fc.Arbitrary<readonly Change[]> = fc.array(
 describe('what differs', () => {
   test.each<[Given, Given, string[]]>([
     [{}, {}, []],
-    [{}, { ALLOWED_HOSTS: 'a.org' }, ['ALLOWED_HOSTS generation']],
+    [{}, { ALLOWED_HOSTS: 'a.org' }, ['ALLOWED_HOSTS door']],
     [{}, { ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private' }, []], // The default, written down.
     [{ PUBLIC_URL: 'http://a.org' }, {}, ['PUBLIC_URL generation']],
     [{}, { STOP_GRACE_PERIOD: '20' }, ['STOP_GRACE_PERIOD none']],
@@ -125,6 +125,8 @@ describe('the plan', () => {
     [{}, { DATABASE_WAIT_TIMEOUT: '9', STOP_GRACE_PERIOD: '20' }, nothing],
     [{}, { PORT: '9000' }, nothing],
     [{}, { DEBUG: 'true' }, { ...nothing, generation: true }],
+    [{}, { ALLOWED_HOSTS: 'a.org' }, { ...nothing, door: true }],
+    [{}, { PUBLIC_URL: 'http://a.org' }, { ...nothing, door: true, generation: true }],
     [{}, { EMBEDDED_POSTGRES_LOG_SLOW: '100' }, { ...nothing, postgres: 'reload' }],
     [
       {},

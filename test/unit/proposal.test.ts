@@ -1,6 +1,12 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { filesWanted, isPinned, type Proposal, refusePinnedEdits } from '../../src/settings/proposal.ts'
+import {
+  filesWanted,
+  isPinned,
+  type Proposal,
+  refuseLostDatabase,
+  refusePinnedEdits,
+} from '../../src/settings/proposal.ts'
 import { settingNames, settingOf } from '../../src/settings/table.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { anyCharacter } from './characters.ts'
@@ -175,4 +181,38 @@ test.each<[string, string]>([
   expect(codeOf(() => refusePinnedEdits(filesOf(text), current))).toBe(code)
   if (code !== 'none')
     expect(() => refusePinnedEdits(filesOf(text), current)).toThrow(`line ${text.split('\n').length}`)
+})
+
+const parts = 'POSTGRES_HOST=db\nPOSTGRES_DB=m\nPOSTGRES_USER=u\n'
+const url = 'DATABASE_URL=postgres://u@db/m\n'
+
+describe('an edit that no longer names the database', () => {
+  const lose = (after: string, before: string, environment = {}) =>
+    codeOf(() => refuseLostDatabase(readFile(after, environment), filesOf(before)))
+
+  test.each([
+    ['DEBUG=true\n', parts],
+    ['DEBUG=true\n', url],
+    ['# POSTGRES_HOST=db\n', url],
+    ['POSTGRES_SSLMODE=require\n', url],
+    ['POSTGRES_HOST=', parts],
+    ['DEBUG=true\nexport DATABASE_URL=', url],
+  ])('may be half-written, and is refused: %j', (after, before) => {
+    expect(lose(after, before)).toBe('CONFIG_INVALID')
+  })
+
+  test.each([
+    ['POSTGRES_HOST=\n', parts],
+    ['DATABASE_URL=""\nDEBUG=true', url],
+    ['POSTGRES_HOST=\nPOSTGRES_DB=\nPOSTGRES_USER=\n', parts],
+    [url, parts],
+    ['DEBUG=true\n', 'DEBUG=false\n'],
+    ['DEBUG=true\n', 'POSTGRES_HOST=\n'],
+  ])('is taken where it says so in a whole line, or there was none: %j', (after, before) => {
+    expect(lose(after, before)).toBe('none')
+  })
+
+  test('is taken where the environment gives one', () => {
+    expect(lose('DEBUG=true\n', parts, { DATABASE_URL: 'postgres://u@db/m' })).toBe('none')
+  })
 })

@@ -57,13 +57,30 @@ describe('settings', () => {
     expect(read({ PORT: ' ' }).PORT.source).toBe('default')
   })
 
+  test('may have a second name in the environment, also for a file, but not both at once', () => {
+    expect(read({ MATHESAR_ADMIN_USERNAME: 'ada', ADMIN_USERNAME: '' }).ADMIN_USERNAME.value).toBe('ada')
+    const files = { '/run/secrets/admin': 'a secret\n' }
+    expect(read({ MATHESAR_ADMIN_PASSWORD_FILE: '/run/secrets/admin' }, files).ADMIN_PASSWORD).toEqual({
+      value: 'a secret',
+      source: 'environment',
+    })
+    const both = { ADMIN_PASSWORD: 'hunter2', MATHESAR_ADMIN_PASSWORD_FILE: '/run/secrets/admin' }
+    const { message, hint } = failureOf(() => read(both, files))
+    expect([message, hint]).toEqual([
+      'cannot use ADMIN_PASSWORD: ADMIN_PASSWORD and MATHESAR_ADMIN_PASSWORD_FILE are both given',
+      'Give only one of ADMIN_PASSWORD and MATHESAR_ADMIN_PASSWORD_FILE.',
+    ])
+  })
+
   test('count an empty variable as not given', () => {
     expect(read({ PORT: '', PORT_FILE: '' }).PORT).toEqual({ value: '8000', source: 'default' })
   })
 
   test('hold each secret to be one', () => {
     const secret = settingNames.filter((name) => settingOf(name).secret)
-    expect(secret).toEqual(settingNames.filter((name) => /PASSWORD|SECRET|DICT|DATABASE_URL/.test(name)))
+    expect(secret).toEqual(
+      settingNames.filter((name) => /PASSWORD|SECRET|DICT|DATABASE_URL|SETUP_CODE/.test(name)),
+    )
   })
 
   test('are in the table by upper-case names with a sentence', () => {
@@ -78,6 +95,13 @@ describe('a value', () => {
   test.each<[SettingName, string, string]>([
     ['PORT', 'http', '"http" is not a whole number from 1 to 65535'],
     ['PORT', '0', '"0" is not a whole number from 1 to 65535'],
+    [
+      'DEMO',
+      'library_management, books',
+      '"books" is none of bike_shop, hardware_store, ice_cream_employees, library_management, ' +
+        'library_makerspace, movie_rentals, museum_exhibits, nonprofit_grants',
+    ],
+    ['SETUP_CODE', '1234567', 'the value has fewer than 8 characters'],
     ['PORT', '65536', '"65536" is not a whole number from 1 to 65535'],
     ['PORT', '-1', '"-1" is not'],
     ['PORT', '8000.5', '"8000.5" is not'],

@@ -3,6 +3,7 @@ import contextlib
 import gc
 import json
 import os
+import re
 import select
 import signal
 
@@ -30,9 +31,49 @@ logconfig_dict = {
 }
 
 
+class PrivateHosts(str):
+    """Stands for every address of a private network in ALLOWED_HOSTS, which Django compares by == alone."""
+    def lower(self):
+        return self
+
+    def __eq__(self, host):
+        return re.search(os.environ['MATHESAR_PRIVATE_HOSTS'], host) is not None
+
+    __hash__ = str.__hash__
+
+
+class PermittedHosts(list):
+    """ALLOWED_HOSTS as the supervisor's file has them at each request: a change of them takes no new process."""
+    seen = None
+    hosts = ()
+
+    def look(self):
+        with contextlib.suppress(OSError):  # what was read last stays
+            path = os.environ['MATHESAR_HOSTS_FILE']
+            there = os.stat(path)
+            if (there.st_ino, there.st_mtime_ns) != self.seen:
+                with open(path) as file:
+                    there = os.fstat(file.fileno())
+                    hosts = file.read().split(',')
+                self.hosts = tuple(PrivateHosts(host) if host == 'private' else host for host in hosts)
+                self.seen = there.st_ino, there.st_mtime_ns
+        return self.hosts
+
+    def __iter__(self):
+        return iter(self.look())
+
+    def __len__(self):
+        return len(self.look())
+
+    def __contains__(self, host):
+        return host in self.look()
+
+
 def when_ready(server):
     """Load once what else the first request of each worker would: the views. And keep the collector off it, which would copy every page."""
+    from django.conf import settings
     from django.urls import get_resolver
+    settings.ALLOWED_HOSTS = PermittedHosts()
     get_resolver().url_patterns
     with contextlib.suppress(Exception):  # to say so must not keep Mathesar from starting
         why, _ = why_providers_lack()

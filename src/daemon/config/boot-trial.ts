@@ -8,7 +8,7 @@ import {
   versionOf,
 } from '../../settings/configuration.ts'
 import { changesBetween } from '../../settings/plan.ts'
-import { emptiedWarning, isEmptied } from '../../settings/proposal.ts'
+import { emptiedWarning, isEmptied, refuseLostDatabase } from '../../settings/proposal.ts'
 import { isTrue } from '../../settings/table.ts'
 import type { System } from '../../system/ports.ts'
 import { inVolume, type Place } from '../../units/place.ts'
@@ -62,20 +62,39 @@ const openStore = (
 ): Store => {
   const { config: folder, history } = inVolume(paths)
   const mayWrite = isTrue(environment.UI_MAY_EDIT_CONFIG) ? identities.mathesar : undefined
+  const mode = mayWrite ? 0o660 : 0o600
   const owner = mayWrite && { ...identities.supervisor, gid: mayWrite.gid }
+  const ours = Object.values(identities).map((user) => user?.uid)
+  /** Who owns a folder of the host edits the file in it. Not every file system can give it to them. */
+  const giveToHost = (path: string): void => {
+    const { uid, gid } = files.statOf(folder) ?? identities.supervisor
+    if (identities.supervisor.uid !== 0 || ours.includes(uid)) return
+    try {
+      setOwner(path, { uid, gid: mayWrite?.gid ?? gid }, mode)
+    } catch {
+      /* It stays root's, who may read and write it. */
+    }
+  }
   return new Store({
     files,
     folder,
     history,
-    setOwner: (path) => setOwner(path, owner, mayWrite ? 0o660 : 0o600),
+    setOwner: (path) => {
+      setOwner(path, owner, mode)
+      giveToHost(path)
+    },
   })
 }
 
 /** An emptied mathesar.env is no edit: the last good one is put back, by whoever has the volume. */
-const restoreEmptied = (content: ConfigFiles, store: Store, mayWrite: boolean): ConfigFiles => {
-  const good = store.lastGood()
-  if (good === undefined || !isEmptied(content, good.files)) return content
-  const files = { ...content, 'mathesar.env': good.files['mathesar.env'] }
+const restoreEmptied = (
+  content: ConfigFiles,
+  good: ConfigFiles,
+  store: Store,
+  mayWrite: boolean,
+): ConfigFiles => {
+  if (!isEmptied(content, good)) return content
+  const files = { ...content, 'mathesar.env': good['mathesar.env'] }
   store.warn(emptiedWarning)
   try {
     if (mayWrite) store.write(files)
@@ -97,19 +116,18 @@ export const readSetup = async (
 ): Promise<Setup> => {
   const store = openStore(system, place)
   if (lock) store.finish(() => lock(inVolume(place.paths).lock))
-  const content = restoreEmptied(readContent(system, place), store, lock !== undefined)
+  const good = store.lastGood()?.files
+  const found = readContent(system, place)
+  const content = good === undefined ? found : restoreEmptied(found, good, store, lock !== undefined)
   try {
-    return { place, store, configuration: await checkFiles(system, place, content), rejected: undefined }
+    const configuration = await checkFiles(system, place, content)
+    if (good !== undefined) refuseLostDatabase(configuration, good)
+    return { place, store, configuration, rejected: undefined }
   } catch (thrown) {
-    const good = store.lastGood()
     if (good === undefined) throw thrown
     // A fault of the environment is thrown again.
-    return {
-      place,
-      store,
-      configuration: await checkFiles(system, place, good.files),
-      rejected: { files: content, error: toSupervisorError(thrown) },
-    }
+    const configuration = await checkFiles(system, place, good)
+    return { place, store, configuration, rejected: { files: content, error: toSupervisorError(thrown) } }
   }
 }
 

@@ -8,6 +8,7 @@ import {
   filesWanted,
   isEmptied,
   isOnDisk,
+  refuseLostDatabase,
   refusePinnedEdits,
   type Proposal,
 } from '../../settings/proposal.ts'
@@ -147,6 +148,7 @@ export class Changes {
     try {
       report('checking')
       const next = await check(files)
+      if (isOnDisk(proposal)) refuseLostDatabase(next, this.#current.files)
       if (isOnDisk(proposal) || proposal.kind === 'replace') refusePinnedEdits(files, this.#current)
       if (!isOnDisk(proposal) && !proposal.isDryRun && next.version !== this.#current.version)
         store.requireWritable()

@@ -146,12 +146,14 @@ export class Config {
   }
 
   async #check(files: ConfigFiles): Promise<Configuration> {
+    const { secrets } = this.#instance.results
     const checked = await checkFiles(this.#system, this.#setup.place, files)
     // Those in force once more, and last: however many changes are tried, the log goes on to leave them out.
     this.#system.log.addSecret(
       ...secretsOf(checked),
       ...secretsOf(this.changes.current),
-      ...this.#instance.secrets,
+      secrets?.secretKey,
+      secrets?.superuserPassword,
     )
     return checked
   }

@@ -19,6 +19,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   origins: 'http and https origins, comma-separated',
   server: 'a host name, an address or the folder of a socket',
   networks: 'addresses and networks, comma-separated; or `private`, `none`',
+  names: 'some of `choices`, comma-separated',
   arguments: 'arguments as a shell would split them',
 }
 
@@ -72,10 +73,11 @@ export const HistoryEntry = about(
   v.strictObject({
     at: Time,
     from: oneOf(
-      ['boot', 'file', 'command', 'api', 'app', 'rollback', 'signal'],
+      ['boot', 'file', 'command', 'api', 'app', 'page', 'rollback', 'signal'],
       '`boot`: a start of the container; `file`: an edit of a file; `command`: the command line; `api`: ' +
         "this protocol, by a program of the administrator; `app`: this protocol, by Mathesar's own user; " +
-        '`rollback`: a rollback by the administrator; `signal`: SIGHUP.',
+        '`page`: the page in the browser, by who has the setup code; `rollback`: a rollback by the ' +
+        'administrator; `signal`: SIGHUP.',
     ),
     version: about(Version, 'The version that was tried.'),
     result: oneOf(

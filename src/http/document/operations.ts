@@ -40,7 +40,8 @@ export type Operation = {
 }
 
 const plain = { 'text/plain': v.string() }
-const { Status, Config, History, ServiceState, ChangeRequest, ChangeResult, Progress, Boot } = components
+const { Status, Config, History, ServiceState, ChangeRequest, ChangeResult, Progress, Boot, SetupState } =
+  components
 const statusContent = { 'application/json': Status, ...plain }
 
 /** Each route of the table, by its name. */
@@ -171,6 +172,16 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       VOLUME_NOT_WRITABLE: 'The file cannot be written',
       USAGE: 'The container is stopping',
       CONFIG_ROLLED_BACK: 'It failed when it was tried, and everything is as it was',
+    },
+  },
+  'GET /v1/setup': {
+    operationId: 'readSetup',
+    summary: 'The setup code and its link, until there is an administrator',
+    answers: {
+      200: {
+        description: 'How the owner comes in; null once Mathesar is set up.',
+        content: { 'application/json': SetupState },
+      },
     },
   },
   'GET /livez': {

@@ -109,6 +109,20 @@ const Trouble = v.strictObject({
   ),
 })
 
+export const SetupState = about(
+  v.strictObject({
+    setup: orNull(
+      v.strictObject({
+        code: orNull(v.string(), 'What people type; null where SETUP_CODE gives it.'),
+        link: string('Opens without typing.'),
+        expiresAt: Time,
+      }),
+      'Null once there is an administrator.',
+    ),
+  }),
+  'How the owner of a new Mathesar comes in.',
+)
+
 export const Boot = about(
   v.strictObject({
     situation: oneOf(

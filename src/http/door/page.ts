@@ -1,5 +1,6 @@
 import { hostRefusal, permitCommand } from '../../settings/hosts.ts'
-import { contentSecurityPolicy, renderPage, renderRefused } from '../../page/render.ts'
+import { type RefusedPage, refusedPolicy, renderRefused } from '../../page/refused.ts'
+import { contentSecurityPolicy, renderPage } from '../../page/render.ts'
 import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { readView } from './feed.ts'
@@ -7,12 +8,19 @@ import { readView } from './feed.ts'
 /** Seconds after which whoever asked may ask again. */
 const retryAfter = '2'
 
-const securityHeaders = {
+export const securityHeaders = {
   'cache-control': 'no-store',
   'x-content-type-options': 'nosniff',
   'referrer-policy': 'no-referrer',
   'content-security-policy': contentSecurityPolicy,
 }
+
+/** For a page with a form. With `no-referrer` browsers would send that without its origin. */
+export const formHeaders = (policy: string) => ({
+  ...securityHeaders,
+  'content-security-policy': policy,
+  'referrer-policy': 'same-origin',
+})
 
 /** What a request was that Mathesar could not be asked: it is another thing whether it had begun with it. */
 const messageFor = (isServing: boolean): string =>
@@ -20,14 +28,16 @@ const messageFor = (isServing: boolean): string =>
     ? 'cannot answer: Mathesar ended while it answered this request, and may have carried it out'
     : 'cannot answer: Mathesar does not serve yet; this request was not carried out'
 
-const wantsPage = ({ method, headers }: Exchange['request']): boolean =>
-  (method === 'GET' || method === 'HEAD') && (headers.accept ?? '').includes('text/html')
+export const isBrowser = ({ headers: { accept = '' } }: Exchange['request']): boolean =>
+  accept.includes('text/html')
+const wantsPage = (request: Exchange['request']): boolean =>
+  (request.method === 'GET' || request.method === 'HEAD') && isBrowser(request)
 
 /**
  * What whoever asks for Mathesar gets while it does not serve: the page for a browser, else JSON. Always 503,
  * so that no monitor, search engine or client takes it for Mathesar.
  */
-const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
+export const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
   const headers = { ...securityHeaders, 'retry-after': retryAfter }
   const { isServing } = options.instance
   if (!wantsPage(exchange.request)) {
@@ -41,11 +51,18 @@ const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
  * What a request gets whose Host is not permitted. Whoever sends it chooses the name; the command is for
  * those who can type it where Mathesar runs.
  */
-const sendRefused = (exchange: Exchange, { config }: ControlOptions): void => {
+export const sendRefused = (
+  exchange: Exchange,
+  { config, owner }: ControlOptions,
+  why?: RefusedPage['why'],
+): void => {
   const refusal = hostRefusal(exchange.request.headers.host)
   if (refusal !== undefined) config.seeRefused(refusal)
   const host = refusal?.kind === 'host' ? refusal.host : undefined
-  if (wantsPage(exchange.request)) return sendHtml(exchange, 400, renderRefused(host), securityHeaders)
+  if (isBrowser(exchange.request)) {
+    const page = { host, takesCode: owner.isOpen, why }
+    return sendHtml(exchange, 400, renderRefused(page), formHeaders(refusedPolicy))
+  }
   const message = `cannot open Mathesar as ${refusal?.host ?? 'this name'}: it is not in ALLOWED_HOSTS`
   const hint =
     host === undefined

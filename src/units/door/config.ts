@@ -1,6 +1,6 @@
 import { hostMapLines, permittedHosts } from '../../settings/hosts.ts'
 import type { Settings } from '../../settings/typed.ts'
-import { type Paths, type Place, inDoor, inRun } from '../place.ts'
+import { awayPath, type Paths, type Place, inDoor, inRun, setupHandover, setupPath } from '../place.ts'
 import type { Listener } from '../results.ts'
 import { defineTask, type Scope } from '../unit.ts'
 
@@ -27,7 +27,12 @@ type Facts = {
   readonly place: Pick<Place, 'paths' | 'machine'>
   readonly settings: Pick<
     Settings,
-    'TRUSTED_PROXIES' | 'GUNICORN_TIMEOUT' | 'ALLOWED_HOSTS' | 'PUBLIC_URL' | 'CSRF_TRUSTED_ORIGINS'
+    | 'TRUSTED_PROXIES'
+    | 'GUNICORN_TIMEOUT'
+    | 'ALLOWED_HOSTS'
+    | 'PUBLIC_URL'
+    | 'CSRF_TRUSTED_ORIGINS'
+    | 'ADMIN_SETUP'
   >
   readonly listener: Pick<Listener, 'address' | 'port'>
   /** A folder that nginx may write. */
@@ -75,25 +80,53 @@ const proxyTo = (upstream: 'mathesar' | 'supervisor', timeoutSeconds: number): r
   `    proxy_send_timeout ${timeoutSeconds}s;`,
 ]
 
+const location = (match: string, lines: readonly string[]): readonly string[] => [
+  `  location ${match} {`,
+  ...lines,
+  '  }',
+]
+
+const requirePermitted = ['    if ($is_permitted = 0) { return 418; }', '    error_page 418 = @refused;']
+
+/**
+ * Where Mathesar offers to create its first administrator, to whoever asks. The supervisor is asked first:
+ * it answers with its own page, or hands the request on (X-Accel-Redirect). Forms go to Mathesar one at a
+ * time, to their end: two at once would each find no administrator, and create one.
+ */
+const setupLines = (toMathesar: readonly string[]): readonly string[] => [
+  ...[setupPath, setupPath.slice(0, -1)].flatMap((path) =>
+    location(`= ${path}`, [
+      ...requirePermitted,
+      `    rewrite ^ ${setupPath} break;`, // However it was written: all that follow see the same.
+      '    client_max_body_size 64k;',
+      ...proxyTo('supervisor', 10),
+      '    error_page 502 504 =503 /starting.html;',
+    ]),
+  ),
+  ...location(setupHandover, [
+    '    limit_conn setup 1;',
+    '    limit_conn_status 429;',
+    '    proxy_ignore_client_abort on;',
+    ...toMathesar,
+    '    error_page 502 504 = @away;',
+    '    error_page 429 = @again;',
+  ]),
+  ...location('@away', [`    rewrite ^ ${awayPath} break;`, ...proxyTo('supervisor', 10)]),
+  ...location('@again', [`    return 303 ${setupPath};`]),
+]
+
 const serverLines = ({ place: { paths }, settings, listener }: Facts): readonly string[] => {
+  const toMathesar = proxyTo('mathesar', settings.GUNICORN_TIMEOUT + 60)
   const mathesar = [
-    ...proxyTo('mathesar', settings.GUNICORN_TIMEOUT + 60),
+    ...toMathesar,
     '    error_page 502 504 = @supervisor;', // Its socket is not there, or it ended while it answered.
-  ]
-  const location = (match: string, lines: readonly string[]): readonly string[] => [
-    `  location ${match} {`,
-    ...lines,
-    '  }',
   ]
   return [
     'server {',
     `  listen ${listenOf(listener)};`,
     '  server_name _;',
-    ...location('/', [
-      '    if ($is_permitted = 0) { return 418; }',
-      '    error_page 418 = @refused;',
-      ...mathesar,
-    ]),
+    ...location('/', [...requirePermitted, ...mathesar]),
+    ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
     ...location('@mathesar', mathesar),
     ...location('^~ /static/', [
       `    root ${paths.app};`,
@@ -109,6 +142,7 @@ const serverLines = ({ place: { paths }, settings, listener }: Facts): readonly 
     ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
     ...location('^~ /supervisor/', [
       '    limit_conn supervisor 200;',
+      '    client_max_body_size 64k;',
       '    proxy_buffering off;',
       ...proxyTo('supervisor', 3600),
     ]),
@@ -157,6 +191,8 @@ export const renderConfig = (facts: Facts): string => {
     'proxy_buffers 16 16k;',
     'proxy_http_version 1.1;',
     'limit_conn_zone $server_name zone=supervisor:1m;',
+    'map $request_method $setup_form { default 1; GET ""; HEAD ""; }',
+    'limit_conn_zone $setup_form zone=setup:1m;',
     ...proxyLines(networksOf(settings.TRUSTED_PROXIES)),
     'map $host $is_permitted {',
     ...hostMapLines(permittedHosts(settings)).map((line) => `  ${line}`),

@@ -5,6 +5,7 @@ import { reachableAddress } from '../results.ts'
 import { whyStopped } from '../hung.ts'
 import { defineService } from '../unit.ts'
 import { configFile } from './config.ts'
+import { reloadDoor } from './reload.ts'
 
 const probeLimitMs = 5000
 
@@ -29,6 +30,7 @@ export const door = defineService({
     forceStopSignal: 'SIGTERM',
   }),
   whyHung: whyStopped,
+  reload: reloadDoor,
   command: async ({ place: { paths, identities, machine }, results: { listener, volume } }) => ({
     argv: [paths.nginx ?? 'nginx', '-e', 'stderr', '-p', volume.buffer, '-c', configFile(paths)],
     env: { NGINX: '3;' },
@@ -39,7 +41,7 @@ export const door = defineService({
   }),
   probe: async ({ system, results: { listener } }, signal) => {
     const host = reachableAddress(listener)
-    const request = { path: '/livez', hostHeader: probeHost([]), timeoutMs: probeLimitMs }
+    const request = { path: '/livez', hostHeader: probeHost, timeoutMs: probeLimitMs }
     await system.httpGet({ host, port: listener.port }, request, signal) // Any answer is its own.
     return undefined
   },

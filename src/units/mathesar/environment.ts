@@ -1,6 +1,6 @@
-import { permittedHosts, privatePattern, trustedOrigins } from '../../settings/hosts.ts'
+import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
 import { isSetting } from '../../settings/table.ts'
-import { inRun } from '../place.ts'
+import { hostsFile, inRun } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
 import type { Scope } from '../unit.ts'
 import { fitWorkers } from './sizing.ts'
@@ -18,6 +18,9 @@ const notForApp = new RegExp(
     'EMBEDDED_POSTGRES_',
     'UI_MAY_EDIT_CONFIG$',
     'SECRET_KEY',
+    '(?:MATHESAR_)?ADMIN_(?:USERNAME|EMAIL|PASSWORD|SETUP)$',
+    'SETUP_CODE$',
+    'DEMO$',
     '.*_FILE$',
     'NODE_',
     'HOME$',
@@ -72,7 +75,8 @@ export const appEnvironment = (scope: AppScope): Record<string, string> => {
     ...Object.fromEntries(inherited.filter(([, value]) => value !== undefined)),
     ...Object.fromEntries(chosen.filter(([, value]) => value !== undefined)),
     MATHESAR_PRIVATE_HOSTS: privatePattern,
-    ALLOWED_HOSTS: permittedHosts(inForce.settings).join(','),
+    ALLOWED_HOSTS: undefined, // The file has them, and they may change.
+    MATHESAR_HOSTS_FILE: hostsFile(place.paths),
     CSRF_TRUSTED_ORIGINS: trustedOrigins(inForce.settings).join(',') || undefined,
     ...connectionOf(scope),
     SECRET_KEY: secrets.secretKey,

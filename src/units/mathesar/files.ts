@@ -1,7 +1,8 @@
 import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { InForce } from '../../settings/configuration.ts'
-import { inRun } from '../place.ts'
+import { permittedHosts, probeHost } from '../../settings/hosts.ts'
+import { hostsFile, inRun, ownProgram } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 
 const yamlFiles = ['sso.yml', 'file_storage.yml'] as const
@@ -27,7 +28,7 @@ const askParsers = async (
   const { outcome, lines } = await system.runProgram(
     'config',
     {
-      argv: [`${paths.pythonBin}/python3`, '-I', paths.gunicornConfig.replace(/[^/]*$/, 'check_config.py')],
+      argv: [`${paths.pythonBin}/python3`, '-I', ownProgram(paths, 'check_config.py')],
       cwd: paths.app,
       user: identities.mathesar,
       env: { LANG: 'C.UTF-8', ...proposed },
@@ -44,6 +45,13 @@ const askParsers = async (
       )
 }
 
+/** Every process of Mathesar goes by it from the next request on: see gunicorn.conf.py. */
+const writeHosts = ({ system: { files }, place, inForce: { settings } }: Scope<never>): void => {
+  const text = [...permittedHosts(settings), probeHost].join(',')
+  const path = hostsFile(place.paths)
+  if (files.readIfThere(path) !== text) files.writeWhole(path, text, 0o644)
+}
+
 /**
  * Hands Mathesar the files that it reads by itself. It gets copies, and only checked ones: it would act on a
  * bad file_storage.yml at the next request, before anybody could refuse it.
@@ -51,7 +59,7 @@ const askParsers = async (
 export const config = defineTask({
   name: 'config',
   needs: ['volume'],
-  description: 'hands Mathesar the checked sso.yml and file_storage.yml',
+  description: 'hands Mathesar the permitted hosts and the checked sso.yml and file_storage.yml',
   run: async (scope, signal) => {
     const {
       system: { files },
@@ -76,6 +84,7 @@ export const config = defineTask({
       // The folder keeps others out.
       else if (there !== text) files.writeWhole(path, text, 0o644)
     }
+    writeHosts(scope)
     return undefined
   },
 })

@@ -1,55 +1,76 @@
 import type { Client } from '../../system/ports.ts'
-import { inWords } from '../../core/outcome.ts'
+import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import { internalDatabase, inTransaction, withDatabase } from '../postgres/connection.ts'
+import { readAppVersion, readServedVersion } from '../manifest.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appliedMigrations, compareMigrations, type Migration } from './applied.ts'
-import { appEnvironment } from './environment.ts'
+import { findWayBack, goBackTo, keepBefore, type KeptDatabase } from './kept.ts'
+import { migrate } from './migrate.ts'
 
 /** An arbitrary number that all supervisors share: "math" in ASCII. */
 const lockKey = 0x6d617468
 
-type MigrationScope = Scope<'volume' | 'secrets'>
-
-/** What Postgres adds to the sentence of an error: where in the query, and what else. */
-const isAddition = (line: string): boolean => /^(\s|LINE \d+:|(DETAIL|HINT|CONTEXT|QUERY):)/.test(line)
-
-/** The line that names the exception: what Python writes last is often a caret below a line of SQL. */
-const reasonOf = (lines: readonly string[]): string => {
-  const told = lines.slice(lines.lastIndexOf('Traceback (most recent call last):') + 1)
-  const named = told.length < lines.length ? told.find((line) => !isAddition(line)) : undefined
-  return named ?? told.findLast((line) => !isAddition(line)) ?? 'it said nothing'
+type Known = {
+  /** Those of the image; `undefined` where it has no list of them. */
+  readonly image: readonly Migration[] | undefined
+  /** The Mathesar of the image, and the one that served last. */
+  readonly to: string
+  readonly from: string
 }
 
-const migrate = async (scope: MigrationScope, signal: AbortSignal): Promise<void> => {
-  const {
-    system,
-    place: { paths, identities },
-  } = scope
-  system.log.say('info', 'running migrations')
-  const { outcome, lines } = await system.runProgram(
-    'migrations',
-    {
-      argv: [`${paths.pythonBin}/python3`, '-m', 'mathesar.install'],
-      cwd: paths.app,
-      user: identities.mathesar,
-      env: { ...appEnvironment(scope), SKIP_STATIC_COLLECTION: 'true' },
-    },
-    signal,
-  )
-  if (outcome.code === 0) return
-  throw new SupervisorError(
-    'MIGRATIONS_FAILED',
-    `cannot migrate the internal database: Django ${inWords(outcome)}: ${reasonOf(lines)}`,
-  )
+/** How the internal database compares with the image. */
+type Found = { readonly applied: readonly Migration[] } & (
+  | { readonly kind: 'current' }
+  | { readonly kind: 'behind'; readonly missing: readonly Migration[] }
+  | { readonly kind: 'ahead'; readonly ahead: readonly Migration[] }
+)
+
+const look = async ({ image }: Known, client: Client): Promise<Found> => {
+  if (image === undefined) return { kind: 'behind', applied: [], missing: [] }
+  const applied = await appliedMigrations(client)
+  const { missing, ahead } = compareMigrations(image, applied)
+  if (ahead.length > 0) return { kind: 'ahead', applied, ahead }
+  return missing.length > 0 ? { kind: 'behind', applied, missing } : { kind: 'current', applied }
 }
 
-const refuseNewer = (ahead: readonly Migration[]): never => {
-  const more = ahead.length > 3 ? ` and ${ahead.length - 3} more` : ''
-  throw new SupervisorError(
+const inWords = (migrations: readonly Migration[], limit: number): string =>
+  firstFew(migrations, String, { limit })
+    .join(', ')
+    .replace(/, (and \d+ more)$/, ' $1')
+
+const aheadError = (
+  { from, to }: Known,
+  ahead: readonly Migration[],
+  back: KeptDatabase | undefined,
+): SupervisorError =>
+  new SupervisorError(
     'DATABASE_AHEAD',
-    'cannot use the internal database: it has migrations that this image does not know: ' +
-      `${ahead.slice(0, 3).join(', ')}${more}`,
+    `cannot use the internal database with Mathesar ${to}: ${from} has served from it, and it has ` +
+      `migrations that this image does not know: ${inWords(ahead, 3)}`,
+    back && {
+      hint:
+        `Nothing was changed. Start the image with Mathesar ${from} again. Or go back with ` +
+        `\`-e ON_DOWNGRADE=return\`: the internal database as it was on ${back.at.slice(0, 10)} takes its ` +
+        'place, and the present one is kept. Your own tables stay as they are.',
+    },
+  )
+
+/** Puts the database in place that this image can go on with, if there is one and it is wished. */
+const goBack = async (
+  scope: Scope<'secrets' | 'cluster'>,
+  known: Known,
+  { ahead, applied }: Extract<Found, { kind: 'ahead' }>,
+): Promise<void> => {
+  const { image = [], from } = known
+  const isOurs = scope.inForce.database.kind === 'embedded'
+  const back = isOurs ? await findWayBack(scope, image) : undefined
+  if (back === undefined || scope.inForce.settings.ON_DOWNGRADE !== 'return')
+    throw aheadError(known, ahead, back)
+  await goBackTo(scope, back, { version: from, applied })
+  scope.system.log.say(
+    'warn',
+    `the internal database of ${back.at} is in its place again; that of Mathesar ${from} is kept`,
   )
 }
 
@@ -76,35 +97,6 @@ const takeLock = async (
   report(null)
 }
 
-/** How often the connection that holds the lock is asked whether it is there; at most so long two migrate. */
-const lockCheckMs = 1000
-
-/** Does what needs the lock. It is cut off when the connection breaks: the lock is another's to take then. */
-const whileLocked = async (
-  { system: { clock } }: Scope<never>,
-  client: Client,
-  signal: AbortSignal,
-  act: (signal: AbortSignal) => Promise<void>,
-): Promise<void> => {
-  const [over, lost] = [new AbortController(), new AbortController()]
-  const ended = AbortSignal.any([signal, over.signal])
-  const check = async (): Promise<void> => {
-    for (;;) {
-      await clock.delay(lockCheckMs, ended)
-      await client.query('SELECT 1')
-    }
-  }
-  const checking = check().catch((error: unknown) => {
-    if (!ended.aborted) lost.abort(error)
-  })
-  try {
-    await act(AbortSignal.any([signal, lost.signal]))
-  } finally {
-    over.abort()
-    await checking
-  }
-}
-
 /** Who may create no tables is told what to type: Django fails with a line of SQL and a caret. */
 const requireCreate = async ({ inForce: { database } }: Scope<never>, client: Client): Promise<void> => {
   const { rows } = await client.query<{ command: string; schema: string; role: string }>(
@@ -124,28 +116,42 @@ const requireCreate = async ({ inForce: { database } }: Scope<never>, client: Cl
   )
 }
 
+const announce = ({ applied, missing }: Extract<Found, { kind: 'behind' }>, { from, to }: Known): string =>
+  applied.length === 0
+    ? 'running migrations'
+    : `Mathesar ${from} → ${to}: running ${missing.length} migrations, all of them or none: ` +
+      inWords(missing, 5)
+
+const readKnown = (scope: Scope<never>): Known => {
+  const { system, place } = scope
+  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
+  return {
+    image: list === undefined ? undefined : (JSON.parse(list) as Migration[]),
+    to: readAppVersion(scope) ?? 'of this image',
+    from: readServedVersion(scope) ?? 'of another image',
+  }
+}
+
 /**
  * Brings the internal database to this Mathesar, only when it is not there yet, and one container at a time.
  */
 export const migrations = defineTask({
   name: 'migrations',
-  needs: ['key', 'secrets', 'volume'],
+  needs: ['key', 'secrets', 'volume', 'cluster'],
   description: 'brings the internal database to this version of Mathesar',
   run: async (scope, signal) => {
-    const { system, place, results } = scope
-    const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
-    const image = list === undefined ? undefined : (JSON.parse(list) as Migration[])
-    const isPending = async (client: Client): Promise<boolean> => {
-      if (image === undefined) return true
-      const { missing, ahead } = compareMigrations(image, await appliedMigrations(client))
-      if (ahead.length > 0) refuseNewer(ahead)
-      return missing.length > 0
-    }
+    const { system, results, inForce } = scope
+    const known = readKnown(scope)
+    const lookNow = (): Promise<Found> =>
+      withDatabase(scope, (client) => inTransaction(client, () => look(known, client)))
     const migrateOnce = async (client: Client): Promise<void> => {
       await takeLock(scope, client, signal)
-      if (await isPending(client)) {
+      const found = await look(known, client)
+      if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
+      if (found.kind === 'behind') {
         await requireCreate(scope, client)
-        await whileLocked(scope, client, signal, (unlessLost) => migrate(scope, unlessLost))
+        system.log.say('info', announce(found, known))
+        await migrate(scope, client, signal)
       } else if (results.key.isNew) {
         system.log.say(
           'warn',
@@ -154,10 +160,15 @@ export const migrations = defineTask({
         )
       }
     }
-    return await withDatabase(scope, async (client) => {
-      if (await inTransaction(client, () => isPending(client)))
-        await inTransaction(client, () => migrateOnce(client))
-      return undefined
-    })
+    let found = await lookNow()
+    if (found.kind === 'ahead') {
+      await goBack(scope, known, found)
+      found = await lookNow()
+    }
+    if (found.kind !== 'behind') return undefined
+    if (inForce.database.kind === 'embedded' && found.applied.length > 0)
+      await keepBefore(scope, known, found.applied)
+    await withDatabase(scope, (client) => inTransaction(client, () => migrateOnce(client)))
+    return undefined
   },
 })

@@ -1,5 +1,5 @@
 import { oomScores } from '../../core/oom.ts'
-import { permittedHosts, probeHost } from '../../settings/hosts.ts'
+import { probeHost } from '../../settings/hosts.ts'
 import { whyStopped } from '../hung.ts'
 import { inDoor } from '../place.ts'
 import { databaseTrouble } from '../postgres/external.ts'
@@ -21,14 +21,10 @@ const whyNotReady = (status: number, location: string | undefined): string | und
 
 /** Asks the page that needs nobody's login. */
 const askLoginPage = async (
-  { system, inForce: { settings }, results: { upstream } }: Scope<'upstream'>,
+  { system, results: { upstream } }: Scope<'upstream'>,
   signal: AbortSignal,
 ): Promise<string | undefined> => {
-  const request = {
-    path: loginPath,
-    hostHeader: probeHost(permittedHosts(settings)),
-    timeoutMs: probeLimitMs,
-  }
+  const request = { path: loginPath, hostHeader: probeHost, timeoutMs: probeLimitMs }
   try {
     const { status, location } = await system.httpGet(upstream.target, request, signal)
     return whyNotReady(status, location)
@@ -45,7 +41,7 @@ const askLoginPage = async (
 export const mathesar = defineService({
   name: 'mathesar',
   needs: ['volume', 'secrets', 'upstream', 'config'],
-  servesAfter: ['migrations', 'sync', 'manifest'],
+  servesAfter: ['migrations', 'administrator', 'user-databases', 'sync', 'manifest'],
   description: 'Mathesar itself (gunicorn and Django)',
   policy: ({ settings }) => ({
     startLimitMs,
@@ -61,7 +57,6 @@ export const mathesar = defineService({
   command: async (scope) => {
     const {
       place: { paths, identities, machine },
-      inForce: { settings },
       results,
     } = scope
     const scores = oomScores(machine.oomScoreAdj)
@@ -79,7 +74,7 @@ export const mathesar = defineService({
       env: {
         ...appEnvironment(scope),
         ...gate,
-        MATHESAR_CHECK_HOST: probeHost(permittedHosts(settings)),
+        MATHESAR_CHECK_HOST: probeHost,
         MATHESAR_WORKER_OOM_SCORE_ADJ: String(scores.worker),
       },
       oomScoreAdj: scores.service,

@@ -185,12 +185,13 @@ export const cluster = defineTask({
     const isUnfinished = scope.system.files.isThere(unsyncedMark(folder))
     const isFresh = isUnfinished || requireOwnMajor(scope, folder) === undefined
     requireKnown(scope, folder, isFresh, readManifest(scope))
+    const wasShutDown = isFresh ? undefined : readControlFile(scope)?.isShutDown
     try {
       await (isFresh ? create(scope, folder, signal) : takeOver(scope, folder))
     } catch (cause) {
       throw refusalOf(scope, folder, cause)
     }
     await clearStaleLock(scope, folder, signal)
-    return { isFresh }
+    return { isFresh, wasShutDown }
   },
 })

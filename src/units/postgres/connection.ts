@@ -52,7 +52,7 @@ const ownStart = [
 
 /** Runs with a connection. One that breaks is a failure that passes by itself. */
 export const withConnection = async <T>(
-  { system }: Scope<never>,
+  { system }: Pick<Scope<never>, 'system'>,
   ways: readonly ClientConfig[],
   use: (client: Client) => Promise<T>,
 ): Promise<T> => {
@@ -174,7 +174,7 @@ export const connectionOf = (scope: Target): readonly ClientConfig[] => {
  * to is its word, not a fault of ours.
  */
 export const withDatabase = async <T>(
-  scope: Scope<never>,
+  scope: Pick<Scope<never>, 'system' | 'place' | 'inForce'>,
   use: (client: Client) => Promise<T>,
 ): Promise<T> => {
   try {

@@ -2,6 +2,7 @@ import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
 import { readManifest, startAnewHint } from '../manifest.ts'
 import { inVolume } from '../place.ts'
+import type { Results } from '../results.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { alterSystemHint } from './alter-system.ts'
 import { appRole, asSuperuser, internalDatabase, superuserDatabase } from './connection.ts'
@@ -75,7 +76,12 @@ const refuseEmptyDatabase = async (scope: Scope<never>, client: Client): Promise
   )
 }
 
-const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<void> => {
+const describeServer = `
+  SELECT current_setting('server_version') AS version, coalesce(datlocale, datcollate) AS locale,
+      pg_database_collation_actual_version(oid) AS collation
+    FROM pg_database WHERE datname = $1`
+
+const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<Results['database']> => {
   const { system, results } = scope
   const exists = async (query: string, name: string): Promise<boolean> =>
     (await client.query(query, [name])).rowCount === 1
@@ -96,6 +102,7 @@ const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<vo
   }
   if (await exists(lacksSelfGrant, appRole))
     await client.query(`ALTER ROLE ${appRole} SET ${selfGrant} = 'set, inherit'`)
+  return (await client.query<NonNullable<Results['database']>>(describeServer, [internalDatabase])).rows[0]
 }
 
 /**
@@ -116,13 +123,17 @@ const refusalOf = (scope: Scope<never>, cause: unknown): unknown => {
   })
 }
 
-const prepareEmbedded = async (scope: Scope<'secrets' | 'cluster'>, signal: AbortSignal): Promise<void> => {
-  const prepare = (): Promise<void> => asSuperuser(scope, (client) => prepareRoles(scope, client))
+const prepareEmbedded = async (
+  scope: Scope<'secrets' | 'cluster'>,
+  signal: AbortSignal,
+): Promise<Results['database']> => {
+  const prepare = (): Promise<Results['database']> =>
+    asSuperuser(scope, (client) => prepareRoles(scope, client))
   try {
-    await prepare().catch(async (refusal: unknown) => {
+    return await prepare().catch(async (refusal: unknown) => {
       if (!isLockedOut(refusal)) throw refusal
       await repairLogin(scope, refusal, signal)
-      await prepare()
+      return await prepare()
     })
   } catch (cause) {
     throw refusalOf(scope, cause)
@@ -137,9 +148,8 @@ export const database = defineTask({
   needs: ['postgres', 'secrets', 'cluster'],
   description: "prepares Mathesar's role and internal database, or waits for the external one",
   run: async (scope, signal) => {
-    await (scope.inForce.database.kind === 'embedded'
-      ? prepareEmbedded(scope, signal)
-      : waitForExternal(scope, signal))
+    if (scope.inForce.database.kind === 'embedded') return await prepareEmbedded(scope, signal)
+    await waitForExternal(scope, signal)
     return undefined
   },
 })

@@ -1,4 +1,5 @@
 import { posix } from 'node:path'
+import type { Space } from '../../../src/core/space.ts'
 import type { Files } from '../../../src/system/files.ts'
 import type { System } from '../../../src/system/ports.ts'
 
@@ -14,6 +15,8 @@ const usualLimitBytes = 256 * 1024
 
 /** Files and folders in memory, with the errors of real ones. */
 class Disk {
+  /** What is free, where a test says so. */
+  free: Space | undefined
   readonly #entries = new Map<string, Entry>([['/', { ...root, bytes: undefined, mode: 0o755 }]])
 
   find(path: string): Entry | undefined {
@@ -88,7 +91,7 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     disk.write(path, text, mode, disk.find(path))
     return true
   },
-  freeSpace: () => undefined,
+  freeSpace: () => disk.free,
   requireSpace: (folder) => {
     begin('requireSpace', folder)
     disk.need(folder)
@@ -185,6 +188,7 @@ export const createFiles = () => {
     /** Has a path be as a file system shows it that keeps no owners and modes. */
     ignoreOwnersOf: (path: string, shown: Owner & { readonly mode: number }): void =>
       void fixed.set(path, shown),
+    setFree: (space: Space): void => void (disk.free = space),
     /** Has acts fail; `undefined` lets one pass. */
     failOn: (failure: (act: Act, path: string) => Error | undefined): void => void failures.push(failure),
   }

@@ -1,4 +1,6 @@
-import '../../../src/units/postgres/scram.ts' // Loaded on the way, it would take time that is not ours.
+// Loaded on the way, these would take time that is not ours.
+import '../../../src/units/fingerprint.ts'
+import '../../../src/units/postgres/scram.ts'
 import { createInstance } from '../../../src/daemon/instance.ts'
 import { units } from '../../../src/units/index.ts'
 import type { Unit } from '../../../src/units/unit.ts'

@@ -32,7 +32,7 @@ export const placeOf = (fields: Partial<Place> = {}): Place => ({
     nginx: undefined,
   },
   identities: rootIdentities,
-  machine: { memoryBytes: 2 * 1024 ** 3, shmBytes: 64 * 1024 ** 2, cpus: 2, oomScoreAdj: 0 },
+  machine: { memoryBytes: 2 * 1024 ** 3, shmBytes: 64 * 1024 ** 2, cpus: 2, processes: 4096, oomScoreAdj: 0 },
   environment: {},
   ...fields,
 })
@@ -43,14 +43,16 @@ const usualResults: Results = {
   upstream: { fd: 11, target: { socketPath: '/run/m/door/mathesar.sock' } },
   config: undefined,
   secrets: { secretKey: 'the secret key', isKeyPending: false, superuserPassword: 'the password' },
-  cluster: { isFresh: false },
+  cluster: { isFresh: false, wasShutDown: true },
   'server-config': undefined,
   'door-config': undefined,
   sync: undefined,
-  database: undefined,
+  database: { version: '17.9', locale: 'und', collation: '153.128' },
   key: { isNew: false },
   manifest: undefined,
   migrations: undefined,
+  'user-databases': undefined,
+  administrator: undefined,
 }
 
 type Options = {

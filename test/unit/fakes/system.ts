@@ -1,6 +1,6 @@
 import type { Command } from '../../../src/core/unit.ts'
 import { createLog } from '../../../src/system/log.ts'
-import type { ProcessLook, Retry, System } from '../../../src/system/ports.ts'
+import type { Child, ProcessLook, Retry, System } from '../../../src/system/ports.ts'
 import { loadYaml } from '../../../src/system/yaml.ts'
 import { createClock, type FakeClock } from './clock.ts'
 import { createFiles, errorWith } from './files.ts'
@@ -40,6 +40,7 @@ const createReplies = () => ({
   /** Processes of a Postgres whose postmaster is gone. */
   orphans: (): readonly number[] => [],
   lookAt: (_pid: number): ProcessLook | undefined => undefined,
+  children: (_pid: number): readonly Child[] | undefined => undefined,
   isProcessIn: (_folder: string, _pid: number): boolean => false,
 })
 
@@ -98,6 +99,7 @@ export const createFakeSystem = () => {
     },
     signalProcess: (pid, signal) => void records.signals.push(`${signal} ${pid}`),
     lookAt: (pid) => replies.lookAt(pid),
+    childrenOf: (pid) => replies.children(pid),
     isProcessIn: (folder, pid) => replies.isProcessIn(folder, pid),
     orphansNamed: () => replies.orphans(),
     memoryOf: async () => 1024 * 1024,

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Status, UnitStatus } from '../../../src/core/status.ts'
 import { SupervisorError } from '../../../src/errors.ts'
+import { Owner } from '../../../src/http/door/owner.ts'
 import { type ControlOptions, type ControlServer, listen } from '../../../src/http/server.ts'
 import type { Access } from '../../../src/http/exchange.ts'
 import type { HistoryEntry } from '../../../src/settings/history.ts'
@@ -65,6 +66,8 @@ describe('a socket', () => {
   let reads: number
   let proposals: Proposal[]
   let control: ControlOptions['instance']['control']
+  let isSetUp: () => boolean
+  let owner: Owner
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'http-'))
     servers = []
@@ -72,6 +75,13 @@ describe('a socket', () => {
     reads = 0
     proposals = []
     control = async () => 'ready'
+    isSetUp = () => false
+    owner = new Owner({
+      now: () => 0,
+      randomText: (length) => 'k'.repeat(length),
+      given: undefined,
+      tell: () => {},
+    })
   })
   afterEach(() => {
     for (const server of servers) server.close()
@@ -90,6 +100,9 @@ describe('a socket', () => {
     after: () => () => {},
     isKept: () => false,
     feed: { follow: () => () => {} },
+    owner,
+    setup: { isDone: async () => isSetUp(), expect: () => void said.push('expects') },
+    linkOf: (key) => `http://localhost:8000/complete_installation/#${key}`,
     config: {
       seeRefused: () => {},
       inForce: current,
@@ -291,5 +304,112 @@ describe('a socket', () => {
     const { status: code, text } = await ask('POST', `/v1/services/mathesar/${action}`)
     expect(code).toBe(404)
     expect(text).toContain('action must be start, stop or restart')
+  })
+
+  const page = { accept: 'text/html' }
+  const form = { ...page, host: 'nas.local', origin: 'http://nas.local' }
+
+  test('of visitors asks for the code before Mathesar’s form, until there is an administrator', async () => {
+    const ask = await open('visitor')
+    for (const method of ['GET', 'POST', 'PUT']) {
+      const { status: code, headers, text } = await ask(method, '/complete_installation/?a', undefined, page)
+      expect([code, headers['x-accel-redirect']]).toEqual([403, undefined])
+      expect(text).toContain('<form method="post" action="/supervisor/owner">')
+      expect(headers['content-security-policy']).toContain("form-action 'self'")
+    }
+    expect(JSON.parse((await ask('GET', '/complete_installation/')).text)).toMatchObject({
+      code: 'SETUP_CODE_NEEDED',
+    })
+    isSetUp = () => true
+    const { status: code, headers } = await ask('GET', '/complete_installation/', undefined, page)
+    expect([code, headers['x-accel-redirect']]).toEqual([200, '@setup'])
+    isSetUp = () => {
+      throw new SupervisorError('DATABASE_LOST', 'x')
+    }
+    expect((await ask('GET', '/complete_installation/', undefined, page)).status).toBe(503)
+  })
+
+  test('of visitors hands on who gave the code, and looks what comes of a form', async () => {
+    const ask = await open('visitor')
+    const given = await ask('POST', '/supervisor/owner', 'code=kkkk+kkkk', form)
+    expect([given.status, given.headers.location]).toEqual([303, '/complete_installation/'])
+    const cookies = (given.headers['set-cookie'] ?? []).map((each) => each.split(';')[0]!)
+    expect(cookies.map((each) => each.split('=')[0])).toEqual([
+      'mathesar_setup_owner',
+      'mathesar_supervisor_owner',
+    ])
+    const [cookie = '', other = ''] = cookies
+    const handed = await ask('GET', '/complete_installation/', undefined, { ...page, cookie })
+    expect([handed.headers['x-accel-redirect'], said]).toEqual(['@setup', []])
+    await ask('POST', '/complete_installation/', 'username=x', { ...page, cookie })
+    expect(said).toEqual(['expects'])
+    const wrong = { ...page, cookie: other.replace('supervisor', 'setup') }
+    expect((await ask('GET', '/complete_installation/', undefined, wrong)).status).toBe(403)
+    owner.see(true)
+    expect((await ask('GET', '/complete_installation/', undefined, { ...page, cookie })).status).toBe(403)
+    const late = await ask('POST', '/supervisor/owner', 'code=kkkk+kkkk', form)
+    expect([late.status, late.headers.location, late.headers['set-cookie']]).toEqual([303, '/', undefined])
+  })
+
+  test('of visitors takes the code from a form of its own page alone, and no other', async () => {
+    const ask = await open('visitor')
+    const right = 'code=kkkk-kkkk'
+    for (const headers of [page, { ...form, origin: 'http://evil.example' }, { ...form, origin: 'null' }]) {
+      const { status: code, headers: got, text } = await ask('POST', '/supervisor/owner', right, headers)
+      expect([code, got['set-cookie']]).toEqual([403, undefined])
+      expect(text).toContain('came from a page of another address')
+    }
+    expect((await ask('GET', `/supervisor/owner?${right}`, undefined, form)).status).toBe(404)
+    expect((await ask('POST', '/supervisor/owner', 'x'.repeat(20_000), form)).status).toBe(422)
+    const statuses = []
+    for (let tries = 0; tries < 12; tries++)
+      statuses.push((await ask('POST', '/supervisor/owner', `code=${tries}`, form)).status)
+    expect(statuses).toEqual([...Array<number>(10).fill(403), 429, 429])
+    expect((await ask('POST', '/supervisor/owner', `code=${'k'.repeat(26)}`, form)).status).toBe(303)
+  })
+
+  test('of the owner tells how to come in, until there is an administrator', async () => {
+    const ask = await open('owner')
+    const tell = async (): Promise<unknown> => JSON.parse((await ask('GET', '/v1/setup')).text)
+    expect(await tell()).toEqual({
+      setup: {
+        code: 'kkkk-kkkk',
+        link: `http://localhost:8000/complete_installation/#${'k'.repeat(26)}`,
+        expiresAt: '1970-01-01T00:30:00.000Z',
+      },
+    })
+    owner.see(true)
+    expect(await tell()).toEqual({ setup: null })
+  })
+
+  test('of visitors permits the name that they came by, for who gives the setup code', async () => {
+    const ask = await open('visitor')
+    const refused = await ask('GET', '/supervisor/refused', undefined, { ...page, host: 'nas.local:8000' })
+    expect([refused.status, refused.headers['referrer-policy']]).toEqual([400, 'same-origin'])
+    expect(refused.text).toContain('<form method="post" action="/supervisor/permit">')
+    const permit = (code: string, host = 'nas.local:8000', origin = `http://${host}`) =>
+      ask('POST', '/supervisor/permit', new URLSearchParams({ code }).toString(), { ...page, host, origin })
+    for (const [code, host, origin] of [
+      ['wrong'],
+      ['kkkk-kkkk', 'nas.local:8000', 'http://evil.example'],
+      ['kkkk-kkkk', 'nas local'],
+    ] as const)
+      expect((await permit(code, host, origin)).status).toBe(400)
+    expect(proposals).toEqual([])
+    const { status: code, headers } = await permit('kkkk-kkkk')
+    expect([code, headers.location]).toEqual([303, '/'])
+    expect(proposals).toEqual([
+      {
+        from: 'page',
+        kind: 'set',
+        base: current.version,
+        set: { ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private,nas.local' },
+      },
+    ])
+    owner.see(true)
+    expect((await permit('kkkk-kkkk')).status).toBe(400)
+    const late = await ask('GET', '/supervisor/refused', undefined, { ...page, host: 'nas.local' })
+    expect(late.text).not.toContain('<form')
+    expect(proposals).toHaveLength(1)
   })
 })

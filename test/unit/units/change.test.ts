@@ -32,6 +32,7 @@ const stage = ({ plan, from = 'embedded', to = from, isStopped = false, fails }:
     drain: () => act(`drain ${name}`),
     restart: () => act(`restart ${name}`),
     signal: (signal) => void did.push(`${signal} ${name}`),
+    reload: () => act(`reload ${name}`),
     prepare: async () => {
       await act('prepare')
       return {
@@ -72,6 +73,11 @@ describe('a plan is carried out', () => {
       ['config after', 'server-config after', 'SIGHUP postgres', 'commit'],
     ],
     [
+      'by a reload of the door',
+      { plan: { door: true } },
+      ['config after', 'door-config after', 'reload door', 'commit'],
+    ],
+    [
       'by a restart of Postgres, for which requests wait and a generation is prepared before',
       { plan: { postgres: 'restart', generation: true } },
       [
@@ -96,6 +102,7 @@ describe('a plan is carried out', () => {
         'database after',
         'key after',
         'migrations after',
+        'administrator after',
         'sync after',
         'manifest after',
         'prepare',
@@ -117,6 +124,7 @@ describe('a plan is carried out', () => {
         'database after',
         'key after',
         'migrations after',
+        'administrator after',
         'sync after',
         'manifest after',
         'prepare',

@@ -29,7 +29,7 @@ describe('the task `cluster` on a new volume', () => {
   test('marks the folder, unpacks the template beside the mark, and moves it up', async () => {
     const { scope, disk, programs } = stage()
     disk.put(template, 'an archive')
-    expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
+    expect(await cluster.run(scope, never)).toMatchObject({ isFresh: true })
     const [program] = programs
     expect(program).toMatchObject({
       unit: 'cluster',
@@ -50,7 +50,7 @@ describe('the task `cluster` on a new volume', () => {
   test('never removes the folder itself, which may be a mount point, nor lost+found', async () => {
     const { scope, disk } = stage()
     for (const name of ['lost+found/x', '.mabc-1.tmp']) disk.put(`${folder}/${name}`, 'x')
-    expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
+    expect(await cluster.run(scope, never)).toMatchObject({ isFresh: true })
     expect(disk.acts).not.toContain(`remove ${folder}`)
     expect(scope.system.files.listFolder(folder)).toEqual(['PG_VERSION', 'lost+found', 'supervisor.unsynced'])
   })
@@ -113,7 +113,7 @@ describe('the task `cluster` on a new volume', () => {
 describe('the task `cluster` on a volume with data', () => {
   test('runs nothing and changes nothing', async () => {
     const { scope, programs, disk } = withCluster()
-    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+    expect(await cluster.run(scope, never)).toMatchObject({ isFresh: false })
     expect(programs).toEqual([])
     expect(disk.acts.filter((act) => /^(write|rename)/.test(act))).toEqual([])
   })
@@ -121,7 +121,7 @@ describe('the task `cluster` on a volume with data', () => {
   test('starts over where the cluster was never wholly on the disk: nothing was stored in it', async () => {
     const { scope, disk, programs } = withCluster()
     disk.put(mark, 'x')
-    expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
+    expect(await cluster.run(scope, never)).toMatchObject({ isFresh: true })
     expect(programs).toHaveLength(1)
   })
 
@@ -192,7 +192,7 @@ describe('the task `cluster` on a volume that was copied', () => {
   test('takes a file system that names root, when Postgres says that the folder is its own', async () => {
     const { scope, disk, programs } = withCluster()
     disk.ignoreOwnersOf(folder, { mode: 0o700, uid: 0, gid: 0 })
-    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+    expect(await cluster.run(scope, never)).toMatchObject({ isFresh: false })
     expect(programs.map(({ command }) => command.argv.join(' '))).toEqual([`test -O ${folder}`])
   })
 
@@ -227,7 +227,7 @@ describe('the task `cluster` on a volume whose cluster has served', () => {
     const { scope, disk } = served(ofCluster7)
     disk.put(`${folder}/PG_VERSION`, '17\n')
     disk.put(`${folder}/global/pg_control`, control(7))
-    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+    expect(await cluster.run(scope, never)).toMatchObject({ isFresh: false })
   })
 
   test.each<[string, (disk: ReturnType<typeof stage>['disk']) => void]>([
@@ -252,7 +252,7 @@ describe('the task `cluster` on a volume whose cluster has served', () => {
     const { scope, disk } = served('nonsense')
     disk.put(`${folder}/PG_VERSION`, '17\n')
     disk.put(`${folder}/global/pg_control`, control(8))
-    expect(await cluster.run(scope, never)).toEqual({ isFresh: false })
+    expect(await cluster.run(scope, never)).toMatchObject({ isFresh: false })
   })
 
   test('refuses another one, and names both', async () => {
@@ -267,7 +267,7 @@ describe('the task `cluster` on a volume whose cluster has served', () => {
 
   test('makes one where the manifest speaks of other things alone', async () => {
     const { scope } = served('{"instance":"a"}')
-    expect(await cluster.run(scope, never)).toEqual({ isFresh: true })
+    expect(await cluster.run(scope, never)).toMatchObject({ isFresh: true })
   })
 })
 

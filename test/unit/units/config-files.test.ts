@@ -20,6 +20,13 @@ describe('the task `config`', () => {
     expect(disk.text('/run/m/app/mathesar.env')).toBeUndefined()
   })
 
+  test('hands over the hosts that are permitted, and the name by which the supervisor asks', async () => {
+    const { scope, disk } = createScope({ config: 'ALLOWED_HOSTS=a.org,private\nPUBLIC_URL=http://b.org\n' })
+    await config.run(scope, never)
+    expect(disk.text('/run/m/app/hosts')).toBe('a.org,private,b.org,supervisor.invalid')
+    expect(disk.modeOf('/run/m/app/hosts')).toBe('0644 0:0')
+  })
+
   test('removes the copy of a file that is gone', async () => {
     const { scope, disk } = createScope({ config: read(filesOf(undefined, { 'file_storage.yml': storage })) })
     disk.put('/run/m/app/sso.yml', sso)
@@ -100,6 +107,9 @@ describe('the task `config`', () => {
     const { scope, disk } = createScope({ config: read(filesOf(undefined, { 'sso.yml': sso })) })
     await config.run(scope, never)
     await config.run(scope, never)
-    expect(disk.acts.filter((act) => act.startsWith('writeWhole'))).toEqual(['writeWhole /run/m/app/sso.yml'])
+    expect(disk.acts.filter((act) => act.startsWith('writeWhole'))).toEqual([
+      'writeWhole /run/m/app/sso.yml',
+      'writeWhole /run/m/app/hosts',
+    ])
   })
 })

@@ -16,6 +16,7 @@ type Held = {
   readonly undone?: readonly string[]
   readonly lacksSelfGrant?: boolean
 }
+const server = { version: '17.9', locale: 'und', collation: '153.128' }
 const answerOf =
   ({
     password = null,
@@ -30,6 +31,7 @@ const answerOf =
     if (text.startsWith('SELECT 1 FROM pg_roles')) return role && values[0] === 'mathesar' ? [{}] : []
     if (text.startsWith('SELECT 1 FROM pg_database'))
       return (values[0] === 'postgres' ? hasOwnDatabase : hasDatabase) ? [{}] : []
+    if (text.includes('server_version')) return [server]
     if (text.includes('pg_settings')) return lacksSelfGrant ? [{}] : []
     return text.includes('UNION ALL') ? undone.map((command) => ({ command })) : []
   }
@@ -39,7 +41,7 @@ describe('the task `database` with the embedded Postgres', () => {
   const run = async (held: Held, results: Parameters<typeof createScope>[0] = {}) => {
     const at = createScope(results)
     at.database.answerWith(answerOf(held))
-    expect(await database.run(at.scope, never)).toBeUndefined()
+    expect(await database.run(at.scope, never)).toEqual(server)
     return { ...at, changes: at.database.queries.filter(isChange) }
   }
 
@@ -107,8 +109,13 @@ describe('the task `database` with the embedded Postgres', () => {
   })
 
   test.each([
-    ['its own password first', { isFresh: false }, 'the password', 'bootstrap'],
-    ['the password of the template first', { isFresh: true }, 'bootstrap', 'the password'],
+    ['its own password first', { isFresh: false, wasShutDown: true }, 'the password', 'bootstrap'],
+    [
+      'the password of the template first',
+      { isFresh: true, wasShutDown: undefined },
+      'bootstrap',
+      'the password',
+    ],
   ])('tries %s on a cluster that is %j, then the other one', async (_, cluster, first, second) => {
     const { scope, database: server } = createScope({ results: { cluster } })
     server.answerWith(answerOf({}))

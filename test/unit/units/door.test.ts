@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Child } from '../../../src/system/ports.ts'
 import { doorConfig, renderConfig } from '../../../src/units/door/config.ts'
 import { door } from '../../../src/units/door/server.ts'
 import { upstream } from '../../../src/units/door/upstream.ts'
@@ -97,6 +98,46 @@ describe('the door', () => {
   test('goes after Mathesar, by which its last answers come', () => {
     expect(door.stopsAfter).toEqual(['mathesar'])
     expect(door.skip!(readFile(''), placeOf())).toBe('there is no nginx here')
+  })
+})
+
+describe('a reload of the door', () => {
+  const worker = (pid: number, title = 'worker process') => ({ pid, title: `nginx: ${title}` })
+  const old = [worker(1), worker(2)]
+  const reload = (looks: (readonly Child[] | undefined)[]) => {
+    const fake = createScope({ place })
+    fake.replies.children = () => (looks.length > 1 ? looks.shift() : looks[0])
+    return { ...fake, done: door.reload!(fake.scope, 9, never) }
+  }
+
+  test('is over once no worker with the configuration before takes connections', async () => {
+    const both = [...old, worker(3), worker(4)]
+    const leaving = [worker(1, 'worker process is shutting down'), worker(3), worker(4)]
+    const { clock, signals, done } = reload([old, old, both, both, leaving])
+    let isDone = false
+    void done.then(() => {
+      isDone = true
+    })
+    await clock.advance(39)
+    expect([signals, isDone]).toEqual([['SIGHUP 9'], false])
+    await clock.advance(1)
+    expect(isDone).toBe(true)
+  })
+
+  test('needs no end where nginx has died: the next one reads the new configuration', async () => {
+    const { clock, done } = reload([old, undefined])
+    await clock.advance(10)
+    await done
+  })
+
+  test('fails with the words of nginx where it does not take the configuration', async () => {
+    const { clock, scope, done } = reload([old])
+    const output = scope.system.log.lines('door')
+    void output.write(Buffer.from('ERROR cannot load certificate key\n'))
+    output.flush()
+    const why = done.catch(({ message }: Error) => message)
+    await clock.advance(10_000)
+    expect(await why).toMatch(/does not take it: .*cannot load certificate key$/)
   })
 })
 

@@ -16,7 +16,7 @@ describe('the environment of Mathesar', () => {
       DJANGO_SETTINGS_MODULE: 'config.settings.production',
       PYTHONUNBUFFERED: '1',
       SECRET_KEY: 'the secret key',
-      ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private',
+      MATHESAR_HOSTS_FILE: '/run/m/app/hosts',
       DEBUG: 'false',
       WEB_CONCURRENCY: '4',
       MEDIA_ROOT: '/data/media/',
@@ -50,11 +50,11 @@ describe('the environment of Mathesar', () => {
 
   test('takes a setting from what is in force, never from the variable itself', () => {
     expect(
-      run('DEBUG=true\nWEB_CONCURRENCY=3\n', { ALLOWED_HOSTS: '', GUNICORN_CMD_ARGS: '' }),
+      run('DEBUG=true\nWEB_CONCURRENCY=3\n', { GUNICORN_TIMEOUT: '', GUNICORN_CMD_ARGS: '' }),
     ).toMatchObject({
       DEBUG: 'true',
       WEB_CONCURRENCY: '3',
-      ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private',
+      GUNICORN_TIMEOUT: '300',
     })
     expect(run('', { GUNICORN_CMD_ARGS: '' })).not.toHaveProperty('GUNICORN_CMD_ARGS')
   })

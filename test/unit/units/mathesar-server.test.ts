@@ -65,7 +65,7 @@ describe('the command of Mathesar', () => {
     expect(env).toMatchObject({
       MATHESAR_GATE_FD: '4',
       MATHESAR_ANSWER_FD: '5',
-      MATHESAR_CHECK_HOST: 'example.org',
+      MATHESAR_CHECK_HOST: 'supervisor.invalid',
       SECRET_KEY: 'the secret key',
     })
   })
@@ -83,7 +83,7 @@ describe('the probe of Mathesar', () => {
     expect(gets).toEqual([
       {
         target: { socketPath: '/run/m/door/mathesar.sock' },
-        request: { path: '/auth/login/', hostHeader: 'a.org', timeoutMs: 10_000 },
+        request: { path: '/auth/login/', hostHeader: 'supervisor.invalid', timeoutMs: 10_000 },
       },
     ])
   })

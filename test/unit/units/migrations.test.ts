@@ -15,6 +15,8 @@ const stage = (applied: string[] | undefined, options: Parameters<typeof createS
   const at = createScope(options)
   const held = { applied, isForeign: false, isOurs: false, locks: 0 }
   at.disk.put('/share/migrations.json', JSON.stringify(image))
+  at.disk.put('/code/mathesar/__init__.py', '__version__ = "0.11.0"\n')
+  at.disk.put('/data/manifest.json', JSON.stringify({ servedBy: { mathesar: '0.9.0' } }))
   at.database.answerWith((text) => {
     if (text === 'COMMIT') held.isOurs = false
     if (text.includes('pg_try_advisory_xact_lock')) {
@@ -44,22 +46,26 @@ describe('the task `migrations`', () => {
   })
 
   test.each([
-    ['of a new installation', undefined],
-    ['of an older Mathesar', ['auth.0001_initial', 'mathesar.0001_initial']],
-  ])('migrates the database %s as the user of Mathesar, once it has the lock', async (_, applied) => {
+    ['of a new installation', undefined, 'running migrations'],
+    [
+      'of an older Mathesar',
+      ['auth.0001_initial', 'mathesar.0001_initial'],
+      'Mathesar 0.9.0 → 0.11.0: running 1 migrations, all of them or none: mathesar.0002_more',
+    ],
+  ])('migrates the database %s as the user of Mathesar, once it has the lock', async (_, applied, words) => {
     const { scope, programs, held, said } = stage(applied)
     await migrations.run(scope, never)
     expect(programs).toHaveLength(1)
     expect(programs[0]).toMatchObject({
       unit: 'migrations',
       command: {
-        argv: ['/usr/bin/python3', '-m', 'mathesar.install'],
+        argv: ['/usr/bin/python3', '/etc/migrate.py'],
         cwd: '/code',
         user: scope.place.identities.mathesar,
-        env: { SKIP_STATIC_COLLECTION: 'true', SECRET_KEY: 'the secret key' },
+        env: { SECRET_KEY: 'the secret key' },
       },
     })
-    expect([held.locks, said]).toEqual([1, ['info running migrations']])
+    expect([held.locks, said.at(-1)]).toEqual([1, `info ${words}`])
   })
 
   test('waits for another container that migrates, says so once, and then does nothing', async () => {
@@ -103,7 +109,9 @@ describe('the task `migrations`', () => {
     const { scope, programs } = stage([...image, ...more])
     expect(await failureOf(() => migrations.run(scope, never))).toMatchObject({
       code: 'DATABASE_AHEAD',
-      message: `cannot use the internal database: it has migrations that this image does not know: ${named}`,
+      message:
+        'cannot use the internal database with Mathesar 0.11.0: 0.9.0 has served from it, and it has ' +
+        `migrations that this image does not know: ${named}`,
     })
     expect(programs).toEqual([])
   })
@@ -161,7 +169,7 @@ describe('the task `migrations`', () => {
       )
     const failure = failureOf(() => migrations.run(scope, never))
     await clock.advance(3500)
-    expect(database.queries.filter((text) => text === 'SELECT 1')).toHaveLength(3)
+    expect(database.queries.filter((text) => text.includes('pg_stat_activity'))).toHaveLength(3)
     database.answerWith(() => serverError('57P05', 'terminating connection due to idle-session timeout'))
     await clock.advance(1000)
     expect(await failure).toMatchObject({ code: 'DATABASE_LOST', isPassing: true })
@@ -206,6 +214,15 @@ describe('the task `migrations`', () => {
       ['ERROR: of an old tail', 'DETAIL:  more', '    ^'],
       'Django failed with exit code 1: ERROR: of an old tail',
     ],
+    [
+      { code: 1, signal: null },
+      [
+        'DEBUG the traceback',
+        '  Traceback (most recent call last):',
+        'ERROR mathesar.0002_more: it is too long',
+      ],
+      'mathesar.0002_more: it is too long',
+    ],
     [{ code: null, signal: 'SIGTERM' as const }, [], 'Django was terminated by SIGTERM: it said nothing'],
   ])('ends with what Django said last: %j %j', async (outcome, lines, message) => {
     const { scope, replies } = stage(undefined)
@@ -214,6 +231,31 @@ describe('the task `migrations`', () => {
       code: 'MIGRATIONS_FAILED',
       message: `cannot migrate the internal database: ${message}`,
     })
+  })
+
+  test('says that nothing was changed, unless a migration could not be in the transaction', async () => {
+    const { scope, replies } = stage(undefined)
+    const lines = ['ERROR mathesar.0002_more: it is too long']
+    replies.program = async () => ({ outcome: { code: 1, signal: null }, lines })
+    expect((await failureOf(() => migrations.run(scope, never))).hint).toContain('Nothing was changed')
+    replies.program = async () => ({ outcome: { code: 2, signal: null }, lines })
+    expect((await failureOf(() => migrations.run(scope, never))).hint).toContain('before it are in force')
+  })
+
+  test('reports which one it is at, and whose lock that waits for', async () => {
+    const { scope, replies, database, clock, reports, said } = stage([])
+    replies.program = async () => {
+      database.answerWith(() => [{ step: 'migration 2 of 3: mathesar.0001_initial', blockers }])
+      await clock.delay(2500)
+      return { outcome: { code: 0, signal: null }, lines: [] }
+    }
+    const blockers = 'role \u001b[31mann, process 12'
+    const run = migrations.run(scope, never)
+    await clock.advance(3000)
+    await run
+    const step = 'migration 2 of 3: mathesar.0001_initial; it waits for a lock (role ?[31mann, process 12)'
+    expect(reports).toEqual([null, step, step, null])
+    expect(said.filter((line) => line.startsWith('warn'))).toEqual([`warn ${step}`])
   })
 
   test('ends when everything stops while it waits', async () => {

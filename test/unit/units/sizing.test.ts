@@ -8,6 +8,7 @@ const machine = (memoryMiB: number, shmMiB: number, cpus: number): Machine => ({
   memoryBytes: memoryMiB * MiB,
   shmBytes: shmMiB * MiB,
   cpus,
+  processes: Number.POSITIVE_INFINITY,
   oomScoreAdj: 0,
 })
 

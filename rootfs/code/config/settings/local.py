@@ -1,6 +1,5 @@
 """What the image adds to Mathesar's settings. Mathesar imports this file last, if it is there."""
 import os
-import re
 
 from config.settings.common_settings import DATABASES
 
@@ -25,20 +24,3 @@ if os.environ.get('CSRF_TRUSTED_ORIGINS'):
     CSRF_TRUSTED_ORIGINS = [
         origin.strip() for origin in os.environ['CSRF_TRUSTED_ORIGINS'].split(',') if origin.strip()
     ]
-
-
-class PrivateHosts(str):
-    """Stands for every address of a private network in ALLOWED_HOSTS, which Django compares by == alone."""
-    def lower(self):
-        return self
-
-    def __eq__(self, host):
-        return re.search(os.environ['MATHESAR_PRIVATE_HOSTS'], host) is not None
-
-    __hash__ = str.__hash__
-
-
-ALLOWED_HOSTS = [
-    PrivateHosts(host) if host == 'private' else host
-    for host in os.environ.get('ALLOWED_HOSTS', '').split(',') if host
-]

@@ -1,0 +1,46 @@
+import type { Instance } from '../daemon/instance.ts'
+import { type Invitation, Owner } from '../http/door/owner.ts'
+import { Setup } from '../http/door/setup.ts'
+import type { System } from '../system/ports.ts'
+import { hasAdministrator } from '../units/mathesar/administrator.ts'
+import { loadSampleData } from '../units/mathesar/sample-data.ts'
+import { type Place, setupPath } from '../units/place.ts'
+import { urlOf } from './report.ts'
+
+const inWords = ({ code, expiresMs }: Invitation, link: string): string => {
+  const until = new Date(expiresMs).toISOString().slice(11, 16)
+  const typed = code === undefined ? 'the code of SETUP_CODE' : `the setup code ${code}`
+  return `Nobody has set Mathesar up yet. Until ${until} UTC open ${link}\nor type there ${typed}.`
+}
+
+/** Joins what stands before Mathesar's form for its first administrator with the log and the database. */
+export const createSetup = (system: System, place: Place, instance: Instance) => {
+  const { ADMIN_SETUP, SETUP_CODE } = instance.inForce.settings
+  const linkOf = (key: string): string => `${new URL(setupPath, urlOf(instance.inForce)).href}#${key}`
+  const owner = new Owner({
+    now: system.clock.now,
+    randomText: system.randomText,
+    given: SETUP_CODE,
+    tell: (invitation) => system.log.say('info', inWords(invitation, linkOf(invitation.key))),
+  })
+  const setup = new Setup({
+    owner,
+    ask: () => hasAdministrator({ system, place, inForce: instance.inForce }),
+    onDone: async () => {
+      const { volume, secrets } = instance.results
+      if (volume === undefined || secrets === undefined) return
+      await loadSampleData({ system, place, inForce: instance.inForce, results: { volume, secrets } })
+    },
+    after: system.clock.after,
+    inBackground: system.inBackground,
+  })
+  /** Whether the door asks for the code, or lets everybody through to Mathesar's form. */
+  const isGuarded = place.paths.nginx !== undefined && ADMIN_SETUP === 'code'
+  /** Says what a new installation waits for. */
+  const announce = async (): Promise<void> => {
+    if (await setup.isDone()) return
+    if (isGuarded) owner.tell()
+    else system.log.say('info', "The first visitor makes the administrator's account: open Mathesar now.")
+  }
+  return { owner, setup, linkOf, announce }
+}

@@ -1,0 +1,33 @@
+import { readSetup, type Setup } from '../daemon/config/boot-trial.ts'
+import { environment } from '../system/environment.ts'
+import { readPlace } from '../system/machine.ts'
+import { requireOwner } from '../system/owner.ts'
+import { readPaths } from '../system/paths.ts'
+import { reads } from '../system/system.ts'
+import type { AppScope } from '../units/mathesar/environment.ts'
+import { inRun, inVolume, type Place } from '../units/place.ts'
+
+/** Where a command is that reads the volume itself: as the supervisor's own user. */
+export const readOwnPlace = (): Place => {
+  requireOwner(inRun(readPaths(environment)).control)
+  return readPlace(environment)
+}
+
+/** What the container is to be, for a command. */
+export const readOwnSetup = async (): Promise<Setup> => await readSetup(reads, readOwnPlace())
+
+/** What a command needs that runs Django beside Mathesar. */
+export const readAppScope = async (): Promise<AppScope> => {
+  const { place, configuration: inForce } = await readOwnSetup()
+  const { secrets, media, temporary, buffer } = inVolume(place.paths)
+  const secretKey =
+    inForce.settings.SECRET_KEY ?? reads.files.readIfThere(`${secrets}/secret_key`)?.trim() ?? ''
+  return {
+    place,
+    inForce,
+    results: {
+      volume: { isEphemeral: false, media, temporary, buffer },
+      secrets: { secretKey, isKeyPending: false, superuserPassword: undefined },
+    },
+  }
+}

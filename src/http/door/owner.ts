@@ -1,0 +1,154 @@
+import { RateLimit } from '../../core/rate-limit.ts'
+
+/** What an owner may do: complete the installation as Mathesar does it, or act on the supervisor. */
+export type Purpose = 'setup' | 'supervisor'
+
+/** A cookie goes to the paths of its purpose alone: Mathesar never sees the one for the supervisor. */
+const paths: Readonly<Record<Purpose, string>> = {
+  setup: '/complete_installation/',
+  supervisor: '/supervisor/',
+}
+const purposes = Object.keys(paths) as Purpose[]
+const nameOf = (purpose: Purpose): string => `mathesar_${purpose}_owner`
+
+/** What comes of a code that somebody gives. */
+export type Proof =
+  | { readonly is: 'right' }
+  | { readonly is: 'wrong' }
+  /** Too many were wrong: this one was not looked at. */
+  | { readonly is: 'unheard'; readonly waitMs: number }
+  /** There is an administrator: no code counts any more. */
+  | { readonly is: 'over' }
+
+/** What an owner needs to come in. */
+export type Invitation = {
+  /** What people type, such as `7QXM-2R4K`; `undefined` for one that the owner chose: it is never shown. */
+  readonly code: string | undefined
+  /** The fragment of the link. */
+  readonly key: string
+  /** When both are replaced; milliseconds since 1970. */
+  readonly expiresMs: number
+}
+
+type Options = {
+  readonly now: () => number
+  /** Of these letters, when they are given. */
+  readonly randomText: (length: number, letters?: string) => string
+  /** SETUP_CODE. */
+  readonly given: string | undefined
+  /** Tells the owner of an invitation, where one is wanted. */
+  readonly tell: (invitation: Invitation) => void
+}
+
+/** How long a code lasts, and a cookie. */
+const lifeMs = 30 * 60_000
+/** 900 wrong ones in the life of a code: of 2^40 that is one in a billion. */
+const wrongCodes = { burst: 10, everyMs: 2000 }
+/** Without letters that look like digits (Crockford). */
+const letters = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
+
+/** Node's crypto takes 5 ms to load: not in a boot. */
+const crypto = (): typeof import('node:crypto') => process.getBuiltinModule('node:crypto')
+
+/** Whether two texts are the same, in a time that tells nothing of either. */
+const isSame = (one: string, other: string): boolean => {
+  const { createHash, timingSafeEqual } = crypto()
+  const hashOf = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(hashOf(one), hashOf(other))
+}
+
+/** A code as it was meant. */
+const plain = (code: string): string =>
+  code.toUpperCase().replace(/[\s-]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1')
+
+/**
+ * Who has proved to be the owner of an installation that nobody has set up yet. The proof is the setup code,
+ * which is typed, or the key in the link, which is too long to guess: so wrong codes of others cannot keep
+ * out who has the link. It gives cookies that are signed, not remembered. All of it ends once there is an
+ * administrator, and begins again, with another code, should there be none any more.
+ */
+export class Owner {
+  readonly #options: Options
+  readonly #limit = new RateLimit(wrongCodes)
+  #invitation: Invitation | undefined
+  #signingKey: string | undefined
+  #isOpen = true
+  #isTold = false
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** Whether a code counts: always, until an administrator is known to exist. */
+  get isOpen(): boolean {
+    return this.#isOpen
+  }
+
+  /** Somebody has looked whether there is an administrator. */
+  see(hasAdministrator: boolean): void {
+    if (hasAdministrator !== this.#isOpen) return
+    this.#isOpen = !hasAdministrator
+    this.#signingKey = undefined
+    this.#invitation = undefined
+  }
+
+  /** What is asked for now. It is another one when its time is over. */
+  invite(): Invitation {
+    const { now, randomText, given } = this.#options
+    if (this.#invitation !== undefined && now() < this.#invitation.expiresMs) return this.#invitation
+    const code = `${randomText(4, letters)}-${randomText(4, letters)}`
+    this.#invitation = {
+      code: given === undefined ? code : undefined,
+      key: randomText(26),
+      expiresMs: now() + lifeMs,
+    }
+    if (this.#isTold) this.#options.tell(this.#invitation)
+    return this.#invitation
+  }
+
+  /** Tells the owner what is asked for now, and each time that it is replaced. */
+  tell(): void {
+    this.#isTold = false
+    this.#options.tell(this.invite())
+    this.#isTold = true
+  }
+
+  /** Looks at a code, or at the key of a link. */
+  prove(text: string): Proof {
+    if (!this.#isOpen) return { is: 'over' }
+    const nowMs = this.#options.now()
+    const { code, key } = this.invite()
+    if (isSame(text.trim(), key)) return { is: 'right' }
+    const waitMs = this.#limit.waitMs(nowMs)
+    if (waitMs > 0) return { is: 'unheard', waitMs }
+    const isRight =
+      code === undefined ? isSame(text.trim(), this.#options.given ?? key) : isSame(plain(text), plain(code))
+    if (isRight) return { is: 'right' }
+    this.#limit.take(nowMs)
+    return { is: 'wrong' }
+  }
+
+  /** What a browser gets that has given the right code: headers Set-Cookie. */
+  cookies(isSecure: boolean): readonly string[] {
+    const until = String(this.#options.now() + lifeMs)
+    const rest = `HttpOnly; SameSite=Strict; Max-Age=${lifeMs / 1000}${isSecure ? '; Secure' : ''}`
+    return purposes.map(
+      (purpose) =>
+        `${nameOf(purpose)}=${until}.${this.#sign(purpose, until)}; Path=${paths[purpose]}; ${rest}`,
+    )
+  }
+
+  /** Whether a request with this header Cookie comes from a browser that gave the right code. */
+  isOwner(cookie: string | undefined, purpose: Purpose): boolean {
+    if (!this.#isOpen) return false
+    const pattern = new RegExp(`(?:^|; )${nameOf(purpose)}=(\\d{1,16})\\.([\\w-]{43})(?:;|$)`)
+    const [, until, signature] = pattern.exec(cookie ?? '') ?? []
+    if (until === undefined || signature === undefined) return false
+    return isSame(signature, this.#sign(purpose, until)) && this.#options.now() < Number(until)
+  }
+
+  #sign(purpose: Purpose, until: string): string {
+    this.#signingKey ??= this.#options.randomText(40)
+    return crypto().createHmac('sha256', this.#signingKey).update(`${purpose} ${until}`).digest('base64url')
+  }
+}

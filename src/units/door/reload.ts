@@ -1,0 +1,46 @@
+import { excerpt } from '../../core/message.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { Child } from '../../system/ports.ts'
+import type { Scope } from '../unit.ts'
+
+/** How long nginx may take to read its configuration and to have other workers serve. */
+const limitMs = 10_000
+const lookMs = 10
+
+/** A worker in its last state has closed its sockets (`ngx_worker_process_cycle`). */
+const isLeaving = ({ title }: Child): boolean => title.includes('shutting down')
+
+/**
+ * Why nginx did not take its configuration, in its own words. Its lines have their level in front:
+ * `core/door-lines.ts`.
+ */
+const whyRefused = ({ system: { log } }: Scope<never>): string => {
+  const [line = 'it says nothing'] = log
+    .tail('door', 20)
+    .filter((text) => /\berror\b/.test(text))
+    .slice(-1)
+  return excerpt(line.trim(), 400)
+}
+
+/**
+ * Has nginx read its configuration again, and resolves once no worker with the one before takes connections:
+ * what is said to be in force then is. nginx itself says nothing of this but by its processes. Where it does
+ * not take the configuration, it goes on with the one before.
+ */
+export const reloadDoor = async (scope: Scope<never>, pid: number, signal: AbortSignal): Promise<void> => {
+  const { system } = scope
+  const before = new Set(system.childrenOf(pid)?.map((child) => child.pid))
+  system.signalProcess(pid, 'SIGHUP')
+  for (const endMs = system.clock.now() + limitMs; system.clock.now() < endMs;) {
+    await system.clock.delay(lookMs, signal)
+    const children = system.childrenOf(pid)
+    if (children === undefined) return // It ended: the next one reads the new configuration.
+    const fresh = children.filter((child) => !before.has(child.pid))
+    if (fresh.length > 0 && children.every((child) => fresh.includes(child) || isLeaving(child))) return
+  }
+  throw new SupervisorError(
+    'CONFIG_ROLLED_BACK',
+    `cannot apply the change: the web server does not take it: ${whyRefused(scope)}`,
+    { hint: 'The settings before it are in force again. `supervisor logs door` shows what it says.' },
+  )
+}

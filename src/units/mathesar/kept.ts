@@ -1,0 +1,148 @@
+import { printable } from '../../core/message.ts'
+import { spaceInWords } from '../../core/space.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { Client } from '../../system/ports.ts'
+import { appRole, asSuperuser, internalDatabase } from '../postgres/connection.ts'
+import type { Scope } from '../unit.ts'
+import { compareMigrations, type Migration } from './applied.ts'
+
+/** What stands beside the internal database as the comment of the one that is kept. */
+type Note = {
+  /** The Mathesar that it fits. */
+  readonly version: string
+  /** When it was put aside, in ISO 8601. */
+  readonly at: string
+  readonly applied: readonly Migration[]
+}
+
+/** An internal database of another version, which nobody can connect to. */
+export type KeptDatabase = Note & { readonly name: string; readonly bytes: number }
+
+/** How many are kept; the oldest goes first. */
+const keptLimit = 4
+/** What Postgres and Mathesar need besides a copy. */
+const reserveBytes = 64 * 1024 * 1024
+const noteLimit = 256 * 1024
+
+const parseNote = (text: string | null): Note | undefined => {
+  try {
+    const { version, at, applied } = JSON.parse(text ?? '') as Record<string, unknown>
+    const isNote = typeof version === 'string' && typeof at === 'string' && Array.isArray(applied)
+    return isNote
+      ? { version: printable(version), at: printable(at), applied: applied.map(String) }
+      : undefined
+  } catch {
+    return undefined
+  }
+}
+
+/** Those that are kept, the newest first. Only a superuser can have made one. */
+export const listKept = async (client: Client): Promise<KeptDatabase[]> => {
+  const { rows } = await client.query<{ name: string; note: string | null; bytes: string }>(
+    `SELECT datname AS name, left(shobj_description(oid, 'pg_database'), ${noteLimit}) AS note,
+        pg_database_size(oid) AS bytes
+      FROM pg_database
+      WHERE starts_with(datname, '${internalDatabase}_') AND NOT datallowconn
+        AND (SELECT rolsuper FROM pg_roles WHERE oid = datdba)
+      LIMIT 100`,
+  )
+  return rows
+    .flatMap(({ name, note, bytes }) => {
+      const parsed = parseNote(note)
+      return parsed === undefined ? [] : [{ ...parsed, name, bytes: Number(bytes) }]
+    })
+    .toSorted((one, other) => other.at.localeCompare(one.at))
+}
+
+const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`
+const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`
+
+/** Names are at most 63 bytes long. */
+const nameOf = (what: 'before' | 'of', version: string): string =>
+  `${internalDatabase}_${what}_${version.replaceAll(/[^0-9A-Za-z.+-]/g, '-').slice(0, 30)}`
+
+/** A copy is made, and a name is changed, only of a database that nobody is connected to. */
+const endSessions = async (client: Client): Promise<void> => {
+  await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${internalDatabase}'`,
+  )
+}
+
+const requireSpace = async ({ system, place }: Scope<never>, client: Client): Promise<void> => {
+  const { rows } = await client.query<{ bytes: string }>(
+    `SELECT pg_database_size('${internalDatabase}') AS bytes`,
+  )
+  const needed = Number(rows[0]?.bytes ?? 0) + reserveBytes
+  const space = system.files.freeSpace(place.paths.data)
+  if (space === undefined || space.bytes > needed) return
+  throw new SupervisorError(
+    'VOLUME_FULL',
+    'cannot upgrade the internal database: a copy of it is kept before, which needs ' +
+      `${Math.ceil(needed / 1048576)} MiB, and ${spaceInWords(space)}`,
+  )
+}
+
+const removeOld = async ({ system }: Scope<never>, client: Client): Promise<void> => {
+  for (const { name } of (await listKept(client)).slice(keptLimit)) {
+    await client.query(`DROP DATABASE ${quoteName(name)}`)
+    system.log.say('info', `${name} is removed: ${keptLimit} newer ones are kept`)
+  }
+}
+
+type Versions = { readonly from: string; readonly to: string }
+
+/** Keeps the internal database as it is before an upgrade. */
+export const keepBefore = async (
+  scope: Scope<'secrets' | 'cluster'>,
+  { from, to }: Versions,
+  applied: readonly Migration[],
+): Promise<void> =>
+  asSuperuser(scope, async (client) => {
+    const name = quoteName(nameOf('before', to))
+    const note: Note = { version: from, at: new Date(scope.system.clock.now()).toISOString(), applied }
+    await client.query('SET statement_timeout = 0')
+    await client.query(`DROP DATABASE IF EXISTS ${name}`)
+    await requireSpace(scope, client)
+    await endSessions(client)
+    await client.query(`CREATE DATABASE ${name} TEMPLATE ${internalDatabase} ALLOW_CONNECTIONS false`)
+    await client.query(`COMMENT ON DATABASE ${name} IS ${quoteText(JSON.stringify(note))}`)
+    await removeOld(scope, client)
+    scope.system.log.say('info', `the internal database before Mathesar ${to} is kept as ${name}`)
+  })
+
+/** The newest one that this image could go on with. */
+export const findWayBack = (
+  scope: Scope<'secrets' | 'cluster'>,
+  image: readonly Migration[],
+): Promise<KeptDatabase | undefined> =>
+  asSuperuser(scope, async (client) => {
+    const fits = ({ applied }: KeptDatabase): boolean => compareMigrations(image, applied).ahead.length === 0
+    return (await listKept(client)).find(fits)
+  })
+
+/**
+ * Puts the kept database in the place of the present one, which is kept in turn. In one transaction: whatever
+ * cuts it off, one of the two is whole in its place.
+ */
+export const goBackTo = async (
+  scope: Scope<'secrets' | 'cluster'>,
+  kept: KeptDatabase,
+  { version, applied }: Pick<Note, 'version' | 'applied'>,
+): Promise<void> =>
+  asSuperuser(scope, async (client) => {
+    const [before, left] = [quoteName(kept.name), quoteName(nameOf('of', version))]
+    const note: Note = { version, at: new Date(scope.system.clock.now()).toISOString(), applied }
+    await client.query(`DROP DATABASE IF EXISTS ${left}`)
+    await endSessions(client)
+    await client.query('BEGIN')
+    await client.query(`ALTER DATABASE ${internalDatabase} RENAME TO ${left}`)
+    await client.query(`ALTER DATABASE ${left} OWNER TO postgres`)
+    await client.query(`ALTER DATABASE ${left} ALLOW_CONNECTIONS false`)
+    await client.query(`COMMENT ON DATABASE ${left} IS ${quoteText(JSON.stringify(note))}`)
+    await client.query(`ALTER DATABASE ${before} RENAME TO ${internalDatabase}`)
+    await client.query(`ALTER DATABASE ${internalDatabase} OWNER TO ${appRole}`)
+    await client.query(`ALTER DATABASE ${internalDatabase} ALLOW_CONNECTIONS true`)
+    await client.query(`COMMENT ON DATABASE ${internalDatabase} IS NULL`)
+    await client.query('COMMIT')
+    await removeOld(scope, client)
+  })

@@ -1,0 +1,85 @@
+import { inWords } from '../../core/outcome.ts'
+import type { Client } from '../../system/ports.ts'
+import { readAppVersion, readServedVersion } from '../manifest.ts'
+import { ownProgram } from '../place.ts'
+import { codeOf, isAnswer } from '../postgres/failures.ts'
+import { inTransaction, withDatabase } from '../postgres/connection.ts'
+import { defineTask, type Scope } from '../unit.ts'
+import { appEnvironment } from './environment.ts'
+
+/** How long visitors wait for it after an upgrade: a database takes about a second. */
+const patienceMs = 15_000
+
+type Change = {
+  readonly version: string
+  /** Whether another Mathesar served last: then no record of what a database has is believed. */
+  readonly isOther: boolean
+}
+
+/** How many databases have the SQL of another Mathesar. One that we do not know may have no such table. */
+const countBehind = async (client: Client, { version, isOther }: Change): Promise<number> => {
+  try {
+    const { rows } = await client.query<{ count: string }>(
+      'SELECT count(*) FROM mathesar_database WHERE $2 OR last_confirmed_sql_version <> $1',
+      [version, isOther],
+    )
+    return Number(rows[0]?.count ?? 0)
+  } catch (error) {
+    if (isAnswer(error) && codeOf(error).startsWith('42')) return 0
+    throw error
+  }
+}
+
+const upgrade = async (
+  scope: Scope<'volume' | 'secrets'>,
+  { isOther }: Change,
+  signal: AbortSignal,
+): Promise<void> => {
+  const { system, place, report } = scope
+  const { paths, identities } = place
+  const command = {
+    argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'upgrade_databases.py')] as const,
+    cwd: paths.app,
+    user: identities.mathesar,
+    env: { ...appEnvironment(scope), PGCONNECT_TIMEOUT: '5', ...(isOther ? { UPGRADE_ALL: '1' } : {}) },
+  }
+  const { outcome, lines } = await system.runProgram('user-databases', command, signal)
+  const failed = lines
+    .filter((line) => line.startsWith('WARNING '))
+    .map((line) => line.slice('WARNING '.length))
+  if (outcome.code !== 0) failed.push(`Django ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
+  report(failed.length === 0 ? null : `not upgraded: ${failed.join('; ').slice(0, 500)}`)
+}
+
+/**
+ * Gives the connected databases the SQL of this Mathesar. Else its home page would let nobody in before an
+ * administrator has clicked for each. No failure keeps Mathesar from serving: that button is still there.
+ */
+export const userDatabases = defineTask({
+  name: 'user-databases',
+  needs: ['migrations', 'secrets', 'volume'],
+  description: "brings Mathesar's SQL in the connected databases to this version",
+  run: async (scope, signal) => {
+    const { system } = scope
+    const version = readAppVersion(scope)
+    if (version === null) return undefined
+    const served = readServedVersion(scope)
+    const change: Change = { version, isOther: served !== undefined && served !== version }
+    const behind = await withDatabase(scope, (client) =>
+      inTransaction(client, () => countBehind(client, change)),
+    )
+    if (behind === 0) return undefined
+    system.log.say(
+      'info',
+      `${behind} databases have the SQL of another Mathesar: they are brought to ${version}`,
+    )
+    const upgraded = new AbortController()
+    system.inBackground('upgrade the connected databases', async () => {
+      await upgrade(scope, change, signal).finally(() => upgraded.abort())
+    })
+    if (change.isOther)
+      await system.clock.delay(patienceMs, AbortSignal.any([signal, upgraded.signal])).catch(() => {})
+    signal.throwIfAborted()
+    return undefined
+  },
+})

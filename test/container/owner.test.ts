@@ -1,0 +1,245 @@
+import { request } from 'node:http'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import {
+  admin,
+  type Box,
+  browse,
+  cleanUp,
+  cleanUpAfterEach,
+  describeContainer,
+  logIn,
+  makeAdmin,
+  newVolume,
+  start,
+  until,
+} from '../helpers/docker.ts'
+
+const setupPath = '/complete_installation/'
+const fields = { username: 'eve', password1: admin.password, password2: admin.password }
+
+/** One request whose path is sent as it is: `fetch` would tidy it up. */
+const ask = (
+  box: Box,
+  path: string,
+  headers: Readonly<Record<string, string>> = {},
+  method = 'GET',
+  body = method === 'POST' ? new URLSearchParams(fields).toString() : undefined,
+) =>
+  new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
+    const options = { host: '127.0.0.1', port: box.port, path, method, headers, agent: false }
+    request(options, (response) => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (more: string) => (text += more))
+      response.once('end', () => resolve({ status: response.statusCode ?? 0, text }))
+    })
+      .once('error', reject)
+      .end(body)
+  })
+
+const administrators = async (box: Box): Promise<readonly string[]> =>
+  (
+    await box.supervisor('psql', '-tAc', 'select username from mathesar_user where is_superuser order by id')
+  ).stdout
+    .split('\n')
+    .filter(Boolean)
+
+const memoryOf = async (box: Box): Promise<number> => (await box.status()).supervisor.memoryBytes / 1024 ** 2
+
+describeContainer('a Mathesar that nobody has set up', () => {
+  let box: Box
+  beforeAll(async () => {
+    box = await start({ env: { SETUP_CODE: '', WEB_CONCURRENCY: '4', SAMPLE_APP_TEST: '1' } })
+    await box.ready()
+  })
+  afterAll(cleanUp)
+
+  const invitation = async () => {
+    const { stdout } = await box.supervisor('setup', '--json')
+    return (JSON.parse(stdout) as { setup: { code: string; link: string } }).setup
+  }
+
+  it('shows its own page in place of the form, however the path is written', async () => {
+    for (const path of [
+      setupPath,
+      '/complete_installation',
+      '//complete_installation/',
+      '/%63omplete_installation/',
+      '/complete_installation%2F',
+      '/x/../complete_installation/',
+      '/./complete_installation/?next=/',
+      `http://127.0.0.1:${box.port}${setupPath}`,
+    ]) {
+      const { status, text } = await ask(box, path, { accept: 'text/html' })
+      expect([path, status]).toEqual([path, 403])
+      expect(text).toContain('name="code"')
+      for (const headers of [{ script_name: '/x' }, { 'x-forwarded-prefix': '/x' }, { path_info: setupPath }])
+        expect((await ask(box, path, headers, 'POST')).status).toBe(403)
+    }
+    expect((await ask(box, '/notes/', { path_info: setupPath, script_name: '' })).status).toBe(302)
+    expect(await administrators(box)).toEqual([])
+  })
+
+  it('tells its owner the code and the link, in the log and by a command, and Mathesar neither', async () => {
+    const { code, link } = await invitation()
+    const key = link.split('#')[1]!
+    expect(code).toMatch(/^[0-9A-Z]{4}-[0-9A-Z]{4}$/)
+    const log = await box.logs()
+    expect(log).toContain(link)
+    expect(log).toContain(`the setup code ${code}`)
+    const { exitCode, stdout } = await box.supervisor('setup')
+    expect([exitCode, stdout.includes(link), stdout.includes('▀')]).toEqual([0, true, true])
+    for (const path of ['/', setupPath, '/supervisor/boot', '/v1/setup', '/supervisor/v1/setup']) {
+      const { text } = await ask(box, path, { accept: 'text/html' })
+      expect([path, text.includes(code) || text.includes(key)]).toEqual([path, false])
+    }
+  })
+
+  it('takes the code from its own page alone: not from an address, a referrer or another site', async () => {
+    const { code, link } = await invitation()
+    for (const path of [`${setupPath}?code=${code}`, `${setupPath}#${code}`])
+      for (const headers of [{ referer: link }, { cookie: `mathesar_setup_owner=${code}` }])
+        expect((await ask(box, path, headers)).status).toBe(403)
+    for (const headers of [{ origin: 'http://evil.example' }, { origin: 'null' }, {}]) {
+      const body = new URLSearchParams({ code })
+      const answer = await fetch(box.url('/supervisor/owner'), { method: 'POST', body, headers })
+      expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []])
+    }
+    expect((await ask(box, `/supervisor/owner?code=${code}`)).status).toBe(404)
+  })
+
+  it('permits another name by a button of the page that refuses it', async () => {
+    const { code } = await invitation()
+    const host = `nas.example:${box.port}`
+    const permit = async (typed: string, origin = `http://${host}`) => {
+      const body = new URLSearchParams({ code: typed }).toString()
+      const type = 'application/x-www-form-urlencoded'
+      const headers = { host, origin, accept: 'text/html', 'content-type': type }
+      return await ask(box, '/supervisor/permit', headers, 'POST', body)
+    }
+    expect(await ask(box, '/', { host, accept: 'text/html' })).toMatchObject({
+      status: 400,
+      text: expect.stringContaining('action="/supervisor/permit"') as string,
+    })
+    expect((await permit('WRONG-CODE')).text).toContain('That is not the code')
+    expect((await permit(code, 'http://evil.example')).status).toBe(400)
+    expect((await ask(box, '/', { host })).status).toBe(400)
+    expect((await permit(code)).status).toBe(303)
+    await until('the name is permitted', async () => (await ask(box, '/', { host })).status === 302)
+  })
+
+  it('slows a thousand wrong codes down, and still lets in who has the link', async () => {
+    const { link } = await invitation()
+    const before = await memoryOf(box)
+    const guess = async (name: number): Promise<readonly number[]> => {
+      const statuses: number[] = []
+      for (let tries = 0; tries < 50; tries++)
+        statuses.push((await browse(box).prove(`${name}-${tries}`)).status)
+      return statuses
+    }
+    const statuses = (await Promise.all(Array.from({ length: 20 }, (_, name) => guess(name)))).flat()
+    expect(new Set(statuses)).toEqual(new Set([403, 429]))
+    expect(statuses.filter((status) => status === 403).length).toBeLessThan(40)
+    expect((await memoryOf(box)) - before).toBeLessThan(15)
+    const { status, location } = await browse(box).prove(link.split('#')[1])
+    expect([status, location]).toEqual([303, setupPath])
+  }, 120_000)
+
+  it('makes one administrator of fifty forms at once, and then the code is over', async () => {
+    const { code, link } = await invitation()
+    const browsers = Array.from({ length: 50 }, () => browse(box))
+    for (const browser of browsers) {
+      expect((await browser.prove(link.split('#')[1])).status).toBe(303)
+      expect((await browser.get(setupPath)).text).toContain('csrfmiddlewaretoken')
+    }
+    const outcomes = await Promise.all(
+      browsers.map((browser, index) => browser.submit(setupPath, { ...fields, username: `user${index}` })),
+    )
+    expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set([302, 303]))
+    const [first, ...more] = await administrators(box)
+    expect([first?.slice(0, 4), more]).toEqual(['user', []])
+    expect((await browse(box).get(setupPath)).location).toBe('/')
+    expect((await box.supervisor('psql', '-tAc', 'select text from mathesar_note')).stdout).not.toContain(
+      'demo',
+    )
+    const [owner] = browsers
+    expect(await owner!.prove(code)).toMatchObject({ status: 303, location: '/' })
+    expect(await box.supervisor('setup')).toMatchObject({ exitCode: 1 })
+    // A Mathesar that loses its last administrator is not open to strangers again.
+    await box.supervisor('psql', '-c', 'update mathesar_user set is_superuser = false')
+    expect((await browse(box).get(setupPath)).status).toBe(403)
+    expect((await owner!.get(setupPath)).status).toBe(403)
+  }, 120_000)
+})
+
+describeContainer('the first administrator', () => {
+  cleanUpAfterEach()
+  const named = {
+    MATHESAR_ADMIN_USERNAME: admin.username,
+    ADMIN_EMAIL: 'ada@example.org',
+    ADMIN_PASSWORD: admin.password,
+  }
+
+  it('is created by the settings once, and never touched again', async () => {
+    const volume = await newVolume()
+    const box = await start({ volume, env: { ...named, DEMO: 'library_management,bike_shop' } })
+    await box.ready()
+    const ada = await logIn(box)
+    await until('the sample data is there', async () =>
+      (await ada.get('/notes/')).text.includes('demo of admin: library_management, bike_shop'),
+    )
+    expect((await browse(box).get(setupPath)).location).toBe('/')
+    const shown = await box.sh(
+      'for p in $(find /proc -maxdepth 1 -user mathesar); do cat $p/environ; done; cat /proc/[0-9]*/cmdline',
+    )
+    expect(shown.stdout).toContain('SECRET_KEY')
+    for (const text of [await box.logs(), shown.stdout]) expect(text).not.toContain(admin.password)
+    const change = `update mathesar_user set username = 'grace', password = 'x'`
+    expect((await box.supervisor('psql', '-c', change)).exitCode).toBe(0)
+    await box.stop()
+    await box.remove()
+    const next = await start({ volume, env: { ...named, ADMIN_PASSWORD: 'password' } })
+    await next.ready()
+    const { stdout } = await next.supervisor('psql', '-tAc', 'select username, password from mathesar_user')
+    expect(stdout.trim()).toBe('grace|x')
+  })
+
+  it('is one of those that `supervisor admin` creates, lists and gives new passwords', async () => {
+    const box = await start({ env: { P: admin.password } })
+    await box.ready()
+    const act = (line: string) => box.sh(`printf '%s\\n' "$P" | supervisor admin ${line}`)
+    expect(await act('create admin --email ada@example.org')).toMatchObject({ exitCode: 0 })
+    await logIn(box)
+    expect((await browse(box).get(setupPath)).location).toBe('/')
+    const { stdout } = await act('list')
+    expect(stdout).toMatch(/^admin {2}\(ada@example\.org, last login 20.*\)$/)
+    const refused = await box.sh('echo password | supervisor admin reset admin')
+    expect(refused.exitCode).toBe(2)
+    expect(refused.stdout + refused.stderr).toContain('This password is too common.')
+    expect(await box.sh(': | supervisor admin create eve')).toMatchObject({ exitCode: 2 })
+    expect(await act('create admin')).toMatchObject({ exitCode: 2 })
+    expect(await box.supervisor('admin', 'create', 'eve', admin.password)).toMatchObject({ exitCode: 2 })
+    const change = await box.sh(
+      'echo another correct horse 7 > /tmp/p; supervisor admin reset admin --password-file /tmp/p',
+    )
+    expect(change.exitCode).toBe(0)
+    await expect(logIn(box)).rejects.toThrow('cannot log in')
+    expect(await administrators(box)).toEqual(['admin'])
+  })
+
+  it('is refused with a password that Django refuses, before Mathesar serves', async () => {
+    const box = await start({ env: { ...named, ADMIN_PASSWORD: '1234567890' } })
+    expect(await box.ended()).toBe(20)
+    expect(await box.logs()).toMatch(
+      /ADMIN_PASSWORD: This password is too common\. This password is entirely numeric/,
+    )
+  })
+
+  it('is whoever comes first, as upstream has it, where ADMIN_SETUP says open', async () => {
+    const box = await start({ env: { ADMIN_SETUP: 'open' } })
+    await box.ready()
+    expect((await ask(box, setupPath)).status).toBe(200)
+    await makeAdmin(box)
+    expect(await administrators(box)).toEqual([admin.username])
+    expect(await box.logs()).toContain('The first visitor makes the administrator')
+  })
+})

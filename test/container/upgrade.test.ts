@@ -1,0 +1,100 @@
+import { expect, it } from 'vitest'
+import {
+  cleanUpAfterEach,
+  describeContainer,
+  logIn,
+  makeAdmin,
+  newVolume,
+  start,
+  until,
+} from '../helpers/docker.ts'
+import { asNewerImage, removeNewerImages } from '../helpers/newer-image.ts'
+
+describeContainer('an upgrade', () => {
+  cleanUpAfterEach()
+  removeNewerImages()
+
+  it('whose migration fails changes nothing, says why in one line, and the old version starts', async () => {
+    const volume = await newVolume()
+    const old = await start({ volume })
+    await old.ready()
+    await makeAdmin(old)
+    await old.stop()
+
+    const newer = await start({
+      volume,
+      run: await asNewerImage('0005_note_is_pinned', '0006_shorter_notes'),
+    })
+    expect(await newer.ended()).toBe(53)
+    const logs = await newer.logs()
+    expect(logs).toContain(
+      'running 2 migrations, all of them or none: mathesar.0005_note_is_pinned, mathesar.0006_shorter_notes',
+    )
+    expect(logs).toContain(
+      'cannot migrate the internal database: mathesar.0006_shorter_notes: value too long for type ' +
+        'character varying(10)\n',
+    )
+    expect(logs).toMatch(/ debug migrations +DEBUG the traceback/)
+    await newer.remove()
+
+    await old.startAgain()
+    await old.ready()
+    await logIn(old)
+    expect((await old.supervisor('manage', 'showmigrations', 'mathesar')).stdout).not.toContain('0005')
+  })
+
+  it('keeps the database before it, which an older image puts in place again when it is told so', async () => {
+    const volume = await newVolume()
+    const old = await start({ volume })
+    await old.ready()
+    await makeAdmin(old)
+    await old.stop()
+    const run = await asNewerImage('0005_note_is_pinned')
+    const newer = await start({ volume, run })
+    await newer.ready()
+    await newer.stop()
+
+    const names = 'mathesar.0005_note_is_pinned'
+    await old.startAgain()
+    expect(await old.ended()).toBe(52)
+    expect(await old.logs()).toMatch(new RegExp(`${names}\\n.*Or go back with \`-e ON_DOWNGRADE=return\``))
+
+    const returned = await start({ volume, env: { ON_DOWNGRADE: 'return' } })
+    await returned.ready()
+    await logIn(returned)
+    expect(await returned.logs()).toContain('is in its place again; that of Mathesar')
+    await returned.stop()
+
+    await newer.startAgain()
+    await newer.ready()
+    await logIn(newer)
+    const kept = await newer.supervisor(
+      'psql',
+      '--superuser',
+      '-tAc',
+      `
+      select string_agg(datname, ' ' order by datname) from pg_database where not datallowconn and datname <> 'template0'`,
+    )
+    expect(kept.stdout).toMatch(/^mathesar_django_before_\S+ mathesar_django_of_\S+$/)
+  })
+
+  it('brings the connected databases along, and names the one that it cannot', async () => {
+    const box = await start()
+    await box.ready()
+    const ask = (query: string) =>
+      box.supervisor('psql', '--superuser', '-d', 'mathesar_django', '-tAc', query)
+    await ask(`
+      with one as (insert into mathesar_server (host) values ('/run/mathesar/postgres'), ('db.invalid') returning id)
+      insert into mathesar_database (name, server_id, last_confirmed_sql_version)
+        select 'db' || row_number() over (order by id), id, '0.0.0' from one`)
+    await box.stop()
+    await box.startAgain()
+    await box.ready()
+    await until('it names the other', async () =>
+      (await box.unit('user-databases')).detail?.includes('database db2 on db.invalid: cannot connect to it'),
+    )
+    const done = await ask('select name from mathesar_database where last_confirmed_sql_version <> $$0.0.0$$')
+    expect(done.stdout).toBe('db1')
+    expect(await box.logs()).toContain('2 databases have the SQL of another Mathesar')
+  })
+})

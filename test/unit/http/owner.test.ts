@@ -1,0 +1,132 @@
+import { describe, expect, test } from 'vitest'
+import { type Invitation, Owner } from '../../../src/http/door/owner.ts'
+import { isSameOrigin } from '../../../src/http/door/same-origin.ts'
+
+const minuteMs = 60_000
+
+const stage = (given?: string) => {
+  const at = { nowMs: Date.parse('2026-11-26T12:00:00Z'), made: 0, told: [] as Invitation[] }
+  const owner = new Owner({
+    now: () => at.nowMs,
+    randomText: (length) => String(++at.made).padStart(length, '0'),
+    given,
+    tell: (invitation) => void at.told.push(invitation),
+  })
+  return { owner, at }
+}
+/** What a browser sends back of the cookies that it gets. */
+const cookieOf = (cookies: readonly string[]): string => cookies.map((each) => each.split(';')[0]).join('; ')
+
+describe('the setup code', () => {
+  test('is proved by what people type for it, and by the key of the link', () => {
+    const { owner } = stage()
+    expect(owner.invite()).toMatchObject({ code: '0001-0002', key: '3'.padStart(26, '0') })
+    for (const text of ['0001-0002', ' oooi ooo2 ', '00010002', 'OOOLOOO2', '3'.padStart(26, '0')])
+      expect(owner.prove(text), text).toEqual({ is: 'right' })
+    for (const text of ['', '0001', '0001-0003', '0001-00021'])
+      expect(owner.prove(text), text).toEqual({ is: 'wrong' })
+  })
+
+  test('may be chosen by the owner, is then shown nowhere, and does not change', () => {
+    const { owner, at } = stage('Correct horse')
+    expect(owner.invite().code).toBeUndefined()
+    expect(owner.prove(' Correct horse')).toEqual({ is: 'right' })
+    for (const text of ['', '-', 'correct horse']) expect(owner.prove(text)).toEqual({ is: 'wrong' })
+    at.nowMs += 60 * minuteMs
+    expect(owner.prove('Correct horse')).toEqual({ is: 'right' })
+  })
+
+  test('is replaced after half an hour, and the owner is told', () => {
+    const { owner, at } = stage()
+    owner.tell()
+    const { code, key } = owner.invite()
+    at.nowMs += 30 * minuteMs - 1
+    expect(owner.prove(code!)).toEqual({ is: 'right' })
+    at.nowMs += 1
+    expect(owner.prove(code!)).toEqual({ is: 'wrong' })
+    expect(owner.prove(key)).toEqual({ is: 'wrong' })
+    expect(at.told.map((invitation) => invitation.code)).toEqual(['0001-0002', '0004-0005'])
+    expect(owner.prove('0004-0005')).toEqual({ is: 'right' })
+  })
+
+  test('that is wrong a thousand times is heard but a few times, and the link still opens', () => {
+    const { owner, at } = stage()
+    const { code, key } = owner.invite()
+    const outcomes = Array.from({ length: 1000 }, (_, index) => {
+      at.nowMs += 10
+      return owner.prove(`1${index}`).is
+    })
+    expect(outcomes.filter((is) => is === 'wrong').length).toBeLessThanOrEqual(15)
+    expect(new Set(outcomes)).toEqual(new Set(['wrong', 'unheard']))
+    expect(owner.prove(code!)).toMatchObject({ is: 'unheard' })
+    expect(owner.prove(key)).toEqual({ is: 'right' })
+    at.nowMs += 2000
+    expect(owner.prove(code!)).toEqual({ is: 'right' })
+  })
+
+  test('counts no more once there is an administrator, and another one does when there is none again', () => {
+    const { owner } = stage()
+    const { code, key } = owner.invite()
+    const cookie = cookieOf(owner.cookies(false))
+    owner.see(false)
+    expect(owner.isOwner(cookie, 'setup')).toBe(true)
+    owner.see(true)
+    expect([owner.isOpen, owner.prove(code!), owner.prove(key)]).toEqual([
+      false,
+      { is: 'over' },
+      { is: 'over' },
+    ])
+    expect(owner.isOwner(cookie, 'setup')).toBe(false)
+    owner.see(false)
+    expect([owner.isOpen, owner.prove(key)]).toEqual([true, { is: 'wrong' }])
+    expect(owner.isOwner(cookie, 'setup')).toBe(false)
+  })
+})
+
+describe('the cookie of an owner', () => {
+  test('is for one purpose, for half an hour, and out of the reach of pages', () => {
+    const { owner, at } = stage()
+    const cookies = owner.cookies(true)
+    for (const [index, path] of ['/complete_installation/', '/supervisor/'].entries())
+      expect(cookies[index]).toMatch(
+        new RegExp(`^[^;]+; Path=${path}; HttpOnly; SameSite=Strict; Max-Age=1800; Secure$`),
+      )
+    expect(owner.cookies(false)[0]).not.toContain('Secure')
+    const all = `a=b; ${cookieOf(cookies)}; c=d`
+    expect([owner.isOwner(all, 'setup'), owner.isOwner(all, 'supervisor')]).toEqual([true, true])
+    const renamed = cookies[0]!.split(';')[0]!.replace('setup', 'supervisor')
+    expect(owner.isOwner(renamed, 'supervisor')).toBe(false)
+    at.nowMs += 30 * minuteMs
+    expect(owner.isOwner(all, 'setup')).toBe(false)
+  })
+
+  test('is nothing that somebody else could make', () => {
+    const { owner } = stage()
+    const [cookie] = owner.cookies(false)
+    const [, until, signature] = /=(\d+)\.([^;]+)/.exec(cookie!)!
+    for (const value of ['', `${until}.`, `${Number(until) + 1}.${signature}`, `${until}.${'A'.repeat(43)}`])
+      expect(owner.isOwner(`mathesar_setup_owner=${value}`, 'setup'), value).toBe(false)
+    expect(owner.isOwner(undefined, 'setup')).toBe(false)
+    expect(owner.isOwner(`x_mathesar_setup_owner=${until}.${signature}`, 'setup')).toBe(false)
+    expect(owner.isOwner(`mathesar_setup_owner=${until}.${signature}`, 'setup')).toBe(true)
+  })
+})
+
+describe('a form', () => {
+  const host = 'nas.local:8000'
+  test.each<[boolean, Readonly<Record<string, string>>]>([
+    [true, { host, origin: 'http://nas.local:8000' }],
+    [true, { host: 'NAS.local', origin: 'https://nas.local' }],
+    [true, { host: '[::1]:8000', origin: 'http://[::1]:8000' }],
+    [true, { host, 'sec-fetch-site': 'same-origin', origin: 'https://outside.example' }],
+    [false, { host, 'sec-fetch-site': 'cross-site', origin: 'http://nas.local:8000' }],
+    [false, { host, 'sec-fetch-site': 'same-site' }],
+    [false, { host, 'sec-fetch-site': 'none' }],
+    [false, { host, origin: 'http://nas.local' }],
+    [false, { host, origin: 'http://evil.example' }],
+    [false, { host, origin: 'null' }],
+    [false, { host }],
+  ])('comes from a page of the same address: %s for %j', (isSame, headers) => {
+    expect(isSameOrigin({ headers })).toBe(isSame)
+  })
+})

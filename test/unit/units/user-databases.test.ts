@@ -1,0 +1,68 @@
+import { describe, expect, test } from 'vitest'
+import { userDatabases } from '../../../src/units/mathesar/user-databases.ts'
+import { serverError } from '../fakes/postgres.ts'
+import { createScope, never } from '../fakes/scope.ts'
+
+/** An image with Mathesar 0.11.0, after `served`, on whose databases another version's SQL is. */
+const stage = (behind: number | Error, served: string, lines: readonly string[] = [], tookMs = 0) => {
+  const at = createScope()
+  at.disk.put('/code/mathesar/__init__.py', '__version__ = "0.11.0"\n')
+  at.disk.put('/data/manifest.json', JSON.stringify({ servedBy: { mathesar: served } }))
+  at.database.answerWith((text) => {
+    if (!text.includes('FROM mathesar_database')) return []
+    return behind instanceof Error ? behind : [{ count: String(behind) }]
+  })
+  at.replies.program = async (_, signal) => {
+    await at.clock.delay(tookMs, signal)
+    return { outcome: { code: 0, signal: null }, lines }
+  }
+  return at
+}
+
+describe('the task `user-databases`', () => {
+  test.each([
+    ['none is behind', 0],
+    ['a Mathesar that we do not know has no such table', serverError('42P01')],
+  ])('runs nothing where %s', async (_, behind) => {
+    const { scope, programs } = stage(behind, '0.9.0')
+    await userDatabases.run(scope, never)
+    expect(programs).toEqual([])
+  })
+
+  test('waits after an upgrade until all are done, and names those that could not be', async () => {
+    const lines = ['shop: 0.9.0 → 0.11.0', 'WARNING database crm on db.example.org: it does not answer']
+    const { scope, clock, programs, reports } = stage(2, '0.9.0', lines, 4000)
+    let isDone = false
+    const run = Promise.resolve(userDatabases.run(scope, never)).then(() => (isDone = true))
+    await clock.advance(3900)
+    expect(isDone).toBe(false)
+    await clock.advance(200)
+    await run
+    expect(programs[0]).toMatchObject({
+      unit: 'user-databases',
+      command: {
+        argv: ['/usr/bin/python3', '/etc/upgrade_databases.py'],
+        user: { name: 'mathesar' },
+        env: { UPGRADE_ALL: '1' },
+      },
+    })
+    expect(reports).toEqual(['not upgraded: database crm on db.example.org: it does not answer'])
+    expect(clock.armed).toBe(0)
+  })
+
+  test('lets visitors wait no longer than 15 s', async () => {
+    const { scope, clock } = stage(2, '0.9.0', [], 60_000)
+    const run = userDatabases.run(scope, never)
+    await clock.advance(15_000)
+    await run
+  })
+
+  test('lets nobody wait for what an earlier start could not do', async () => {
+    const { scope, clock, programs } = stage(1, '0.11.0', [], 60_000)
+    await userDatabases.run(scope, never)
+    expect(programs).toHaveLength(1)
+    expect(programs[0]!.command.env).not.toHaveProperty('UPGRADE_ALL')
+    await clock.advance(60_000)
+    expect(clock.armed).toBe(0)
+  })
+})

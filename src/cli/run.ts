@@ -21,6 +21,7 @@ import { Sink } from '../system/sink.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { units, unitsUpTo } from '../units/index.ts'
 import type { UnitName } from '../units/unit.ts'
+import { Ending, keepIfWanted } from './ending.ts'
 import { createSetup } from './first-administrator.ts'
 import { greet } from './greet.ts'
 import { bannerOf, readStatus, type Running } from './report.ts'
@@ -68,6 +69,7 @@ const handleSignals = (
   signals: Signals,
   instance: Instance,
   config: Config,
+  ending: Ending,
   { log, inBackground }: System,
 ): void => {
   signals.listen((signal) => {
@@ -86,10 +88,12 @@ const handleSignals = (
       case 'SIGTERM':
       case 'SIGINT':
       case 'SIGQUIT':
+        ending.exit()
         if (!instance.isStopping) {
           log.say('info', `${signal}: stopping`)
           return inBackground('stop', () => instance.stop())
         }
+        if (ending.isKept) return log.say('info', `${signal}: stopping`)
         if (signal === 'SIGPWR') return // It repeats a stop that came while Node started, and never hurries.
         log.say('info', `${signal} again: stopping by force`)
         return instance.forceStop()
@@ -140,28 +144,17 @@ type Options = {
   readonly until?: UnitName
 }
 
-/**
- * The composition root: joins the instance with the system and with HTTP, and runs until all is down.
- * Resolves with the exit code.
- */
-export const runDaemon = async (
-  signals: Signals,
-  env: Environment,
-  { until }: Options = {},
-): Promise<number> => {
-  const kernel = openKernel()
-  const sink = new Sink(kernel)
-  const base = createBase(kernel)
-  const startedAtMs = base.clock.now() - Math.round(process.uptime() * 1000)
-  const setup = await read(base, env)
-  const log = openLog(sink, env, setup)
-  if (setup instanceof SupervisorError) {
-    for (const warning of environmentWarnings(env)) log.say('warn', warning)
-    return await exitWith(setup, log, sink)
-  }
-  greet(setup, log)
+type Found = {
+  readonly setup: Setup
+  readonly kernel: Kernel
+  readonly base: ReturnType<typeof createBase>
+  readonly log: Log
+  readonly sink: Sink
+  readonly startedAtMs: number
+}
 
-  if (process.pid !== 1) kernel.becomeSubreaper()
+/** Joins the instance with the system and with HTTP. */
+const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { until }: Options) => {
   const processes = createProcesses(kernel)
   const reaper = startReaper(kernel, processes.isOwn)
   const system = createSystem(base, processes, log)
@@ -177,6 +170,7 @@ export const runDaemon = async (
   const config = new Config(system, setup, instance)
   const certificates = new Certificates(system, instance, config.changes)
   const running: Running = { instance, config, certificates, startedAtMs, reaper, sink }
+  const ending = new Ending()
   const status = (): Status => readStatus(running)
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
@@ -185,7 +179,7 @@ export const runDaemon = async (
     config,
     log,
     status,
-    isKept: () => false,
+    isKept: () => ending.isKept,
     memoryOf: system.memoryOf,
     now: system.clock.now,
     after: system.clock.after,
@@ -195,24 +189,48 @@ export const runDaemon = async (
     announceReady(sockets, status(), running, system, kernel)
     system.inBackground('see whether Mathesar is set up', announce)
   })
-  handleSignals(signals, instance, config, system)
+  return { system, instance, config, certificates, ending, sockets, reaper }
+}
+
+/** The composition root: runs until all is down. Resolves with the exit code. */
+export const runDaemon = async (
+  signals: Signals,
+  env: Environment,
+  options: Options = {},
+): Promise<number> => {
+  const kernel = openKernel()
+  const sink = new Sink(kernel)
+  const base = createBase(kernel)
+  const startedAtMs = base.clock.now() - Math.round(process.uptime() * 1000)
+  const setup = await read(base, env)
+  const log = openLog(sink, env, setup)
+  if (setup instanceof SupervisorError) {
+    for (const warning of environmentWarnings(env)) log.say('warn', warning)
+    return await exitWith(setup, log, sink)
+  }
+  greet(setup, log)
+  if (process.pid !== 1) kernel.becomeSubreaper()
+  const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, options)
+  const { system, instance, config, certificates, ending, sockets, reaper } = parts
+
+  handleSignals(signals, instance, config, ending, system)
   if (!instance.isStopping) system.inBackground('start', () => instance.start())
   await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
-  if (until === undefined)
-    await openSockets(sockets).catch((error) => instance.fail(toSupervisorError(error)))
+  const hasSockets = options.until === undefined
+  if (hasSockets) await openSockets(sockets).catch((error) => instance.fail(toSupervisorError(error)))
 
   const error = await instance.ended
   if (!error) log.say('info', 'everything stopped cleanly')
-  sockets.close()
   certificates.close()
   await config.close()
+  const wentBack = error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))
+  if (wentBack) log.say('warn', fellBackWarning(error))
+  else if (error && hasSockets) await keepIfWanted(error, { instance, ending, sockets, say: log.say })
+  sockets.close()
   reaper.stop()
-  if (error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))) {
-    log.say('warn', fellBackWarning(error))
-    await sink.flush(flushLimitMs)
-    bootAgain(env)
-  }
-  return await exitWith(error, log, sink)
+  if (!wentBack) return await exitWith(error, log, sink)
+  await sink.flush(flushLimitMs)
+  return bootAgain(env)
 }
 
 export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)

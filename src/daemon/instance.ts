@@ -143,7 +143,9 @@ export class Instance {
       this.#stopping.abort(stoppingError())
       await stopInOrder(this.#roster)
       this.#enter('stopped')
-      this.#ended.resolve(this.#failure ?? this.#uncleanStop())
+      const services = this.#roster.services.filter(({ unit }) => this.#worlds.skipReason(unit) === undefined)
+      const unclean = uncleanStopOf(services, ({ unit }) => this.#worlds.scopeOf(unit))
+      this.#ended.resolve(this.#failure ?? unclean)
     }
     await this.ended
   }
@@ -155,9 +157,8 @@ export class Instance {
 
   /** Hands a signal on to the services that it is meant for. */
   forward(signal: NodeJS.Signals): void {
-    for (const service of this.#roster.services) {
+    for (const service of this.#roster.services)
       if (service.unit.forwards?.includes(signal)) service.signal(signal)
-    }
   }
 
   /** Starts, stops or restarts a service. Resolves with the state that it reached. */
@@ -234,11 +235,6 @@ export class Instance {
     this.#subscribers.emit({ type: 'ready' })
   }
 
-  #uncleanStop(): SupervisorError | undefined {
-    const services = this.#roster.services.filter(({ unit }) => this.#worlds.skipReason(unit) === undefined)
-    return uncleanStopOf(services, ({ unit }) => this.#worlds.scopeOf(unit))
-  }
-
   #enter(event: PhaseEvent): void {
     this.#phase = nextPhase(this.#phase, event)
     this.#noteReady()
@@ -246,5 +242,4 @@ export class Instance {
   }
 }
 
-/** See `Instance`. */
 export const createInstance = (options: InstanceOptions): Instance => new Instance(options)

@@ -94,8 +94,10 @@ const unitProblem = (facts: UnitFacts, status: UnitStatus, phase: Phase): Proble
   return isTroubled(status.state, phase) ? serviceProblem(status, facts.service.lastProbe?.code) : undefined
 }
 
-const failureOf = (units: readonly UnitStatus[], { code, message, hint }: SupervisorError): Problem => ({
-  unit: units.find(({ state }) => state === 'failed')?.name ?? 'supervisor',
+const failureOf = ({ units }: Pick<Facts, 'units'>, { code, message, hint }: SupervisorError): Problem => ({
+  unit:
+    units.find((unit) => stateOf(unit) === 'failed' || (unit.service?.state.failures ?? 0) > 0)?.unit.name ??
+    'supervisor',
   code,
   message,
   hint,
@@ -133,7 +135,7 @@ export const readStatus = (facts: Facts): Pick<Status, 'phase' | 'ready' | 'boot
     boot: { readyAfterMs: facts.readyAfterMs, criticalPath: sharesOf(facts) },
     units,
     problems: [
-      ...(facts.failure ? [failureOf(units, facts.failure)] : []),
+      ...(facts.failure ? [failureOf(facts, facts.failure)] : []),
       ...spaceProblems(facts.space),
       ...facts.units.flatMap((unit, at) => unitProblem(unit, units[at]!, facts.phase) ?? []),
     ],

@@ -128,25 +128,31 @@ const createLimited = (handle: (request: IncomingMessage, response: ServerRespon
   return server
 }
 
+/** Where to listen: a new unix socket with its mode, or a TCP socket that listens already. */
+export type Target = { readonly path: string; readonly mode: number } | { readonly fd: number }
+
+const prepare = async (path: string): Promise<void> => {
+  if (existsSync(path) && (await isAnswered(path)))
+    throw new SupervisorError('RUN_FOLDER_IN_USE', `cannot listen on ${path}: another supervisor does`)
+  rmSync(path, { force: true })
+}
+
 /**
- * Serves the protocol on a unix socket: all of it, or what the app may use. Replaces a socket that nobody
+ * Serves the protocol: all of it, or what the app or visitors may use. Replaces a unix socket that nobody
  * answers on: its supervisor is gone. A connection has one request, which may take 10 s to come in, with 8
  * KiB of headers and 512 KiB of body.
  */
 export const listen = async (
-  path: string,
+  target: Target,
   options: ControlOptions,
   access: Access,
-  mode: number,
 ): Promise<ControlServer> => {
-  if (existsSync(path) && (await isAnswered(path)))
-    throw new SupervisorError('RUN_FOLDER_IN_USE', `cannot listen on ${path}: another supervisor does`)
-  rmSync(path, { force: true })
+  if ('path' in target) await prepare(target.path)
   const server = createLimited((request, response) => void answer(request, response, options, access))
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject) // A later one, such as too many open files, costs a connection and no more.
-    server.listen(path, resolve)
+    server.listen('path' in target ? target.path : target, resolve)
   })
-  chmodSync(path, mode)
+  if ('path' in target) chmodSync(target.path, target.mode)
   return { close: () => server.close().closeAllConnections() }
 }

@@ -1,9 +1,10 @@
 import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import { appSocket, controlSocket, inDoor, inRun, type Place, runHint } from '../units/place.ts'
+import type { Listener } from '../units/results.ts'
 import { Feed } from './door/feed.ts'
 import type { Access } from './exchange.ts'
-import type { ControlOptions, ControlServer } from './server.ts'
+import type { ControlOptions, ControlServer, Target } from './server.ts'
 
 /** The sockets on which an instance answers. HTTP is loaded when the first child is on its way. */
 export class Sockets {
@@ -35,7 +36,7 @@ export class Sockets {
         },
       )
     }
-    await this.#open(controlSocket(paths), 'owner', 0o600)
+    await this.#open({ path: controlSocket(paths), mode: 0o600 }, 'owner')
   }
 
   /** For a user interface that runs as Mathesar's user: the folder above it lets nobody else in. */
@@ -44,7 +45,7 @@ export class Sockets {
       paths,
       identities: { supervisor, mathesar },
     } = this.#place
-    await this.#open(appSocket(paths), 'app', 0o660)
+    await this.#open({ path: appSocket(paths), mode: 0o660 }, 'app')
     if (mathesar) this.#system.setOwner(appSocket(paths), { ...supervisor, gid: mathesar.gid }, 0o660)
   }
 
@@ -53,15 +54,21 @@ export class Sockets {
     const { paths } = this.#place
     if (paths.nginx === undefined) return
     this.#system.files.makeFolder(inRun(paths).door, 0o750)
-    await this.#open(inDoor(paths).page, 'visitor', 0o666) // The folder keeps everybody but the door out.
+    // The folder keeps everybody but the door out.
+    await this.#open({ path: inDoor(paths).page, mode: 0o666 }, 'visitor')
+  }
+
+  /** For everybody who reaches the port, once nobody else serves there. */
+  async openPort({ fd }: Pick<Listener, 'fd'>): Promise<void> {
+    await this.#open({ fd }, 'visitor')
   }
 
   close(): void {
     for (const server of this.#servers) server.close()
   }
 
-  async #open(path: string, access: Access, mode: number): Promise<void> {
+  async #open(target: Target, access: Access): Promise<void> {
     const { listen } = await import('./server.ts')
-    this.#servers.push(await listen(path, this.#options, access, mode))
+    this.#servers.push(await listen(target, this.#options, access))
   }
 }

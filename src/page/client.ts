@@ -16,18 +16,23 @@ const show = (html: string): void => {
   if (view === null) return
   const next = document.createElement('div')
   next.innerHTML = html
-  for (const [at, element] of [...next.children].entries()) {
+  const elements = [...next.children]
+  for (const [at, element] of elements.entries()) {
     const before = view.children[at]
-    element.toggleAttribute('open', before?.hasAttribute('open'))
+    element.toggleAttribute('open', before?.hasAttribute('open') ?? false)
     if (before === undefined) view.append(element)
     else if (before.outerHTML !== element.outerHTML) before.replaceWith(element)
   }
-  while (view.children.length > next.children.length) view.lastChild?.remove()
+  while (view.children.length > elements.length) view.lastChild?.remove()
 }
 
 const follow = (): void => {
   const events = new EventSource('/supervisor/events')
   let isLeaving = false
+  // The browser itself opens it again after a broken connection, and gives up after an answer such as 503.
+  events.onerror = (): void => {
+    if (!isLeaving && events.readyState === EventSource.CLOSED) setTimeout(follow, 1000)
+  }
   events.onmessage = ({ data }: MessageEvent<string>): void => {
     const { html, isServing } = JSON.parse(data) as Message
     show(html)

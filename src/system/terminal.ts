@@ -5,6 +5,9 @@ import { asUser } from './process.ts'
 
 const forwarded = ['SIGTERM', 'SIGHUP'] as const
 
+/** Whether what the container writes goes to somebody's terminal. */
+export const isStdoutTerminal = (): boolean => isatty(1)
+
 const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`
 
 /**

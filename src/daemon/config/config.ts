@@ -118,7 +118,9 @@ export class Config {
 
   async close(): Promise<void> {
     this.#cancelWatch()
-    await this.#watch?.close()
+    const watch = this.#watch
+    this.#watch = undefined
+    await watch?.close()
   }
 
   #createChanges(): Changes {

@@ -99,8 +99,8 @@ describe('a socket', () => {
       control: (action, name) => control(action, name),
     },
     after: () => () => {},
-    feed: { follow: () => () => {} },
     isKept: () => false,
+    feed: { follow: () => () => {} },
     owner,
     setup: { isDone: async () => isSetUp(), expect: () => void said.push('expects') },
     linkOf: (key) => `http://localhost:8000/complete_installation/#${key}`,
@@ -137,7 +137,7 @@ describe('a socket', () => {
   })
   const open = async (access: Access) => {
     const path = join(folder, `${access}.sock`)
-    servers.push(await listen(path, optionsOf(), access, access === 'owner' ? 0o600 : 0o660))
+    servers.push(await listen({ path, mode: access === 'owner' ? 0o600 : 0o660 }, optionsOf(), access))
     return (method: string, target: string, body?: unknown, headers?: Readonly<Record<string, string>>) =>
       askSocket(path, method, target, body, headers)
   }
@@ -165,7 +165,9 @@ describe('a socket', () => {
     writeFileSync(path, 'left by an earlier start')
     await open('app')
     expect(statSync(path).mode & 0o777).toBe(0o660)
-    await expect(listen(path, optionsOf(), 'app', 0o660)).rejects.toMatchObject({ code: 'RUN_FOLDER_IN_USE' })
+    await expect(listen({ path, mode: 0o660 }, optionsOf(), 'app')).rejects.toMatchObject({
+      code: 'RUN_FOLDER_IN_USE',
+    })
   })
 
   test('of the app answers with the configuration, and with nothing that is the owner’s', async () => {

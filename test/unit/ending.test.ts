@@ -1,0 +1,29 @@
+import { describe, expect, test } from 'vitest'
+import { Ending, isKeptForPage } from '../../src/cli/ending.ts'
+
+describe('a container whose boot failed', () => {
+  const facts = {
+    code: 'DATABASE_UNREACHABLE',
+    wasReady: false,
+    onFailure: undefined,
+    isTerminal: false,
+  } as const
+
+  test.each([
+    ['exits where nobody sits at a terminal', {}, false],
+    ['stays for the page where somebody does', { isTerminal: true }, true],
+    ['does what it was told', { onFailure: 'page' }, true],
+    ['does what it was told at a terminal, too', { onFailure: 'exit', isTerminal: true }, false],
+    ['exits when it has served before', { onFailure: 'page', wasReady: true }, false],
+    ['exits when somebody stopped it', { onFailure: 'page', code: 'STOP_NOT_CLEAN' }, false],
+  ] as const)('%s', (_, given, isKept) => {
+    expect(isKeptForPage({ ...facts, ...given })).toBe(isKept)
+  })
+
+  test('does what was decided first', async () => {
+    const ending = new Ending()
+    ending.exit()
+    ending.startOver()
+    expect(await ending.decided).toBe('exit')
+  })
+})

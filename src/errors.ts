@@ -45,6 +45,11 @@ const rows = {
   MIGRATIONS_FAILED: { exitCode: 53, httpStatus: 422, maybeBySettings: true, hint: 'Nothing was changed: the version of Mathesar that you had starts on this data. The lines above have the traceback.' },
   ADMINISTRATOR_NOT_CREATED: { exitCode: 55, httpStatus: 500, isPassing: true, hint: 'The lines above say why. Without ADMIN_USERNAME and ADMIN_PASSWORD Mathesar starts, and the setup code opens its own form.' },
   PRIVILEGES_INSUFFICIENT: { exitCode: 60, httpStatus: 500, hint: 'Start with `--user 1000:0` (any number but 0), or let root keep CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID.' },
+  BACKUP_FAILED: { exitCode: 80, httpStatus: 500, hint: 'No archive was kept. `supervisor logs postgres` may say more; then try again.' },
+  BACKUP_DAMAGED: { exitCode: 81, httpStatus: 422, hint: 'Copy it again from where it was made (`docker exec` without `-t`: a terminal changes bytes), or take an older one. Nothing was changed.' },
+  BACKUP_FOREIGN: { exitCode: 82, httpStatus: 422, hint: 'Give a file that `supervisor backup` made. Nothing was changed.' },
+  BACKUP_LOCKED: { exitCode: 83, httpStatus: 422, hint: 'Give its passphrase with `-e BACKUP_PASSPHRASE=…`, or the secret key of one of its recipients with `-e BACKUP_IDENTITY=…`. Nothing was changed.' },
+  RESTORE_REFUSED: { exitCode: 84, httpStatus: 409, hint: 'Give a new, empty volume, or add `--replace`: what is there is then kept beside, and `supervisor restore --undo` brings it back.' },
   STOP_NOT_CLEAN: { exitCode: 70, httpStatus: 500, hint: 'Nothing is lost: Postgres recovers at the next start. Give more time: `docker stop -t 30` and `-e STOP_GRACE_PERIOD=30`.' },
 } as const satisfies Record<string, Row>
 

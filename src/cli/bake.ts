@@ -32,7 +32,8 @@ export const run = async (): Promise<number> => {
   // Each installation replaces this password before anything but the supervisor can connect.
   mkdirSync(`${scratch}/secrets`, { recursive: true, mode: 0o700 })
   writeFileSync(`${scratch}/secrets/postgres_password`, bootstrapPassword)
-  const exitCode = await runDaemon(catchSignals(), env, { until: 'migrations' })
+  const until = { unit: 'migrations', act: async () => {} } as const
+  const exitCode = await runDaemon(catchSignals(), env, { until })
   if (exitCode !== 0)
     throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)
   mkdirSync(paths.share, { recursive: true })

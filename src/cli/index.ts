@@ -134,6 +134,37 @@ The exit code is 0 when it is done, 2 when it is refused.`,
     true,
   ),
   define(
+    'backup [PLACE] [--portable] [--include-secrets]',
+    'Back up everything into one archive, while Mathesar serves.',
+    () => import('./backup.ts'),
+    `PLACE is - for standard output (what is meant where that is not a terminal), \`volume\` for the
+folder backups of the volume (what is meant at a terminal), or a folder that is mounted.
+
+--portable          dumps instead of a copy: for another server, without what Mathesar keys by OID
+--include-secrets   the secret key and passwords, too, where the archive is not encrypted
+
+backup list [FOLDER]     the archives there
+backup show ARCHIVE      what one says of itself
+backup verify ARCHIVE    compares every checksum
+
+BACKUP_PASSPHRASE or BACKUP_RECIPIENTS encrypts. From outside:
+  docker exec CONTAINER supervisor backup > FILE
+  docker run --rm -v VOLUME:/var/lib/mathesar IMAGE backup - > FILE`,
+  ),
+  define(
+    'restore ARCHIVE [--replace]',
+    'Restore an archive, from a file or from standard input (-).',
+    () => import('./restore.ts'),
+    `It is proved before anything is touched.
+
+--replace   into a volume that is in use: what is there is kept beside
+--undo      brings that back
+--forget    removes it
+
+Into a new volume:
+  docker run --rm -i -v VOLUME:/var/lib/mathesar IMAGE restore - < ARCHIVE`,
+  ),
+  define(
     'bake',
     'Make the cluster template and the list of migrations, while an image is built.',
     () => import('./bake.ts'),

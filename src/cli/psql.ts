@@ -1,20 +1,16 @@
-import type { Database } from '../settings/database.ts'
 import { environment } from '../system/environment.ts'
 import { withClient } from '../system/postgres.ts'
 import { reads } from '../system/system.ts'
 import { runInTerminal } from '../system/terminal.ts'
-import { inRun, inVolume, type Paths } from '../units/place.ts'
+import { inVolume, type Paths } from '../units/place.ts'
 import {
-  appRole,
   embeddedAs,
-  internalDatabase,
   isDatabaseShut,
   superuserDatabase,
   superuserStart,
 } from '../units/postgres/connection.ts'
 import { readOwnSetup } from './own.ts'
-
-type Variables = Readonly<Record<string, string | undefined>>
+import { asMathesar, asSuperuserOf, type LibpqVariables } from '../units/postgres/libpq.ts'
 
 /** The superuser's own database may have been dropped: who comes to put that right gets in all the same. */
 const openDatabase = async (paths: Paths, password: string | undefined): Promise<string> => {
@@ -31,30 +27,9 @@ const openDatabase = async (paths: Paths, password: string | undefined): Promise
   }
 }
 
-const asSuperuser = async (paths: Paths): Promise<Variables> => {
+const asSuperuser = async (paths: Paths): Promise<LibpqVariables> => {
   const password = reads.files.readIfThere(`${inVolume(paths).secrets}/postgres_password`)
-  return {
-    PGHOST: inRun(paths).postgresSocket,
-    PGUSER: 'postgres',
-    PGDATABASE: await openDatabase(paths, password),
-    PGOPTIONS: superuserStart,
-    PGPASSWORD: password,
-  }
-}
-
-const asMathesar = (paths: Paths, database: Database): Variables => {
-  if (database.kind === 'embedded')
-    return { PGHOST: inRun(paths).postgresSocket, PGUSER: appRole, PGDATABASE: internalDatabase }
-  const { host, port, user, name, password, sslmode, sslrootcert } = database
-  return {
-    PGHOST: host,
-    PGPORT: String(port),
-    PGUSER: user,
-    PGDATABASE: name,
-    PGPASSWORD: password,
-    PGSSLMODE: sslmode,
-    PGSSLROOTCERT: sslrootcert,
-  }
+  return asSuperuserOf(paths, password, await openDatabase(paths, password))
 }
 
 /**

@@ -7,19 +7,22 @@ import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/bo
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
-import { environmentWarnings } from '../settings/configuration.ts'
+import { environmentWarnings, type InForce } from '../settings/configuration.ts'
 import { environment } from '../system/environment.ts'
 import { openKernel, type Kernel } from '../system/kernel.ts'
 import { createLog, type Log } from '../system/log.ts'
 import { readPlace } from '../system/machine.ts'
 import { imageNode, shim } from '../system/paths.ts'
-import type { System } from '../system/ports.ts'
+import type { Streams, System } from '../system/ports.ts'
 import { createProcesses } from '../system/process.ts'
 import { startReaper } from '../system/reaper.ts'
 import { catchSignals, type Signals } from '../system/signals.ts'
 import { Sink } from '../system/sink.ts'
+import { createStreams } from '../system/streams.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { units, unitsUpTo } from '../units/index.ts'
+import type { Place } from '../units/place.ts'
+import { resumeSwap } from '../units/swap.ts'
 import type { UnitName } from '../units/unit.ts'
 import { Ending, keepIfWanted } from './ending.ts'
 import { createSetup } from './first-administrator.ts'
@@ -37,7 +40,9 @@ const read = async (
   env: Environment,
 ): Promise<Setup | SupervisorError> => {
   try {
-    return await readSetup(base, readPlace(env), base.lock)
+    const place = readPlace(env)
+    resumeSwap({ files: base.files, paths: place.paths }, base.lock)
+    return await readSetup(base, place, base.lock)
   } catch (error) {
     return toSupervisorError(error)
   }
@@ -122,11 +127,6 @@ const announceReady = (
   )
 }
 
-const openSockets = async (sockets: Sockets): Promise<void> => {
-  await sockets.openControl()
-  await sockets.openPage()
-}
-
 const fellBackWarning = ({ message }: SupervisorError): string =>
   `the boot failed with the edited configuration (${message}): starting again with the one before`
 
@@ -139,9 +139,18 @@ const bootAgain = (env: Environment): never => {
   return process.execve!(file, [file, ...args], env)
 }
 
+/** What an operation on a volume is given that no supervisor runs on. */
+export type Brought = {
+  readonly system: System & Streams
+  readonly place: Place
+  readonly inForce: InForce
+}
+
 type Options = {
-  /** The last unit to bring up; then all is stopped again. */
-  readonly until?: UnitName
+  /** The last unit to bring up, and what is to be done then, before all is stopped again. */
+  readonly until?: { readonly unit: UnitName; readonly act: (brought: Brought) => Promise<void> }
+  /** Where the log goes: elsewhere than to 1 where that has something else. */
+  readonly logTo?: number
 }
 
 type Found = {
@@ -157,14 +166,15 @@ type Found = {
 const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { until }: Options) => {
   const processes = createProcesses(kernel)
   const reaper = startReaper(kernel, processes.isOwn)
-  const system = createSystem(base, processes, log)
+  const system = { ...createSystem(base, processes, log), ...createStreams(processes) }
+  const { place, configuration: inForce } = setup
   const instance = createInstance({
     system,
-    place: setup.place,
-    units: until === undefined ? units : unitsUpTo(until),
-    inForce: setup.configuration,
+    place,
+    units: until === undefined ? units : unitsUpTo(until.unit),
+    inForce,
     startedAtMs,
-    stopWhenUp: until !== undefined,
+    ...(until === undefined ? {} : { whenUp: () => until.act({ system, place, inForce }) }),
     isUnproven: () => isUnproven(setup),
   })
   const config = new Config(system, setup, instance)
@@ -199,7 +209,7 @@ export const runDaemon = async (
   options: Options = {},
 ): Promise<number> => {
   const kernel = openKernel()
-  const sink = new Sink(kernel)
+  const sink = new Sink(kernel, options.logTo ?? 1)
   const base = createBase(kernel)
   const startedAtMs = base.clock.now() - Math.round(process.uptime() * 1000)
   const setup = await read(base, env)
@@ -217,7 +227,7 @@ export const runDaemon = async (
   if (!instance.isStopping) system.inBackground('start', () => instance.start())
   await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
   const hasSockets = options.until === undefined
-  if (hasSockets) await openSockets(sockets).catch((error) => instance.fail(toSupervisorError(error)))
+  if (hasSockets) await sockets.open().catch((error) => instance.fail(toSupervisorError(error)))
 
   const error = await instance.ended
   if (!error) log.say('info', 'everything stopped cleanly')

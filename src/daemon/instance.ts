@@ -31,8 +31,8 @@ export type InstanceOptions = {
   readonly units: readonly Unit[]
   /** The settings to boot with. */
   readonly inForce: InForce
-  /** Stops cleanly once all units are up: for an image that is being built. */
-  readonly stopWhenUp?: boolean
+  /** What is to be done once all units are up; then everything stops. Without it, everything stays up. */
+  readonly whenUp?: () => Promise<void>
   /** Whether other settings could be gone back to: the boot then gives up on a service sooner. */
   readonly isUnproven?: () => boolean
   /** Milliseconds since 1970. */
@@ -107,7 +107,7 @@ export class Instance {
 
   /** Brings every unit up. Resolves when all are, or when one has failed. */
   async start(): Promise<void> {
-    const { units, system, stopWhenUp = false } = this.#options
+    const { units, system, whenUp } = this.#options
     const { signal } = this.#stopping
     const up = walk({
       units,
@@ -126,8 +126,8 @@ export class Instance {
     Promise.all(tasks).then(() => this.#changeable.resolve(), fail)
     await Promise.allSettled(up.values())
     if (signal.aborted) return
-    if (stopWhenUp) return await this.stop()
-    this.#enter('booted')
+    if (whenUp === undefined) return this.#enter('booted')
+    await whenUp().then(() => this.stop(), fail)
   }
 
   /** Ends with an error, after a clean stop. The first one counts. */

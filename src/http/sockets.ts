@@ -19,8 +19,13 @@ export class Sockets {
     this.#options = { ...options, feed: new Feed(options) }
   }
 
+  async open(): Promise<void> {
+    await this.#openControl()
+    await this.#openPage()
+  }
+
   /** For the commands, in a folder that nobody else may enter. */
-  async openControl(): Promise<void> {
+  async #openControl(): Promise<void> {
     const { paths, identities } = this.#place
     const { files } = this.#system
     try {
@@ -50,7 +55,7 @@ export class Sockets {
   }
 
   /** For the door: the page and the health that everybody may ask for. */
-  async openPage(): Promise<void> {
+  async #openPage(): Promise<void> {
     const { paths } = this.#place
     if (paths.nginx === undefined) return
     this.#system.files.makeFolder(inRun(paths).door, 0o750)

@@ -79,6 +79,11 @@ export const whyNotNetworks = (text: string): string | undefined => whyNotListOf
 export const whyNotHosts = (text: string): string | undefined => whyNotListOf(text, whyNotPermittedHost)
 export const whyNotOrigins = (text: string): string | undefined => whyNotListOf(text, whyNotOrigin)
 
+/** Bech32, which has no upper case here. A key for after quantum computers is 2 kB long. */
+const whyNotRecipient = (item: string): string | undefined =>
+  /^age1[0-9a-z]{20,4000}$/.test(item) ? undefined : `${quoted(item)} must be a public key of age (age1…)`
+export const whyNotRecipients = (text: string): string | undefined => whyNotListOf(text, whyNotRecipient)
+
 /** Why a text is no host of a Postgres server: one name or address, or the folder of its socket. */
 export const whyNotServer = (text: string): string | undefined => {
   if (/^\/[^\0\n\r]*$/.test(text) || isIpv4(text) || isIpv6(text) || isHostName(text)) return undefined

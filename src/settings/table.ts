@@ -7,6 +7,7 @@ import {
   whyNotNames,
   whyNotNetworks,
   whyNotOrigins,
+  whyNotRecipients,
   whyNotServer,
 } from './forms.ts'
 
@@ -25,6 +26,7 @@ export type Kind =
   | 'arguments'
   | 'networks'
   | 'names'
+  | 'recipients'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
@@ -88,6 +90,9 @@ export const settingsTable = {
   OIDC_CONFIG_DICT: { kind: 'json', secret: true, appliesBy: 'generation', description: 'Older name of SSO_CONFIG_DICT.' },
   REQUIRE_SSO_LOGIN: { kind: 'boolean', default: 'false', appliesBy: 'generation', description: 'Permit login by single sign-on alone.' },
   FILE_STORAGE_DICT: { kind: 'json', secret: true, appliesBy: 'generation', description: 'File storage backends, as JSON; the file file_storage.yml serves the same.' },
+  BACKUP_PASSPHRASE: { kind: 'text', secret: true, appliesBy: 'none', description: 'Encrypts backups, in the age format: whoever has it can read them.' },
+  BACKUP_RECIPIENTS: { kind: 'recipients', appliesBy: 'none', description: 'Public keys of age (age1…), comma-separated, for which backups are encrypted: this container can then write what it cannot read.' },
+  BACKUP_IDENTITY: { kind: 'text', secret: true, only: 'environment', appliesBy: 'none', description: 'The secret key of a recipient (AGE-SECRET-KEY-1…), to restore or verify a backup.' },
   UI_MAY_EDIT_CONFIG: { kind: 'boolean', default: 'false', only: 'environment', appliesBy: 'container', description: "Let Mathesar's own user write mathesar.env and change settings through a socket of its own." },
   LOG_FORMAT: { kind: 'choice', choices: ['text', 'json'], default: 'text', appliesBy: 'container', description: 'Log lines for people, or one JSON object a line.' },
   LOG_LEVEL: { kind: 'choice', choices: ['debug', 'info', 'warn', 'error'], default: 'info', appliesBy: 'container', description: "Least level of the supervisor's own lines." },
@@ -176,6 +181,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotNetworks(text)
     case 'names':
       return whyNotNames(text, setting.choices ?? [])
+    case 'recipients':
+      return whyNotRecipients(text)
     case 'url':
       return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
     case 'address':

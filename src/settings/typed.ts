@@ -15,7 +15,7 @@ type TypeOf<S extends { readonly kind: Kind }> = S extends { readonly kind: 'int
   ? number
   : S extends { readonly kind: 'boolean' }
     ? boolean
-    : S extends { readonly kind: 'hosts' | 'origins' | 'networks' | 'names' }
+    : S extends { readonly kind: 'hosts' | 'origins' | 'networks' | 'names' | 'recipients' }
       ? readonly string[]
       : S extends { readonly choices: readonly (infer Choice)[] }
         ? Choice
@@ -38,6 +38,7 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
     case 'origins':
     case 'networks':
     case 'names':
+    case 'recipients':
       return itemsOf(text)
     case 'text':
     case 'server':

@@ -120,4 +120,25 @@ export type System = {
   readonly inBackground: (what: string, act: () => Promise<void> | void) => void
 }
 
+/** What long operations need beside it: bytes that pass through, however many there are. */
+export type Streams = {
+  /**
+   * Runs a program on `input`; yields what it writes, and returns how it ended, with the last lines of its
+   * standard error. Whoever stops reading kills its whole group.
+   */
+  readonly streamProgram: (
+    command: Command,
+    input?: AsyncIterable<Buffer>,
+  ) => AsyncGenerator<Buffer, ProgramResult>
+  readonly readStream: (path: string) => AsyncIterable<Buffer>
+  /** Writes a file that is whole or absent, with mode 0600, also after a crash. */
+  readonly writeStream: (path: string, bytes: AsyncIterable<Buffer>) => Promise<void>
+  /** The age format (age-encryption.org/v1). */
+  readonly encrypt: (bytes: AsyncIterable<Buffer>, to: Lock) => AsyncIterable<Buffer>
+  readonly decrypt: (bytes: AsyncIterable<Buffer>, by: Lock) => AsyncIterable<Buffer>
+}
+
+/** What opens an encrypted archive, or for whom it is encrypted: one passphrase, or keys of age. */
+export type Lock = { readonly passphrase: string } | { readonly keys: readonly string[] }
+
 export type Say = (level: Level, message: string) => void

@@ -7,7 +7,7 @@ import type { Kernel } from './kernel.ts'
 import { type Output, PipeReader } from './output.ts'
 import { childrenNamed } from './proc.ts'
 
-const tailBytes = 16 * 1024
+export const tailBytes = 16 * 1024
 const pipeBytes = 256 * 1024
 
 export type RunningProcess = {
@@ -43,7 +43,7 @@ export const asUser = (
  * Sent to a service whose supervisor was killed: Postgres and gunicorn both exit at once and cleanly. With
  * PID 1 the kernel kills all.
  */
-const whenOrphaned = process.pid === 1 ? [] : ['--pdeathsig=INT']
+export const whenOrphaned = process.pid === 1 ? [] : ['--pdeathsig=INT']
 
 /** Signals a process, or a group by its negative id, unless it is gone. */
 export const kill = (pid: number, signal: NodeJS.Signals): void => {
@@ -81,7 +81,11 @@ const spawnOn = (fd: number, file: string, args: readonly string[], command: Com
 }
 
 /** Resolves with how it exited. What cannot be started exits as in a shell, with the reason in its output. */
-const outcomeOf = (child: ChildProcess, file: string, output: Output): Promise<Outcome> =>
+export const outcomeOf = (
+  child: ChildProcess,
+  file: string,
+  output: Pick<Output, 'write'>,
+): Promise<Outcome> =>
   new Promise((resolve) => {
     child.on('error', (error: NodeJS.ErrnoException) => {
       if (child.pid !== undefined) return // Only a signal that could not be sent: it runs.
@@ -91,7 +95,7 @@ const outcomeOf = (child: ChildProcess, file: string, output: Output): Promise<O
     child.once('exit', (code, signal) => resolve({ code, signal }))
   })
 
-type Ran = { readonly outcome: Outcome; readonly lines: readonly string[] }
+export type Ran = { readonly outcome: Outcome; readonly lines: readonly string[] }
 
 /** Resolves when the process has exited, with its last lines; kills its whole group when `signal` aborts. */
 const runToEnd = async (
@@ -161,6 +165,8 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
     /** Runs a program until it exits; an aborted `signal` kills its whole group. */
     run: (command: Command, output: Output, signal?: AbortSignal): Promise<Ran> =>
       runToEnd((tee) => start(command, tee), output, signal),
+    /** Which are ours; whoever spawns elsewhere adds its own. */
+    own: own as Pick<Set<number>, 'add' | 'delete'>,
     isOwn,
     /** Children by their name that we did not start: the kernel gave them to us when their parent exited. */
     orphans: (name: string): readonly number[] => childrenNamed(name, isOwn),

@@ -79,12 +79,22 @@ export const readManifest = ({ system, place }: Scope<never>): Manifest => {
   }
 }
 
+const textOr = <Other>(value: unknown, other: Other): string | Other =>
+  typeof value === 'string' && value !== '' ? value : other
+
+/** What a manifest says of the installation; `null` for what it does not say. */
+export const installationIn = ({
+  instance,
+  servedBy,
+}: Manifest): { readonly instance: string | null; readonly servedBy: Partial<ServedBy> } => {
+  const noted = isRecord(servedBy) ? servedBy : {}
+  const texts = Object.entries(noted).filter(([, value]) => typeof value === 'string')
+  return { instance: textOr(instance, null), servedBy: Object.fromEntries(texts) }
+}
+
 /** What to do where that which the volume had is gone. */
 export const startAnewHint = ({ paths }: Scope['place']): string =>
   `To begin anew with an empty installation, remove ${inVolume(paths).manifest}; nothing was changed.`
-
-const textOr = <Other>(value: unknown, other: Other): string | Other =>
-  typeof value === 'string' && value !== '' ? value : other
 
 /** What a file of the image says, where there is such a file. */
 const versionIn = ({ system }: Scope<never>, path: string, pattern: RegExp): string | null =>

@@ -59,6 +59,12 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   buffer: `${data}/buffer`,
   /** What the volume says of the installation on it. */
   manifest: `${data}/manifest.json`,
+  /** Archives, unless they go elsewhere. */
+  backups: `${data}/backups`,
+  /** What a restore brought and has not put in place yet, or took away and keeps. */
+  restore: `${data}/restore`,
+  /** Whoever holds it makes or restores a backup. */
+  operationLock: `${data}/.operation.lock`,
   /** Whoever holds it has the volume to itself. */
   lock: `${data}/.lock`,
 })

@@ -1,4 +1,5 @@
 import './hashing.ts'
+import '../../src/units/fingerprint.ts'
 import { bootstrapPassword } from '../../src/units/postgres/connection.ts'
 import { scramVerifier } from '../../src/units/postgres/scram.ts'
 
@@ -81,7 +82,7 @@ const rules: readonly Rule[] = [
     (data, _, [, verifier = '']) => ({ rows: [], next: { ...data, verifier } }),
   ],
   [
-    /^\s*SELECT current_setting\('server_version'\)/,
+    /^\s*SELECT split_part\(current_setting\('server_version'\)/,
     () => ({ rows: [{ version: '17.0', locale: 'und', collation: '1' }] }),
   ],
   [/FROM pg_roles WHERE rolname = \$1$/, ({ roles }, [name]) => found(roles.includes(String(name)))],

@@ -105,7 +105,8 @@ describe('imports', () => {
   })
 
   test.each([
-    ['child_process', /^(node:)?child_process$/, ['src/system/process.ts']],
+    ['child_process', /^(node:)?child_process$/, ['src/system/piped.ts', 'src/system/process.ts']],
+    ['age-encryption', /^age-encryption$/, ['src/system/age.ts']],
     ['execa', /^execa$/, ['src/cli/bake.ts', 'src/system/terminal.ts']],
     ['koffi', /^koffi$/, ['src/system/libc.ts']],
     ['pg', /^pg$/, ['src/system/postgres.ts']],

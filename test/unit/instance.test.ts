@@ -114,7 +114,7 @@ describe('a boot', () => {
   })
 
   test('up to a unit stops again, cleanly', async () => {
-    const at = createImage({ units: unitsUpTo('migrations'), stopWhenUp: true })
+    const at = createImage({ units: unitsUpTo('migrations'), whenUp: async () => {} })
     await at.boot()
     expect([await at.instance.ended, at.processes.started.length, at.processes.alive]).toEqual([
       undefined,

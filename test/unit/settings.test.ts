@@ -79,7 +79,9 @@ describe('settings', () => {
   test('hold each secret to be one', () => {
     const secret = settingNames.filter((name) => settingOf(name).secret)
     expect(secret).toEqual(
-      settingNames.filter((name) => /PASSWORD|SECRET|DICT|DATABASE_URL|SETUP_CODE/.test(name)),
+      settingNames.filter((name) =>
+        /PASSWORD|PASSPHRASE|IDENTITY|SECRET|DICT|DATABASE_URL|SETUP_CODE/.test(name),
+      ),
     )
   })
 

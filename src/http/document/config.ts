@@ -18,6 +18,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   hosts: 'host names and addresses, comma-separated',
   origins: 'http and https origins, comma-separated',
   server: 'a host name, an address or the folder of a socket',
+  recipients: 'public keys of age, comma-separated',
   networks: 'addresses and networks, comma-separated; or `private`, `none`',
   names: 'some of `choices`, comma-separated',
   arguments: 'arguments as a shell would split them',

@@ -17,6 +17,7 @@ const notForApp = new RegExp(
     'POSTGRES_',
     'EMBEDDED_POSTGRES_',
     'UI_MAY_EDIT_CONFIG$',
+    'BACKUP_',
     'SECRET_KEY',
     '(?:MATHESAR_)?ADMIN_(?:USERNAME|EMAIL|PASSWORD|SETUP)$',
     'SETUP_CODE$',

@@ -35,6 +35,7 @@ const accessFiles = ({
     return {
       'pg_hba.conf': [
         'local all postgres scram-sha-256',
+        'local replication postgres scram-sha-256',
         `local all ${appRole} trust`,
         'local all all scram-sha-256',
       ],
@@ -46,6 +47,7 @@ const accessFiles = ({
   return {
     'pg_hba.conf': [
       'local all postgres peer map=superuser',
+      'local replication postgres peer map=superuser',
       `local all ${appRole} peer map=app`,
       'local all all scram-sha-256',
     ],

@@ -77,8 +77,8 @@ const refuseEmptyDatabase = async (scope: Scope<never>, client: Client): Promise
 }
 
 const describeServer = `
-  SELECT current_setting('server_version') AS version, coalesce(datlocale, datcollate) AS locale,
-      pg_database_collation_actual_version(oid) AS collation
+  SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
+      coalesce(datlocale, datcollate) AS locale, pg_database_collation_actual_version(oid) AS collation
     FROM pg_database WHERE datname = $1`
 
 const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<Results['database']> => {

@@ -11,7 +11,7 @@ import { createScope } from './scope.ts'
 type Options = Parameters<typeof createScope>[0] & {
   readonly units?: readonly Unit[]
   readonly isUnproven?: boolean
-  readonly stopWhenUp?: boolean
+  readonly whenUp?: () => Promise<void>
 }
 
 /** What a control file says of the data, 1 after a clean shutdown. */
@@ -68,7 +68,7 @@ export const createImage = (options: Options = {}) => {
     inForce: scope.inForce,
     startedAtMs: clock.now(),
     isUnproven: () => options.isUnproven ?? false,
-    stopWhenUp: options.stopWhenUp ?? false,
+    ...(options.whenUp === undefined ? {} : { whenUp: options.whenUp }),
   })
   const running = (name: 'postgres' | 'mathesar'): readonly FakeProcess[] =>
     processes.alive.filter((process) => isPostgres(process) === (name === 'postgres'))

@@ -72,7 +72,15 @@ export const createScope = ({ place: fields, config = '', results, isBoot = true
   const fake = createFakeSystem()
   const place = placeOf(fields)
   const [volume, run] = [inVolume(place.paths), inRun(place.paths)]
-  const { cluster: _cluster, lock: _lock, manifest: _manifest, ...folders } = volume
+  const {
+    cluster: _c,
+    lock: _l,
+    manifest: _m,
+    backups: _b,
+    restore: _r,
+    operationLock: _o,
+    ...folders
+  } = volume
   for (const folder of [...Object.values(folders), ...Object.values(run)])
     fake.disk.files.makeFolder(folder, 0o700)
   fake.disk.acts.length = 0

@@ -57,6 +57,7 @@ EMBEDDED_POSTGRES_MAX_CONNECTIONS=20
     expect(disk.text('/run/m/etc/pg_hba.conf')).toBe(
       [
         'local all postgres peer map=superuser',
+        'local replication postgres peer map=superuser',
         'local all mathesar peer map=app',
         'local all all scram-sha-256',
         '',
@@ -84,7 +85,13 @@ EMBEDDED_POSTGRES_MAX_CONNECTIONS=20
   test('asks the superuser for a password where there is one user', async () => {
     const { disk } = await run({ place: { identities: singleUser } })
     expect(disk.text('/run/m/etc/pg_hba.conf')).toBe(
-      'local all postgres scram-sha-256\nlocal all mathesar trust\nlocal all all scram-sha-256\n',
+      [
+        'local all postgres scram-sha-256',
+        'local replication postgres scram-sha-256',
+        'local all mathesar trust',
+        'local all all scram-sha-256',
+        '',
+      ].join('\n'),
     )
     expect(disk.text('/run/m/etc/pg_ident.conf')).toBe('')
   })

@@ -1,0 +1,104 @@
+import { isatty } from 'node:tty'
+import { SupervisorError } from '../errors.ts'
+import { ask } from '../http/client.ts'
+import { operationScope, type OperationScope } from '../operations/scope.ts'
+import { environment } from '../system/environment.ts'
+import { openKernel } from '../system/kernel.ts'
+import { createLog } from '../system/log.ts'
+import { createProcesses } from '../system/process.ts'
+import { startReaper } from '../system/reaper.ts'
+import { catchSignals } from '../system/signals.ts'
+import { Sink } from '../system/sink.ts'
+import { createStreams } from '../system/streams.ts'
+import { createBase, createSystem } from '../system/system.ts'
+import { readManifest } from '../units/manifest.ts'
+import { inVolume } from '../units/place.ts'
+import type { Brought } from './run.ts'
+import { readOwnSetup } from './own.ts'
+
+/** An operation keeps its output for itself: what there is to say goes to standard error. */
+const standardError = 2
+
+export const tell = (text: string): void => void process.stderr.write(`${text}\n`)
+
+/** Whether a supervisor runs in this container. */
+export const isServing = async (): Promise<boolean> => {
+  try {
+    await ask('GET', '/v1/status')
+    return true
+  } catch (error) {
+    if (error instanceof SupervisorError && error.code === 'DAEMON_UNREACHABLE') return false
+    throw error
+  }
+}
+
+const openSystem = (): OperationScope['system'] => {
+  const kernel = openKernel()
+  const processes = createProcesses(kernel)
+  // As PID 1 of a container of its own, it gets whatever loses its parent.
+  if (process.pid === 1) startReaper(kernel, processes.isOwn)
+  const log = createLog(new Sink(kernel, standardError), 'text', 'warn')
+  return { ...createSystem(createBase(kernel), processes, log), ...createStreams(processes) }
+}
+
+/** The scope of an operation that needs no server, or has the one of this container. */
+export const openOperation = async (): Promise<OperationScope> => {
+  const { place, configuration } = await readOwnSetup()
+  return operationScope(openSystem(), place, configuration)
+}
+
+const requireInstallation = (scope: OperationScope): void => {
+  const { place, inForce } = scope
+  if (inForce.database.kind === 'external' || readManifest(scope).cluster !== undefined) return
+  throw new SupervisorError(
+    'BACKUP_FAILED',
+    `cannot back up: no installation has served from ${place.paths.data}`,
+    { hint: `Mount its volume: \`docker run --rm -v VOLUME:${place.paths.data} IMAGE backup - > FILE\`.` },
+  )
+}
+
+/** Runs an operation with a server: that of this container, or one that is started for it alone. */
+export const withServer = async (act: (scope: OperationScope) => Promise<void>): Promise<number> => {
+  const scope = await openOperation()
+  if (await isServing()) {
+    await act(scope)
+    return 0
+  }
+  requireInstallation(scope)
+  const { runDaemon } = await import('./run.ts')
+  const until = {
+    unit: 'database',
+    act: ({ system, place, inForce }: Brought) => act(operationScope(system, place, inForce)),
+  } as const
+  const env = { LOG_LEVEL: 'warn', ...environment }
+  return await runDaemon(catchSignals(), env, { until, logTo: standardError })
+}
+
+/** Shows on a terminal how far it is. */
+export const createProgress = (clock: OperationScope['system']['clock']) => {
+  const isShown = isatty(standardError)
+  const MiB = 1024 * 1024
+  const beganMs = clock.now()
+  let nextMs = 0
+  return {
+    report: (done: number, total: number): void => {
+      if (!isShown || clock.now() < nextMs) return
+      nextMs = clock.now() + 200
+      const share = total > 0 ? ` of about ${Math.round(total / MiB)}` : ''
+      process.stderr.write(
+        `\r${Math.round(done / MiB)}${share} MiB, ${Math.round((clock.now() - beganMs) / 1000)} s `,
+      )
+    },
+    end: (): number => {
+      if (isShown && nextMs > 0) process.stderr.write('\r\u001b[K')
+      return clock.now() - beganMs
+    },
+  }
+}
+
+/** Where archives are kept in the volume. */
+export const backupsFolder = ({ system, place }: OperationScope): string => {
+  const { backups } = inVolume(place.paths)
+  system.files.makeFolder(backups, 0o700)
+  return backups
+}

@@ -1,0 +1,54 @@
+import { promisify } from 'node:util'
+import { constants, zstdCompress, zstdDecompress } from 'node:zlib'
+import { SupervisorError } from '../../errors.ts'
+import { type Bytes, inPieces } from './bytes.ts'
+import type { Entry } from './tar.ts'
+
+/**
+ * A tar says the size of a file before the file, and nobody knows that of a stream: so it goes in parts, each
+ * a whole zstd frame. `cat NAME.* | zstd --decompress` is the stream again.
+ */
+const pieceBytes = 4 * 1024 * 1024
+/** How many parts are compressed at a time: each takes a processor, and some memory. */
+const atATime = 2
+
+const compress = promisify(zstdCompress)
+const decompress = promisify(zstdDecompress)
+const options = {
+  params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
+}
+
+const partName = (name: string, index: number): string => `${name}.${String(index).padStart(6, '0')}`
+
+/** Compresses a stream into the parts `NAME.000000`, `NAME.000001`, … */
+export async function* partsOf(
+  name: string,
+  bytes: Bytes,
+  onRead: (bytes: number) => void,
+): AsyncGenerator<Entry> {
+  const pending: Promise<Buffer>[] = []
+  let index = 0
+  for await (const piece of inPieces(bytes, pieceBytes)) {
+    onRead(piece.length)
+    const compressing = compress(piece, options)
+    compressing.catch(() => {}) // It is awaited in its turn.
+    pending.push(compressing)
+    if (pending.length === atATime) yield { name: partName(name, index++), data: await pending.shift()! }
+  }
+  for (const compressing of pending) yield { name: partName(name, index++), data: await compressing }
+}
+
+/** The stream and number of a part; `undefined` for a file that is no part. */
+export const partIn = (name: string): { readonly stream: string; readonly index: number } | undefined => {
+  const [, stream, index] = /^(.+\.zst)\.(\d{6,})$/.exec(name) ?? []
+  return stream === undefined ? undefined : { stream, index: Number(index) }
+}
+
+/** What a part holds. */
+export const openPart = async ({ name, data }: Entry): Promise<Buffer> => {
+  try {
+    return await decompress(data, { maxOutputLength: pieceBytes })
+  } catch (cause) {
+    throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${name} was altered`, { cause })
+  }
+}

@@ -1,0 +1,116 @@
+import { SupervisorError } from '../errors.ts'
+import type { Lock } from '../system/ports.ts'
+import { fingerprintOf } from '../units/fingerprint.ts'
+import { installationIn, readManifest } from '../units/manifest.ts'
+import { inVolume } from '../units/place.ts'
+import { unsyncedMark } from '../units/postgres/cluster.ts'
+import { version } from '../version.ts'
+import type { Bytes } from './archive/bytes.ts'
+import { Checksums } from './archive/checksums.ts'
+import { type Description, formatVersion } from './archive/description.ts'
+import { partsOf } from './archive/parts.ts'
+import { readmeOf } from './archive/readme.ts'
+import { type Entry, TarWriter } from './archive/tar.ts'
+import { dumpDatabase, dumpRoles, listDatabases } from './dumps.ts'
+import { countBytes, readCluster, readConfig, readMedia, readSecrets } from './sources.ts'
+import type { OperationScope } from './scope.ts'
+
+export type BackupOptions = {
+  readonly kind: Description['kind']
+  readonly hasSecrets: boolean
+  /** Bytes read so far, of about `total`. */
+  readonly onProgress: (read: number, total: number) => void
+}
+
+/** Names of streams, in the archive and for whoever restores it. */
+export const streams = { cluster: 'postgres.tar.zst', media: 'media.tar.zst' }
+
+/** A cluster that has not served yet says so in a file, and a restored one would be made anew. */
+const requireServed = ({ system, place, inForce }: OperationScope): void => {
+  const { cluster } = inVolume(place.paths)
+  if (inForce.database.kind === 'external' || !system.files.isThere(unsyncedMark(cluster))) return
+  throw new SupervisorError('BACKUP_FAILED', 'cannot back up: this installation is being made', {
+    hint: 'Try again when `supervisor status` says that it is ready.',
+  })
+}
+
+const describe = async (
+  scope: OperationScope,
+  { kind, hasSecrets }: BackupOptions,
+  names: readonly string[],
+): Promise<Description> => {
+  const { system, inForce, results } = scope
+  const { instance, servedBy } = installationIn(readManifest(scope))
+  return {
+    mathesarBackup: formatVersion,
+    kind,
+    at: new Date(system.clock.now()).toISOString(),
+    instance,
+    supervisor: version,
+    mathesar: servedBy.mathesar ?? null,
+    migration: servedBy.migration ?? null,
+    postgres: servedBy.postgres ?? null,
+    locale: servedBy.locale ?? null,
+    collation: servedBy.collation ?? null,
+    keyFingerprint: fingerprintOf(results.secrets.secretKey),
+    hasSecrets,
+    databaseBytes: inForce.database.kind === 'embedded' ? await countBytes(scope) : 0,
+    ...(kind === 'portable'
+      ? { databases: names.map((name, index) => ({ name, file: `databases/${index + 1}.dump` })) }
+      : {}),
+  }
+}
+
+type Stream = { readonly name: string; readonly bytes: () => Bytes }
+
+const streamsOf = (
+  scope: OperationScope,
+  { databases = [], kind, hasSecrets }: Description,
+): readonly Stream[] => {
+  const media = { name: streams.media, bytes: () => readMedia(scope) }
+  if (kind === 'exact') return [{ name: streams.cluster, bytes: () => readCluster(scope) }, media]
+  return [
+    { name: 'roles.sql.zst', bytes: () => dumpRoles(scope, hasSecrets) },
+    ...databases.map(({ name, file }) => ({ name: `${file}.zst`, bytes: () => dumpDatabase(scope, name) })),
+    media,
+  ]
+}
+
+async function* entriesOf(scope: OperationScope, options: BackupOptions): AsyncGenerator<Entry> {
+  const names = options.kind === 'portable' ? await listDatabases(scope) : []
+  const description = await describe(scope, options, names)
+  yield { name: 'README.txt', data: Buffer.from(readmeOf(description)) }
+  yield { name: 'backup.json', data: Buffer.from(`${JSON.stringify(description, null, 2)}\n`) }
+  if (options.hasSecrets) yield* readSecrets(scope)
+  yield* readConfig(scope, options.hasSecrets)
+  let read = 0
+  for (const { name, bytes } of streamsOf(scope, description))
+    yield* partsOf(name, bytes(), (more) => {
+      read += more
+      options.onProgress(read, description.databaseBytes)
+    })
+}
+
+/** An archive of the installation, as it is read. What fails is thrown, and leaves it without its end. */
+export async function* writeBackup(scope: OperationScope, options: BackupOptions): AsyncGenerator<Buffer> {
+  requireServed(scope)
+  const [tar, checksums] = [new TarWriter(), new Checksums()]
+  for await (const entry of entriesOf(scope, options)) {
+    checksums.add(entry)
+    yield* tar.add(entry)
+  }
+  yield* tar.add(checksums.entry())
+  yield tar.end()
+}
+
+/** How archives are locked here, if they are. */
+export const lockOf = ({ inForce: { settings } }: Pick<OperationScope, 'inForce'>): Lock | undefined => {
+  const { BACKUP_PASSPHRASE: passphrase, BACKUP_RECIPIENTS: keys } = settings
+  if (passphrase !== undefined && keys !== undefined)
+    throw new SupervisorError(
+      'SETTING_INVALID',
+      'cannot encrypt with BACKUP_PASSPHRASE and for BACKUP_RECIPIENTS at once: age knows one or the other',
+    )
+  if (passphrase !== undefined) return { passphrase }
+  return keys === undefined ? undefined : { keys }
+}

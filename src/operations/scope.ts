@@ -1,0 +1,39 @@
+import { SupervisorError } from '../errors.ts'
+import type { InForce } from '../settings/configuration.ts'
+import type { Streams, System } from '../system/ports.ts'
+import { inVolume, type Place } from '../units/place.ts'
+import type { Scope } from '../units/unit.ts'
+
+/** All that an operation may use: what a unit may, and streams. */
+export type OperationScope = Scope<'secrets' | 'cluster'> & { readonly system: System & Streams }
+
+const readSecret = ({ files }: System, place: Place, name: string): string | undefined =>
+  files.readIfThere(`${inVolume(place.paths).secrets}/${name}`)?.trim() || undefined
+
+/** The scope on a volume that has served. What tasks of a boot would say is read from it. */
+export const operationScope = (system: System & Streams, place: Place, inForce: InForce): OperationScope => {
+  const secretKey = inForce.settings.SECRET_KEY ?? readSecret(system, place, 'secret_key') ?? ''
+  const superuserPassword = readSecret(system, place, 'postgres_password')
+  system.log.addSecret(secretKey, superuserPassword)
+  return {
+    system,
+    place,
+    inForce,
+    results: {
+      secrets: { secretKey, isKeyPending: false, superuserPassword },
+      cluster: { isFresh: false, wasShutDown: undefined },
+    },
+    isBoot: false,
+    report: () => {},
+  }
+}
+
+/** Refuses a second operation on the volume, for as long as this process lives. */
+export const lockOperations = ({ system, place }: Pick<OperationScope, 'system' | 'place'>): void => {
+  if (system.lock(inVolume(place.paths).operationLock)) return
+  throw new SupervisorError(
+    'VOLUME_IN_USE',
+    `cannot begin: another backup or restore is at work on ${place.paths.data}`,
+    { hint: 'Wait until it is done, and try again.' },
+  )
+}

@@ -1,0 +1,117 @@
+import { configFiles, fileLimitBytes } from '../settings/configuration.ts'
+import { editConfig } from '../settings/env-file.ts'
+import { settingNames, settingOf } from '../settings/table.ts'
+import { inVolume } from '../units/place.ts'
+import { asSuperuser } from '../units/postgres/connection.ts'
+import { asSuperuserOf } from '../units/postgres/libpq.ts'
+import type { Bytes } from './archive/bytes.ts'
+import type { Entry } from './archive/tar.ts'
+import { outputOf, withLibpq } from './programs.ts'
+import type { OperationScope } from './scope.ts'
+
+/** What is in an archive, each as it is read. */
+
+const slotName = 'supervisor_backup'
+
+/**
+ * Keeps the server from removing WAL as long as the function that it returns is not called. A temporary slot
+ * goes with its connection, so none is left behind, whatever happens to us.
+ */
+const holdWal = async (scope: OperationScope): Promise<() => Promise<void>> => {
+  const held = Promise.withResolvers<void>()
+  const release = Promise.withResolvers<void>()
+  const session = asSuperuser(scope, async (client) => {
+    await client.query('SELECT pg_create_physical_replication_slot($1, true, true)', [slotName])
+    held.resolve()
+    await release.promise
+    await client.query('SELECT 1') // It has broken meanwhile? Then WAL may be missing.
+  })
+  session.catch(held.reject)
+  await held.promise
+  return async () => {
+    release.resolve()
+    await session
+  }
+}
+
+const basebackupOptions = ['--checkpoint=fast', '--no-password', '--label=supervisor'] as const
+
+/** The cluster as a tar, with the WAL that it needs and a manifest for `pg_verifybackup`. */
+export async function* readCluster(scope: OperationScope): AsyncGenerator<Buffer> {
+  const { place, results } = scope
+  const letGo = await holdWal(scope)
+  let isWhole = false
+  try {
+    yield* outputOf(scope, {
+      what: 'copy the cluster',
+      command: {
+        argv: ['pg_basebackup', '--pgdata=-', '--format=tar', '--wal-method=fetch', ...basebackupOptions],
+        env: withLibpq(scope, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
+        user: place.identities.postgres,
+        cwd: '/',
+      },
+    })
+    isWhole = true
+  } finally {
+    if (isWhole) await letGo()
+    else void letGo().catch(() => {}) // What is thrown already says more.
+  }
+}
+
+/**
+ * The files that Mathesar keeps, as a tar. Its own user reads them: what it put there, such as a link, leads
+ * to nothing that it could not read itself. A file that changes or goes meanwhile is no failure.
+ */
+export const readMedia = (scope: OperationScope): Bytes => {
+  const { paths, identities } = scope.place
+  const folder = inVolume(paths).media
+  return outputOf(scope, {
+    what: 'copy the media',
+    command: {
+      argv: ['tar', '--create', '--hard-dereference', '--ignore-failed-read', '--directory', folder, '.'],
+      env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' },
+      user: identities.mathesar,
+      cwd: '/',
+    },
+    fine: [0, 1],
+  })
+}
+
+const withoutSecrets = (text: string): string =>
+  editConfig(
+    text,
+    Object.fromEntries(
+      settingNames.filter((name) => settingOf(name).secret).map((name) => [name, undefined]),
+    ),
+  )
+
+/**
+ * The config files. Without secrets, secret settings are left out, and so are the YAML files: nobody can tell
+ * what in them is secret.
+ */
+export const readConfig = ({ system, place }: OperationScope, hasSecrets: boolean): readonly Entry[] => {
+  const { files } = system.readConfigFiles(inVolume(place.paths).config, configFiles)
+  return configFiles.flatMap((name) => {
+    const text = files[name]
+    if (text === undefined || text.length > fileLimitBytes) return []
+    if (hasSecrets) return [{ name: `config/${name}`, data: Buffer.from(text) }]
+    return name === 'mathesar.env'
+      ? [{ name: `config/${name}`, data: Buffer.from(withoutSecrets(text)) }]
+      : []
+  })
+}
+
+export const readSecrets = ({ results: { secrets } }: OperationScope): readonly Entry[] =>
+  Object.entries({ secret_key: secrets.secretKey, postgres_password: secrets.superuserPassword }).flatMap(
+    ([name, value]) =>
+      value === undefined || value === '' ? [] : [{ name: `secrets/${name}`, data: Buffer.from(value) }],
+  )
+
+/** Bytes of all databases: how much there is to read, for the progress. */
+export const countBytes = (scope: OperationScope): Promise<number> =>
+  asSuperuser(scope, async (client) => {
+    const { rows } = await client.query<{ bytes: number }>(
+      'SELECT sum(pg_database_size(oid))::float8 AS bytes FROM pg_database',
+    )
+    return rows[0]?.bytes ?? 0
+  })

@@ -1,0 +1,142 @@
+import { SupervisorError } from '../errors.ts'
+import { configFiles } from '../settings/configuration.ts'
+import type { Archive } from './archive/read.ts'
+import { sectionsOf } from './archive/read.ts'
+import type { Bytes } from './archive/bytes.ts'
+import type { Entry } from './archive/tar.ts'
+import { postgresEnvironment } from '../units/postgres/programs.ts'
+import { streams } from './backup.ts'
+import { outputOf, runToEnd } from './programs.ts'
+import type { OperationScope } from './scope.ts'
+import type { User } from '../core/unit.ts'
+
+/** Unpacks an archive into a folder, where nothing uses it, and proves it there. */
+
+const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
+
+/** Makes a folder of a user. */
+export const makeOwnFolder = (
+  { system }: OperationScope,
+  path: string,
+  user: User | undefined,
+  mode: number,
+): void => {
+  system.files.makeFolder(path, mode)
+  system.setOwner(path, user, mode)
+}
+
+/**
+ * As the user whose files they are, so that nothing in a tar can reach what that user cannot. GNU tar takes
+ * no name that climbs out of its folder.
+ */
+const unpack = async (
+  scope: OperationScope,
+  folder: string,
+  user: User | undefined,
+  mode: number,
+  bytes: Bytes,
+): Promise<void> => {
+  makeOwnFolder(scope, folder, user, mode)
+  const argv = [
+    'tar',
+    '--extract',
+    '--no-same-owner',
+    '--preserve-permissions',
+    '--directory',
+    folder,
+  ] as const
+  await runToEnd(scope, {
+    what: 'use this archive',
+    command: { argv: [...argv], env: environment, user, cwd: '/' },
+    input: bytes,
+    code: 'BACKUP_DAMAGED',
+  })
+}
+
+const find = (
+  scope: OperationScope,
+  folder: string,
+  user: User | undefined,
+  ...test: readonly string[]
+): AsyncGenerator<Buffer> =>
+  outputOf(scope, {
+    what: `look into ${folder}`,
+    command: { argv: ['find', folder, ...test], env: environment, user, cwd: '/' },
+  })
+
+/** A cluster consists of folders and files that are nowhere else; tablespaces are not backed up. */
+const requirePlainFiles = async (scope: OperationScope, folder: string): Promise<void> => {
+  const odd = ['(', '!', '-type', 'f', '!', '-type', 'd', '-o', '-type', 'f', '-links', '+1', ')']
+  for await (const found of find(scope, folder, scope.place.identities.postgres, ...odd, '-print', '-quit'))
+    throw new SupervisorError(
+      'BACKUP_DAMAGED',
+      `cannot use this archive: ${found
+        .toString()
+        .trim()
+        .slice(folder.length + 1)} is a link or a device`,
+    )
+}
+
+/** Mathesar's user may have put links there: they come from it, lead to nothing of ours, and are left out. */
+const removeOddMedia = async (scope: OperationScope, folder: string): Promise<void> => {
+  const odd = ['!', '-type', 'f', '!', '-type', 'd', '-delete']
+  for await (const _ of find(scope, folder, scope.place.identities.mathesar, ...odd));
+}
+
+/** Postgres's own proof that a base backup is whole: each file, and the WAL. */
+const verifyCluster = (scope: OperationScope, folder: string): Promise<void> => {
+  const { place } = scope
+  return runToEnd(scope, {
+    what: 'use this archive',
+    command: {
+      argv: ['pg_verifybackup', '--quiet', folder],
+      env: postgresEnvironment(place),
+      user: place.identities.postgres,
+      cwd: '/',
+    },
+    code: 'BACKUP_DAMAGED',
+  })
+}
+
+const known = new Set<string>([
+  'secrets/secret_key',
+  'secrets/postgres_password',
+  ...configFiles.map((name) => `config/${name}`),
+])
+
+const writeFile = (scope: OperationScope, folder: string, { name, data }: Entry): void => {
+  if (!known.has(name))
+    throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
+  makeOwnFolder(scope, `${folder}/${name.split('/')[0]}`, undefined, 0o700)
+  scope.system.files.writeWhole(`${folder}/${name}`, data.toString(), 0o600)
+}
+
+const writeStream = (scope: OperationScope, folder: string, name: string, bytes: Bytes): Promise<void> => {
+  const { postgres, mathesar } = scope.place.identities
+  if (name === streams.cluster) return unpack(scope, `${folder}/postgres`, postgres, 0o700, bytes)
+  if (name === streams.media) return unpack(scope, `${folder}/media`, mathesar, 0o750, bytes)
+  throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
+}
+
+/** The files of an installation, in a folder that everybody may pass through. Throws unless all is proved. */
+export const stage = async (
+  scope: OperationScope,
+  { entries }: Archive,
+  folder: string,
+  onProgress: (bytes: number) => void,
+): Promise<void> => {
+  makeOwnFolder(scope, folder, undefined, 0o711)
+  const counted = async function* (bytes: Bytes): AsyncGenerator<Buffer> {
+    for await (const chunk of bytes) {
+      onProgress(chunk.length)
+      yield chunk
+    }
+  }
+  for await (const section of sectionsOf(entries)) {
+    if (section.kind === 'file') writeFile(scope, folder, section.entry)
+    else await writeStream(scope, folder, section.name, counted(section.bytes))
+  }
+  await requirePlainFiles(scope, `${folder}/postgres`)
+  await removeOddMedia(scope, `${folder}/media`)
+  await verifyCluster(scope, `${folder}/postgres`)
+}

@@ -1,0 +1,35 @@
+import { ReadableStream } from 'node:stream/web'
+import type { Streams } from './ports.ts'
+
+/**
+ * The work that a try at a passphrase costs, as a power of two: 64 MiB of memory and some tenths of a second.
+ * The programs of age take 2¹⁸, 256 MiB: more than many of these containers have.
+ */
+const scryptWorkFactor = 16
+
+const asWebStream = (bytes: AsyncIterable<Buffer>): ReadableStream<Uint8Array> =>
+  ReadableStream.from(bytes) as ReadableStream<Uint8Array>
+
+async function* asBuffers(bytes: ReadableStream<Uint8Array>): AsyncGenerator<Buffer> {
+  for await (const { buffer, byteOffset, byteLength } of bytes)
+    yield Buffer.from(buffer, byteOffset, byteLength)
+}
+
+/** Encrypts as a stream: what comes out can be opened by any program of age. */
+export const encrypt: Streams['encrypt'] = async function* (bytes, to) {
+  const { Encrypter } = await import('age-encryption')
+  const encrypter = new Encrypter()
+  encrypter.setScryptWorkFactor(scryptWorkFactor)
+  if ('passphrase' in to) encrypter.setPassphrase(to.passphrase)
+  else for (const key of to.keys) encrypter.addRecipient(key)
+  yield* asBuffers(await encrypter.encrypt(asWebStream(bytes)))
+}
+
+/** Throws at the first byte that was altered, and where the stream is cut off. */
+export const decrypt: Streams['decrypt'] = async function* (bytes, by) {
+  const { Decrypter } = await import('age-encryption')
+  const decrypter = new Decrypter()
+  if ('passphrase' in by) decrypter.addPassphrase(by.passphrase)
+  else for (const key of by.keys) decrypter.addIdentity(key)
+  yield* asBuffers(await decrypter.decrypt(asWebStream(bytes)))
+}

@@ -1,0 +1,35 @@
+import type { Database } from '../../settings/database.ts'
+import { inRun, type Paths } from '../place.ts'
+import { appRole, internalDatabase, superuserDatabase, superuserStart } from './connection.ts'
+
+/** What Postgres's own programs read from their environment: how to connect. */
+export type LibpqVariables = Readonly<Record<string, string | undefined>>
+
+/** To Mathesar's internal database, as its role. */
+export const asMathesar = (paths: Pick<Paths, 'run'>, database: Database): LibpqVariables => {
+  if (database.kind === 'embedded')
+    return { PGHOST: inRun(paths).postgresSocket, PGUSER: appRole, PGDATABASE: internalDatabase }
+  const { host, port, user, name, password, sslmode, sslrootcert } = database
+  return {
+    PGHOST: host,
+    PGPORT: String(port),
+    PGUSER: user,
+    PGDATABASE: name,
+    PGPASSWORD: password,
+    PGSSLMODE: sslmode,
+    PGSSLROOTCERT: sslrootcert,
+  }
+}
+
+/** To the embedded server as its superuser; where users have an id of their own, as Postgres's. */
+export const asSuperuserOf = (
+  paths: Pick<Paths, 'run'>,
+  password: string | undefined,
+  database = superuserDatabase,
+): LibpqVariables => ({
+  PGHOST: inRun(paths).postgresSocket,
+  PGUSER: 'postgres',
+  PGDATABASE: database,
+  PGOPTIONS: superuserStart,
+  PGPASSWORD: password,
+})

@@ -1,0 +1,111 @@
+import type { System } from '../system/ports.ts'
+import { inVolume, type Paths } from './place.ts'
+
+/**
+ * How a restore takes the place of what is there. The new state is prepared in a folder of the volume, proved
+ * and synced. Then a journal says what has to move: from that moment on the new state is in force, and
+ * whoever opens the volume next finishes the moves. Each is a rename, and by what is there it can be told
+ * whether it was done, so a kill between any two changes nothing. The old state moves into a folder beside.
+ */
+type Move = {
+  readonly name: string
+  /** Whether there was one before, and whether there is a new one. */
+  readonly isLeaving: boolean
+  readonly isComing: boolean
+}
+
+export type Journal = {
+  /** Folders in `restore`, by name. */
+  readonly incoming: string
+  readonly outgoing: string
+  /** What stays in place although the new state has none. */
+  readonly kept: readonly Replaced[]
+  /** Decided when the moves begin: until then somebody may still use what is there. */
+  readonly moves?: readonly Move[]
+  /** ISO 8601. */
+  readonly at: string
+  /** Once everything has moved: the folder `outgoing` has the state before. */
+  readonly isDone: boolean
+}
+
+export type Volume = { readonly files: System['files']; readonly paths: Pick<Paths, 'data'> }
+
+/** What a restore replaces: all that an installation is. */
+export const replaced = ['postgres', 'secrets', 'config', 'history', 'media', 'manifest.json'] as const
+export type Replaced = (typeof replaced)[number]
+
+const journalPath = (paths: Pick<Paths, 'data'>): string => `${inVolume(paths).restore}/journal.json`
+export const folderOf = (paths: Pick<Paths, 'data'>, name: string): string =>
+  `${inVolume(paths).restore}/${name}`
+
+/** Only the supervisor's user writes there, and each time all of it. */
+export const readJournal = ({ files, paths }: Volume): Journal | undefined => {
+  const text = files.readIfThere(journalPath(paths))
+  return text === undefined ? undefined : (JSON.parse(text) as Journal)
+}
+
+const writeJournal = ({ files, paths }: Volume, journal: Journal): void =>
+  void files.writeWhole(journalPath(paths), `${JSON.stringify(journal, null, 2)}\n`, 0o600)
+
+const isIn = ({ files }: Volume, folder: string, name: string): boolean =>
+  files.isThere(folder) && files.listFolder(folder).includes(name)
+
+/** What has to move, as things are now. Names count, whatever is there: a link moves as it is. */
+const planMoves = (volume: Volume, { incoming, kept }: Journal): readonly Move[] =>
+  replaced
+    .filter((name) => !kept.includes(name))
+    .map((name) => ({
+      name,
+      isLeaving: isIn(volume, volume.paths.data, name),
+      isComing: isIn(volume, folderOf(volume.paths, incoming), name),
+    }))
+
+const move = (volume: Volume, journal: Journal, { name, isLeaving, isComing }: Move): void => {
+  const { files, paths } = volume
+  const [incoming, outgoing] = [folderOf(paths, journal.incoming), folderOf(paths, journal.outgoing)]
+  if (isLeaving && !isIn(volume, outgoing, name))
+    files.renameWhole(`${paths.data}/${name}`, `${outgoing}/${name}`)
+  if (isComing && isIn(volume, incoming, name))
+    files.renameWhole(`${incoming}/${name}`, `${paths.data}/${name}`)
+}
+
+/** The point of no return: says which state is in force from now on. `finishSwap` puts it in place. */
+export const beginSwap = (
+  volume: Volume,
+  swap: Pick<Journal, 'incoming' | 'outgoing' | 'kept' | 'at'>,
+): void => writeJournal(volume, { ...swap, isDone: false })
+
+/** Finishes a swap that was begun. The lock of the volume must be ours. Returns whether there was one. */
+export const finishSwap = (volume: Volume): boolean => {
+  const { files, paths } = volume
+  const begun = readJournal(volume)
+  if (begun === undefined || begun.isDone) return false
+  const moves = begun.moves ?? planMoves(volume, begun)
+  const journal = { ...begun, moves }
+  if (begun.moves === undefined) writeJournal(volume, journal)
+  files.makeFolder(folderOf(paths, journal.outgoing), 0o700)
+  for (const each of moves) move(volume, journal, each)
+  writeJournal(volume, { ...journal, isDone: true })
+  files.remove(folderOf(paths, journal.incoming))
+  return true
+}
+
+/**
+ * Finishes a restore that was cut off, or that waited for this start. It comes before all else in a boot,
+ * for it brings settings, too.
+ */
+export const resumeSwap = (volume: Volume, lock: System['lock']): void => {
+  if (readJournal(volume)?.isDone === false && lock(inVolume(volume.paths).lock)) finishSwap(volume)
+}
+
+/** Removes states that never came into force, or are no longer to be kept. */
+export const tidy = ({ files, paths }: Volume, kept: readonly string[]): void => {
+  for (const name of files.listFoldersIn(inVolume(paths).restore))
+    if (!kept.includes(name)) files.remove(folderOf(paths, name))
+}
+
+/** Forgets the state before: a restore can no longer be undone. */
+export const forget = (volume: Volume): void => {
+  volume.files.removeWhole(journalPath(volume.paths)) // First: it must not name a state that is half gone.
+  tidy(volume, [])
+}

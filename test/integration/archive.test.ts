@@ -1,0 +1,73 @@
+import { describe, expect, test } from 'vitest'
+import { checkArchive, openArchive } from '../../src/operations/archive/read.ts'
+import { decrypt, encrypt } from '../../src/system/age.ts'
+import { failureOf } from '../unit/failure.ts'
+import { asBytes, check, collect, smallArchive } from '../unit/operations/archives.ts'
+
+/** Numbers of which each run has the same: the rounds of a linear congruential generator. */
+const createRandom = (seed: number) => {
+  let state = seed
+  return (below: number): number => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return Math.floor((state / 2 ** 32) * below)
+  }
+}
+
+const flipped = (bytes: Buffer, bit: number): Buffer => {
+  const other = Buffer.from(bytes)
+  other[bit >> 3]! ^= 1 << (bit & 7)
+  return other
+}
+
+describe('an archive that was altered', () => {
+  test('by one bit is refused, wherever it is: 10,000 tries', async () => {
+    const archive = await smallArchive()
+    await check(archive)
+    const random = createRandom(1)
+    const survivors: string[] = []
+    for (let count = 0; count < 10_000; count++) {
+      const bit = random(archive.length * 8)
+      const refusal = await failureOf(() => check(flipped(archive, bit))).catch(() => undefined)
+      const { code } = (refusal ?? {}) as { code?: string }
+      if (code !== 'BACKUP_DAMAGED' && code !== 'BACKUP_FOREIGN') survivors.push(`bit ${bit}: ${code}`)
+    }
+    expect(survivors).toEqual([])
+  })
+
+  test('by a cut is refused, wherever it is', async () => {
+    const archive = await smallArchive()
+    const random = createRandom(2)
+    for (let count = 0; count < 1000; count++) {
+      const length = random(archive.length)
+      expect(await failureOf(() => check(archive.subarray(0, length)))).toMatchObject({
+        code: 'BACKUP_DAMAGED',
+      })
+    }
+  })
+
+  test('is refused when it is encrypted, too, and opens with its own key alone', async () => {
+    const { generateX25519Identity, identityToRecipient } = await import('age-encryption')
+    const [identity, other] = [await generateX25519Identity(), await generateX25519Identity()]
+    const plain = await smallArchive()
+    const archive = await collect(encrypt(asBytes(plain), { keys: [await identityToRecipient(identity)] }))
+    const read = async (bytes: Buffer, key = identity): Promise<number> =>
+      await checkArchive(await openArchive({ decrypt }, asBytes(bytes), { keys: [key] }))
+    expect(await read(archive)).toBe(await check(plain))
+    expect(await failureOf(() => read(archive, other))).toMatchObject({ code: 'BACKUP_LOCKED' })
+    const random = createRandom(3)
+    for (let count = 0; count < 300; count++) {
+      const bad =
+        count % 2 ? flipped(archive, random(archive.length * 8)) : archive.subarray(0, random(archive.length))
+      const refusal = await failureOf(() => read(bad))
+      expect(refusal).toMatchObject({ code: expect.stringMatching(/^BACKUP_(DAMAGED|LOCKED|FOREIGN)$/) })
+    }
+  })
+
+  test('opens with its passphrase alone', async () => {
+    const archive = await collect(encrypt(asBytes(await smallArchive()), { passphrase: 'a long one' }))
+    const read = async (passphrase: string): Promise<number> =>
+      await checkArchive(await openArchive({ decrypt }, asBytes(archive), { passphrase }))
+    expect(await read('a long one')).toBeGreaterThan(0)
+    expect(await failureOf(() => read('another one'))).toMatchObject({ code: 'BACKUP_LOCKED' })
+  })
+})

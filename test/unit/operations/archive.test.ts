@@ -1,0 +1,116 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { randomBytes } from 'node:crypto'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { requireFit } from '../../../src/operations/archive/description.ts'
+import { sectionsOf } from '../../../src/operations/archive/read.ts'
+import { TarWriter } from '../../../src/operations/archive/tar.ts'
+import { failureOf } from '../failure.ts'
+import { check, collect, description, entriesOf, open, packed, smallArchive } from './archives.ts'
+
+describe('an archive', () => {
+  test('is read back as it was written, whatever the length of a stream', async () => {
+    const contents = [0, 1, 4 * 1024 * 1024, 4 * 1024 * 1024 + 1].map((length) => randomBytes(length))
+    const streams = contents.map((content, index) => [`s${index}.zst`, content] as const)
+    const { entries, description: said } = await open(packed(await entriesOf(...streams)))
+    expect(said).toEqual(description)
+    const found: [string, Buffer][] = []
+    for await (const section of sectionsOf(entries)) {
+      if (section.kind === 'stream') found.push([section.name, await collect(section.bytes)])
+      else expect(section.entry).toEqual({ name: 'secrets/secret_key', data: Buffer.from('the secret key') })
+    }
+    expect(found.map(([name]) => name)).toEqual(streams.map(([name]) => name))
+    found.forEach(([, content], index) => expect(content.equals(contents[index]!)).toBe(true))
+  })
+
+  test('is what tar, sha256sum and zstd read', async () => {
+    const folder = mkdtempSync('/tmp/archive-')
+    try {
+      const content = randomBytes(5 * 1024 * 1024)
+      writeFileSync(join(folder, 'a.tar'), packed(await entriesOf(['s.zst', content])))
+      const script = 'tar -xf a.tar && sha256sum --check --strict SHA256SUMS && cat s.zst.* | zstd -d > s'
+      const said = execFileSync('sh', ['-euc', script], { cwd: folder, encoding: 'utf8' })
+      expect(said.match(/: OK$/gm)).toHaveLength(5)
+      expect(readFileSync(join(folder, 's')).equals(content)).toBe(true)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test.each(['../x', '/x', 'a/../x', 'a/', '.x', 'a//b', 'a b', 'a/b/c', 'ä', ''])(
+    'has no file named %j',
+    async (name) => {
+      expect(() => new TarWriter().add({ name, data: Buffer.of() })).toThrow('no name for an archive')
+    },
+  )
+
+  test('whose tar has a link, a device, or a name that climbs, is refused', async () => {
+    const folder = mkdtempSync('/tmp/archive-')
+    const tarOf = (script: string): Buffer => execFileSync('sh', ['-euc', script], { cwd: folder })
+    try {
+      for (const script of [
+        'ln -s /etc/passwd l && tar -c l',
+        'touch f && ln f h && tar -c f h',
+        'mkfifo p && tar -c p',
+        'touch x && tar -c -P --transform "s|x|../x|" x',
+        'mkdir d && tar -c d',
+      ])
+        expect(await failureOf(() => check(tarOf(script)))).toMatchObject({ code: 'BACKUP_DAMAGED' })
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  test('with a file more, less, or in another order, is refused', async () => {
+    const [readme, backup, key, part] = await entriesOf(['postgres.tar.zst', Buffer.from('a')])
+    const second = { ...part!, name: 'postgres.tar.zst.000001' }
+    for (const entries of [
+      [],
+      [readme!],
+      [backup!, readme!],
+      [readme!, backup!, key!, second],
+      [readme!, backup!, { ...part!, data: Buffer.from('no zstd') }],
+    ])
+      expect(await failureOf(() => check(packed(entries)))).toMatchObject({ code: 'BACKUP_DAMAGED' })
+  })
+
+  test('that is empty, or something else, is refused in words', async () => {
+    const messageOf = async (archive: Buffer): Promise<string> =>
+      ((await failureOf(() => check(archive))) as Error).message
+    expect(await messageOf(Buffer.of())).toContain('it is empty (0 bytes)')
+    expect(await messageOf(Buffer.from('PK\u0003\u0004'.repeat(500)))).toContain('not one of ours')
+    expect(await messageOf((await smallArchive()).subarray(0, 4000))).toContain('cut off after 4000 bytes')
+    expect(await messageOf(Buffer.concat([await smallArchive(), Buffer.of(0)]))).toContain('behind its end')
+    const locked = Buffer.from('age-encryption.org/v1\n-> scrypt')
+    expect(await failureOf(() => check(locked))).toMatchObject({ code: 'BACKUP_LOCKED' })
+  })
+})
+
+describe('what an image takes', () => {
+  const fitness = { postgresMajor: '17', migrations: ['mathesar.0011_w', 'mathesar.0012_x'] }
+  test('is its own, and older ones', () => {
+    requireFit(description, fitness)
+    requireFit({ ...description, migration: 'mathesar.0011_w' }, fitness)
+    requireFit({ ...description, migration: null, postgres: null }, fitness)
+  })
+  test.each([
+    ['of another Postgres', { postgres: '16.3' }, 'it is of Postgres 16, and this image has 17'],
+    ['of a newer Mathesar', { migration: 'mathesar.0013_y' }, 'does not know mathesar.0013_y'],
+    ['that is portable', { kind: 'portable' }, 'it is a portable one'],
+  ] as const)('is not one %s', async (_, fields, words) => {
+    const refusal = await failureOf(() => requireFit({ ...description, ...fields }, fitness))
+    expect(refusal).toMatchObject({ code: 'BACKUP_FOREIGN', message: expect.stringContaining(words) })
+  })
+  test.each([
+    ['of a later format', '{"mathesarBackup":2}', 'it is of format 2'],
+    ['that says nothing', '{}', 'not one of ours'],
+    ['that is no JSON', 'x', 'not JSON'],
+  ])('is not one %s', async (_, text, words) => {
+    const [readme] = await entriesOf()
+    const refusal = await failureOf(() =>
+      open(packed([readme!, { name: 'backup.json', data: Buffer.from(text) }])),
+    )
+    expect(refusal).toMatchObject({ code: 'BACKUP_FOREIGN', message: expect.stringContaining(words) })
+  })
+})

@@ -1,0 +1,99 @@
+import { describe, expect, test } from 'vitest'
+import { beginSwap, finishSwap, forget, readJournal, resumeSwap, tidy } from '../../../src/units/swap.ts'
+import { createFiles } from '../fakes/files.ts'
+
+const names = ['postgres/PG_VERSION', 'secrets/secret_key', 'config/mathesar.env', 'media/a', 'manifest.json']
+const swap = { incoming: 'new', outgoing: 'old', kept: [], at: 'now' } as const
+
+/** A volume with an old state in force and a new one beside. Dies in the call that comes after so many. */
+const stage = (callsLeft = Number.POSITIVE_INFINITY) => {
+  const disk = createFiles()
+  for (const name of names) {
+    disk.put(`/data/${name}`, 'old')
+    disk.put(`/data/restore/new/${name}`, 'new')
+  }
+  disk.put('/data/history/1', 'old')
+  let left = callsLeft
+  let isDead = false
+  disk.failOn(() => {
+    if (isDead || left-- <= 0) isDead = true
+    return isDead ? new Error('it died') : undefined
+  })
+  return {
+    disk,
+    volume: { files: disk.files, paths: { data: '/data' } },
+    revive: () => {
+      left = Number.POSITIVE_INFINITY
+      isDead = false
+    },
+    state: () => names.map((name) => disk.text(`/data/${name}`)),
+  }
+}
+
+describe('a swap of the state of a volume', () => {
+  test('puts the new one in place and keeps the old one beside', () => {
+    const { volume, disk, state } = stage()
+    beginSwap(volume, swap)
+    expect(finishSwap(volume)).toBe(true)
+    expect(state()).toEqual(names.map(() => 'new'))
+    expect(disk.text('/data/history/1')).toBeUndefined()
+    for (const name of [...names, 'history/1']) expect(disk.text(`/data/restore/old/${name}`)).toBe('old')
+    expect(disk.files.isThere('/data/restore/new')).toBe(false)
+    expect(finishSwap(volume)).toBe(false)
+  })
+
+  test('is whole after a death in any call: all old before the journal, all new after the next start', () => {
+    const counts = { old: 0, new: 0 }
+    for (let calls = 0; ; calls++) {
+      const { volume, disk, state, revive } = stage(calls)
+      let hasDied = false
+      try {
+        beginSwap(volume, swap)
+        finishSwap(volume)
+      } catch {
+        hasDied = true
+      }
+      revive()
+      resumeSwap(volume, () => true)
+      const [first] = state()
+      expect(state()).toEqual(names.map(() => first))
+      expect(disk.text('/data/history/1')).toBe(first === 'old' ? 'old' : undefined)
+      if (first === 'new') expect(disk.text('/data/restore/old/history/1')).toBe('old')
+      counts[first as 'old' | 'new'] += 1
+      if (!hasDied) break
+    }
+    expect(counts.old).toBe(1)
+    expect(counts.new).toBeGreaterThan(30)
+  })
+
+  test('waits for whoever has the volume', () => {
+    const { volume, state } = stage()
+    beginSwap(volume, swap)
+    resumeSwap(volume, () => false)
+    expect(state()).toEqual(names.map(() => 'old'))
+  })
+
+  test('leaves what it is to keep', () => {
+    const { volume, disk } = stage()
+    disk.files.remove('/data/restore/new/secrets')
+    beginSwap(volume, { ...swap, kept: ['secrets'] })
+    finishSwap(volume)
+    expect(disk.text('/data/secrets/secret_key')).toBe('old')
+    expect(disk.text('/data/media/a')).toBe('new')
+  })
+
+  test('goes back the same way, and forgets the state before when it is told to', () => {
+    const { volume, disk, state } = stage()
+    beginSwap(volume, swap)
+    finishSwap(volume)
+    beginSwap(volume, { ...swap, incoming: 'old', outgoing: 'newer' })
+    finishSwap(volume)
+    expect(state()).toEqual(names.map(() => 'old'))
+    expect(disk.text('/data/restore/newer/media/a')).toBe('new')
+    tidy(volume, ['newer'])
+    expect(disk.text('/data/restore/newer/media/a')).toBe('new')
+    forget(volume)
+    expect(readJournal(volume)).toBeUndefined()
+    expect(disk.files.listFolder('/data/restore')).toEqual([])
+  })
+})

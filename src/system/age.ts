@@ -1,4 +1,3 @@
-import { ReadableStream } from 'node:stream/web'
 import type { Streams } from './ports.ts'
 
 /**

@@ -1,4 +1,5 @@
 import { type Exchange, sendJson } from './exchange.ts'
+import type { Invitation } from './door/owner.ts'
 import type { ControlOptions } from './server.ts'
 
 /** What opens a Mathesar that nobody has set up yet; `null` once somebody has. */
@@ -10,15 +11,20 @@ export type SetupInvitation = {
   readonly expiresAt: string
 }
 
+const inWords = (
+  invitation: Invitation | undefined,
+  linkOf: ControlOptions['linkOf'],
+): SetupInvitation | null => {
+  if (invitation === undefined) return null
+  const { code = null, key, expiresMs } = invitation
+  return { code, link: linkOf(key), expiresAt: new Date(expiresMs).toISOString() }
+}
+
 /** How the owner of a new Mathesar comes in: {"setup"}. */
 export const getSetup = async (
   exchange: Exchange,
   { owner, setup: asked, instance, linkOf }: ControlOptions,
 ): Promise<void> => {
   if (instance.isServing) await asked.isDone().catch(() => {})
-  const { code = null, ...invitation } = owner.invite()
-  const setup: SetupInvitation | null = owner.isOpen
-    ? { code, link: linkOf(invitation.key), expiresAt: new Date(invitation.expiresMs).toISOString() }
-    : null
-  sendJson(exchange, 200, { setup })
+  sendJson(exchange, 200, { setup: inWords(owner.invite(), linkOf) })
 }

@@ -92,8 +92,9 @@ export class Owner {
     this.#invitation = undefined
   }
 
-  /** What is asked for now. It is another one when its time is over. */
-  invite(): Invitation {
+  /** What is asked for now. It is another one when its time is over, and `undefined` when nothing is. */
+  invite(): Invitation | undefined {
+    if (!this.#isOpen) return undefined
     const { now, randomText, given } = this.#options
     if (this.#invitation !== undefined && now() < this.#invitation.expiresMs) return this.#invitation
     const code = `${randomText(4, letters)}-${randomText(4, letters)}`
@@ -109,15 +110,17 @@ export class Owner {
   /** Tells the owner what is asked for now, and each time that it is replaced. */
   tell(): void {
     this.#isTold = false
-    this.#options.tell(this.invite())
+    const invitation = this.invite()
+    if (invitation !== undefined) this.#options.tell(invitation)
     this.#isTold = true
   }
 
   /** Looks at a code, or at the key of a link. */
   prove(text: string): Proof {
-    if (!this.#isOpen) return { is: 'over' }
+    const invitation = this.invite()
+    if (invitation === undefined) return { is: 'over' }
+    const { code, key } = invitation
     const nowMs = this.#options.now()
-    const { code, key } = this.invite()
     if (isSame(text.trim(), key)) return { is: 'right' }
     const waitMs = this.#limit.waitMs(nowMs)
     if (waitMs > 0) return { is: 'unheard', waitMs }

@@ -29,7 +29,7 @@ describe('the setup code', () => {
 
   test('may be chosen by the owner, is then shown nowhere, and does not change', () => {
     const { owner, at } = stage('Correct horse')
-    expect(owner.invite().code).toBeUndefined()
+    expect(owner.invite()?.code).toBeUndefined()
     expect(owner.prove(' Correct horse')).toEqual({ is: 'right' })
     for (const text of ['', '-', 'correct horse']) expect(owner.prove(text)).toEqual({ is: 'wrong' })
     at.nowMs += 60 * minuteMs
@@ -39,7 +39,7 @@ describe('the setup code', () => {
   test('is replaced after half an hour, and the owner is told', () => {
     const { owner, at } = stage()
     owner.tell()
-    const { code, key } = owner.invite()
+    const { code, key } = owner.invite()!
     at.nowMs += 30 * minuteMs - 1
     expect(owner.prove(code!)).toEqual({ is: 'right' })
     at.nowMs += 1
@@ -51,7 +51,7 @@ describe('the setup code', () => {
 
   test('that is wrong a thousand times is heard but a few times, and the link still opens', () => {
     const { owner, at } = stage()
-    const { code, key } = owner.invite()
+    const { code, key } = owner.invite()!
     const outcomes = Array.from({ length: 1000 }, (_, index) => {
       at.nowMs += 10
       return owner.prove(`1${index}`).is
@@ -65,18 +65,21 @@ describe('the setup code', () => {
   })
 
   test('counts no more once there is an administrator, and another one does when there is none again', () => {
-    const { owner } = stage()
-    const { code, key } = owner.invite()
+    const { owner, at } = stage()
+    const { code, key } = owner.invite()!
     const cookie = cookieOf(owner.cookies(false))
     owner.see(false)
     expect(owner.isOwner(cookie, 'setup')).toBe(true)
+    owner.tell()
     owner.see(true)
+    expect(owner.invite()).toBeUndefined()
     expect([owner.isOpen, owner.prove(code!), owner.prove(key)]).toEqual([
       false,
       { is: 'over' },
       { is: 'over' },
     ])
     expect(owner.isOwner(cookie, 'setup')).toBe(false)
+    expect(at.told).toHaveLength(1)
     owner.see(false)
     expect([owner.isOpen, owner.prove(key)]).toEqual([true, { is: 'wrong' }])
     expect(owner.isOwner(cookie, 'setup')).toBe(false)

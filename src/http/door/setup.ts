@@ -62,12 +62,17 @@ export class Setup {
   }
 }
 
-const sendForm = (exchange: Exchange, status: number, page: SetupPage): void => {
+const sendForm = (
+  exchange: Exchange,
+  status: number,
+  page: SetupPage,
+  more: Readonly<Record<string, string>> = {},
+): void => {
   if (isBrowser(exchange.request))
-    return sendHtml(exchange, status, renderSetup(page), formHeaders(setupPolicy))
+    return sendHtml(exchange, status, renderSetup(page), { ...formHeaders(setupPolicy), ...more })
   const message = 'cannot set Mathesar up: the setup code is missing, wrong or too old'
   const hint = '`docker exec mathesar supervisor setup` shows it.'
-  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, securityHeaders)
+  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, { ...securityHeaders, ...more })
 }
 
 export const redirect = (
@@ -111,6 +116,11 @@ export const postCode = async (exchange: Exchange, { owner }: ControlOptions): P
     case 'wrong':
       return sendForm(exchange, 403, { why: 'wrong' })
     case 'unheard':
-      return sendForm(exchange, 429, { why: 'unheard' })
+      return sendForm(
+        exchange,
+        429,
+        { why: 'unheard' },
+        { 'retry-after': String(Math.ceil(proof.waitMs / 1000)) },
+      )
   }
 }

@@ -366,6 +366,8 @@ describe('a socket', () => {
     for (let tries = 0; tries < 12; tries++)
       statuses.push((await ask('POST', '/supervisor/owner', `code=${tries}`, form)).status)
     expect(statuses).toEqual([...Array<number>(10).fill(403), 429, 429])
+    const unheard = await ask('POST', '/supervisor/owner', 'code=x', form)
+    expect(unheard.headers['retry-after']).toBe('2')
     expect((await ask('POST', '/supervisor/owner', `code=${'k'.repeat(26)}`, form)).status).toBe(303)
   })
 

@@ -5,6 +5,7 @@ import { Certificates } from '../daemon/certificates.ts'
 import { Config } from '../daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
+import { StopRequests } from '../daemon/stop-requests.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import { environmentWarnings, type InForce } from '../settings/configuration.ts'
@@ -73,9 +74,10 @@ const exitWith = async (error: SupervisorError | undefined, log: Log, sink: Sink
 const handleSignals = (
   signals: Signals,
   instance: Instance,
+  stops: StopRequests,
   config: Config,
   ending: Ending,
-  { log, inBackground }: System,
+  { log }: System,
 ): void => {
   signals.listen((signal) => {
     switch (signal) {
@@ -94,14 +96,10 @@ const handleSignals = (
       case 'SIGINT':
       case 'SIGQUIT':
         ending.exit()
-        if (!instance.isStopping) {
-          log.say('info', `${signal}: stopping`)
-          return inBackground('stop', () => instance.stop())
-        }
-        if (ending.isKept) return log.say('info', `${signal}: stopping`)
-        if (signal === 'SIGPWR') return // It repeats a stop that came while Node started, and never hurries.
-        log.say('info', `${signal} again: stopping by force`)
-        return instance.forceStop()
+        // SIGPWR repeats a stop that came while Node started, and never hurries.
+        if (signal === 'SIGPWR' && stops.isAsked) return
+        log.say('info', stops.isAsked ? `${signal} again: stopping by force` : `${signal}: stopping`)
+        return stops.add()
     }
   })
   process.on('uncaughtException', (error) => instance.fail(toSupervisorError(error)))
@@ -223,7 +221,8 @@ export const runDaemon = async (
   const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, options)
   const { system, instance, config, certificates, ending, sockets, reaper } = parts
 
-  handleSignals(signals, instance, config, ending, system)
+  const stops = new StopRequests(system, instance)
+  handleSignals(signals, instance, stops, config, ending, system)
   if (!instance.isStopping) system.inBackground('start', () => instance.start())
   await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
   const hasSockets = options.until === undefined
@@ -233,9 +232,11 @@ export const runDaemon = async (
   if (!error) log.say('info', 'everything stopped cleanly')
   certificates.close()
   await config.close()
-  const wentBack = error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))
+  const mayBootAgain = !instance.wasReady && !stops.isAsked
+  const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))
   if (wentBack) log.say('warn', fellBackWarning(error))
-  else if (error && hasSockets) await keepIfWanted(error, { instance, ending, sockets, say: log.say })
+  else if (error && hasSockets && !stops.isAsked)
+    await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
   if (!wentBack) return await exitWith(error, log, sink)

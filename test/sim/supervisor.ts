@@ -3,6 +3,7 @@ import type { System } from '../../src/system/ports.ts'
 import { Config } from '../../src/daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../../src/daemon/config/boot-trial.ts'
 import { createInstance, type Instance } from '../../src/daemon/instance.ts'
+import { StopRequests } from '../../src/daemon/stop-requests.ts'
 import { type SupervisorError, toSupervisorError } from '../../src/errors.ts'
 import { secretsOf } from '../../src/settings/secrets.ts'
 import { SupervisorClock } from './clock.ts'
@@ -29,6 +30,7 @@ export class Supervisor {
   readonly watches = new Set<SimulatedWatch>()
   readonly system: System
   instance: Instance | undefined
+  stops: StopRequests | undefined
   config: Config | undefined
   #isAlive = true
   #early: StopSignal[] = []
@@ -95,8 +97,7 @@ export class Supervisor {
     this.world.trace(`${this.name} hears ${signal}`)
     if (signal === 'SIGHUP') return config.reload()
     if (signal === 'SIGUSR1') return instance.forward(signal)
-    if (instance.isStopping) return instance.forceStop()
-    this.system.inBackground('stop', () => instance.stop())
+    this.stops?.add()
   }
 
   start(): void {
@@ -123,6 +124,7 @@ export class Supervisor {
     })
     const config = new Config(system, setup, instance)
     this.instance = instance
+    this.stops = new StopRequests(system, instance)
     this.config = config
     instance.subscribe((event) => {
       if (event.type === 'ready') this.container.onReady(this)
@@ -133,7 +135,8 @@ export class Supervisor {
     await config.close()
     if (!this.#isAlive) return
     this.container.checkEnd(this)
-    if (error && !instance.wasReady && (await fallBack(system, setup, error, this.clock.now())))
+    const mayBootAgain = !instance.wasReady && !this.stops?.isAsked
+    if (error && mayBootAgain && (await fallBack(system, setup, error, this.clock.now())))
       return this.container.startAgain(this, error)
     this.container.exit(this, error)
   }

@@ -185,6 +185,12 @@ export const files = {
   /** For a file that cannot be replaced, such as a mount of its own. */
   writeInPlace: (path: string, text: string): void => writeFileSync(path, text, { flush: true }),
 
+  /** Has the disk keep a file that somebody else wrote, and its name. */
+  syncFile: (path: string): void => {
+    syncPath(path)
+    syncPath(dirname(path))
+  },
+
   listFolder: (path: string): readonly string[] => readdirSync(path),
 
   /** The folders in a folder, links to folders left out; none where it cannot be read. */

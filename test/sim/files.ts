@@ -44,6 +44,11 @@ export class SupervisorFiles {
         disk.write(path, text)
         this.#sync(disk, path)
       },
+      syncFile: (path) => {
+        const disk = this.#disk(path)
+        this.#require(path)
+        this.#sync(disk, path)
+      },
       listFolder: (path) => this.#disk(path).list(path),
       listFoldersIn: (path) => {
         const disk = this.#disk(path)

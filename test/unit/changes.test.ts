@@ -165,6 +165,10 @@ const stage = (options: Options = {}) => {
     get writes() {
       return disk.acts.filter((act) => /^(write|remove|rename)/.test(act))
     },
+    /** What the disk was made to keep. */
+    get synced() {
+      return disk.acts.flatMap((act) => (act.startsWith('syncFile ') ? act.slice('syncFile '.length) : []))
+    },
     /** Versions that can be gone back to. */
     get kept() {
       return disk.files
@@ -314,6 +318,16 @@ describe('a change', () => {
       expect(at.text).toBe('DEBUG=false\nWEB_CONCURRENCY=2\n')
     },
   )
+
+  test('has the disk keep the files that it does not write itself, too', async () => {
+    const at = stage()
+    expect(await outcome(at.edit('DEBUG=true\n'))).toBe('applied')
+    expect(await outcome(at.propose({ kind: 'replace', files: { 'sso.yml': 'version: 2\n' } }))).toBe(
+      'applied',
+    )
+    expect(at.synced.filter((path) => path === '/config/mathesar.env')).toHaveLength(2)
+    expect(at.synced).toContain('/config/sso.yml')
+  })
 
   test('of a file that has lost the external database is refused; a command may leave it', async () => {
     const text = 'DATABASE_URL=postgres://u@db/m\n'

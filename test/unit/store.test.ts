@@ -155,6 +155,20 @@ describe('the store', () => {
     expect(onDisk()).toEqual({ ...before, 'mathesar.env': 'DEBUG=edited\n' })
   })
 
+  test('takes its own text back from a disk that keeps no new file, in place', () => {
+    open().write(before)
+    let writes = 0
+    const fails = (...[path, text, mode, mayReplace]: Parameters<typeof files.writeWhole>): boolean => {
+      // The new file is there, but its name may not last; and then no further one can be made.
+      if (++writes === 1) files.writeWhole(path, text, mode, mayReplace)
+      throw Object.assign(new Error('EIO'), { code: 'EIO' })
+    }
+    expect(() =>
+      open({ ...files, writeWhole: fails }).write({ ...before, 'mathesar.env': 'DEBUG=true\n' }),
+    ).toThrow('EIO')
+    expect(onDisk()).toEqual(before)
+  })
+
   test('does not write over an edit that comes while it writes', () => {
     open().write(before)
     const edits = (...[path, text, mode, mayReplace]: Parameters<typeof files.writeWhole>): boolean =>

@@ -168,15 +168,15 @@ export class Changes {
   #commit({ proposal }: Attempt, { changes }: Plan, next: Configuration): void {
     const { store, read } = this.#options
     store.keep(next.version, next.files)
-    if (isOnDisk(proposal)) return this.#record(proposal.from, next.version, 'applied', changes, null)
-    if (![this.#current.version, this.#refusals.ignored].includes(versionOf(read()))) {
+    if (!isOnDisk(proposal) && ![this.#current.version, this.#refusals.ignored].includes(versionOf(read()))) {
       throw new SupervisorError('CONFIG_CONFLICT', 'cannot write the change: the files were edited meanwhile')
     }
     try {
-      store.write(next.files)
+      if (!isOnDisk(proposal)) store.write(next.files)
+      store.persist()
       this.#record(proposal.from, next.version, 'applied', changes, null)
     } catch (error) {
-      if (versionOf(read()) === next.version) store.write(this.#current.files)
+      if (!isOnDisk(proposal)) store.takeBack(next.files, this.#current.files)
       throw error
     }
   }

@@ -1,4 +1,4 @@
-import { configFiles, type ConfigFile, type ConfigFiles, formatFiles } from '../../settings/configuration.ts'
+import { configFiles, type ConfigFiles, formatFiles } from '../../settings/configuration.ts'
 import {
   type History,
   type HistoryEntry,
@@ -11,8 +11,8 @@ import {
 } from '../../settings/history.ts'
 import { firstFew } from '../../core/message.ts'
 import { fileWarningsFor } from '../../settings/near-names.ts'
-import { SupervisorError } from '../../errors.ts'
 import type { Files } from '../../system/files.ts'
+import { ConfigFolder } from './config-folder.ts'
 import { KeptFiles } from './kept-files.ts'
 
 type Options = {
@@ -24,6 +24,7 @@ type Options = {
     | 'writeInPlace'
     | 'renameWhole'
     | 'remove'
+    | 'syncFile'
     | 'listFolder'
   >
   /** The folder of mathesar.env, and that of the history. */
@@ -57,11 +58,13 @@ export class Store {
   readonly #options: Options
   readonly #journal: string
   readonly #intent: string
+  readonly #config: ConfigFolder
   readonly #kept: KeptFiles
   readonly #warnings: string[] = []
 
   constructor(options: Options) {
     this.#options = options
+    this.#config = new ConfigFolder(options)
     this.#kept = new KeptFiles(options.files)
     this.#journal = `${options.history}/history.json`
     this.#intent = `${options.history}/intent.json`
@@ -97,23 +100,11 @@ export class Store {
    * Makes sure that whoever may write mathesar.env now is the only one, whoever might at an earlier start.
    */
   protect(): void {
-    this.#options.setOwner(`${this.#options.folder}/mathesar.env`)
+    this.#options.setOwner(this.#config.pathOf('mathesar.env'))
   }
 
-  /**
-   * Says before anything is done that mathesar.env cannot be written:
-   * on a read-only mount it is edited elsewhere.
-   */
   requireWritable(): void {
-    const path = `${this.#options.folder}/mathesar.env`
-    try {
-      this.#options.files.requireWritable(path)
-    } catch (cause) {
-      throw new SupervisorError('VOLUME_NOT_WRITABLE', `cannot write ${path}: ${(cause as Error).message}`, {
-        cause,
-        hint: 'Edit it where it is mounted from, or give the setting to the container: `-e NAME=value`.',
-      })
-    }
+    this.#config.requireWritable('mathesar.env')
   }
 
   /**
@@ -122,18 +113,37 @@ export class Store {
    */
   write(wanted: ConfigFiles): void {
     const { files } = this.#options
-    const differing = configFiles
-      .map((name) => [name, this.#readFile(name)] as const)
-      .filter(([name, before]) => before !== wanted[name])
+    const before = Object.fromEntries(
+      configFiles.map((name) => [name, this.#config.read(name)]),
+    ) as ConfigFiles
+    const differing = configFiles.filter((name) => before[name] !== wanted[name])
     if (differing.length > 1) whereWritable(() => files.writeWhole(this.#intent, formatFiles(wanted), 0o600))
     try {
-      for (const [name, before] of differing) this.#writeFile(name, wanted[name], before)
+      for (const name of differing) this.#config.write(name, wanted[name], before[name])
     } catch (error) {
-      for (const [name, before] of differing) this.#writeBack(name, before, wanted[name])
+      this.takeBack(wanted, before)
       throw error
     } finally {
       if (differing.length > 1) whereWritable(() => files.remove(this.#intent))
     }
+  }
+
+  /** Takes back what is left of a write, but no edit that came since. */
+  takeBack(written: ConfigFiles, before: ConfigFiles): void {
+    for (const name of configFiles) {
+      if (before[name] === written[name]) continue
+      try {
+        this.#config.writeBack(name, before[name], written[name])
+      } catch {
+        /* The others still go back. */
+      }
+    }
+  }
+
+  /** Has the disk keep the files as they are now: people and editors do not wait for it. */
+  persist(): void {
+    const { files } = this.#options
+    for (const name of configFiles) whereWritable(() => files.syncFile(this.#config.pathOf(name)))
   }
 
   /** Completes a write that an earlier supervisor was cut off from, unless another one has the volume. */
@@ -197,45 +207,5 @@ export class Store {
 
   #pathOf(version: string): string {
     return `${this.#options.history}/${version}.json`
-  }
-
-  /** `before` is what the file held when the write was decided: an edit since then stays, and comes next. */
-  #writeFile(name: ConfigFile, text: string | undefined, before: string | undefined): void {
-    const { files, folder, setOwner } = this.#options
-    const path = `${folder}/${name}`
-    if (text === undefined) return files.remove(path)
-    try {
-      const isWritten = files.writeWhole(path, text, 0o600, () => files.readIfThere(path) === before)
-      if (!isWritten)
-        throw new SupervisorError('CONFIG_CONFLICT', `cannot write ${name}: it was edited meanwhile`)
-    } catch (error) {
-      // A file that is a mount of its own cannot be replaced, only written.
-      if (!['EBUSY', 'EXDEV'].includes((error as NodeJS.ErrnoException).code ?? '')) throw error
-      files.writeInPlace(path, text)
-    }
-    setOwner(path)
-  }
-
-  /** What a config file holds. One that cannot be used is never written over. */
-  #readFile(name: ConfigFile): string | undefined {
-    const { files, folder } = this.#options
-    try {
-      return files.readIfThere(`${folder}/${name}`)
-    } catch (cause) {
-      throw new SupervisorError('CONFIG_INVALID', `cannot write ${name}: ${(cause as Error).message}`, {
-        cause,
-        hint: 'Correct or remove the file, then try again; what was in force stays in force.',
-      })
-    }
-  }
-
-  /** Takes a file of a failed write back, but not over an edit that came since. */
-  #writeBack(name: ConfigFile, before: string | undefined, written: string | undefined): void {
-    const { files, folder } = this.#options
-    try {
-      if (files.readIfThere(`${folder}/${name}`) === written) this.#writeFile(name, before, written)
-    } catch {
-      /* The others still go back. */
-    }
   }
 }

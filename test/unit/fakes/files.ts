@@ -100,6 +100,10 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     begin('writeInPlace', path)
     disk.write(path, text, disk.need(path).mode, disk.need(path))
   },
+  syncFile: (path) => {
+    begin('syncFile', path)
+    disk.need(path)
+  },
   listFolder: (path) => {
     begin('listFolder', path)
     disk.need(path)

@@ -30,6 +30,8 @@ export class Oracle {
   /** Moves to a database that were proposed to a supervisor and have no answer yet. */
   readonly #moves = new Set<Move>()
   #lastServed: Served | undefined
+  /** Before its first record a volume says nothing of the database that served, as on a disk that is full from the beginning. */
+  #hasRecord = false
 
   constructor(world: World) {
     this.#world = world
@@ -73,7 +75,9 @@ export class Oracle {
 
   seeWrite(path: string, text: string): void {
     this.edits.seeWrite(path, text)
-    if (path.includes('/history/history.json')) this.checkText('the history', text)
+    if (!path.includes('/history/history.json')) return
+    this.#hasRecord = true
+    this.checkText('the history', text)
   }
 
   /** Somebody wants Mathesar to use this database: "embedded" or a host. */
@@ -151,7 +155,8 @@ export class Oracle {
     const isAsked = [...this.#moves].some((move) => move.database === database)
     const toldAtMs = isAsked ? this.world.timeline.elapsedMs : (this.#toldAtMs.get(database) ?? -1)
     const before = this.#lastServed
-    const isLeft = before !== undefined && before.id !== id && (this.#rows.get(before.id) ?? 0) > 0
+    const isLeft =
+      this.#hasRecord && before !== undefined && before.id !== id && (this.#rows.get(before.id) ?? 0) > 0
     if (isLeft && (this.#rows.get(id) ?? 0) === 0 && toldAtMs < before.toldAtMs)
       this.world.violate('left', `${before.id} is left for ${id}, which is empty, and nobody said so`)
     this.#lastServed = { id, toldAtMs: Math.max(toldAtMs, 0) }

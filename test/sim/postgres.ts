@@ -153,7 +153,8 @@ export class Postgres extends Process {
   }
 
   #leave(): void {
-    this.world.volume.remove(this.#files.lock)
+    // What cannot be removed is stale at the next start.
+    if (!this.world.volume.isReadOnly) this.world.volume.remove(this.#files.lock)
     this.#container.layer.remove(this.#socket)
     this.exit({ code: 0, signal: null })
   }

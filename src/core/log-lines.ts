@@ -1,4 +1,7 @@
-export type LogEvent = { readonly level: Level; readonly text: string }
+export type Fields = Readonly<Record<string, unknown>>
+
+/** `fields` are the parts of the text, for those who read JSON. */
+export type LogEvent = { readonly level: Level; readonly text: string; readonly fields?: Fields }
 
 /** From the least severe on. */
 export const levels = ['debug', 'info', 'warn', 'error'] as const
@@ -142,8 +145,7 @@ export const formatEvent = (
   format: 'text' | 'json',
   time: string,
   unit: string,
-  { level, text }: LogEvent,
-  fields?: Readonly<Record<string, unknown>>,
+  { level, text, fields }: LogEvent,
 ): string => {
   if (format === 'json') return `${JSON.stringify({ time, level, unit, msg: text, ...fields })}\n`
   const prefix = prefixOf(time, level, unit)

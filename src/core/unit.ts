@@ -32,6 +32,8 @@ export type Command = {
   readonly oomScoreAdj?: number
   /** File descriptors of ours that the child gets as 3, 4, … */
   readonly fds?: readonly number[]
+  /** It opens /dev/stdout anew: then its user has to own the pipe. */
+  readonly reopensOutput?: true
 }
 
 export type Policy = {

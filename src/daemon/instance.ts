@@ -208,13 +208,13 @@ export class Instance {
 
   #createService(unit: ServiceUnit): Service {
     const { log } = this.#options.system
-    const { watchedText } = unit
+    const { watchedText, readLine } = unit
     const found = (line: string): void => this.#subscribers.emit({ type: 'line', unit: unit.name, line })
     const watch = watchedText === undefined ? undefined : { needle: watchedText, found }
     const service: Service = new Service(unit, {
       system: this.#options.system,
       scope: () => this.#worlds.scopeOf(unit),
-      output: () => log.lines(unit.name, watch),
+      output: () => (readLine ? log.readLines(unit.name, readLine) : log.lines(unit.name, watch)),
       onChange: () => this.#look(service),
       onGiveUp: () => this.fail(crashLoopOf(service, this.#worlds.scopeOf(unit))),
     })

@@ -108,6 +108,7 @@ export const settingsTable = {
   TLS_CERTIFICATE: { kind: 'path', appliesBy: 'door', description: 'File with the certificate for https and those of its issuers (PEM); with TLS_KEY it wins over TLS. A renewed one is in force within 10 s.' },
   TLS_KEY: { kind: 'path', appliesBy: 'door', description: 'File with the key of TLS_CERTIFICATE (PEM, no passphrase).' },
   ON_FAILURE: { kind: 'choice', choices: ['page', 'exit'], appliesBy: 'none', description: 'What a container does whose boot failed: `exit` with the code of the failure, or stay with the `page` that says why; when not given `page` only where stdout is a terminal.' },
+  ACCESS_LOG: { kind: 'boolean', default: 'false', appliesBy: 'door', description: 'Log each request: method, path without its query, status, bytes, milliseconds, address.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
 } as const satisfies Record<string, Setting>
 

@@ -1,14 +1,14 @@
 import pino from 'pino'
-import { formatEvent, type Level, type LogEvent } from '../core/log-lines.ts'
+import { type Fields, formatEvent, type Level, type LogEvent } from '../core/log-lines.ts'
 import { excerpt } from '../core/message.ts'
 import { Redactor } from '../core/redactor.ts'
 import { Printer } from './printer.ts'
 import type { Output } from './output.ts'
+import { ReadLines } from './read-lines.ts'
 import { createJoin, type LineWatch, ServiceLines } from './service-lines.ts'
 import type { Sink } from './sink.ts'
 import { Tails } from './tail.ts'
 
-type Fields = Readonly<Record<string, unknown>>
 type Follower = (unit: string, text: string) => void
 
 /** The log of everything. */
@@ -20,6 +20,11 @@ export type Log = {
   readonly redact: (text: string) => string
   /** Takes the output of one unit: its lines get its name and their level. */
   readonly lines: (unit: string, watch?: LineWatch) => Output
+  /**
+   * The same of a unit whose lines are in a form of their own. Its writer never waits for a slow reader of
+   * ours: what is too much is dropped.
+   */
+  readonly readLines: (unit: string, read: (line: string) => LogEvent) => Output
   /** The last `count` events of a unit, or of all units as they came. */
   readonly tail: (unit: string | undefined, count: number) => string[]
   /** Calls `follower` with all that is printed, until the function that it returns is called. */
@@ -27,13 +32,13 @@ export type Log = {
 }
 
 /** pino decides by the level; what an event looks like is decided in `emit`. */
-const createOwn = (level: Level, emit: (event: LogEvent, fields: Fields) => void) =>
+const createOwn = (level: Level, emit: (event: LogEvent) => void) =>
   pino(
     { level, base: null, timestamp: false, formatters: { level: (label) => ({ level: label }) } },
     {
       write: (line: string) => {
         const { level: label, msg, ...fields } = JSON.parse(line) as { level: Level; msg: string }
-        emit({ level: label, text: msg }, fields)
+        emit({ level: label, text: msg, fields })
       },
     },
   )
@@ -60,22 +65,20 @@ export const createLog = (
     const text = block.toString()
     for (const follow of followers) follow(unit, text)
   }
-  const emit = (event: LogEvent, fields: Fields): void => {
-    // Redacted before lines get their prefixes, which would hide a secret of several lines, and before text
-    // is cut.
-    const clean = (text: string): string => excerpt(redactor.redact(text))
-    const cleanEvent = { ...event, text: clean(event.text) }
-    const time = new Date().toISOString()
-    const text = formatEvent(format, time, 'supervisor', cleanEvent, cleanFields(fields, clean))
-    deliver('supervisor', Buffer.from(text), 1)
-  }
+  // Redacted before lines get their prefixes, which would hide a secret of several lines, and before text is
+  // cut.
+  const clean = (text: string): string => excerpt(redactor.redact(text))
+  const render = (unit: string, time: string, { level: of, text, fields = {} }: LogEvent): string =>
+    formatEvent(format, time, unit, { level: of, text: clean(text), fields: cleanFields(fields, clean) })
+  const emit = (event: LogEvent): void =>
+    deliver('supervisor', Buffer.from(render('supervisor', new Date().toISOString(), event)), 1)
 
   const own = createOwn(level, emit)
   const printer = new Printer(format, deliver)
   const join = createJoin()
   sink.onDropped((lost) => {
     const text = `dropped ${lost} log events: the reader of stdout did not keep up`
-    emit({ level: 'warn', text }, {})
+    emit({ level: 'warn', text })
   })
 
   return {
@@ -88,6 +91,23 @@ export const createLog = (
         write: (chunk) => {
           lines.write(chunk)
           return sink.behind
+        },
+        flush: () => lines.flush(),
+      }
+    },
+    readLines: (unit, read) => {
+      const lines = new ReadLines({
+        read,
+        deliver: (events) => {
+          const time = new Date().toISOString()
+          const text = events.map((event) => render(unit, time, event)).join('')
+          deliver(unit, Buffer.from(text), events.length)
+        },
+      })
+      return {
+        write: (chunk) => {
+          lines.write(chunk)
+          return undefined
         },
         flush: () => lines.flush(),
       }

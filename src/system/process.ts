@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process'
-import { closeSync, writeFileSync } from 'node:fs'
+import { closeSync, fchownSync, writeFileSync } from 'node:fs'
 import type { Outcome } from '../core/outcome.ts'
 import type { Command, User } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
@@ -67,6 +67,7 @@ const adjustOomScore = (pid: number, { oomScoreAdj }: Command): void => {
 /** Spawns with both outputs on `fd`, which is closed here. */
 const spawnOn = (fd: number, file: string, args: readonly string[], command: Command): ChildProcess => {
   try {
+    if (command.user && command.reopensOutput) fchownSync(fd, command.user.uid, command.user.gid)
     return spawn(file, args, {
       cwd: command.cwd ?? '/',
       env: command.env,

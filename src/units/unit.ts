@@ -1,3 +1,4 @@
+import type { LogEvent } from '../core/log-lines.ts'
 import type { Command, Policy } from '../core/unit.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
@@ -78,6 +79,8 @@ export type ServiceUnit = UnitBase & {
   readonly crashHint?: (scope: Scope) => string | undefined
   /** Signals to the container that are meant for this service. */
   readonly forwards?: readonly NodeJS.Signals[]
+  /** What a line of its output says, where that is in a form of its own. */
+  readonly readLine?: (line: string) => LogEvent
   /** Lines of its log that hold this text are shown to whoever watches. */
   readonly watchedText?: string
 }

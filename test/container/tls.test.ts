@@ -239,3 +239,32 @@ describeContainer('TLS by an authority of its own', () => {
     ).toBe('none')
   })
 })
+
+describeContainer('the log of the door', () => {
+  afterAll(cleanUp)
+
+  it('has a line for each request once that is wanted, without its query', async () => {
+    const box = await start({ env: { LOG_FORMAT: 'json' } })
+    await box.ready()
+    await fetch(box.url('/auth/login/?before=1'))
+    expect(await box.supervisor('config', 'set', 'ACCESS_LOG=on')).toMatchObject({ exitCode: 0 })
+    await fetch(box.url('/auth/login/?token=very-secret&a=%0a'), { redirect: 'manual' })
+    await fetch(box.url('/static/mathesar/icon.svg'))
+    await fetch(box.url('/livez'))
+    const requests = async () =>
+      (await box.logs())
+        .split('\n')
+        .flatMap((line) => (line.startsWith('{') ? [JSON.parse(line) as Record<string, unknown>] : []))
+        .filter(({ unit, path }) => unit === 'door' && path !== undefined)
+    const seen = await until('both requests', async () => {
+      const all = await requests()
+      return all.length >= 2 && all
+    })
+    expect(seen.map(({ method, path, status, client }) => [method, path, status, client])).toEqual([
+      ['GET', '/auth/login/', 302, '127.0.0.1'],
+      ['GET', '/static/mathesar/icon.svg', 200, '127.0.0.1'],
+    ])
+    expect(await box.logs()).not.toMatch(/very-secret|\[notice\]/)
+    expect((await box.unit('mathesar')).generation).toBe(1)
+  })
+})

@@ -37,6 +37,14 @@ export const createSimulatedLog = (supervisor: Supervisor): System['log'] => {
       },
       flush: () => {},
     }),
+    readLines: (unit, read) => ({
+      write: (chunk) => {
+        if (supervisor.isAlive)
+          for (const line of chunk.toString().trimEnd().split('\n')) keep(unit, read(line).text)
+        return undefined
+      },
+      flush: () => {},
+    }),
     tail: (unit, count) =>
       (unit === undefined ? [...tails.values()].flat() : (tails.get(unit) ?? [])).slice(-count),
     follow: () => () => {},

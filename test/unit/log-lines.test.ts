@@ -176,7 +176,7 @@ describe('an event', () => {
   })
 
   test('is one line of JSON with its fields', () => {
-    const line = formatEvent('json', time, 'postgres', { level: 'error', text: 'a\n"b"' }, { pid: 7 })
+    const line = formatEvent('json', time, 'postgres', { level: 'error', text: 'a\n"b"', fields: { pid: 7 } })
     expect(line).toBe(
       '{"time":"2026-10-01T10:00:00.123Z","level":"error","unit":"postgres","msg":"a\\n\\"b\\"","pid":7}\n',
     )

@@ -1,4 +1,5 @@
 import { hostMapLines, permittedHosts } from '../../settings/hosts.ts'
+import { accessLines } from './access-log.ts'
 import { type Paths, inDoor, inRun } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { type Facts, serverLines } from './locations.ts'
@@ -68,7 +69,7 @@ export const renderConfig = (facts: Facts): string => {
     'http {',
     // Whoever sends requests decides how many of these there are: Mathesar's own log tells the rest.
     'error_log stderr alert;',
-    'access_log off;',
+    ...accessLines(settings),
     'server_tokens off;',
     'recursive_error_pages on;', // From Mathesar to the supervisor, and from there to a file.
     'include /etc/nginx/mime.types;',

@@ -1,4 +1,5 @@
 import type { Settings } from '../../settings/typed.ts'
+import { tlsLines } from './tls.ts'
 import { awayPath, type Place, setupHandover, setupPath } from '../place.ts'
 import type { Certificate, Listener } from '../results.ts'
 
@@ -13,6 +14,7 @@ export type Facts = {
     | 'PUBLIC_URL'
     | 'CSRF_TRUSTED_ORIGINS'
     | 'ADMIN_SETUP'
+    | 'ACCESS_LOG'
   >
   readonly listener: Pick<Listener, 'address' | 'port'>
   readonly certificate: Certificate | undefined
@@ -20,39 +22,8 @@ export type Facts = {
   readonly buffer: string
 }
 
-const ciphers = [
-  'ECDHE-ECDSA-AES128-GCM-SHA256',
-  'ECDHE-RSA-AES128-GCM-SHA256',
-  'ECDHE-ECDSA-AES256-GCM-SHA384',
-  'ECDHE-RSA-AES256-GCM-SHA384',
-  'ECDHE-ECDSA-CHACHA20-POLY1305',
-  'ECDHE-RSA-CHACHA20-POLY1305',
-]
-
 const listenOf = ({ address, port }: Pick<Listener, 'address' | 'port'>): string =>
   address.includes(':') ? `[${address}]:${port} ipv6only=off` : `${address}:${port}`
-
-/**
- * Mozilla's "intermediate" (5.7). What comes in plain to the same port is led to https: nginx calls it 497.
- * Health and the certificate of the authority are to be had both ways.
- */
-const tlsLines = ({ certificateFile, keyFile }: Certificate): readonly string[] => [
-  '  http2 on;',
-  `  ssl_certificate ${certificateFile};`,
-  `  ssl_certificate_key ${keyFile};`,
-  '  ssl_protocols TLSv1.2 TLSv1.3;',
-  `  ssl_ciphers ${ciphers.join(':')};`,
-  '  ssl_prefer_server_ciphers off;',
-  '  ssl_ecdh_curve X25519:prime256v1:secp384r1;',
-  '  ssl_session_cache shared:tls:2m;',
-  '  ssl_session_timeout 1d;',
-  '  ssl_session_tickets off;',
-  '  error_page 497 = @plain;',
-  '  location @plain {',
-  '    if ($is_plain = 0) { return 307 https://$http_host$request_uri; }',
-  ...proxyTo('supervisor', 10),
-  '  }',
-]
 
 const proxyTo = (upstream: 'mathesar' | 'supervisor', timeoutSeconds: number): readonly string[] => [
   `    proxy_pass http://${upstream};`,
@@ -111,7 +82,7 @@ export const serverLines = ({
     'server {',
     `  listen ${listenOf(listener)}${certificate === undefined ? '' : ' ssl'};`,
     '  server_name _;',
-    ...(certificate === undefined ? [] : tlsLines(certificate)),
+    ...(certificate === undefined ? [] : [...tlsLines(certificate), '  error_page 497 = @plain;']),
     ...location('/', [...requirePermitted, ...mathesar]),
     ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
     ...location('@mathesar', mathesar),
@@ -124,7 +95,14 @@ export const serverLines = ({
       '    add_header Vary Accept-Encoding;',
     ]),
     // Health and the page answer by any name.
-    ...['/livez', '/readyz', '/startupz'].flatMap((path) => location(`= ${path}`, proxyTo('supervisor', 10))),
+    ...['/livez', '/readyz', '/startupz'].flatMap((path) =>
+      location(`= ${path}`, ['    access_log off;', ...proxyTo('supervisor', 10)]),
+    ),
+    // What comes in plain where there is TLS. Health and the authority are to be had both ways.
+    ...location('@plain', [
+      '    if ($is_plain = 0) { return 307 https://$http_host$request_uri; }',
+      ...proxyTo('supervisor', 10),
+    ]),
     ...location('@supervisor', [...proxyTo('supervisor', 10), '    error_page 502 504 =503 /starting.html;']),
     ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
     ...location('^~ /supervisor/', [

@@ -1,3 +1,4 @@
+import { readDoorLine } from '../../core/door-lines.ts'
 import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
 import { inRun } from '../place.ts'
@@ -31,6 +32,7 @@ export const door = defineService({
   }),
   whyHung: whyStopped,
   reload: reloadDoor,
+  readLine: readDoorLine,
   command: async ({ place: { paths, identities, machine }, results: { listener, volume } }) => ({
     argv: [paths.nginx ?? 'nginx', '-e', 'stderr', '-p', volume.buffer, '-c', configFile(paths)],
     env: { NGINX: '3;' },
@@ -38,6 +40,7 @@ export const door = defineService({
     user: identities.door,
     cwd: inRun(paths).door,
     fds: [listener.fd],
+    reopensOutput: true, // For its access log.
   }),
   probe: async ({ system, results: { listener } }, signal) => {
     const host = reachableAddress(listener)

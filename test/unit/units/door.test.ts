@@ -67,6 +67,22 @@ describe('the configuration of the door', () => {
     expect(render('TRUSTED_PROXIES=none\n')).not.toContain('set_real_ip_from')
   })
 
+  test('logs requests only where that is wanted, and never a query', () => {
+    expect(render()).toContain('\naccess_log off;')
+    const text = render('ACCESS_LOG=on\n')
+    expect(text).toContain('access_log /dev/stdout requests;')
+    expect(/^log_format .*$/m.exec(text)![0]).not.toMatch(/\$(?:request|request_uri|args|http_referer)\b/)
+  })
+
+  test('speaks https where there is a certificate, and leads plain requests there', () => {
+    const files = { certificateFile: '/c', keyFile: '/k', authority: undefined }
+    const text = render('', { ...files, id: 'a', notBeforeMs: 0, notAfterMs: 1 })
+    for (const line of ['listen 0.0.0.0:8000 ssl;', 'ssl_certificate_key /k;', 'error_page 497 = @plain;'])
+      expect(text).toContain(line)
+    expect(text).not.toMatch(/Strict-Transport-Security/i)
+    expect(render()).not.toMatch(/ssl_|error_page 497/)
+  })
+
   test('is written for nginx to read, and left out where there is none', async () => {
     const { scope, disk } = createScope({ place })
     await doorConfig.run(scope, never)
@@ -135,8 +151,8 @@ describe('a reload of the door', () => {
 
   test('fails with the words of nginx where it does not take the configuration', async () => {
     const { clock, scope, done } = reload([old])
-    const output = scope.system.log.lines('door')
-    void output.write(Buffer.from('ERROR cannot load certificate key\n'))
+    const output = scope.system.log.readLines('door', door.readLine!)
+    void output.write(Buffer.from('2026/11/26 11:13:17 [emerg] 1#1: cannot load certificate key\n'))
     output.flush()
     const why = done.catch(({ message }: Error) => message)
     await clock.advance(10_000)

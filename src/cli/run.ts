@@ -28,6 +28,7 @@ import type { UnitName } from '../units/unit.ts'
 import { Ending, keepIfWanted } from './ending.ts'
 import { createSetup } from './first-administrator.ts'
 import { greet } from './greet.ts'
+import { createNotifier } from './notify.ts'
 import { bannerOf, readStatus, type Running } from './report.ts'
 
 type Environment = Readonly<Record<string, string | undefined>>
@@ -180,6 +181,7 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   const running: Running = { instance, config, certificates, startedAtMs, reaper, sink }
   const ending = new Ending()
   const status = (): Status => readStatus(running)
+  const notifier = createNotifier(running, system)
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
     ...administrator,
@@ -197,7 +199,7 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
     announceReady(sockets, status(), running, system, kernel)
     system.inBackground('see whether Mathesar is set up', announce)
   })
-  return { system, instance, config, certificates, ending, sockets, reaper }
+  return { system, instance, config, certificates, ending, sockets, reaper, notifier }
 }
 
 /** The composition root: runs until all is down. Resolves with the exit code. */
@@ -219,7 +221,7 @@ export const runDaemon = async (
   greet(setup, log)
   if (process.pid !== 1) kernel.becomeSubreaper()
   const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, options)
-  const { system, instance, config, certificates, ending, sockets, reaper } = parts
+  const { system, instance, config, certificates, ending, sockets, reaper, notifier } = parts
 
   const stops = new StopRequests(system, instance)
   handleSignals(signals, instance, stops, config, ending, system)
@@ -229,6 +231,7 @@ export const runDaemon = async (
   if (hasSockets) await sockets.open().catch((error) => instance.fail(toSupervisorError(error)))
 
   const error = await instance.ended
+  await notifier.finish(flushLimitMs)
   if (!error) log.say('info', 'everything stopped cleanly')
   certificates.close()
   await config.close()

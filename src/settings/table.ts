@@ -10,6 +10,7 @@ import {
   whyNotRecipients,
   whyNotServer,
 } from './forms.ts'
+import { whyNotNotifyUrl } from './notify-url.ts'
 
 export type Kind =
   | 'text'
@@ -27,6 +28,7 @@ export type Kind =
   | 'networks'
   | 'names'
   | 'recipients'
+  | 'notify'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
@@ -109,6 +111,7 @@ export const settingsTable = {
   TLS_KEY: { kind: 'path', appliesBy: 'door', description: 'File with the key of TLS_CERTIFICATE (PEM, no passphrase).' },
   ON_FAILURE: { kind: 'choice', choices: ['page', 'exit'], appliesBy: 'none', description: 'What a container does whose boot failed: `exit` with the code of the failure, or stay with the `page` that says why; when not given `page` only where stdout is a terminal.' },
   ACCESS_LOG: { kind: 'boolean', default: 'false', appliesBy: 'door', description: 'Log each request: method, path without its query, status, bytes, milliseconds, address.' },
+  NOTIFY_URL: { kind: 'notify', secret: true, appliesBy: 'none', description: 'Whom to tell of a crash loop, a change that was rolled back, a full volume, a certificate that ends: https://… gets JSON, ntfy://HOST/TOPIC a message, ping+https://… a request alone.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
 } as const satisfies Record<string, Setting>
 
@@ -184,6 +187,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotNames(text, setting.choices ?? [])
     case 'recipients':
       return whyNotRecipients(text)
+    case 'notify':
+      return whyNotNotifyUrl(text)
     case 'url':
       return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
     case 'address':

@@ -48,6 +48,7 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
     case 'address':
     case 'json':
     case 'path':
+    case 'notify':
       return text
   }
 }

@@ -30,3 +30,24 @@ export const httpGet: System['httpGet'] = async (target, { path, hostHeader, tim
     sent.end()
   })
 }
+
+/** One request to anywhere. Follows no redirect. */
+export const httpSend: System['httpSend'] = async ({ method, url, headers, body }, timeoutMs, signal) => {
+  const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http')
+  return await new Promise((resolve, reject) => {
+    const limits = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
+    const length = method === 'POST' ? { 'content-length': String(Buffer.byteLength(body)) } : {}
+    const options = {
+      method,
+      agent: false,
+      headers: { 'user-agent': 'mathesar', ...headers, ...length },
+      signal: limits,
+    }
+    const sent = request(url, options, (response) => {
+      resolve(response.statusCode ?? 0)
+      response.on('error', () => {}).destroy()
+    })
+    sent.on('error', reject)
+    sent.end(body)
+  })
+}

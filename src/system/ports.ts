@@ -3,6 +3,7 @@ import type { Level } from '../core/log-lines.ts'
 import type { Outcome } from '../core/outcome.ts'
 import type { Seen } from '../core/settling.ts'
 import type { Command, User } from '../core/unit.ts'
+import type { Message } from '../settings/notify-url.ts'
 import type { ParseYaml } from '../settings/yaml-files.ts'
 import type { Files } from './files.ts'
 import type { Gate } from './gate.ts'
@@ -108,6 +109,8 @@ export type System = {
     request: { readonly path: string; readonly hostHeader: string; readonly timeoutMs: number },
     signal: AbortSignal,
   ) => Promise<Answer>
+  /** Sends a request, and resolves with the status of its answer, of which nothing more is read. */
+  readonly httpSend: (message: Message, timeoutMs: number, signal: AbortSignal) => Promise<number>
   /** Tries again and again, with growing pauses. */
   readonly retry: <T>(act: () => Promise<T>, options: Retry) => Promise<T>
   /** Reads files of a folder at this moment. Throws on one that cannot be used. */

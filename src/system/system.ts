@@ -4,7 +4,7 @@ import { readConfigFiles } from './config-files.ts'
 import { files } from './files.ts'
 import { setOwner } from './owners.ts'
 import { createGate } from './gate.ts'
-import { httpGet } from './http.ts'
+import { httpGet, httpSend } from './http.ts'
 import type { Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
 import { readOwnNames } from './machine.ts'
@@ -78,6 +78,7 @@ export const createBase = (kernel: Kernel) => ({
   memoryOf: createMemoryOf(kernel),
   withClient,
   httpGet,
+  httpSend,
   retry,
   watchFiles,
 })

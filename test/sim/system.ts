@@ -146,6 +146,7 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
       if ('port' in target) return container.askDoor(clock, timeoutMs, signal)
       return container.getPage(clock, timeoutMs, signal)
     },
+    httpSend: async () => 200,
     retry: createRetry({ clock }),
     readConfigFiles: (folder, names) => files.readConfigFiles(folder, names),
     watchFiles: (options) => {

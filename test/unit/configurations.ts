@@ -84,6 +84,8 @@ const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
       return listOf(fc.constantFrom('10.0.0.0/8', '127.0.0.1', 'private', 'fc00::/7'))
     case 'recipients':
       return listOf(fc.constantFrom('age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'))
+    case 'notify':
+      return fc.constantFrom('https://hooks.example/x', 'ntfy://ntfy.sh/topic')
     case 'arguments':
       return fc.constantFrom('-q', '--max-requests 500', '--log-level=debug')
     case 'url':

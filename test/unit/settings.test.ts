@@ -80,7 +80,7 @@ describe('settings', () => {
     const secret = settingNames.filter((name) => settingOf(name).secret)
     expect(secret).toEqual(
       settingNames.filter((name) =>
-        /PASSWORD|PASSPHRASE|IDENTITY|SECRET|DICT|DATABASE_URL|SETUP_CODE/.test(name),
+        /PASSWORD|PASSPHRASE|IDENTITY|SECRET|DICT|DATABASE_URL|SETUP_CODE|NOTIFY/.test(name),
       ),
     )
   })

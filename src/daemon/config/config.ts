@@ -14,7 +14,9 @@ import { settingNames } from '../../settings/table.ts'
 import type { System } from '../../system/ports.ts'
 import type { Watch } from '../../system/watch.ts'
 import { inVolume } from '../../units/place.ts'
+import { toSupervisorError } from '../../errors.ts'
 import type { Instance } from '../instance.ts'
+import { Subscribers } from '../subscribers.ts'
 import { checkFiles, readContent, type Setup } from './boot-trial.ts'
 import type { Report } from './change.ts'
 import { Changes } from './changes.ts'
@@ -37,6 +39,8 @@ const troublesOf = ({ stale, unusable }: Pick<Seen, 'stale' | 'unusable'>): read
  */
 export class Config {
   readonly changes: Changes
+  /** Hears of each change that was undone. */
+  readonly rolledBack = new Subscribers<Problem>()
   readonly #system: System
   readonly #setup: Setup
   readonly #instance: Instance
@@ -159,7 +163,14 @@ export class Config {
   }
 
   async #apply(plan: Plan, next: Configuration, report: Report, commit: () => void): Promise<void> {
-    await this.#instance.change(plan, inForceOf(this.#setup.configuration.values, next), report, commit)
+    const inForce = inForceOf(this.#setup.configuration.values, next)
+    try {
+      await this.#instance.change(plan, inForce, report, commit)
+    } catch (thrown) {
+      const { code, message, hint } = toSupervisorError(thrown)
+      if (!this.#instance.isStopping) this.rolledBack.emit({ unit: 'config', code, message, hint })
+      throw thrown
+    }
   }
 
   async #settle(): Promise<void> {

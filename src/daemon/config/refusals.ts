@@ -49,7 +49,7 @@ export class Refusals {
   /** Says why files that are no longer there were refused. */
   recall(message: string): void {
     const kept = this.#options.store.keptRejected()
-    this.#problem = problemOf({ code: null, message, hint: '' }, kept)
+    this.#problem = problemOf({ code: 'CONFIG_ROLLED_BACK', message, hint: '' }, kept)
   }
 
   ignore(files: ConfigFiles): void {

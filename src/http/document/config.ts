@@ -21,6 +21,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   recipients: 'public keys of age, comma-separated',
   networks: 'addresses and networks, comma-separated; or `private`, `none`',
   names: 'some of `choices`, comma-separated',
+  notify: 'https://…, ntfy://HOST/TOPIC or ping+https://…',
   arguments: 'arguments as a shell would split them',
 }
 

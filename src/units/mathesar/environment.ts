@@ -30,6 +30,13 @@ const notForApp = new RegExp(
     'LOG_LEVEL$',
     'PORT$',
     'BIND_ADDRESS$',
+    'TRUSTED_PROXIES$',
+    'TLS$',
+    'TLS_CERTIFICATE$',
+    'TLS_KEY$',
+    'ACCESS_LOG$',
+    'METRICS$',
+    'NOTIFY_URL$',
   ].join('|')})`,
 )
 

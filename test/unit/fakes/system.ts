@@ -1,5 +1,6 @@
 import type { Command } from '../../../src/core/unit.ts'
 import { createLog } from '../../../src/system/log.ts'
+import type { Message } from '../../../src/settings/notify-url.ts'
 import type { Child, ProcessLook, Retry, System } from '../../../src/system/ports.ts'
 import { loadYaml } from '../../../src/system/yaml.ts'
 import { createClock, type FakeClock } from './clock.ts'
@@ -37,6 +38,8 @@ const createReplies = () => ({
   lock: (_path: string): boolean => true,
   mounts: (): ReturnType<System['readMounts']> => new Map(),
   get: async (_signal: AbortSignal): ReturnType<System['httpGet']> => ({ status: 200, location: undefined }),
+  /** The status that a request which tells somebody gets. */
+  send: async (): Promise<number> => 200,
   /** Processes of a Postgres whose postmaster is gone. */
   orphans: (): readonly number[] => [],
   lookAt: (_pid: number): ProcessLook | undefined => undefined,
@@ -62,6 +65,7 @@ const retryOn =
 const createRecords = () => ({
   programs: [] as Program[],
   signals: [] as string[],
+  sent: [] as Message[],
   gets: [] as { readonly target: Get[0]; readonly request: Get[1] }[],
   /** Faults of what runs in the background: each is one of ours. */
   failures: [] as unknown[],
@@ -108,6 +112,10 @@ export const createFakeSystem = () => {
     httpGet: async (target, request, signal) => {
       records.gets.push({ target, request })
       return await replies.get(signal)
+    },
+    httpSend: async (message) => {
+      records.sent.push(message)
+      return await replies.send()
     },
     retry: retryOn(clock),
     readConfigFiles: (folder, names) => ({

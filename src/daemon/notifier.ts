@@ -1,0 +1,142 @@
+import { excerpt } from '../core/message.ts'
+import type { Problem } from '../core/status.ts'
+import { type Message, messageFor } from '../settings/notify-url.ts'
+import type { System } from '../system/ports.ts'
+
+type Options = {
+  readonly system: System
+  /** Whom to tell; `undefined`: nobody. */
+  readonly target: () => string | undefined
+  readonly problems: () => readonly Problem[]
+  /** Where people open Mathesar. */
+  readonly address: () => string
+}
+
+const lookMs = 30_000
+/** After a change of the status: more changes come together. */
+const soonMs = 500
+/** What comes and goes is told no more often. */
+const quietMs = 600_000
+const attemptMs = 5000
+const retryMs = 20_000
+const waitingLimit = 20
+const toldLimit = 100
+const textLimit = 500
+
+/** An answer that says no. */
+class Refused extends Error {
+  readonly status: number
+  constructor(status: number) {
+    super(`it answers ${status}`)
+    this.status = status
+  }
+}
+
+const isWorthIt = (error: unknown): boolean =>
+  !(error instanceof Refused) || error.status >= 500 || error.status === 429
+
+const keyOf = ({ unit, code }: Problem): string => `${unit} ${code}`
+
+/**
+ * Tells somebody outside of problems that have a code, each once until it is cured. It holds up nothing: what
+ * cannot be told soon is dropped, and the log says so.
+ */
+export class Notifier {
+  readonly #options: Options
+  readonly #waiting: Message[] = []
+  readonly #stopping = new AbortController()
+  /** Problems of the status that were told, by their keys. */
+  readonly #open = new Set<string>()
+  readonly #toldAtMs = new Map<string, number>()
+  #idle = Promise.resolve()
+  #isSending = false
+  #cancelLook = (): void => {}
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#lookIn(lookMs)
+  }
+
+  /** Something in the status is different. */
+  lookSoon(): void {
+    if (this.#options.target() !== undefined) this.#lookIn(soonMs)
+  }
+
+  /** Tells of a problem, also of one that no status will have. Returns whether it does. */
+  notify(problem: Problem): boolean {
+    const { system, target } = this.#options
+    const to = target()
+    const nowMs = system.clock.now()
+    const toldAtMs = this.#toldAtMs.get(keyOf(problem))
+    if (to === undefined || (toldAtMs !== undefined && nowMs - toldAtMs < quietMs)) return false
+    this.#toldAtMs.delete(keyOf(problem))
+    this.#toldAtMs.set(keyOf(problem), nowMs)
+    const [oldest] = this.#toldAtMs.keys()
+    if (oldest !== undefined && this.#toldAtMs.size > toldLimit) this.#toldAtMs.delete(oldest)
+    if (this.#waiting.length < waitingLimit)
+      this.#waiting.push(messageFor(to, this.#noticeOf(problem, nowMs)))
+    if (!this.#isSending) this.#idle = this.#sendAll()
+    return true
+  }
+
+  /** Tells what is wrong at the end, and waits for it no longer than this. */
+  async finish(limitMs: number): Promise<void> {
+    const { clock } = this.#options.system
+    this.#look()
+    this.#cancelLook()
+    await Promise.race([this.#idle, clock.delay(limitMs, this.#stopping.signal).catch(() => {})])
+    this.#stopping.abort(new Error('everything stops'))
+  }
+
+  #lookIn(ms: number): void {
+    this.#cancelLook()
+    this.#cancelLook = this.#options.system.clock.after(ms, () => {
+      this.#lookIn(lookMs)
+      this.#look()
+    })
+  }
+
+  #look(): void {
+    if (this.#options.target() === undefined) return
+    const problems = this.#options.problems().filter(({ code }) => code !== null)
+    const keys = new Set(problems.map(keyOf))
+    for (const key of this.#open) if (!keys.has(key)) this.#open.delete(key)
+    for (const problem of problems)
+      if (!this.#open.has(keyOf(problem)) && this.notify(problem)) this.#open.add(keyOf(problem))
+  }
+
+  /** The first line alone: those below may be of Mathesar's data. */
+  #noticeOf({ unit, code, message, hint }: Problem, nowMs: number) {
+    const { system, address } = this.#options
+    const clean = (text: string): string => excerpt(system.log.redact(text.split('\n')[0]!), textLimit)
+    return {
+      unit,
+      code: code ?? '',
+      message: clean(message),
+      hint: clean(hint ?? ''),
+      url: clean(address()),
+      at: new Date(nowMs).toISOString(),
+    }
+  }
+
+  async #sendAll(): Promise<void> {
+    const { log } = this.#options.system
+    this.#isSending = true
+    for (let message = this.#waiting.shift(); message !== undefined; message = this.#waiting.shift()) {
+      await this.#send(message).catch((error: Error) =>
+        log.say('warn', `cannot tell NOTIFY_URL of a problem: ${error.message}`),
+      )
+    }
+    this.#isSending = false
+  }
+
+  async #send(message: Message): Promise<void> {
+    const { system } = this.#options
+    const { signal } = this.#stopping
+    const attempt = async (): Promise<void> => {
+      const status = await system.httpSend(message, attemptMs, signal)
+      if (status >= 400) throw new Refused(status)
+    }
+    await system.retry(attempt, { forMs: retryMs, signal, isWorthIt, onFailure: () => {} })
+  }
+}

@@ -3,6 +3,7 @@ import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
 import { Config } from '../daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
+import { Ending } from '../daemon/ending.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
@@ -20,7 +21,7 @@ import { Sink } from '../system/sink.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { units, unitsUpTo } from '../units/index.ts'
 import type { UnitName } from '../units/unit.ts'
-import { Ending, keepIfWanted } from './ending.ts'
+import { keepIfWanted } from './keep.ts'
 import { createSetup } from './first-administrator.ts'
 import { bannerOf, greet, readStatus, type Running } from './report.ts'
 
@@ -176,9 +177,9 @@ export const runDaemon = async (
     stopWhenUp: until !== undefined,
     isUnproven: () => isUnproven(setup),
   })
-  const config = new Config(system, setup, instance)
-  const running: Running = { instance, config, startedAtMs, reaper, sink }
   const ending = new Ending()
+  const config = new Config(system, setup, instance, ending)
+  const running: Running = { instance, config, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
@@ -212,7 +213,7 @@ export const runDaemon = async (
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
-  if (!wentBack) return await exitWith(error, log, sink)
+  if (!wentBack && !ending.isStartingOver) return await exitWith(error, log, sink)
   await sink.flush(flushLimitMs)
   return bootAgain(env)
 }

@@ -4,6 +4,7 @@ import { readConfigFiles } from './config-files.ts'
 import { files } from './files.ts'
 import { setOwner } from './owners.ts'
 import { createGate } from './gate.ts'
+import { addressesOf } from './addresses.ts'
 import { httpGet } from './http.ts'
 import type { Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
@@ -75,6 +76,7 @@ export const createBase = (kernel: Kernel) => ({
   childrenOf: titledChildrenOf,
   memoryOf: createMemoryOf(kernel),
   withClient,
+  addressesOf,
   httpGet,
   retry,
   watchFiles,

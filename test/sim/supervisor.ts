@@ -2,6 +2,7 @@ import type { Output } from '../../src/system/output.ts'
 import type { System } from '../../src/system/ports.ts'
 import { Config } from '../../src/daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../../src/daemon/config/boot-trial.ts'
+import { Ending } from '../../src/daemon/ending.ts'
 import { createInstance, type Instance } from '../../src/daemon/instance.ts'
 import { type SupervisorError, toSupervisorError } from '../../src/errors.ts'
 import { secretsOf } from '../../src/settings/secrets.ts'
@@ -121,7 +122,8 @@ export class Supervisor {
       startedAtMs: this.clock.now(),
       isUnproven: () => isUnproven(setup),
     })
-    const config = new Config(system, setup, instance)
+    const ending = new Ending()
+    const config = new Config(system, setup, instance, ending)
     this.instance = instance
     this.config = config
     instance.subscribe((event) => {
@@ -134,7 +136,8 @@ export class Supervisor {
     if (!this.#isAlive) return
     this.container.checkEnd(this)
     if (error && !instance.wasReady && (await fallBack(system, setup, error, this.clock.now())))
-      return this.container.startAgain(this, error)
+      return this.container.startAgain(this, error.code)
+    if (ending.isStartingOver) return this.container.startAgain(this, 'changed settings')
     this.container.exit(this, error)
   }
 

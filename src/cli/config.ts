@@ -82,6 +82,8 @@ const outcomeOf = ({ result, version, changes }: ChangeResult): string => {
       return changes.length === 0 ? 'Nothing would change.' : 'Nothing was done: this is the plan.'
     case 'unchanged':
       return `Nothing to change; version ${version} is in force.`
+    case 'left to boot':
+      return `The container starts over with version ${version}: \`supervisor status\` shows how it goes.`
     case 'applied':
       return `Version ${version} is in force.`
   }

@@ -4,6 +4,7 @@ import type { Status } from '../core/status.ts'
 import { Certificates } from '../daemon/certificates.ts'
 import { Config } from '../daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
+import { Ending } from '../daemon/ending.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { StopRequests } from '../daemon/stop-requests.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
@@ -13,7 +14,6 @@ import { environment } from '../system/environment.ts'
 import { openKernel, type Kernel } from '../system/kernel.ts'
 import { createLog, type Log } from '../system/log.ts'
 import { readPlace } from '../system/machine.ts'
-import { imageNode, shim } from '../system/paths.ts'
 import type { Streams, System } from '../system/ports.ts'
 import { createProcesses } from '../system/process.ts'
 import { startReaper } from '../system/reaper.ts'
@@ -25,13 +25,12 @@ import { units, unitsUpTo } from '../units/index.ts'
 import type { Place } from '../units/place.ts'
 import { resumeSwap } from '../units/swap.ts'
 import type { UnitName } from '../units/unit.ts'
-import { Ending, keepIfWanted } from './ending.ts'
+import { keepIfWanted } from './keep.ts'
+import { bootAgain, type Environment } from './boot-again.ts'
 import { createSetup } from './first-administrator.ts'
 import { greet } from './greet.ts'
 import { createNotifier } from './notify.ts'
 import { bannerOf, readStatus, type Running } from './report.ts'
-
-type Environment = Readonly<Record<string, string | undefined>>
 
 /** From the boot's end to the moment when nothing of it goes on. */
 const releaseMemoryAfterMs = 5000
@@ -129,15 +128,6 @@ const announceReady = (
 const fellBackWarning = ({ message }: SupervisorError): string =>
   `the boot failed with the edited configuration (${message}): starting again with the one before`
 
-/** Starts over in the same process, with the settings that were restored. */
-const bootAgain = (env: Environment): never => {
-  const [file, ...args] =
-    process.execPath === imageNode
-      ? [shim, ...process.argv.slice(2)]
-      : [process.execPath, ...process.execArgv, ...process.argv.slice(1)]
-  return process.execve!(file, [file, ...args], env)
-}
-
 /** What an operation on a volume is given that no supervisor runs on. */
 export type Brought = {
   readonly system: System & Streams
@@ -176,10 +166,10 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
     ...(until === undefined ? {} : { whenUp: () => until.act({ system, place, inForce }) }),
     isUnproven: () => isUnproven(setup),
   })
-  const config = new Config(system, setup, instance)
+  const ending = new Ending()
+  const config = new Config(system, setup, instance, ending)
   const certificates = new Certificates(system, instance, config.changes)
   const running: Running = { instance, config, certificates, startedAtMs, reaper, sink }
-  const ending = new Ending()
   const status = (): Status => readStatus(running)
   const notifier = createNotifier(running, system)
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
@@ -242,7 +232,7 @@ export const runDaemon = async (
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
-  if (!wentBack) return await exitWith(error, log, sink)
+  if (!wentBack && !ending.isStartingOver) return await exitWith(error, log, sink)
   await sink.flush(flushLimitMs)
   return bootAgain(env)
 }

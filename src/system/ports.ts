@@ -104,6 +104,8 @@ export type System = {
   readonly memoryOf: (pid: number) => Promise<number | null>
   /** Connects to Postgres by the first of the ways that works, hands the connection over and closes it. */
   readonly withClient: <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>) => Promise<T>
+  /** The addresses of a name; none when nobody tells within 2 s. */
+  readonly addressesOf: (host: string) => Promise<readonly string[]>
   readonly httpGet: (
     target: HttpTarget,
     request: { readonly path: string; readonly hostHeader: string; readonly timeoutMs: number },

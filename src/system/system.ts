@@ -4,6 +4,7 @@ import { readConfigFiles } from './config-files.ts'
 import { files } from './files.ts'
 import { setOwner } from './owners.ts'
 import { createGate } from './gate.ts'
+import { addressesOf } from './addresses.ts'
 import { httpGet, httpSend } from './http.ts'
 import type { Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
@@ -77,6 +78,7 @@ export const createBase = (kernel: Kernel) => ({
   childrenOf: titledChildrenOf,
   memoryOf: createMemoryOf(kernel),
   withClient,
+  addressesOf,
   httpGet,
   httpSend,
   retry,

@@ -100,8 +100,8 @@ export class Container {
   }
 
   /** PID 1 begins anew in the same container, as `execve` does. */
-  startAgain(ended: Supervisor, error: SupervisorError): void {
-    this.world.trace(`${ended.name} starts over: ${error.code}`)
+  startAgain(ended: Supervisor, why: string): void {
+    this.world.trace(`${ended.name} starts over: ${why}`)
     this.#stop(ended)
     this.#begin()
   }

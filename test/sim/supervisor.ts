@@ -2,6 +2,7 @@ import type { Output } from '../../src/system/output.ts'
 import type { System } from '../../src/system/ports.ts'
 import { Config } from '../../src/daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../../src/daemon/config/boot-trial.ts'
+import { Ending } from '../../src/daemon/ending.ts'
 import { createInstance, type Instance } from '../../src/daemon/instance.ts'
 import { StopRequests } from '../../src/daemon/stop-requests.ts'
 import { type SupervisorError, toSupervisorError } from '../../src/errors.ts'
@@ -122,7 +123,8 @@ export class Supervisor {
       startedAtMs: this.clock.now(),
       isUnproven: () => isUnproven(setup),
     })
-    const config = new Config(system, setup, instance)
+    const ending = new Ending()
+    const config = new Config(system, setup, instance, ending)
     this.instance = instance
     this.stops = new StopRequests(system, instance)
     this.config = config
@@ -137,7 +139,8 @@ export class Supervisor {
     this.container.checkEnd(this)
     const mayBootAgain = !instance.wasReady && !this.stops?.isAsked
     if (error && mayBootAgain && (await fallBack(system, setup, error, this.clock.now())))
-      return this.container.startAgain(this, error)
+      return this.container.startAgain(this, error.code)
+    if (ending.isStartingOver) return this.container.startAgain(this, 'changed settings')
     this.container.exit(this, error)
   }
 

@@ -141,6 +141,7 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
       return container.nextFds()
     },
     withClient: createWithClient(supervisor, wait),
+    addressesOf: async () => [],
     httpGet: (target, { timeoutMs }, signal) => {
       supervisor.call()
       if ('port' in target) return container.askDoor(clock, timeoutMs, signal)

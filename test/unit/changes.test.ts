@@ -85,8 +85,15 @@ const stage = (options: Options = {}) => {
   let onCheck = (_files: ConfigFiles): void => {}
   let isStopping = false
   let isProven = true
+  let isAtRest = false
   const [applied, logged, checked]: [Plan[], string[], string[]] = [[], [], []]
   const boot = read(filesOf(text), environment)
+  const check = async (files: ConfigFiles): Promise<Configuration> => {
+    await tick()
+    checked.push(versionOf(files))
+    onCheck(files)
+    return read(files, environment)
+  }
   const changes = new Changes({
     boot,
     rejected,
@@ -101,11 +108,12 @@ const stage = (options: Options = {}) => {
     read: at.read,
     isStopping: () => isStopping,
     isProven: () => isProven,
-    check: async (files) => {
-      await tick()
-      checked.push(versionOf(files))
-      onCheck(files)
-      return read(files, environment)
+    check,
+    checkProposed: check,
+    isLeftToBoot: () => isAtRest,
+    startOver: (files) => {
+      at.put(files)
+      logged.push('starts over')
     },
     apply: async (plan, next, report, commit) => {
       expect(++atOnce, 'two changes at once').toBe(1)
@@ -156,6 +164,9 @@ const stage = (options: Options = {}) => {
     },
     neverReady: () => {
       isProven = false
+    },
+    rest: () => {
+      isAtRest = true
     },
     mayWrite: at.mayWrite,
     get text() {
@@ -336,6 +347,21 @@ describe('a change', () => {
     expect([at.text, at.refused]).toEqual([text, 'DEBUG=true\n'])
     expect(await outcome(at.set({ DATABASE_URL: null }))).toBe('applied')
     expect([at.text, at.changes.current.database.kind]).toEqual(['', 'embedded'])
+  })
+
+  test('that nothing runs for is written for another boot, which proves and records it', async () => {
+    const at = stage()
+    at.rest()
+    expect(await outcome(at.set({ DEBUG: 'maybe' }))).toContain('CONFIG_INVALID')
+    expect(at.logged).not.toContain('starts over')
+    const { result, version } = await at.set({ DEBUG: 'true' })
+    expect([result, version, at.text]).toEqual(['left to boot', expect.any(String), 'DEBUG=true\n'])
+    expect([at.applied, at.results, at.kept, at.logged.at(-1)]).toEqual([
+      [],
+      ['api rejected'],
+      [],
+      'starts over',
+    ])
   })
 
   test('of a pinned setting is refused, by whatever way', async () => {

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { Ending, isKeptForPage } from '../../src/cli/ending.ts'
+import { isKeptForPage } from '../../src/cli/keep.ts'
+import { Ending } from '../../src/daemon/ending.ts'
 
 describe('a container whose boot failed', () => {
   const facts = {
@@ -24,6 +25,6 @@ describe('a container whose boot failed', () => {
     const ending = new Ending()
     ending.exit()
     ending.startOver()
-    expect(await ending.decided).toBe('exit')
+    expect(await ending.decision).toBe('exit')
   })
 })

@@ -5,9 +5,9 @@ import type { Say } from '../../system/ports.ts'
 import type { Rejected } from './boot-trial.ts'
 import type { Store } from './store.ts'
 
-/** How a proposal ended when it did not fail. `version` is the one in force now. */
+/** How a proposal ended when it did not fail. `version` is the one in force now, or from the next boot on. */
 export type ChangeResult = {
-  readonly result: 'applied' | 'unchanged' | 'planned'
+  readonly result: 'applied' | 'unchanged' | 'planned' | 'left to boot'
   readonly version: string
   readonly changes: readonly Change[]
   readonly warnings: readonly string[]
@@ -26,6 +26,15 @@ export type ChangesOptions = {
   /** The same at this moment, settled or not. */
   readonly read: () => ConfigFiles
   readonly check: (files: ConfigFiles) => Promise<Configuration>
+  /** The same for what is proposed: another database than that in force must answer, within seconds. */
+  readonly checkProposed: (files: ConfigFiles) => Promise<Configuration>
+  /**
+   * Whether nothing runs that a plan could be carried out on: the boot has failed, or waits for a database
+   * that the plan is to replace.
+   */
+  readonly isLeftToBoot: (plan: Plan) => boolean
+  /** Has another boot prove these files, as if they had been edited while the container was down. */
+  readonly startOver: (files: ConfigFiles) => void
   /** Carries the plan out, or throws with everything as it was. Calls `commit` at the point of no return. */
   readonly apply: (plan: Plan, next: Configuration, report: Report, commit: () => void) => Promise<void>
   /** Whether everything stops: then nothing is carried out, and edited files are left to the next boot. */

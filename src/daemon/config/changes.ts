@@ -82,21 +82,15 @@ export class Changes {
     const { readSettled } = this.#options
     if (!isOnDisk(proposal)) {
       await this.#catchUp(report)
-      return await this.#transact({
-        proposal,
-        files: filesWanted(proposal, this.#current, this.#current.files),
-        report,
-      })
+      const files = filesWanted(proposal, this.#current, this.#current.files)
+      return await this.#transact({ proposal, files, report })
     }
     const onDisk = this.#restoreEmptied(await readSettled())
     const isIgnored = versionOf(onDisk) === this.#refusals.ignored
     if (isIgnored && !(proposal.kind === 'reread' && proposal.reload))
       return { result: 'unchanged', version: this.#current.version, changes: [], warnings: [] }
-    return await this.#transact({
-      proposal,
-      files: filesWanted(proposal, this.#current, isIgnored ? this.#current.files : onDisk),
-      report,
-    })
+    const files = filesWanted(proposal, this.#current, isIgnored ? this.#current.files : onDisk)
+    return await this.#transact({ proposal, files, report })
   }
 
   /** An edit of a file that nobody has seen yet comes before what was proposed on top of it. */
@@ -133,6 +127,10 @@ export class Changes {
     const result = { version: next.version, changes, warnings: next.warnings }
     if (proposal.isDryRun) return { ...result, result: 'planned' }
     if (!isNew && changes.length === 0 && !plan.generation) return { ...result, result: 'unchanged' }
+    if (this.#options.isLeftToBoot(plan)) {
+      this.#options.startOver(next.files)
+      return { ...result, result: 'left to boot' }
+    }
     await this.#apply(attempt, plan, next)
     this.#current = next
     this.#refusals.clear()
@@ -142,10 +140,10 @@ export class Changes {
 
   async #check(attempt: Attempt): Promise<Configuration> {
     const { proposal, files, report } = attempt
-    const { check, store } = this.#options
+    const { checkProposed, store } = this.#options
     try {
       report('checking')
-      const next = await check(files)
+      const next = await checkProposed(files)
       if (isOnDisk(proposal)) refuseLostDatabase(next, this.#current.files)
       if (isOnDisk(proposal) || proposal.kind === 'replace') refusePinnedEdits(files, this.#current)
       if (!isOnDisk(proposal) && !proposal.isDryRun && next.version !== this.#current.version)

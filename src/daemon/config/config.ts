@@ -7,7 +7,7 @@ import {
   type InForce,
 } from '../../settings/configuration.ts'
 import { permittedHosts, type Refusal, trustedOrigins } from '../../settings/hosts.ts'
-import { inForceOf, type Plan } from '../../settings/plan.ts'
+import { changesBetween, inForceOf, type Plan, planOf } from '../../settings/plan.ts'
 import type { Proposal } from '../../settings/proposal.ts'
 import { secretsOf } from '../../settings/secrets.ts'
 import { settingNames } from '../../settings/table.ts'
@@ -15,6 +15,8 @@ import type { System } from '../../system/ports.ts'
 import type { Watch } from '../../system/watch.ts'
 import { inVolume } from '../../units/place.ts'
 import { toSupervisorError } from '../../errors.ts'
+import { reachExternal } from '../../units/postgres/external.ts'
+import type { Ending } from '../ending.ts'
 import type { Instance } from '../instance.ts'
 import { Subscribers } from '../subscribers.ts'
 import { checkFiles, readContent, type Setup } from './boot-trial.ts'
@@ -44,15 +46,18 @@ export class Config {
   readonly #system: System
   readonly #setup: Setup
   readonly #instance: Instance
+  readonly #ending: Ending
   readonly #refused: RefusedRequests
   readonly #cancelWatch: () => void
   #watch: Watch | undefined
+  #isChangeable = false
   #seen: Pick<Seen, 'stale' | 'unusable'> = { stale: {}, unusable: {} }
 
-  constructor(system: System, setup: Setup, instance: Instance) {
+  constructor(system: System, setup: Setup, instance: Instance, ending: Ending) {
     this.#system = system
     this.#setup = setup
     this.#instance = instance
+    this.#ending = ending
     this.#refused = new RefusedRequests(
       () => ({
         hosts: permittedHosts(instance.inForce.settings),
@@ -65,6 +70,9 @@ export class Config {
     instance.subscribe((event) => {
       if (event.type === 'line') this.#refused.see(event.unit, event.line)
       if (event.type === 'ready') system.inBackground('record the configuration', () => this.#settle())
+    })
+    void instance.whenChangeable.then(() => {
+      this.#isChangeable = true
     })
     // A boot that does not get ready may be corrected by an edit.
     this.#cancelWatch = system.clock.after(
@@ -145,6 +153,10 @@ export class Config {
       isStopping: () => this.#instance.isStopping,
       isProven: () => this.#instance.wasReady,
       check: (files) => this.#check(files),
+      checkProposed: (files) => this.#checkProposed(files),
+      isLeftToBoot: (plan) =>
+        this.#ending.isKept || (plan.database && !this.#isChangeable && !this.#instance.isStopping),
+      startOver: (wanted) => this.#startOver(wanted),
       apply: (plan, next, report, commit) => this.#apply(plan, next, report, commit),
     })
   }
@@ -171,6 +183,22 @@ export class Config {
       if (!this.#instance.isStopping) this.rolledBack.emit({ unit: 'config', code, message, hint })
       throw thrown
     }
+  }
+
+  async #checkProposed(files: ConfigFiles): Promise<Configuration> {
+    const checked = await this.#check(files)
+    if (planOf(changesBetween(this.changes.current, checked)).database) {
+      const { place } = this.#setup
+      await reachExternal({ system: this.#system, place, inForce: checked }, new AbortController().signal)
+    }
+    return checked
+  }
+
+  #startOver(wanted: ConfigFiles): void {
+    this.store.write(wanted)
+    this.#system.log.say('info', 'the container starts over with the changed settings')
+    this.#ending.startOver()
+    this.#system.inBackground('stop', () => this.#instance.stop())
   }
 
   async #settle(): Promise<void> {

@@ -104,7 +104,7 @@ export const History = about(
 export const ChangeResult = about(
   v.strictObject({
     result: oneOf(
-      ['applied', 'unchanged', 'planned'],
+      ['applied', 'unchanged', 'planned', 'left to boot'],
       '`applied`: it is in force and in the file; `unchanged`: there was nothing to do; `planned`: it ' +
         'was a dry run.',
     ),

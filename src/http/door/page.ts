@@ -71,12 +71,6 @@ export const sendRefused = (
   sendJson(exchange, 400, { code: 'HOST_REFUSED', message, hint }, securityHeaders)
 }
 
-/** What answers a visitor where no route does. */
-export const visitorAnswer = ({ pathname }: URL): typeof sendUnavailable | undefined => {
-  if (pathname === '/supervisor/refused') return sendRefused
-  return pathname.startsWith('/supervisor/') ? undefined : sendUnavailable
-}
-
 /** What everybody may know of the boot: {"situation", "steps", "troubles"}. */
 export const getBoot = (exchange: Exchange, options: ControlOptions): void =>
   sendJson(exchange, 200, readView(options), securityHeaders)

@@ -1,5 +1,6 @@
 import type { ClientConfig } from 'pg'
 import { SupervisorError } from '../../errors.ts'
+import { isAddress } from '../../settings/addresses.ts'
 import { oddityOf } from '../../settings/forms.ts'
 import type { Scope } from '../unit.ts'
 import { connectionOf } from './connection.ts'
@@ -30,11 +31,15 @@ const readOnlyHint =
   'Name the primary server in POSTGRES_HOST, or let the user write: ' +
   '`alter role … reset default_transaction_read_only`.'
 
+/** What it takes to try a database: it need not be in force. */
+type Target = Pick<Scope<never>, 'system' | 'place' | 'inForce'>
+type ExternalDatabase = Extract<Target['inForce']['database'], { readonly kind: 'external' }>
+
 /** How long a change waits for another database to answer. */
 const changeWaitSeconds = 5
 
 /** Which database, for people. */
-const whereOf = ({ inForce: { database } }: Scope<never>): string =>
+const whereOf = ({ inForce: { database } }: Target): string =>
   database.kind === 'external'
     ? `${database.host}:${database.port}, database ${database.name}, user ${database.user}`
     : 'the embedded Postgres'
@@ -47,7 +52,7 @@ const codeFor = (error: unknown): 'DATABASE_REFUSED' | 'DATABASE_UNREACHABLE' =>
   error instanceof ReadOnly || isRefusal(error) ? 'DATABASE_REFUSED' : 'DATABASE_UNREACHABLE'
 
 /** Throws when the database does not answer, or cannot be written. */
-const requireWritable = async ({ system }: Scope<never>, ways: readonly ClientConfig[]): Promise<void> => {
+const requireWritable = async ({ system }: Target, ways: readonly ClientConfig[]): Promise<void> => {
   const { rows } = await system.withClient(ways, (client) =>
     client.query<{ isReplica: boolean; isReadOnly: boolean }>(
       `SELECT pg_catalog.pg_is_in_recovery() AS "isReplica",
@@ -78,45 +83,84 @@ export const databaseTrouble = async (
   }
 }
 
+/** How long to wait, and whom to tell meanwhile. */
+type Patience = { readonly seconds: number; readonly onFailure: (error: unknown) => void }
+
+/** The addresses of the name, where there is one: the sentence of the system has no word of them. */
+const triedOf = async ({ system }: Target, host: string): Promise<string> => {
+  if (host.startsWith('/') || isAddress(host)) return ''
+  const addresses = await system.addressesOf(host)
+  return addresses.length === 0 ? ' (the name has no address here)' : ` (tried ${addresses.join(' and ')})`
+}
+
+const failureOf = async (
+  target: Target,
+  database: ExternalDatabase,
+  cause: unknown,
+  seconds: number,
+): Promise<SupervisorError> => {
+  const where = whereOf(target)
+  const why = target.system.log.redact(sentenceOf(cause))
+  const isReadOnly = cause instanceof ReadOnly
+  if (!isReadOnly && !isRefusal(cause)) {
+    const tried = isAnsweredByAll(cause) ? '' : await triedOf(target, database.host)
+    return new SupervisorError(
+      'DATABASE_UNREACHABLE',
+      `cannot reach the database (${where}) within ${seconds} s: ${why}${tried}`,
+      { cause, ...silenceHint(cause) },
+    )
+  }
+  return new SupervisorError('DATABASE_REFUSED', `cannot use the database (${where}): ${why}`, {
+    cause,
+    ...(isReadOnly ? { hint: readOnlyHint } : refusalHint(cause, database.password)),
+  })
+}
+
+const reach = async (
+  target: Target,
+  signal: AbortSignal,
+  { seconds, onFailure }: Patience,
+): Promise<void> => {
+  const { database } = target.inForce
+  if (database.kind !== 'external') return
+  const ways = connectionOf(target)
+  try {
+    await target.system.retry(() => requireWritable(target, ways), {
+      forMs: seconds * 1000,
+      signal,
+      // A replica may become the primary.
+      isWorthIt: (error) => !isRefusal(error),
+      onFailure,
+    })
+  } catch (cause) {
+    signal.throwIfAborted()
+    throw await failureOf(target, database, cause, seconds)
+  }
+}
+
+const secondsOfChange = ({ inForce: { settings } }: Target): number =>
+  Math.min(changeWaitSeconds, settings.DATABASE_WAIT_TIMEOUT)
+
+/** Throws unless the external database, if there is one, answers within seconds and can be written. */
+export const reachExternal = async (target: Target, signal: AbortSignal): Promise<void> =>
+  await reach(target, signal, { seconds: secondsOfChange(target), onFailure: () => {} })
+
 /** Waits until the external database answers and can be written; a boot may come before it. */
 export const waitForExternal = async (scope: Scope<never>, signal: AbortSignal): Promise<void> => {
   const {
     system,
-    inForce: { database, settings },
+    inForce: { settings },
     isBoot,
     report,
   } = scope
-  if (database.kind !== 'external') return
   const where = whereOf(scope)
-  const ways = connectionOf(scope)
-  const tell = (error: unknown): string => system.log.redact(sentenceOf(error))
-  const waitSeconds = isBoot
-    ? settings.DATABASE_WAIT_TIMEOUT
-    : Math.min(changeWaitSeconds, settings.DATABASE_WAIT_TIMEOUT)
-  try {
-    await system.retry(() => requireWritable(scope, ways), {
-      forMs: waitSeconds * 1000,
-      signal,
-      // A replica may become the primary.
-      isWorthIt: (error) => !isRefusal(error),
-      onFailure: (error) => {
-        if (isRefusal(error)) return // It ends the waiting.
-        report(`waits for ${where}: ${tell(error)}`, codeFor(error))
-        system.log.say('warn', `the database does not answer yet (${where}): ${tell(error)}`)
-      },
-    })
-  } catch (cause) {
-    signal.throwIfAborted()
-    const isReadOnly = cause instanceof ReadOnly
-    if (!isReadOnly && !isRefusal(cause))
-      throw new SupervisorError(
-        'DATABASE_UNREACHABLE',
-        `cannot reach the database (${where}) within ${waitSeconds} s: ${tell(cause)}`,
-        { cause, ...silenceHint(cause) },
-      )
-    throw new SupervisorError('DATABASE_REFUSED', `cannot use the database (${where}): ${tell(cause)}`, {
-      cause,
-      ...(isReadOnly ? { hint: readOnlyHint } : refusalHint(cause, database.password)),
-    })
-  }
+  await reach(scope, signal, {
+    seconds: isBoot ? settings.DATABASE_WAIT_TIMEOUT : secondsOfChange(scope),
+    onFailure: (error) => {
+      if (isRefusal(error)) return // It ends the waiting.
+      const why = system.log.redact(sentenceOf(error))
+      report(`waits for ${where}: ${why}`, codeFor(error))
+      system.log.say('warn', `the database does not answer yet (${where}): ${why}`)
+    },
+  })
 }

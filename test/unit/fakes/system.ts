@@ -109,6 +109,7 @@ export const createFakeSystem = () => {
     orphansNamed: () => replies.orphans(),
     memoryOf: async () => 1024 * 1024,
     withClient: database.withClient,
+    addressesOf: async () => ['192.0.2.7'],
     httpGet: async (target, request, signal) => {
       records.gets.push({ target, request })
       return await replies.get(signal)

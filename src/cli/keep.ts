@@ -1,40 +1,9 @@
+import type { Ending } from '../daemon/ending.ts'
 import type { Instance } from '../daemon/instance.ts'
 import type { ErrorCode, SupervisorError } from '../errors.ts'
 import type { Sockets } from '../http/sockets.ts'
 import type { Log } from '../system/log.ts'
 import { isStdoutTerminal } from '../system/terminal.ts'
-
-type End = 'exit' | 'startOver'
-
-/** How the container goes on once everything is down. */
-export class Ending {
-  readonly #decided = Promise.withResolvers<End>()
-  #isKept = false
-
-  /** Everything is down, and the container stays for the page. */
-  get isKept(): boolean {
-    return this.#isKept
-  }
-
-  /** Resolves when somebody has decided. The first decision counts. */
-  get decided(): Promise<End> {
-    return this.#decided.promise
-  }
-
-  keep(): void {
-    this.#isKept = true
-  }
-
-  /** Somebody stops the container. */
-  exit(): void {
-    this.#decided.resolve('exit')
-  }
-
-  /** The next boot reads what was written. */
-  startOver(): void {
-    this.#decided.resolve('startOver')
-  }
-}
 
 type Facts = {
   readonly code: ErrorCode
@@ -74,10 +43,10 @@ export const keepIfWanted = async (
     inForce,
   } = instance
   const onFailure = inForce.settings.ON_FAILURE
-  if (listener === undefined) return
+  if (listener === undefined || ending.isStartingOver) return
   if (!isKeptForPage({ code, wasReady, onFailure, isTerminal: isStdoutTerminal() })) return
   ending.keep()
   await sockets.openPort(listener)
   say('error', keptText(error, listener.port), { code, exitCode })
-  await ending.decided
+  await ending.decision
 }

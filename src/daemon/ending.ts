@@ -1,0 +1,41 @@
+type End = 'exit' | 'startOver'
+
+/** How the container goes on once everything is down. The first decision counts. */
+export class Ending {
+  readonly #decision = Promise.withResolvers<End>()
+  #decided: End | undefined
+  #isKept = false
+
+  /** Everything is down, and the container stays for the page. */
+  get isKept(): boolean {
+    return this.#isKept
+  }
+
+  get isStartingOver(): boolean {
+    return this.#decided === 'startOver'
+  }
+
+  /** Resolves when somebody has decided. */
+  get decision(): Promise<End> {
+    return this.#decision.promise
+  }
+
+  keep(): void {
+    this.#isKept = true
+  }
+
+  /** Somebody stops the container. */
+  exit(): void {
+    this.#decide('exit')
+  }
+
+  /** The next boot reads what was written, in the same container. */
+  startOver(): void {
+    this.#decide('startOver')
+  }
+
+  #decide(end: End): void {
+    this.#decided ??= end
+    this.#decision.resolve(end)
+  }
+}

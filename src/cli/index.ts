@@ -114,6 +114,12 @@ The password is asked for, or comes by a pipe, or by --password-file FILE; Djang
 The exit code is 0 when it is done, 2 when it is refused.`,
   ),
   define(
+    'versions [--json]',
+    'Show which Mathesar this image has, which one served last, and what is kept to go back.',
+    () => import('./versions.ts'),
+    'An older image goes back with -e ON_DOWNGRADE=return.',
+  ),
+  define(
     'ca',
     'Print the certificate of the authority that TLS=self-signed made, for browsers to install.',
     () => import('./ca.ts'),

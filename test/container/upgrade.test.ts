@@ -68,6 +68,9 @@ describeContainer('an upgrade', () => {
     await newer.startAgain()
     await newer.ready()
     await logIn(newer)
+    expect((await newer.supervisor('versions')).stdout).toMatch(
+      /served last\.\n.*\nMATHESAR .*\n\S+ .*_before_/,
+    )
     const kept = await newer.supervisor(
       'psql',
       '--superuser',

@@ -138,7 +138,10 @@ const prepared = (state: ServiceState, id: GenerationId): Step => {
  */
 const promoted = (state: ServiceState, id: GenerationId): Step => {
   if (id !== state.candidate) return stay(state)
-  if (state.name === 'stopping') return { state, effects: about('finish', id) }
+  if (state.name === 'stopping') {
+    const retiring = [...state.retiring, id]
+    return { state: { ...state, candidate: undefined, retiring }, effects: about('finish', id) }
+  }
   const { current: before } = state
   return {
     state: {

@@ -225,7 +225,7 @@ const transitions: readonly Row[] = [
   ['stopping 2 stopped +2 -3', 'restart', 'stopping 2 starting +2 -3', []],
   ['stopping 2 stopped +2 -3', 'stop', 'stopping 2 stopped +2 -3', ends],
   ['stopping 2 stopped +2 -3', 'spawned 9', 'stopping 2 stopped @9 +2 -3', ['terminate 9']],
-  ['stopping 2 stopped +2 -3', 'promoted 2', 'stopping 2 stopped +2 -3', ['finish 2']],
+  ['stopping 2 stopped +2 -3', 'promoted 2', 'stopping 2 stopped -3 -2', ['finish 2']],
   ['stopping 2 stopped +2 -3', 'spawnFailed', 'stopped 2 +2 -3', []],
   ['stopping 2 stopped +2 -3', 'graceElapsed', 'stopping 2 stopped killed +2 -3', []],
 
@@ -233,14 +233,14 @@ const transitions: readonly Row[] = [
   ['stopping 2 stopped @1 +2 -3', 'restart', 'stopping 2 starting @1 +2 -3', []],
   ['stopping 2 stopped @1 +2 -3', 'stop', 'stopping 2 stopped @1 +2 -3', ends],
   ['stopping 2 stopped @1 +2 -3', 'spawned 9', 'stopping 2 stopped @1 +2 -3 -9', ['kill 9']],
-  ['stopping 2 stopped @1 +2 -3', 'promoted 2', 'stopping 2 stopped @1 +2 -3', ['finish 2']],
+  ['stopping 2 stopped @1 +2 -3', 'promoted 2', 'stopping 2 stopped @1 -3 -2', ['finish 2']],
   ['stopping 2 stopped @1 +2 -3', 'exited 1', 'stopped 2 +2 -3', []],
   ['stopping 2 stopped @1 +2 -3', 'graceElapsed', 'stopping 2 stopped killed @1 +2 -3', ['kill 1']],
 
   ['stopping 2 starting @1 +2 -3', 'drain', 'stopping 2 stopped @1 +2 -3', []],
   ['stopping 2 starting @1 +2 -3', 'stop', 'stopping 2 stopped @1 +2 -3', ends],
   ['stopping 2 starting @1 +2 -3', 'spawned 9', 'stopping 2 starting @1 +2 -3 -9', ['kill 9']],
-  ['stopping 2 starting @1 +2 -3', 'promoted 2', 'stopping 2 starting @1 +2 -3', ['finish 2']],
+  ['stopping 2 starting @1 +2 -3', 'promoted 2', 'stopping 2 starting @1 -3 -2', ['finish 2']],
   ['stopping 2 starting @1 +2 -3', 'exited 1', 'starting 0 +2 -3', ['spawn']],
   ['stopping 2 starting @1 +2 -3', 'graceElapsed', 'stopping 2 starting killed @1 +2 -3', ['kill 1']],
 
@@ -249,7 +249,7 @@ const transitions: readonly Row[] = [
   ['stopping 2 backoff @1 +2 -3', 'drain', 'stopping 2 stopped @1 +2 -3', []],
   ['stopping 2 backoff @1 +2 -3', 'stop', 'stopping 2 stopped @1 +2 -3', ends],
   ['stopping 2 backoff @1 +2 -3', 'spawned 9', 'stopping 2 backoff @1 +2 -3 -9', ['kill 9']],
-  ['stopping 2 backoff @1 +2 -3', 'promoted 2', 'stopping 2 backoff @1 +2 -3', ['finish 2']],
+  ['stopping 2 backoff @1 +2 -3', 'promoted 2', 'stopping 2 backoff @1 -3 -2', ['finish 2']],
   ['stopping 2 backoff @1 +2 -3', 'exited 1', 'backoff 2 +2 -3', []],
   ['stopping 2 backoff @1 +2 -3', 'graceElapsed', 'stopping 2 backoff killed @1 +2 -3', ['kill 1']],
 
@@ -257,21 +257,21 @@ const transitions: readonly Row[] = [
   ['stopping 2 stopped killed +2 -3', 'restart', 'stopping 2 starting killed +2 -3', []],
   ['stopping 2 stopped killed +2 -3', 'stop', 'stopping 2 stopped killed +2 -3', ends],
   ['stopping 2 stopped killed +2 -3', 'spawned 9', 'stopping 2 stopped killed @9 +2 -3', ['kill 9']],
-  ['stopping 2 stopped killed +2 -3', 'promoted 2', 'stopping 2 stopped killed +2 -3', ['finish 2']],
+  ['stopping 2 stopped killed +2 -3', 'promoted 2', 'stopping 2 stopped killed -3 -2', ['finish 2']],
   ['stopping 2 stopped killed +2 -3', 'spawnFailed', 'stopped 2 +2 -3', []],
 
   ['stopping 2 stopped killed @1 +2 -3', 'start', 'stopping 2 starting killed @1 +2 -3', []],
   ['stopping 2 stopped killed @1 +2 -3', 'restart', 'stopping 2 starting killed @1 +2 -3', []],
   ['stopping 2 stopped killed @1 +2 -3', 'stop', 'stopping 2 stopped killed @1 +2 -3', ends],
   ['stopping 2 stopped killed @1 +2 -3', 'spawned 9', 'stopping 2 stopped killed @1 +2 -3 -9', ['kill 9']],
-  ['stopping 2 stopped killed @1 +2 -3', 'promoted 2', 'stopping 2 stopped killed @1 +2 -3', ['finish 2']],
+  ['stopping 2 stopped killed @1 +2 -3', 'promoted 2', 'stopping 2 stopped killed @1 -3 -2', ['finish 2']],
   ['stopping 2 stopped killed @1 +2 -3', 'exited 1', 'stopped 2 +2 -3', []],
   ['stopping 2 stopped killed @1 +2 -3', 'graceElapsed', 'stopping 2 stopped killed @1 +2 -3', ['kill 1']],
 
   ['stopping 2 starting killed @1 +2 -3', 'drain', 'stopping 2 stopped killed @1 +2 -3', []],
   ['stopping 2 starting killed @1 +2 -3', 'stop', 'stopping 2 stopped killed @1 +2 -3', ends],
   ['stopping 2 starting killed @1 +2 -3', 'spawned 9', 'stopping 2 starting killed @1 +2 -3 -9', ['kill 9']],
-  ['stopping 2 starting killed @1 +2 -3', 'promoted 2', 'stopping 2 starting killed @1 +2 -3', ['finish 2']],
+  ['stopping 2 starting killed @1 +2 -3', 'promoted 2', 'stopping 2 starting killed @1 -3 -2', ['finish 2']],
   ['stopping 2 starting killed @1 +2 -3', 'exited 1', 'starting 0 +2 -3', ['spawn']],
   ['stopping 2 starting killed @1 +2 -3', 'graceElapsed', 'stopping 2 starting killed @1 +2 -3', ['kill 1']],
 
@@ -280,7 +280,7 @@ const transitions: readonly Row[] = [
   ['stopping 2 backoff killed @1 +2 -3', 'drain', 'stopping 2 stopped killed @1 +2 -3', []],
   ['stopping 2 backoff killed @1 +2 -3', 'stop', 'stopping 2 stopped killed @1 +2 -3', ends],
   ['stopping 2 backoff killed @1 +2 -3', 'spawned 9', 'stopping 2 backoff killed @1 +2 -3 -9', ['kill 9']],
-  ['stopping 2 backoff killed @1 +2 -3', 'promoted 2', 'stopping 2 backoff killed @1 +2 -3', ['finish 2']],
+  ['stopping 2 backoff killed @1 +2 -3', 'promoted 2', 'stopping 2 backoff killed @1 -3 -2', ['finish 2']],
   ['stopping 2 backoff killed @1 +2 -3', 'exited 1', 'backoff 2 +2 -3', []],
   ['stopping 2 backoff killed @1 +2 -3', 'graceElapsed', 'stopping 2 backoff killed @1 +2 -3', ['kill 1']],
 ]
@@ -338,7 +338,10 @@ describe('a candidate', () => {
 
   test('ends when it is promoted while the service stops: nobody else would end it', () => {
     for (const next of ['stopped', 'starting', 'backoff'])
-      expect(step(`stopping 0 ${next} @1 +2`, 'promoted 2').effects).toEqual(['finish 2'])
+      expect(step(`stopping 0 ${next} @1 +2`, 'promoted 2')).toEqual({
+        state: stateOf(`stopping 0 ${next} @1 -2`), // Kept in mind: the next candidate must not take its place.
+        effects: ['finish 2'],
+      })
   })
 
   test.each(['stopped 0', 'stopping 0 stopped', 'stopping 0 stopped @1', 'stopping 0 stopped killed @1'])(

@@ -148,8 +148,10 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
       ...(makesGeneration ? [prove] : []),
     ],
     afterwards: async () => {
-      const retired = candidate?.promote().catch(() => mathesar.restart())
-      retired?.catch(() => {}) // The service says by itself that it does not get ready.
+      const retired = candidate
+        ?.promote()
+        .catch(() => mathesar.restart())
+        .catch(() => {}) // The change is in force: the service says by itself that it does not get ready.
       if (!plan.database || isEmbedded('after')) return
       await retired // What the old generation has begun still needs the database that it began with.
       await postgres.stop()

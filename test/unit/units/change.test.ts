@@ -15,14 +15,15 @@ type Options = {
   readonly isStopped?: boolean
   /** What fails. */
   readonly fails?: string
+  readonly failsToo?: string
 }
 
 /** Services and tasks that only write down what is asked of them. */
-const stage = ({ plan, from = 'embedded', to = from, isStopped = false, fails }: Options) => {
+const stage = ({ plan, from = 'embedded', to = from, isStopped = false, fails, failsToo }: Options) => {
   const did: string[] = []
   const act = async (what: string): Promise<void> => {
     did.push(what)
-    if (what === fails) throw new Error(`${what} failed`)
+    if (what === fails || what === failsToo) throw new Error(`${what} failed`)
   }
   const service = (name: ServiceName): ServiceInChange => ({
     isRunning: () => name === 'mathesar' || from === 'embedded',
@@ -244,6 +245,12 @@ describe('a plan that fails', () => {
 
   test('stops the embedded database also when the new generation ended at the last moment', async () => {
     const at = stage({ plan: { database: true, generation: true }, to: 'external', fails: 'promote' })
+    expect((await at.carryOut()).slice(-3)).toEqual(['promote', 'restart mathesar', 'stop postgres'])
+  })
+
+  test('does not fail any more once it is in force, also when Mathesar does not get ready', async () => {
+    const plan = { database: true, generation: true }
+    const at = stage({ plan, to: 'external', fails: 'promote', failsToo: 'restart mathesar' })
     expect((await at.carryOut()).slice(-3)).toEqual(['promote', 'restart mathesar', 'stop postgres'])
   })
 })

@@ -129,7 +129,7 @@ export class Supervisor {
     this.stops = new StopRequests(system, instance)
     this.config = config
     instance.subscribe((event) => {
-      if (event.type === 'ready') this.container.onReady(this)
+      if (event.type === 'ready' && this.#isAlive) this.container.onReady(this)
     })
     for (const signal of this.#early) this.signal(signal)
     if (!instance.isStopping) system.inBackground('start', () => instance.start())

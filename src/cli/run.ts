@@ -29,6 +29,7 @@ import { keepIfWanted } from './keep.ts'
 import { bootAgain, type Environment } from './boot-again.ts'
 import { createSetup } from './first-administrator.ts'
 import { greet } from './greet.ts'
+import { readMeasures } from './measures.ts'
 import { createNotifier } from './notify.ts'
 import { bannerOf, readStatus, type Running } from './report.ts'
 
@@ -179,10 +180,8 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
     config,
     log,
     status,
+    measures: () => readMeasures(running, system, place),
     isKept: () => ending.isKept,
-    memoryOf: system.memoryOf,
-    now: system.clock.now,
-    after: system.clock.after,
   })
   instance.subscribe((event) => {
     if (event.type !== 'ready') return

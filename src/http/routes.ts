@@ -4,6 +4,7 @@ import { getAuthority } from './door/authority.ts'
 import { getBoot, getEvents } from './door/page.ts'
 import type { Access, Exchange } from './exchange.ts'
 import { getLogs } from './logs.ts'
+import { getMetrics } from './metrics.ts'
 import type { ControlOptions } from './server.ts'
 import { postService } from './services.ts'
 import { getSetup } from './setup.ts'
@@ -32,6 +33,7 @@ export const routes = [
   { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },
   { method: 'POST', path: '/v1/config/changes',           access: 'app',   handle: postChange, hasBody: true },
   { method: 'GET',  path: '/v1/setup',                    access: 'owner', handle: getSetup },
+  { method: 'GET',  path: '/metrics',                     access: 'visitor', handle: getMetrics },
   { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },
   { method: 'GET',  path: '/readyz',                      access: 'visitor', handle: getReady },
   { method: 'GET',  path: '/startupz',                    access: 'visitor', handle: getStarted },

@@ -23,6 +23,17 @@ export const requestLimitMs = 10_000
 export const headerLimitBytes = 8192
 export const connectionLimit = 64
 
+/** What /metrics has beside the status. Times are milliseconds since 1970. */
+export type Measures = {
+  readonly process: ReturnType<System['measureSelf']>
+  /** By their outcome. */
+  readonly changes: Store['recorded']
+  /** Connections that wait, by the socket. */
+  readonly waiting: { readonly port?: number; readonly mathesar?: number }
+  readonly freeBytes: number | undefined
+  readonly certificateEndMs: number | undefined
+}
+
 /** What the handlers act on. */
 export type ControlOptions = {
   readonly instance: Pick<
@@ -43,6 +54,7 @@ export type ControlOptions = {
   /** Without the memory of the units. */
   readonly status: () => Status
   readonly memoryOf: System['memoryOf']
+  readonly measures: () => Measures
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly after: System['clock']['after']

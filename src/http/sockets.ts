@@ -13,7 +13,13 @@ export class Sockets {
   readonly #options: ControlOptions
   readonly #servers: ControlServer[] = []
 
-  constructor(place: Place, system: System, options: Omit<ControlOptions, 'feed'>) {
+  constructor(
+    place: Place,
+    system: System,
+    given: Omit<ControlOptions, 'feed' | 'memoryOf' | 'now' | 'after'>,
+  ) {
+    const { memoryOf, clock } = system
+    const options = { ...given, memoryOf, now: clock.now, after: clock.after }
     this.#place = place
     this.#system = system
     this.#options = { ...options, feed: new Feed(options) }

@@ -3,7 +3,7 @@ import { type Exchange, sendJson, sendText } from './exchange.ts'
 import type { ControlOptions } from './server.ts'
 
 /** The kernel takes some milliseconds to count memory: only for those who see it. */
-const withMemory = async (status: Status, memoryOf: ControlOptions['memoryOf']): Promise<Status> => {
+export const withMemory = async (status: Status, memoryOf: ControlOptions['memoryOf']): Promise<Status> => {
   const measure = async (unit: UnitStatus): Promise<UnitStatus> =>
     unit.pid === null ? unit : { ...unit, memoryBytes: await memoryOf(unit.pid) }
   return { ...status, units: await Promise.all(status.units.map(measure)) }

@@ -102,6 +102,10 @@ export type System = {
   readonly orphansNamed: (name: string) => readonly number[]
   /** Memory of a process and all below it in bytes; `null` when it is gone. Shared pages count once. */
   readonly memoryOf: (pid: number) => Promise<number | null>
+  /** How many connections wait in a socket that listens. */
+  readonly countWaiting: (target: HttpTarget) => number
+  /** What this process has used so far. */
+  readonly measureSelf: () => { readonly cpuSeconds: number; readonly openFds: number }
   /** Connects to Postgres by the first of the ways that works, hands the connection over and closes it. */
   readonly withClient: <T>(ways: readonly ClientConfig[], use: (client: Client) => Promise<T>) => Promise<T>
   /** The addresses of a name; none when nobody tells within 2 s. */

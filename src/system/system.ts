@@ -9,6 +9,7 @@ import { httpGet, httpSend } from './http.ts'
 import type { Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
 import { readOwnNames } from './machine.ts'
+import { countWaiting, measureSelf } from './measures.ts'
 import { Meter } from './meter.ts'
 import { readMounts } from './mounts.ts'
 import type { ProgramResult, Retry, System } from './ports.ts'
@@ -77,6 +78,8 @@ export const createBase = (kernel: Kernel) => ({
   lookAt,
   childrenOf: titledChildrenOf,
   memoryOf: createMemoryOf(kernel),
+  countWaiting,
+  measureSelf,
   withClient,
   addressesOf,
   httpGet,

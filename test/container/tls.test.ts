@@ -264,6 +264,13 @@ describeContainer('the log of the door', () => {
       ['GET', '/auth/login/', 302, '127.0.0.1'],
       ['GET', '/static/mathesar/icon.svg', 200, '127.0.0.1'],
     ])
+    expect((await fetch(box.url('/metrics'))).status).toBe(404)
+    expect(await box.supervisor('config', 'set', 'METRICS=127.0.0.1')).toMatchObject({ exitCode: 0 })
+    const metrics = await (await fetch(box.url('/metrics'))).text()
+    expect(metrics).toContain('mathesar_service_state{service="mathesar",state="ready"} 1')
+    expect(metrics).toContain('mathesar_changes_total{result="applied"} ')
+    expect(await box.supervisor('config', 'set', 'METRICS=192.0.2.1')).toMatchObject({ exitCode: 0 })
+    expect((await fetch(box.url('/metrics'))).status).toBe(403)
     expect(await box.logs()).not.toMatch(/very-secret|\[notice\]/)
     expect((await box.unit('mathesar')).generation).toBe(1)
   })

@@ -148,6 +148,8 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
       return container.getPage(clock, timeoutMs, signal)
     },
     httpSend: async () => 200,
+    countWaiting: () => 0,
+    measureSelf: () => ({ cpuSeconds: 0, openFds: 0 }),
     retry: createRetry({ clock }),
     readConfigFiles: (folder, names) => files.readConfigFiles(folder, names),
     watchFiles: (options) => {

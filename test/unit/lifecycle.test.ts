@@ -339,7 +339,8 @@ describe('a candidate', () => {
   test('ends when it is promoted while the service stops: nobody else would end it', () => {
     for (const next of ['stopped', 'starting', 'backoff'])
       expect(step(`stopping 0 ${next} @1 +2`, 'promoted 2')).toEqual({
-        state: stateOf(`stopping 0 ${next} @1 -2`), // Kept in mind: the next candidate must not take its place.
+        // Kept in mind: the next candidate must not take its place.
+        state: stateOf(`stopping 0 ${next} @1 -2`),
         effects: ['finish 2'],
       })
   })

@@ -55,6 +55,8 @@ const formatHistory = (history: History): string => `${JSON.stringify(history, n
  * every version that was in force, and the history.
  */
 export class Store {
+  /** What became of changes since this process began. */
+  readonly recorded: Record<HistoryEntry['result'], number> = { applied: 0, rejected: 0, 'rolled back': 0 }
   readonly #options: Options
   readonly #journal: string
   readonly #intent: string
@@ -188,6 +190,7 @@ export class Store {
 
   /** Adds to the history, and removes versions that it no longer names. */
   record(entry: HistoryEntry): void {
+    this.recorded[entry.result] += 1
     const { files, history: folder } = this.#options
     whereWritable(() => {
       const before = this.readHistory()

@@ -205,6 +205,12 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       503: { description: '`not started`', content: plain },
     },
   },
+  'GET /metrics': {
+    operationId: 'readMetrics',
+    summary: 'What is measured, for Prometheus; on the port for those whom METRICS names',
+    answers: { 200: { description: 'The text format of Prometheus.', content: plain } },
+    errors: { UNIT_UNKNOWN: 'METRICS names nobody' },
+  },
   'GET /supervisor/ca.crt': {
     operationId: 'readAuthority',
     summary: 'The certificate of the authority that TLS=self-signed made',

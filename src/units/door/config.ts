@@ -3,25 +3,9 @@ import { accessLines } from './access-log.ts'
 import { type Paths, inDoor, inRun } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { type Facts, serverLines } from './locations.ts'
+import { networksOf } from './networks.ts'
 
 export const configFile = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).etc}/nginx.conf`
-
-/** The networks of RFC 1918, RFC 4193 and RFC 6598, and the loopback: nobody on the internet has them. */
-const privateNetworks = [
-  '127.0.0.0/8',
-  '10.0.0.0/8',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '100.64.0.0/10',
-  '::1/128',
-  'fc00::/7',
-]
-
-const networksOf = (items: readonly string[]): readonly string[] =>
-  items.flatMap((item) => {
-    if (item === 'none') return []
-    return item === 'private' ? privateNetworks : [item]
-  })
 
 /** Who may say from where a request came, and by which scheme. */
 const proxyLines = (networks: readonly string[]): readonly string[] => [

@@ -1,4 +1,5 @@
 import type { Settings } from '../../settings/typed.ts'
+import { networksOf } from './networks.ts'
 import { tlsLines } from './tls.ts'
 import { awayPath, type Place, setupHandover, setupPath } from '../place.ts'
 import type { Certificate, Listener } from '../results.ts'
@@ -15,6 +16,7 @@ export type Facts = {
     | 'CSRF_TRUSTED_ORIGINS'
     | 'ADMIN_SETUP'
     | 'ACCESS_LOG'
+    | 'METRICS'
   >
   readonly listener: Pick<Listener, 'address' | 'port'>
   readonly certificate: Certificate | undefined
@@ -36,6 +38,17 @@ const location = (match: string, lines: readonly string[]): readonly string[] =>
   ...lines,
   '  }',
 ]
+
+/** By the address that a proxy in front which is believed says, as far as there is one. */
+const metricsLines = (networks: readonly string[]): readonly string[] =>
+  networks.length === 0
+    ? []
+    : location('= /metrics', [
+        '    access_log off;',
+        ...networks.map((network) => `    allow ${network};`),
+        '    deny all;',
+        ...proxyTo('supervisor', 10),
+      ])
 
 const requirePermitted = ['    if ($is_permitted = 0) { return 418; }', '    error_page 418 = @refused;']
 
@@ -98,6 +111,7 @@ export const serverLines = ({
     ...['/livez', '/readyz', '/startupz'].flatMap((path) =>
       location(`= ${path}`, ['    access_log off;', ...proxyTo('supervisor', 10)]),
     ),
+    ...metricsLines(networksOf(settings.METRICS)),
     // What comes in plain where there is TLS. Health and the authority are to be had both ways.
     ...location('@plain', [
       '    if ($is_plain = 0) { return 307 https://$http_host$request_uri; }',

@@ -114,6 +114,8 @@ export const createFakeSystem = () => {
       records.gets.push({ target, request })
       return await replies.get(signal)
     },
+    countWaiting: () => 0,
+    measureSelf: () => ({ cpuSeconds: 0, openFds: 0 }),
     httpSend: async (message) => {
       records.sent.push(message)
       return await replies.send()

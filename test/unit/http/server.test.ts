@@ -132,6 +132,13 @@ describe('a socket', () => {
       follow: () => () => {},
     },
     status: () => status,
+    measures: () => ({
+      process: { cpuSeconds: 1, openFds: 9 },
+      changes: { applied: 0, rejected: 0, 'rolled back': 0 },
+      waiting: {},
+      freeBytes: 1,
+      certificateEndMs: undefined,
+    }),
     memoryOf: async (pid) => pid * 1024,
     now: () => 0,
   })

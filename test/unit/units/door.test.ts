@@ -67,6 +67,14 @@ describe('the configuration of the door', () => {
     expect(render('TRUSTED_PROXIES=none\n')).not.toContain('set_real_ip_from')
   })
 
+  test('shows what is measured to those alone whom METRICS names', () => {
+    expect(render()).not.toContain('/metrics')
+    const text = render('METRICS=10.0.0.0/8,192.0.2.7\n')
+    expect(/location = \/metrics \{[^}]*\}/.exec(text)?.[0]).toMatch(
+      /allow 10\.0\.0\.0\/8;\s+allow 192\.0\.2\.7;\s+deny all;\s+proxy_pass http:\/\/supervisor;/,
+    )
+  })
+
   test('logs requests only where that is wanted, and never a query', () => {
     expect(render()).toContain('\naccess_log off;')
     const text = render('ACCESS_LOG=on\n')

@@ -1,0 +1,148 @@
+import { SupervisorError } from '../errors.ts'
+import { type Exchange, sendText } from './exchange.ts'
+import type { Status, UnitStatus } from '../core/status.ts'
+import type { ControlOptions, Measures } from './server.ts'
+import { withMemory } from './status.ts'
+
+type Labels = Readonly<Record<string, string>>
+type Sample = readonly [value: number, labels?: Labels]
+type Metric = readonly [name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]]
+
+const states = [
+  'waiting',
+  'starting',
+  'ready',
+  'unready',
+  'backoff',
+  'stopping',
+  'stopped',
+  'failed',
+  'skipped',
+]
+const results = ['applied', 'rejected', 'rolled back'] as const
+
+const quoted = (text: string): string =>
+  `"${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`
+
+const labelled = (labels: Labels = {}): string => {
+  const pairs = Object.entries(labels).map(([name, text]) => `${name}=${quoted(text)}`)
+  return pairs.length === 0 ? '' : `{${pairs.join(',')}}`
+}
+
+/** The text format of Prometheus (0.0.4). A metric without a sample is left out. */
+export const renderMetrics = (metrics: readonly Metric[]): string =>
+  metrics
+    .filter(([, , , samples]) => samples.length > 0)
+    .map(([name, type, help, samples]) => {
+      const lines = samples.map(([value, labels]) => `${name}${labelled(labels)} ${value}\n`)
+      return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`
+    })
+    .join('')
+
+const seconds = (ms: number): number => ms / 1000
+const given = (value: number | null | undefined): readonly Sample[] =>
+  typeof value === 'number' ? [[value]] : []
+
+/** Those of every process that Prometheus watches, by the names that all use. */
+const ofProcess = ({ process }: Measures, { supervisor }: Status): readonly Metric[] => [
+  ['process_cpu_seconds_total', 'counter', 'CPU time of the supervisor.', [[process.cpuSeconds]]],
+  [
+    'process_resident_memory_bytes',
+    'gauge',
+    'Resident memory of the supervisor.',
+    [[supervisor.memoryBytes]],
+  ],
+  ['process_open_fds', 'gauge', 'Open file descriptors of the supervisor.', [[process.openFds]]],
+  [
+    'process_start_time_seconds',
+    'gauge',
+    'Start of the supervisor, since 1970.',
+    [[seconds(Date.parse(supervisor.startedAt))]],
+  ],
+]
+
+const ofServices = (services: readonly UnitStatus[]): readonly Metric[] => {
+  const of = (read: (unit: UnitStatus) => number | null): readonly Sample[] =>
+    services.flatMap((unit): Sample[] => {
+      const value = read(unit)
+      return value === null ? [] : [[value, { service: unit.name }]]
+    })
+  return [
+    [
+      'mathesar_service_state',
+      'gauge',
+      '1 for the state that a service is in.',
+      services.flatMap(({ name, state: now }) =>
+        states.map((state): Sample => [Number(state === now), { service: name, state }]),
+      ),
+    ],
+    ['mathesar_service_restarts_total', 'counter', 'Starts after an exit.', of(({ restarts }) => restarts)],
+    ['mathesar_service_generation', 'gauge', 'Processes so far.', of(({ generation }) => generation)],
+    ['mathesar_service_memory_bytes', 'gauge', 'Memory of a service.', of(({ memoryBytes }) => memoryBytes)],
+  ]
+}
+
+/** What is measured, as Prometheus reads it. */
+export const describeMetrics = (status: Status, measures: Measures): readonly Metric[] => {
+  const { supervisor, boot, units, problems } = status
+  const { changes, waiting, certificateEndMs, freeBytes } = measures
+  return [
+    [
+      'mathesar_info',
+      'gauge',
+      'What runs.',
+      [[1, { version: supervisor.version, database: status.database }]],
+    ],
+    ['mathesar_ready', 'gauge', 'Whether Mathesar serves.', [[Number(status.ready)]]],
+    ['mathesar_problems', 'gauge', 'Problems in the status.', [[problems.length]]],
+    ...ofServices(units.filter(({ kind }) => kind === 'service')),
+    [
+      'mathesar_changes_total',
+      'counter',
+      'Changes of the settings by their outcome.',
+      results.map((result): Sample => [changes[result] ?? 0, { result: result.replace(' ', '_') }]),
+    ],
+    [
+      'mathesar_requests_waiting',
+      'gauge',
+      'Connections that nobody has accepted yet.',
+      Object.entries(waiting).map(([socket, count]): Sample => [count, { socket }]),
+    ],
+    [
+      'mathesar_boot_seconds',
+      'gauge',
+      'From the start until ready.',
+      given(boot.readyAfterMs).map(([ms]) => [seconds(ms)]),
+    ],
+    [
+      'mathesar_boot_phase_seconds',
+      'gauge',
+      'What each unit of the critical path added to the boot.',
+      boot.criticalPath.map(({ unit, tookMs }): Sample => [seconds(tookMs), { unit }]),
+    ],
+    ['mathesar_reaped_orphans_total', 'counter', 'Orphaned processes collected.', [[supervisor.reaped]]],
+    ['mathesar_dropped_log_lines_total', 'counter', 'Log events dropped.', [[supervisor.droppedLogLines]]],
+    ['mathesar_volume_free_bytes', 'gauge', 'Free bytes of the volume.', given(freeBytes)],
+    [
+      'mathesar_certificate_expiry_seconds',
+      'gauge',
+      'When the TLS certificate expires, since 1970.',
+      given(certificateEndMs).map(([ms]) => [seconds(ms)]),
+    ],
+    ...ofProcess(measures, status),
+  ]
+}
+
+/** A visitor comes by the door, which lets in whom METRICS names, under this very path. */
+const isOpenTo = ({ access, request }: Exchange, { config }: ControlOptions): boolean =>
+  access === 'owner' ||
+  (config.inForce.values.METRICS.value !== 'none' && /^\/metrics(?:$|\?)/.test(request.url ?? ''))
+
+/** What is measured, in the text format of Prometheus. */
+export const getMetrics = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+  if (!isOpenTo(exchange, options))
+    throw new SupervisorError('UNIT_UNKNOWN', 'cannot answer /metrics: METRICS names nobody who may read it')
+  const status = await withMemory(options.status(), options.memoryOf)
+  const text = renderMetrics(describeMetrics(status, options.measures()))
+  sendText(exchange, 200, text, { 'cache-control': 'no-store' })
+}

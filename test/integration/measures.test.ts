@@ -1,0 +1,27 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { connect, type Socket } from 'node:net'
+import { expect, onTestFinished, test } from 'vitest'
+import { openKernel } from '../../src/system/kernel.ts'
+import { countWaiting, measureSelf } from '../../src/system/measures.ts'
+import { freePort } from '../helpers/port.ts'
+
+const connected = (socket: Socket): Promise<unknown> =>
+  new Promise((resolve) => socket.once('connect', resolve))
+
+test('counts the connections that wait in a socket which nobody accepts from', async () => {
+  const kernel = openKernel()
+  const [port, folder] = [await freePort(), mkdtempSync('/tmp/waiting-')]
+  const socketPath = `${folder}/there.sock`
+  kernel.listenTcp('127.0.0.1', port)
+  kernel.listenUnix(socketPath)
+  const [tcp, unix] = [{ host: '127.0.0.1', port }, { socketPath }]
+  expect([countWaiting(tcp), countWaiting(unix)]).toEqual([0, 0])
+  const clients = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1'), connect(socketPath)]
+  onTestFinished(() => {
+    for (const client of clients) client.destroy()
+    rmSync(folder, { recursive: true })
+  })
+  await Promise.all(clients.map(connected))
+  expect([countWaiting(tcp), countWaiting(unix)]).toEqual([2, 1])
+  expect(measureSelf().openFds).toBeGreaterThan(3)
+})

@@ -34,7 +34,7 @@ export const missing = whyMissing()
 export const until = async <T>(
   what: string,
   look: () => Promise<T | undefined | false> | T | undefined | false,
-  limitMs = 30_000,
+  limitMs = 60_000,
 ): Promise<T> => {
   const end = Date.now() + limitMs
   while (Date.now() < end) {

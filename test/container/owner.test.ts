@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import type { Page } from 'playwright-core'
-import { noBrowser, withBrowser } from '../helpers/browser.ts'
+import { barriersOf, noBrowser, withBrowser } from '../helpers/browser.ts'
 import {
   admin,
   type Box,
@@ -152,9 +152,11 @@ describeContainer('a Mathesar that nobody has set up', () => {
           false,
         )
         await stranger.screenshot(shot('setup-phone-dark'))
+        expect(await barriersOf(stranger)).toEqual([])
         await stranger.getByLabel('Setup code').fill('ABCD-1234')
         await stranger.getByRole('button').click()
         expect(await stranger.getByRole('alert').textContent()).toContain('That is not the code')
+        expect(await barriersOf(stranger)).toEqual([])
         await stranger.screenshot(shot('setup-wrong'))
         const phone = watch(await open({}))
         await phone.goto(link.replace('localhost', '127.0.0.1'))

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
 
 const program = [
@@ -11,6 +12,16 @@ const program = [
 /** Why tests in a browser cannot run here, if they cannot. */
 export const noBrowser = program === undefined ? 'there is no Chromium (TEST_CHROMIUM)' : undefined
 if (noBrowser !== undefined) console.warn(`tests in a browser are skipped: ${noBrowser}`)
+
+const axe = (): string => readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+
+/** What keeps people with disabilities from using the page, as axe-core finds it. */
+export const barriersOf = async (page: Page): Promise<readonly string[]> => {
+  await page.evaluate(axe())
+  return await page.evaluate<string[]>(
+    'axe.run().then(({ violations }) => violations.map(({ id, help }) => `${id}: ${help}`))',
+  )
+}
 
 /** Opens a browser, hands its pages out, and closes it. */
 export const withBrowser = async (

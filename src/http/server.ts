@@ -22,6 +22,8 @@ import { findRoute } from './routes.ts'
 export const requestLimitMs = 10_000
 export const headerLimitBytes = 8192
 export const connectionLimit = 64
+/** Of visitors: the door lets fewer in that stay. */
+const visitorLimit = 512
 
 /** What /metrics has beside the status. Times are milliseconds since 1970. */
 export type Measures = {
@@ -120,7 +122,10 @@ const isAnswered = (path: string): Promise<boolean> =>
   })
 
 /** A server with limits for what a client may cost. What it gets of a connection comes through `inPieces`. */
-const createLimited = (handle: (request: IncomingMessage, response: ServerResponse) => void): Server => {
+const createLimited = (
+  most: number,
+  handle: (request: IncomingMessage, response: ServerResponse) => void,
+): Server => {
   const limits = {
     headersTimeout: requestLimitMs,
     requestTimeout: requestLimitMs,
@@ -128,7 +133,7 @@ const createLimited = (handle: (request: IncomingMessage, response: ServerRespon
     connectionsCheckingInterval: 5000,
   }
   const server = createServer(limits, handle)
-  server.maxConnections = connectionLimit
+  server.maxConnections = most
   server.maxRequestsPerSocket = 1
   server.on('dropRequest', (_, socket) => socket.destroy())
   server.on('clientError', (_, socket) => socket.destroy())
@@ -160,7 +165,8 @@ export const listen = async (
   access: Access,
 ): Promise<ControlServer> => {
   if ('path' in target) await prepare(target.path)
-  const server = createLimited((request, response) => void answer(request, response, options, access))
+  const most = access === 'visitor' ? visitorLimit : connectionLimit
+  const server = createLimited(most, (request, response) => void answer(request, response, options, access))
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject) // A later one, such as too many open files, costs a connection and no more.
     server.listen('path' in target ? target.path : target, resolve)

@@ -1,5 +1,5 @@
-import { request } from 'node:http'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { type ClientRequest, request } from 'node:http'
+import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Page } from 'playwright-core'
 import { barriersOf, noBrowser, withBrowser } from '../helpers/browser.ts'
 import {
@@ -173,6 +173,28 @@ describeContainer('a Mathesar that nobody has set up', () => {
     },
     60_000,
   )
+
+  it('keeps health and the way in open for its owner while a thousand event streams are', async () => {
+    const streams = Array.from({ length: 1000 }, (_, index) => {
+      const from = { localAddress: `127.0.${1 + (index % 50)}.1`, agent: false }
+      return request({ host: '127.0.0.1', port: box.port, path: '/supervisor/events', ...from })
+    })
+    onTestFinished(() => streams.forEach((stream) => stream.destroy()))
+    const statusOf = (stream: ClientRequest): Promise<number> =>
+      new Promise((resolve) => {
+        stream.once('response', ({ statusCode = 0 }) => resolve(statusCode)).once('error', () => resolve(0))
+        stream.end()
+      })
+    const statuses = await Promise.all(streams.map(statusOf))
+    expect(new Set(statuses)).toEqual(new Set([200, 503]))
+    expect(statuses.filter((status) => status === 200).length).toBeLessThanOrEqual(400)
+    const began = Date.now()
+    expect((await ask(box, '/livez')).status).toBe(200)
+    const { link } = await invitation()
+    expect((await browse(box).prove(link.split('#')[1])).status).toBe(303)
+    expect((await ask(box, setupPath)).status).toBe(403)
+    expect(Date.now() - began).toBeLessThan(5000)
+  }, 60_000)
 
   it('slows a thousand wrong codes down, and still lets in who has the link', async () => {
     const { link } = await invitation()

@@ -119,8 +119,14 @@ export const serverLines = ({
     ]),
     ...location('@supervisor', [...proxyTo('supervisor', 10), '    error_page 502 504 =503 /starting.html;']),
     ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
+    ...location('= /supervisor/events', [
+      // Each takes a connection for minutes: some are left for health and the setup code.
+      '    limit_conn streams 400;',
+      '    limit_conn streams_of_address 20;',
+      '    proxy_buffering off;',
+      ...proxyTo('supervisor', 3600),
+    ]),
     ...location('^~ /supervisor/', [
-      '    limit_conn supervisor 200;',
       '    client_max_body_size 64k;',
       '    proxy_buffering off;',
       ...proxyTo('supervisor', 3600),

@@ -107,6 +107,7 @@ describe('a socket', () => {
       seeRefused: () => {},
       inForce: current,
       isNew: false,
+      tryDatabase: async () => {},
       store: {
         readHistory: () => {
           reads++

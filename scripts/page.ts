@@ -24,9 +24,10 @@ const minify = async (name: string, loader: 'ts' | 'css'): Promise<string> => {
 /** The text of src/page/assets.ts. */
 export const renderAssets = async (): Promise<string> => {
   const scriptOf = async (name: string): Promise<string> => `(()=>{${await minify(name, 'ts')}})()`
-  const [script, setupScript, style] = await Promise.all([
+  const [script, setupScript, fixScript, style] = await Promise.all([
     scriptOf('client.ts'),
     scriptOf('setup-client.ts'),
+    scriptOf('fix-client.ts'),
     minify('style.css', 'css'),
   ])
   return [
@@ -35,6 +36,8 @@ export const renderAssets = async (): Promise<string> => {
     `export const scriptHash = '${hashOf(script)}'`,
     `export const setupScript = ${quoted(setupScript)}`,
     `export const setupScriptHash = '${hashOf(setupScript)}'`,
+    `export const fixScript = ${quoted(fixScript)}`,
+    `export const fixScriptHash = '${hashOf(fixScript)}'`,
     `export const style = ${quoted(style)}`,
     `export const styleHash = '${hashOf(style)}'`,
     '',

@@ -47,6 +47,8 @@ export type ControlOptions = {
     readonly store: Pick<Store, 'readHistory' | 'revision'>
     readonly inForce: Pick<InForce, 'values'>
     readonly isNew: boolean
+    /** Throws unless the database of the current settings can be used, within seconds. */
+    readonly tryDatabase: () => Promise<void>
     /** The door refused a request for its Host. */
     readonly seeRefused: (refusal: Refusal) => void
   }

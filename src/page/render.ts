@@ -69,7 +69,10 @@ const renderTrouble = ({ step, state, code, exitCode, hint, own }: Trouble): str
     code,
     exitCode === undefined ? undefined : words.exitCode(exitCode),
   ].filter((part) => part !== undefined)
-  const told = own === undefined ? '' : `<p class="told">${escape(own.message)}</p>`
+  const [message, ...lines] = own?.message.split('\n') ?? []
+  const told =
+    (message === undefined ? '' : `<p>${escape(message)}</p>`) +
+    (lines.length === 0 ? '' : `<pre tabindex="0">${escape(lines.join('\n'))}</pre>`)
   return (
     `<li><p><b>${escape(step)}</b> ${escape(what.join(', '))}</p>${told}` +
     `<p>${withCode(own?.hint ?? hint ?? words.general)}</p></li>`
@@ -83,17 +86,20 @@ const renderTroubles = (troubles: readonly Trouble[]): string => {
   return `<div role="alert">${list}</div>`
 }
 
+const fixLink = `<a href="/supervisor/fix">${words.fix.link}</a>`
+
 const renderTail = (tail: string): string =>
   `<details><summary>${words.tail}</summary><pre tabindex="0">${escape(tail)}</pre></details>`
 
 /** What changes while the page is open: the same elements in the same order, but for the log at the end. */
-export const renderView = ({ situation, steps, troubles, tail }: View): string => {
+export const renderView = ({ situation, steps, troubles, isFixable, tail }: View): string => {
   const items = steps.toSorted(byInterest).map(renderStep).join('')
   const list = items === '' ? '' : `<ol aria-label="${words.steps}">${items}</ol>`
   return (
     `<h1>${words.headlines[situation]}</h1>` +
     `<p class="lead" aria-live="polite">${withCode(words.leads[situation])}</p>` +
-    `${renderTroubles(troubles)}<div>${list}</div>${tail === undefined ? '' : renderTail(tail)}`
+    `${renderTroubles(troubles)}<p>${isFixable ? fixLink : ''}</p><div>${list}</div>` +
+    (tail === undefined ? '' : renderTail(tail))
   )
 }
 
@@ -119,4 +125,4 @@ export const renderPage = (view: View): string =>
 
 /** What nginx itself shows while the supervisor cannot be asked: for some milliseconds of a boot. */
 export const startingPage = (): string =>
-  renderPage({ situation: 'booting', steps: [], troubles: [], tail: undefined })
+  renderPage({ situation: 'booting', steps: [], troubles: [], isFixable: false, tail: undefined })

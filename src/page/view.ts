@@ -33,11 +33,13 @@ export type View = {
   readonly situation: 'booting' | 'hindered' | 'away' | 'failed' | 'kept' | 'stopping' | 'serving'
   readonly steps: readonly Step[]
   readonly troubles: readonly Trouble[]
+  /** Settings may cure it, so there is a page for that. */
+  readonly isFixable: boolean
   /** The last lines of the log; `undefined` for strangers. */
   readonly tail: string | undefined
 }
 
-type Row = { readonly exitCode: number; readonly hint: string }
+type Row = { readonly exitCode: number; readonly hint: string; readonly maybeBySettings?: true }
 
 export type ViewFacts = {
   readonly status: Pick<Status, 'phase' | 'units' | 'problems' | 'boot'>
@@ -99,10 +101,14 @@ export const viewOf = (facts: ViewFacts): View => {
   const { status, readTail, nowMs } = facts
   const all = status.problems.flatMap((problem) => troubleOf(problem, facts) ?? [])
   const troubles = all.filter((trouble, at) => all.findIndex((other) => isSame(trouble, other)) === at)
+  const situation = situationOf(facts, troubles)
   return {
-    situation: situationOf(facts, troubles),
+    situation,
     steps: status.units.filter(({ state }) => state !== 'skipped').map((unit) => stepOf(unit, nowMs)),
     troubles,
+    isFixable:
+      situation !== 'failed' && // Nobody answers in a moment.
+      troubles.some(({ code }) => code !== undefined && facts.rowOf(code)?.maybeBySettings === true),
     tail: troubles.length === 0 ? undefined : readTail?.(),
   }
 }

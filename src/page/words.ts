@@ -54,6 +54,22 @@ export const words = {
       foreign: 'The code came from a page of another address. Type it here.',
     },
   },
+  fix: {
+    /** On the page of a boot. */
+    link: 'Correct the settings here',
+    headline: 'Correct the settings',
+    code: 'To see more and to correct the settings, give the setup code, which only the owner can see.',
+    commands:
+      'This Mathesar has been set up, so no code counts. Type where it runs: ' +
+      '`docker exec mathesar supervisor config set NAME=value`.',
+    pinned: 'The container was started with it: start a new one on the same volume to change it.',
+    keepsSecret: 'One is given; left empty, it stays.',
+    test: 'Test the connection',
+    save: 'Save and try again',
+    answers: 'The database answers, and can be written. Nothing was saved yet.',
+    nothing: 'There is nothing to correct',
+    back: 'Back to Mathesar',
+  },
   steps: 'Steps',
   troubles: 'What is wrong',
   exitCode: (exitCode: number): string => `exit code ${exitCode}`,

@@ -1,6 +1,18 @@
 import { expect, it } from 'vitest'
 import { noBrowser, withBrowser } from '../helpers/browser.ts'
-import { cleanUpAfterEach, describeContainer, start, until, type Box } from '../helpers/docker.ts'
+import {
+  type Box,
+  cleanUpAfterEach,
+  describeContainer,
+  leanImage,
+  newVolume,
+  onVolume,
+  start,
+  until,
+} from '../helpers/docker.ts'
+import { freePort } from '../helpers/port.ts'
+
+const password = 'pass w%rd/of:owner'
 
 const folder = process.env.TEST_SCREENSHOTS
 const shot = (name: string) => (folder === undefined ? {} : { path: `${folder}/${name}.png`, fullPage: true })
@@ -69,6 +81,107 @@ describeContainer('a container that stays when its boot failed', () => {
       expect((await box.logs()).split('\n').slice(-15).join('\n')).toContain(
         'exit code 10 (SERVICE_CRASH_LOOP)',
       )
+    },
+  )
+})
+
+describeContainer('settings that keep a boot from going on', () => {
+  cleanUpAfterEach()
+
+  it.skipIf(noBrowser !== undefined)(
+    `are corrected in the browser by who has the setup code, tried before they are saved (${noBrowser ?? 'Chromium'})`,
+    { timeout: 180_000 },
+    async () => {
+      const port = await freePort()
+      const server = await start({
+        env: { PGPASS_TEXT: password },
+        run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
+        args: [
+          '-euc',
+          `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`,
+        ],
+      })
+      const volume = await newVolume()
+      // The file of an earlier container, whose database has moved since.
+      const lines = ['POSTGRES_HOST=127.0.0.1', `POSTGRES_PORT=${await freePort()}`, 'POSTGRES_DB=postgres']
+      const file = [...lines, 'POSTGRES_USER=owner', 'POSTGRES_PASSWORD=wrong-secret'].join('\\n')
+      await onVolume(
+        volume,
+        `mkdir -p config; printf '${file}\\n' > config/mathesar.env; chmod 600 config/mathesar.env`,
+      )
+      const env = { SETUP_CODE: 'correct-horse', ON_FAILURE: 'page', DATABASE_WAIT_TIMEOUT: '3' }
+      const box = await start({ image: leanImage, volume, env })
+      await until('the boot is hindered', async () => (await told(box))?.situation === 'hindered')
+      const stranger = await (await fetch(box.url('/'), { headers: { accept: 'text/html' } })).text()
+      expect(stranger).toContain('DATABASE_UNREACHABLE')
+      expect(stranger).not.toMatch(/127\.0\.0\.1|owner|ECONNREFUSED/)
+      await until('the boot has failed', async () => (await told(box))?.situation === 'kept', 60_000)
+      const set = `POSTGRES_PORT=${port}`
+      const foreign = { 'sec-fetch-site': 'cross-site', cookie: 'mathesar_supervisor_owner=1.x' }
+      for (const headers of [{}, { origin: box.url('').replace('127', '128') }, foreign] as Record<
+        string,
+        string
+      >[]) {
+        const answer = await fetch(box.url('/supervisor/fix'), {
+          method: 'POST',
+          body: new URLSearchParams(set),
+          headers,
+          redirect: 'manual',
+        })
+        expect(answer.status).toBe(403)
+      }
+      await withBrowser(async (open) => {
+        const page = await open({ viewport: { width: 1280, height: 900 } })
+        await page.goto(box.url('/'))
+        await page.getByRole('link', { name: 'Correct the settings' }).click()
+        await page.screenshot(shot('fix-code'))
+        await page.getByLabel('Setup code').fill('guess')
+        await page.getByRole('button', { name: 'Continue' }).click()
+        await page.getByText('That is not the code').waitFor()
+        await page.getByLabel('Setup code').fill('correct-horse')
+        await page.getByRole('button', { name: 'Continue' }).click()
+        await page.locator('.told').getByText('cannot reach the database (127.0.0.1').waitFor()
+        expect(await page.content()).not.toContain('wrong-secret')
+        const test = page.getByRole('button', { name: 'Test the connection' })
+        await page.getByLabel('POSTGRES_PORT').fill(String(port))
+        await test.click()
+        await page.locator('#outcome').getByText('POSTGRES_PASSWORD').waitFor()
+        await page.screenshot(shot('fix-refused'))
+        await page.getByLabel('POSTGRES_PASSWORD').fill(password)
+        await test.click()
+        await page.getByText('The database answers').waitFor()
+        await page.screenshot(shot('fix-answers'))
+        const phone = await open({
+          viewport: { width: 390, height: 844 },
+          colorScheme: 'dark',
+          javaScriptEnabled: false,
+        })
+        await phone.goto(box.url('/supervisor/fix'))
+        await phone.getByLabel('Setup code').fill('correct-horse')
+        await phone.getByRole('button', { name: 'Continue' }).click()
+        await phone.getByLabel('POSTGRES_PASSWORD').fill(password)
+        await phone.getByRole('button', { name: 'Test the connection' }).click()
+        await phone.locator('#outcome').getByText('ECONNREFUSED').waitFor()
+        expect(await phone.content()).not.toContain(password)
+        await phone.screenshot(shot('fix-phone-dark'))
+        await page.getByRole('button', { name: 'Save and try again' }).click()
+        await page.waitForURL(/complete_installation/, { timeout: 60_000 })
+      })
+      await box.ready()
+      expect((await box.supervisor('config', 'get', 'POSTGRES_PORT')).stdout.trim()).toBe(String(port))
+      const logs = await box.logs()
+      for (const secret of [password, 'wrong-secret', 'correct-horse']) expect(logs).not.toContain(secret)
+      const { stdout } = await box.supervisor('config', 'history', '--json')
+      expect(JSON.parse(stdout)).toMatchObject([{ from: 'boot', result: 'applied' }])
+      const began = Date.now()
+      const refused = await box.supervisor('config', 'set', `POSTGRES_PORT=${await freePort()}`)
+      expect(refused).toMatchObject({
+        exitCode: 50,
+        stderr: expect.stringContaining('ECONNREFUSED') as string,
+      })
+      expect(Date.now() - began).toBeLessThan(15_000)
+      expect((await box.stop()).exitCode).toBe(0)
+      await server.remove()
     },
   )
 })

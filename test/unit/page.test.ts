@@ -127,7 +127,13 @@ describe('the page', () => {
     expect(html).toContain('&quot;&amp;&#39;')
     const own = { message: '<b>', hint: 'type `<i>`' }
     const trouble = { step: '<u>', state: undefined, code: '<s>', exitCode: 50, hint: undefined, own }
-    const told = renderView({ situation: 'kept', steps: [], troubles: [trouble], tail: '</pre><script>' })
+    const told = renderView({
+      situation: 'kept',
+      steps: [],
+      troubles: [trouble],
+      isFixable: true,
+      tail: '</pre><script>',
+    })
     for (const part of ['<u>', '<s>', '<i>', '<script>']) expect(told).not.toContain(part)
     expect(told).toContain('exit code 50')
     expect(told).toContain('<code>&lt;i&gt;</code>')
@@ -135,7 +141,7 @@ describe('the page', () => {
 
   test('has a word for each situation', () => {
     for (const situation of Object.keys(words.headlines) as (keyof typeof words.headlines)[])
-      expect(renderView({ situation, steps: [], troubles: [], tail: undefined })).toContain(
+      expect(renderView({ situation, steps: [], troubles: [], isFixable: false, tail: undefined })).toContain(
         words.headlines[situation],
       )
   })

@@ -27,6 +27,8 @@ import { RefusedRequests } from './refused-requests.ts'
 /** A boot takes less. It need not wait for the watcher's library. */
 const watchLateMs = 10_000
 
+const startOverAfterMs = 200
+
 /** What keeps edits of the files from being in force, in words. */
 const troublesOf = ({ stale, unusable }: Pick<Seen, 'stale' | 'unusable'>): readonly string[] => [
   ...Object.entries(stale).map(([name, why]) => `edits to ${name} no longer reach this container: ${why}`),
@@ -101,6 +103,12 @@ export class Config {
   get isNew(): boolean {
     const { wasReady, inForce } = this.#instance
     return !wasReady && inForce.database.kind === 'embedded' && this.store.readHistory().length === 0
+  }
+
+  /** Throws unless the database of these settings can be used, within seconds. */
+  async tryDatabase(inForce: InForce = this.changes.current): Promise<void> {
+    const { place } = this.#setup
+    await reachExternal({ system: this.#system, place, inForce }, new AbortController().signal)
   }
 
   status(): Status['config'] {
@@ -187,18 +195,18 @@ export class Config {
 
   async #checkProposed(files: ConfigFiles): Promise<Configuration> {
     const checked = await this.#check(files)
-    if (planOf(changesBetween(this.changes.current, checked)).database) {
-      const { place } = this.#setup
-      await reachExternal({ system: this.#system, place, inForce: checked }, new AbortController().signal)
-    }
+    if (planOf(changesBetween(this.changes.current, checked)).database) await this.tryDatabase(checked)
     return checked
   }
 
   #startOver(wanted: ConfigFiles): void {
     this.store.write(wanted)
     this.#system.log.say('info', 'the container starts over with the changed settings')
-    this.#ending.startOver()
-    this.#system.inBackground('stop', () => this.#instance.stop())
+    // Who asked for it hears of it first.
+    this.#system.clock.after(startOverAfterMs, () => {
+      this.#ending.startOver()
+      this.#system.inBackground('stop', () => this.#instance.stop())
+    })
   }
 
   async #settle(): Promise<void> {

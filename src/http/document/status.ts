@@ -140,6 +140,7 @@ export const Boot = about(
       'The units that the settings do not leave out.',
     ),
     troubles: list(Trouble, 'What keeps Mathesar from serving.'),
+    isFixable: boolean('Whether settings may cure it: then there is a page for that.'),
     tail: v.optional(string('The last lines of the log, while nothing was set up yet.')),
   }),
   'What everybody may know of the boot.',

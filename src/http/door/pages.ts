@@ -1,7 +1,9 @@
+import { fixPath } from '../../page/fix.ts'
 import { permitPath } from '../../page/refused.ts'
 import { provePath } from '../../page/setup.ts'
 import { awayPath, setupPath } from '../../units/place.ts'
 import type { Route } from '../routes.ts'
+import { getFix, postFix } from './fix.ts'
 import { sendRefused, sendUnavailable } from './page.ts'
 import { postPermit } from './permit.ts'
 import { answerSetup, postCode } from './setup.ts'
@@ -11,8 +13,10 @@ type Page = Pick<Route, 'handle' | 'hasBody'>
 /** What answers a visitor where no route of the protocol does: pages, and what their forms send. */
 export const pageRoute = (method: string | undefined, { pathname }: URL): Page | undefined => {
   if (method === 'POST' && pathname === provePath) return { handle: postCode, hasBody: true }
+  if (method === 'POST' && pathname === fixPath) return { handle: postFix, hasBody: true }
   if (method === 'POST' && pathname === permitPath) return { handle: postPermit, hasBody: true }
   if (pathname === '/supervisor/refused') return { handle: sendRefused }
+  if (pathname === fixPath) return { handle: getFix }
   if (pathname === setupPath) return { handle: answerSetup }
   const isOurs = pathname.startsWith('/supervisor/') && pathname !== awayPath
   return isOurs ? undefined : { handle: sendUnavailable }

@@ -108,6 +108,7 @@ describe('a socket', () => {
       seeRefused: () => {},
       isNew: false,
       inForce: current,
+      tryDatabase: async () => {},
       store: {
         readHistory: () => {
           reads++

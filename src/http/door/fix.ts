@@ -1,0 +1,151 @@
+import { type ErrorCode, errorTable, SupervisorError } from '../../errors.ts'
+import {
+  fixCodePolicy,
+  fixPath,
+  fixPolicy,
+  type Outcome,
+  renderFix,
+  renderFixCode,
+  renderNothingToFix,
+  renderOutcome,
+} from '../../page/fix.ts'
+import { words } from '../../page/words.ts'
+import { type DescribedSetting, describeSetting } from '../../settings/configuration.ts'
+import { curesOf } from '../../settings/cures.ts'
+import type { SettingName } from '../../settings/table.ts'
+import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
+import type { ControlOptions } from '../server.ts'
+import { formHeaders, isBrowser, securityHeaders } from './page.ts'
+import { isSameOrigin } from './same-origin.ts'
+import { redirect } from './setup.ts'
+
+const tailLines = 100
+
+type Fix = {
+  readonly trouble: { readonly message: string; readonly hint: string }
+  readonly names: readonly SettingName[]
+}
+
+const isCode = (code: string | null): code is ErrorCode => code !== null && Object.hasOwn(errorTable, code)
+
+/** The first failure that settings may cure. */
+const findFix = ({ status, config }: ControlOptions): Fix | undefined => {
+  const { values } = config.changes.current
+  for (const { code, message, hint } of status().problems) {
+    const names = isCode(code) ? curesOf(code, values) : []
+    if (names.length > 0) return { trouble: { message, hint: hint ?? '' }, names }
+  }
+  return undefined
+}
+
+const describe = (names: readonly SettingName[], { config }: ControlOptions): DescribedSetting[] =>
+  names.map((name) => describeSetting(name, config.changes.current.values, config.inForce.values))
+
+/** What differs from what is in force. A secret that is left empty stays. */
+const editsIn = (form: URLSearchParams, fields: readonly DescribedSetting[]): Record<string, string | null> =>
+  Object.fromEntries(
+    fields.flatMap(({ name, secret, pinned, value }): [string, string | null][] => {
+      const typed = form.get(name)
+      if (pinned || typed === null || typed === (value ?? '')) return []
+      if (typed === '') return secret ? [] : [[name, null]]
+      return [[name, typed]]
+    }),
+  )
+
+const withTyped = (field: DescribedSetting, form: URLSearchParams): DescribedSetting =>
+  field.secret || field.pinned ? field : { ...field, value: form.get(field.name) ?? field.value }
+
+const sendFix = (
+  exchange: Exchange,
+  options: ControlOptions,
+  fix: Fix | undefined,
+  { outcome, form }: { readonly outcome?: Outcome; readonly form?: URLSearchParams } = {},
+): void => {
+  const status = outcome === undefined || outcome.isGood ? 200 : 422
+  if (outcome !== undefined && !isBrowser(exchange.request))
+    return sendJson(exchange, status, { html: renderOutcome(outcome) }, securityHeaders)
+  if (fix === undefined) return sendHtml(exchange, 200, renderNothingToFix(), formHeaders(fixCodePolicy))
+  const fields = describe(fix.names, options).map((field) => (form ? withTyped(field, form) : field))
+  const { version } = options.config.changes.current
+  const tail = options.log.tail(undefined, tailLines).join('')
+  const page = { trouble: fix.trouble, fields, base: form?.get('base') ?? version, outcome, tail }
+  sendHtml(exchange, status, renderFix(page), formHeaders(fixPolicy))
+}
+
+const sendCodeForm = (exchange: Exchange, { owner }: ControlOptions, status: number, problem = ''): void => {
+  owner.invite() // A new one, if the last one is too old.
+  if (isBrowser(exchange.request))
+    return sendHtml(exchange, status, renderFixCode(problem, owner.isOpen), formHeaders(fixCodePolicy))
+  const message = 'cannot show the settings: the setup code is missing, wrong or too old'
+  const hint = '`docker exec mathesar supervisor setup` shows it.'
+  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, securityHeaders)
+}
+
+const takeCode = (exchange: Exchange, options: ControlOptions, code: string): void => {
+  const { owner } = options
+  const proof = owner.prove(code)
+  switch (proof.is) {
+    case 'right': {
+      const isSecure = exchange.request.headers['x-forwarded-proto'] === 'https'
+      return redirect(exchange, fixPath, { 'set-cookie': [...owner.cookies(isSecure)] })
+    }
+    case 'over':
+      return sendCodeForm(exchange, options, 403)
+    case 'wrong':
+      return sendCodeForm(exchange, options, 403, words.setup.problems.wrong)
+    case 'unheard':
+      return sendCodeForm(exchange, options, 429, words.setup.problems.unheard)
+  }
+}
+
+/** Has the settings tried, or brings them into force. Resolves with what to say, if the form stays. */
+const carryOut = async (
+  form: URLSearchParams,
+  fields: readonly DescribedSetting[],
+  { config, isKept }: ControlOptions,
+): Promise<Outcome | undefined> => {
+  const set = editsIn(form, fields)
+  const isEmpty = Object.keys(set).length === 0
+  const base = form.get('base') ?? ''
+  if (form.get('act') !== 'save') {
+    if (isEmpty) await config.tryDatabase()
+    else await config.changes.propose({ from: 'page', kind: 'set', base, set, isDryRun: true })
+    return { isGood: true, text: words.fix.answers }
+  }
+  if (!isEmpty) await config.changes.propose({ from: 'page', kind: 'set', base, set })
+  else if (isKept()) await config.changes.propose({ from: 'page', kind: 'reread', reload: true })
+  return undefined
+}
+
+/** The page with the settings that may cure what is wrong, for the owner. */
+export const getFix = (exchange: Exchange, options: ControlOptions): void => {
+  if (!options.owner.isOwner(exchange.request.headers.cookie, 'supervisor'))
+    return sendCodeForm(exchange, options, 200)
+  sendFix(exchange, options, findFix(options))
+}
+
+/** Takes the setup code, or the settings of who has given it. */
+export const postFix = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+  const { request } = exchange
+  if (!isSameOrigin(request)) {
+    request.resume()
+    return sendCodeForm(exchange, options, 403, words.setup.problems.foreign)
+  }
+  const form = await readForm(exchange)
+  const code = form.get('code')
+  if (code !== null) return takeCode(exchange, options, code)
+  if (!options.owner.isOwner(request.headers.cookie, 'supervisor'))
+    return sendCodeForm(exchange, options, 403)
+  const fix = findFix(options)
+  try {
+    const outcome = await carryOut(form, describe(fix?.names ?? [], options), options)
+    if (outcome === undefined) return redirect(exchange, '/')
+    sendFix(exchange, options, fix, { outcome, form })
+  } catch (error) {
+    if (!(error instanceof SupervisorError)) throw error
+    sendFix(exchange, options, fix, {
+      outcome: { isGood: false, text: error.message, hint: error.hint },
+      form,
+    })
+  }
+}

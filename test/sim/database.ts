@@ -70,6 +70,7 @@ type Rule = readonly [
 
 const rules: readonly Rule[] = [
   [/^SELECT 1$/, () => found(true)],
+  [/^SELECT pg_catalog.pg_stat_clear_snapshot/, () => found(true)],
   [/^SELECT application_name AS step,/, () => found(false)],
   [/^SET statement_timeout = 0$|^SELECT pg_terminate_backend|^DROP DATABASE|^COMMENT ON/, () => found(false)],
   [/^SELECT datname AS name, left\(shobj_description/, () => found(false)],

@@ -41,6 +41,8 @@ type Step = { readonly step: string; readonly blockers: string | null }
 
 /** `migrate.py` says in its application_name where it is. */
 const findStep = async (client: Client): Promise<string | null> => {
+  // Within a transaction Postgres shows the same activity again and again.
+  await client.query('SELECT pg_catalog.pg_stat_clear_snapshot()')
   const { rows } = await client.query<Step>(
     `SELECT application_name AS step,
         (SELECT pg_catalog.string_agg(

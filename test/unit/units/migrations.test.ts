@@ -169,7 +169,7 @@ describe('the task `migrations`', () => {
       )
     const failure = failureOf(() => migrations.run(scope, never))
     await clock.advance(3500)
-    expect(database.queries.filter((text) => text.includes('pg_stat_activity'))).toHaveLength(3)
+    expect(database.queries.filter((text) => text.includes('AS step'))).toHaveLength(3)
     database.answerWith(() => serverError('57P05', 'terminating connection due to idle-session timeout'))
     await clock.advance(1000)
     expect(await failure).toMatchObject({ code: 'DATABASE_LOST', isPassing: true })

@@ -50,6 +50,8 @@ export type Start = {
   readonly env?: Readonly<Record<string, string>>
   /** In place of the peer's own command. */
   readonly command?: readonly string[]
+  /** Further arguments of `docker run`. */
+  readonly run?: readonly string[]
   /** WEB_CONCURRENCY: 2 when not given, and left to the image when 0. */
   readonly workers?: number
 }
@@ -73,6 +75,7 @@ const runArguments = (images: Images, peer: Peer, options: Start, name: string, 
     ...(peer.takesVolume
       ? ['--volume', `${options.volume ?? name}:${dataFolder}`]
       : ['--volume', '/var/lib/postgresql', '--volume', '/etc/postgresql']),
+    ...(options.run ?? []),
     // --entrypoint also resets the image's command.
     ...(options.command && ours
       ? ['--entrypoint', command[0]!, images.ours, ...command.slice(1)]

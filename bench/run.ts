@@ -9,6 +9,7 @@ import { cleanUp, isTaken } from './docker.ts'
 import { measureBoot } from './measure/boot.ts'
 import { measureCommands } from './measure/commands.ts'
 import { measureConfig } from './measure/config.ts'
+import { measureDoor } from './measure/door.ts'
 import { measureIdle } from './measure/idle.ts'
 import { measureLogs } from './measure/logs.ts'
 import { measureOrphans } from './measure/orphans.ts'
@@ -24,6 +25,7 @@ const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = 
   stop: measureStop,
   recovery: measureRecovery,
   config: measureConfig,
+  door: measureDoor,
   commands: measureCommands,
   idle: measureIdle,
   logs: measureLogs,

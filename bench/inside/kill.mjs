@@ -1,6 +1,7 @@
 // Runs inside a container: kills every process of a service at once, and waits until the service works again.
 // Prints the milliseconds between.
 //   node kill.mjs gunicorn PORT      until the login page answers
+//   node kill.mjs nginx PORT         until it hands on a health probe
 //   node kill.mjs postgres FOLDER    until the server on the socket there takes a connection
 import { readdirSync, readFileSync } from 'node:fs'
 import { request } from 'node:http'
@@ -20,9 +21,9 @@ const pids = readdirSync('/proc')
   .filter((pid) => /^\d+$/.test(pid) && Number(pid) !== 1 && Number(pid) !== process.pid)
   .map(Number)
   .filter((pid) =>
-    name === 'postgres'
-      ? read(`/proc/${pid}/comm`).trim() === 'postgres'
-      : /python3?\0-m\0gunicorn/.test(read(`/proc/${pid}/cmdline`)),
+    name === 'gunicorn'
+      ? /python3?\0-m\0gunicorn/.test(read(`/proc/${pid}/cmdline`))
+      : read(`/proc/${pid}/comm`).trim() === name,
   )
 
 const page = () =>
@@ -31,7 +32,7 @@ const page = () =>
       {
         host: '127.0.0.1',
         port: where,
-        path: '/auth/login/',
+        path: name === 'nginx' ? '/livez' : '/auth/login/',
         agent: false,
         timeout: 20_000,
         headers: { host: 'localhost' },

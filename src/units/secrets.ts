@@ -26,6 +26,12 @@ export const writeSecret = (
   value: string,
 ): void => void system.files.writeWhole(`${inVolume(place.paths).secrets}/${name}`, value, 0o600)
 
+/** Has the disk keep a secret that an earlier start wrote, and was killed before it had its name there. */
+export const persistSecret = ({ system: { files }, place }: Scope<never>, name: 'secret_key'): void => {
+  const path = `${inVolume(place.paths).secrets}/${name}`
+  if (files.isThere(path)) files.syncFile(path)
+}
+
 const refuseToReplace = ({ place }: Scope<never>, name: string): never => {
   throw new SupervisorError(
     'SECRETS_MISSING',

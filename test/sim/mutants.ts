@@ -71,7 +71,7 @@ export const mutants: readonly {
     },
   },
   {
-    name: 'B2: an empty mathesar.env is an edit',
+    name: 'B2: an empty mathesar.env is an edit, and means the embedded database',
     breaks: 'left',
     mutant: {
       ...original,
@@ -81,7 +81,7 @@ export const mutants: readonly {
           const seen = system.readConfigFiles(folder, names)
           return {
             ...seen,
-            files: { ...seen.files, 'mathesar.env': seen.files['mathesar.env'] || '# empty\n' },
+            files: { ...seen.files, 'mathesar.env': seen.files['mathesar.env'] || 'POSTGRES_HOST=\n' },
           }
         },
       }),

@@ -14,7 +14,6 @@ import type { Supervisor } from './supervisor.ts'
 import type { World } from './world.ts'
 
 type Move = { readonly to: Container; readonly database: string }
-type Served = { readonly id: string; readonly toldAtMs: number }
 
 /** What the world has been told, and what must therefore hold. */
 export class Oracle {
@@ -25,11 +24,12 @@ export class Oracle {
   readonly #secrets = new Set<string>()
   /** Rows that were acknowledged, by the cluster that they are in. */
   readonly #rows = new Map<string, number>()
-  /** When somebody last named a database, by its name. */
-  readonly #toldAtMs = new Map<string, number>()
+  /** Databases that somebody has named and that have not served since. */
+  readonly #told = new Set<string>()
   /** Moves to a database that were proposed to a supervisor and have no answer yet. */
   readonly #moves = new Set<Move>()
-  #lastServed: Served | undefined
+  /** The database that served last. */
+  #lastServed: string | undefined
   /** Before its first record a volume says nothing of the database that served, as on a disk that is full from the beginning. */
   #hasRecord = false
 
@@ -82,7 +82,7 @@ export class Oracle {
 
   /** Somebody wants Mathesar to use this database: "embedded" or a host. */
   tell(database: string): void {
-    this.#toldAtMs.set(database, this.#world.timeline.elapsedMs)
+    this.#told.add(database)
   }
 
   /**
@@ -152,14 +152,13 @@ export class Oracle {
 
   #checkLeft({ id }: Data, host: string): void {
     const database = host.startsWith('/') ? 'embedded' : host
-    const isAsked = [...this.#moves].some((move) => move.database === database)
-    const toldAtMs = isAsked ? this.world.timeline.elapsedMs : (this.#toldAtMs.get(database) ?? -1)
+    const isTold = this.#told.delete(database) || [...this.#moves].some((move) => move.database === database)
     const before = this.#lastServed
     const isLeft =
-      this.#hasRecord && before !== undefined && before.id !== id && (this.#rows.get(before.id) ?? 0) > 0
-    if (isLeft && (this.#rows.get(id) ?? 0) === 0 && toldAtMs < before.toldAtMs)
-      this.world.violate('left', `${before.id} is left for ${id}, which is empty, and nobody said so`)
-    this.#lastServed = { id, toldAtMs: Math.max(toldAtMs, 0) }
+      this.#hasRecord && before !== undefined && before !== id && (this.#rows.get(before) ?? 0) > 0
+    if (isLeft && (this.#rows.get(id) ?? 0) === 0 && !isTold)
+      this.world.violate('left', `${before} is left for ${id}, which is empty, and nobody said so`)
+    this.#lastServed = id
   }
 
   checkExit(container: Container, { instance }: Supervisor, error: SupervisorError | undefined): void {

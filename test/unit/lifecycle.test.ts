@@ -337,6 +337,7 @@ describe('a candidate', () => {
   )
 
   test('ends when it is promoted while the service stops: nobody else would end it', () => {
+    // It counts as retiring: the next candidate must not take its place.
     for (const next of ['stopped', 'starting', 'backoff'])
       expect(step(`stopping 0 ${next} @1 +2`, 'promoted 2')).toEqual({
         // Kept in mind: the next candidate must not take its place.

@@ -3,6 +3,7 @@ import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import { internalDatabase, inTransaction, withDatabase } from '../postgres/connection.ts'
 import { readAppVersion, readServedVersion } from '../manifest.ts'
+import { persistSecret } from '../secrets.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appliedMigrations, compareMigrations, type Migration } from './applied.ts'
 import { findWayBack, goBackTo, keepBefore, type KeptDatabase } from './kept.ts'
@@ -150,6 +151,7 @@ export const migrations = defineTask({
       if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
       if (found.kind === 'behind') {
         await requireCreate(scope, client)
+        persistSecret(scope, 'secret_key') // From here on the database may hold what it encrypted.
         system.log.say('info', announce(found, known))
         await migrate(scope, client, signal)
       } else if (results.key.isNew) {

@@ -68,6 +68,18 @@ describe('the task `migrations`', () => {
     expect([held.locks, said.at(-1)]).toEqual([1, `info ${words}`])
   })
 
+  test('has the disk keep the key before anything can be encrypted with it', async () => {
+    const { scope, disk, replies } = stage(undefined)
+    disk.put('/data/secrets/secret_key', 'the key')
+    const program = replies.program
+    replies.program = async (...asked) => {
+      expect(disk.acts).toContain('syncFile /data/secrets/secret_key')
+      return await program(...asked)
+    }
+    await migrations.run(scope, never)
+    expect.assertions(2)
+  })
+
   test('waits for another container that migrates, says so once, and then does nothing', async () => {
     const { scope, held, clock, programs, said, reports } = stage([])
     held.isForeign = true

@@ -94,7 +94,12 @@ describeContainer('TLS with a certificate of files', () => {
   beforeAll(async () => {
     put(makePair({ name: 'one' }))
     box = await start({
-      env: { TLS_CERTIFICATE: '/tls/certificate', TLS_KEY: '/tls/key', SAMPLE_APP_TEST: '1' },
+      env: {
+        TLS_CERTIFICATE: '/tls/certificate',
+        TLS_KEY: '/tls/key',
+        SAMPLE_APP_TEST: '1',
+        ADMIN_SETUP: 'open', // Its form is a page of Mathesar's that sets a cookie.
+      },
       run: ['--volume', `${folder}:/tls:ro`],
     })
     await box.ready()

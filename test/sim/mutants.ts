@@ -71,7 +71,7 @@ export const mutants: readonly {
     },
   },
   {
-    name: 'B2: an empty mathesar.env is an edit, and means the embedded database',
+    name: 'B2: a mathesar.env that names no database, empty or not, means the embedded one',
     breaks: 'left',
     mutant: {
       ...original,
@@ -79,10 +79,9 @@ export const mutants: readonly {
         ...system,
         readConfigFiles: (folder, names) => {
           const seen = system.readConfigFiles(folder, names)
-          return {
-            ...seen,
-            files: { ...seen.files, 'mathesar.env': seen.files['mathesar.env'] || 'POSTGRES_HOST=\n' },
-          }
+          const text = seen.files['mathesar.env'] ?? ''
+          const means = text.includes('POSTGRES_') ? text : `${text}\nPOSTGRES_HOST=\n`
+          return { ...seen, files: { ...seen.files, 'mathesar.env': means } }
         },
       }),
     },

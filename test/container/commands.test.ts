@@ -212,7 +212,7 @@ describeContainer('the commands in a running container', () => {
     })
     expect(await box.supervisor('restart', 'dance')).toMatchObject({
       exitCode: 4,
-      stderr: expect.stringContaining('postgres, door, mathesar'),
+      stderr: expect.stringContaining('postgres, mathesar, door'),
     })
     expect((await box.supervisor('restart')).exitCode).toBe(2)
   })

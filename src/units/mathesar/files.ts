@@ -24,7 +24,6 @@ const askParsers = async (
   proposed: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<void> => {
-  if (Object.keys(proposed).length === 0) return
   const { outcome, lines } = await system.runProgram(
     'config',
     {
@@ -78,7 +77,7 @@ export const config = defineTask({
       const { value } = inForce.values[name]
       if (value !== undefined) proposed[`PROPOSED_${name}`] = value
     }
-    await askParsers(scope, proposed, signal)
+    if (Object.keys(proposed).length > 0) await askParsers(scope, proposed, signal)
     for (const { path, text, there } of copies) {
       if (text === undefined) files.remove(path)
       // The folder keeps others out.

@@ -57,6 +57,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   temporary: `${data}/tmp`,
   /** What the door holds of requests and answers that are larger than its memory for them. */
   buffer: `${data}/buffer`,
+  /** Dumps of an external internal database, of before an upgrade. */
+  kept: `${data}/kept`,
   /** What the volume says of the installation on it. */
   manifest: `${data}/manifest.json`,
   /** Archives, unless they go elsewhere. */

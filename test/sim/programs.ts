@@ -74,6 +74,11 @@ function* syncVolume({ world }: Container): Iterator<void> {
   world.volume.syncAll()
 }
 
+function* dump({ world }: Container): Iterator<void> {
+  yield
+  if (world.faults.strikes('program fails')) throw new Error('pg_dump: error: it failed')
+}
+
 /** Django's migrations: all of them are there, or none. */
 function* migrate(container: Container, { env }: Command): Iterator<void> {
   const { world } = container
@@ -106,6 +111,7 @@ const stepsOf = (container: Container, command: Command): Iterator<void> => {
   const folder = command.cwd ?? ''
   if (program === 'tar' || program.endsWith('/initdb')) return makeCluster(container, folder)
   if (program === 'sync') return syncVolume(container)
+  if (program === 'pg_dump') return dump(container)
   if (command.argv.at(-1)?.endsWith('check_config.py')) return checkConfig(command)
   if (command.argv.at(-1)?.endsWith('migrate.py')) return migrate(container, command)
   container.world.violate('model', `no program ${command.argv.join(' ')}`)

@@ -6,6 +6,7 @@ import { readAppVersion, readServedVersion } from '../manifest.ts'
 import { persistSecret } from '../secrets.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appliedMigrations, compareMigrations, type Migration } from './applied.ts'
+import { dumpBefore } from './dump-before.ts'
 import { findWayBack, goBackTo, keepBefore, type KeptDatabase } from './kept.ts'
 import { migrate } from './migrate.ts'
 
@@ -168,8 +169,10 @@ export const migrations = defineTask({
       found = await lookNow()
     }
     if (found.kind !== 'behind') return undefined
-    if (inForce.database.kind === 'embedded' && found.applied.length > 0)
-      await keepBefore(scope, known, found.applied)
+    if (found.applied.length > 0)
+      await (inForce.database.kind === 'embedded'
+        ? keepBefore(scope, known, found.applied)
+        : dumpBefore(scope, known.to, signal))
     await withDatabase(scope, (client) => inTransaction(client, () => migrateOnce(client)))
     return undefined
   },

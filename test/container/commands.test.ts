@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { units } from '../../src/units/index.ts'
 import {
   browse,
   cleanUp,
@@ -45,24 +46,7 @@ describeContainer('the commands in a running container', () => {
       problems: [],
       supervisor: { pid: 1, droppedLogLines: 0 },
     })
-    expect(json.units.map(({ name }) => name).sort()).toEqual([
-      'cluster',
-      'config',
-      'database',
-      'door',
-      'door-config',
-      'key',
-      'listener',
-      'manifest',
-      'mathesar',
-      'migrations',
-      'postgres',
-      'secrets',
-      'server-config',
-      'sync',
-      'upstream',
-      'volume',
-    ])
+    expect(json.units.map(({ name }) => name)).toEqual(units.map(({ name }) => name))
     for (const name of ['postgres', 'mathesar'])
       expect(json.units.find((unit) => unit.name === name)).toMatchObject({
         state: 'ready',

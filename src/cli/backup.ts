@@ -9,9 +9,9 @@ import { checkArchive, openArchive } from '../operations/archive/read.ts'
 import { lockOf, writeBackup } from '../operations/backup.ts'
 import { keyOf } from '../operations/keys.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
+import { prove } from '../operations/verify.ts'
 import { mountOf } from '../units/mounts.ts'
-import { inVolume } from '../units/place.ts'
-import { backupsFolder, createProgress, openOperation, tell, withServer } from './operation.ts'
+import { backupsFolder, createProgress, openOperation, tell, untilStopped, withServer } from './operation.ts'
 
 const MiB = 1024 * 1024
 /** What has to stay free where an archive is written: a server that shares the file system needs it. */
@@ -60,6 +60,14 @@ const requirePlace = (scope: OperationScope, folder: string): void => {
   })
 }
 
+/** The folder that is meant, `undefined` for standard output. */
+const folderOf = (scope: OperationScope, place: string): string | undefined => {
+  if (place === '-') return undefined
+  if (place === 'volume') return backupsFolder(scope)
+  requirePlace(scope, place)
+  return place
+}
+
 const nameOf = ({ system }: OperationScope, isLocked: boolean): string => {
   const at = new Date(system.clock.now()).toISOString().replace(/\.\d+/, '').replaceAll(':', '-')
   return `mathesar-${at}.tar${isLocked ? '.age' : ''}`
@@ -87,11 +95,12 @@ const warn = ({ isPortable }: Wanted, isLocked: boolean, hasSecrets: boolean): v
 }
 
 const create = async (scope: OperationScope, wanted: Wanted): Promise<void> => {
-  const { system, place, inForce } = scope
+  const { system, inForce } = scope
   if (inForce.database.kind === 'external' && !wanted.isPortable)
     throw new SupervisorError('USAGE', 'cannot copy the files of an external database', {
       hint: 'Type `supervisor backup --portable`, or use the backups of its host, which are exact.',
     })
+  const folder = folderOf(scope, wanted.place)
   lockOperations(scope)
   const lock = lockOf(scope)
   const hasSecrets = lock !== undefined || wanted.includesSecrets
@@ -107,10 +116,8 @@ const create = async (scope: OperationScope, wanted: Wanted): Promise<void> => {
   const kind = wanted.isPortable ? 'portable' : 'exact'
   const plain = writeBackup(scope, { kind, hasSecrets, onProgress: progress.report })
   const archive = count(lock === undefined ? plain : system.encrypt(plain, lock))
-  if (wanted.place === '-') await print(archive)
+  if (folder === undefined) await print(archive)
   else {
-    const folder = wanted.place === 'volume' ? backupsFolder(scope) : wanted.place
-    if (folder !== inVolume(place.paths).backups) requirePlace(scope, folder)
     const path = `${folder}/${nameOf(scope, lock !== undefined)}`
     await system.writeStream(path, whileThereIsRoom(scope, folder, archive))
     process.stdout.write(`${path}\n`)
@@ -157,15 +164,32 @@ const show = async (scope: OperationScope, path: string): Promise<number> => {
   return 0
 }
 
-const verify = async (scope: OperationScope, path: string): Promise<number> => {
-  const bytes = await checkArchive(await openFile(scope, path))
-  process.stdout.write(`every checksum is right; ${(bytes / MiB).toFixed(1)} MiB are in it\n`)
+const verify = async (scope: OperationScope, path: string, isQuick: boolean): Promise<number> => {
+  const archive = await openFile(scope, path)
+  const progress = createProgress(scope.system.clock)
+  if (isQuick || archive.description.kind === 'portable') {
+    const bytes = await checkArchive(archive)
+    process.stdout.write(`every checksum is right; ${(bytes / MiB).toFixed(1)} MiB are in it\n`)
+    return 0
+  }
+  let read = 0
+  const { databases, tables, rows } = await prove(scope, archive, (more) => {
+    read += more
+    progress.report(read, archive.description.databaseBytes)
+  })
+  const tookMs = progress.end()
+  process.stdout.write(
+    `proved in ${(tookMs / 1000).toFixed(1)} s: it restores, every page and index is sound ` +
+      `(pg_verifybackup, amcheck), and it has ${rows} rows in ${tables} tables ` +
+      `of ${databases} databases\n`,
+  )
   return 0
 }
 
 const options = {
   portable: { type: 'boolean', default: false },
   'include-secrets': { type: 'boolean', default: false },
+  quick: { type: 'boolean', default: false },
 } as const
 
 const parse = (args: readonly string[]) => {
@@ -184,7 +208,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
   if (first === 'list') return await list(await openOperation(), second)
   if (first === 'show' || first === 'verify') {
     if (second === undefined) return usage(`name the archive to ${first}, or - for standard input`)
-    return await (first === 'show' ? show : verify)(await openOperation(), second)
+    const scope = await openOperation()
+    return await untilStopped(first === 'show' ? show(scope, second) : verify(scope, second, values.quick))
   }
   if (second !== undefined) usage(`${first} and ${second} are two places`)
   const isTerminal = isatty(1)

@@ -151,7 +151,8 @@ folder backups of the volume (what is meant at a terminal), or a folder that is 
 
 backup list [FOLDER]     the archives there
 backup show ARCHIVE      what one says of itself
-backup verify ARCHIVE    compares every checksum
+backup verify ARCHIVE    restores it beside and proves it: every file, page and index; --quick compares
+                         the checksums alone
 
 BACKUP_PASSPHRASE or BACKUP_RECIPIENTS encrypts. From outside:
   docker exec CONTAINER supervisor backup > FILE

@@ -57,11 +57,31 @@ const requireInstallation = (scope: OperationScope): void => {
   )
 }
 
+const stopSignals = new Set<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGPWR'])
+
+/**
+ * Gives up at the first signal that asks for it, which PID 1 would not hear otherwise. Nothing has to be
+ * undone: an operation may be cut off at any moment.
+ */
+export const untilStopped = async <T>(act: Promise<T>): Promise<T> => {
+  const stopped = new Promise<never>((_, reject) => {
+    catchSignals().listen((signal) => {
+      if (!stopSignals.has(signal)) return
+      reject(
+        new SupervisorError('BACKUP_FAILED', `cannot go on: ${signal} asked to stop`, {
+          hint: 'What was begun is left out; type the same again.',
+        }),
+      )
+    })
+  })
+  return await Promise.race([act, stopped])
+}
+
 /** Runs an operation with a server: that of this container, or one that is started for it alone. */
 export const withServer = async (act: (scope: OperationScope) => Promise<void>): Promise<number> => {
   const scope = await openOperation()
   if (await isServing()) {
-    await act(scope)
+    await untilStopped(act(scope))
     return 0
   }
   requireInstallation(scope)

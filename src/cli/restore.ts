@@ -6,7 +6,7 @@ import { keyOf } from '../operations/keys.ts'
 import { forgetRestore, restore, undoRestore } from '../operations/restore.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { inVolume } from '../units/place.ts'
-import { createProgress, isServing, openOperation, tell } from './operation.ts'
+import { createProgress, isServing, openOperation, tell, untilStopped } from './operation.ts'
 
 const usage = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot restore: ${why}`, { hint: 'Type `supervisor restore --help`.' })
@@ -76,12 +76,14 @@ export const run = async (args: readonly string[]): Promise<number> => {
   }
   const progress = createProgress(scope.system.clock)
   const bytes = path === '-' ? process.stdin : scope.system.readStream(path!)
-  const { description, kept, warnings } = await restore(scope, bytes as Bytes, {
-    mayReplace: replace,
-    isAlone,
-    lock: keyOf(scope),
-    onProgress: progress.report,
-  })
+  const { description, kept, warnings } = await untilStopped(
+    restore(scope, bytes as Bytes, {
+      mayReplace: replace,
+      isAlone,
+      lock: keyOf(scope),
+      onProgress: progress.report,
+    }),
+  )
   const tookMs = progress.end()
   tell(`restored: the state of ${description.at}, proved by checksums, in ${(tookMs / 1000).toFixed(1)} s`)
   for (const warning of warnings) tell(warning)

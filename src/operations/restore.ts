@@ -188,7 +188,8 @@ export const restore = async (
   }
 }
 
-const makeRestoreFolder = ({ system, place }: OperationScope): void => {
+/** Each user passes through to the files that are its own. */
+export const makeRestoreFolder = ({ system, place }: OperationScope): void => {
   const { restore: folder } = inVolume(place.paths)
   system.files.makeFolder(folder, 0o711)
   system.setOwner(folder, undefined, 0o711)

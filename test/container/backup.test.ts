@@ -1,0 +1,411 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { execa } from 'execa'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  type Box,
+  checksumOf,
+  cleanUp,
+  dataFolder,
+  describeContainer,
+  docker,
+  image,
+  logIn,
+  makeAdmin,
+  mustDocker,
+  newVolume,
+  onVolume,
+  type Result,
+  start,
+  until,
+} from '../helpers/docker.ts'
+import { description, entriesOf, packed } from '../unit/operations/archives.ts'
+
+const passphrase = 'a passphrase for a test'
+const oddDatabase = `we "ird' name`
+const oddRole = `o'dd "role`
+const oddFile = `${'long name '.repeat(20)}\n"quoted".csv`
+
+/** One command of Docker's client with files for its streams. */
+const stream = async (
+  args: readonly string[],
+  files: { readonly from?: string; readonly to?: string },
+): Promise<Result> => {
+  const { exitCode, stderr } = await execa('docker', [...args], {
+    reject: false,
+    timeout: 120_000,
+    ...(files.from === undefined ? { stdin: 'ignore' } : { inputFile: files.from }),
+    ...(files.to === undefined ? {} : { stdout: { file: files.to } }),
+  })
+  return { exitCode: exitCode ?? -1, stdout: '', stderr: String(stderr) }
+}
+
+const runOn = (volume: string, ...more: readonly string[]): string[] => [
+  'run',
+  '--rm',
+  '--interactive',
+  '--network=none',
+  `--volume=${volume}:${dataFolder}`,
+  ...more,
+]
+
+const restoreInto = (volume: string, archive: string, ...more: readonly string[]): Promise<Result> =>
+  stream([...runOn(volume), image, 'restore', '-', ...more], { from: archive })
+
+/** All that a restore must bring back, as it is now. */
+const stateOf = async (box: Box): Promise<string> => {
+  const sql = `
+    SELECT 'note', count(*), sum(id) FROM public.note;
+    SELECT 'oid', 'public.note'::regclass::oid, attname, attnum FROM pg_attribute
+      WHERE attrelid = 'public.note'::regclass AND attnum > 0 AND NOT attisdropped;
+    SELECT 'large', lo_get(1234567);
+    SELECT 'unlogged', count(*) FROM public.unlogged_note;
+    SELECT datname, oid FROM pg_database WHERE NOT datistemplate ORDER BY 2;
+    SELECT rolname, oid, rolpassword FROM pg_authid WHERE oid > 16383 ORDER BY 2`
+  const { stdout, exitCode, stderr } = await box.supervisor(
+    'psql',
+    '--superuser',
+    '-d',
+    'mathesar_django',
+    '-tAc',
+    sql,
+  )
+  if (exitCode !== 0) throw new Error(stderr)
+  const files = await box.sh(
+    `cd ${dataFolder}; find media -type f -print0 | sort -z | xargs -0 sha256sum; sha256sum secrets/secret_key; supervisor config get GUNICORN_TIMEOUT`,
+  )
+  return stdout + files.stdout
+}
+
+/** The commands in README.txt of an archive: what is indented. */
+const commandsIn = (readme: string): string =>
+  readme
+    .slice(readme.indexOf('Without it:'))
+    .split('\n')
+    .filter((line) => line.startsWith('    '))
+    .join('\n')
+
+describeContainer('a backup', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'backup-'))
+  const archive = join(folder, 'archive.tar')
+  let volume: string
+  let box: Box
+  let state: string
+
+  const backUp = (to: string, ...options: readonly string[]): Promise<Result> =>
+    stream(['exec', box.id, 'supervisor', 'backup', ...options], { to })
+
+  beforeAll(async () => {
+    volume = await newVolume()
+    box = await start({ volume })
+    await box.ready(90_000)
+    await makeAdmin(box)
+    for (const sql of [
+      'CREATE TABLE note (id int, gone int, text text)',
+      'ALTER TABLE note DROP gone',
+      'CREATE UNLOGGED TABLE unlogged_note (id int)',
+      "SELECT lo_from_bytea(1234567, 'a large object')",
+      'INSERT INTO note SELECT i, repeat(i::text, 10) FROM generate_series(1, 10000) AS i',
+      `CREATE DATABASE "${oddDatabase.replaceAll('"', '""')}"`,
+      `CREATE ROLE "${oddRole.replaceAll('"', '""')}" LOGIN PASSWORD 'hunter2'`,
+    ])
+      expect(await box.supervisor('psql', '-c', sql)).toMatchObject({ exitCode: 0 })
+    expect(await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=299')).toMatchObject({ exitCode: 0 })
+    const media = `setpriv --reuid 8000 --regid 8000 --clear-groups sh -euc`
+    const script = `cd ${dataFolder}/media; printf data > "$1"; mkdir -p a/b; date > a/b/c; ln -s /etc/passwd link; mkfifo fifo`
+    expect(await box.exec('sh', '-c', `${media} '${script}' -- "$1"`, '--', oddFile)).toMatchObject({
+      exitCode: 0,
+    })
+    state = await stateOf(box)
+    expect(await backUp(archive, '--include-secrets')).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/not encrypted, and has the secret key[^]*backed up: \d/),
+    })
+  })
+  afterAll(async () => {
+    await cleanUp()
+    rmSync(folder, { recursive: true })
+  })
+
+  it('restores into an empty volume: rows, OIDs, column numbers, roles, databases, media and keys', async () => {
+    const other = await newVolume()
+    expect(await restoreInto(other, archive)).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/restored: the state of 20[^]*It is in place/),
+    })
+    expect(await onVolume(other, 'find media ! -type f ! -type d; ls restore')).toBe('')
+    const restored = await start({ volume: other })
+    await restored.ready(90_000)
+    expect(await stateOf(restored)).toBe(state)
+    await logIn(restored)
+    const manifest = await onVolume(other, 'cat manifest.json')
+    const before = await onVolume(volume, 'cat manifest.json')
+    expect(JSON.parse(manifest).instance).toBe(JSON.parse(before).instance)
+    await restored.remove()
+  })
+
+  it('opens with stock tools alone, by the commands in its README.txt', async () => {
+    const readme = (await execa('tar', ['-xOf', archive, 'README.txt'])).stdout
+    const commands = commandsIn(readme)
+      .replace('ARCHIVE', '/tmp/archive.tar')
+      .replace('psql -h', 'psql -tA -h')
+    const script = `cd "$(mktemp -d)"; cat > /tmp/archive.tar\n${commands} -c 'SELECT count(*), sum(id) FROM note'`
+    const args = ['run', '--rm', '-i', '--network=none', '--user=5432:5432', '--entrypoint=bash', image]
+    const { stdout, exitCode, stderr } = await execa('docker', [...args, '-euo', 'pipefail', '-c', script], {
+      inputFile: archive,
+      reject: false,
+    })
+    expect(exitCode, `${stdout}\n${stderr}`).toBe(0)
+    expect(stdout).toContain('backup successfully verified')
+    expect(stdout).toMatch(/^10000\|50005000$/m)
+  })
+
+  it('that is cut off, altered, foreign or locked is refused, and so is a volume in use; nothing is touched', async () => {
+    const used = await newVolume()
+    await onVolume(
+      used,
+      'mkdir secrets postgres; echo 17 > postgres/PG_VERSION; echo key > secrets/secret_key',
+    )
+    const before = await checksumOf(used)
+    const bytes = readFileSync(archive)
+    const bad = join(folder, 'bad.tar')
+    const refused = async (content: Buffer, exitCode: number, ...more: readonly string[]): Promise<void> => {
+      writeFileSync(bad, content)
+      expect(await restoreInto(used, bad, ...more)).toMatchObject({ exitCode })
+      expect(await onVolume(used, 'ls -A restore 2>/dev/null || true')).toBe('')
+    }
+    await refused(bytes, 84)
+    await refused(bytes.subarray(0, bytes.length - 5000), 81, '--replace')
+    bytes[bytes.length >> 1]! ^= 1
+    await refused(bytes, 81, '--replace')
+    await refused(Buffer.of(), 81, '--replace')
+    await refused(Buffer.from('something else '.repeat(1000)), 81, '--replace')
+    await refused(Buffer.from('age-encryption.org/v1\n-> X25519 a\n'), 83, '--replace')
+    for (const script of [
+      'ln -s /etc/passwd l; tar -c l',
+      'touch f; ln f h; tar -c f h',
+      'mkfifo p; tar -c p',
+      'touch x; tar -c -P --transform "s|x|../../../x|" x',
+      'touch x; tar -c -P --transform "s|x|/var/lib/mathesar/x|" x',
+      'mkdir -p global; touch PG_VERSION; tar -c .',
+    ]) {
+      const { stdout } = await execa('sh', ['-euc', `cd "$(mktemp -d)"; ${script}`], { encoding: 'buffer' })
+      const inner: [string, Buffer] = ['postgres.tar.zst', Buffer.from(stdout)]
+      const entries = await entriesOf(inner, ['media.tar.zst', Buffer.alloc(1024)])
+      const said = {
+        name: 'backup.json',
+        data: Buffer.from(JSON.stringify({ ...description, migration: null })),
+      }
+      await refused(
+        packed(entries.map((entry) => (entry.name === said.name ? said : entry))),
+        81,
+        '--replace',
+      )
+    }
+    expect(await checksumOf(used)).toBe(before)
+  })
+
+  it('replaces the state of a container that serves at its next start, and goes back', async () => {
+    const other = await newVolume()
+    const serving = await start({ volume: other })
+    await serving.ready(90_000)
+    const exec = ['exec', '-i', serving.id, 'supervisor', 'restore', '-']
+    expect(await stream(exec, { from: archive })).toMatchObject({ exitCode: 84 })
+    expect(await stream([...exec, '--replace'], { from: archive })).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining('docker restart'),
+    })
+    expect((await serving.supervisor('health')).stdout).toBe('ready')
+    await serving.signal('KILL')
+    await serving.startAgain()
+    await serving.ready(90_000)
+    expect(await stateOf(serving)).toBe(state)
+    expect(await serving.supervisor('restore', '--undo')).toMatchObject({ exitCode: 0 })
+    await mustDocker('restart', serving.id)
+    await serving.ready(90_000)
+    expect((await serving.supervisor('psql', '-tAc', "SELECT to_regclass('note') IS NULL")).stdout).toBe('t')
+    expect(await serving.supervisor('restore', '--forget')).toMatchObject({ exitCode: 0 })
+    expect((await serving.sh(`ls -A ${dataFolder}/restore`)).stdout).toBe('')
+    await serving.remove()
+  })
+
+  it('without encryption leaves secrets out; with the key of the installation such an archive serves', async () => {
+    const plain = join(folder, 'plain.tar')
+    expect(await backUp(plain)).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining('--include-secrets'),
+    })
+    const { stdout } = await execa('tar', ['-tf', plain])
+    expect(stdout).not.toContain('secrets/')
+    const secretKey = await onVolume(volume, 'cat secrets/secret_key')
+    expect(readFileSync(plain).includes(secretKey)).toBe(false)
+
+    const other = await newVolume()
+    expect(await restoreInto(other, plain)).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining('-e SECRET_KEY='),
+    })
+    const without = await start({ volume: other })
+    expect(await without.ended()).toBe(35)
+    const restored = await start({ volume: other, env: { SECRET_KEY: secretKey } })
+    await restored.ready(90_000)
+    await logIn(restored)
+    await restored.remove()
+  })
+
+  it('is encrypted with a passphrase, opens with it alone, and can be listed and verified', async () => {
+    const locked = join(folder, 'locked.tar.age')
+    const secret = ['-e', `BACKUP_PASSPHRASE=${passphrase}`]
+    expect(await stream(['exec', ...secret, box.id, 'supervisor', 'backup'], { to: locked })).toMatchObject({
+      exitCode: 0,
+    })
+    expect(readFileSync(locked).subarray(0, 21).toString()).toBe('age-encryption.org/v1')
+    const inside = await mustDocker('exec', ...secret, box.id, 'supervisor', 'backup', 'volume')
+    expect(inside).toMatch(/^\/var\/lib\/mathesar\/backups\/mathesar-[\dTZ-]+\.tar\.age$/)
+    expect(await mustDocker('exec', ...secret, box.id, 'supervisor', 'backup', 'list')).toMatch(
+      /mathesar-[\dTZ-]+\.tar\.age +20\S+ +exact +0\.0\.1-sample +17\.\d+ +encrypted/,
+    )
+    const proof = await mustDocker('exec', ...secret, box.id, 'supervisor', 'backup', 'verify', inside)
+    expect(proof).toMatch(/^proved in [\d.]+ s: .* and it has \d{5} rows in \d+ tables of 3 databases$/)
+    expect((await box.sh(`ls -A ${dataFolder}/restore`)).stdout).toBe('')
+    expect(await box.supervisor('backup', 'verify', inside)).toMatchObject({ exitCode: 83 })
+
+    const other = await newVolume()
+    expect(await restoreInto(other, locked)).toMatchObject({ exitCode: 83 })
+    const args = runOn(other, ...secret)
+    expect(await stream([...args, image, 'restore', '-'], { from: locked })).toMatchObject({ exitCode: 0 })
+  })
+
+  it('of a user other than root restores for that user', async () => {
+    const [from, to] = [await newVolume(), await newVolume()]
+    const run = ['--user', '12345:0']
+    const own = join(folder, 'own.tar')
+    const first = await start({ volume: from, run })
+    await first.ready(90_000)
+    await makeAdmin(first)
+    const secretKey = (await first.sh(`cat ${dataFolder}/secrets/secret_key`)).stdout
+    expect(await stream(['exec', first.id, 'supervisor', 'backup'], { to: own })).toMatchObject({
+      exitCode: 0,
+    })
+    await first.remove()
+    expect(await stream([...runOn(to, ...run), image, 'restore', '-'], { from: own })).toMatchObject({
+      exitCode: 0,
+    })
+    const second = await start({ volume: to, run, env: { SECRET_KEY: secretKey } })
+    await second.ready(90_000)
+    await logIn(second)
+    await second.remove()
+  })
+
+  it('is written nowhere that goes with the container', async () => {
+    expect(await box.supervisor('backup', '/tmp')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('nothing is mounted there'),
+    })
+  })
+
+  it('that is killed leaves no slot and an archive that is refused; Mathesar serves on', async () => {
+    const killed = join(folder, 'killed.tar')
+    const running = stream(['exec', box.id, 'supervisor', 'backup', '--include-secrets'], { to: killed })
+    await delay(900)
+    await box.sh("pkill -KILL -f 'main.cjs backup'")
+    expect((await running).exitCode).not.toBe(0)
+    const slots = ['psql', '--superuser', '-tAc', 'SELECT count(*) FROM pg_replication_slots']
+    await until('the slot is gone', async () => (await box.supervisor(...slots)).stdout === '0')
+    const other = await newVolume()
+    expect(await restoreInto(other, killed)).toMatchObject({ exitCode: 81 })
+    expect((await box.supervisor('health')).stdout).toBe('ready')
+    expect(await backUp(killed, '--include-secrets')).toMatchObject({ exitCode: 0 })
+  })
+
+  it('restores whole or not at all when the restore is killed at any moment', async () => {
+    const other = await newVolume()
+    let placed = 0
+    for (let afterMs = 200; placed < 2 && afterMs < 20_000; afterMs = Math.round(afterMs * 1.35)) {
+      const name = `${box.id}-restore`
+      const args = [
+        'run',
+        '--rm',
+        '--interactive',
+        '--name',
+        name,
+        '--network=none',
+        `--volume=${other}:${dataFolder}`,
+      ]
+      const running = stream([...args, image, 'restore', '-', '--replace'], { from: archive })
+      await Promise.race([delay(afterMs), running])
+      await docker('kill', name)
+      await running
+      const isThere = (await onVolume(other, 'test -e postgres/PG_VERSION && echo yes || true')) === 'yes'
+      const journal = await onVolume(other, 'cat restore/journal.json 2>/dev/null || true')
+      if (journal === '' && !isThere)
+        expect(await onVolume(other, 'ls -A')).not.toMatch(/postgres|secrets|manifest/)
+      placed += isThere || journal !== '' ? 1 : 0
+    }
+    expect(placed).toBe(2)
+    const restored = await start({ volume: other })
+    await restored.ready(90_000)
+    expect(await stateOf(restored)).toBe(state)
+    await restored.remove()
+  })
+
+  it('can be made of a volume that no container runs on; a portable one has every database by its name', async () => {
+    expect((await box.stop()).exitCode).toBe(0)
+    const [offline, portable] = [join(folder, 'offline.tar'), join(folder, 'portable.tar')]
+    const args = [...runOn(volume), image, 'backup', '-']
+    expect(await stream([...args, '--include-secrets'], { to: offline })).toMatchObject({ exitCode: 0 })
+    expect(statSync(offline).size).toBeGreaterThan(1_000_000)
+    expect(await stream([...args, '--portable'], { to: portable })).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining('not what people built in Mathesar'),
+    })
+    const readme = (await execa('tar', ['-xOf', portable, 'README.txt'])).stdout
+    expect(readme).toContain(JSON.stringify(oddDatabase))
+    const script = `cd "$(mktemp -d)"; tar -x; sha256sum --quiet --check SHA256SUMS
+      cat databases/1.dump.zst.* | zstd -d | pg_restore -f - | grep -c 'COPY public.note '
+      cat roles.sql.zst.* | zstd -d`
+    const { stdout } = await execa(
+      'docker',
+      ['run', '--rm', '-i', '--entrypoint=bash', image, '-euc', script],
+      { inputFile: portable },
+    )
+    expect(stdout).toMatch(/^1\n/)
+    expect(stdout).toContain(`CREATE ROLE "${oddRole.replaceAll('"', '""')}"`)
+    expect(stdout).not.toContain('SCRAM-SHA-256')
+    const other = await newVolume()
+    expect(await restoreInto(other, portable)).toMatchObject({
+      exitCode: 82,
+      stderr: expect.stringContaining('README.txt'),
+    })
+    expect(await restoreInto(other, offline)).toMatchObject({ exitCode: 0 })
+  })
+
+  it('brings everything back by the commands of docs/lost-container.md', async () => {
+    await box.remove()
+    const page = readFileSync(new URL('../../docs/lost-container.md', import.meta.url), 'utf8')
+    const fresh = await newVolume()
+    const script = [...page.matchAll(/^```sh\n([^]*?)^```/gm)]
+      .map(([, block]) => block)
+      .join('')
+      .replaceAll('mathesar-new:', `${fresh}:`)
+      .replaceAll('mathesar:/v', `${volume}:/v`)
+      .replaceAll('mathesar-one', image)
+      .replaceAll(/^docker run -d .*$/gm, '') // The other tests start it.
+    const { exitCode, stdout, stderr } = await execa('bash', ['-euc', script], { cwd: folder, reject: false })
+    expect(exitCode, stderr).toBe(0)
+    expect(stdout).toContain('"keyFingerprint"')
+    expect(stdout).toContain('The short way back is the image that made it')
+    const again = await start({ volume: fresh })
+    await again.ready(90_000)
+    expect(await stateOf(again)).toBe(state)
+    await again.remove()
+  })
+})
+
+describe('the commands of a README.txt', () => {
+  it('are what is indented', () => {
+    expect(commandsIn('x\n    docker run\n\nWithout it:\n\n    a\nb\n    c\n')).toBe('    a\n    c')
+  })
+})

@@ -5,6 +5,7 @@ import { Config } from '../daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
 import { Ending } from '../daemon/ending.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
+import { Progress } from '../daemon/progress.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import { environmentWarnings } from '../settings/configuration.ts'
@@ -138,6 +139,18 @@ const bootAgain = (env: Environment): never => {
   return process.execve!(file, [file, ...args], env)
 }
 
+const startOver = async (env: Environment, sink: Sink): Promise<never> => {
+  await sink.flush(flushLimitMs)
+  return bootAgain(env)
+}
+
+const startProgress = (instance: Instance, { log, clock }: System): Progress => {
+  const progress = new Progress({ log, now: clock.now })
+  progress.watch(true)
+  instance.subscribe(() => progress.watch(!instance.isReady))
+  return progress
+}
+
 type Options = {
   /** The last unit to bring up; then all is stopped again. */
   readonly until?: UnitName
@@ -189,6 +202,7 @@ export const runDaemon = async (
     log,
     status,
     isKept: () => ending.isKept,
+    progress: startProgress(instance, system),
     memoryOf: system.memoryOf,
     now: system.clock.now,
     after: system.clock.after,
@@ -205,17 +219,15 @@ export const runDaemon = async (
     await openSockets(sockets).catch((error) => instance.fail(toSupervisorError(error)))
 
   const error = await instance.ended
-  if (!error) log.say('info', 'everything stopped cleanly')
   await config.close()
+  if (!error) log.say('info', 'everything stopped cleanly')
   const wentBack = error && !instance.wasReady && (await fallBack(system, setup, error, system.clock.now()))
   if (wentBack) log.say('warn', fellBackWarning(error))
   else if (error && until === undefined)
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
-  if (!wentBack && !ending.isStartingOver) return await exitWith(error, log, sink)
-  await sink.flush(flushLimitMs)
-  return bootAgain(env)
+  return wentBack || ending.isStartingOver ? await startOver(env, sink) : await exitWith(error, log, sink)
 }
 
 export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)

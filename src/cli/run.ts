@@ -7,6 +7,7 @@ import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/bo
 import { Ending } from '../daemon/ending.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { StopRequests } from '../daemon/stop-requests.ts'
+import { startProgress } from '../daemon/progress.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import { environmentWarnings, type InForce } from '../settings/configuration.ts'
@@ -136,6 +137,11 @@ export type Brought = {
   readonly inForce: InForce
 }
 
+const startOver = async (env: Environment, sink: Sink): Promise<never> => {
+  await sink.flush(flushLimitMs)
+  return bootAgain(env)
+}
+
 type Options = {
   /** The last unit to bring up, and what is to be done then, before all is stopped again. */
   readonly until?: { readonly unit: UnitName; readonly act: (brought: Brought) => Promise<void> }
@@ -182,6 +188,7 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
     status,
     measures: () => readMeasures(running, system, place),
     isKept: () => ending.isKept,
+    progress: startProgress(instance, system),
   })
   instance.subscribe((event) => {
     if (event.type !== 'ready') return
@@ -231,9 +238,7 @@ export const runDaemon = async (
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
-  if (!wentBack && !ending.isStartingOver) return await exitWith(error, log, sink)
-  await sink.flush(flushLimitMs)
-  return bootAgain(env)
+  return wentBack || ending.isStartingOver ? await startOver(env, sink) : await exitWith(error, log, sink)
 }
 
 export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)

@@ -6,6 +6,7 @@ import type { Status } from '../core/status.ts'
 import type { Changes } from '../daemon/config/changes.ts'
 import type { Store } from '../daemon/config/store.ts'
 import type { Instance } from '../daemon/instance.ts'
+import type { Progress } from '../daemon/progress.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Refusal } from '../settings/hosts.ts'
 import type { InForce } from '../settings/configuration.ts'
@@ -53,6 +54,8 @@ export type ControlOptions = {
     readonly seeRefused: (refusal: Refusal) => void
   }
   readonly log: Pick<Log, 'say' | 'tail' | 'follow'>
+  /** What each unit wrote while not everything was up. */
+  readonly progress: Pick<Progress, 'signsOf'>
   /** Whether everything is down, and the container stays for the page. */
   readonly isKept: () => boolean
   /** Without the memory of the units. */

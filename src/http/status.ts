@@ -1,4 +1,6 @@
 import { renderStatus, type Status, type UnitStatus } from '../core/status.ts'
+import { workInWords } from '../core/health.ts'
+import { readHealth } from './door/health.ts'
 import { type Exchange, sendJson, sendText } from './exchange.ts'
 import type { ControlOptions } from './server.ts'
 
@@ -21,10 +23,16 @@ export const getStatus = async (
   else sendJson(exchange, code, status)
 }
 
-/** One line: 200 when ready, else 503 and what is wrong. */
-export const getHealth = (exchange: Exchange, { instance, status: read }: ControlOptions): void => {
-  if (instance.isReady) return sendText(exchange, 200, 'ready\n') // The whole status looks at each process.
-  const { phase, problems } = read()
+/**
+ * One line: 200 when ready, else 503 and what is wrong. 200, too, while something that has been ready works,
+ * and is seen to: who restarts what is unhealthy must not cut it off.
+ */
+export const getHealth = (exchange: Exchange, options: ControlOptions): void => {
+  if (options.instance.isReady) return sendText(exchange, 200, 'ready\n') // The status looks at each process.
+  const { phase, problems } = options.status()
+  const { busy, started, work } = readHealth(options)
+  const working = work.map((each) => `; ${workInWords(each)}`).join('')
+  if (busy && started) return sendText(exchange, 200, `busy${working}\n`)
   const why = problems.map(({ unit, message }) => `; ${unit}: ${message.split('\n')[0]}`).join('')
-  sendText(exchange, 503, `not ready (${phase})${why}\n`)
+  sendText(exchange, 503, `not ready (${phase})${working}${why}\n`)
 }

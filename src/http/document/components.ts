@@ -1,12 +1,13 @@
 import { changeRequest, ways } from '../change-request.ts'
 import { ChangeResult, Config, History, HistoryEntry, Progress, Setting } from './config.ts'
 import { Action, Change, ErrorBody, Problem, Time, Version } from './shared.ts'
-import { Boot, ServiceState, SetupState, Status, Unit, UnitState } from './status.ts'
+import { Boot, Health, ServiceState, SetupState, Status, Unit, UnitState } from './status.ts'
 
 /** Every schema that has a name of its own in the OpenAPI document. */
 export const components = {
   Status,
   Boot,
+  Health,
   SetupState,
   Unit,
   UnitState,

@@ -40,8 +40,19 @@ export type Operation = {
 }
 
 const plain = { 'text/plain': v.string() }
-const { Status, Config, History, ServiceState, ChangeRequest, ChangeResult, Progress, Boot, SetupState } =
-  components
+const {
+  Status,
+  Config,
+  History,
+  ServiceState,
+  ChangeRequest,
+  ChangeResult,
+  Progress,
+  Boot,
+  Health,
+  SetupState,
+} = components
+const health = { 'application/json': Health, ...plain }
 const statusContent = { 'application/json': Status, ...plain }
 
 /** Each route of the table, by its name. */
@@ -187,22 +198,24 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
   'GET /livez': {
     operationId: 'readLive',
     summary: 'Whether a restart of the container could help, for platforms; also on the port',
-    answers: { 200: { description: '`live`: the supervisor answers.', content: plain } },
+    answers: {
+      200: { description: '`live`: the supervisor answers.', content: health },
+    },
   },
   'GET /readyz': {
     operationId: 'readReady',
     summary: 'Whether Mathesar takes requests, for platforms; also on the port',
     answers: {
-      200: { description: '`ready`', content: plain },
-      503: { description: '`not ready`', content: plain },
+      200: { description: '`ready`', content: health },
+      503: { description: '`not ready`', content: health },
     },
   },
   'GET /startupz': {
     operationId: 'readStarted',
     summary: 'Whether everything was ready once, for platforms; also on the port',
     answers: {
-      200: { description: '`started`', content: plain },
-      503: { description: '`not started`', content: plain },
+      200: { description: '`started`', content: health },
+      503: { description: '`not started`', content: health },
     },
   },
   'GET /metrics': {

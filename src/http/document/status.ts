@@ -95,6 +95,26 @@ export const Status = about(
   'The status of the container.',
 )
 
+export const Health = about(
+  v.strictObject({
+    live: boolean('Whether the supervisor answers: a restart of the container would not help.'),
+    ready: boolean('Whether Mathesar takes requests.'),
+    started: boolean('Whether everything was ready once.'),
+    busy: boolean('Whether it is not ready for work that is seen to go on.'),
+    phase: oneOf(['booting', 'running', 'stopping', 'ended'], 'Where the container is.'),
+    work: list(
+      v.strictObject({
+        unit: string('Name of the unit.'),
+        forMs: count('Milliseconds since it began.'),
+        lines: count('Lines that it wrote meanwhile.'),
+        lastAgoMs: orNull(natural, 'Milliseconds since the last of them; null when it wrote none.'),
+      }),
+      'The units that have worked for 10 s or longer.',
+    ),
+  }),
+  'Work told from failure.',
+)
+
 const Trouble = v.strictObject({
   step: string('Name of the unit.'),
   state: v.optional(UnitState),

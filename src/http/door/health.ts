@@ -1,16 +1,38 @@
-import { type Exchange, sendText } from '../exchange.ts'
+import { type Health, healthOf } from '../../core/health.ts'
+import { type Exchange, sendJson, sendText } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 
-const answer = (exchange: Exchange, isSo: boolean, word: string): void =>
-  sendText(exchange, isSo ? 200 : 503, `${isSo ? '' : 'not '}${word}\n`, { 'cache-control': 'no-store' })
+/** What the three questions, and `supervisor health`, all answer by. */
+export const readHealth = ({ instance, status, progress, now }: ControlOptions): Health => {
+  const { phase, units } = status()
+  const { isReady, wasReady } = instance
+  return healthOf({
+    phase,
+    units,
+    isReady,
+    wasReady,
+    signsOf: (unit) => progress.signsOf(unit),
+    nowMs: now(),
+  })
+}
+
+/** A word for probes, or all of it for who asks for JSON: the whole status looks at each process. */
+const answer = (exchange: Exchange, options: ControlOptions, isSo: boolean, word: string): void => {
+  const code = isSo ? 200 : 503
+  const headers = { 'cache-control': 'no-store' }
+  if ((exchange.request.headers.accept ?? '').includes('application/json'))
+    return sendJson(exchange, code, readHealth(options), headers)
+  sendText(exchange, code, `${isSo ? '' : 'not '}${word}\n`, headers)
+}
 
 /** Whether a restart of the container could help: 200 as long as the supervisor answers. */
-export const getLive = (exchange: Exchange): void => answer(exchange, true, 'live')
+export const getLive = (exchange: Exchange, options: ControlOptions): void =>
+  answer(exchange, options, true, 'live')
 
 /** Whether Mathesar takes requests: 200 or 503. */
-export const getReady = (exchange: Exchange, { instance }: ControlOptions): void =>
-  answer(exchange, instance.isReady, 'ready')
+export const getReady = (exchange: Exchange, options: ControlOptions): void =>
+  answer(exchange, options, options.instance.isReady, 'ready')
 
 /** Whether the boot is over: 200 from the first time that everything was ready. */
-export const getStarted = (exchange: Exchange, { instance }: ControlOptions): void =>
-  answer(exchange, instance.wasReady, 'started')
+export const getStarted = (exchange: Exchange, options: ControlOptions): void =>
+  answer(exchange, options, options.instance.wasReady, 'started')

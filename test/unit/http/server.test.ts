@@ -100,6 +100,7 @@ describe('a socket', () => {
     },
     after: () => () => {},
     isKept: () => false,
+    progress: { signsOf: () => undefined },
     feed: { follow: () => () => {} },
     owner,
     setup: { isDone: async () => isSetUp(), expect: () => void said.push('expects') },

@@ -255,8 +255,8 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
     }
   })
 
-  test('to platforms and to the page', async () => {
-    for (const path of ['/livez', '/readyz', '/startupz', '/supervisor/boot'])
+  test('to the owner of a new Mathesar, platforms and the page', async () => {
+    for (const path of ['/v1/setup', '/livez', '/readyz', '/startupz', '/supervisor/boot'])
       expect((await ask('supervisor', 'GET', path)).status).toBe(200)
     const first = await new Promise<string>((resolve, reject) => {
       const path = '/supervisor/events'

@@ -30,6 +30,13 @@ const notHere = {
   DATABASE_LOST: 'it passes by itself',
   MIGRATIONS_FAILED: 'it says where to look',
   STOP_NOT_CLEAN: 'refusals.test.ts follows it',
+  TLS_INVALID: 'tls.test.ts follows it',
+  ADMINISTRATOR_NOT_CREATED: 'it says where to look',
+  BACKUP_FAILED: 'it says where to look',
+  BACKUP_DAMAGED: 'it takes another archive',
+  BACKUP_FOREIGN: 'it takes another archive',
+  BACKUP_LOCKED: 'backup.test.ts follows it',
+  RESTORE_REFUSED: 'backup.test.ts follows it',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
 const followed = new Set<ErrorCode>()

@@ -36,13 +36,18 @@ const stage = (
   disk.put(`/data/history/${version}.json`, formatFiles(good))
   const entry = { at: '', from: 'boot', version, result: 'applied', changes: [], why: null }
   disk.put('/data/history/history.json', JSON.stringify([entry]))
-  const lock = (): boolean => true
+  let isOurs = true
+  const lock = (): boolean => isOurs
   return {
+    /** Another supervisor has the volume. */
+    lendVolume: (): void => {
+      isOurs = false
+    },
     disk,
     place,
     system,
     setup: (): Promise<Setup> => readSetup(system, place, lock),
-    fall: (setup: Setup, error = loop): Promise<boolean> => fallBack(system, setup, error, 0),
+    fall: (setup: Setup, error = loop): Promise<boolean> => fallBack({ ...system, lock }, setup, error, 0),
   }
 }
 
@@ -162,6 +167,15 @@ describe('a boot that failed with edited files', () => {
     const { setup, fall, disk } = stage(text)
     expect(await fall(await setup(), error)).toBe(false)
     expect(disk.text(file)).toBe(text)
+  })
+
+  test('leaves the files alone where another supervisor has the volume', async () => {
+    const { setup, fall, disk, lendVolume } = stage('DEBUG=true\n')
+    lendVolume()
+    expect(await fall(await setup())).toBe(false)
+    disk.put(file, '')
+    expect((await setup()).configuration.settings.DEBUG).toBe(false)
+    expect([disk.text(file), disk.text(`${file}.rejected`)]).toEqual(['', undefined])
   })
 
   test('does not go back where nothing can be written: the next boot would fail the same way', async () => {

@@ -91,13 +91,13 @@ const restoreEmptied = (
   content: ConfigFiles,
   good: ConfigFiles,
   store: Store,
-  mayWrite: boolean,
+  mayWrite: () => boolean,
 ): ConfigFiles => {
   if (!isEmptied(content, good)) return content
   const files = { ...content, 'mathesar.env': good['mathesar.env'] }
   store.warn(emptiedWarning)
   try {
-    if (mayWrite) store.write(files)
+    if (mayWrite()) store.write(files)
   } catch (error) {
     store.warn(`cannot put mathesar.env back: ${(error as Error).message}`)
   }
@@ -115,10 +115,11 @@ export const readSetup = async (
   lock?: System['lock'],
 ): Promise<Setup> => {
   const store = openStore(system, place)
-  if (lock) store.finish(() => lock(inVolume(place.paths).lock))
+  const isOurs = (): boolean => lock?.(inVolume(place.paths).lock) === true
+  if (lock) store.finish(isOurs)
   const good = store.lastGood()?.files
   const found = readContent(system, place)
-  const content = good === undefined ? found : restoreEmptied(found, good, store, lock !== undefined)
+  const content = good === undefined ? found : restoreEmptied(found, good, store, isOurs)
   try {
     const configuration = await checkFiles(system, place, content)
     if (good !== undefined) refuseLostDatabase(configuration, good)
@@ -141,7 +142,7 @@ export const isUnproven = ({ store, configuration }: Setup): boolean =>
  * another boot then has other settings.
  */
 export const fallBack = async (
-  system: Reads,
+  system: Reads & Pick<System, 'lock'>,
   { place, store, configuration }: Setup,
   error: SupervisorError,
   nowMs: number,
@@ -151,7 +152,8 @@ export const fallBack = async (
     return false
   try {
     const changes = changesBetween(await checkFiles(system, place, good.files), configuration)
-    if (changes.length === 0) return false
+    // Where another supervisor has the volume, its files are not the reason, and not ours.
+    if (changes.length === 0 || !system.lock(inVolume(place.paths).lock)) return false
     store.keepRejected(configuration.files, good.files)
     // An edit of this very moment is tried instead.
     if (versionOf(readContent(system, place)) === configuration.version) store.write(good.files)

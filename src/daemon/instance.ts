@@ -141,6 +141,7 @@ export class Instance {
     if (!this.isStopping) {
       this.#enter('stop')
       this.#stopping.abort(stoppingError())
+      this.#worlds.endTrials() // The time to stop is that of the settings in force.
       await stopInOrder(this.#roster)
       this.#enter('stopped')
       const services = this.#roster.services.filter(({ unit }) => this.#worlds.skipReason(unit) === undefined)

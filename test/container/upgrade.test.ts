@@ -87,8 +87,8 @@ describeContainer('an upgrade', () => {
     const ask = (query: string) =>
       box.supervisor('psql', '--superuser', '-d', 'mathesar_django', '-tAc', query)
     await ask(`
-      with one as (insert into mathesar_server (host) values ('/run/mathesar/postgres'), ('db.invalid') returning id)
-      insert into mathesar_database (name, server_id, last_confirmed_sql_version)
+      with one as (insert into public.mathesar_server (host) values ('/run/mathesar/postgres'), ('db.invalid') returning id)
+      insert into public.mathesar_database (name, server_id, last_confirmed_sql_version)
         select 'db' || row_number() over (order by id), id, '0.0.0' from one`)
     await box.stop()
     await box.startAgain()
@@ -96,7 +96,7 @@ describeContainer('an upgrade', () => {
     await until('it names the other', async () =>
       (await box.unit('user-databases')).detail?.includes('database db2 on db.invalid: cannot connect to it'),
     )
-    const done = await ask('select name from mathesar_database where last_confirmed_sql_version <> $$0.0.0$$')
+    const done = await ask('select name from public.mathesar_database where last_confirmed_sql_version <> $$0.0.0$$')
     expect(done.stdout).toBe('db1')
     expect(await box.logs()).toContain('2 databases have the SQL of another Mathesar')
   })

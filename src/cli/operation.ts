@@ -38,7 +38,10 @@ const openSystem = (): OperationScope['system'] => {
   // As PID 1 of a container of its own, it gets whatever loses its parent.
   if (process.pid === 1) startReaper(kernel, processes.isOwn)
   const log = createLog(new Sink(kernel, standardError), 'text', 'warn')
-  return { ...createSystem(createBase(kernel), processes, log), ...createStreams(processes) }
+  return {
+    ...createSystem(createBase(kernel), processes, log),
+    ...createStreams({ own: processes.own, kernel }),
+  }
 }
 
 /** The scope of an operation that needs no server, or has the one of this container. */

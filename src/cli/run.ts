@@ -162,7 +162,7 @@ type Found = {
 const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { until }: Options) => {
   const processes = createProcesses(kernel)
   const reaper = startReaper(kernel, processes.isOwn)
-  const system = { ...createSystem(base, processes, log), ...createStreams(processes) }
+  const system = { ...createSystem(base, processes, log), ...createStreams({ own: processes.own, kernel }) }
   const { place, configuration: inForce } = setup
   const instance = createInstance({
     system,

@@ -16,16 +16,39 @@ const cleanPartsOf = (path: string): { readonly address: number; readonly bytes:
       return [{ address: Number(`0x${from}`), bytes: Number(`0x${to}`) - Number(`0x${from}`) }]
     })
 
+/** V8's own collector, which scripts do not get else. */
+const findCollector = (): NonNullable<typeof globalThis.gc> => {
+  setFlagsFromString('--expose-gc')
+  const collect = runInNewContext('gc') as NonNullable<typeof globalThis.gc>
+  setFlagsFromString('--no-expose-gc')
+  return collect
+}
+
+const collectEveryBytes = 8 * 1024 * 1024
+
+/**
+ * Returns what is to be called with each chunk of a long stream. V8 sees little of the memory of buffers and
+ * of zstd, and lets a hundred megabytes of it pile up before it collects.
+ */
+export const createChunkCollector = ({ trimHeap }: Pick<Kernel, 'trimHeap'>): ((chunk: Buffer) => void) => {
+  const collect = findCollector()
+  let passed = 0
+  return ({ length }) => {
+    passed += length
+    if (passed < collectEveryBytes) return
+    passed = 0
+    collect({ type: 'major', execution: 'sync' })
+    trimHeap()
+  }
+}
+
 /**
  * Gives what the boot left behind back to the system: V8's garbage, since V8 alone sees no need while little
  * happens, what malloc holds free, and the pages of Node's program. The pages that an idle supervisor needs
  * are mapped again in an instant; the kernel may now drop the others when it must.
  */
 export const releaseMemory = (kernel: Pick<Kernel, 'trimHeap' | 'forgetMapped'>): void => {
-  setFlagsFromString('--expose-gc')
-  const collect = runInNewContext('gc') as NonNullable<typeof globalThis.gc>
-  setFlagsFromString('--no-expose-gc')
-  collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  findCollector()({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   kernel.trimHeap()
   for (const { address, bytes } of cleanPartsOf(process.execPath)) kernel.forgetMapped(address, bytes)
 }

@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from '../core/unit.ts'
+import type { Kernel } from './kernel.ts'
+import { createChunkCollector } from './memory.ts'
 import { asUser, kill, outcomeOf, type Processes, type Ran, tailBytes, whenOrphaned } from './process.ts'
 
 /**
@@ -22,9 +24,14 @@ const feed = async (child: ChildProcess, input: AsyncIterable<Buffer>): Promise<
   if (failures.length > 0) throw failures[0]
 }
 
+export type Streaming = {
+  readonly own: Processes['own']
+  readonly kernel: Pick<Kernel, 'trimHeap'>
+}
+
 /** See `Streams`. */
 export async function* streamProgram(
-  own: Processes['own'],
+  { own, kernel }: Streaming,
   command: Command,
   input?: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer, Ran> {
@@ -45,9 +52,13 @@ export async function* streamProgram(
   const outcome = outcomeOf(child, file, { write: collect })
   const fed = input === undefined ? undefined : feed(child, input)
   fed?.catch(() => {}) // It is awaited below.
+  const onPassed = createChunkCollector(kernel)
   let isOver = false
   try {
-    for await (const chunk of child.stdout!) yield chunk as Buffer
+    for await (const chunk of child.stdout!) {
+      yield chunk as Buffer
+      onPassed(chunk as Buffer)
+    }
     const ended = await outcome
     isOver = true
     await fed

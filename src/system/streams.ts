@@ -3,9 +3,8 @@ import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { temporaryName } from '../core/temporary.ts'
 import { decrypt, encrypt } from './age.ts'
-import { streamProgram } from './piped.ts'
+import { streamProgram, type Streaming } from './piped.ts'
 import type { Streams } from './ports.ts'
-import type { Processes } from './process.ts'
 
 const readBytes = 1024 * 1024
 
@@ -38,8 +37,8 @@ const writeStream: Streams['writeStream'] = async (path, bytes) => {
 }
 
 /** The real streams. */
-export const createStreams = ({ own }: Pick<Processes, 'own'>): Streams => ({
-  streamProgram: (command, input) => streamProgram(own, command, input),
+export const createStreams = (streaming: Streaming): Streams => ({
+  streamProgram: (command, input) => streamProgram(streaming, command, input),
   readStream: (path) => createReadStream(path, { highWaterMark: readBytes }),
   writeStream,
   encrypt,

@@ -96,7 +96,9 @@ describeContainer('an upgrade', () => {
     await until('it names the other', async () =>
       (await box.unit('user-databases')).detail?.includes('database db2 on db.invalid: cannot connect to it'),
     )
-    const done = await ask('select name from public.mathesar_database where last_confirmed_sql_version <> $$0.0.0$$')
+    const done = await ask(
+      'select name from public.mathesar_database where last_confirmed_sql_version <> $$0.0.0$$',
+    )
     expect(done.stdout).toBe('db1')
     expect(await box.logs()).toContain('2 databases have the SQL of another Mathesar')
   })

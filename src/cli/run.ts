@@ -238,7 +238,8 @@ export const runDaemon = async (
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
-  return wentBack || ending.isStartingOver ? await startOver(env, sink) : await exitWith(error, log, sink)
+  const startsOver = wentBack || (ending.isStartingOver && !stops.isAsked)
+  return startsOver ? await startOver(env, sink) : await exitWith(error, log, sink)
 }
 
 export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)

@@ -140,7 +140,8 @@ export class Supervisor {
     const mayBootAgain = !instance.wasReady && !this.stops?.isAsked
     if (error && mayBootAgain && (await fallBack(system, setup, error, this.clock.now())))
       return this.container.startAgain(this, error.code)
-    if (ending.isStartingOver) return this.container.startAgain(this, 'changed settings')
+    if (ending.isStartingOver && !this.stops?.isAsked)
+      return this.container.startAgain(this, 'changed settings')
     this.container.exit(this, error)
   }
 

@@ -19,23 +19,17 @@ import { reachExternal } from '../../units/postgres/external.ts'
 import type { Ending } from '../ending.ts'
 import type { Instance } from '../instance.ts'
 import { Subscribers } from '../subscribers.ts'
+import { stoppingError } from '../verdict.ts'
 import { checkFiles, readContent, type Setup } from './boot-trial.ts'
 import type { Report } from './change.ts'
 import { Changes } from './changes.ts'
 import { RefusedRequests } from './refused-requests.ts'
+import { troublesOf } from './troubles.ts'
 
 /** A boot takes less. It need not wait for the watcher's library. */
 const watchLateMs = 10_000
 
 const startOverAfterMs = 200
-
-/** What keeps edits of the files from being in force, in words. */
-const troublesOf = ({ stale, unusable }: Pick<Seen, 'stale' | 'unusable'>): readonly string[] => [
-  ...Object.entries(stale).map(([name, why]) => `edits to ${name} no longer reach this container: ${why}`),
-  ...Object.entries(unusable).map(
-    ([name, why]) => `cannot read ${name}: ${why}; what it held before stays in force`,
-  ),
-]
 
 /**
  * The configuration of a running instance: it joins the changes with the watcher,
@@ -50,6 +44,8 @@ export class Config {
   readonly #instance: Instance
   readonly #ending: Ending
   readonly #refused: RefusedRequests
+  #cancelStartOver = (): void => {}
+  #trials = new AbortController()
   readonly #cancelWatch: () => void
   #watch: Watch | undefined
   #isChangeable = false
@@ -108,7 +104,9 @@ export class Config {
   /** Throws unless the database of these settings can be used, within seconds. */
   async tryDatabase(inForce: InForce = this.changes.current): Promise<void> {
     const { place } = this.#setup
-    await reachExternal({ system: this.#system, place, inForce }, new AbortController().signal)
+    const { signal } = this.#trials
+    const reached = reachExternal({ system: this.#system, place, inForce }, signal)
+    await reached.finally(() => signal.throwIfAborted()) // Everything stops: that is why.
   }
 
   status(): Status['config'] {
@@ -138,6 +136,9 @@ export class Config {
 
   async close(): Promise<void> {
     this.#cancelWatch()
+    this.#cancelStartOver()
+    this.#trials.abort(stoppingError())
+    this.#trials = new AbortController() // A container that stays for its page tries others.
     const watch = this.#watch
     this.#watch = undefined
     await watch?.close()
@@ -203,7 +204,8 @@ export class Config {
     this.store.write(wanted)
     this.#system.log.say('info', 'the container starts over with the changed settings')
     // Who asked for it hears of it first.
-    this.#system.clock.after(startOverAfterMs, () => {
+    this.#cancelStartOver()
+    this.#cancelStartOver = this.#system.clock.after(startOverAfterMs, () => {
       this.#ending.startOver()
       this.#system.inBackground('stop', () => this.#instance.stop())
     })

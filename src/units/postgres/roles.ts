@@ -76,10 +76,12 @@ const refuseEmptyDatabase = async (scope: Scope<never>, client: Client): Promise
   )
 }
 
+/** Before Postgres 17 the column of the locale has another name. */
 const describeServer = `
   SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
-      coalesce(datlocale, datcollate) AS locale, pg_database_collation_actual_version(oid) AS collation
-    FROM pg_database WHERE datname = $1`
+      coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', datcollate) AS locale,
+      pg_database_collation_actual_version(oid) AS collation
+    FROM pg_database d WHERE datname = $1`
 
 const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<Results['database']> => {
   const { system, results } = scope

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -263,7 +263,8 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
   })
 
   test('has a worker of gunicorn end that was told to while it was being forked', async () => {
-    const config = join(volume, 'gunicorn.conf.py')
+    const config = join(volume, 'own/gunicorn.conf.py')
+    cpSync('rootfs/etc/mathesar', join(volume, 'own'), { recursive: true })
     const early =
       'def post_fork(server, worker):\n    ours(server, worker)\n    if worker.age == 1:\n        os.kill(os.getpid(), signal.SIGTERM)\n'
     writeFileSync(

@@ -10,16 +10,17 @@ const goesBefore = (roster: Roster, unit: Unit, other: Unit): boolean =>
 /** Stops each service once all units that go before it are down. Resolves when every process is gone. */
 export const stopInOrder = async (roster: Roster): Promise<void> => {
   const down = new Map<UnitName, Promise<void>>()
-  const stop = async (unit: Unit, before: readonly Unit[]): Promise<void> => {
-    await Promise.all(before.flatMap(({ name }) => down.get(name) ?? []))
+  const stop = async (unit: Unit): Promise<void> => {
+    const before = roster.units.filter((other) => goesBefore(roster, other, unit))
+    await Promise.all(before.map(whenDown))
     await roster.serviceOf(unit)?.shutDown()
   }
-  const reversed = roster.units.toReversed()
-  for (const unit of reversed) {
-    const before = reversed.filter((other) => goesBefore(roster, other, unit))
-    down.set(unit.name, stop(unit, before))
+  const whenDown = (unit: Unit): Promise<void> => {
+    const known = down.get(unit.name) ?? stop(unit)
+    down.set(unit.name, known)
+    return known
   }
-  await Promise.all(down.values())
+  await Promise.all(roster.units.toReversed().map(whenDown))
 }
 
 /** The running services that no other running one goes before: what is stopped by force first. */

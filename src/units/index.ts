@@ -40,10 +40,10 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   administrator,
   userDatabases,
   upstream,
-  mathesar,
   certificate,
   doorConfig,
   door,
+  mathesar,
 ])
 
 /** The unit and everything that it depends on. */

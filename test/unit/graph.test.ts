@@ -117,10 +117,10 @@ describe('the units of the image', () => {
       'manifest',
       'administrator',
       'upstream',
-      'mathesar',
       'certificate',
       'door-config',
       'door',
+      'mathesar',
     ])
   })
 

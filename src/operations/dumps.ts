@@ -1,7 +1,7 @@
 import { asSuperuser, internalDatabase } from '../units/postgres/connection.ts'
-import { asMathesar, asSuperuserOf, type LibpqVariables } from '../units/postgres/libpq.ts'
+import { asMathesar, asSuperuserOf, libpqEnvironment, type LibpqVariables } from '../units/postgres/libpq.ts'
 import type { Bytes } from './archive/bytes.ts'
-import { outputOf, withLibpq } from './programs.ts'
+import { outputOf } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 
 /** How the programs connect: to each database of the embedded server, or to the one external database. */
@@ -33,7 +33,7 @@ const run = (
     what,
     command: {
       argv,
-      env: withLibpq(scope, connectTo(scope, name)),
+      env: libpqEnvironment(scope.place, connectTo(scope, name)),
       user: scope.inForce.database.kind === 'embedded' ? scope.place.identities.postgres : undefined,
       cwd: '/',
     },

@@ -2,21 +2,8 @@ import type { Command } from '../core/unit.ts'
 import { inWords } from '../core/outcome.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { ProgramResult } from '../system/ports.ts'
-import { postgresEnvironment } from '../units/postgres/programs.ts'
-import type { LibpqVariables } from '../units/postgres/libpq.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { OperationScope } from './scope.ts'
-
-/** The environment of a program of Postgres that connects. */
-export const withLibpq = (
-  { place }: OperationScope,
-  variables: LibpqVariables,
-): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries({ ...postgresEnvironment(place), ...variables }).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined,
-    ),
-  )
 
 /** What a program wrote that failed, in one line: the first of the lines that say "error". */
 const reasonOf = ({ lines }: ProgramResult): string =>

@@ -3,10 +3,10 @@ import { editConfig } from '../settings/env-file.ts'
 import { settingNames, settingOf } from '../settings/table.ts'
 import { inVolume } from '../units/place.ts'
 import { asSuperuser } from '../units/postgres/connection.ts'
-import { asSuperuserOf } from '../units/postgres/libpq.ts'
+import { asSuperuserOf, libpqEnvironment } from '../units/postgres/libpq.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { Entry } from './archive/tar.ts'
-import { outputOf, withLibpq } from './programs.ts'
+import { outputOf } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 
 /** What is in an archive, each as it is read. */
@@ -46,7 +46,7 @@ export async function* readCluster(scope: OperationScope): AsyncGenerator<Buffer
       what: 'copy the cluster',
       command: {
         argv: ['pg_basebackup', '--pgdata=-', '--format=tar', '--wal-method=fetch', ...basebackupOptions],
-        env: withLibpq(scope, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
+        env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
         user: place.identities.postgres,
         cwd: '/',
       },

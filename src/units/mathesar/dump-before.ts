@@ -1,6 +1,6 @@
 import { inWords } from '../../core/outcome.ts'
 import { inVolume } from '../place.ts'
-import { asMathesar } from '../postgres/libpq.ts'
+import { asMathesar, libpqEnvironment } from '../postgres/libpq.ts'
 import type { Scope } from '../unit.ts'
 
 /** How many are kept; the oldest goes first. */
@@ -24,12 +24,7 @@ export const dumpBefore = async (scope: Scope<'volume'>, to: string, signal: Abo
     {
       argv: ['pg_dump', '--format=custom', '--no-password', '--lock-wait-timeout=10s', `--file=${path}`],
       cwd: '/',
-      env: {
-        PATH: place.environment.PATH ?? '/usr/bin',
-        LANG: 'C.UTF-8',
-        HOME: '/nonexistent',
-        ...asMathesar(place.paths, inForce.database),
-      },
+      env: libpqEnvironment(place, asMathesar(place.paths, inForce.database)),
     },
     signal,
   )

@@ -1,9 +1,21 @@
 import type { Database } from '../../settings/database.ts'
-import { inRun, type Paths } from '../place.ts'
+import { inRun, type Paths, type Place } from '../place.ts'
 import { appRole, internalDatabase, superuserDatabase, superuserStart } from './connection.ts'
+import { postgresEnvironment } from './programs.ts'
 
 /** What Postgres's own programs read from their environment: how to connect. */
 export type LibpqVariables = Readonly<Record<string, string | undefined>>
+
+/** The environment of a program of Postgres that connects. */
+export const libpqEnvironment = (
+  place: Pick<Place, 'paths' | 'environment'>,
+  variables: LibpqVariables,
+): Readonly<Record<string, string>> =>
+  Object.fromEntries(
+    Object.entries({ ...postgresEnvironment(place), ...variables }).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined,
+    ),
+  )
 
 /** To Mathesar's internal database, as its role. */
 export const asMathesar = (paths: Pick<Paths, 'run'>, database: Database): LibpqVariables => {

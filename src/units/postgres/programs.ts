@@ -4,9 +4,15 @@ import { SupervisorError } from '../../errors.ts'
 import type { Place } from '../place.ts'
 import type { Scope, UnitName } from '../unit.ts'
 
-/** The environment of a Postgres program: nothing of the container's, which may hold secrets. */
-export const postgresEnvironment = ({ paths }: Pick<Place, 'paths'>): Record<string, string> => ({
-  PATH: `${paths.postgresBin}:/usr/bin:/bin`,
+/**
+ * The environment of a Postgres program: of the container's only where programs are, for others may hold
+ * secrets. Without a server the client programs are found by it.
+ */
+export const postgresEnvironment = ({
+  paths: { postgresBin },
+  environment,
+}: Pick<Place, 'paths' | 'environment'>): Record<string, string> => ({
+  PATH: [...(postgresBin === undefined ? [] : [postgresBin]), environment.PATH ?? '/usr/bin:/bin'].join(':'),
   LANG: 'C.UTF-8',
   LC_ALL: 'C.UTF-8',
   TZ: 'UTC',

@@ -28,7 +28,7 @@ describeContainer('an upgrade', () => {
     expect(await newer.ended()).toBe(53)
     const logs = await newer.logs()
     expect(logs).toContain(
-      'running 2 migrations, all of them or none: mathesar.0005_note_is_pinned, mathesar.0006_shorter_notes',
+      'running all or none of these migrations: mathesar.0005_note_is_pinned, mathesar.0006_shorter_notes',
     )
     expect(logs).toContain(
       'cannot migrate the internal database: mathesar.0006_shorter_notes: value too long for type ' +
@@ -100,6 +100,6 @@ describeContainer('an upgrade', () => {
       'select name from public.mathesar_database where last_confirmed_sql_version <> $$0.0.0$$',
     )
     expect(done.stdout).toBe('db1')
-    expect(await box.logs()).toContain('2 databases have the SQL of another Mathesar')
+    expect(await box.logs()).toContain('connected databases with the SQL of another Mathesar: 2')
   })
 })

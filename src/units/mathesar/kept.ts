@@ -101,8 +101,8 @@ export const keepBefore = async (
     const name = quoteName(nameOf('before', to))
     const note: Note = { version: from, at: new Date(scope.system.clock.now()).toISOString(), applied }
     await client.query('SET statement_timeout = 0')
-    await client.query(`DROP DATABASE IF EXISTS ${name}`)
     await requireSpace(scope, client)
+    await client.query(`DROP DATABASE IF EXISTS ${name}`)
     await endSessions(client)
     await client.query(`CREATE DATABASE ${name} TEMPLATE ${internalDatabase} ALLOW_CONNECTIONS false`)
     await client.query(`COMMENT ON DATABASE ${name} IS ${quoteText(JSON.stringify(note))}`)

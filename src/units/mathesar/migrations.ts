@@ -36,10 +36,8 @@ const look = async ({ image }: Known, client: Client): Promise<Found> => {
   return missing.length > 0 ? { kind: 'behind', applied, missing } : { kind: 'current', applied }
 }
 
-const inWords = (migrations: readonly Migration[], limit: number): string =>
-  firstFew(migrations, String, { limit })
-    .join(', ')
-    .replace(/, (and \d+ more)$/, ' $1')
+const inWords = (migrations: readonly Migration[]): string =>
+  firstFew(migrations, String, { limit: 3 }).join(', ')
 
 const aheadError = (
   { from, to }: Known,
@@ -49,7 +47,7 @@ const aheadError = (
   new SupervisorError(
     'DATABASE_AHEAD',
     `cannot use the internal database with Mathesar ${to}: ${from} has served from it, and it has ` +
-      `migrations that this image does not know: ${inWords(ahead, 3)}`,
+      `migrations that this image does not know: ${inWords(ahead)}`,
     back && {
       hint:
         `Nothing was changed. Start the image with Mathesar ${from} again. Or go back with ` +
@@ -121,8 +119,7 @@ const requireCreate = async ({ inForce: { database } }: Scope<never>, client: Cl
 const announce = ({ applied, missing }: Extract<Found, { kind: 'behind' }>, { from, to }: Known): string =>
   applied.length === 0
     ? 'running migrations'
-    : `Mathesar ${from} → ${to}: running ${missing.length} migrations, all of them or none: ` +
-      inWords(missing, 5)
+    : `Mathesar ${from} → ${to}: running all or none of these migrations: ${inWords(missing)}`
 
 const readKnown = (scope: Scope<never>): Known => {
   const { system, place } = scope

@@ -71,11 +71,15 @@ export const userDatabases = defineTask({
     if (behind === 0) return undefined
     system.log.say(
       'info',
-      `${behind} databases have the SQL of another Mathesar: they are brought to ${version}`,
+      `connected databases with the SQL of another Mathesar: ${behind}; they are brought to ${version}`,
     )
     const upgraded = new AbortController()
     system.inBackground('upgrade the connected databases', async () => {
-      await upgrade(scope, change, signal).finally(() => upgraded.abort())
+      await upgrade(scope, change, signal)
+        .finally(() => upgraded.abort())
+        .catch((error: unknown) => {
+          if (!signal.aborted) throw error // A stop cuts it off, and the next start goes on.
+        })
     })
     if (change.isOther)
       await system.clock.delay(patienceMs, AbortSignal.any([signal, upgraded.signal])).catch(() => {})

@@ -50,7 +50,7 @@ describe('the task `migrations`', () => {
     [
       'of an older Mathesar',
       ['auth.0001_initial', 'mathesar.0001_initial'],
-      'Mathesar 0.9.0 → 0.11.0: running 1 migrations, all of them or none: mathesar.0002_more',
+      'Mathesar 0.9.0 → 0.11.0: running all or none of these migrations: mathesar.0002_more',
     ],
   ])('migrates the database %s as the user of Mathesar, once it has the lock', async (_, applied, words) => {
     const { scope, programs, held, said } = stage(applied)
@@ -115,7 +115,7 @@ describe('the task `migrations`', () => {
     [['mathesar.0003_newer'], 'mathesar.0003_newer'],
     [
       ['mathesar.0003_a', 'mathesar.0004_b', 'auth.0002_c', 'auth.0003_d', 'auth.0004_e'],
-      'mathesar.0003_a, mathesar.0004_b, auth.0002_c and 2 more',
+      'mathesar.0003_a, mathesar.0004_b, auth.0002_c, and 2 more',
     ],
   ])('refuses a database that a newer Mathesar wrote: %j', async (more, named) => {
     const { scope, programs } = stage([...image, ...more])

@@ -57,6 +57,17 @@ describe('the task `user-databases`', () => {
     await run
   })
 
+  test('that a stop cuts off is no fault', async () => {
+    const { scope, clock, failures } = stage(2, '0.9.0', [], 60_000)
+    const stopping = new AbortController()
+    const run = Promise.resolve(userDatabases.run(scope, stopping.signal))
+    await clock.advance(1000)
+    stopping.abort(new Error('everything stops'))
+    await expect(run).rejects.toThrow('everything stops')
+    await clock.advance(1)
+    expect(failures).toEqual([])
+  })
+
   test('lets nobody wait for what an earlier start could not do', async () => {
     const { scope, clock, programs } = stage(1, '0.11.0', [], 60_000)
     await userDatabases.run(scope, never)

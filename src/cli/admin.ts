@@ -1,7 +1,7 @@
-import { parseArgs } from 'node:util'
 import { errorTable, SupervisorError } from '../errors.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { administratorCommand, type AdministratorRequest } from '../units/mathesar/administrator.ts'
+import { parseArguments } from './arguments.ts'
 import { readAppScope } from './own.ts'
 import { readPassword } from './password.ts'
 
@@ -11,20 +11,10 @@ const refuse = (why: string): never => {
   })
 }
 
-const readArguments = (args: readonly string[]) => {
-  try {
-    return parseArgs({
-      args: [...args],
-      options: { email: { type: 'string' }, 'password-file': { type: 'string' } },
-      allowPositionals: true,
-    })
-  } catch (error) {
-    return refuse((error as Error).message)
-  }
-}
+const options = { email: { type: 'string' }, 'password-file': { type: 'string' } } as const
 
 const readRequest = async (args: readonly string[]): Promise<AdministratorRequest> => {
-  const { positionals, values } = readArguments(args)
+  const { positionals, values } = parseArguments(args, options, refuse)
   const [action, username, ...more] = positionals
   if (more.length > 0) refuse('give one name, and no password: that is asked for')
   if (action === 'list') return username === undefined ? { action } : refuse('`list` takes no name')

@@ -1,5 +1,4 @@
 import { isatty } from 'node:tty'
-import { parseArgs } from 'node:util'
 import { renderTable } from '../core/table.ts'
 import { spaceInWords } from '../core/space.ts'
 import { SupervisorError } from '../errors.ts'
@@ -11,6 +10,7 @@ import { keyOf } from '../operations/keys.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { prove } from '../operations/verify.ts'
 import { mountOf } from '../units/mounts.ts'
+import { parseArguments } from './arguments.ts'
 import { backupsFolder, createProgress, openOperation, tell, untilStopped, withServer } from './operation.ts'
 
 const MiB = 1024 * 1024
@@ -192,17 +192,9 @@ const options = {
   quick: { type: 'boolean', default: false },
 } as const
 
-const parse = (args: readonly string[]) => {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options })
-  } catch (cause) {
-    return usage((cause as Error).message)
-  }
-}
-
 /** Makes an archive, or looks into some. */
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { positionals, values } = parse(args)
+  const { positionals, values } = parseArguments(args, options, usage)
   const [first, second, ...more] = positionals
   if (more.length > 0) usage('there are too many arguments')
   if (first === 'list') return await list(await openOperation(), second)

@@ -1,6 +1,6 @@
-import { parseArgs } from 'node:util'
 import { SupervisorError } from '../errors.ts'
 import { stream } from '../http/client.ts'
+import { parseArguments } from './arguments.ts'
 
 const refuse = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot show logs: ${why}`, { hint: 'Type `supervisor logs --help`.' })
@@ -11,20 +11,12 @@ const options = {
   lines: { type: 'string', short: 'n', default: '100' },
 } as const
 
-const parse = (args: readonly string[]) => {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options })
-  } catch (cause) {
-    return refuse((cause as Error).message)
-  }
-}
-
 /** Prints the last lines of the log, of one unit or of all, and with `--follow` those to come. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const {
     positionals: [unit, ...rest],
     values: { follow, lines },
-  } = parse(args)
+  } = parseArguments(args, options, refuse)
   if (rest.length > 0) return refuse('more than one unit')
   if (!/^[1-9]\d{0,4}$/.test(lines)) return refuse(`-n ${lines} is not a number from 1 to 99999`)
   const query = new URLSearchParams({ lines })

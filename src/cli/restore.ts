@@ -1,11 +1,11 @@
 import { isatty } from 'node:tty'
-import { parseArgs } from 'node:util'
 import { SupervisorError } from '../errors.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { keyOf } from '../operations/keys.ts'
 import { forgetRestore, restore, undoRestore } from '../operations/restore.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { inVolume } from '../units/place.ts'
+import { parseArguments } from './arguments.ts'
 import { createProgress, isServing, openOperation, tell, untilStopped } from './operation.ts'
 
 const usage = (why: string): never => {
@@ -17,14 +17,6 @@ const options = {
   undo: { type: 'boolean', default: false },
   forget: { type: 'boolean', default: false },
 } as const
-
-const parse = (args: readonly string[]) => {
-  try {
-    return parseArgs({ args: [...args], allowPositionals: true, options })
-  } catch (cause) {
-    return usage((cause as Error).message)
-  }
-}
 
 /** Whether the volume is ours alone; throws where another container has it. */
 const takeVolume = async ({ system, place }: OperationScope): Promise<boolean> => {
@@ -58,7 +50,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const {
     positionals: [path, ...more],
     values: { replace, undo, forget },
-  } = parse(args)
+  } = parseArguments(args, options, usage)
   const isWithoutArchive = undo || forget
   if (more.length > 0) return usage('there are too many arguments')
   if ((path === undefined) !== isWithoutArchive || (undo && forget))

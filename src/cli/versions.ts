@@ -1,17 +1,8 @@
 import { renderTable } from '../core/table.ts'
-import { withClient } from '../system/postgres.ts'
-import { reads } from '../system/system.ts'
 import { readAppVersion, readServedVersion } from '../units/manifest.ts'
 import { type KeptDatabase, listKept } from '../units/mathesar/kept.ts'
-import { inVolume, type Paths } from '../units/place.ts'
-import { embeddedAs, superuserDatabase, superuserStart } from '../units/postgres/connection.ts'
-import { readOwnSetup } from './own.ts'
-
-const readKept = async (paths: Paths): Promise<readonly KeptDatabase[]> => {
-  const password = reads.files.readIfThere(`${inVolume(paths).secrets}/postgres_password`)
-  const way = { ...embeddedAs({ paths }, 'postgres', superuserDatabase), options: superuserStart, password }
-  return await withClient([way], listKept)
-}
+import { asSuperuser } from '../units/postgres/connection.ts'
+import { openOperation } from './operation.ts'
 
 const inWords = (kept: readonly KeptDatabase[]): string => {
   if (kept.length === 0) return 'No internal database of another version is kept: there was no upgrade yet.'
@@ -29,11 +20,10 @@ const inWords = (kept: readonly KeptDatabase[]): string => {
 
 /** What an older or newer image could go on with. */
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { place, configuration } = await readOwnSetup()
-  const looks = { system: { files: reads.files, log: { say: () => {} } }, place }
-  const image = readAppVersion(looks)
-  const served = readServedVersion(looks) ?? null
-  const kept = configuration.database.kind === 'embedded' ? await readKept(place.paths) : []
+  const scope = await openOperation()
+  const image = readAppVersion(scope)
+  const served = readServedVersion(scope) ?? null
+  const kept = scope.inForce.database.kind === 'embedded' ? await asSuperuser(scope, listKept) : []
   const text = args.includes('--json')
     ? JSON.stringify({ image, served, kept }, null, 2)
     : `This image has Mathesar ${image ?? '(unknown)'}; ${served ?? 'none'} served last.\n${inWords(kept)}`

@@ -1,21 +1,20 @@
 export type Milliseconds = number
 
-/**
- * Task: waiting → running → done | failed. Service: waiting → starting → ready ⇄ unready, backoff, stopping,
- * stopped, failed.
- */
-export type UnitState =
-  | 'waiting'
-  | 'running'
-  | 'done'
-  | 'skipped'
-  | 'starting'
-  | 'ready'
-  | 'unready'
-  | 'backoff'
-  | 'stopping'
-  | 'stopped'
-  | 'failed'
+/** waiting → starting → ready ⇄ unready, backoff, stopping, stopped, failed. */
+export const serviceStates = [
+  'waiting',
+  'starting',
+  'ready',
+  'unready',
+  'backoff',
+  'stopping',
+  'stopped',
+  'failed',
+  'skipped',
+] as const
+/** A task: waiting → running → done, failed or skipped. */
+export const unitStates = [...serviceStates, 'running', 'done'] as const
+export type UnitState = (typeof unitStates)[number]
 
 /** An operating system user that a process runs as; `undefined` stands for the supervisor's own. */
 export type User = { readonly name: string; readonly uid: number; readonly gid: number }

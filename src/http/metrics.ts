@@ -1,6 +1,7 @@
 import { SupervisorError } from '../errors.ts'
 import { type Exchange, sendText } from './exchange.ts'
 import type { Status, UnitStatus } from '../core/status.ts'
+import { serviceStates } from '../core/unit.ts'
 import type { ControlOptions, Measures } from './server.ts'
 import { withMemory } from './status.ts'
 
@@ -8,17 +9,6 @@ type Labels = Readonly<Record<string, string>>
 type Sample = readonly [value: number, labels?: Labels]
 type Metric = readonly [name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]]
 
-const states = [
-  'waiting',
-  'starting',
-  'ready',
-  'unready',
-  'backoff',
-  'stopping',
-  'stopped',
-  'failed',
-  'skipped',
-]
 const results = ['applied', 'rejected', 'rolled back'] as const
 
 const quoted = (text: string): string =>
@@ -73,7 +63,7 @@ const ofServices = (services: readonly UnitStatus[]): readonly Metric[] => {
       'gauge',
       '1 for the state that a service is in.',
       services.flatMap(({ name, state: now }) =>
-        states.map((state): Sample => [Number(state === now), { service: name, state }]),
+        serviceStates.map((state): Sample => [Number(state === now), { service: name, state }]),
       ),
     ],
     ['mathesar_service_restarts_total', 'counter', 'Starts after an exit.', of(({ restarts }) => restarts)],

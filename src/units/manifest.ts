@@ -1,6 +1,5 @@
 import { version } from '../version.ts'
-import type { System } from '../system/ports.ts'
-import { inVolume, type Place } from './place.ts'
+import { inVolume } from './place.ts'
 import { readControlFile } from './postgres/control-file.ts'
 import type { Results } from './results.ts'
 import { defineTask, type Scope } from './unit.ts'
@@ -61,20 +60,11 @@ const parseCluster = (value: unknown): ServedCluster => {
   }
 }
 
-/** What it takes to read what the volume and the image say. */
-type Looks = {
-  readonly system: {
-    readonly files: Pick<System['files'], 'readIfThere'>
-    readonly log: Pick<System['log'], 'say'>
-  }
-  readonly place: Pick<Place, 'paths'>
-}
-
 /**
  * Reads the manifest; `{}` where there is none. One that cannot be read still says that a cluster has served:
  * nothing else writes it.
  */
-export const readManifest = ({ system, place }: Looks): Manifest => {
+export const readManifest = ({ system, place }: Scope<never>): Manifest => {
   const path = inVolume(place.paths).manifest
   try {
     const text = system.files.readIfThere(path)
@@ -107,19 +97,19 @@ export const startAnewHint = ({ paths }: Scope['place']): string =>
   `To begin anew with an empty installation, remove ${inVolume(paths).manifest}; nothing was changed.`
 
 /** What a file of the image says, where there is such a file. */
-const versionIn = ({ system }: Looks, path: string, pattern: RegExp): string | null =>
+const versionIn = ({ system }: Scope<never>, path: string, pattern: RegExp): string | null =>
   pattern.exec(system.files.readIfThere(path, 1024 * 1024) ?? '')?.[1] ?? null
 
 /** The last migration of Mathesar in the list of the image, which is sorted. */
 const lastMigration = /.*"(mathesar\.[^"]+)"/s
 
 /** The version of Mathesar that last served from the volume; `undefined` where nobody noted it. */
-export const readServedVersion = (looks: Looks): string | undefined =>
-  installationIn(readManifest(looks)).servedBy.mathesar?.slice(0, 50)
+export const readServedVersion = (scope: Scope<never>): string | undefined =>
+  installationIn(readManifest(scope)).servedBy.mathesar?.slice(0, 50)
 
 /** The version of Mathesar in the image; `null` where it does not say. */
-export const readAppVersion = (looks: Looks): string | null =>
-  versionIn(looks, `${looks.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
+export const readAppVersion = (scope: Scope<never>): string | null =>
+  versionIn(scope, `${scope.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
 
 const readServedBy = (scope: Scope<'database'>): ServedBy => {
   const { share } = scope.place.paths

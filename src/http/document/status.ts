@@ -1,22 +1,11 @@
 import * as v from 'valibot'
+import { unitStates } from '../../core/unit.ts'
 import { about } from '../check.ts'
 import { boolean, count, list, natural, oneOf, orNull, string } from './parts.ts'
 import { Problem, Time, Version } from './shared.ts'
 
 export const UnitState = oneOf(
-  [
-    'waiting',
-    'running',
-    'done',
-    'skipped',
-    'starting',
-    'ready',
-    'unready',
-    'backoff',
-    'stopping',
-    'stopped',
-    'failed',
-  ],
+  unitStates,
   'A task: waiting, running, done, failed, skipped. A service: waiting, starting, ready, unready, ' +
     'backoff, stopping, stopped, failed, skipped.',
 )

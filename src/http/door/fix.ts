@@ -17,7 +17,7 @@ import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
-import { redirect } from './setup.ts'
+import { letIn, redirect, sendCodeNeeded } from './setup.ts'
 
 const tailLines = 100
 
@@ -76,19 +76,15 @@ const sendCodeForm = (exchange: Exchange, { owner }: ControlOptions, status: num
   owner.invite() // A new one, if the last one is too old.
   if (isBrowser(exchange.request))
     return sendHtml(exchange, status, renderFixCode(problem, owner.isOpen), formHeaders(fixCodePolicy))
-  const message = 'cannot show the settings: the setup code is missing, wrong or too old'
-  const hint = '`docker exec mathesar supervisor setup` shows it.'
-  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, securityHeaders)
+  sendCodeNeeded(exchange, status, 'show the settings')
 }
 
 const takeCode = (exchange: Exchange, options: ControlOptions, code: string): void => {
   const { owner } = options
   const proof = owner.prove(code)
   switch (proof.is) {
-    case 'right': {
-      const isSecure = exchange.request.headers['x-forwarded-proto'] === 'https'
-      return redirect(exchange, fixPath, { 'set-cookie': [...owner.cookies(isSecure)] })
-    }
+    case 'right':
+      return letIn(exchange, owner, fixPath)
     case 'over':
       return sendCodeForm(exchange, options, 403)
     case 'wrong':

@@ -62,6 +62,18 @@ export class Setup {
   }
 }
 
+/** What clients get that are no browsers. */
+export const sendCodeNeeded = (
+  exchange: Exchange,
+  status: number,
+  what: string,
+  more: Readonly<Record<string, string>> = {},
+): void => {
+  const message = `cannot ${what}: the setup code is missing, wrong or too old`
+  const hint = '`docker exec mathesar supervisor setup` shows it.'
+  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, { ...securityHeaders, ...more })
+}
+
 const sendForm = (
   exchange: Exchange,
   status: number,
@@ -70,9 +82,7 @@ const sendForm = (
 ): void => {
   if (isBrowser(exchange.request))
     return sendHtml(exchange, status, renderSetup(page), { ...formHeaders(setupPolicy), ...more })
-  const message = 'cannot set Mathesar up: the setup code is missing, wrong or too old'
-  const hint = '`docker exec mathesar supervisor setup` shows it.'
-  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, { ...securityHeaders, ...more })
+  sendCodeNeeded(exchange, status, 'set Mathesar up', more)
 }
 
 export const redirect = (
@@ -80,6 +90,12 @@ export const redirect = (
   to: string,
   more: Readonly<Record<string, string[]>> = {},
 ): void => void response.writeHead(303, { location: to, 'cache-control': 'no-store', ...more }).end()
+
+/** Who has given the right code gets the cookies of an owner. */
+export const letIn = (exchange: Exchange, owner: Pick<Owner, 'cookies'>, to: string): void => {
+  const isSecure = exchange.request.headers['x-forwarded-proto'] === 'https'
+  redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure)] })
+}
 
 /**
  * Answers in place of Mathesar where that would create its first administrator for whoever asks. Who has
@@ -107,10 +123,8 @@ export const postCode = async (exchange: Exchange, { owner }: ControlOptions): P
   }
   const proof = owner.prove((await readForm(exchange)).get('code') ?? '')
   switch (proof.is) {
-    case 'right': {
-      const isSecure = request.headers['x-forwarded-proto'] === 'https'
-      return redirect(exchange, setupPath, { 'set-cookie': [...owner.cookies(isSecure)] })
-    }
+    case 'right':
+      return letIn(exchange, owner, setupPath)
     case 'over':
       return redirect(exchange, '/')
     case 'wrong':

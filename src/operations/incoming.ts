@@ -1,0 +1,125 @@
+import { spaceInWords } from '../core/space.ts'
+import { SupervisorError } from '../errors.ts'
+import { readManifest } from '../units/manifest.ts'
+import { inVolume } from '../units/place.ts'
+import {
+  beginSwap,
+  finishSwap,
+  folderOf,
+  forget,
+  readJournal,
+  replaced,
+  type Replaced,
+  tidy,
+  type Volume,
+} from '../units/swap.ts'
+import { runToEnd } from './programs.ts'
+import type { OperationScope } from './scope.ts'
+
+/** How a state comes into the volume: prepared beside what is there, and put in its place once it is whole. */
+
+export const volumeOf = ({ system, place }: OperationScope): Volume => ({
+  files: system.files,
+  paths: place.paths,
+})
+
+const isUsed = (scope: OperationScope): boolean => {
+  const { cluster } = inVolume(scope.place.paths)
+  return scope.system.files.isThere(`${cluster}/PG_VERSION`) || readManifest(scope).cluster !== undefined
+}
+
+/** Refuses a volume in which nothing may take the place of what is there. */
+export const requireReplaceable = (scope: OperationScope, mayReplace: boolean): void => {
+  const { system, place } = scope
+  if (!mayReplace && isUsed(scope))
+    throw new SupervisorError(
+      'RESTORE_REFUSED',
+      `cannot restore into ${place.paths.data}: it holds an installation`,
+    )
+  const mounts = system.readMounts()
+  const mounted = replaced.find((name) => mounts.has(`${place.paths.data}/${name}`))
+  if (mounted !== undefined)
+    throw new SupervisorError(
+      'RESTORE_REFUSED',
+      `cannot restore into ${place.paths.data}: ${mounted} in it is a mount, which nothing can replace`,
+      { hint: `Mount one volume at ${place.paths.data}, and none below. Nothing was changed.` },
+    )
+}
+
+/** What tables take beside what the databases say of themselves: WAL, and room to start. */
+const roomBytes = 64 * 1024 * 1024
+
+const inMiB = (bytes: number): number => Math.ceil(bytes / (1024 * 1024))
+
+/** Refuses a volume that has no room for a state of that many bytes. */
+export const requireRoom = ({ system, place }: OperationScope, stateBytes: number): void => {
+  const space = system.files.freeSpace(place.paths.data)
+  if (space === undefined || space.bytes >= stateBytes + roomBytes) return
+  throw new SupervisorError(
+    'VOLUME_FULL',
+    `cannot restore into ${place.paths.data}: about ${inMiB(stateBytes + roomBytes)} MiB ` +
+      `are needed, and ${spaceInWords(space)}`,
+    { hint: 'Free some space on that file system, and try again. Nothing was changed.' },
+  )
+}
+
+/** Each user passes through to the files that are its own. */
+export const makeRestoreFolder = ({ system, place }: OperationScope): void => {
+  const { restore: folder } = inVolume(place.paths)
+  system.files.makeFolder(folder, 0o711)
+  system.setOwner(folder, undefined, 0o711)
+}
+
+const newName = ({ system }: OperationScope): string => `state-${system.randomText(8)}`
+
+/** Everything is on the disk before the journal says that it is in force. */
+const sync = (scope: OperationScope, folder: string): Promise<void> =>
+  runToEnd(scope, {
+    what: `write ${folder} to the disk`,
+    command: { argv: ['sync', '--file-system', folder], env: { PATH: '/usr/bin:/bin' }, cwd: '/' },
+    code: 'VOLUME_NOT_WRITABLE',
+  })
+
+/** Puts a state that is on the disk in force. Returns where the one before is kept. */
+export const swapIn = (
+  scope: OperationScope,
+  incoming: string,
+  kept: readonly Replaced[],
+  isAlone: boolean,
+): string | undefined => {
+  const volume = volumeOf(scope)
+  const outgoing = newName(scope)
+  const at = new Date(scope.system.clock.now()).toISOString()
+  beginSwap(volume, { incoming, outgoing, kept, at })
+  if (!isAlone) return folderOf(volume.paths, outgoing)
+  finishSwap(volume)
+  tidy(volume, [outgoing])
+  if (readJournal(volume)?.moves?.some(({ isLeaving }) => isLeaving)) return folderOf(volume.paths, outgoing)
+  forget(volume)
+  return undefined
+}
+
+/**
+ * Has a state prepared in a folder of the volume, and puts it in force once it is on the disk. `prepare`
+ * returns what stays in place although the new state has none. Until all is prepared, nothing is touched.
+ */
+export const bringIn = async (
+  scope: OperationScope,
+  isAlone: boolean,
+  prepare: (folder: string) => Promise<readonly Replaced[]>,
+): Promise<string | undefined> => {
+  const volume = volumeOf(scope)
+  const before = readJournal(volume)
+  tidy(volume, before === undefined ? [] : [before.incoming, before.outgoing])
+  const incoming = newName(scope)
+  const folder = folderOf(scope.place.paths, incoming)
+  makeRestoreFolder(scope)
+  try {
+    const kept = await prepare(folder)
+    await sync(scope, folder)
+    return swapIn(scope, incoming, kept, isAlone)
+  } catch (error) {
+    if (readJournal(volume)?.incoming !== incoming) scope.system.files.remove(folder)
+    throw error
+  }
+}

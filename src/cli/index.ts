@@ -172,6 +172,24 @@ Into a new volume:
   docker run --rm -i -v VOLUME:/var/lib/mathesar IMAGE restore - < ARCHIVE`,
   ),
   define(
+    'rescue [FOLDER] [--adopt]',
+    "Say what is in a volume, or take over the cluster of Mathesar's own image.",
+    () => import('./rescue.ts'),
+    `Without --adopt nothing is written. FOLDER is where something is mounted; without it, it looks into the volume
+and wherever other images keep their data.
+
+--adopt         copies that cluster into an installation of this image: every OID, role and stored
+                password stays, and the old one is only read
+--replace       into a volume that is in use: what is there is kept beside (\`restore --undo\`)
+--host NAME     what Mathesar calls the server of that cluster, if not localhost or mathesar_db
+--without-key   although its secret key is lost: passwords of roles have to be set again
+
+Of a container that has stopped, with its secret key and media:
+  docker cp CONTAINER:/code/.secrets secrets; docker cp CONTAINER:/code/.media media
+  docker run --rm --volumes-from CONTAINER:ro -v mathesar:/var/lib/mathesar \\
+    -v ./secrets:/code/.secrets:ro -v ./media:/code/.media:ro IMAGE rescue --adopt`,
+  ),
+  define(
     'bake',
     'Make the cluster template and the list of migrations, while an image is built.',
     () => import('./bake.ts'),

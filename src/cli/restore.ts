@@ -3,10 +3,9 @@ import { SupervisorError } from '../errors.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { keyOf } from '../operations/keys.ts'
 import { forgetRestore, restore, undoRestore } from '../operations/restore.ts'
-import type { OperationScope } from '../operations/scope.ts'
-import { inVolume } from '../units/place.ts'
 import { parseArguments } from './arguments.ts'
-import { createProgress, isServing, openOperation, tell, untilStopped } from './operation.ts'
+import { createProgress, openOperation, tell, untilStopped } from './operation.ts'
+import { sayWhatNext, takeVolume } from './into-volume.ts'
 
 const usage = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot restore: ${why}`, { hint: 'Type `supervisor restore --help`.' })
@@ -17,33 +16,6 @@ const options = {
   undo: { type: 'boolean', default: false },
   forget: { type: 'boolean', default: false },
 } as const
-
-/** Whether the volume is ours alone; throws where another container has it. */
-const takeVolume = async ({ system, place }: OperationScope): Promise<boolean> => {
-  system.files.makeFolder(place.paths.data, 0o755)
-  if (system.lock(inVolume(place.paths).lock)) return true
-  if (await isServing()) return false
-  throw new SupervisorError(
-    'VOLUME_IN_USE',
-    `cannot restore into ${place.paths.data}: a container that is running uses it`,
-    {
-      hint: 'Stop it, or restore in it: `docker exec -i CONTAINER supervisor restore - --replace < ARCHIVE`.',
-    },
-  )
-}
-
-const sayWhatNext = (isInPlace: boolean, kept: string | undefined): void => {
-  tell(
-    isInPlace
-      ? 'It is in place: start the container on this volume.'
-      : 'It takes the place of what serves now at the next start: `docker restart CONTAINER`.',
-  )
-  if (kept !== undefined)
-    tell(
-      `The state before is kept in ${kept}: \`supervisor restore --undo\` brings it back, ` +
-        '`supervisor restore --forget` removes it.',
-    )
-}
 
 /** Restores an archive, or the state from before that. */
 export const run = async (args: readonly string[]): Promise<number> => {

@@ -16,7 +16,7 @@ import {
 import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 
-/** How a state comes into the volume: prepared beside what is there, and put in its place once it is whole. */
+/** How a state comes into the volume: prepared beside what is there, then put in its place as a whole. */
 
 export const volumeOf = ({ system, place }: OperationScope): Volume => ({
   files: system.files,

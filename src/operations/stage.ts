@@ -64,21 +64,25 @@ const find = (
     command: { argv: ['find', folder, ...test], env: environment, user, cwd: '/' },
   })
 
-/** A cluster consists of folders and files that are nowhere else; tablespaces are not backed up. */
-const requirePlainFiles = async (scope: OperationScope, folder: string): Promise<void> => {
+/** What is neither a folder nor a file of its own: a cluster has none, but for tablespaces. */
+export const findOdd = async (scope: OperationScope, folder: string): Promise<string | undefined> => {
   const odd = ['(', '!', '-type', 'f', '!', '-type', 'd', '-o', '-type', 'f', '-links', '+1', ')']
   for await (const found of find(scope, folder, scope.place.identities.postgres, ...odd, '-print', '-quit'))
-    throw new SupervisorError(
-      'BACKUP_DAMAGED',
-      `cannot use this archive: ${found
-        .toString()
-        .trim()
-        .slice(folder.length + 1)} is a link or a device`,
-    )
+    return found
+      .toString()
+      .trim()
+      .slice(folder.length + 1)
+  return undefined
+}
+
+const requirePlainFiles = async (scope: OperationScope, folder: string): Promise<void> => {
+  const odd = await findOdd(scope, folder)
+  if (odd !== undefined)
+    throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${odd} is a link or a device`)
 }
 
 /** Mathesar's user may have put links there: they come from it, lead to nothing of ours, and are left out. */
-const removeOddMedia = async (scope: OperationScope, folder: string): Promise<void> => {
+export const removeOddMedia = async (scope: OperationScope, folder: string): Promise<void> => {
   const odd = ['!', '-type', 'f', '!', '-type', 'd', '-delete']
   for await (const _ of find(scope, folder, scope.place.identities.mathesar, ...odd));
 }

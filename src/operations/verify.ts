@@ -1,82 +1,17 @@
-import type { ClientConfig } from 'pg'
-import { inWords } from '../core/outcome.ts'
-import { SupervisorError } from '../errors.ts'
-import type { RunningProcess } from '../system/process.ts'
-import { superuserStart } from '../units/postgres/connection.ts'
-import { postgresEnvironment } from '../units/postgres/programs.ts'
 import { folderOf, readJournal, tidy } from '../units/swap.ts'
 import { requireFit } from './archive/description.ts'
 import type { Archive } from './archive/read.ts'
-import { runToEnd } from './programs.ts'
 import { makeRestoreFolder } from './incoming.ts'
+import { runToEnd } from './programs.ts'
 import { fitnessOf } from './restore.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
-import { makeOwnFolder, stage } from './stage.ts'
+import { asUser, programsConnectTo, withSideServer } from './server.ts'
+import { stage } from './stage.ts'
 
 /** What a proof counted. */
 export type Proof = { readonly databases: number; readonly tables: number; readonly rows: number }
 
-/** A cluster with much WAL to replay takes its time. */
-const startLimitMs = 10 * 60_000
-
-/** In the folder of a scratch state: `postgres` is the cluster, `socket` is closed to everybody else. */
-const socketIn = (folder: string): string => `${folder}/socket`
-
-/** Who owns a database could else have our queries call functions of theirs, as superuser. */
-const sessionStart = `${superuserStart} -c role=none`
-
-const connectTo = (folder: string, database: string): ClientConfig => ({
-  host: socketIn(folder),
-  port: 5432,
-  user: 'postgres',
-  database,
-  ssl: false,
-  query_timeout: 0,
-  options: sessionStart,
-})
-
-/** A small server for one cluster, reached through its socket alone, by whoever may enter that folder. */
-const startServer = (scope: OperationScope, folder: string): RunningProcess => {
-  const { system, place } = scope
-  const { postgres } = place.identities
-  makeOwnFolder(scope, socketIn(folder), postgres, 0o700)
-  system.files.writeWhole(`${folder}/pg_hba.conf`, 'local all all trust\n', 0o644)
-  const parameters = {
-    hba_file: `${folder}/pg_hba.conf`,
-    unix_socket_directories: socketIn(folder),
-    listen_addresses: '',
-    shared_buffers: '32MB',
-    max_connections: '10',
-    jit: 'off',
-    fsync: 'off', // It is thrown away.
-  }
-  const options = Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
-  return system.startProcess(
-    {
-      argv: [`${place.paths.postgresBin}/postgres`, '-D', `${folder}/postgres`, ...options],
-      env: postgresEnvironment(place),
-      user: postgres,
-      cwd: '/',
-    },
-    { write: () => undefined, flush: () => {} },
-  )
-}
-
-const waitUntilReady = async (
-  scope: OperationScope,
-  folder: string,
-  server: RunningProcess,
-): Promise<void> => {
-  const gone = new AbortController()
-  void server.ended.then((outcome) => {
-    const why = `cannot use this archive: its cluster does not start: Postgres ${inWords(outcome)}`
-    gone.abort(new SupervisorError('BACKUP_DAMAGED', why))
-  })
-  await scope.system.retry(
-    () => scope.system.withClient([connectTo(folder, 'template1')], (client) => client.query('SELECT 1')),
-    { forMs: startLimitMs, signal: gone.signal, isWorthIt: () => true, onFailure: () => {} },
-  )
-}
+const superuser = 'postgres'
 
 /** Every page of every table, and every index against its table. */
 const checkPages = (scope: OperationScope, folder: string): Promise<void> =>
@@ -84,12 +19,7 @@ const checkPages = (scope: OperationScope, folder: string): Promise<void> =>
     what: 'use this archive',
     command: {
       argv: ['pg_amcheck', '--all', '--install-missing', '--heapallindexed', '--no-password'],
-      env: {
-        ...postgresEnvironment(scope.place),
-        PGHOST: socketIn(folder),
-        PGUSER: 'postgres',
-        PGOPTIONS: sessionStart,
-      },
+      env: programsConnectTo(scope, folder, superuser),
       user: scope.place.identities.postgres,
       cwd: '/',
     },
@@ -108,10 +38,7 @@ const countInDatabase = `
 
 const countRows = async (scope: OperationScope, folder: string): Promise<Proof> => {
   const ask = <Row extends Record<string, unknown>>(database: string, sql: string): Promise<Row[]> =>
-    scope.system.withClient(
-      [connectTo(folder, database)],
-      async (client) => (await client.query<Row>(sql)).rows,
-    )
+    asUser(scope, folder, [superuser, database], async (client) => (await client.query<Row>(sql)).rows)
   const databases = await ask<{ name: string }>(
     'template1',
     'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate',
@@ -143,15 +70,11 @@ export const prove = async (
   const folder = folderOf(place.paths, `verify-${system.randomText(8)}`)
   try {
     await stage(scope, archive, folder, onProgress)
-    const server = startServer(scope, folder)
-    try {
-      await waitUntilReady(scope, folder, server)
+    const what = { what: 'use this archive', code: 'BACKUP_DAMAGED' } as const
+    return await withSideServer(scope, { folder, ...what, isKept: false, user: superuser }, async () => {
       await checkPages(scope, folder)
       return await countRows(scope, folder)
-    } finally {
-      server.signal('SIGQUIT')
-      await server.ended
-    }
+    })
   } finally {
     system.files.remove(folder)
   }

@@ -7,36 +7,49 @@ import type { Scope } from './unit.ts'
 /** The most folders that are looked into. */
 const limit = 100
 
-/** A cluster in a folder or in one of the two levels below; Debian has its own in 17/main. */
-const findCluster = (
+/** Clusters in a folder or in one of the two levels below; Debian has its own in 17/main. */
+const clustersIn = (
   { files }: Scope['system'],
   folder: string,
   own: ReadonlySet<string>,
-): string | undefined => {
+): readonly string[] => {
   let folders = [folder]
   for (let level = 0; level <= 2; level++) {
-    const found = folders.find((path) => files.isThere(`${path}/PG_VERSION`))
-    if (found !== undefined) return found
+    const found = folders.filter((path) => files.isThere(`${path}/PG_VERSION`))
+    if (found.length > 0) return found
     folders = folders
       .flatMap((path) => files.listFoldersIn(path).map((name) => `${path}/${name}`))
       .filter((path) => !own.has(path))
       .slice(0, limit)
   }
-  return undefined
+  return []
 }
 
-/**
- * Refuses to make a new cluster beside one of another image, which would look as if all data were gone: in
- * the volume itself, or in one that is mounted where other images keep theirs.
- */
+type Found = Pick<Scope<never>, 'system' | 'place'>
+
+/** Where clusters of other images may be: in the volume itself, or mounted where those keep theirs. */
+export const foreignPlaces = ({ system, place }: Found): readonly string[] => [
+  place.paths.data,
+  ...foreignMounts(system.readMounts()),
+]
+
+/** The clusters in some folders that are not the one of this installation. */
+export const foreignClusters = ({ system, place }: Found, folders: readonly string[]): readonly string[] => {
+  const own = new Set(Object.values(inVolume(place.paths)))
+  return [...new Set(folders.flatMap((folder) => clustersIn(system, folder, own)))]
+}
+
+/** How somebody types a command of rescue for what is mounted in this container, stopped or not. */
+export const rescueHint = (options: string): string =>
+  `\`docker run --rm --volumes-from CONTAINER IMAGE rescue${options}\``
+
+/** Refuses to make a new cluster beside one of another image, which would look as if all data were gone. */
 export const requireNoForeignCluster = (scope: Scope<never>): void => {
   const { system, place, inForce } = scope
-  const { cluster, ...others } = inVolume(place.paths)
+  const { cluster } = inVolume(place.paths)
   const isNew = !system.files.isThere(`${cluster}/PG_VERSION`) && readManifest(scope).cluster === undefined
   if (inForce.database.kind === 'external' || !isNew) return
-  const own = new Set([cluster, ...Object.values(others)])
-  const places = [place.paths.data, ...foreignMounts(system.readMounts())]
-  const found = places.map((folder) => findCluster(system, folder, own)).find((path) => path !== undefined)
+  const [found] = foreignClusters(scope, foreignPlaces(scope))
   if (found === undefined) return
   throw new SupervisorError(
     'CLUSTER_UNUSABLE',
@@ -44,8 +57,8 @@ export const requireNoForeignCluster = (scope: Scope<never>): void => {
       cluster,
     {
       hint:
-        'Move its data with pg_dump: start the image that it was made with, and give this one a volume of ' +
-        `its own. To begin anew beside it, start without that mount or move ${found} away. ` +
+        `Take it over with everything in it: ${rescueHint(' --adopt')} (without \`--adopt\` it says ` +
+        `what is there). To begin anew beside it, start without that mount or move ${found} away. ` +
         'Nothing was changed.',
     },
   )

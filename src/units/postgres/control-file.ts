@@ -14,12 +14,11 @@ const limitBytes = 8192
  * What the control file of the cluster says; `undefined` where there is none.
  * Throws when it cannot be read.
  */
-export const readControlFile = ({
-  system,
-  place,
-}: Scope<never>): { readonly identifier: string; readonly isShutDown: boolean } | undefined => {
-  const path = `${inVolume(place.paths).cluster}/global/pg_control`
-  const bytes = system.files.readForeign(path, limitBytes)
+export const readControlFile = (
+  { system, place }: Pick<Scope<never>, 'system' | 'place'>,
+  folder = inVolume(place.paths).cluster,
+): { readonly identifier: string; readonly isShutDown: boolean } | undefined => {
+  const bytes = system.files.readForeign(`${folder}/global/pg_control`, limitBytes)
   if (bytes === undefined || bytes.length < stateAt + 4) return undefined
   return {
     identifier: String(bytes.readBigUInt64LE(identifierAt)),

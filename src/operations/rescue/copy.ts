@@ -1,0 +1,95 @@
+import { createHash } from 'node:crypto'
+import { SupervisorError } from '../../errors.ts'
+import type { User } from '../../core/unit.ts'
+import { outputOf, runToEnd } from '../programs.ts'
+import type { OperationScope } from '../scope.ts'
+import { findOdd, makeOwnFolder, removeOddMedia } from '../stage.ts'
+
+const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
+
+/** A digest of what every file in a folder is, and when it was last written. */
+const stateOf = async (scope: OperationScope, folder: string): Promise<string> => {
+  const digest = createHash('sha256')
+  const argv = ['find', folder, '-type', 'f', '-printf', String.raw`%P\0%s\0%T@\0%C@\0`] as const
+  const listing = outputOf(scope, {
+    what: `read ${folder}`,
+    command: { argv: [...argv], env: environment, cwd: '/' },
+  })
+  for await (const chunk of listing) digest.update(chunk)
+  return digest.digest('hex')
+}
+
+const copy = async (
+  scope: OperationScope,
+  from: string,
+  to: string,
+  user: User | undefined,
+): Promise<void> => {
+  makeOwnFolder(scope, to, undefined, 0o700)
+  await runToEnd(scope, {
+    what: `copy ${from}`,
+    command: {
+      argv: [
+        'cp',
+        '--recursive',
+        '--no-dereference',
+        '--reflink=auto',
+        '--preserve=mode,timestamps',
+        `${from}/.`,
+        to,
+      ],
+      env: environment,
+      cwd: '/',
+    },
+    code: 'VOLUME_NOT_WRITABLE',
+  })
+  if (user !== undefined) scope.system.files.giveTree(to, user, to)
+}
+
+/** Of the server that ran on it, and where its data is that is not below the folder. */
+const leftOut = ['postmaster.pid', 'postmaster.opts']
+
+/**
+ * Copies a cluster. Where nothing in it changed meanwhile, the copy is as a cut of the power leaves one, and
+ * Postgres recovers it. No lock file tells whether a server in another container writes to it.
+ */
+export const copyCluster = async (scope: OperationScope, from: string, to: string): Promise<void> => {
+  const { files } = scope.system
+  if (files.listFolder(`${from}/pg_tblspc`).length > 0)
+    throw new SupervisorError(
+      'RESCUE_REFUSED',
+      `cannot adopt ${from}: it has tablespaces, which lie elsewhere`,
+      {
+        hint:
+          'Move what is in them into the cluster (`ALTER TABLE … SET TABLESPACE pg_default`). ' +
+          'Nothing was changed.',
+      },
+    )
+  const before = await stateOf(scope, from)
+  await copy(scope, from, to, scope.place.identities.postgres)
+  if ((await stateOf(scope, from)) !== before)
+    throw new SupervisorError(
+      'RESCUE_REFUSED',
+      `cannot adopt ${from}: something writes to it, so a server runs on it`,
+      { hint: 'Stop the old container (`docker stop`), and try again. Nothing was changed.' },
+    )
+  for (const name of leftOut) files.remove(`${to}/${name}`)
+  const odd = await findOdd(scope, to)
+  if (odd !== undefined)
+    throw new SupervisorError('RESCUE_REFUSED', `cannot adopt ${from}: ${odd} in it is a link or a device`, {
+      hint: 'Put what it leads to in its place, in the old cluster. Nothing was changed.',
+    })
+}
+
+/** Copies what people uploaded, if there is any. */
+export const copyMedia = async (
+  scope: OperationScope,
+  from: string | undefined,
+  to: string,
+): Promise<void> => {
+  const { mathesar } = scope.place.identities
+  if (from === undefined) return makeOwnFolder(scope, to, mathesar, 0o750)
+  await copy(scope, from, to, mathesar)
+  await removeOddMedia(scope, to)
+  scope.system.setOwner(to, mathesar, 0o750)
+}

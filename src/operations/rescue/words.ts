@@ -1,0 +1,81 @@
+import { installationIn } from '../../units/manifest.ts'
+import type { HandedOver } from './adopt.ts'
+import type { Foreign, Found, Own } from './found.ts'
+
+/** What was found, for people. */
+
+const sizeOf = (bytes: number): string => `${Math.ceil(bytes / (1024 * 1024))} MiB`
+
+const stopOf = (isShutDown: boolean | undefined): string => {
+  if (isShutDown === undefined) return 'its control file cannot be read'
+  return isShutDown ? 'shut down cleanly' : 'not shut down cleanly: it recovers at its next start'
+}
+
+const keys: Readonly<Record<Own['key'], string>> = {
+  there: 'the secret key is there',
+  another: 'the secret key is ANOTHER than the one that its data was encrypted with',
+  missing: 'the secret key is MISSING: without it nobody can decrypt the passwords that Mathesar stores',
+}
+
+const lastBootOf = ({ lastBoot }: Own['manifest']): string => {
+  const { at, after } = (lastBoot ?? {}) as { readonly at?: unknown; readonly after?: unknown }
+  if (typeof at !== 'string') return 'it has not served yet'
+  return `last start ${at}${typeof after === 'string' ? `, after an ${after}`.replace('an c', 'a c') : ''}`
+}
+
+const ownInWords = ({ folder, cluster, manifest, key, archives, keepsStateBefore }: Own): string => {
+  const { servedBy } = installationIn(manifest)
+  const { mathesar = '(unknown)', postgres = '(unknown)' } = servedBy
+  return [
+    `${folder}: an installation of this image`,
+    `  Mathesar ${mathesar}, Postgres ${postgres}; ${lastBootOf(manifest)}`,
+    cluster === undefined
+      ? '  its cluster is GONE: mount or restore what was in its folder postgres'
+      : `  its cluster: ${sizeOf(cluster.bytes)}, ${stopOf(cluster.isShutDown)}`,
+    `  ${keys[key]}`,
+    ...(archives > 0 ? [`  files in backups: ${archives} (\`supervisor backup list\`)`] : []),
+    ...(keepsStateBefore ? ['  the state before a restore is kept (`supervisor restore --undo`)'] : []),
+  ].join('\n')
+}
+
+const foreignInWords = ({ folder, major, isShutDown, bytes, isMathesars, key, media }: Foreign): string =>
+  [
+    `${folder}: a cluster of another image${isMathesars ? ', with the internal database of Mathesar' : ''}`,
+    `  Postgres ${major ?? '(unknown)'}, ${sizeOf(bytes)}, ${stopOf(isShutDown)}`,
+    key === undefined
+      ? '  the secret key is not here: `docker cp CONTAINER:/code/.secrets secrets`, then mount it: ' +
+        '`-v ./secrets:/code/.secrets:ro`'
+      : `  the secret key: ${key}`,
+    ...(media === undefined ? [] : [`  media: ${media}`]),
+    '  `rescue --adopt` copies it into an installation of this image; the old one stays as it is',
+  ].join('\n')
+
+export const foundInWords = ({ own, foreign }: Found): string => {
+  const parts = [...(own === undefined ? [] : [ownInWords(own)]), ...foreign.map(foreignInWords)]
+  return parts.length === 0 ? 'nothing of Mathesar or Postgres is here' : parts.join('\n')
+}
+
+/** What somebody has to know or to do after an adoption. */
+export const warningsOf = (
+  { roles, stored }: HandedOver,
+  locked: readonly string[],
+  media: string | undefined,
+): readonly string[] => [
+  ...(locked.length > 0
+    ? [`the stored passwords of these roles are lost, set them again in Mathesar: ${locked.join(', ')}`]
+    : []),
+  ...(roles.kept.length > 0
+    ? [`roles with a superuser's rights, which Mathesar no longer manages: ${roles.kept.join(', ')}`]
+    : []),
+  ...(roles.outdated.length > 0
+    ? [`roles whose password is stored as md5, set it again for them to log in: ${roles.outdated.join(', ')}`]
+    : []),
+  ...Object.entries(roles.renamed).map(([from, to]) => `the role ${from} is called ${to} now`),
+  ...(stored.otherHosts.length > 0
+    ? [
+        `servers of these names stay as they are: ${stored.otherHosts.join(', ')}. If one ` +
+          'is this cluster, adopt again with `--replace --host NAME`.',
+      ]
+    : []),
+  ...(media === undefined ? ['no media were there: files that people uploaded are not copied'] : []),
+]

@@ -1,0 +1,147 @@
+import type { ClientConfig } from 'pg'
+import { inWords } from '../core/outcome.ts'
+import { type ErrorCode, SupervisorError } from '../errors.ts'
+import type { Client } from '../system/ports.ts'
+import type { RunningProcess } from '../system/process.ts'
+import { appRole, superuserStart } from '../units/postgres/connection.ts'
+import { codeOf, isAnswer, sentenceOf } from '../units/postgres/failures.ts'
+import { postgresEnvironment } from '../units/postgres/programs.ts'
+import type { OperationScope } from './scope.ts'
+import { makeOwnFolder } from './stage.ts'
+
+/** A small server for a cluster that lies beside, reached through a socket that is closed to others. */
+export type SideServer = {
+  readonly folder: string
+  /** What its failure means: "use this archive", and the code. */
+  readonly what: string
+  readonly code: ErrorCode
+  /** Whether the cluster is kept afterwards; else nothing of it has to reach the disk. */
+  readonly isKept: boolean
+  /** As whom to wait for it. */
+  readonly user: string
+}
+
+/** A cluster with much WAL to replay takes its time. */
+const startLimitMs = 10 * 60_000
+
+/** In the folder of a state beside: `postgres` is the cluster. */
+const socketIn = (folder: string): string => `${folder}/socket`
+
+/** Who owns a database could else have our queries call functions of theirs, as superuser. */
+const sessionStart = `${superuserStart} -c role=none`
+
+export const connectTo = (folder: string, database: string, user: string): ClientConfig => ({
+  host: socketIn(folder),
+  port: 5432,
+  user,
+  database,
+  ssl: false,
+  query_timeout: 0,
+  // What they set is a superuser's to set, and only a superuser needs it.
+  ...(user === appRole ? {} : { options: sessionStart }),
+})
+
+/** The same for programs of Postgres. */
+export const programsConnectTo = (
+  { place }: OperationScope,
+  folder: string,
+  user: string,
+): Record<string, string> => ({
+  ...postgresEnvironment(place),
+  PGHOST: socketIn(folder),
+  PGUSER: user,
+  PGOPTIONS: sessionStart,
+})
+
+export const asUser = <T>(
+  { system }: OperationScope,
+  folder: string,
+  [user, database]: readonly [user: string, database: string],
+  use: (client: Client) => Promise<T>,
+): Promise<T> => system.withClient([connectTo(folder, database, user)], use)
+
+/** Arguments for a server on any cluster: other images keep the configuration elsewhere. */
+export const parametersFor = (scope: OperationScope, folder: string, isKept: boolean): readonly string[] => {
+  const { files } = scope.system
+  files.writeWhole(`${folder}/postgresql.conf`, '', 0o644)
+  files.writeWhole(`${folder}/pg_hba.conf`, 'local all all trust\n', 0o644)
+  files.writeWhole(`${folder}/pg_ident.conf`, '', 0o644)
+  const parameters = {
+    config_file: `${folder}/postgresql.conf`,
+    hba_file: `${folder}/pg_hba.conf`,
+    ident_file: `${folder}/pg_ident.conf`,
+    unix_socket_directories: socketIn(folder),
+    listen_addresses: '',
+    port: '5432',
+    shared_buffers: '32MB',
+    max_connections: '10',
+    shared_preload_libraries: '',
+    archive_mode: 'off',
+    jit: 'off',
+    event_triggers: 'off',
+    autovacuum: 'off',
+    ...(isKept ? {} : { fsync: 'off' }),
+  }
+  return Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+}
+
+const start = (scope: OperationScope, { folder, isKept }: SideServer): RunningProcess => {
+  const { system, place } = scope
+  makeOwnFolder(scope, socketIn(folder), place.identities.postgres, 0o700)
+  return system.startProcess(
+    {
+      argv: [
+        `${place.paths.postgresBin}/postgres`,
+        '-D',
+        `${folder}/postgres`,
+        ...parametersFor(scope, folder, isKept),
+      ],
+      env: postgresEnvironment(place),
+      user: place.identities.postgres,
+      cwd: '/',
+    },
+    { write: () => undefined, flush: () => {} },
+  )
+}
+
+const waitUntilReady = async (
+  { system }: OperationScope,
+  { folder, what, code, user }: SideServer,
+  server: RunningProcess,
+): Promise<void> => {
+  const gone = new AbortController()
+  void server.ended.then((outcome) =>
+    gone.abort(
+      new SupervisorError(code, `cannot ${what}: its cluster does not start: Postgres ${inWords(outcome)}`),
+    ),
+  )
+  await system.retry(
+    () => system.withClient([connectTo(folder, 'template1', user)], (client) => client.query('SELECT 1')),
+    {
+      forMs: startLimitMs,
+      signal: gone.signal,
+      // Once it serves, what it refuses stays refused.
+      isWorthIt: (error) => !isAnswer(error) || codeOf(error).startsWith('57'),
+      onFailure: () => {},
+    },
+  )
+}
+
+/** Acts with a server on the cluster beside, which then stops: in order where the cluster is kept. */
+export const withSideServer = async <T>(
+  scope: OperationScope,
+  side: SideServer,
+  act: () => Promise<T>,
+): Promise<T> => {
+  const server = start(scope, side)
+  try {
+    await waitUntilReady(scope, side, server)
+    return await act()
+  } catch (cause) {
+    if (!isAnswer(cause)) throw cause
+    throw new SupervisorError(side.code, `cannot ${side.what}: ${sentenceOf(cause)}`, { cause })
+  } finally {
+    server.signal(side.isKept ? 'SIGINT' : 'SIGQUIT')
+    await server.ended
+  }
+}

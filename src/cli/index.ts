@@ -175,8 +175,8 @@ Into a new volume:
     'rescue [FOLDER] [--adopt]',
     "Say what is in a volume, or take over the cluster of Mathesar's own image.",
     () => import('./rescue.ts'),
-    `Without --adopt nothing is written. FOLDER is where something is mounted; without it, it looks into the volume
-and wherever other images keep their data.
+    `Without --adopt nothing is written. FOLDER is where something is mounted; without it, it looks into
+the volume and wherever other images keep their data.
 
 --adopt         copies that cluster into an installation of this image: every OID, role and stored
                 password stays, and the old one is only read

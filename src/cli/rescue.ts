@@ -1,4 +1,4 @@
-import { adopt } from '../operations/rescue/adopt.ts'
+import { takeOver } from '../operations/rescue/adopt.ts'
 import { findAll } from '../operations/rescue/found.ts'
 import { foundInWords } from '../operations/rescue/words.ts'
 import { SupervisorError } from '../errors.ts'
@@ -35,7 +35,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const isAlone = await takeVolume(scope)
   const beganMs = scope.system.clock.now()
   const { from, databases, kept, warnings } = await untilStopped(
-    adopt(scope, { folder, host, mayReplace: replace, isWithoutKey, isAlone, onStep: tell }),
+    takeOver(scope, { folder, host, mayReplace: replace, isWithoutKey, isAlone, onStep: tell }),
   )
   const tookMs = scope.system.clock.now() - beganMs
   tell(

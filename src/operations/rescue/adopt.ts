@@ -158,7 +158,7 @@ const handOver = async (
   const socket = inRun(scope.place.paths).postgresSocket
   const stored =
     internal === undefined
-      ? { otherHosts: [], passwords: [] }
+      ? { otherHosts: [], passwords: [], version: undefined }
       : await asUser(scope, folder, [appRole, internalDatabase], (client) =>
           fitStored(client, roles, socket, host),
         )
@@ -166,9 +166,18 @@ const handOver = async (
   return { roles, databases: databases.filter((name) => name !== internal), stored }
 }
 
-const writeManifest = (scope: OperationScope, folder: string, from: string, key: string): void => {
+const writeManifest = (
+  scope: OperationScope,
+  folder: string,
+  {
+    from,
+    key,
+    version,
+  }: { readonly from: string; readonly key: string; readonly version: string | undefined },
+): void => {
   const { system, place } = scope
   const manifest = {
+    ...(version === undefined ? {} : { servedBy: { mathesar: version } }),
     keyFingerprint: fingerprintOf(key),
     adopted: { from, at: new Date(system.clock.now()).toISOString() },
     cluster: {
@@ -195,7 +204,7 @@ const addChecksums = (scope: OperationScope, folder: string): Promise<void> =>
   })
 
 /** Makes an installation of this image of a cluster that another one made. */
-export const adopt = async (scope: OperationScope, options: AdoptOptions): Promise<Adopted> => {
+export const takeOver = async (scope: OperationScope, options: AdoptOptions): Promise<Adopted> => {
   const { system } = scope
   lockOperations(scope)
   const source = requireOne(scope, await findAll(scope, options.folder))
@@ -227,7 +236,7 @@ export const adopt = async (scope: OperationScope, options: AdoptOptions): Promi
     system.files.writeWhole(`${folder}/secrets/secret_key`, key, 0o600)
     options.onStep('adding checksums')
     await addChecksums(scope, folder)
-    writeManifest(scope, folder, source.folder, key)
+    writeManifest(scope, folder, { from: source.folder, key, version: handedOver.stored.version })
     databases = handedOver.databases
     warnings = warningsOf(handedOver, locked, source.media)
     return []

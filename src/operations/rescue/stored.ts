@@ -11,12 +11,23 @@ const isBeside = "(host IN ('localhost', '127.0.0.1', '::1', 'mathesar_db', $1) 
 type Stored = {
   /** Servers that stay as they are, such as those elsewhere. */
   readonly otherHosts: readonly string[]
+  /** The Mathesar whose SQL is in a connected database, if there is one. */
+  readonly version: string | undefined
   /** What the secret key has encrypted, by role. */
   readonly passwords: readonly { readonly name: string; readonly token: string }[]
 }
 
 const hasTable = async (client: Client, name: string): Promise<boolean> =>
   (await client.query('SELECT FROM pg_class WHERE oid = to_regclass($1)', [`public.${name}`])).rowCount === 1
+
+const readVersion = async (client: Client): Promise<string | undefined> => {
+  if (!(await hasTable(client, 'mathesar_database'))) return undefined
+  const { rows } = await client.query<{ version: string }>(
+    `SELECT left(last_confirmed_sql_version, 50) AS version FROM public.mathesar_database
+      ORDER BY id DESC LIMIT 1`,
+  )
+  return rows[0]?.version
+}
 
 /** One server stands for the cluster: its rows become one with the host string that never changes. */
 const moveServer = async (client: Client, socket: string, host: string | undefined): Promise<void> => {
@@ -68,7 +79,7 @@ export const fitStored = async (
     `SELECT left(name, 200) AS name, left(password, 10000) AS token FROM public.mathesar_configuredrole
       WHERE starts_with(password, 'gAAAA') ORDER BY id LIMIT 1000`,
   )
-  return { otherHosts, passwords: rows }
+  return { otherHosts, passwords: rows, version: await readVersion(client) }
 }
 
 /** Mathesar's field (django-fernet-encrypted-fields 0.3): Fernet, with a key of PBKDF2 salted by itself. */

@@ -1,8 +1,8 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { SupervisorError } from '../errors.ts'
 import { unsyncedMark } from '../units/postgres/cluster.ts'
-import { bootstrapPassword } from '../units/postgres/connection.ts'
-import { runDaemon } from './run.ts'
+import { bootstrapPassword, withDatabase } from '../units/postgres/connection.ts'
+import { type Brought, runDaemon } from './run.ts'
 import { environment } from '../system/environment.ts'
 import { readPaths } from '../system/paths.ts'
 import { catchSignals } from '../system/signals.ts'
@@ -32,7 +32,12 @@ export const run = async (): Promise<number> => {
   // Each installation replaces this password before anything but the supervisor can connect.
   mkdirSync(`${scratch}/secrets`, { recursive: true, mode: 0o700 })
   writeFileSync(`${scratch}/secrets/postgres_password`, bootstrapPassword)
-  const until = { unit: 'migrations', act: async () => {} } as const
+  // The key of the bake is nobody's: no installation may be asked for it.
+  const act = async (brought: Brought): Promise<void> =>
+    await withDatabase(brought, async (client) => {
+      await client.query('COMMENT ON TABLE django_migrations IS NULL')
+    })
+  const until = { unit: 'migrations', act } as const
   const exitCode = await runDaemon(catchSignals(), env, { until })
   if (exitCode !== 0)
     throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)

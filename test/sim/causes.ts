@@ -50,6 +50,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   BACKUP_LOCKED: 'never',
   RESTORE_REFUSED: 'never',
   RESCUE_REFUSED: 'never',
+  DATABASE_OTHER_KEY: 'never',
   CLUSTER_OTHER_MAJOR: 'never',
   CLUSTER_UNUSABLE: 'never',
   RUN_FOLDER_IN_USE: 'never',

@@ -10,17 +10,27 @@ export type Migration = string
  */
 const appliedLimit = 10_000
 
+/** What the internal database says of itself. */
+export type Internal = {
+  readonly applied: readonly Migration[]
+  /** The comment of its table of migrations: see `key-check.ts`. */
+  readonly note: string | null
+  /** Whether our role may set that comment. */
+  readonly isOwner: boolean
+}
+
 /**
- * The migrations that the internal database has. In a transaction no query may fail:
+ * The migrations that the internal database has, and its note of the key. In a transaction no query may fail:
  * its lock would go with it. What is no table could answer anything, or never.
  */
-export const appliedMigrations = async (client: Client): Promise<Migration[]> => {
-  const found = await client.query<{ isTable: boolean }>(
-    `SELECT relkind = 'r' AS "isTable" FROM pg_catalog.pg_class
-      WHERE oid = pg_catalog.to_regclass('django_migrations')`,
+export const readInternal = async (client: Client): Promise<Internal> => {
+  const found = await client.query<{ isTable: boolean; note: string | null; isOwner: boolean }>(
+    `SELECT relkind = 'r' AS "isTable", pg_catalog.pg_has_role(relowner, 'USAGE') AS "isOwner",
+        left(pg_catalog.obj_description(oid, 'pg_class'), 300) AS note
+      FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass('django_migrations')`,
   )
   const [relation] = found.rows
-  if (relation === undefined) return [] // Nothing was ever migrated.
+  if (relation === undefined) return { applied: [], note: null, isOwner: true } // Who makes it owns it.
   if (!relation.isTable)
     throw new SupervisorError(
       'DATABASE_REFUSED',
@@ -30,7 +40,8 @@ export const appliedMigrations = async (client: Client): Promise<Migration[]> =>
   const { rows } = await client.query<{ migration: Migration }>(
     `SELECT left(app || '.' || name, 300) AS migration FROM django_migrations LIMIT ${appliedLimit}`,
   )
-  return rows.map(({ migration }) => migration)
+  const { note, isOwner } = relation
+  return { applied: rows.map(({ migration }) => migration), note, isOwner }
 }
 
 /**

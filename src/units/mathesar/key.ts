@@ -3,7 +3,7 @@ import { inVolume } from '../place.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { writeSecret } from '../secrets.ts'
 import { defineTask } from '../unit.ts'
-import { appliedMigrations } from './applied.ts'
+import { readInternal } from './applied.ts'
 
 /**
  * A key that was made in this boot is kept only with an external database that holds nothing yet:
@@ -20,8 +20,8 @@ export const key = defineTask({
       results: { secrets },
     } = scope
     if (database.kind !== 'external' || !secrets.isKeyPending) return { isNew: false }
-    const applied = await withDatabase(scope, (client) =>
-      inTransaction(client, () => appliedMigrations(client)),
+    const { applied } = await withDatabase(scope, (client) =>
+      inTransaction(client, () => readInternal(client)),
     )
     if (applied.length > 0) {
       throw new SupervisorError(

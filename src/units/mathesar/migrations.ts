@@ -2,12 +2,14 @@ import type { Client } from '../../system/ports.ts'
 import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import { internalDatabase, inTransaction, withDatabase } from '../postgres/connection.ts'
+import { inVolume } from '../place.ts'
 import { readAppVersion, readServedVersion } from '../manifest.ts'
 import { persistSecret } from '../secrets.ts'
 import { defineTask, type Scope } from '../unit.ts'
-import { appliedMigrations, compareMigrations, type Migration } from './applied.ts'
+import { compareMigrations, type Internal, type Migration, readInternal } from './applied.ts'
 import { dumpBefore } from './dump-before.ts'
 import { findWayBack, goBackTo, keepBefore, type KeptDatabase } from './kept.ts'
+import { isKeyOf, keyNoteOf } from './key-check.ts'
 import { migrate } from './migrate.ts'
 
 /** An arbitrary number that all supervisors share: "math" in ASCII. */
@@ -22,18 +24,55 @@ type Known = {
 }
 
 /** How the internal database compares with the image. */
-type Found = { readonly applied: readonly Migration[] } & (
-  | { readonly kind: 'current' }
-  | { readonly kind: 'behind'; readonly missing: readonly Migration[] }
-  | { readonly kind: 'ahead'; readonly ahead: readonly Migration[] }
-)
+type Found = Internal &
+  (
+    | { readonly kind: 'current' }
+    | { readonly kind: 'behind'; readonly missing: readonly Migration[] }
+    | { readonly kind: 'ahead'; readonly ahead: readonly Migration[] }
+  )
 
-const look = async ({ image }: Known, client: Client): Promise<Found> => {
-  if (image === undefined) return { kind: 'behind', applied: [], missing: [] }
-  const applied = await appliedMigrations(client)
+const compare = ({ image }: Known, internal: Internal): Found => {
+  if (image === undefined) return { ...internal, kind: 'behind', applied: [], missing: [] }
+  const { applied } = internal
   const { missing, ahead } = compareMigrations(image, applied)
-  if (ahead.length > 0) return { kind: 'ahead', applied, ahead }
-  return missing.length > 0 ? { kind: 'behind', applied, missing } : { kind: 'current', applied }
+  if (ahead.length > 0) return { ...internal, kind: 'ahead', ahead }
+  return missing.length > 0 ? { ...internal, kind: 'behind', missing } : { ...internal, kind: 'current' }
+}
+
+/** Has the database say which key it was made with, if it does not yet. */
+const noteKey = async (
+  { system, results: { secrets } }: Scope<'secrets'>,
+  client: Client,
+  { note, isOwner }: Internal,
+): Promise<void> => {
+  if (!isOwner || isKeyOf(secrets.secretKey, note) === true) return
+  const text = keyNoteOf(secrets.secretKey, system.randomText(20))
+  await client.query(`COMMENT ON TABLE django_migrations IS '${text}'`)
+}
+
+const otherKeyError = ({ place, inForce: { database, values } }: Scope<never>): SupervisorError => {
+  const where = database.kind === 'external' ? ` (${database.host}, ${database.name})` : ''
+  const from =
+    values.SECRET_KEY.value === undefined
+      ? `the key in ${inVolume(place.paths).secrets}/secret_key`
+      : 'SECRET_KEY'
+  return new SupervisorError(
+    'DATABASE_OTHER_KEY',
+    `cannot use the internal database${where} with ${from}: it was made with another one, which encrypted ` +
+      'the passwords that Mathesar stores',
+  )
+}
+
+/** Looks at the database, which must have been made with our key, or say nothing of it. */
+const look = async (scope: Scope<'secrets'>, known: Known, client: Client): Promise<Found> => {
+  const { system, results, inForce } = scope
+  const found = compare(known, await readInternal(client))
+  if (isKeyOf(results.secrets.secretKey, found.note) === false) {
+    if (inForce.settings.ON_OTHER_KEY !== 'accept') throw otherKeyError(scope)
+    system.log.say('warn', 'another secret key than before is accepted: stored passwords cannot be decrypted')
+  }
+  if (found.kind === 'current') await noteKey(scope, client, found)
+  return found
 }
 
 const inWords = (migrations: readonly Migration[]): string =>
@@ -142,16 +181,17 @@ export const migrations = defineTask({
     const { system, results, inForce } = scope
     const known = readKnown(scope)
     const lookNow = (): Promise<Found> =>
-      withDatabase(scope, (client) => inTransaction(client, () => look(known, client)))
+      withDatabase(scope, (client) => inTransaction(client, () => look(scope, known, client)))
     const migrateOnce = async (client: Client): Promise<void> => {
       await takeLock(scope, client, signal)
-      const found = await look(known, client)
+      const found = await look(scope, known, client)
       if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
       if (found.kind === 'behind') {
         await requireCreate(scope, client)
         persistSecret(scope, 'secret_key') // From here on the database may hold what it encrypted.
         system.log.say('info', announce(found, known))
         await migrate(scope, client, signal)
+        await noteKey(scope, client, found)
       } else if (results.key.isNew) {
         system.log.say(
           'warn',

@@ -12,6 +12,7 @@ import { migrations } from './mathesar/migrations.ts'
 import { mathesar } from './mathesar/server.ts'
 import { userDatabases } from './mathesar/user-databases.ts'
 import { cluster } from './postgres/cluster.ts'
+import { collations } from './postgres/collations.ts'
 import { serverConfig } from './postgres/config.ts'
 import { database } from './postgres/roles.ts'
 import { postgres } from './postgres/server.ts'
@@ -34,6 +35,7 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   sync,
   postgres,
   database,
+  collations,
   manifest,
   key,
   migrations,

@@ -20,7 +20,7 @@ export type ServedBy = {
   readonly migration: string | null
   /** With an external database, nothing of the server is noted. */
   readonly postgres: string | null
-  /** The locale of the internal database, and the version of the library that sorts by it. */
+  /** The locale of the internal database, and the versions of the libraries that sort text. */
   readonly locale: string | null
   readonly collation: string | null
 }
@@ -135,7 +135,7 @@ const lastStopOf = ({ wasShutDown }: Results['cluster']): LastBoot['after'] => {
  */
 export const manifest = defineTask({
   name: 'manifest',
-  needs: ['database', 'sync', 'secrets', 'cluster', 'migrations', 'user-databases'],
+  needs: ['database', 'sync', 'secrets', 'cluster', 'collations', 'migrations', 'user-databases'],
   description: 'notes in the volume what serves from it',
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (scope) => {

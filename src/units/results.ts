@@ -61,11 +61,16 @@ export type Results = {
   readonly database:
     | {
         readonly version: string
-        /** Of the internal database, and the version of the library that sorts by it. */
+        /** Of the internal database. */
         readonly locale: string | null
-        readonly collation: string | null
+        /** The versions of the libraries that sort text. */
+        readonly collation: string
+        /** All that somebody may connect to, and those of them that another version has sorted. */
+        readonly databases: readonly string[]
+        readonly stale: readonly string[]
       }
     | undefined
+  readonly collations: Nothing
   readonly key: { readonly isNew: boolean }
   readonly manifest: Nothing
   readonly migrations: Nothing

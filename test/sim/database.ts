@@ -84,7 +84,7 @@ const rules: readonly Rule[] = [
   ],
   [
     /^\s*SELECT split_part\(current_setting\('server_version'\)/,
-    () => ({ rows: [{ version: '17.0', locale: 'und', collation: '1' }] }),
+    () => ({ rows: [{ version: '17.0', locale: 'und', collation: 'ICU 1', databases: [], stale: [] }] }),
   ],
   [/FROM pg_roles WHERE rolname = \$1$/, ({ roles }, [name]) => found(roles.includes(String(name)))],
   [

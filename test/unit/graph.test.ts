@@ -111,6 +111,7 @@ describe('the units of the image', () => {
       'sync',
       'postgres',
       'database',
+      'collations',
       'key',
       'migrations',
       'user-databases',

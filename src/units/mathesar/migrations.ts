@@ -175,7 +175,7 @@ const readKnown = (scope: Scope<never>): Known => {
  */
 export const migrations = defineTask({
   name: 'migrations',
-  needs: ['key', 'secrets', 'volume', 'cluster'],
+  needs: ['key', 'secrets', 'volume', 'cluster', 'collations'],
   description: 'brings the internal database to this version of Mathesar',
   run: async (scope, signal) => {
     const { system, results, inForce } = scope

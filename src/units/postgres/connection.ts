@@ -77,11 +77,11 @@ export const isDatabaseShut = (error: unknown): boolean =>
 
 /**
  * Runs as the superuser of the embedded Postgres: over its socket as the operating system's user, or by
- * password where there is but one user. Its own database is the only one in which Mathesar's role owns
- * nothing and may make nothing.
+ * password where there is but one user. What is called in a database of people must be Postgres's own.
  */
-export const asSuperuser = async <T>(
+export const asSuperuserIn = async <T>(
   scope: Scope<'secrets' | 'cluster'>,
+  database: string,
   use: (client: Client) => Promise<T>,
 ): Promise<T> => {
   const { place, results } = scope
@@ -89,18 +89,24 @@ export const asSuperuser = async <T>(
   // Nothing but the supervisor can reach the cluster then.
   const own = results.secrets.superuserPassword
   const [first, second] = results.cluster.isFresh ? [bootstrapPassword, own] : [own, bootstrapPassword]
-  const logIn = (database: string, password: string | undefined): Promise<T> =>
+  const logIn = (password: string | undefined): Promise<T> =>
     withConnection(scope, [{ ...embeddedAs(place, 'postgres', database), options: ownStart, password }], use)
-  const logInTo = (database: string): Promise<T> =>
-    logIn(database, first).catch((error: unknown) => {
-      if (codeOf(error) !== '28P01') throw error
-      return logIn(database, second)
-    })
+  return await logIn(first).catch((error: unknown) => {
+    if (codeOf(error) !== '28P01') throw error
+    return logIn(second)
+  })
+}
+
+/** The same in its own database, the only one in which Mathesar's role owns nothing and may make nothing. */
+export const asSuperuser = async <T>(
+  scope: Scope<'secrets' | 'cluster'>,
+  use: (client: Client) => Promise<T>,
+): Promise<T> => {
   try {
-    return await logInTo(superuserDatabase)
+    return await asSuperuserIn(scope, superuserDatabase, use)
   } catch (error) {
     if (!isDatabaseShut(error)) throw error
-    return await logInTo('template1')
+    return await asSuperuserIn(scope, 'template1', use)
   }
 }
 

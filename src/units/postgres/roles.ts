@@ -80,7 +80,14 @@ const refuseEmptyDatabase = async (scope: Scope<never>, client: Client): Promise
 const describeServer = `
   SELECT split_part(current_setting('server_version'), ' ', 1) AS version,
       coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale', datcollate) AS locale,
-      pg_database_collation_actual_version(oid) AS collation
+      concat_ws(', ',
+        (SELECT 'ICU ' || pg_collation_actual_version(oid) FROM pg_collation
+          WHERE collname = 'und-x-icu' AND collprovider = 'i' LIMIT 1),
+        (SELECT 'glibc ' || max(pg_collation_actual_version(oid)) FROM pg_collation
+          WHERE collprovider = 'c')) AS collation,
+      (SELECT coalesce(json_agg(datname), '[]') FROM pg_database WHERE datallowconn) AS databases,
+      (SELECT coalesce(json_agg(datname), '[]') FROM pg_database WHERE datallowconn
+        AND datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid)) AS stale
     FROM pg_database d WHERE datname = $1`
 
 const prepareRoles = async (scope: Scope<'secrets'>, client: Client): Promise<Results['database']> => {

@@ -16,7 +16,7 @@ type Held = {
   readonly undone?: readonly string[]
   readonly lacksSelfGrant?: boolean
 }
-const server = { version: '17.9', locale: 'und', collation: '153.128' }
+const server = { version: '17.9', locale: 'und', collation: 'ICU 153.128', databases: [], stale: [] }
 const answerOf =
   ({
     password = null,

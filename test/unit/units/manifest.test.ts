@@ -24,7 +24,7 @@ const installation = {
     migration: 'mathesar.0012_x',
     postgres: '17.9',
     locale: 'und',
-    collation: '153.128',
+    collation: 'ICU 153.128',
   },
   keyFingerprint: fingerprintOf('the secret key'),
   lastBoot: { at: expect.stringMatching(/Z$/), after: 'clean stop' },

@@ -41,6 +41,12 @@ export const lastGood = (history: History): string | undefined => lastApplied(hi
 export const previousGood = (history: History, current: string): string | undefined =>
   appliedBefore(history, current)?.version
 
+/** The last entry, where it tells of a boot that went back to other files. */
+export const failedBoot = (history: History): HistoryEntry | undefined => {
+  const last = history.at(-1)
+  return last?.from === 'boot' && !wasApplied(last) ? last : undefined
+}
+
 /**
  * Adds an entry; the oldest go when there are more than `historyLimit`,
  * but never those that can be gone back to: refused ones may be many.

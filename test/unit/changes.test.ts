@@ -86,6 +86,7 @@ const stage = (options: Options = {}) => {
   let isStopping = false
   let isProven = true
   let isAtRest = false
+  let held = Promise.resolve()
   const [applied, logged, checked]: [Plan[], string[], string[]] = [[], [], []]
   const boot = read(filesOf(text), environment)
   const check = async (files: ConfigFiles): Promise<Configuration> => {
@@ -120,6 +121,7 @@ const stage = (options: Options = {}) => {
       try {
         report('applying')
         await tick()
+        await held
         if (breaks(next))
           throw new SupervisorError('CONFIG_ROLLED_BACK', 'cannot apply the change: it does not serve')
         commit()
@@ -161,6 +163,12 @@ const stage = (options: Options = {}) => {
     /** Everything begins to stop in the midst of the next change. */
     stopAt: (when: (next: Configuration) => boolean) => {
       breaks = (next) => (isStopping = when(next))
+    },
+    /** What is applied takes until the function is called that this returns. */
+    hold: () => {
+      const { promise, resolve } = Promise.withResolvers<void>()
+      held = promise
+      return resolve
     },
     neverReady: () => {
       isProven = false
@@ -727,8 +735,24 @@ describe('after a boot', () => {
     expect([at.text, at.value('DEBUG'), at.results]).toEqual([
       'DEBUG=true\nWEB_CONCURRENCY=2\n',
       'true',
-      ['file applied', 'boot applied'],
+      ['boot applied', 'file applied', 'boot applied'],
     ])
+  })
+
+  test.each([
+    ['a change', (at: ReturnType<typeof stage>) => void outcome(at.set({ DEBUG: 'true' }))],
+    ['an edit', (at: ReturnType<typeof stage>) => at.writeUnseen('DEBUG=true\n')],
+  ])('%s that takes long keeps nobody from going back to what booted', async (_, begin) => {
+    const at = stage()
+    const proceed = at.hold()
+    begin(at)
+    const settled = at.changes.settle()
+    for (let turns = 0; turns < 20; turns++) await tick()
+    expect(lastGood(at.history)).toBe(at.boot.version)
+    proceed()
+    await settled
+    expect(lastGood(at.history)).toBe(at.changes.current.version)
+    expect(at.value('DEBUG')).toBe('true')
   })
 
   test('a change of its first seconds and the record wait for each other', async () => {

@@ -5,11 +5,12 @@ import {
   versionOf,
 } from '../../settings/configuration.ts'
 import { editConfig } from '../../settings/env-file.ts'
+import { failedBoot } from '../../settings/history.ts'
 import { type Change, changesBetween } from '../../settings/plan.ts'
 import { templateText } from '../../settings/proposal.ts'
 import type { ChangesOptions } from './change.ts'
 
-type Options = Pick<ChangesOptions, 'check' | 'environment' | 'read' | 'store'>
+type Options = Pick<ChangesOptions, 'check' | 'environment' | 'now' | 'read' | 'store'>
 
 /**
  * Writes what the environment gives into the file, so that the next container on the same volume keeps it.
@@ -38,7 +39,7 @@ export const persistEnvironment = async (
 }
 
 /** What differs from the files that were in force before; nothing where there are none. */
-export const changesSince = async (
+const changesSince = async (
   { check }: Pick<Options, 'check'>,
   before: ConfigFiles | undefined,
   current: Configuration,
@@ -49,4 +50,24 @@ export const changesSince = async (
   } catch {
     return [] // Files of an older image, which this one would refuse.
   }
+}
+
+/** Records what is in force as good, unless it is recorded: the next boot can go back to it. */
+export const recordBoot = async (options: Options, current: () => Configuration): Promise<void> => {
+  const { store, now } = options
+  const { version, files } = current()
+  const before = store.lastGood()
+  // What was refused at boot has been told then: an entry after it keeps the next start from telling it again.
+  if (before?.version === version && failedBoot(store.readHistory()) === undefined) return
+  const changes = await changesSince(options, before?.files, current())
+  if (current().version !== version) return // The change that came in between has recorded itself.
+  store.keep(version, files)
+  store.record({
+    at: new Date(now()).toISOString(),
+    from: 'boot',
+    version,
+    result: 'applied',
+    changes,
+    why: null,
+  })
 }

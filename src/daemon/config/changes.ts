@@ -1,7 +1,7 @@
 import type { Problem } from '../../core/status.ts'
 import { SupervisorError, toSupervisorError } from '../../errors.ts'
 import { type ConfigFiles, type Configuration, versionOf } from '../../settings/configuration.ts'
-import type { HistoryEntry, Origin } from '../../settings/history.ts'
+import { failedBoot, type HistoryEntry, type Origin } from '../../settings/history.ts'
 import { type Change, changesBetween, type Plan, planOf } from '../../settings/plan.ts'
 import {
   emptiedWarning,
@@ -12,7 +12,7 @@ import {
   refusePinnedEdits,
   type Proposal,
 } from '../../settings/proposal.ts'
-import { changesSince, persistEnvironment } from './boot-record.ts'
+import { persistEnvironment, recordBoot } from './boot-record.ts'
 import type { ChangeResult, ChangesOptions, Report } from './change.ts'
 import { Queue } from './queue.ts'
 import { Refusals } from './refusals.ts'
@@ -31,8 +31,6 @@ type Attempt = {
 export class Changes {
   readonly #options: ChangesOptions
   readonly #queue: Queue
-  /** The boot before this one went back: then this one has the good files. */
-  readonly #wentBack: boolean
   readonly #refusals: Refusals
   #current: Configuration
 
@@ -43,10 +41,9 @@ export class Changes {
     this.#current = boot
     this.#refusals = new Refusals(options)
     if (rejected) this.#refusals.ignore(rejected.files)
-    const last = store.readHistory().at(-1)
-    this.#wentBack = last?.from === 'boot' && last.result !== 'applied'
-    if (last && this.#wentBack)
-      this.#refusals.recall(last.why ?? `the boot failed with version ${last.version}`)
+    // The boot before this one went back: then this one has the good files.
+    const last = failedBoot(store.readHistory())
+    if (last) this.#refusals.recall(last.why ?? `the boot failed with version ${last.version}`)
   }
 
   get current(): Configuration {
@@ -73,9 +70,13 @@ export class Changes {
 
   /** After a boot that went well: writes what the environment gave, and records what is in force as good. */
   async settle(): Promise<void> {
-    await this.interrupt(() => this.#recordBoot()).catch((error: Error) =>
-      this.#options.say('warn', `cannot record the configuration: ${error.message}`),
-    )
+    try {
+      // A change may take minutes: what booted counts as good before it.
+      if (this.isChanging) await recordBoot(this.#options, () => this.#current)
+      await this.interrupt(() => this.#finishBoot())
+    } catch (error) {
+      this.#options.say('warn', `cannot record the configuration: ${(error as Error).message}`)
+    }
   }
 
   async #run(proposal: Proposal, report: Report): Promise<ChangeResult> {
@@ -132,7 +133,6 @@ export class Changes {
       return { ...result, result: 'left to boot' }
     }
     await this.#apply(attempt, plan, next)
-    this.#current = next
     this.#refusals.clear()
     this.#announce(proposal.from, changes)
     return { ...result, result: 'applied' }
@@ -177,6 +177,7 @@ export class Changes {
       if (!isOnDisk(proposal)) store.takeBack(next.files, this.#current.files)
       throw error
     }
+    this.#current = next
   }
 
   #announce(from: Origin, changes: readonly Change[]): void {
@@ -220,27 +221,22 @@ export class Changes {
     store.record({ at: new Date(now()).toISOString(), from, version, result, changes, why })
   }
 
-  async #recordBoot(): Promise<void> {
-    const { rejected, boot, store } = this.#options
+  async #finishBoot(): Promise<void> {
+    const { rejected, boot } = this.#options
     if (rejected) {
       this.#record('boot', versionOf(rejected.files), 'rejected', [], rejected.error.message)
       this.#refusals.moveAside(rejected.files, this.#current.files, rejected.error)
       // It was corrected before the boot was through.
       if (this.#current !== boot) this.#refusals.clearProblem()
     }
+    await this.#persistBoot()
+    const before = this.#current
     await this.#catchUp(() => {}) // An edit of these first seconds.
-    const before = store.lastGood()
+    if (this.#current !== before) await this.#persistBoot()
+  }
+
+  async #persistBoot(): Promise<void> {
     this.#current = await persistEnvironment(this.#options, this.#current)
-    // What was refused at boot has been told then:
-    // an entry after it keeps the next start from telling it again.
-    if (before?.version === this.#current.version && !this.#wentBack && !rejected) return
-    store.keep(this.#current.version, this.#current.files)
-    this.#record(
-      'boot',
-      this.#current.version,
-      'applied',
-      await changesSince(this.#options, before?.files, this.#current),
-      null,
-    )
+    await recordBoot(this.#options, () => this.#current)
   }
 }

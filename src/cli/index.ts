@@ -114,6 +114,15 @@ The password is asked for, or comes by a pipe, or by --password-file FILE; Djang
 The exit code is 0 when it is done, 2 when it is refused.`,
   ),
   define(
+    'migrate',
+    'Bring the databases to this version of Mathesar and exit: what a platform runs once a deploy.',
+    () => import('./migrate.ts'),
+    'Containers with RUN_MIGRATIONS=never wait for it. As a release command:\n' +
+      '  docker run --rm -e DATABASE_URL=… -e SECRET_KEY=… IMAGE migrate\n\n' +
+      'The exit code is 0 when all is done, 50 or 51 when the database cannot be used, 52 when a\n' +
+      'newer Mathesar has served from it, 53 when a migration failed: nothing was changed then.',
+  ),
+  define(
     'versions [--json]',
     'Show which Mathesar this image has, which one served last, and what is kept to go back.',
     () => import('./versions.ts'),

@@ -25,6 +25,7 @@ import { createBase, createSystem } from '../system/system.ts'
 import { units, unitsUpTo } from '../units/index.ts'
 import type { Place } from '../units/place.ts'
 import { resumeSwap } from '../units/swap.ts'
+import type { Results } from '../units/results.ts'
 import type { UnitName } from '../units/unit.ts'
 import { keepIfWanted } from './keep.ts'
 import { bootAgain, type Environment } from './boot-again.ts'
@@ -135,6 +136,8 @@ export type Brought = {
   readonly system: System & Streams
   readonly place: Place
   readonly inForce: InForce
+  /** What the tasks up to that unit have left. */
+  readonly results: Partial<Results>
 }
 
 const startOver = async (env: Environment, sink: Sink): Promise<never> => {
@@ -164,13 +167,15 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   const reaper = startReaper(kernel, processes.isOwn)
   const system = { ...createSystem(base, processes, log), ...createStreams({ own: processes.own, kernel }) }
   const { place, configuration: inForce } = setup
-  const instance = createInstance({
+  const instance: Instance = createInstance({
     system,
     place,
     units: until === undefined ? units : unitsUpTo(until.unit),
     inForce,
     startedAtMs,
-    ...(until === undefined ? {} : { whenUp: () => until.act({ system, place, inForce }) }),
+    ...(until === undefined
+      ? {}
+      : { whenUp: () => until.act({ system, place, inForce, results: instance.results }) }),
     isUnproven: () => isUnproven(setup),
   })
   const ending = new Ending()

@@ -75,7 +75,8 @@ export type Results = {
   readonly manifest: Nothing
   readonly migrations: Nothing
   readonly administrator: Nothing
-  readonly 'user-databases': Nothing
+  /** The rest may go on in the background: resolves when that has ended. */
+  readonly 'user-databases': { readonly ended: Promise<void> }
 }
 
 export type TaskName = keyof Results

@@ -1,6 +1,7 @@
 import type { Client } from '../../system/ports.ts'
 import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
+import type { InForce } from '../../settings/configuration.ts'
 import { internalDatabase, inTransaction, withDatabase } from '../postgres/connection.ts'
 import { inVolume } from '../place.ts'
 import { readAppVersion, readServedVersion } from '../manifest.ts'
@@ -50,12 +51,16 @@ const noteKey = async (
   await client.query(`COMMENT ON TABLE django_migrations IS '${text}'`)
 }
 
-const otherKeyError = ({ place, inForce: { database, values } }: Scope<never>): SupervisorError => {
+const otherKeyError = ({
+  place,
+  results,
+  inForce: { database, values },
+}: Scope<'secrets'>): SupervisorError => {
   const where = database.kind === 'external' ? ` (${database.host}, ${database.name})` : ''
-  const from =
-    values.SECRET_KEY.value === undefined
-      ? `the key in ${inVolume(place.paths).secrets}/secret_key`
-      : 'SECRET_KEY'
+  const ownKey = results.secrets.isKeyPending
+    ? 'the key that was made at this start'
+    : `the key in ${inVolume(place.paths).secrets}/secret_key`
+  const from = values.SECRET_KEY.value === undefined ? ownKey : 'SECRET_KEY'
   return new SupervisorError(
     'DATABASE_OTHER_KEY',
     `cannot use the internal database${where} with ${from}: it was made with another one, which encrypted ` +
@@ -136,6 +141,26 @@ const takeLock = async (
   report(null)
 }
 
+/** How often a container that never migrates looks whether somebody else has. */
+const lookMs = 2000
+
+/** Waits until somebody else has brought the database to this Mathesar: `supervisor migrate`. */
+const waitForOthers = async (
+  { system, report }: Scope<never>,
+  lookNow: () => Promise<Found>,
+  signal: AbortSignal,
+): Promise<Found> => {
+  for (let isTold = false; ; isTold = true) {
+    const found = await lookNow()
+    if (found.kind !== 'behind') return found
+    const count = found.missing.length
+    const what = `waits for \`supervisor migrate\` (RUN_MIGRATIONS=never): ${count} migrations to run`
+    if (!isTold) system.log.say('info', `migrations ${what}`)
+    report(what)
+    await system.clock.delay(lookMs, signal)
+  }
+}
+
 /** Who may create no tables is told what to type: Django fails with a line of SQL and a caret. */
 const requireCreate = async ({ inForce: { database } }: Scope<never>, client: Client): Promise<void> => {
   const { rows } = await client.query<{ command: string; schema: string; role: string }>(
@@ -170,6 +195,10 @@ const readKnown = (scope: Scope<never>): Known => {
   }
 }
 
+/** Whether another container does that. Nothing but this one reaches an embedded server. */
+export const neverMigrates = ({ settings, database }: InForce): boolean =>
+  settings.RUN_MIGRATIONS === 'never' && database.kind === 'external'
+
 /**
  * Brings the internal database to this Mathesar, only when it is not there yet, and one container at a time.
  */
@@ -178,7 +207,7 @@ export const migrations = defineTask({
   needs: ['key', 'secrets', 'volume', 'cluster', 'collations'],
   description: 'brings the internal database to this version of Mathesar',
   run: async (scope, signal) => {
-    const { system, results, inForce } = scope
+    const { system, inForce } = scope
     const known = readKnown(scope)
     const lookNow = (): Promise<Found> =>
       withDatabase(scope, (client) => inTransaction(client, () => look(scope, known, client)))
@@ -192,13 +221,12 @@ export const migrations = defineTask({
         system.log.say('info', announce(found, known))
         await migrate(scope, client, signal)
         await noteKey(scope, client, found)
-      } else if (results.key.isNew) {
-        system.log.say(
-          'warn',
-          'another container migrated the database meanwhile, with a key of its own: give both the ' +
-            'same SECRET_KEY, else neither can read the passwords that the other stores',
-        )
       }
+    }
+    if (neverMigrates(inForce)) {
+      const found = await waitForOthers(scope, lookNow, signal)
+      if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
+      return undefined
     }
     let found = await lookNow()
     if (found.kind === 'ahead') {

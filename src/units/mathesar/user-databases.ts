@@ -6,6 +6,7 @@ import { codeOf, isAnswer } from '../postgres/failures.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appEnvironment } from './environment.ts'
+import { neverMigrates } from './migrations.ts'
 
 /** How long visitors wait for it after an upgrade: a database takes about a second. */
 const patienceMs = 15_000
@@ -15,6 +16,8 @@ type Change = {
   /** Whether another Mathesar served last: then no record of what a database has is believed. */
   readonly isOther: boolean
 }
+
+const nothingToDo = { ended: Promise.resolve() }
 
 /** How many databases have the SQL of another Mathesar. One that we do not know may have no such table. */
 const countBehind = async (client: Client, { version, isOther }: Change): Promise<number> => {
@@ -62,21 +65,23 @@ export const userDatabases = defineTask({
   run: async (scope, signal) => {
     const { system } = scope
     const version = readAppVersion(scope)
-    if (version === null) return undefined
+    if (version === null || neverMigrates(scope.inForce)) return nothingToDo
     const served = readServedVersion(scope)
     const change: Change = { version, isOther: served !== undefined && served !== version }
     const behind = await withDatabase(scope, (client) =>
       inTransaction(client, () => countBehind(client, change)),
     )
-    if (behind === 0) return undefined
+    if (behind === 0) return nothingToDo
     system.log.say(
       'info',
       `connected databases with the SQL of another Mathesar: ${behind}; they are brought to ${version}`,
     )
     const upgraded = new AbortController()
+    const { promise: ended, resolve: end } = Promise.withResolvers<void>()
     system.inBackground('upgrade the connected databases', async () => {
       await upgrade(scope, change, signal)
         .finally(() => upgraded.abort())
+        .finally(end)
         .catch((error: unknown) => {
           if (!signal.aborted) throw error // A stop cuts it off, and the next start goes on.
         })
@@ -84,6 +89,6 @@ export const userDatabases = defineTask({
     if (change.isOther)
       await system.clock.delay(patienceMs, AbortSignal.any([signal, upgraded.signal])).catch(() => {})
     signal.throwIfAborted()
-    return undefined
+    return { ended }
   },
 })

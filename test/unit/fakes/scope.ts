@@ -53,7 +53,7 @@ const usualResults: Results = {
   key: { isNew: false },
   manifest: undefined,
   migrations: undefined,
-  'user-databases': undefined,
+  'user-databases': { ended: Promise.resolve() },
   administrator: undefined,
 }
 

@@ -290,4 +290,31 @@ describe('the migrations of an image and a database', () => {
       ahead: ['mathesar.0009_new'],
     })
   })
+
+  test('waits with RUN_MIGRATIONS=never until somebody else has migrated, and says what for', async () => {
+    const { scope, clock, programs, held, reports, said } = stage(['auth.0001_initial'], {
+      config: `${externalDatabase}RUN_MIGRATIONS=never\n`,
+    })
+    const run = Promise.resolve(migrations.run(scope, never))
+    await clock.advance(10_000)
+    const waits = 'waits for `supervisor migrate` (RUN_MIGRATIONS=never): 2 migrations to run'
+    expect([reports.at(-1), said]).toEqual([waits, [`info migrations ${waits}`]])
+    held.applied = [...image]
+    await clock.advance(2000)
+    await run
+    expect([programs, held.locks, clock.armed]).toEqual([[], 0, 0])
+  })
+
+  test('refuses with RUN_MIGRATIONS=never the database of a newer Mathesar, too', async () => {
+    const { scope } = stage([...image, 'mathesar.0003_newer'], {
+      config: `${externalDatabase}RUN_MIGRATIONS=never\n`,
+    })
+    expect(await failureOf(() => migrations.run(scope, never))).toMatchObject({ code: 'DATABASE_AHEAD' })
+  })
+
+  test('migrates the embedded server in spite of it: nobody else could', async () => {
+    const { scope, programs } = stage(undefined, { config: 'RUN_MIGRATIONS=never\n' })
+    await migrations.run(scope, never)
+    expect(programs).toHaveLength(1)
+  })
 })

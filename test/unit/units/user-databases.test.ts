@@ -1,11 +1,18 @@
 import { describe, expect, test } from 'vitest'
+import type { Results } from '../../../src/units/results.ts'
 import { userDatabases } from '../../../src/units/mathesar/user-databases.ts'
 import { serverError } from '../fakes/postgres.ts'
-import { createScope, never } from '../fakes/scope.ts'
+import { createScope, externalDatabase, never } from '../fakes/scope.ts'
 
 /** An image with Mathesar 0.11.0, after `served`, on whose databases another version's SQL is. */
-const stage = (behind: number | Error, served: string, lines: readonly string[] = [], tookMs = 0) => {
-  const at = createScope()
+const stage = (
+  behind: number | Error,
+  served: string,
+  lines: readonly string[] = [],
+  tookMs = 0,
+  config = '',
+) => {
+  const at = createScope({ config })
   at.disk.put('/code/mathesar/__init__.py', '__version__ = "0.11.0"\n')
   at.disk.put('/data/manifest.json', JSON.stringify({ servedBy: { mathesar: served } }))
   at.database.answerWith((text) => {
@@ -70,10 +77,19 @@ describe('the task `user-databases`', () => {
 
   test('lets nobody wait for what an earlier start could not do', async () => {
     const { scope, clock, programs } = stage(1, '0.11.0', [], 60_000)
-    await userDatabases.run(scope, never)
-    expect(programs).toHaveLength(1)
+    const { ended } = (await userDatabases.run(scope, never)) as Results['user-databases']
+    let hasEnded = false
+    void ended.then(() => (hasEnded = true))
+    await clock.advance(1000)
+    expect([programs.length, hasEnded]).toEqual([1, false])
     expect(programs[0]!.command.env).not.toHaveProperty('UPGRADE_ALL')
     await clock.advance(60_000)
-    expect(clock.armed).toBe(0)
+    expect([clock.armed, hasEnded]).toEqual([0, true])
+  })
+
+  test('leaves them with RUN_MIGRATIONS=never to `supervisor migrate`', async () => {
+    const { scope, programs } = stage(1, '0.9.0', [], 0, `${externalDatabase}RUN_MIGRATIONS=never\n`)
+    await userDatabases.run(scope, never)
+    expect(programs).toEqual([])
   })
 })

@@ -93,6 +93,7 @@ const age = (since: string, now: number): string => {
 const headlineOf = ({ phase, ready, url }: Status): string => {
   switch (phase) {
     case 'booting':
+    case 'draining':
     case 'stopping':
       return phase
     case 'ended':

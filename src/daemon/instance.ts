@@ -12,18 +12,16 @@ import type { ServiceUnit, Unit, UnitName } from '../units/unit.ts'
 import { type Timing, walk } from './boot.ts'
 import { type ControlAction, controlService, requireControllable } from './control.ts'
 import type { InstanceEvent } from './events.ts'
+import { drain } from './drain.ts'
 import { Roster } from './roster.ts'
 import { Service } from './service.ts'
 import { outermost, stopInOrder } from './shutdown.ts'
-import { readStatus } from './snapshot.ts'
+import { factsOf, readStatus } from './snapshot.ts'
 import { Subscribers } from './subscribers.ts'
 import { Tasks } from './tasks.ts'
 import { carryOut } from './transaction.ts'
-import { crashLoopOf, stoppingError, uncleanStopOf } from './verdict.ts'
+import { crashLoopOf, speaksAgainstEdit, stoppingError, uncleanStopOf } from './verdict.ts'
 import { Worlds } from './worlds.ts'
-
-/** Deaths in a row that tell that edited settings are no good. */
-const unprovenFailures = 3
 
 export type InstanceOptions = {
   readonly system: System
@@ -51,6 +49,7 @@ export class Instance {
   readonly #timings = new Map<UnitName, Timing>()
   readonly #subscribers = new Subscribers<InstanceEvent>()
   readonly #stopping = new AbortController()
+  readonly #hurry = new AbortController()
   readonly #changeable = Promise.withResolvers<void>()
   readonly #ended = Promise.withResolvers<SupervisorError | undefined>()
   #phase: Phase = 'booting'
@@ -136,13 +135,21 @@ export class Instance {
     this.#options.system.inBackground('stop', () => this.stop())
   }
 
+  /** Before a stop: is no longer ready, and serves on for the time that the settings give, if they do. */
+  async drain(): Promise<void> {
+    if (this.#phase !== 'running' || this.inForce.settings.DRAIN_DELAY === 0) return
+    this.#enter('drain')
+    const tools = { system: this.#options.system, worlds: this.#worlds, roster: this.#roster }
+    await drain(tools, AbortSignal.any([this.#stopping.signal, this.#hurry.signal]))
+  }
+
   /** Stops every service after those that depend on it. May be called in any phase, and again. */
   async stop(): Promise<void> {
     if (!this.isStopping) {
       this.#enter('stop')
       this.#stopping.abort(stoppingError())
       this.#worlds.endTrials() // The time to stop is that of the settings in force.
-      await stopInOrder(this.#roster)
+      await stopInOrder(this.#roster, this.inForce)
       this.#enter('stopped')
       const services = this.#roster.services.filter(({ unit }) => this.#worlds.skipReason(unit) === undefined)
       const unclean = uncleanStopOf(services, ({ unit }) => this.#worlds.scopeOf(unit))
@@ -151,9 +158,10 @@ export class Instance {
     await this.ended
   }
 
-  /** Whoever asks again to stop is in a hurry: ends now what still runs, the innermost service last. */
+  /** Whoever asks again is in a hurry: ends the draining, or what still runs, the innermost service last. */
   forceStop(): void {
-    for (const service of outermost(this.#roster)) service.forceStop()
+    if (this.#phase === 'draining') return this.#hurry.abort()
+    for (const service of outermost(this.#roster, this.inForce)) service.forceStop()
   }
 
   /** Hands a signal on to the services that it is meant for. */
@@ -187,7 +195,6 @@ export class Instance {
   /** What the units do and what is wrong with them. */
   status(): Pick<Status, 'phase' | 'ready' | 'boot' | 'units' | 'problems'> {
     const { units, startedAtMs, system, place } = this.#options
-    const timingOf = (name: string): Timing | undefined => this.#timings.get(name as UnitName)
     return readStatus({
       phase: this.#phase,
       isReady: this.isReady,
@@ -195,15 +202,13 @@ export class Instance {
       startedAtMs,
       space: system.files.freeSpace(place.paths.data),
       readyAfterMs: this.#readyAfterMs,
-      criticalPath: this.wasReady ? criticalPath(units, timingOf) : [],
-      units: units.map((unit) => ({
-        unit,
-        service: this.#roster.serviceOf(unit),
-        task: unit.kind === 'task' ? this.#tasks.recordOf(unit.name) : undefined,
-        skipped: this.#worlds.skipReason(unit),
-        detail: this.#worlds.detailOf(unit.name),
-        timing: timingOf(unit.name),
-      })),
+      criticalPath: this.wasReady ? criticalPath(units, (name) => this.#timings.get(name as UnitName)) : [],
+      units: factsOf({
+        worlds: this.#worlds,
+        tasks: this.#tasks,
+        roster: this.#roster,
+        timings: this.#timings,
+      }),
     })
   }
 
@@ -225,8 +230,7 @@ export class Instance {
   #look(service: Service): void {
     this.#subscribers.emit({ type: 'changed' })
     this.#noteReady()
-    const hasFailedSoOften = this.#phase === 'booting' && service.state.failures >= unprovenFailures
-    if (hasFailedSoOften && this.#options.isUnproven?.())
+    if (this.#phase === 'booting' && speaksAgainstEdit(service) && this.#options.isUnproven?.())
       this.fail(crashLoopOf(service, this.#worlds.scopeOf(service.unit)))
   }
 

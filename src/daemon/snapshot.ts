@@ -4,11 +4,12 @@ import { isFull, type Space, spaceInWords } from '../core/space.ts'
 import type { Problem, Status, UnitStatus } from '../core/status.ts'
 import type { UnitState } from '../core/unit.ts'
 import { type ErrorCode, errorTable, type SupervisorError } from '../errors.ts'
-import type { Unit } from '../units/unit.ts'
+import type { Unit, UnitName } from '../units/unit.ts'
 import type { Timing } from './boot.ts'
 import type { Service } from './service.ts'
-import type { TaskRecord } from './tasks.ts'
-import type { Detail } from './worlds.ts'
+import type { Roster } from './roster.ts'
+import type { TaskRecord, Tasks } from './tasks.ts'
+import type { Detail, Worlds } from './worlds.ts'
 
 type UnitFacts = {
   readonly unit: Unit
@@ -19,6 +20,24 @@ type UnitFacts = {
   readonly detail: Detail | undefined
   readonly timing: Timing | undefined
 }
+
+type Sources = {
+  readonly roster: Roster
+  readonly tasks: Tasks
+  readonly worlds: Worlds
+  readonly timings: ReadonlyMap<UnitName, Timing>
+}
+
+/** What is known of each unit, in the order of their start. */
+export const factsOf = ({ roster, tasks, worlds, timings }: Sources): readonly UnitFacts[] =>
+  roster.units.map((unit) => ({
+    unit,
+    service: roster.serviceOf(unit),
+    task: unit.kind === 'task' ? tasks.recordOf(unit.name) : undefined,
+    skipped: worlds.skipReason(unit),
+    detail: worlds.detailOf(unit.name),
+    timing: timings.get(unit.name),
+  }))
 
 /** All that the status is made of. Times are milliseconds since 1970. */
 export type Facts = {

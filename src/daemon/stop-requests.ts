@@ -7,10 +7,13 @@ import type { Instance } from './instance.ts'
  */
 export class StopRequests {
   readonly #system: Pick<System, 'inBackground'>
-  readonly #instance: Pick<Instance, 'stop' | 'forceStop'>
+  readonly #instance: Pick<Instance, 'drain' | 'stop' | 'forceStop'>
   #isAsked = false
 
-  constructor(system: Pick<System, 'inBackground'>, instance: Pick<Instance, 'stop' | 'forceStop'>) {
+  constructor(
+    system: Pick<System, 'inBackground'>,
+    instance: Pick<Instance, 'drain' | 'stop' | 'forceStop'>,
+  ) {
     this.#system = system
     this.#instance = instance
   }
@@ -23,6 +26,9 @@ export class StopRequests {
   add(): void {
     if (this.#isAsked) return this.#instance.forceStop()
     this.#isAsked = true
-    this.#system.inBackground('stop', () => this.#instance.stop())
+    this.#system.inBackground('stop', async () => {
+      await this.#instance.drain()
+      await this.#instance.stop()
+    })
   }
 }

@@ -6,6 +6,10 @@ import type { Service } from './service.ts'
 
 const lastLines = 10
 
+/** Deaths in a row that tell that edited settings are no good. */
+const unprovenFailures = 3
+export const speaksAgainstEdit = ({ state }: Service): boolean => state.failures >= unprovenFailures
+
 /** What is cut off by a stop says so. */
 export const stoppingError = (): SupervisorError =>
   new SupervisorError('USAGE', 'cannot go on: everything stops', { hint: 'Start the container again.' })

@@ -115,6 +115,7 @@ export const settingsTable = {
   ACCESS_LOG: { kind: 'boolean', default: 'false', appliesBy: 'door', description: 'Log each request: method, path without its query, status, bytes, milliseconds, address.' },
   METRICS: { kind: 'networks', default: 'none', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) that may read /metrics on the port, for Prometheus; `private` are all that no one on the internet has, `none` is nobody.' },
   NOTIFY_URL: { kind: 'notify', secret: true, appliesBy: 'none', description: 'Whom to tell of a crash loop, a change that was rolled back, a full volume, a certificate that ends: https://… gets JSON, ntfy://HOST/TOPIC a message, ping+https://… a request alone.' },
+  DRAIN_DELAY: { kind: 'integer', default: '0', min: 0, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM in which it serves on while /readyz says no, for load balancers to notice; then the port closes. They are part of STOP_GRACE_PERIOD, and at most half of it.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
 } as const satisfies Record<string, Setting>
 

@@ -1,4 +1,4 @@
-import { openSync } from 'node:fs'
+import { closeSync, openSync } from 'node:fs'
 import { clock } from './clock.ts'
 import { readConfigFiles } from './config-files.ts'
 import { files } from './files.ts'
@@ -71,6 +71,7 @@ export const createBase = (kernel: Kernel) => ({
   ownNames: readOwnNames,
   lock: createLock(kernel),
   listenTcp: kernel.listenTcp,
+  closeSocket: closeSync,
   listenUnix: kernel.listenUnix,
   createGate: () => createGate(kernel.pipe),
   signalProcess: kill,

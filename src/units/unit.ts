@@ -50,8 +50,8 @@ export type ServiceUnit = UnitBase & {
    * of file, which opens the gate; on the second it answers each wish with a line.
    */
   readonly servesAfter?: readonly UnitName[]
-  /** At a stop it goes after these, which it does not need: it is what people reach them by. */
-  readonly stopsAfter?: readonly UnitName[]
+  /** At a stop it goes after these, which it does not need. */
+  readonly stopsAfter?: (inForce: InForce) => readonly UnitName[]
   readonly policy: (inForce: InForce) => Policy
   readonly command: (scope: Scope) => Promise<Command>
   /**
@@ -64,6 +64,8 @@ export type ServiceUnit = UnitBase & {
    * see `daemon/serving.ts`.
    */
   readonly onServing?: (scope: Scope, isServing: boolean) => void
+  /** Called when the container is about to stop, and serves on for a while (DRAIN_DELAY). */
+  readonly onDraining?: (scope: Scope) => void
   /**
    * Has its first process read its files again. Resolves once it goes by them; throws where it does not take
    * them, and then goes on as before.

@@ -140,6 +140,7 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
       container.diskOf(path).write(path, 'a socket')
       return container.nextFds()
     },
+    closeSocket: () => supervisor.call(),
     withClient: createWithClient(supervisor, wait),
     addressesOf: async () => [],
     httpGet: (target, { timeoutMs }, signal) => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { Instance } from '../../src/daemon/instance.ts'
 import type { InstanceEvent } from '../../src/daemon/events.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { unitsUpTo } from '../../src/units/index.ts'
@@ -233,6 +234,44 @@ describe('a stop', () => {
     await settle()
     instance.forceStop()
     expect(postgres.heard).toEqual(['SIGINT', 'SIGQUIT'])
+  })
+
+  test('with DRAIN_DELAY serves on first, not ready any more, then closes the port and stops', async () => {
+    const { instance, processes, running, clock, closed, said } = await booted({
+      config: 'DRAIN_DELAY=60\nSTOP_GRACE_PERIOD=10\n', // It is cut to the half.
+    })
+    const mathesar = running('mathesar')[0]!
+    const stopped = instance.drain().then(() => instance.stop())
+    await clock.advance(4900)
+    expect([instance.isReady, instance.isServing, instance.status().phase]).toEqual([false, true, 'draining'])
+    expect([mathesar.heard, closed]).toEqual([[], []])
+    expect(said).toContain('info not ready any more, and serves for 5 s, for load balancers to notice')
+    await clock.advance(100)
+    await stopped
+    expect([mathesar.heard, closed.length, processes.alive, clock.armed]).toEqual([['SIGTERM'], 1, [], 0])
+  })
+
+  test.each<[string, (instance: Instance) => void]>([
+    ['whoever asks again', (instance) => instance.forceStop()],
+    ['a failure', (instance) => instance.fail(new SupervisorError('INTERNAL', 'a fault'))],
+  ])('that drains is cut short by %s, and is clean', async (_, cut) => {
+    const { instance, running, clock } = await booted({ config: 'DRAIN_DELAY=5\n' })
+    const mathesar = running('mathesar')[0]!
+    const stopped = instance.drain().then(() => instance.stop())
+    cut(instance)
+    await clock.advance(10)
+    await stopped
+    expect([mathesar.heard, clock.armed]).toEqual([['SIGTERM'], 0])
+  })
+
+  test('drains nothing that never became ready', async () => {
+    const { instance, replies, clock } = createImage({ config: 'DRAIN_DELAY=5\n' })
+    replies.program = () => new Promise(() => {})
+    void instance.start()
+    await clock.advance(1000)
+    await instance.drain()
+    expect(instance.status().phase).toBe('booting')
+    await instance.stop()
   })
 
   test('for a failure ends with the first one', async () => {

@@ -6,6 +6,8 @@ describe('the phase of the container', () => {
     ['booting', 'booted', 'running'],
     ['booting', 'stop', 'stopping'],
     ['running', 'stop', 'stopping'],
+    ['running', 'drain', 'draining'],
+    ['draining', 'stop', 'stopping'],
     ['stopping', 'stopped', 'ended'],
   ])('goes from %s by %s to %s', (phase, event, next) => {
     expect(nextPhase(phase, event)).toBe(next)
@@ -13,6 +15,10 @@ describe('the phase of the container', () => {
 
   test.each<[Phase, PhaseEvent]>([
     ['booting', 'stopped'],
+    ['booting', 'drain'],
+    ['draining', 'booted'],
+    ['stopping', 'drain'],
+    ['ended', 'drain'],
     ['running', 'booted'],
     ['running', 'stopped'],
     ['stopping', 'booted'],

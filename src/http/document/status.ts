@@ -40,7 +40,7 @@ export const Status = about(
   v.strictObject({
     version: about(v.literal(1), 'Changes when a field changes its meaning or is removed.'),
     phase: oneOf(
-      ['booting', 'running', 'stopping', 'ended'],
+      ['booting', 'running', 'draining', 'stopping', 'ended'],
       'Where the container is. It only goes forward.',
     ),
     ready: boolean('Whether Mathesar serves.'),
@@ -90,7 +90,7 @@ export const Health = about(
     ready: boolean('Whether Mathesar takes requests.'),
     started: boolean('Whether everything was ready once.'),
     busy: boolean('Whether it is not ready for work that is seen to go on.'),
-    phase: oneOf(['booting', 'running', 'stopping', 'ended'], 'Where the container is.'),
+    phase: oneOf(['booting', 'running', 'draining', 'stopping', 'ended'], 'Where the container is.'),
     work: list(
       v.strictObject({
         unit: string('Name of the unit.'),

@@ -1,7 +1,7 @@
 import type { Settings } from '../../settings/typed.ts'
 import { networksOf } from './networks.ts'
 import { tlsLines } from './tls.ts'
-import { awayPath, type Place, setupHandover, setupPath } from '../place.ts'
+import { awayPath, inDoor, type Place, setupHandover, setupPath } from '../place.ts'
 import type { Certificate, Listener } from '../results.ts'
 
 /** What the configuration is made of. */
@@ -50,6 +50,9 @@ const metricsLines = (networks: readonly string[]): readonly string[] =>
         ...proxyTo('supervisor', 10),
       ])
 
+/** nginx leaves out a header without a value. A location with headers of its own inherits none. */
+const ending = '  add_header Connection $ending always;'
+
 const requirePermitted = ['    if ($is_permitted = 0) { return 418; }', '    error_page 418 = @refused;']
 
 /**
@@ -95,6 +98,10 @@ export const serverLines = ({
     'server {',
     `  listen ${listenOf(listener)}${certificate === undefined ? '' : ' ssl'};`,
     '  server_name _;',
+    // Whoever sends the next request on a connection that is just being closed would lose it.
+    '  set $ending "";',
+    `  if (-f ${inDoor(paths).draining}) { set $ending close; }`,
+    ending,
     ...(certificate === undefined ? [] : [...tlsLines(certificate), '  error_page 497 = @plain;']),
     ...location('/', [...requirePermitted, ...mathesar]),
     ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
@@ -103,6 +110,7 @@ export const serverLines = ({
       `    root ${paths.app};`,
       '    try_files $uri @mathesar;',
       '    gzip_static on;',
+      ending,
       '    add_header Cache-Control $static_cache;',
       '    add_header X-Content-Type-Options nosniff;',
       '    add_header Vary Accept-Encoding;',
@@ -134,6 +142,7 @@ export const serverLines = ({
     ...location('= /starting.html', [
       '    internal;',
       `    root ${paths.share};`,
+      ending,
       '    add_header Retry-After 1 always;',
       '    add_header Cache-Control no-store always;',
     ]),

@@ -1,7 +1,8 @@
 import { readDoorLine } from '../../core/door-lines.ts'
 import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
-import { inRun } from '../place.ts'
+import { secondsToStop } from '../../settings/stopping.ts'
+import { inDoor, inRun } from '../place.ts'
 import { reachableAddress } from '../results.ts'
 import { whyStopped } from '../hung.ts'
 import { defineService } from '../unit.ts'
@@ -18,12 +19,14 @@ const probeLimitMs = 5000
 export const door = defineService({
   name: 'door',
   needs: ['listener', 'volume', 'door-config'],
-  stopsAfter: ['mathesar'],
+  // It answers until Mathesar has; but where there was time for load balancers to notice, it goes first: they
+  // try another server when nobody listens, and not after an answer.
+  stopsAfter: ({ settings }) => (settings.DRAIN_DELAY > 0 ? [] : ['mathesar']),
   description: 'the web server in front of Mathesar (nginx)',
   skip: (_, { paths }) => (paths.nginx === undefined ? 'there is no nginx here' : undefined),
   policy: ({ settings }) => ({
     startLimitMs: 10_000,
-    graceMs: settings.STOP_GRACE_PERIOD * 100,
+    graceMs: secondsToStop(settings) * (settings.DRAIN_DELAY > 0 ? 400 : 100),
     stableMs: 30_000,
     giveUpAfter: 8,
     backoff: { baseMs: 20, maxMs: 10_000 },
@@ -31,6 +34,8 @@ export const door = defineService({
     forceStopSignal: 'SIGTERM',
   }),
   whyHung: whyStopped,
+  onDraining: ({ system: { files }, place: { paths } }) =>
+    void files.writeWhole(inDoor(paths).draining, '', 0o644),
   reload: reloadDoor,
   readLine: readDoorLine,
   command: async ({ place: { paths, identities, machine }, results: { listener, volume } }) => ({

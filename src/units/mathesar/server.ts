@@ -1,5 +1,6 @@
 import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
+import { secondsToStop } from '../../settings/stopping.ts'
 import { whyStopped } from '../hung.ts'
 import { inDoor } from '../place.ts'
 import { databaseTrouble } from '../postgres/external.ts'
@@ -42,10 +43,12 @@ export const mathesar = defineService({
   name: 'mathesar',
   needs: ['volume', 'secrets', 'upstream', 'config'],
   servesAfter: ['migrations', 'administrator', 'user-databases', 'sync', 'manifest'],
+  stopsAfter: ({ settings }) => (settings.DRAIN_DELAY > 0 ? ['door'] : []),
   description: 'Mathesar itself (gunicorn and Django)',
   policy: ({ settings }) => ({
     startLimitMs,
-    graceMs: settings.STOP_GRACE_PERIOD * 400,
+    graceMs: secondsToStop(settings) * 400,
+    shutdownMs: secondsToStop(settings) * (settings.DRAIN_DELAY > 0 ? 100 : 400),
     retireMs: settings.GUNICORN_TIMEOUT * 1000,
     stableMs: 30_000,
     giveUpAfter: 8,

@@ -1,3 +1,4 @@
+import { secondsToStop } from '../../settings/stopping.ts'
 import { oomScores } from '../../core/oom.ts'
 import { excerpt } from '../../core/message.ts'
 import { inRun, inVolume } from '../place.ts'
@@ -76,8 +77,8 @@ export const postgres = defineService({
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   policy: ({ settings }) => ({
     // A checkpoint on a slow disk takes its time; a kill would have the next start recover.
-    graceMs: Math.max(60_000, settings.STOP_GRACE_PERIOD * 400),
-    shutdownMs: settings.STOP_GRACE_PERIOD * 400,
+    graceMs: Math.max(60_000, secondsToStop(settings) * 400),
+    shutdownMs: secondsToStop(settings) * 400,
     stableMs: 30_000,
     giveUpAfter: 8,
     backoff: { baseMs: 100, maxMs: 10_000 },

@@ -65,6 +65,7 @@ const retryOn =
 const createRecords = () => ({
   programs: [] as Program[],
   signals: [] as string[],
+  closed: [] as number[],
   sent: [] as Message[],
   gets: [] as { readonly target: Get[0]; readonly request: Get[1] }[],
   /** Faults of what runs in the background: each is one of ours. */
@@ -96,6 +97,7 @@ export const createFakeSystem = () => {
       disk.put(path, '')
       return 11
     },
+    closeSocket: (fd) => void records.closed.push(fd),
     createGate: processes.createGate,
     startProcess: processes.startProcess,
     runProgram: async (unit, command, signal) => {

@@ -81,15 +81,16 @@ const readParameters = (query: string): Parameters => {
  * What is none may be a part of a password: it is not shown.
  */
 const readHost = (text: string): readonly [host: string, port: string | undefined] => {
-  if (/,/.test(text))
-    refuse('it names several hosts: give one that accepts writes, or a proxy in front of them')
   const [, escaped, bracketed, plain, port] =
     /^(?:(%2F.*?)|\[([^\]]*)\]|([^:[\]]*))(?::(\d*))?$/i.exec(text) ??
     refuse('its host and port are not host:port')
   return [decode(escaped ?? bracketed ?? plain ?? ''), port || undefined]
 }
 
-const portOf = (text: string): number => {
+/** Mathesar knows one port, whatever the number of hosts. */
+const portOf = (texts: readonly string[]): number => {
+  const [text = '', ...others] = new Set(texts)
+  if (others.length > 0) refuse('its hosts have different ports, and Mathesar takes one for all')
   const why = whyInvalid('POSTGRES_PORT', text)
   return why === undefined ? Number(text) : refuse(`its port ${why}`)
 }
@@ -112,9 +113,9 @@ export const parseDatabaseUrl = (text: string): DatabaseUrl => {
   const [server = '', login, ...more] = authority.split('@').toReversed()
   if (more.length > 0 || /[@/]/.test(path)) refuseUnescaped()
   const parameters = readParameters(query)
-  const [ownHost, ownPort] = readHost(server)
+  const servers = server.split(',').map(readHost)
   const [ownUser = '', ...password] = (login ?? '').split(':')
-  const host = parameters.host ?? ownHost
+  const host = parameters.host ?? servers.map(([name]) => name).join(',')
   const name = parameters.dbname ?? decode(path)
   const user = parameters.user ?? decode(ownUser)
   const missing = [!host && 'a host', !name && 'a database', !user && 'a user'].filter(Boolean)
@@ -123,7 +124,7 @@ export const parseDatabaseUrl = (text: string): DatabaseUrl => {
   if (whyHost !== undefined) refuse(`its host ${whyHost}`)
   return {
     host,
-    port: portOf(parameters.port ?? ownPort ?? '5432'),
+    port: portOf(parameters.port?.split(',') ?? servers.map(([, port]) => port ?? '5432')),
     name,
     user,
     password: (parameters.password ?? decode(password.join(':'))) || undefined,

@@ -5,6 +5,9 @@ import { databaseSettings, namesDatabase, type Values } from './table.ts'
 /** The Postgres that Mathesar keeps its own tables in. */
 export type Database = { readonly kind: 'embedded' } | ({ readonly kind: 'external' } & DatabaseUrl)
 
+/** The servers of which one takes writes: it is found anew at each connection. */
+export const hostsOf = ({ host }: Pick<DatabaseUrl, 'host'>): readonly string[] => host.split(',')
+
 /** What the URL does not say of TLS, the settings say. */
 const fromUrl = (text: string, values: Values): Database => {
   const url = parseDatabaseUrl(text)
@@ -61,7 +64,8 @@ const chooseDatabase = (values: Values): Database => {
 export const databaseOf = (values: Values): Database => {
   const database = chooseDatabase(values)
   if (database.kind === 'embedded' || !database.sslmode?.startsWith('verify')) return database
-  if (database.sslrootcert !== undefined || database.host.startsWith('/')) return database
+  if (database.sslrootcert !== undefined || hostsOf(database).every((host) => host.startsWith('/')))
+    return database
   throw new SupervisorError(
     'SETTING_INVALID',
     `cannot use the database: ${database.sslmode} needs the certificate of a CA, and ` +

@@ -84,12 +84,24 @@ const whyNotRecipient = (item: string): string | undefined =>
   /^age1[0-9a-z]{20,4000}$/.test(item) ? undefined : `${quoted(item)} must be a public key of age (age1…)`
 export const whyNotRecipients = (text: string): string | undefined => whyNotListOf(text, whyNotRecipient)
 
-/** Why a text is no host of a Postgres server: one name or address, or the folder of its socket. */
+const isServer = (text: string): boolean =>
+  /^\/[^\0\n\r]*$/.test(text) || isIpv4(text) || isIpv6(text) || isHostName(text)
+
+/** Each is tried in turn, at each connection. */
+const mostServers = 10
+
+/**
+ * Why a text is no host of a Postgres server: a name or address, or the folder of its socket, or several of
+ * which one takes writes, as libpq takes them.
+ */
 export const whyNotServer = (text: string): string | undefined => {
-  if (/^\/[^\0\n\r]*$/.test(text) || isIpv4(text) || isIpv6(text) || isHostName(text)) return undefined
-  const meant = hostIn(text)
+  const servers = text.split(',')
+  const wrong = servers.find((server) => !isServer(server))
+  if (wrong === undefined)
+    return servers.length > mostServers ? `it names more than ${mostServers} servers` : undefined
+  const meant = hostIn(wrong)
   const form = 'one host name or address without scheme, port, blanks or brackets, or the folder of a socket'
-  return `${quoted(text)} must be ${form}${meant === undefined ? '' : `; write ${meant}`}`
+  return `${quoted(wrong)} must be ${form}${meant === undefined ? '' : `; write ${meant}`}`
 }
 
 /** What gunicorn's arguments may not change, and why. */

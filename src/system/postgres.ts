@@ -25,36 +25,61 @@ const limitAnswers = (client: Client, Wire: typeof Connection): void => {
 /** The app may put a view that never answers in the place of a table that we read. */
 const limits = { connectionTimeoutMillis: 5000, query_timeout: 60_000 }
 
+/** Of several servers, one that is a replica now is none to go on with: libpq's `read-write`. */
+const requireWrites = async (client: Client): Promise<void> => {
+  const { rows } = await client.query<{ transaction_read_only: string }>('SHOW transaction_read_only')
+  if (rows[0]?.transaction_read_only === 'on') throw new Error('it takes no writes')
+}
+
+type Failure = { readonly host: string | undefined; readonly error: Error }
+
 /**
- * Tries one way after the other, as libpq does: when TLS fails or the server refuses (SQLSTATE class 28). The
- * error names every failure.
+ * What is thrown where no way worked. A server without TLS is not a fault where a plain connection was tried
+ * too. What was said twice is told once.
+ */
+const failureOf = (failures: readonly Failure[], hasChoice: boolean): Error => {
+  const sentenceOf = ({ host, error }: Failure): string => (hasChoice ? `${host}: ` : '') + error.message
+  const faults = failures.filter(
+    (failure, at) =>
+      (failures.length === 1 || !failure.error.message.includes('does not support SSL')) &&
+      failures.findIndex((other) => sentenceOf(other) === sentenceOf(failure)) === at,
+  )
+  const [first, ...others] = faults
+  if (first !== undefined && others.length === 0 && !hasChoice) return first.error
+  return new AggregateError(
+    faults.map(({ error }) => error),
+    faults.map(sentenceOf).join('; '),
+  )
+}
+
+/**
+ * Tries one way after the other, as libpq does: the next one to the same server when TLS fails or the server
+ * refuses (SQLSTATE class 28), else the next server. The error names every failure.
  */
 const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
   const { default: pg } = await import('pg')
   forgetLibpqVariables()
-  const failures: Error[] = []
+  const failures: Failure[] = []
+  const hasChoice = new Set(ways.map(({ host }) => host)).size > 1
+  let away: string | undefined
   for (const config of ways) {
+    const { host } = config
+    if (host !== undefined && host === away) continue
     const client = new pg.Client({ ...limits, application_name: 'supervisor', ...config })
     limitAnswers(client, pg.Connection)
     client.on('error', () => {}) // When the server goes away, the query under way rejects.
     try {
       await client.connect()
+      if (hasChoice) await requireWrites(client)
       return client
-    } catch (error) {
-      failures.push(error as Error)
-      if (!isTlsFailure(error) && !(error as { code?: string }).code?.startsWith('28')) break
+    } catch (thrown) {
+      const error = thrown as Error & { readonly code?: string }
+      failures.push({ host, error })
+      client.end().catch(() => {})
+      if (!isTlsFailure(error) && !error.code?.startsWith('28')) away = host
     }
   }
-  // A server without TLS is not a fault where a plain connection may be tried too. What was said twice is
-  // told once.
-  const faults = failures.filter(
-    ({ message }, at) =>
-      (failures.length === 1 || !message.includes('does not support SSL')) &&
-      failures.findIndex((other) => other.message === message) === at,
-  )
-  const [first, ...others] = faults
-  if (first !== undefined && others.length === 0) throw first
-  throw new AggregateError(faults, faults.map(({ message }) => message).join('; '))
+  throw failureOf(failures, hasChoice)
 }
 
 /** Opens a connection by the first way that works, hands it over, closes it. `host` may be a folder. */

@@ -15,12 +15,15 @@ type Tls = {
     | 'hostssl'
     | 'hostnossl'
 }
+/** Where it listens; on the loopback when not given. */
+type Where = { readonly address: string; readonly port: number }
 
 /**
  * A Postgres of its own on the loopback, as an existing one that somebody has: one superuser, and a password
  * for every connection.
  */
-export const startPostgres = async (user: string, password: string, tls?: Tls) => {
+export const startPostgres = async (user: string, password: string, tls?: Tls, where?: Where) => {
+  const address = where?.address ?? '127.0.0.1'
   const folder = mkdtempSync('/tmp/pg-')
   if (nobody.uid !== undefined) chownSync(folder, nobody.uid, nobody.gid)
   writeFileSync(join(folder, 'password'), password, { mode: 0o644 })
@@ -41,7 +44,7 @@ export const startPostgres = async (user: string, password: string, tls?: Tls) =
     }
     writeFileSync(join(data, 'pg_hba.conf'), `${tls.only} all all 127.0.0.1/32 scram-sha-256\n`)
   }
-  const port = await freePort()
+  const port = where?.port ?? (await freePort())
   const server = spawn(
     `${postgresBin}/postgres`,
     [
@@ -50,7 +53,7 @@ export const startPostgres = async (user: string, password: string, tls?: Tls) =
       '-p',
       String(port),
       '-c',
-      'listen_addresses=127.0.0.1',
+      `listen_addresses=${address}`,
       '-c',
       `unix_socket_directories=${folder}`,
       '-c',
@@ -63,7 +66,7 @@ export const startPostgres = async (user: string, password: string, tls?: Tls) =
   const ended = new Promise((resolve) => server.once('exit', resolve))
   const query = async (text: string, database = 'postgres'): Promise<Record<string, unknown>[]> => {
     const client = new pg.Client({
-      host: '127.0.0.1',
+      host: address,
       port,
       user,
       password,

@@ -202,7 +202,9 @@ describe('a value of a form of its own', () => {
     ['CSRF_TRUSTED_ORIGINS', 'a.org', 'such as https://a.org'],
     ['CSRF_TRUSTED_ORIGINS', 'https://a.org/x', 'such as https://a.org'],
     ['POSTGRES_HOST', 'http://db:5432', 'write db'],
-    ['POSTGRES_HOST', 'db1,db2', 'write db1'],
+    ['POSTGRES_HOST', 'db1,db2:5433', 'write db2'],
+    ['POSTGRES_HOST', 'db1,', '"" must be one host'],
+    ['POSTGRES_HOST', Array.from({ length: 11 }, (_, at) => `db${at}`).join(','), 'more than 10 servers'],
     ['POSTGRES_HOST', '[fd00::7]', 'must be one host name or address'],
     ['GUNICORN_CMD_ARGS', '--bind=0.0.0.0:80', '--bind is not permitted: the supervisor holds the socket'],
     ['GUNICORN_CMD_ARGS', '-b0.0.0.0:80', '-b is not permitted'],
@@ -369,6 +371,12 @@ describe('DATABASE_URL', () => {
       { ...external, port: 6543, password: 'p@' },
     ],
     ['postgres://u:p+q:r@db/m', { ...external, password: 'p+q:r' }],
+    [
+      'postgres://u@a:6543,[fd00::7]:6543/m?target_session_attrs=read-write',
+      { ...external, host: 'a,fd00::7', port: 6543 },
+    ],
+    ['postgres://u@/m?host=a,b&port=6543,6543', { ...external, host: 'a,b', port: 6543 }],
+    ['postgres://u@a,b/m', { ...external, host: 'a,b' }],
     ['postgres://u@db/m?target_session_attrs=read-write&pgbouncer=true&channel_binding=prefer', external],
   ])('%s is understood', (url, expected) => {
     expect(database({ DATABASE_URL: url })).toEqual(expected)
@@ -380,7 +388,7 @@ describe('DATABASE_URL', () => {
     ['postgres://u:hunter2@db:0/m', 'its port "0" is not a whole number from 1 to 65535'],
     [
       'postgres://u:p@a,b:5433/m?target_session_attrs=read-write',
-      'it names several hosts: give one that accepts writes, or a proxy in front of them',
+      'its hosts have different ports, and Mathesar takes one for all',
     ],
     ['postgres://u@db/m?ssl=true', 'the parameter ssl is not supported: it would have no effect'],
     ['postgres://u@db/m?sslcert=a', 'the parameter sslcert is not supported: it would have no effect'],

@@ -2,6 +2,7 @@ import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
 import { isSetting } from '../../settings/table.ts'
 import { hostsFile, inRun } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
+import { whichHost } from '../postgres/libpq.ts'
 import type { Scope } from '../unit.ts'
 import { fitWorkers } from './sizing.ts'
 
@@ -58,6 +59,7 @@ const connectionOf = ({ place, inForce: { database } }: AppScope): Record<string
     POSTGRES_PASSWORD: database.password,
     POSTGRES_SSLMODE: database.sslmode,
     POSTGRES_SSLROOTCERT: database.sslrootcert,
+    ...whichHost(database), // Also for the databases that Mathesar makes there.
   }
 }
 

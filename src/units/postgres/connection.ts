@@ -1,6 +1,7 @@
 import type { ClientConfig } from 'pg'
 import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
+import { hostsOf } from '../../settings/database.ts'
 import { connectionAttempts, tlsOptions } from '../../settings/tls.ts'
 import { inRun, type Place } from '../place.ts'
 import { codeOf, isAnswer, isAnsweredByAll, isBroken, isRefusal, sentenceOf } from './failures.ts'
@@ -149,7 +150,8 @@ const readRootCertificate = (
 }
 
 /**
- * How to connect to the database that Mathesar keeps its own tables in: one way, or two to be tried in turn.
+ * How to connect to the database that Mathesar keeps its own tables in: the ways to try in turn, one or two a
+ * host.
  */
 export const connectionOf = (scope: Target): readonly ClientConfig[] => {
   const {
@@ -158,21 +160,26 @@ export const connectionOf = (scope: Target): readonly ClientConfig[] => {
   } = scope
   // Without `ssl`, pg would look into our environment.
   if (database.kind === 'embedded') return [embeddedAs(place, appRole, internalDatabase)]
-  const { host, port, name, user, password, sslmode, sslrootcert } = database
+  const { port, name, user, password, sslmode, sslrootcert } = database
   const plain = {
-    host,
     port,
     database: name,
     user,
     ...(password === undefined ? {} : { password }),
     ssl: false,
   }
-  const attempts = connectionAttempts(database)
+  const attempts = hostsOf(database).flatMap((host) =>
+    connectionAttempts({ host, sslmode }).map((attempt) => ({ host, isPlain: attempt === 'plain' })),
+  )
   const ca =
-    sslrootcert === undefined || !attempts.includes('tls')
+    sslrootcert === undefined || attempts.every(({ isPlain }) => isPlain)
       ? undefined
       : readRootCertificate(scope, sslrootcert)
-  return attempts.map((attempt) => (attempt === 'plain' ? plain : { ...plain, ssl: tlsOptions(sslmode, ca) }))
+  return attempts.map(({ host, isPlain }) => ({
+    ...plain,
+    host,
+    ...(isPlain ? {} : { ssl: tlsOptions(sslmode, ca) }),
+  }))
 }
 
 /**

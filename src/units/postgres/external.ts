@@ -1,5 +1,6 @@
 import type { ClientConfig } from 'pg'
 import { SupervisorError } from '../../errors.ts'
+import { hostsOf } from '../../settings/database.ts'
 import { isAddress } from '../../settings/addresses.ts'
 import { oddityOf } from '../../settings/forms.ts'
 import type { Scope } from '../unit.ts'
@@ -86,10 +87,11 @@ export const databaseTrouble = async (
 /** How long to wait, and whom to tell meanwhile. */
 type Patience = { readonly seconds: number; readonly onFailure: (error: unknown) => void }
 
-/** The addresses of the name, where there is one: the sentence of the system has no word of them. */
+/** The addresses of the names, where there are some: the sentence of the system has no word of them. */
 const triedOf = async ({ system }: Target, host: string): Promise<string> => {
-  if (host.startsWith('/') || isAddress(host)) return ''
-  const addresses = await system.addressesOf(host)
+  const names = hostsOf({ host }).filter((each) => !each.startsWith('/') && !isAddress(each))
+  if (names.length === 0) return ''
+  const addresses = (await Promise.all(names.map(system.addressesOf))).flat()
   return addresses.length === 0 ? ' (the name has no address here)' : ` (tried ${addresses.join(' and ')})`
 }
 

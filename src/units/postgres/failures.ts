@@ -32,7 +32,8 @@ export const sentenceOf = (error: unknown): string => {
 }
 
 const passingCodes = /^(08|57|53300|25P0[34]|ECONN|EPIPE$|ENOENT$|ETIMEDOUT$|EHOSTUNREACH$|EAI_AGAIN$)/
-const passingWords = /^Connection (terminated|ended)|timeout expired|^Query read timeout|not queryable/
+const passingWords =
+  /^Connection (terminated|ended)|timeout expired|^Query read timeout|not queryable|it takes no writes$/
 
 /**
  * Whether the connection broke, or the server was just stopping, starting, full or busy: it may be back in a

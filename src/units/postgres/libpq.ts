@@ -1,4 +1,4 @@
-import type { Database } from '../../settings/database.ts'
+import { type Database, hostsOf } from '../../settings/database.ts'
 import { inRun, type Paths, type Place } from '../place.ts'
 import { appRole, internalDatabase, superuserDatabase, superuserStart } from './connection.ts'
 import { postgresEnvironment } from './programs.ts'
@@ -17,6 +17,12 @@ export const libpqEnvironment = (
     ),
   )
 
+/** Of several hosts the one that takes writes is meant: libpq would be content with any that answers. */
+export const whichHost = (database: Database): LibpqVariables => {
+  const hasChoice = database.kind === 'external' && hostsOf(database).length > 1
+  return hasChoice ? { PGTARGETSESSIONATTRS: 'read-write' } : {}
+}
+
 /** To Mathesar's internal database, as its role. */
 export const asMathesar = (paths: Pick<Paths, 'run'>, database: Database): LibpqVariables => {
   if (database.kind === 'embedded')
@@ -30,6 +36,7 @@ export const asMathesar = (paths: Pick<Paths, 'run'>, database: Database): Libpq
     PGPASSWORD: password,
     PGSSLMODE: sslmode,
     PGSSLROOTCERT: sslrootcert,
+    ...whichHost(database),
   }
 }
 

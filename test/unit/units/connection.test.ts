@@ -27,6 +27,17 @@ describe('the connection to the database', () => {
     )
   })
 
+  test('to one of several is tried with each in turn, in every way', () => {
+    const { scope } = createScope({ config: external('').replace('=db', '=db,db2') })
+    const tls = { rejectUnauthorized: false }
+    expect(connectionOf(scope)).toEqual(
+      ['db', 'db2'].flatMap((host) => [
+        { ...plain, host, ssl: tls },
+        { ...plain, host },
+      ]),
+    )
+  })
+
   test('without a password has none to hand over', () => {
     const { scope } = createScope({ config: 'DATABASE_URL=postgres://joe@db/app?sslmode=disable\n' })
     const { password: _, ...rest } = plain

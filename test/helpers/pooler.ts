@@ -1,0 +1,54 @@
+import { mkdtemp, rm, writeFile, chmod } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { freePort } from './port.ts'
+import { until } from './docker.ts'
+
+/** Why no pooler can run here, if none can. */
+export const noPooler = await execa('pgbouncer', ['--version'], { reject: false }).then(({ exitCode }) =>
+  exitCode === 0 ? undefined : 'there is no pgbouncer',
+)
+
+type Server = { readonly port: number; readonly user: string; readonly password: string }
+
+/**
+ * A real PgBouncer on the loopback, which lends a connection of the server for one transaction at a time: the
+ * strictest of what hosts put in front of a database.
+ */
+export const startPooler = async ({ port: serverPort, user, password }: Server) => {
+  const folder = await mkdtemp(join(tmpdir(), 'pooler-'))
+  await chmod(folder, 0o755)
+  const port = await freePort()
+  await writeFile(join(folder, 'users'), `"${user}" "${password}"\n`)
+  await writeFile(
+    join(folder, 'pgbouncer.ini'),
+    [
+      '[databases]',
+      `* = host=127.0.0.1 port=${serverPort}`,
+      '[pgbouncer]',
+      'listen_addr = 127.0.0.1',
+      `listen_port = ${port}`,
+      'unix_socket_dir =',
+      'auth_type = plain',
+      `auth_file = ${folder}/users`,
+      'pool_mode = transaction',
+      'default_pool_size = 4',
+      'server_reset_query =',
+      '',
+    ].join('\n'),
+  )
+  const user1 = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+  const pooler = execa('pgbouncer', [...user1, join(folder, 'pgbouncer.ini')], { reject: false, all: true })
+  let log = ''
+  pooler.all?.on('data', (chunk: Buffer) => (log += chunk.toString()))
+  await until('the pooler listens', () => log.includes('listening on 127.0.0.1'), 10_000)
+  return {
+    port,
+    stop: async (): Promise<void> => {
+      pooler.kill('SIGTERM')
+      await pooler
+      await rm(folder, { recursive: true })
+    },
+  }
+}

@@ -150,8 +150,18 @@ export class Owner {
     return isSame(signature, this.#sign(purpose, until)) && this.#options.now() < Number(until)
   }
 
+  /**
+   * By a code of the owner's own, every container that has it knows the cookies of the others: a load
+   * balancer may send each request to another one. Mathesar sees a signature, hence the slow derivation.
+   */
+  #makeSigningKey(): string {
+    const { given, randomText } = this.#options
+    if (given === undefined) return randomText(40)
+    return crypto().scryptSync(given, 'mathesar: who has given the setup code', 32).toString('hex')
+  }
+
   #sign(purpose: Purpose, until: string): string {
-    this.#signingKey ??= this.#options.randomText(40)
+    this.#signingKey ??= this.#makeSigningKey()
     return crypto().createHmac('sha256', this.#signingKey).update(`${purpose} ${until}`).digest('base64url')
   }
 }

@@ -132,4 +132,18 @@ describe('a form', () => {
   ])('comes from a page of the same address: %s for %j', (isSame, headers) => {
     expect(isSameOrigin({ headers })).toBe(isSame)
   })
+
+  test('are known to every container that has the same SETUP_CODE, and to no other', () => {
+    const [one, other, stranger, alone] = ['a code of ours', 'a code of ours', 'another code', undefined].map(
+      (given) => stage(given).owner,
+    )
+    one!.prove('a code of ours')
+    const cookie = cookieOf(one!.cookies(false))
+    expect([one, other, stranger, alone].map((owner) => owner!.isOwner(cookie, 'setup'))).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ])
+  })
 })

@@ -5,6 +5,7 @@ import { errorTable } from '../src/errors.ts'
 import { actionInWords } from '../src/settings/plan.ts'
 import { settingNames, settingOf } from '../src/settings/table.ts'
 import { units } from '../src/units/index.ts'
+import { chartReadmePath, chartSchemaPath, renderChartSchema, renderChartValues } from './chart.ts'
 import { renderAssets } from './page.ts'
 
 const row = (cells: readonly string[]): string =>
@@ -81,10 +82,17 @@ const parts: Readonly<Record<string, () => readonly string[]>> = {
   ],
   config: () => ['```', ...detailsOf(commands.find(({ name }) => name === 'config')?.help ?? ''), '```'],
   graph: drawGraph,
+  values: renderChartValues,
 }
 
 /** The documents that have such parts. */
-export const documents = ['docs/settings.md', 'docs/errors.md', 'docs/commands.md', 'src/README.md'] as const
+export const documents = [
+  'docs/settings.md',
+  'docs/errors.md',
+  'docs/commands.md',
+  'src/README.md',
+  chartReadmePath,
+] as const
 
 /** What nginx shows by itself. */
 export const startingPath = 'rootfs/usr/local/share/supervisor/starting.html'
@@ -107,6 +115,7 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
   }
   const write = (path: string, text: string): void =>
     writeFileSync(new URL(`../${path}`, import.meta.url), text)
+  write(chartSchemaPath, renderChartSchema())
   write('src/page/assets.ts', await renderAssets())
   // Both hold the assets.
   const { renderOpenApi } = await import('./openapi.ts')

@@ -149,27 +149,30 @@ The exit code is 0 when it is done, 2 when it is refused.`,
     true,
   ),
   define(
-    'backup [PLACE] [--portable] [--include-secrets]',
+    'backup [PLACE…] [--portable] [--include-secrets]',
     'Back up everything into one archive, while Mathesar serves.',
     () => import('./backup.ts'),
     `PLACE is - for standard output (what is meant where that is not a terminal), \`volume\` for the
-folder backups of the volume (what is meant at a terminal), or a folder that is mounted.
+folder backups of the volume, a folder that is mounted, or s3://BUCKET/PREFIX. At a terminal the places
+of BACKUP_TO are meant, \`volume\` when not given.
 
 --portable          dumps instead of a copy: for another server, without what Mathesar keys by OID
 --include-secrets   the secret key and passwords, too, where the archive is not encrypted
+--scheduled         as BACKUP_SCHEDULE makes it: to BACKUP_TO, thinned out by BACKUP_KEEP
 
-backup list [FOLDER]     the archives there
+backup list [PLACE]      the archives there, or in all of BACKUP_TO
 backup show ARCHIVE      what one says of itself
 backup verify ARCHIVE    restores it beside and proves it: every file, page and index; --quick compares
                          the checksums alone
 
+ARCHIVE is a path, - for standard input, the name of one that is listed, or \`newest\`.
 BACKUP_PASSPHRASE or BACKUP_RECIPIENTS encrypts. From outside:
   docker exec CONTAINER supervisor backup > FILE
   docker run --rm -v VOLUME:/var/lib/mathesar IMAGE backup - > FILE`,
   ),
   define(
     'restore ARCHIVE [--replace]',
-    'Restore an archive, from a file or from standard input (-).',
+    'Restore an archive: a file, standard input (-), the name of one in a place, or `newest`.',
     () => import('./restore.ts'),
     `It is proved before anything is touched.
 

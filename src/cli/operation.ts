@@ -12,7 +12,6 @@ import { Sink } from '../system/sink.ts'
 import { createStreams } from '../system/streams.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { readManifest } from '../units/manifest.ts'
-import { inVolume } from '../units/place.ts'
 import type { Brought } from './run.ts'
 import { readOwnSetup } from './own.ts'
 
@@ -117,11 +116,4 @@ export const createProgress = (clock: OperationScope['system']['clock']) => {
       return clock.now() - beganMs
     },
   }
-}
-
-/** Where archives are kept in the volume. */
-export const backupsFolder = ({ system, place }: OperationScope): string => {
-  const { backups } = inVolume(place.paths)
-  system.files.makeFolder(backups, 0o700)
-  return backups
 }

@@ -1,8 +1,8 @@
 import { isatty } from 'node:tty'
 import { SupervisorError } from '../errors.ts'
-import type { Bytes } from '../operations/archive/bytes.ts'
 import { keyOf } from '../operations/keys.ts'
 import { forgetRestore, restore, undoRestore } from '../operations/restore.ts'
+import { openSource } from './archives.ts'
 import { parseArguments } from './arguments.ts'
 import { createProgress, openOperation, tell, untilStopped } from './operation.ts'
 import { sayWhatNext, takeVolume } from './into-volume.ts'
@@ -39,9 +39,9 @@ export const run = async (args: readonly string[]): Promise<number> => {
     return 0
   }
   const progress = createProgress(scope.system.clock)
-  const bytes = path === '-' ? process.stdin : scope.system.readStream(path!)
+  const { bytes } = await openSource(scope, path!)
   const { description, kept, warnings } = await untilStopped(
-    restore(scope, bytes as Bytes, {
+    restore(scope, bytes, {
       mayReplace: replace,
       isAlone,
       lock: keyOf(scope),

@@ -38,3 +38,6 @@ export const decodeText = (bytes: Buffer): string => {
   }
   return bytes.toString('utf8')
 }
+
+/** The items of a comma-separated list, also empty ones. */
+export const listItems = (text: string): string[] => text.split(',').map((item) => item.trim())

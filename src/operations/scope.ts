@@ -14,7 +14,8 @@ const readSecret = ({ files }: System, place: Place, name: string): string | und
 export const operationScope = (system: System & Streams, place: Place, inForce: InForce): OperationScope => {
   const secretKey = inForce.settings.SECRET_KEY ?? readSecret(system, place, 'secret_key') ?? ''
   const superuserPassword = readSecret(system, place, 'postgres_password')
-  system.log.addSecret(secretKey, superuserPassword)
+  const { BACKUP_S3_ACCESS_KEY: accessKey, BACKUP_S3_SECRET_KEY: secret } = inForce.settings
+  system.log.addSecret(secretKey, superuserPassword, accessKey, secret)
   return {
     system,
     place,

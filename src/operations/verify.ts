@@ -1,15 +1,20 @@
 import { folderOf, readJournal, tidy } from '../units/swap.ts'
 import { requireFit } from './archive/description.ts'
 import type { Archive } from './archive/read.ts'
-import { makeRestoreFolder } from './incoming.ts'
+import { makeRestoreFolder, requireRoom } from './incoming.ts'
 import { runToEnd } from './programs.ts'
 import { fitnessOf } from './restore.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
 import { asUser, programsConnectTo, withSideServer } from './server.ts'
 import { stage } from './stage.ts'
 
-/** What a proof counted. */
-export type Proof = { readonly databases: number; readonly tables: number; readonly rows: number }
+/** What a proof counted. `restoreMs`: from the archive to a server that answers. */
+export type Proof = {
+  readonly databases: number
+  readonly tables: number
+  readonly rows: number
+  readonly restoreMs: number
+}
 
 const superuser = 'postgres'
 
@@ -36,7 +41,7 @@ const countInDatabase = `
       coalesce(sum((xpath('/row/n/text()', xml))[1]::text::float8), 0) AS rows
     FROM counted`
 
-const countRows = async (scope: OperationScope, folder: string): Promise<Proof> => {
+const countRows = async (scope: OperationScope, folder: string): Promise<Omit<Proof, 'restoreMs'>> => {
   const ask = <Row extends Record<string, unknown>>(database: string, sql: string): Promise<Row[]> =>
     asUser(scope, folder, [superuser, database], async (client) => (await client.query<Row>(sql)).rows)
   const databases = await ask<{ name: string }>(
@@ -67,13 +72,16 @@ export const prove = async (
     { files: system.files, paths: place.paths },
     journal === undefined ? [] : [journal.incoming, journal.outgoing],
   )
+  requireRoom(scope, archive.description.databaseBytes)
+  const beganMs = system.clock.now()
   const folder = folderOf(place.paths, `verify-${system.randomText(8)}`)
   try {
     await stage(scope, archive, folder, onProgress)
     const what = { what: 'use this archive', code: 'BACKUP_DAMAGED' } as const
     return await withSideServer(scope, { folder, ...what, isKept: false, user: superuser }, async () => {
+      const restoreMs = system.clock.now() - beganMs
       await checkPages(scope, folder)
-      return await countRows(scope, folder)
+      return { ...(await countRows(scope, folder)), restoreMs }
     })
   } finally {
     system.files.remove(folder)

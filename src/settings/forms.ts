@@ -1,4 +1,5 @@
 import { excerpt } from '../core/message.ts'
+import { listItems } from '../core/text.ts'
 import { isIpv4, isIpv6 } from './addresses.ts'
 
 /** A name that DNS or a network of containers may have: labels of letters, digits, hyphens, underscores. */
@@ -57,7 +58,7 @@ const whyNotOrigin = (item: string): string | undefined => {
 /** Why a text is no comma-separated list of what `whyNot` takes. */
 const whyNotListOf = (text: string, whyNot: (item: string) => string | undefined): string | undefined => {
   if (/^\s*\[".*"\]\s*$/.test(text)) return `${quoted(text)} must be separated by commas, not written as JSON`
-  const items = text.split(',').map((item) => item.trim())
+  const items = listItems(text)
   if (items.includes('')) return `${quoted(text)} has an empty item`
   return items.map(whyNot).find((why) => why !== undefined)
 }

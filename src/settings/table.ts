@@ -10,7 +10,10 @@ import {
   whyNotRecipients,
   whyNotServer,
 } from './forms.ts'
+import { whyNotPlaces } from './backup-places.ts'
 import { whyNotNotifyUrl } from './notify-url.ts'
+import { whyNotRetention } from './retention.ts'
+import { whyNotSchedule } from './schedule.ts'
 
 export type Kind =
   | 'text'
@@ -28,6 +31,9 @@ export type Kind =
   | 'networks'
   | 'names'
   | 'recipients'
+  | 'places'
+  | 'schedule'
+  | 'retention'
   | 'notify'
 
 /**
@@ -95,6 +101,15 @@ export const settingsTable = {
   BACKUP_PASSPHRASE: { kind: 'text', secret: true, appliesBy: 'none', description: 'Encrypts backups, in the age format: whoever has it can read them.' },
   BACKUP_RECIPIENTS: { kind: 'recipients', appliesBy: 'none', description: 'Public keys of age (age1…), comma-separated, for which backups are encrypted: this container can then write what it cannot read.' },
   BACKUP_IDENTITY: { kind: 'text', secret: true, only: 'environment', appliesBy: 'none', description: 'The secret key of a recipient (AGE-SECRET-KEY-1…), to restore or verify a backup.' },
+  BACKUP_TO: { kind: 'places', default: 'volume', appliesBy: 'none', description: 'Where backups are kept, comma-separated: `volume`, a mounted folder such as /backups, s3://BUCKET/PREFIX.' },
+  BACKUP_SCHEDULE: { kind: 'schedule', appliesBy: 'none', description: 'When a backup is made by itself: five fields of cron in the time zone TZ, or `off`; when not given, each night at 3:30 with the embedded Postgres.' },
+  BACKUP_KEEP: { kind: 'retention', default: '2 daily, 1 weekly', appliesBy: 'none', description: 'Which backups of the schedule are kept in each place: counts of last, hourly, daily, weekly, monthly, yearly, such as `7 daily, 4 weekly, 12 monthly`, or `all`.' },
+  BACKUP_DRILL: { kind: 'schedule', appliesBy: 'none', description: 'When the newest backup is restored beside and proved: five fields of cron, or `off`; when not given, each Sunday at 4:30 where there is room and the newest lies in the volume.' },
+  BACKUP_S3_ENDPOINT: { kind: 'url', appliesBy: 'none', description: 'Address of the S3-compatible storage, such as https://minio.example.org; that of Amazon when not given.' },
+  BACKUP_S3_REGION: { kind: 'text', default: 'us-east-1', appliesBy: 'none', description: 'Its region.' },
+  BACKUP_S3_PATH_STYLE: { kind: 'boolean', default: 'true', appliesBy: 'none', description: 'Whether the bucket is in the path of an address (most take that), or in its host name.' },
+  BACKUP_S3_ACCESS_KEY: { kind: 'text', secret: true, appliesBy: 'none', description: 'Access key of the S3-compatible storage.' },
+  BACKUP_S3_SECRET_KEY: { kind: 'text', secret: true, appliesBy: 'none', description: 'Secret key of the same.' },
   UI_MAY_EDIT_CONFIG: { kind: 'boolean', default: 'false', only: 'environment', appliesBy: 'container', description: "Let Mathesar's own user write mathesar.env and change settings through a socket of its own." },
   LOG_FORMAT: { kind: 'choice', choices: ['text', 'json'], default: 'text', appliesBy: 'container', description: 'Log lines for people, or one JSON object a line.' },
   LOG_LEVEL: { kind: 'choice', choices: ['debug', 'info', 'warn', 'error'], default: 'info', appliesBy: 'container', description: "Least level of the supervisor's own lines." },
@@ -191,6 +206,12 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotNames(text, setting.choices ?? [])
     case 'recipients':
       return whyNotRecipients(text)
+    case 'places':
+      return whyNotPlaces(text)
+    case 'schedule':
+      return whyNotSchedule(text)
+    case 'retention':
+      return whyNotRetention(text)
     case 'notify':
       return whyNotNotifyUrl(text)
     case 'url':

@@ -1,3 +1,4 @@
+import { listItems } from '../core/text.ts'
 import {
   isTrue,
   type Kind,
@@ -15,7 +16,7 @@ type TypeOf<S extends { readonly kind: Kind }> = S extends { readonly kind: 'int
   ? number
   : S extends { readonly kind: 'boolean' }
     ? boolean
-    : S extends { readonly kind: 'hosts' | 'origins' | 'networks' | 'names' | 'recipients' }
+    : S extends { readonly kind: 'hosts' | 'origins' | 'networks' | 'names' | 'recipients' | 'places' }
       ? readonly string[]
       : S extends { readonly choices: readonly (infer Choice)[] }
         ? Choice
@@ -39,6 +40,7 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
     case 'networks':
     case 'names':
     case 'recipients':
+    case 'places':
       return itemsOf(text)
     case 'text':
     case 'server':
@@ -49,16 +51,14 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
     case 'json':
     case 'path':
     case 'notify':
+    case 'schedule':
+    case 'retention':
       return text
   }
 }
 
 /** The items of a comma-separated list. */
-export const itemsOf = (text: string): string[] =>
-  text
-    .split(',')
-    .map((item) => item.trim())
-    .filter((item) => item !== '')
+export const itemsOf = (text: string): string[] => listItems(text).filter((item) => item !== '')
 
 /** Values that have been checked, each as its type. */
 export const typeSettings = (values: Values): Settings =>

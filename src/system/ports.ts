@@ -131,6 +131,30 @@ export type System = {
   readonly inBackground: (what: string, act: () => Promise<void> | void) => void
 }
 
+/** Something that is written in pieces, and is there once it is finished. */
+export type Upload = {
+  readonly write: (chunk: Buffer) => Promise<void>
+  readonly finish: () => Promise<void>
+  /** Leaves nothing of it behind, as far as that is possible. Never rejects. */
+  readonly abort: () => Promise<void>
+}
+
+export type HttpRequest = {
+  readonly method: string
+  readonly url: string
+  readonly headers: Readonly<Record<string, string>>
+  readonly body?: Buffer
+  readonly timeoutMs: number
+}
+
+export type HttpAnswer = {
+  readonly status: number
+  /** By their names in lower case. */
+  readonly headers: ReadonlyMap<string, string>
+  /** It must be read, or ended before its end. */
+  readonly body: AsyncIterable<Buffer>
+}
+
 /** What long operations need beside it: bytes that pass through, however many there are. */
 export type Streams = {
   /**
@@ -142,8 +166,12 @@ export type Streams = {
     input?: AsyncIterable<Buffer>,
   ) => AsyncGenerator<Buffer, ProgramResult>
   readonly readStream: (path: string) => AsyncIterable<Buffer>
-  /** Writes a file that is whole or absent, with mode 0600, also after a crash. */
-  readonly writeStream: (path: string, bytes: AsyncIterable<Buffer>) => Promise<void>
+  /** Bytes of a file. Throws when it is not there. */
+  readonly sizeOf: (path: string) => number
+  /** Begins a file that will be whole or absent, with mode 0600, also after a crash. */
+  readonly createFile: (path: string) => Promise<Upload>
+  /** One request. Rejects where no answer begins in time; one of any status is an answer. */
+  readonly request: (request: HttpRequest) => Promise<HttpAnswer>
   /** The age format (age-encryption.org/v1). */
   readonly encrypt: (bytes: AsyncIterable<Buffer>, to: Lock) => AsyncIterable<Buffer>
   readonly decrypt: (bytes: AsyncIterable<Buffer>, by: Lock) => AsyncIterable<Buffer>

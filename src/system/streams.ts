@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, statSync } from 'node:fs'
 import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { temporaryName } from '../core/temporary.ts'
@@ -18,29 +18,57 @@ const syncFolder = async (path: string): Promise<void> => {
   }
 }
 
-const writeStream: Streams['writeStream'] = async (path, bytes) => {
+const createFile: Streams['createFile'] = async (path) => {
   const temporary = join(dirname(path), temporaryName(Date.now(), process.pid))
   const file = await open(temporary, 'wx', 0o600)
-  try {
-    try {
-      for await (const chunk of bytes) await file.writeFile(chunk)
-      await file.sync()
-    } finally {
-      await file.close()
-    }
-    await rename(temporary, path)
-  } catch (error) {
-    await rm(temporary, { force: true })
-    throw error
+  const abort = async (): Promise<void> => {
+    await file.close().catch(() => {})
+    await rm(temporary, { force: true }).catch(() => {})
   }
-  await syncFolder(dirname(path))
+  return {
+    write: (chunk) => file.writeFile(chunk),
+    finish: async () => {
+      await file.sync()
+      await file.close()
+      await rename(temporary, path)
+      await syncFolder(dirname(path))
+    },
+    abort,
+  }
+}
+
+async function* readBody(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Buffer> {
+  for await (const { buffer, byteOffset, byteLength } of body ?? [])
+    yield Buffer.from(buffer, byteOffset, byteLength)
+}
+
+/** Follows no redirect: what is signed is signed for one host. */
+const request: Streams['request'] = async ({ method, url, headers, body, timeoutMs }) => {
+  const late = new AbortController()
+  const timer = setTimeout(() => late.abort(new Error(`no answer within ${timeoutMs / 1000} s`)), timeoutMs)
+  try {
+    const answer = await fetch(url, {
+      method,
+      headers,
+      ...(body === undefined ? {} : { body: body as Uint8Array<ArrayBuffer> }),
+      redirect: 'manual',
+      signal: late.signal,
+    })
+    return { status: answer.status, headers: new Map(answer.headers), body: readBody(answer.body) }
+  } catch (error) {
+    throw (error as Error).cause ?? error // "fetch failed" says nothing.
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 /** The real streams. */
 export const createStreams = (streaming: Streaming): Streams => ({
   streamProgram: (command, input) => streamProgram(streaming, command, input),
   readStream: (path) => createReadStream(path, { highWaterMark: readBytes }),
-  writeStream,
+  sizeOf: (path) => statSync(path).size,
+  createFile,
+  request,
   encrypt,
   decrypt,
 })

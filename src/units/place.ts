@@ -63,6 +63,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   manifest: `${data}/manifest.json`,
   /** Archives, unless they go elsewhere. */
   backups: `${data}/backups`,
+  /** What the volume remembers of them. */
+  backupRecord: `${data}/backups.json`,
   /** What a restore brought and has not put in place yet, or took away and keeps. */
   restore: `${data}/restore`,
   /** Whoever holds it makes or restores a backup. */

@@ -46,6 +46,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   PRIVILEGES_INSUFFICIENT: 'never',
   BACKUP_FAILED: 'never',
   BACKUP_DAMAGED: 'never',
+  BACKUP_PLACE_FAILED: 'never',
   BACKUP_FOREIGN: 'never',
   BACKUP_LOCKED: 'never',
   RESTORE_REFUSED: 'never',

@@ -84,6 +84,12 @@ const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
       return listOf(fc.constantFrom('10.0.0.0/8', '127.0.0.1', 'private', 'fc00::/7'))
     case 'recipients':
       return listOf(fc.constantFrom('age1ql3z7hjy54pw3hyww5ayyfg7zqgvc7w3j2elw8zmrj2kg5sfn9aqmcac8p'))
+    case 'places':
+      return fc.constantFrom('volume', '/backups', 'volume, s3://bucket/a/b')
+    case 'schedule':
+      return fc.constantFrom('off', '30 3 * * *', '@daily')
+    case 'retention':
+      return fc.constantFrom('all', '7 daily, 4 weekly', '3 last')
     case 'notify':
       return fc.constantFrom('https://hooks.example/x', 'ntfy://ntfy.sh/topic')
     case 'arguments':

@@ -98,7 +98,7 @@ describe('imports', () => {
       ),
     ]
     expect(modulesOf('core').toSorted()).toEqual(['node:buffer', 'node:os'])
-    expect(modulesOf('settings').toSorted()).toEqual(['node:util'])
+    expect(modulesOf('settings').toSorted()).toEqual(['croner', 'node:util'])
     expect(modulesOf('units')).toEqual(['node:crypto'])
     expect(modulesOf('daemon')).toEqual([])
     expect(modulesOf('errors')).toEqual([])

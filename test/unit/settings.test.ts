@@ -80,14 +80,14 @@ describe('settings', () => {
     const secret = settingNames.filter((name) => settingOf(name).secret)
     expect(secret).toEqual(
       settingNames.filter((name) =>
-        /PASSWORD|PASSPHRASE|IDENTITY|SECRET|DICT|DATABASE_URL|SETUP_CODE|NOTIFY/.test(name),
+        /ACCESS_KEY|PASSWORD|PASSPHRASE|IDENTITY|SECRET|DICT|DATABASE_URL|SETUP_CODE|NOTIFY/.test(name),
       ),
     )
   })
 
   test('are in the table by upper-case names with a sentence', () => {
     for (const [name, { description }] of Object.entries(settingsTable)) {
-      expect(name).toMatch(/^[A-Z][A-Z_]*$/)
+      expect(name).toMatch(/^[A-Z][A-Z0-9_]*$/)
       expect(description).toMatch(/\.$/)
     }
   })

@@ -78,6 +78,7 @@ export const createScope = ({ place: fields, config = '', results, isBoot = true
     lock: _l,
     manifest: _m,
     backups: _b,
+    backupRecord: _br,
     restore: _r,
     operationLock: _o,
     ...folders

@@ -1,0 +1,86 @@
+import { isArchiveName } from '../../core/archive-name.ts'
+import { SupervisorError } from '../../errors.ts'
+import { type BackupPlace, parsePlace, placeInWords } from '../../settings/backup-places.ts'
+import type { Upload } from '../../system/ports.ts'
+import { inVolume } from '../../units/place.ts'
+import type { Bytes } from '../archive/bytes.ts'
+import type { OperationScope } from '../scope.ts'
+import { openFolder } from './folder.ts'
+import { openBucket } from './s3.ts'
+
+/** An archive where it is kept. */
+export type Stored = { readonly name: string; readonly bytes: number }
+
+/** A place for archives. What it cannot do throws, with words that name the place. */
+export type Store = {
+  /** As people write it. */
+  readonly title: string
+  /** All archives that are there, in no order. Files of others are left out. */
+  readonly list: () => Promise<readonly Stored[]>
+  readonly read: (name: string) => Bytes
+  /** Begins an archive of about so many bytes. */
+  readonly begin: (name: string, aboutBytes: number) => Promise<Upload>
+  readonly remove: (name: string) => Promise<void>
+}
+
+const openStore = (scope: OperationScope, place: BackupPlace): Store => {
+  switch (place.kind) {
+    case 'volume': {
+      const path = inVolume(scope.place.paths).backups
+      scope.system.files.makeFolder(path, 0o700)
+      return openFolder(scope, { title: 'volume', path, isOwn: true })
+    }
+    case 'folder':
+      return openFolder(scope, { title: place.path, path: place.path, isOwn: false })
+    case 's3':
+      return openBucket(scope, place, placeInWords(place))
+  }
+}
+
+/** The place that a text names. */
+export const openNamedStore = (scope: OperationScope, text: string): Store => {
+  const place = parsePlace(text)
+  if (place !== undefined) return openStore(scope, place)
+  throw new SupervisorError(
+    'USAGE',
+    `cannot use ${text}: it is not \`volume\`, a folder or s3://BUCKET/PREFIX`,
+  )
+}
+
+/** Every place of BACKUP_TO. */
+export const openStores = (scope: OperationScope): readonly Store[] =>
+  scope.inForce.settings.BACKUP_TO.map((text) => openNamedStore(scope, text))
+
+export type Found = { readonly store: Store; readonly name: string }
+
+/** What stands for the newest archive of all. */
+export const newest = 'newest'
+
+/** When an archive was made comes before what else its name says. */
+const momentIn = (name: string): string => /\d{4}-\d\d-\d\dT[\d-]+Z/.exec(name)?.[0] ?? ''
+
+const findNewest = async (stores: readonly Store[]): Promise<Found | undefined> => {
+  const found = await Promise.all(
+    stores.map(async (store) => (await store.list()).map(({ name }) => ({ store, name }))),
+  )
+  return found
+    .flat()
+    .reduce<Found | undefined>(
+      (best, each) => (best === undefined || momentIn(each.name) > momentIn(best.name) ? each : best),
+      undefined,
+    )
+}
+
+/** Looks for an archive by its name in all places, in their order. */
+export const findArchive = async (stores: readonly Store[], name: string): Promise<Found> => {
+  const titles = stores.map(({ title }) => title).join(', ')
+  const hint = 'Type `supervisor backup list` for what there is.'
+  if (name === newest) {
+    const found = await findNewest(stores)
+    if (found !== undefined) return found
+    throw new SupervisorError('USAGE', `cannot find an archive: there is none in ${titles}`, { hint })
+  }
+  for (const store of isArchiveName(name) ? stores : [])
+    if ((await store.list()).some((each) => each.name === name)) return { store, name }
+  throw new SupervisorError('USAGE', `cannot find ${name}: it is not in ${titles}`, { hint })
+}

@@ -1,0 +1,58 @@
+import { Cron } from 'croner'
+
+/** Never by itself. */
+export const off = 'off'
+
+const lengthLimit = 100
+
+const parse = (text: string): Cron => new Cron(text, { mode: '5-part' })
+
+/** Why a text is no schedule. */
+export const whyNotSchedule = (text: string): string | undefined => {
+  if (text === off) return undefined
+  const form = `must be \`${off}\` or five fields of cron, such as "30 3 * * *" for half past three`
+  if (text.length > lengthLimit) return `it ${form}`
+  try {
+    return parse(text).nextRun() === null ? `"${text}" never comes` : undefined
+  } catch {
+    return `"${text}" ${form}`
+  }
+}
+
+/**
+ * The first moment of a schedule after another one, in the time zone of this process (TZ). An hour that is
+ * there twice counts once, and what falls into one that is missing comes right after it.
+ */
+const nextAfter = (schedule: string, afterMs: number): number =>
+  parse(schedule).nextRun(new Date(afterMs))?.getTime() ?? Number.POSITIVE_INFINITY
+
+/** A failed run is tried again this much later, unless its next time comes first. */
+const againMs = 3_600_000
+/** A run that waits so long for its turn is late. */
+const lateMs = 2 * 3_600_000
+
+/** What is known of the runs of a schedule. Times are milliseconds since 1970. */
+export type Runs = {
+  readonly schedule: string
+  /** When the last good run began; else since when there is the schedule. */
+  readonly sinceMs: number
+  /** When the last run ended, where that failed. */
+  readonly failedMs: number | undefined
+  /** When to try again at the earliest, where something else was in its way. */
+  readonly waitUntilMs?: number | undefined
+}
+
+/**
+ * When the next run is due. A moment in the past: it was missed, and is made up for once, however many were
+ * missed. A clock that was set back puts nothing off.
+ */
+export const dueMsOf = ({ schedule, sinceMs, failedMs, waitUntilMs = 0 }: Runs, nowMs: number): number => {
+  const dueMs = nextAfter(schedule, Math.min(sinceMs, nowMs))
+  if (failedMs === undefined || failedMs > nowMs)
+    return Math.max(dueMs, Math.min(waitUntilMs, nowMs + againMs))
+  return Math.max(dueMs, Math.min(failedMs + againMs, nextAfter(schedule, failedMs)))
+}
+
+/** Whether a run waits too long. `readyMs` is since when it could have been. */
+export const isLate = (dueMs: number, readyMs: number, nowMs: number): boolean =>
+  nowMs - Math.max(dueMs, readyMs) > lateMs

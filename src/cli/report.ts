@@ -1,4 +1,5 @@
 import { presentable, type Status } from '../core/status.ts'
+import type { Backups } from '../daemon/backups.ts'
 import type { Certificates } from '../daemon/certificates.ts'
 import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
@@ -12,6 +13,7 @@ export type Running = {
   readonly instance: Instance
   readonly config: Config
   readonly certificates: Pick<Certificates, 'problems'>
+  readonly backups: Pick<Backups, 'problems' | 'status'>
   readonly startedAtMs: number
   readonly reaper: { readonly reaped: number }
   readonly sink: { readonly dropped: number }
@@ -22,6 +24,7 @@ export const readStatus = ({
   instance,
   config,
   certificates,
+  backups,
   startedAtMs,
   reaper,
   sink,
@@ -41,7 +44,8 @@ export const readStatus = ({
     },
     database: instance.inForce.database.kind,
     config: config.status(),
-    problems: [...problems, ...config.problems(), ...certificates.problems()],
+    backup: backups.status(),
+    problems: [...problems, ...config.problems(), ...certificates.problems(), ...backups.problems()],
   })
 }
 

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { levels } from '../core/log-lines.ts'
 import type { Status } from '../core/status.ts'
+import { Backups } from '../daemon/backups.ts'
 import { Certificates } from '../daemon/certificates.ts'
 import { Config } from '../daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
@@ -28,7 +29,7 @@ import { resumeSwap } from '../units/swap.ts'
 import type { Results } from '../units/results.ts'
 import type { UnitName } from '../units/unit.ts'
 import { keepIfWanted } from './keep.ts'
-import { bootAgain, type Environment } from './boot-again.ts'
+import { bootAgain, type Environment, ownProgram } from './boot-again.ts'
 import { createSetup } from './first-administrator.ts'
 import { greet } from './greet.ts'
 import { readMeasures } from './measures.ts'
@@ -181,7 +182,8 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   const ending = new Ending()
   const config = new Config(system, setup, instance, ending)
   const certificates = new Certificates(system, instance, config.changes)
-  const running: Running = { instance, config, certificates, startedAtMs, reaper, sink }
+  const backups = new Backups({ system, place, instance, program: ownProgram() })
+  const running: Running = { instance, config, certificates, backups, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
   const notifier = createNotifier(running, system)
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
@@ -192,6 +194,7 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
     log,
     status,
     measures: () => readMeasures(running, system, place),
+    backups,
     isKept: () => ending.isKept,
     progress: startProgress(instance, system),
   })

@@ -32,6 +32,26 @@ export type Problem = {
   readonly hint: string | null
 }
 
+/** What is known of backups. Times are ISO 8601; places as people write them. */
+export type BackupStatus = {
+  readonly running: 'backup' | 'drill' | null
+  /** When the next one is due by BACKUP_SCHEDULE: in the past when it waits; `null`: never. */
+  readonly nextAt: string | null
+  readonly last: {
+    readonly name: string
+    readonly at: string
+    readonly tookMs: Milliseconds
+    readonly bytes: number
+    readonly places: readonly string[]
+  } | null
+  readonly proved: {
+    readonly name: string
+    readonly at: string
+    /** From the archive to a server that answers. */
+    readonly restoreMs: Milliseconds
+  } | null
+}
+
 /**
  * The one truth that the table, JSON, health and exit codes render.
  * `version` changes when a field changes its meaning or goes away.
@@ -63,6 +83,7 @@ export type Status = {
     readonly readyAfterMs: Milliseconds | null
     readonly criticalPath: readonly { readonly unit: string; readonly tookMs: Milliseconds }[]
   }
+  readonly backup: BackupStatus
   readonly units: readonly UnitStatus[]
   readonly problems: readonly Problem[]
 }
@@ -103,6 +124,21 @@ const headlineOf = ({ phase, ready, url }: Status): string => {
   }
 }
 
+const ago = (at: string, now: number): string => `${age(at, now)} ago`
+
+/** Backups in one line; none where there are none and none will be. */
+const backupLines = ({ running, nextAt, last, proved }: BackupStatus, now: number): readonly string[] => {
+  if (last === null && nextAt === null && running === null) return []
+  const made = last === null ? 'none yet' : `last ${ago(last.at, now)} (${last.places.join(', ')})`
+  const proof =
+    proved === null
+      ? 'not proved yet'
+      : `last proved ${ago(proved.at, now)}, a restore takes ${Math.ceil(proved.restoreMs / 1000)} s`
+  const next = nextAt === null ? [] : [`next at ${nextAt.slice(0, 16)}Z`]
+  const work = running === null ? [] : [`a ${running} is at work`]
+  return [`Backup: ${[made, ...(last === null ? [] : [proof]), ...next, ...work].join('; ')}`]
+}
+
 /** The status as people read it. `nowMs` is milliseconds since 1970. */
 export const renderStatus = (status: Status, nowMs: number): string => {
   const rows = status.units.map((unit) => [
@@ -131,6 +167,7 @@ export const renderStatus = (status: Status, nowMs: number): string => {
     ...(status.config.pendingRestart.length > 0
       ? [`Config: ${status.config.pendingRestart.join(', ')} take effect at the next start of the container`]
       : []),
+    ...backupLines(status.backup, nowMs),
     ...(problems.length > 0 ? ['', ...problems] : []),
     '',
   ].join('\n')

@@ -51,6 +51,31 @@ const ofProcess = ({ process }: Measures, { supervisor }: Status): readonly Metr
   ],
 ]
 
+const secondsOf = (at: string | undefined): readonly Sample[] =>
+  at === undefined ? [] : [[seconds(Date.parse(at))]]
+
+const ofBackups = ({ backup: { last, proved } }: Status): readonly Metric[] => [
+  [
+    'mathesar_backup_last_seconds',
+    'gauge',
+    'When the last backup was made, since 1970.',
+    secondsOf(last?.at),
+  ],
+  ['mathesar_backup_bytes', 'gauge', 'Size of the last backup.', given(last?.bytes)],
+  [
+    'mathesar_backup_proved_seconds',
+    'gauge',
+    'When a backup was last restored and proved, since 1970.',
+    secondsOf(proved?.at),
+  ],
+  [
+    'mathesar_backup_restore_seconds',
+    'gauge',
+    'How long that restore took.',
+    given(proved?.restoreMs).map(([ms]) => [seconds(ms)]),
+  ],
+]
+
 const ofServices = (services: readonly UnitStatus[]): readonly Metric[] => {
   const of = (read: (unit: UnitStatus) => number | null): readonly Sample[] =>
     services.flatMap((unit): Sample[] => {
@@ -119,6 +144,7 @@ export const describeMetrics = (status: Status, measures: Measures): readonly Me
       'When the TLS certificate expires, since 1970.',
       given(certificateEndMs).map(([ms]) => [seconds(ms)]),
     ],
+    ...ofBackups(status),
     ...ofProcess(measures, status),
   ]
 }

@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net'
 import { describeError } from '../core/message.ts'
 import type { Status } from '../core/status.ts'
+import type { Backups } from '../daemon/backups.ts'
 import type { Changes } from '../daemon/config/changes.ts'
 import type { Store } from '../daemon/config/store.ts'
 import type { Instance } from '../daemon/instance.ts'
@@ -58,6 +59,7 @@ export type ControlOptions = {
   readonly progress: Pick<Progress, 'signsOf'>
   /** Whether everything is down, and the container stays for the page. */
   readonly isKept: () => boolean
+  readonly backups: Pick<Backups, 'problems'>
   /** Without the memory of the units. */
   readonly status: () => Status
   readonly memoryOf: System['memoryOf']

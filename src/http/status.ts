@@ -1,4 +1,4 @@
-import { renderStatus, type Status, type UnitStatus } from '../core/status.ts'
+import { type Problem, renderStatus, type Status, type UnitStatus } from '../core/status.ts'
 import { workInWords } from '../core/health.ts'
 import { readHealth } from './door/health.ts'
 import { type Exchange, sendJson, sendText } from './exchange.ts'
@@ -28,11 +28,13 @@ export const getStatus = async (
  * and is seen to: who restarts what is unhealthy must not cut it off.
  */
 export const getHealth = (exchange: Exchange, options: ControlOptions): void => {
-  if (options.instance.isReady) return sendText(exchange, 200, 'ready\n') // The status looks at each process.
+  const inLine = (problems: readonly Problem[]): string =>
+    problems.map(({ unit, message }) => `; ${unit}: ${message.split('\n')[0]}`).join('')
+  // The status looks at each process.
+  if (options.instance.isReady) return sendText(exchange, 200, `ready${inLine(options.backups.problems())}\n`)
   const { phase, problems } = options.status()
   const { busy, started, work } = readHealth(options)
   const working = work.map((each) => `; ${workInWords(each)}`).join('')
   if (busy && started) return sendText(exchange, 200, `busy${working}\n`)
-  const why = problems.map(({ unit, message }) => `; ${unit}: ${message.split('\n')[0]}`).join('')
-  sendText(exchange, 503, `not ready (${phase})${working}${why}\n`)
+  sendText(exchange, 503, `not ready (${phase})${working}${inLine(problems)}\n`)
 }

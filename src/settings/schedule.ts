@@ -1,4 +1,5 @@
 import { Cron } from 'croner'
+import type { InForce } from './configuration.ts'
 
 /** Never by itself. */
 export const off = 'off'
@@ -28,6 +29,7 @@ const nextAfter = (schedule: string, afterMs: number): number =>
 
 /** A failed run is tried again this much later, unless its next time comes first. */
 const againMs = 3_600_000
+const dayMs = 86_400_000
 /** A run that waits so long for its turn is late. */
 const lateMs = 2 * 3_600_000
 
@@ -37,7 +39,7 @@ export type Runs = {
   /** When the last good run began; else since when there is the schedule. */
   readonly sinceMs: number
   /** When the last run ended, where that failed. */
-  readonly failedMs: number | undefined
+  readonly failedMs?: number | undefined
   /** When to try again at the earliest, where something else was in its way. */
   readonly waitUntilMs?: number | undefined
 }
@@ -48,11 +50,39 @@ export type Runs = {
  */
 export const dueMsOf = ({ schedule, sinceMs, failedMs, waitUntilMs = 0 }: Runs, nowMs: number): number => {
   const dueMs = nextAfter(schedule, Math.min(sinceMs, nowMs))
-  if (failedMs === undefined || failedMs > nowMs)
-    return Math.max(dueMs, Math.min(waitUntilMs, nowMs + againMs))
+  if (failedMs === undefined || failedMs > nowMs) return Math.max(dueMs, Math.min(waitUntilMs, nowMs + dayMs))
   return Math.max(dueMs, Math.min(failedMs + againMs, nextAfter(schedule, failedMs)))
 }
 
 /** Whether a run waits too long. `readyMs` is since when it could have been. */
 export const isLate = (dueMs: number, readyMs: number, nowMs: number): boolean =>
   nowMs - Math.max(dueMs, readyMs) > lateMs
+
+/** What is done by itself when nobody says. */
+const defaults = { backup: '30 3 * * *', drill: '30 4 * * 0' }
+
+export type Schedules = {
+  /** Five fields of cron; `undefined`: never. */
+  readonly backup: string | undefined
+  readonly drill: string | undefined
+  /** Whether somebody asked for the drill: else it is left out where it cannot be done. */
+  readonly isDrillAsked: boolean
+}
+
+const unlessOff = (schedule: string | undefined): string | undefined =>
+  schedule === off ? undefined : schedule
+
+/**
+ * The schedules in force. An external database has backups where it is, and a dump of it may be large: it is
+ * made on demand alone.
+ */
+export const schedulesOf = ({ settings, database }: Pick<InForce, 'settings' | 'database'>): Schedules => {
+  const { BACKUP_SCHEDULE: backup, BACKUP_DRILL: drill, BACKUP_TO: places } = settings
+  const isOwn = database.kind === 'embedded'
+  const mayDrill = isOwn && places.includes('volume') && backup !== off
+  return {
+    backup: unlessOff(backup ?? (isOwn ? defaults.backup : undefined)),
+    drill: unlessOff(drill ?? (mayDrill ? defaults.drill : undefined)),
+    isDrillAsked: drill !== undefined,
+  }
+}

@@ -30,6 +30,7 @@ const ready: Status = {
   supervisor: { version: '0.1.0', pid: 1, startedAt: ago(5), memoryBytes: 1, reaped: 0, droppedLogLines: 0 },
   database: 'embedded',
   config: { version: '0123456789ab', changing: false, pendingRestart: [] },
+  backup: { running: null, nextAt: null, last: null, proved: null },
   boot: {
     readyAfterMs: 1900,
     criticalPath: [

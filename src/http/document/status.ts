@@ -78,6 +78,31 @@ export const Status = about(
       }),
       'How long the boot took.',
     ),
+    backup: about(
+      v.strictObject({
+        running: orNull(v.picklist(['backup', 'drill']), 'What is at work now.'),
+        nextAt: orNull(v.string(), 'When the next one is due by BACKUP_SCHEDULE; null: never.'),
+        last: orNull(
+          v.strictObject({
+            name: string('Name of the archive.'),
+            at: Time,
+            tookMs: count('Milliseconds.'),
+            bytes: count('Size in bytes.'),
+            places: list(v.string(), 'The places that have it.'),
+          }),
+          'The last backup that was kept.',
+        ),
+        proved: orNull(
+          v.strictObject({
+            name: string('Name of the archive.'),
+            at: Time,
+            restoreMs: count('Milliseconds from the archive to a server that answers.'),
+          }),
+          'The last one that was restored beside and found whole.',
+        ),
+      }),
+      'Backups.',
+    ),
     units: list(Unit, 'All units.'),
     problems: list(Problem, 'What is wrong now.'),
   }),

@@ -1,0 +1,246 @@
+import { inWords } from '../core/outcome.ts'
+import type { BackupStatus, Problem } from '../core/status.ts'
+import { type ErrorCode, errorTable } from '../errors.ts'
+import { dueMsOf, isLate, type Runs, type Schedules, schedulesOf } from '../settings/schedule.ts'
+import type { ProgramResult, System } from '../system/ports.ts'
+import {
+  type BackupRecord,
+  changeRecord,
+  type MadeBackup,
+  type ProvedBackup,
+  readRecord,
+} from '../units/backup-record.ts'
+import type { Place } from '../units/place.ts'
+import type { Instance } from './instance.ts'
+
+/** The clock may be set, and another command may make a backup. */
+const lookMs = 60_000
+/** After a start the first visitors come first. */
+const settleMs = 20_000
+/** Another operation had the volume, or nobody asked for what cannot be done. */
+const busyWaitMs = 5 * 60_000
+const impossibleWaitMs = 86_400_000
+/** A run that takes longer hangs. */
+const runLimitMs = 86_400_000
+
+const jobs = ['backup', 'drill'] as const
+type Job = (typeof jobs)[number]
+
+/** What a job types, and how much it stands back: a drill takes what nobody else wants of the processors. */
+const commands: Readonly<Record<Job, { readonly args: readonly string[]; readonly niceness: number }>> = {
+  backup: { args: ['backup', '--scheduled'], niceness: 5 },
+  drill: { args: ['backup', 'verify', 'newest'], niceness: 19 },
+}
+/** The kernel kills it before a service when memory runs out. */
+const oomScoreAdj = 800
+
+type Failure = { readonly code: ErrorCode; readonly message: string; readonly hint: string }
+type Trouble = { readonly failure: Failure; readonly atMs: number }
+
+/** Of a drill that nobody asked for. */
+const harmless: readonly ErrorCode[] = ['VOLUME_FULL', 'BACKUP_LOCKED']
+
+const codeOf = (exitCode: number | null): ErrorCode =>
+  (Object.keys(errorTable) as ErrorCode[]).find((code) => errorTable[code].exitCode === exitCode) ??
+  'BACKUP_FAILED'
+
+/** What a command says that failed: its code is the exit code, and its words are the last ones. */
+const failureIn = ({ outcome, lines }: ProgramResult): Failure | undefined => {
+  if (outcome.code === 0) return undefined
+  const code = codeOf(outcome.code)
+  const at = lines.findLastIndex((line) => line.startsWith('supervisor: '))
+  if (at < 0) return { code, message: inWords(outcome), hint: errorTable[code].hint }
+  return { code, message: lines[at]!.slice('supervisor: '.length), hint: lines[at + 1]?.trim() ?? '' }
+}
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const lastOf = ({ name, atMs, tookMs, bytes, places }: MadeBackup): BackupStatus['last'] => ({
+  name,
+  at: iso(atMs),
+  tookMs,
+  bytes,
+  places,
+})
+const provedOf = ({ name, atMs, restoreMs }: ProvedBackup): BackupStatus['proved'] => ({
+  name,
+  at: iso(atMs),
+  restoreMs,
+})
+
+type Options = {
+  readonly system: System
+  readonly place: Place
+  readonly instance: Pick<Instance, 'inForce' | 'isReady' | 'isStopping' | 'subscribe'>
+  /** What starts this program once more. */
+  readonly program: readonly [string, ...string[]]
+}
+
+/**
+ * Makes and proves backups when they are due, each in a process of its own: what it takes of memory is gone
+ * afterwards, and nothing of it can hurt PID 1. When what is due is decided in `settings/schedule.ts`.
+ */
+export class Backups {
+  readonly #options: Options
+  readonly #troubles = new Map<Job, Trouble>()
+  readonly #waits = new Map<Job, number>()
+  readonly #stopping = new AbortController()
+  #record: BackupRecord
+  #readySinceMs: number | undefined
+  #running: Job | undefined
+  #cancel = (): void => {}
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#record = readRecord(options)
+    options.instance.subscribe(() => {
+      if (options.instance.isStopping) this.close()
+      else if (options.instance.isReady) this.#readySinceMs ??= this.#nowMs
+    })
+    this.#lookLater()
+  }
+
+  /** Ends what runs: Postgres would wait for it. */
+  close(): void {
+    this.#cancel()
+    this.#stopping.abort(new Error('everything stops'))
+  }
+
+  problems(): readonly Problem[] {
+    const failed = jobs.flatMap((job) => {
+      const { failure } = this.#troubles.get(job) ?? {}
+      return failure === undefined ? [] : [{ unit: job, ...failure }]
+    })
+    return [...failed, ...(failed.length === 0 ? this.#lateness() : [])]
+  }
+
+  status(): BackupStatus {
+    const { made, proved } = this.#record
+    const dueMs = this.#dueMs('backup')
+    return {
+      running: this.#running ?? null,
+      nextAt: Number.isFinite(dueMs) ? iso(dueMs) : null,
+      last: made === undefined ? null : lastOf(made),
+      proved: proved === undefined ? null : provedOf(proved),
+    }
+  }
+
+  get #nowMs(): number {
+    return this.#options.system.clock.now()
+  }
+
+  get #schedules(): Schedules {
+    return schedulesOf(this.#options.instance.inForce)
+  }
+
+  /** What is known of the good runs of a job; `undefined` where it has none. */
+  #runsOf(job: Job): Runs | undefined {
+    const schedule = this.#schedules[job]
+    const { sinceMs, made, proved } = this.#record
+    if (schedule === undefined || (job === 'drill' && made === undefined)) return undefined
+    const doneMs = (job === 'backup' ? made : proved)?.atMs
+    return { schedule, sinceMs: doneMs ?? sinceMs ?? this.#readySinceMs ?? this.#nowMs }
+  }
+
+  #dueMs(job: Job): number {
+    const runs = this.#runsOf(job)
+    if (runs === undefined) return Number.POSITIVE_INFINITY
+    const [failedMs, waitUntilMs] = [this.#troubles.get(job)?.atMs, this.#waits.get(job)]
+    return dueMsOf({ ...runs, failedMs, waitUntilMs }, this.#nowMs)
+  }
+
+  #lateness(): readonly Problem[] {
+    const runs = this.#runsOf('backup')
+    if (runs === undefined || this.#readySinceMs === undefined || this.#running === 'backup') return []
+    const dueMs = dueMsOf(runs, this.#nowMs)
+    if (!isLate(dueMs, this.#readySinceMs, this.#nowMs)) return []
+    return [
+      {
+        unit: 'backup',
+        code: 'BACKUP_LATE',
+        message: `a backup is late: it was due at ${iso(dueMs)}`,
+        hint: 'Another backup or restore may be at work, or the container is not ready.',
+      },
+    ]
+  }
+
+  #lookLater(): void {
+    if (this.#stopping.signal.aborted) return
+    const { clock, inBackground } = this.#options.system
+    const dueMs = Math.min(...jobs.map((job) => this.#dueMs(job))) - clock.now()
+    const waitMs = dueMs > 0 ? Math.min(dueMs, lookMs) : lookMs
+    this.#cancel = clock.after(waitMs, () =>
+      inBackground('look at the schedule of backups', async () => {
+        await this.#look().finally(() => this.#lookLater())
+      }),
+    )
+  }
+
+  async #look(): Promise<void> {
+    if (this.#readySinceMs === undefined) return
+    this.#record = readRecord(this.#options)
+    this.#begin()
+    if (!this.#options.instance.isReady || this.#nowMs - this.#readySinceMs < settleMs) return
+    const job = jobs.find((each) => this.#dueMs(each) <= this.#nowMs)
+    if (job !== undefined) await this.#run(job)
+  }
+
+  /** Notes since when there is a schedule: a container that never runs at night is not passed over. */
+  #begin(): void {
+    const sinceMs = this.#nowMs
+    if (this.#record.sinceMs !== undefined || this.#schedules.backup === undefined) return
+    try {
+      changeRecord(this.#options, () => ({ sinceMs }))
+    } catch {
+      /* What cannot be written now is noted with the first backup. */
+    }
+    this.#record = { ...this.#record, sinceMs }
+  }
+
+  async #run(job: Job): Promise<void> {
+    this.#running = job
+    this.#waits.delete(job)
+    try {
+      this.#note(job, failureIn(await this.#type(job)))
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return
+      this.#note(job, { code: 'BACKUP_FAILED', message: (error as Error).message, hint: '' })
+    } finally {
+      this.#running = undefined
+      this.#record = readRecord(this.#options)
+    }
+  }
+
+  /** Runs the command of a job, and kills it when it hangs or everything stops. */
+  async #type(job: Job): Promise<ProgramResult> {
+    const { system, place, program } = this.#options
+    const { args, niceness } = commands[job]
+    const env: Record<string, string> = {}
+    for (const [name, value] of Object.entries(place.environment))
+      if (value !== undefined) env[name] = value
+    const command = {
+      argv: ['nice', '-n', String(niceness), ...program, ...args],
+      env,
+      cwd: '/',
+      oomScoreAdj,
+    } as const
+    const limit = new AbortController()
+    const cancel = system.clock.after(runLimitMs, () => limit.abort(new Error('it took a day and was ended')))
+    try {
+      const signal = AbortSignal.any([this.#stopping.signal, limit.signal])
+      return await system.runProgram(job, command, signal)
+    } finally {
+      cancel()
+    }
+  }
+
+  #note(job: Job, failure: Failure | undefined): void {
+    const nowMs = this.#nowMs
+    if (failure === undefined) return void this.#troubles.delete(job)
+    if (failure.code === 'VOLUME_IN_USE') return void this.#waits.set(job, nowMs + busyWaitMs)
+    if (job === 'drill' && !this.#schedules.isDrillAsked && harmless.includes(failure.code))
+      return void this.#waits.set(job, nowMs + impossibleWaitMs)
+    this.#troubles.set(job, { failure, atMs: nowMs })
+    this.#options.system.log.say('warn', `${job} failed: ${failure.message}`)
+  }
+}

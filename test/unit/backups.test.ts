@@ -1,0 +1,195 @@
+import { describe, expect, test } from 'vitest'
+import { Backups } from '../../src/daemon/backups.ts'
+import type { InstanceEvent } from '../../src/daemon/events.ts'
+import type { ProgramResult } from '../../src/system/ports.ts'
+import { changeRecord, readRecord } from '../../src/units/backup-record.ts'
+import { createScope } from './fakes/scope.ts'
+
+const minute = 60_000
+const hour = 60 * minute
+
+const failed = (exitCode: number, ...lines: readonly string[]): ProgramResult => ({
+  outcome: { code: exitCode, signal: null },
+  lines,
+})
+
+const hourly = 'BACKUP_SCHEDULE=0 * * * *\nBACKUP_DRILL=off\n'
+
+/** The clock begins at noon. A backup takes a minute. */
+const stage = (config = hourly) => {
+  const fake = createScope({ config, place: { environment: { TOKEN: 'given' } } })
+  const { system, scope, clock, replies } = fake
+  const instance = {
+    inForce: scope.inForce,
+    isReady: false,
+    isStopping: false,
+    listen: (_event: InstanceEvent): void => {},
+    subscribe: (listener: (event: InstanceEvent) => void) => {
+      instance.listen = listener
+      return () => {}
+    },
+  }
+  const ready = (): void => {
+    instance.isReady = true
+    instance.listen({ type: 'changed' })
+  }
+  const state = { result: undefined as ProgramResult | undefined, runs: [] as string[] }
+  replies.program = async ({ command }, signal) => {
+    const atMs = clock.now()
+    state.runs.push(`${command.argv.slice(4).join(' ')} at ${new Date(atMs).toISOString().slice(5, 16)}`)
+    await clock.delay(minute, signal)
+    if (state.result !== undefined) return state.result
+    const name = `mathesar-${state.runs.length}.tar`
+    changeRecord(scope, () =>
+      command.argv.includes('verify')
+        ? { proved: { name, atMs: clock.now(), restoreMs: 41_000 } }
+        : { made: { name, atMs, tookMs: minute, bytes: 7, places: ['volume'] } },
+    )
+    return { outcome: { code: 0, signal: null }, lines: [] }
+  }
+  const backups = new Backups({ system, place: scope.place, instance, program: ['supervisor'] })
+  ready()
+  return { ...fake, instance, ready, state, backups }
+}
+
+describe('backups by a schedule', () => {
+  test('are made when they are due, one at a time, in a process that stands back', async () => {
+    const { clock, state, backups, programs, failures } = stage()
+    await clock.advance(59 * minute)
+    expect(state.runs).toEqual([])
+    expect(backups.status()).toMatchObject({ nextAt: '2026-10-01T13:00:00.000Z', last: null })
+    await clock.advance(1.5 * minute)
+    expect(backups.status().running).toBe('backup')
+    await clock.advance(2 * hour + 1.5 * minute)
+    expect(state.runs).toEqual([
+      'backup --scheduled at 10-01T13:00',
+      'backup --scheduled at 10-01T14:00',
+      'backup --scheduled at 10-01T15:00',
+    ])
+    expect(backups.status()).toMatchObject({
+      running: null,
+      last: { name: 'mathesar-3.tar', places: ['volume'] },
+    })
+    expect([backups.problems(), failures]).toEqual([[], []])
+    expect(programs[0]?.command).toMatchObject({
+      argv: ['nice', '-n', '5', 'supervisor', 'backup', '--scheduled'],
+      env: { TOKEN: 'given' },
+      oomScoreAdj: 800,
+    })
+  })
+
+  test('are made up for once after a start that comes late, and not before it is ready', async () => {
+    const { clock, state, scope, instance, ready } = stage()
+    const atMs = clock.now() - 30 * hour
+    changeRecord(scope, () => ({ made: { name: 'old', atMs, tookMs: 1, bytes: 1, places: [] } }))
+    instance.isReady = false
+    await clock.advance(10 * minute)
+    expect(state.runs).toEqual([])
+    ready()
+    await clock.advance(20 * minute)
+    expect(state.runs).toEqual(['backup --scheduled at 10-01T12:11'])
+  })
+
+  test('begin with the schedule: a container that never runs at night is not passed over', async () => {
+    const first = stage('BACKUP_SCHEDULE=0 * * * *')
+    await first.clock.advance(minute)
+    expect(readRecord(first.scope).sinceMs).toBe(first.clock.now())
+    const second = stage()
+    changeRecord(second.scope, () => ({ sinceMs: second.clock.now() - 25 * hour }))
+    await second.clock.advance(2 * minute)
+    expect(second.state.runs).toHaveLength(1)
+  })
+
+  test('that fail are a problem until one is good, and are tried again each hour', async () => {
+    const { clock, state, backups, scope } = stage('BACKUP_SCHEDULE=0 0 1 * *\nBACKUP_DRILL=off')
+    changeRecord(scope, () => ({ sinceMs: clock.now() - 40 * 24 * hour }))
+    state.result = failed(87, 'mathesar: x', 'supervisor: cannot use s3://b: it answers 503', '  Check it.')
+    await clock.advance(2.5 * hour)
+    expect(state.runs).toHaveLength(3)
+    expect(backups.problems()).toEqual([
+      {
+        unit: 'backup',
+        code: 'BACKUP_PLACE_FAILED',
+        message: 'cannot use s3://b: it answers 503',
+        hint: 'Check it.',
+      },
+    ])
+    state.result = undefined
+    await clock.advance(3 * hour)
+    expect([state.runs.length, backups.problems()]).toEqual([4, []])
+  })
+
+  test('wait where another one is at work, and are late when that takes too long', async () => {
+    const { clock, state, backups } = stage()
+    state.result = failed(32, 'supervisor: cannot begin: another backup or restore is at work', '  Wait.')
+    await clock.advance(90 * minute)
+    expect(state.runs.length).toBeGreaterThan(4)
+    expect(backups.problems()).toEqual([])
+    await clock.advance(2.05 * hour)
+    expect(backups.problems()).toMatchObject([
+      { code: 'BACKUP_LATE', message: expect.stringMatching(/due at .*T13:00/) },
+    ])
+    state.result = undefined
+    await clock.advance(10 * minute)
+    expect(backups.problems()).toEqual([])
+  })
+
+  test('that are killed say by what', async () => {
+    const { clock, state, backups } = stage()
+    state.result = { outcome: { code: null, signal: 'SIGKILL' }, lines: ['backed up: 1'] }
+    await clock.advance(62 * minute)
+    expect(backups.problems()).toMatchObject([
+      { code: 'BACKUP_FAILED', message: expect.stringContaining('SIGKILL') },
+    ])
+  })
+
+  test('end when everything stops, and say nothing of that', async () => {
+    const { clock, backups, instance, failures, said } = stage()
+    await clock.advance(60.5 * minute)
+    expect(backups.status().running).toBe('backup')
+    instance.isStopping = true
+    instance.listen({ type: 'changed' })
+    await clock.advance(0)
+    expect([backups.status().running, backups.problems(), failures, clock.armed]).toEqual([null, [], [], 0])
+    expect(said.filter((line) => line.startsWith('warn'))).toEqual([])
+  })
+
+  test.each([
+    ['BACKUP_DRILL=0 * * * *', 1],
+    ['', 0],
+  ])(
+    'are proved by a drill (%j); one that nobody asked for is no problem where it cannot be',
+    async (drill, count) => {
+      const { clock, state, backups, scope } = stage(`BACKUP_SCHEDULE=0 0 1 1 *\n${drill}\n`)
+      await clock.advance(hour)
+      expect(state.runs).toEqual([])
+      const [sinceMs, made] = [
+        clock.now() - 8 * 24 * hour,
+        { name: 'a', atMs: clock.now(), tookMs: 1, bytes: 1, places: [] },
+      ]
+      changeRecord(scope, () => ({ sinceMs, made }))
+      state.result = failed(31, 'supervisor: cannot restore: there is no room', '  Free some.')
+      await clock.advance(5 * minute)
+      expect(backups.problems()).toHaveLength(count)
+      state.result = undefined
+      await clock.advance(25 * hour)
+      expect(state.runs.slice(0, 2).every((run) => run.startsWith('backup verify newest'))).toBe(true)
+      expect(backups.status().proved).toMatchObject({ restoreMs: 41_000 })
+      expect(backups.problems()).toEqual([])
+    },
+  )
+
+  test('are none by themselves of an external database, nor where they are off', async () => {
+    for (const config of ['BACKUP_SCHEDULE=off', 'DATABASE_URL=postgres://joe:hunter2@db.example.org/app']) {
+      const { clock, state, backups } = stage(config)
+      await clock.advance(5 * hour)
+      expect([state.runs, backups.status().nextAt]).toEqual([[], null])
+    }
+  })
+
+  test('are made each night when nobody says anything', async () => {
+    const { clock, state } = stage('')
+    await clock.advance(25 * hour)
+    expect(state.runs.filter((run) => run.startsWith('backup --scheduled'))).toHaveLength(1)
+  })
+})

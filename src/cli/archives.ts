@@ -1,4 +1,5 @@
 import { renderTable } from '../core/table.ts'
+import { SupervisorError } from '../errors.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import type { Description } from '../operations/archive/description.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
@@ -24,7 +25,13 @@ export const openSource = async (scope: OperationScope, argument: string): Promi
   if (argument === '-') return { name: undefined, bytes: process.stdin as Bytes }
   const [, place, name] = /^(s3:\/\/.+)\/([^/]+)$/.exec(argument) ?? []
   if (place !== undefined) return await openStored([openNamedStore(scope, place)], name!)
-  if (argument.includes('/')) return { name: undefined, bytes: scope.system.readStream(argument) }
+  if (argument.includes('/')) {
+    if (!scope.system.files.isThere(argument))
+      throw new SupervisorError('USAGE', `cannot open ${argument}: it is not there`, {
+        hint: 'A path is one inside the container; `-` is standard input, and `newest` the newest backup.',
+      })
+    return { name: undefined, bytes: scope.system.readStream(argument) }
+  }
   return await openStored(openStores(scope), argument)
 }
 

@@ -216,8 +216,7 @@ export class Backups {
     const { system, place, program } = this.#options
     const { args, niceness } = commands[job]
     const env: Record<string, string> = {}
-    for (const [name, value] of Object.entries(place.environment))
-      if (value !== undefined) env[name] = value
+    for (const [name, value] of Object.entries(place.environment)) if (value !== undefined) env[name] = value
     const command = {
       argv: ['nice', '-n', String(niceness), ...program, ...args],
       env,

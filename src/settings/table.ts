@@ -108,6 +108,7 @@ export const settingsTable = {
   BACKUP_S3_ENDPOINT: { kind: 'url', appliesBy: 'none', description: 'Address of the S3-compatible storage, such as https://minio.example.org; that of Amazon when not given.' },
   BACKUP_S3_REGION: { kind: 'text', default: 'us-east-1', appliesBy: 'none', description: 'Its region.' },
   BACKUP_S3_PATH_STYLE: { kind: 'boolean', default: 'true', appliesBy: 'none', description: 'Whether the bucket is in the path of an address (most take that), or in its host name.' },
+  BACKUP_S3_CA: { kind: 'path', appliesBy: 'none', description: 'File with the certificate (PEM) of an authority of your own that the storage has its certificate from.' },
   BACKUP_S3_ACCESS_KEY: { kind: 'text', secret: true, appliesBy: 'none', description: 'Access key of the S3-compatible storage.' },
   BACKUP_S3_SECRET_KEY: { kind: 'text', secret: true, appliesBy: 'none', description: 'Secret key of the same.' },
   UI_MAY_EDIT_CONFIG: { kind: 'boolean', default: 'false', only: 'environment', appliesBy: 'container', description: "Let Mathesar's own user write mathesar.env and change settings through a socket of its own." },

@@ -170,6 +170,8 @@ export type Streams = {
   readonly sizeOf: (path: string) => number
   /** Begins a file that will be whole or absent, with mode 0600, also after a crash. */
   readonly createFile: (path: string) => Promise<Upload>
+  /** Trusts a certificate (PEM) beside those of the public authorities. Throws on a bad one. */
+  readonly trust: (pem: string) => void
   /** One request. Rejects where no answer begins in time; one of any status is an answer. */
   readonly request: (request: HttpRequest) => Promise<HttpAnswer>
   /** The age format (age-encryption.org/v1). */

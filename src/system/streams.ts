@@ -37,6 +37,15 @@ const createFile: Streams['createFile'] = async (path) => {
   }
 }
 
+/** One that cannot be parsed would be passed over in silence. */
+const trust: Streams['trust'] = (pem) => {
+  const { X509Certificate } = process.getBuiltinModule('node:crypto')
+  const { getCACertificates, setDefaultCACertificates } = process.getBuiltinModule('node:tls')
+  const own = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [pem]
+  for (const each of own) new X509Certificate(each)
+  setDefaultCACertificates([...getCACertificates('default'), ...own])
+}
+
 async function* readBody(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Buffer> {
   for await (const { buffer, byteOffset, byteLength } of body ?? [])
     yield Buffer.from(buffer, byteOffset, byteLength)
@@ -68,6 +77,7 @@ export const createStreams = (streaming: Streaming): Streams => ({
   readStream: (path) => createReadStream(path, { highWaterMark: readBytes }),
   sizeOf: (path) => statSync(path).size,
   createFile,
+  trust,
   request,
   encrypt,
   decrypt,

@@ -265,10 +265,11 @@ describeContainer('a backup', () => {
     const inside = await mustDocker('exec', ...secret, box.id, 'supervisor', 'backup', 'volume')
     expect(inside).toMatch(/^\/var\/lib\/mathesar\/backups\/mathesar-[\dTZ-]+\.tar\.age$/)
     expect(await mustDocker('exec', ...secret, box.id, 'supervisor', 'backup', 'list')).toMatch(
-      /mathesar-[\dTZ-]+\.tar\.age +20\S+ +exact +0\.0\.1-sample +17\.\d+ +encrypted/,
+      /volume +mathesar-[\dTZ-]+\.tar\.age +[\d.]+ +20\S+ +exact +0\.0\.1-sample +17\.\d+ +encrypted/,
     )
-    const proof = await mustDocker('exec', ...secret, box.id, 'supervisor', 'backup', 'verify', inside)
+    const proof = await mustDocker('exec', ...secret, box.id, 'supervisor', 'backup', 'verify', 'newest')
     expect(proof).toMatch(/^proved in [\d.]+ s: .* and it has \d{5} rows in \d+ tables of 3 databases$/)
+    expect((await box.supervisor('status')).stdout).toMatch(/Backup: .*last proved .*, a restore takes \d+ s/)
     expect((await box.sh(`ls -A ${dataFolder}/restore`)).stdout).toBe('')
     expect(await box.supervisor('backup', 'verify', inside)).toMatchObject({ exitCode: 83 })
 
@@ -301,7 +302,7 @@ describeContainer('a backup', () => {
 
   it('is written nowhere that goes with the container', async () => {
     expect(await box.supervisor('backup', '/tmp')).toMatchObject({
-      exitCode: 2,
+      exitCode: 87,
       stderr: expect.stringContaining('nothing is mounted there'),
     })
   })

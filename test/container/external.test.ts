@@ -69,6 +69,20 @@ describeContainer('an external database', () => {
       exitCode: 0,
       stdout: owner,
     })
+    const archive = await box.sh(
+      'set -o pipefail 2> /dev/null; supervisor backup --portable > /tmp/a.tar && tar -xf /tmp/a.tar -C /tmp && ' +
+        'cat /tmp/databases/1.dump.zst.* | zstd -d | head -c 5; cd /tmp; sha256sum --check --quiet SHA256SUMS && ' +
+        'supervisor backup verify /tmp/a.tar',
+    )
+    expect(archive).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/^PGDMPevery checksum is right/),
+      stderr: expect.stringContaining('A portable archive has the rows'),
+    })
+    expect(await box.supervisor('backup', 'volume')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('cannot copy the files of an external database'),
+    })
     expect(await box.logs()).not.toContain(password)
     expect((await box.stop()).exitCode).toBe(0)
   })

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto'
+import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:https'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
@@ -17,6 +20,8 @@ import {
   startLine,
   startStore,
 } from '../helpers/object-store.ts'
+import { hasOpenssl } from '../helpers/certificates.ts'
+import { makePair } from '../helpers/pairs.ts'
 import { failureOf } from '../unit/failure.ts'
 import { createScope } from '../unit/fakes/scope.ts'
 import { asBytes, collect } from '../unit/operations/archives.ts'
@@ -217,6 +222,33 @@ describe.each([
       expect(count()).toBe(1)
     }
   })
+
+  test.runIf(given === undefined && hasOpenssl)(
+    'reach a storage whose certificate BACKUP_S3_CA has',
+    async () => {
+      const { certificate: cert, key } = makePair()
+      const server = createServer({ cert, key }, (_, response) => void response.end('<ListBucketResult/>'))
+      server.listen(0, '127.0.0.1')
+      await once(server, 'listening')
+      const { port } = server.address() as AddressInfo
+      const path = join(folder, 'ca.pem')
+      const settings = settingsOf(store).replace(/ENDPOINT=.*/, `ENDPOINT=https://localhost:${port}`)
+      const open = (more = ''): Store => openStores(scopeWith(`${settings}\n${more}`, folder))[0]!
+      expect(await failureOf(() => open().list())).toMatchObject({
+        message: expect.stringContaining('self-signed'),
+      })
+      expect(await failureOf(() => open(`BACKUP_S3_CA=${path}`))).toMatchObject({
+        message: expect.stringContaining('not there'),
+      })
+      writeFileSync(path, 'no certificate')
+      expect(await failureOf(() => open(`BACKUP_S3_CA=${path}`))).toMatchObject({
+        code: 'BACKUP_PLACE_FAILED',
+      })
+      writeFileSync(path, cert)
+      expect(await open(`BACKUP_S3_CA=${path}`).list()).toEqual([])
+      server.close()
+    },
+  )
 
   test.runIf(given !== undefined)('are refused by the real server under a wrong key', async () => {
     const failure = await failureOf(() => openPlace({ ...store, secretKey: 'wrong-secret' }).list())

@@ -35,6 +35,23 @@ const accountOf = (settings: Settings, { bucket }: Bucket, title: string): Accou
   }
 }
 
+/** An authority of one's own, as storages in a home or company have. */
+const trustOwn = ({ system, inForce: { settings } }: OperationScope, title: string): void => {
+  const { BACKUP_S3_CA: path } = settings
+  if (path === undefined) return
+  try {
+    const pem = system.files.readIfThere(path)
+    if (pem === undefined) throw new Error('it is not there')
+    system.trust(pem)
+  } catch (cause) {
+    const why = `cannot use ${title}: BACKUP_S3_CA, ${path}: ${(cause as Error).message}`
+    throw new SupervisorError('BACKUP_PLACE_FAILED', why, {
+      cause,
+      hint: 'Mount a file in PEM there: -----BEGIN CERTIFICATE-----.',
+    })
+  }
+}
+
 /** A list goes on where it was, page by page: a try again costs one page. */
 async function* listObjects(client: S3Client, prefix: string): AsyncGenerator<Listed> {
   let token: string | undefined
@@ -99,6 +116,7 @@ const removeUnfinished = async (
 /** Archives in a bucket of S3, or of a storage of its kind. */
 export const openBucket = (scope: OperationScope, bucket: Bucket, title: string): Store => {
   const { prefix } = bucket
+  trustOwn(scope, title)
   const client = new S3Client(scope.system, accountOf(scope.inForce.settings, bucket, title))
   const begin = async (name: string, aboutBytes: number): Promise<Upload> => {
     const key = `${prefix}${name}`

@@ -1,0 +1,147 @@
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import type { Status } from '../../src/core/status.ts'
+import {
+  type Box,
+  cleanUp,
+  dataFolder,
+  describeContainer,
+  docker,
+  image,
+  newVolume,
+  start,
+  until,
+} from '../helpers/docker.ts'
+import { startLine, startStore } from '../helpers/object-store.ts'
+
+/** A schedule of each minute. */
+const minuteLimitMs = 200_000
+
+describeContainer('backups by themselves', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'places-'))
+  const told: string[] = []
+  const receiver = createServer((request, response) => {
+    request.on('data', (chunk: Buffer) => told.push(chunk.toString())).once('end', () => response.end())
+  })
+  let storage: Awaited<ReturnType<typeof startStore>>
+  let line: Awaited<ReturnType<typeof startLine>>
+  let box: Box
+  let settings: Readonly<Record<string, string>>
+
+  beforeAll(async () => {
+    storage = await startStore()
+    line = await startLine(storage.store.endpoint)
+    await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve))
+    mkdirSync(join(folder, 'disk'))
+    writeFileSync(join(folder, 'key'), 'secret-of-the-storage\n')
+    chmodSync(join(folder, 'key'), 0o444)
+    settings = {
+      BACKUP_TO: 'volume, /backups, s3://bucket/box',
+      BACKUP_S3_ENDPOINT: line.endpoint,
+      BACKUP_S3_ACCESS_KEY: 'access-of-the-storage',
+      BACKUP_S3_SECRET_KEY_FILE: '/key',
+    }
+    box = await start({
+      env: {
+        ...settings,
+        BACKUP_SCHEDULE: '* * * * *',
+        BACKUP_KEEP: '1 last',
+        BACKUP_DRILL: '* * * * *',
+        NOTIFY_URL: `http://127.0.0.1:${(receiver.address() as AddressInfo).port}/`,
+      },
+      run: ['-v', `${join(folder, 'disk')}:/backups`, '-v', `${join(folder, 'key')}:/key:ro`],
+    })
+    await box.ready()
+  })
+  afterAll(async () => {
+    await cleanUp()
+    for (const { close } of [storage, line, receiver]) close()
+    rmSync(folder, { recursive: true })
+  })
+
+  const backup = async (): Promise<Status['backup']> => (await box.status()).backup
+
+  it('go to every place, are proved beside, and are told in the status', async () => {
+    await until('one is proved', async () => (await backup()).proved !== null, minuteLimitMs)
+    const { last, proved } = await backup()
+    expect(last?.places).toEqual(['volume', '/backups', 's3://bucket/box'])
+    expect(proved?.restoreMs).toBeGreaterThan(100)
+    expect((await box.supervisor('status')).stdout).toMatch(
+      /Backup: last \d+ s ago \(volume, \/backups, s3:\/\/bucket\/box\); last proved \d+ s ago, a restore takes \d+ s; next/,
+    )
+    expect((await box.supervisor('health')).stdout).toBe('ready')
+    const list = (await box.supervisor('backup', 'list')).stdout
+    for (const place of ['volume', '/backups', 's3://bucket/box'])
+      expect(list).toMatch(
+        new RegExp(`^${place} +mathesar-\\w{8}-[\\dTZ-]+\\.tar +[\\d.]+ +20.* without secrets$`, 'm'),
+      )
+    expect(told).toEqual([])
+  })
+
+  it('are thinned out, but for the one that is proved, and for what somebody made by hand', async () => {
+    const byHand = (await box.supervisor('backup', 's3://bucket/box')).stdout
+    expect(byHand).toMatch(/^s3:\/\/bucket\/box\/mathesar-20[\dTZ-]+\.tar$/)
+    const first = (await backup()).last!.name
+    await until(
+      'the next ones',
+      async () => {
+        const { last, proved } = await backup()
+        return last!.name !== first && proved!.name === last!.name && last!.places.length === 3
+      },
+      minuteLimitMs,
+    )
+    const names = readdirSync(join(folder, 'disk')).filter((name) => name.endsWith('.tar'))
+    expect(names.length).toBeLessThanOrEqual(2)
+    expect(names).not.toContain(first)
+    expect([...storage.objects.keys()]).toContain(byHand.slice('s3://bucket/'.length))
+  })
+
+  it('that one place refuses are kept in the others, and told once: status, health and NOTIFY_URL', async () => {
+    line.faults.of = () => () => ({
+      status: 403,
+      headers: {},
+      body: Buffer.from('<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'),
+    })
+    const text =
+      'cannot use s3://bucket/box: it answers 403 (AccessDenied: Access Denied); it is kept in volume, /backups'
+    await until('the problem', async () => (await box.status()).problems.length > 0, minuteLimitMs)
+    expect((await box.status()).problems).toMatchObject([
+      { unit: 'backup', code: 'BACKUP_PLACE_FAILED', message: text },
+    ])
+    expect(await box.supervisor('health')).toMatchObject({ exitCode: 0, stdout: `ready; backup: ${text}` })
+    await until('word of it', () => told.length > 0, 60_000)
+    expect(JSON.parse(told[0]!)).toMatchObject({ code: 'BACKUP_PLACE_FAILED', message: text })
+    line.faults.of = () => undefined
+    await until('it is good again', async () => (await box.status()).problems.length === 0, minuteLimitMs)
+    expect(told).toHaveLength(1)
+    for (const said of [await box.logs(), ...told]) expect(said).not.toMatch(/(access|secret)-of-the-storage/)
+  })
+
+  it('bring an empty machine back from the storage, by name', async () => {
+    const volume = await newVolume()
+    const env = Object.entries({ ...settings, BACKUP_TO: 's3://bucket/box' }).flatMap(([name, value]) => [
+      '-e',
+      `${name}=${value}`,
+    ])
+    const run = [
+      'run',
+      '--rm',
+      '--network=host',
+      '-v',
+      `${volume}:${dataFolder}`,
+      '-v',
+      `${join(folder, 'key')}:/key:ro`,
+      ...env,
+      image,
+    ]
+    expect(await docker(...run, 'restore', 'newest')).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/restored: the state of 20[^]*It is in place/),
+    })
+    expect(await docker(...run, 'restore', '../newest.tar')).toMatchObject({ exitCode: 84 })
+  })
+})

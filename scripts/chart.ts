@@ -50,6 +50,9 @@ const schemaOfSetting = (name: SettingName): Schema => {
     case 'names':
     case 'recipients':
     case 'notify':
+    case 'places':
+    case 'schedule':
+    case 'retention':
       return { description, type: 'string' }
   }
 }

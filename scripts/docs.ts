@@ -6,7 +6,7 @@ import { actionInWords } from '../src/settings/plan.ts'
 import { settingNames, settingOf } from '../src/settings/table.ts'
 import { units } from '../src/units/index.ts'
 import { chartReadmePath, chartSchemaPath, renderChartSchema, renderChartValues } from './chart.ts'
-import { renderAssets } from './page.ts'
+import { renderAssets, renderConsoleAssets } from './page.ts'
 
 const row = (cells: readonly string[]): string =>
   `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`.replaceAll('|  |', '| |')
@@ -117,6 +117,7 @@ if (process.argv[1] === new URL(import.meta.url).pathname) {
     writeFileSync(new URL(`../${path}`, import.meta.url), text)
   write(chartSchemaPath, renderChartSchema())
   write('src/page/assets.ts', await renderAssets())
+  write('src/page/console/assets.ts', await renderConsoleAssets())
   // Both hold the assets.
   const { renderOpenApi } = await import('./openapi.ts')
   const { startingPage } = await import('../src/page/render.ts')

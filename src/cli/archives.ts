@@ -1,10 +1,10 @@
 import { renderTable } from '../core/table.ts'
 import { SupervisorError } from '../errors.ts'
+import type { Archive } from '../http/console/backups.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
-import type { Description } from '../operations/archive/description.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
 import { keyOf } from '../operations/keys.ts'
-import { findArchive, openNamedStore, openStores, type Store } from '../operations/places/store.ts'
+import { findArchive, openNamedStore, openStores, type Store, type Stored } from '../operations/places/store.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { prove } from '../operations/verify.ts'
 import { changeRecord } from '../units/backup-record.ts'
@@ -40,37 +40,49 @@ const openStored = async (stores: readonly Store[], wanted: string): Promise<Sou
   return { name, bytes: store.read(name) }
 }
 
-const inWords = ({ kind, mathesar, postgres, hasSecrets }: Description, isLocked: boolean): string[] => [
-  kind,
-  mathesar ?? '',
-  postgres ?? '',
-  isLocked ? 'encrypted' : `with${hasSecrets ? '' : 'out'} secrets`,
-]
-
-const describeStored = async (scope: OperationScope, { read }: Store, name: string): Promise<string[]> => {
+const describeStored = async (
+  scope: OperationScope,
+  { title, read }: Store,
+  { name, bytes }: Stored,
+): Promise<Archive> => {
+  const common = { place: title, name, bytes, isEncrypted: name.endsWith('.age'), problem: null }
   try {
     const { description, isLocked, entries } = await openArchive(scope.system, read(name), keyOf(scope))
     await entries.return(undefined)
-    return [description.at, ...inWords(description, isLocked)]
+    const { at, kind, mathesar, postgres, hasSecrets } = description
+    return { ...common, isEncrypted: isLocked, at, kind, mathesar, postgres, hasSecrets }
   } catch (error) {
-    return ['', (error as Error).message]
+    const unknown = { at: null, kind: null, mathesar: null, postgres: null, hasSecrets: null }
+    return { ...common, ...unknown, problem: (error as Error).message }
   }
+}
+
+/** What each place has, the newest first. */
+const listArchives = async (scope: OperationScope, stores: readonly Store[]): Promise<readonly Archive[]> => {
+  const archives: Archive[] = []
+  for (const store of stores) {
+    const stored = (await store.list()).toSorted((one, other) => (one.name < other.name ? 1 : -1))
+    for (const each of stored) archives.push(await describeStored(scope, store, each))
+  }
+  return archives
 }
 
 const head = ['PLACE', 'ARCHIVE', 'MIB', 'MADE AT', 'KIND', 'MATHESAR', 'POSTGRES', 'SECRETS']
 
+const rowOf = (archive: Archive): string[] => {
+  const { place, name, bytes, at, kind, mathesar, postgres, isEncrypted, hasSecrets, problem } = archive
+  const start = [place, name, (bytes / MiB).toFixed(1)]
+  if (problem !== null) return [...start, '', problem]
+  const secrets = isEncrypted ? 'encrypted' : `with${hasSecrets === true ? '' : 'out'} secrets`
+  return [...start, at ?? '', kind ?? '', mathesar ?? '', postgres ?? '', secrets]
+}
+
 /** Lists what each place has, the newest first. */
-export const list = async (scope: OperationScope, place?: string): Promise<number> => {
+export const list = async (scope: OperationScope, isJson: boolean, place?: string): Promise<number> => {
   const stores = place === undefined ? openStores(scope) : [openNamedStore(scope, place)]
-  const rows: string[][] = []
-  for (const store of stores) {
-    const archives = (await store.list()).toSorted((one, other) => (one.name < other.name ? 1 : -1))
-    for (const { name, bytes } of archives) {
-      const words = await describeStored(scope, store, name)
-      rows.push([store.title, name, (bytes / MiB).toFixed(1), ...words])
-    }
-  }
-  if (rows.length > 0) process.stdout.write(`${renderTable([head, ...rows])}\n`)
+  const archives = await listArchives(scope, stores)
+  if (isJson) process.stdout.write(`${JSON.stringify(archives)}\n`)
+  else if (archives.length > 0) process.stdout.write(`${renderTable([head, ...archives.map(rowOf)])}\n`)
   return 0
 }
 

@@ -97,12 +97,13 @@ const options = {
   'include-secrets': { type: 'boolean', default: false },
   scheduled: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
+  json: { type: 'boolean', default: false },
 } as const
 
-const look = async (action: string, more: readonly string[], isQuick: boolean): Promise<number> => {
+const look = async (action: string, more: readonly string[], isQuick: boolean, isJson: boolean): Promise<number> => {
   const [argument, ...rest] = more
   if (rest.length > 0) usage('there are too many arguments')
-  if (action === 'list') return await untilStopped(list(await openOperation(), argument))
+  if (action === 'list') return await untilStopped(list(await openOperation(), isJson, argument))
   if (argument === undefined) return usage(`name the archive to ${action}, or - for standard input`)
   const scope = await openOperation()
   return await untilStopped(action === 'show' ? show(scope, argument) : verify(scope, argument, isQuick))
@@ -113,7 +114,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const { positionals, values } = parseArguments(args, options, usage)
   const [first, ...more] = positionals
   if (first !== undefined && ['list', 'show', 'verify'].includes(first))
-    return await look(first, more, values.quick)
+    return await look(first, more, values.quick, values.json)
   const isTerminal = isatty(1)
   if (positionals.includes('-')) {
     if (more.length > 0) usage('standard output and another place at once')

@@ -3,7 +3,7 @@ import { imageNode, shim } from '../system/paths.ts'
 export type Environment = Readonly<Record<string, string | undefined>>
 
 /** What starts this program once more, without its arguments. */
-export const ownProgram = (): [string, ...string[]] =>
+export const ownProgram = (): readonly [string, ...string[]] =>
   process.execPath === imageNode
     ? [shim]
     : [process.execPath, ...process.execArgv, ...process.argv.slice(1, 2)]

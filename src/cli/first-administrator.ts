@@ -1,5 +1,5 @@
 import type { Instance } from '../daemon/instance.ts'
-import { type Invitation, Owner } from '../http/door/owner.ts'
+import { type Invitation, Owner, setupPurposes } from '../http/door/owner.ts'
 import { Setup } from '../http/door/setup.ts'
 import type { System } from '../system/ports.ts'
 import { hasAdministrator } from '../units/mathesar/administrator.ts'
@@ -18,6 +18,7 @@ export const createSetup = (system: System, place: Place, instance: Instance) =>
   const { ADMIN_SETUP, SETUP_CODE } = instance.inForce.settings
   const linkOf = (key: string): string => `${new URL(setupPath, urlOf(instance)).href}#${key}`
   const owner = new Owner({
+    purposes: setupPurposes,
     now: system.clock.now,
     randomText: system.randomText,
     given: SETUP_CODE,

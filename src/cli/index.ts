@@ -103,6 +103,12 @@ rolled back, 25 after a conflict, 26 when the environment pins the setting.`,
     'The exit code is 0, or 1 once Mathesar has an administrator.',
   ),
   define(
+    'console [--json]',
+    'Open the console in the browser for an hour: a link, a QR code of it, and its code.',
+    () => import('./console.ts'),
+    'There are status, settings, history, log and backups. CONSOLE=on keeps it open.',
+  ),
+  define(
     'admin ACTION',
     "Create Mathesar's administrators, give them new passwords, and list them.",
     () => import('./admin.ts'),
@@ -160,7 +166,7 @@ of BACKUP_TO are meant, \`volume\` when not given.
 --include-secrets   the secret key and passwords, too, where the archive is not encrypted
 --scheduled         as BACKUP_SCHEDULE makes it: to BACKUP_TO, thinned out by BACKUP_KEEP
 
-backup list [PLACE]      the archives there, or in all of BACKUP_TO
+backup list [PLACE]      the archives there, or in all of BACKUP_TO; --json as data
 backup show ARCHIVE      what one says of itself
 backup verify ARCHIVE    restores it beside and proves it: every file, page and index; --quick compares
                          the checksums alone

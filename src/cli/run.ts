@@ -30,6 +30,8 @@ import type { Results } from '../units/results.ts'
 import type { UnitName } from '../units/unit.ts'
 import { keepIfWanted } from './keep.ts'
 import { bootAgain, type Environment, ownProgram } from './boot-again.ts'
+import { BackupCommands } from './backup-commands.ts'
+import { createEntrance } from './entrance.ts'
 import { createSetup } from './first-administrator.ts'
 import { greet } from './greet.ts'
 import { readMeasures } from './measures.ts'
@@ -189,6 +191,8 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
     ...administrator,
+    ...createEntrance(system, instance),
+    archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
     instance,
     config,
     log,

@@ -1,14 +1,6 @@
 import { ask } from '../http/client.ts'
 import type { SetupInvitation } from '../http/setup.ts'
-
-/** White on black, whatever the colors of the terminal are: cameras want it so. */
-const inColor = (line: string): string => (process.stdout.isTTY ? `\x1b[97;40m${line}\x1b[0m` : line)
-
-/** The link as a picture for the camera of a phone. */
-const drawQrCode = async (text: string): Promise<string> => {
-  const { renderUnicodeCompact } = await import('uqr')
-  return renderUnicodeCompact(text, { border: 2 }).split('\n').map(inColor).join('\n')
-}
+import { drawQrCode } from './qr-code.ts'
 
 /** How the owner of a new Mathesar comes in: a link, a QR code of it, and the code to type. */
 export const run = async (args: readonly string[]): Promise<number> => {

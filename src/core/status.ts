@@ -23,6 +23,8 @@ export type UnitStatus = {
   readonly lastExit: string | null
   readonly detail: string | null
   readonly tookMs: Milliseconds | null
+  /** When the boot began with it, from the start of the container. */
+  readonly startedAfterMs: Milliseconds | null
 }
 
 export type Problem = {
@@ -103,7 +105,8 @@ export const presentable = (status: Status): Status => ({
   })),
 })
 
-const age = (since: string, now: number): string => {
+/** How long ago a time of ISO 8601 was. */
+export const age = (since: string, now: number): string => {
   const seconds = Math.max(0, Math.round((now - Date.parse(since)) / 1000))
   if (seconds < 120) return `${seconds} s`
   if (seconds < 7200) return `${Math.round(seconds / 60)} min`

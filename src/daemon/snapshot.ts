@@ -79,6 +79,7 @@ const readUnit = (facts: UnitFacts, startedAtMs: number): UnitStatus => {
     lastExit: service?.lastOutcome ? inWords(service.lastOutcome) : null,
     detail: detailOf(facts),
     tookMs: timing ? timing.endedMs - timing.startedMs : null,
+    startedAfterMs: timing ? timing.startedMs - startedAtMs : null,
   }
 }
 

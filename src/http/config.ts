@@ -10,7 +10,8 @@ import type { ControlOptions } from './server.ts'
 
 type Config = ControlOptions['config']
 
-const findRevision = (rollback: string, { changes, store }: Config): ConfigFiles => {
+/** The files of a version of the history, or of `previous`. */
+export const findRevision = (rollback: string, { changes, store }: Config): ConfigFiles => {
   const version =
     rollback === 'previous' ? previousGood(store.readHistory(), changes.current.version) : rollback
   const files = version === undefined ? undefined : store.revision(version)?.files

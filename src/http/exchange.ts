@@ -17,8 +17,11 @@ export type Exchange = {
   readonly access: Access
 }
 
-/** Who asks: the supervisor's user or root, Mathesar's user, or anybody who reaches the port. */
-export type Access = 'owner' | 'app' | 'visitor'
+/**
+ * Who asks: the supervisor's user or root, Mathesar's user, or anybody who reaches the port, or that of the
+ * console.
+ */
+export type Access = 'owner' | 'app' | 'visitor' | 'console'
 
 type Headers = Readonly<Record<string, string | readonly string[]>>
 type Answered = Pick<Exchange, 'response' | 'access'>
@@ -74,8 +77,10 @@ const readText = async ({ request }: Pick<Exchange, 'request'>, limitBytes: numb
 const formLimitBytes = 16 * 1024
 
 /** Reads the body as the fields of a form. */
-export const readForm = async (exchange: Pick<Exchange, 'request'>): Promise<URLSearchParams> =>
-  new URLSearchParams(await readText(exchange, formLimitBytes))
+export const readForm = async (
+  exchange: Pick<Exchange, 'request'>,
+  limitBytes = formLimitBytes,
+): Promise<URLSearchParams> => new URLSearchParams(await readText(exchange, limitBytes))
 
 /** Reads the body as JSON. */
 export const readJson = async (exchange: Pick<Exchange, 'request'>): Promise<unknown> => {

@@ -3,6 +3,7 @@ import { getLive, getReady, getStarted } from './door/health.ts'
 import { getAuthority } from './door/authority.ts'
 import { getBoot, getEvents } from './door/page.ts'
 import type { Access, Exchange } from './exchange.ts'
+import { postConsole } from './console/open.ts'
 import { getLogs } from './logs.ts'
 import { getMetrics } from './metrics.ts'
 import type { ControlOptions } from './server.ts'
@@ -33,6 +34,7 @@ export const routes = [
   { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },
   { method: 'POST', path: '/v1/config/changes',           access: 'app',   handle: postChange, hasBody: true },
   { method: 'GET',  path: '/v1/setup',                    access: 'owner', handle: getSetup },
+  { method: 'POST', path: '/v1/console',                  access: 'owner', handle: postConsole },
   { method: 'GET',  path: '/metrics',                     access: 'visitor', handle: getMetrics },
   { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },
   { method: 'GET',  path: '/readyz',                      access: 'visitor', handle: getReady },

@@ -13,8 +13,11 @@ import type { Refusal } from '../settings/hosts.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Log } from '../system/log.ts'
 import type { System } from '../system/ports.ts'
+import type { Archive, BackupWork } from './console/backups.ts'
+import type { Console } from './console/console.ts'
+import type { Entrance } from './console/entrance.ts'
 import type { Feed } from './door/feed.ts'
-import type { Owner } from './door/owner.ts'
+import type { Owner, setupPurposes } from './door/owner.ts'
 import { pageRoute } from './door/pages.ts'
 import type { Setup } from './door/setup.ts'
 import { type Access, sendJson } from './exchange.ts'
@@ -70,10 +73,26 @@ export type ControlOptions = {
   /** What open pages are told. */
   readonly feed: Pick<Feed, 'follow'>
   /** Who has proved to be the owner of an installation that nobody has set up yet. */
-  readonly owner: Pick<Owner, 'isOpen' | 'isOwner' | 'prove' | 'cookies' | 'invite'>
+  readonly owner: Pick<
+    Owner<keyof typeof setupPurposes>,
+    'isOpen' | 'isOwner' | 'prove' | 'cookies' | 'invite'
+  >
   readonly setup: Pick<Setup, 'isDone' | 'expect'>
   /** The link with this key. */
   readonly linkOf: (key: string) => string
+  /** Who may use the console. */
+  readonly entrance: Pick<Entrance, 'takes' | 'isOpen' | 'port' | 'closesMs' | 'owner' | 'open' | 'close'>
+  readonly consoleLinkOf: (key: string) => string
+  /** Loads the console. */
+  readonly console: () => Promise<Pick<Console, 'answer'>>
+  readonly archives: {
+    /** Those of each place, the newest first. */
+    readonly list: () => Promise<readonly Archive[]>
+    /** Begins one, unless one is under way. */
+    readonly begin: () => void
+    /** What comes of it. */
+    readonly work: BackupWork
+  }
 }
 
 export type ControlServer = { readonly close: () => void }
@@ -102,7 +121,8 @@ const answer = async (
 ): Promise<void> => {
   try {
     const url = urlOf(request)
-    const page = access === 'visitor' ? pageRoute(request.method, url) : undefined
+    const page =
+      access === 'visitor' || access === 'console' ? pageRoute(request.method, url, access) : undefined
     const { route, parameters } =
       findRoute(request.method, url.pathname, access) ??
       (page === undefined
@@ -152,8 +172,11 @@ const createLimited = (
   return server
 }
 
-/** Where to listen: a new unix socket with its mode, or a TCP socket that listens already. */
-export type Target = { readonly path: string; readonly mode: number } | { readonly fd: number }
+/** Where to listen: a new unix socket with its mode, a TCP socket that listens already, or a new one. */
+export type Target =
+  | { readonly path: string; readonly mode: number }
+  | { readonly fd: number }
+  | { readonly host: string; readonly port: number }
 
 const prepare = async (path: string): Promise<void> => {
   if (existsSync(path) && (await isAnswered(path)))

@@ -2,7 +2,9 @@ import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import { appSocket, controlSocket, inDoor, inRun, type Place, runHint } from '../units/place.ts'
 import type { Listener } from '../units/results.ts'
-import { Feed } from './door/feed.ts'
+import { ConsolePort } from './console/port.ts'
+import type { Console } from './console/console.ts'
+import { bootMessage, Feed } from './door/feed.ts'
 import type { Access } from './exchange.ts'
 import type { ControlOptions, ControlServer, Target } from './server.ts'
 
@@ -12,22 +14,28 @@ export class Sockets {
   readonly #system: System
   readonly #options: ControlOptions
   readonly #servers: ControlServer[] = []
+  #console: Promise<Console> | undefined
 
   constructor(
     place: Place,
     system: System,
-    given: Omit<ControlOptions, 'feed' | 'memoryOf' | 'now' | 'after'>,
+    given: Omit<ControlOptions, 'feed' | 'console' | 'memoryOf' | 'now' | 'after'>,
   ) {
     const { memoryOf, clock } = system
     const options = { ...given, memoryOf, now: clock.now, after: clock.after }
     this.#place = place
     this.#system = system
-    this.#options = { ...options, feed: new Feed(options) }
+    this.#options = {
+      ...options,
+      feed: new Feed({ ...options, render: () => bootMessage(options) }),
+      console: () => (this.#console ??= this.#loadConsole()),
+    }
   }
 
   async open(): Promise<void> {
     await this.#openControl()
     await this.#openPage()
+    this.#followConsole()
   }
 
   /** For the commands, in a folder that nobody else may enter. */
@@ -69,6 +77,15 @@ export class Sockets {
     await this.#open({ path: inDoor(paths).page, mode: 0o666 }, 'visitor')
   }
 
+  /** A port of the console's own, if the setting wants one. */
+  #followConsole(): void {
+    const port = new ConsolePort({ ...this.#options, listen: (place) => this.#listen(place, 'console') })
+    const follow = (): void => this.#system.inBackground('open the console', () => port.follow())
+    this.#options.instance.subscribe(follow)
+    this.#servers.push(port)
+    follow()
+  }
+
   /** For everybody who reaches the port, once nobody else serves there. */
   async openPort({ fd }: Pick<Listener, 'fd'>): Promise<void> {
     await this.#open({ fd }, 'visitor')
@@ -78,8 +95,17 @@ export class Sockets {
     for (const server of this.#servers) server.close()
   }
 
-  async #open(target: Target, access: Access): Promise<void> {
+  async #loadConsole(): Promise<Console> {
+    const { Console } = await import('./console/console.ts')
+    return new Console(this.#options)
+  }
+
+  async #listen(target: Target, access: Access): Promise<ControlServer> {
     const { listen } = await import('./server.ts')
-    this.#servers.push(await listen(target, this.#options, access))
+    return await listen(target, this.#options, access)
+  }
+
+  async #open(target: Target, access: Access): Promise<void> {
+    this.#servers.push(await this.#listen(target, access))
   }
 }

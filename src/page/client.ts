@@ -1,5 +1,7 @@
 /// <reference lib="dom" />
 // Follows the boot in the browser. The server renders; this puts in what it sends, and goes over to Mathesar.
+import { show } from './show.ts'
+
 type Message = { readonly html: string; readonly isServing: boolean }
 
 /** Each reload in a row that leads here again waits longer: a page of Mathesar's may itself be what fails. */
@@ -8,22 +10,6 @@ const reload = (): void => {
   const count = Number(sessionStorage.getItem(key) ?? 0)
   sessionStorage.setItem(key, String(count + 1))
   setTimeout(() => location.reload(), count === 0 ? 0 : Math.min(30_000, 500 * 2 ** count))
-}
-
-/** Puts in only what is different: nothing is read out again, no list is closed, no selection lost. */
-const show = (html: string): void => {
-  const view = document.getElementById('view')
-  if (view === null) return
-  const next = document.createElement('div')
-  next.innerHTML = html
-  const elements = [...next.children]
-  for (const [at, element] of elements.entries()) {
-    const before = view.children[at]
-    element.toggleAttribute('open', before?.hasAttribute('open') ?? false)
-    if (before === undefined) view.append(element)
-    else if (before.outerHTML !== element.outerHTML) before.replaceWith(element)
-  }
-  while (view.children.length > elements.length) view.lastChild?.remove()
 }
 
 const follow = (): void => {

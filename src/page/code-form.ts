@@ -5,16 +5,17 @@ type CodeForm = {
   /** The path that it goes to. */
   readonly action: string
   readonly button: string
+  readonly label?: string
   /** Why it was refused; '' where it was not. */
   readonly problem: string
 }
 
 /** A form that asks for the setup code alone. */
-export const renderCodeForm = ({ action, button, problem }: CodeForm): string => {
+export const renderCodeForm = ({ action, button, label = words.code, problem }: CodeForm): string => {
   const marks = problem === '' ? '' : ' aria-describedby="why" aria-invalid="true"'
   const alert = problem === '' ? '' : `<p class="problem" role="alert" id="why">${withCode(problem)}</p>`
   return (
-    `${alert}<form method="post" action="${escape(action)}"><label for="code">${words.code}</label>` +
+    `${alert}<form method="post" action="${escape(action)}"><label for="code">${label}</label>` +
     '<div class="row"><input id="code" name="code" type="text" required maxlength="200" autofocus ' +
     `autocomplete="off" autocapitalize="off" spellcheck="false"${marks}>` +
     `<button>${button}</button></div></form>`

@@ -1,6 +1,7 @@
 import type { DescribedSetting } from '../settings/configuration.ts'
 import { fixScript, fixScriptHash, setupScript, setupScriptHash } from './assets.ts'
 import { renderCodeForm } from './code-form.ts'
+import { renderInput } from './field.ts'
 import { escape, policyOf, renderDocument, withCode } from './render.ts'
 import { words } from './words.ts'
 
@@ -24,23 +25,6 @@ const fixDocumentPolicy = policyOf(fixScriptHash, "'self'")
 export const fixPolicy = `${fixDocumentPolicy}; frame-ancestors 'none'`
 const codePolicy = policyOf(setupScriptHash, "'self'")
 export const fixCodePolicy = `${codePolicy}; frame-ancestors 'none'`
-
-const attributesOf = ({ kind, min, max, secret, value }: DescribedSetting): string => {
-  if (secret) return ' type="password" autocomplete="new-password"'
-  const range = `${min === undefined ? '' : ` min="${min}"`}${max === undefined ? '' : ` max="${max}"`}`
-  const type = kind === 'integer' ? ` type="number"${range}` : ' type="text"'
-  return `${type} value="${escape(value ?? '')}" autocomplete="off" autocapitalize="off" spellcheck="false"`
-}
-
-const renderInput = (field: DescribedSetting): string => {
-  const { name, choices, value, pinned } = field
-  const common = `id="${name}" name="${name}" aria-describedby="${name}-about"${pinned ? ' disabled' : ''}`
-  if (choices === undefined) return `<input ${common}${attributesOf(field)}>`
-  const options = ['', ...choices].map(
-    (choice) => `<option${choice === (value ?? '') ? ' selected' : ''}>${escape(choice)}</option>`,
-  )
-  return `<select ${common}>${options.join('')}</select>`
-}
 
 const renderField = (field: DescribedSetting): string => {
   const { name, description, secret, given, pinned } = field

@@ -1,13 +1,14 @@
+import type { UnitState } from '../core/unit.ts'
 import { script, scriptHash, style, styleHash } from './assets.ts'
 import type { Step, Trouble, View } from './view.ts'
 import { words } from './words.ts'
 
-/** Nothing but the script with this hash and our style may run or style a page. */
-export const policyOf = (hash: string, forms: "'none'" | "'self'"): string =>
+/** Nothing but the script with this hash and our styles may run or style a page. */
+export const policyOf = (hash: string, forms: "'none'" | "'self'", styles = [styleHash]): string =>
   [
     "default-src 'none'",
     `script-src '${hash}'`,
-    `style-src '${styleHash}'`,
+    `style-src ${styles.map((each) => `'${each}'`).join(' ')}`,
     "connect-src 'self'",
     "img-src 'self' data:",
     "base-uri 'none'",
@@ -29,7 +30,7 @@ export const escape = (text: string): string =>
   text.replace(/[&<>"']/g, (letter) => escapes[letter] ?? letter)
 export const withCode = (text: string): string => escape(text).replace(/`([^`]*)`/g, '<code>$1</code>')
 
-const toneOf = ({ state }: Step): string => {
+export const toneOf = (state: UnitState): string => {
   switch (state) {
     case 'done':
     case 'ready':
@@ -52,12 +53,12 @@ const toneOf = ({ state }: Step): string => {
 /** What goes on comes first, then what is still to come. */
 const order = ['bad', 'busy', 'idle', 'good']
 const byInterest = (one: Step, other: Step): number =>
-  order.indexOf(toneOf(one)) - order.indexOf(toneOf(other))
+  order.indexOf(toneOf(one.state)) - order.indexOf(toneOf(other.state))
 
 const renderStep = (step: Step): string => {
   const time = step.tookMs === undefined ? '' : words.seconds((step.tookMs / 1000).toFixed(1))
   return (
-    `<li class="${toneOf(step)}"><span class="dot" aria-hidden="true"></span>` +
+    `<li class="${toneOf(step.state)}"><span class="dot" aria-hidden="true"></span>` +
     `<span class="what"><b>${escape(step.name)}</b> ${escape(step.description)}</span>` +
     `<span class="state">${words.states[step.state]}</span><span class="time">${time}</span></li>`
   )
@@ -103,15 +104,20 @@ export const renderView = ({ situation, steps, troubles, isFixable, tail }: View
   )
 }
 
-type Page = { readonly body: string; readonly head?: string; readonly policy: string }
+type Page = {
+  readonly body: string
+  readonly head?: string
+  readonly policy: string
+  readonly title?: string
+}
 
 /** A whole page. It asks for nothing from elsewhere. */
-export const renderDocument = ({ body, head = '', policy }: Page): string =>
+export const renderDocument = ({ body, head = '', policy, title = words.title }: Page): string =>
   `<!doctype html><html lang="${words.language}"><head><meta charset="utf-8">` +
   '<meta name="viewport" content="width=device-width,initial-scale=1">' +
   `<meta name="robots" content="noindex"><meta http-equiv="Content-Security-Policy" content="${policy}">` +
-  `<meta name="color-scheme" content="light dark"><title>${words.title}</title>` +
-  `<link rel="icon" href="data:,">${head}<style>${style}</style></head><body>${body}</body></html>\n`
+  `<meta name="color-scheme" content="light dark"><title>${title}</title>` +
+  `<link rel="icon" href="data:,"><style>${style}</style>${head}</head><body>${body}</body></html>\n`
 
 /** The page of a boot. It refreshes itself where JavaScript is off. */
 export const renderPage = (view: View): string =>

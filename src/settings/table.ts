@@ -11,6 +11,7 @@ import {
   whyNotServer,
 } from './forms.ts'
 import { whyNotPlaces } from './backup-places.ts'
+import { whyNotConsole } from './console.ts'
 import { whyNotNotifyUrl } from './notify-url.ts'
 import { whyNotRetention } from './retention.ts'
 import { whyNotSchedule } from './schedule.ts'
@@ -35,6 +36,7 @@ export type Kind =
   | 'schedule'
   | 'retention'
   | 'notify'
+  | 'console'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
@@ -132,6 +134,8 @@ export const settingsTable = {
   METRICS: { kind: 'networks', default: 'none', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) that may read /metrics on the port, for Prometheus; `private` are all that no one on the internet has, `none` is nobody.' },
   NOTIFY_URL: { kind: 'notify', secret: true, appliesBy: 'none', description: 'Whom to tell of a crash loop, a change that was rolled back, a full volume, a certificate that ends: https://… gets JSON, ntfy://HOST/TOPIC a message, ping+https://… a request alone.' },
   DRAIN_DELAY: { kind: 'integer', default: '0', min: 0, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM in which it serves on while /readyz says no, for load balancers to notice; then the port closes. They are part of STOP_GRACE_PERIOD, and at most half of it.' },
+  CONSOLE: { kind: 'console', default: 'off', appliesBy: 'none', description: 'The console in the browser, for who has its code: `on` is /supervisor/console of the port, `ADDRESS:PORT` such as 0.0.0.0:9000 a port of its own instead, without TLS. `off`: `supervisor console` opens it for an hour.' },
+  CONSOLE_CODE: { kind: 'text', min: 16, secret: true, only: 'environment', appliesBy: 'container', description: 'The code of the console, at least 16 characters, where no command can show one; made and renewed when not given.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },
 } as const satisfies Record<string, Setting>
 
@@ -215,6 +219,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotRetention(text)
     case 'notify':
       return whyNotNotifyUrl(text)
+    case 'console':
+      return whyNotConsole(text)
     case 'url':
       return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
     case 'address':

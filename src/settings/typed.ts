@@ -1,4 +1,5 @@
 import { listItems } from '../core/text.ts'
+import { type ConsolePlace, consolePlaceOf } from './console.ts'
 import {
   isTrue,
   type Kind,
@@ -16,11 +17,13 @@ type TypeOf<S extends { readonly kind: Kind }> = S extends { readonly kind: 'int
   ? number
   : S extends { readonly kind: 'boolean' }
     ? boolean
-    : S extends { readonly kind: 'hosts' | 'origins' | 'networks' | 'names' | 'recipients' | 'places' }
-      ? readonly string[]
-      : S extends { readonly choices: readonly (infer Choice)[] }
-        ? Choice
-        : string
+    : S extends { readonly kind: 'console' }
+      ? ConsolePlace
+      : S extends { readonly kind: 'hosts' | 'origins' | 'networks' | 'names' | 'recipients' | 'places' }
+        ? readonly string[]
+        : S extends { readonly choices: readonly (infer Choice)[] }
+          ? Choice
+          : string
 
 /** The settings as those read them who act on them. One without a default may be `undefined`. */
 export type Settings = {
@@ -29,7 +32,7 @@ export type Settings = {
     | (Table[Name] extends { readonly default: string } ? never : undefined)
 }
 
-const typed = (kind: Kind, text: string): number | boolean | string | readonly string[] => {
+const typed = (kind: Kind, text: string): number | boolean | string | readonly string[] | object => {
   switch (kind) {
     case 'integer':
       return Number(text)
@@ -42,6 +45,8 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
     case 'recipients':
     case 'places':
       return itemsOf(text)
+    case 'console':
+      return consolePlaceOf(text)
     case 'text':
     case 'server':
     case 'arguments':

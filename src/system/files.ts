@@ -136,10 +136,10 @@ export const files = {
 
   isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,
 
-  /** Whom a file belongs to, and its mode without its type; `undefined` when it is not there. */
-  statOf: (path: string): (Owner & { readonly mode: number }) | undefined => {
+  /** Whom a file belongs to, its mode without its type, and its size; `undefined` when it is not there. */
+  statOf: (path: string): (Owner & { readonly mode: number; readonly bytes: number }) | undefined => {
     const stats = statSync(path, { throwIfNoEntry: false })
-    return stats && { uid: stats.uid, gid: stats.gid, mode: stats.mode & 0o7777 }
+    return stats && { uid: stats.uid, gid: stats.gid, mode: stats.mode & 0o7777, bytes: stats.size }
   },
 
   /** Throws when this file, or one that is not there yet in its folder, cannot be written. */

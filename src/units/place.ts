@@ -109,6 +109,8 @@ export const inDoor = (paths: Pick<Paths, 'run'>) => ({
 export const setupPath = '/complete_installation/'
 /** The door's own name for handing a request on to Mathesar's form there. */
 export const setupHandover = '@setup'
+/** The console in the browser, and all that is below it. */
+export const consolePath = '/supervisor/console'
 /** What the door asks the supervisor for where Mathesar does not answer. */
 export const awayPath = '/supervisor/away'
 

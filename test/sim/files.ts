@@ -29,7 +29,7 @@ export class SupervisorFiles {
       statOf: (path) => {
         const inode = this.#find(path)
         const { hasOneUser } = this.#supervisor.container
-        return inode && { uid: hasOneUser ? 1000 : inode.uid, gid: 0, mode: 0o700 }
+        return inode && { uid: hasOneUser ? 1000 : inode.uid, gid: 0, mode: 0o700, bytes: 0 }
       },
       giveTree: (folder, user) => {
         this.setOwner(folder, user)

@@ -92,6 +92,8 @@ const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
       return fc.constantFrom('all', '7 daily, 4 weekly', '3 last')
     case 'notify':
       return fc.constantFrom('https://hooks.example/x', 'ntfy://ntfy.sh/topic')
+    case 'console':
+      return fc.constantFrom('off', 'on', '0.0.0.0:9000', '[::1]:9000')
     case 'arguments':
       return fc.constantFrom('-q', '--max-requests 500', '--log-level=debug')
     case 'url':

@@ -27,7 +27,7 @@ describe('no line', () => {
     expect(longLines(all.join('\n'))).toEqual([1, 6, 9])
   })
 
-  const generated = ['src/page/assets.ts']
+  const generated = ['src/page/assets.ts', 'src/page/console/assets.ts']
 
   test.each(['src', 'test/unit'])(`of %s is longer than ${columns} columns`, (folder) => {
     const written = filesIn(folder).filter((file) => !generated.includes(file))

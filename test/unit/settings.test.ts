@@ -80,7 +80,7 @@ describe('settings', () => {
     const secret = settingNames.filter((name) => settingOf(name).secret)
     expect(secret).toEqual(
       settingNames.filter((name) =>
-        /ACCESS_KEY|PASSWORD|PASSPHRASE|IDENTITY|SECRET|DICT|DATABASE_URL|SETUP_CODE|NOTIFY/.test(name),
+        /ACCESS_KEY|PASSWORD|PASSPHRASE|IDENTITY|SECRET|DICT|DATABASE_URL|_CODE$|NOTIFY/.test(name),
       ),
     )
   })
@@ -104,6 +104,12 @@ describe('a value', () => {
         'library_makerspace, movie_rentals, museum_exhibits, nonprofit_grants',
     ],
     ['SETUP_CODE', '1234567', 'the value has fewer than 8 characters'],
+    ['CONSOLE_CODE', '123456789012345', 'the value has fewer than 16 characters'],
+    ['CONSOLE', 'true', '"true" is neither on nor off, nor an address with a port'],
+    ['CONSOLE', 'localhost:9000', '"localhost:9000" is neither'],
+    ['CONSOLE', '0.0.0.0:0', '"0.0.0.0:0" is neither'],
+    ['CONSOLE', '256.0.0.1:9000', '"256.0.0.1:9000" is neither'],
+    ['CONSOLE', '[x]:9000', '"[x]:9000" is neither'],
     ['PORT', '65536', '"65536" is not a whole number from 1 to 65535'],
     ['PORT', '-1', '"-1" is not'],
     ['PORT', '8000.5', '"8000.5" is not'],
@@ -470,6 +476,7 @@ describe('a typed value', () => {
         POSTGRES_SSLROOTCERT: '/ca.pem',
         SSO_CONFIG_DICT: '{}',
         GUNICORN_CMD_ARGS: '-q',
+        CONSOLE: '[::]:9000',
       }),
     )
     expect(typed).toMatchObject({
@@ -483,6 +490,7 @@ describe('a typed value', () => {
       POSTGRES_SSLROOTCERT: '/ca.pem',
       SSO_CONFIG_DICT: '{}',
       GUNICORN_CMD_ARGS: '-q',
+      CONSOLE: { host: '::', port: 9000 },
     })
   })
 

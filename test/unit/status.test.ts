@@ -18,6 +18,7 @@ const unit = (fields: Partial<UnitStatus>): UnitStatus => ({
   lastExit: null,
   detail: null,
   tookMs: 140,
+  startedAfterMs: 1,
   ...fields,
 })
 const task = unit({ name: 'volume', kind: 'task', state: 'done', pid: null, memoryBytes: null, tookMs: 3 })

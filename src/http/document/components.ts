@@ -1,7 +1,7 @@
 import { changeRequest, ways } from '../change-request.ts'
 import { ChangeResult, Config, History, HistoryEntry, Progress, Setting } from './config.ts'
 import { Action, Change, ErrorBody, Problem, Time, Version } from './shared.ts'
-import { Boot, Health, ServiceState, SetupState, Status, Unit, UnitState } from './status.ts'
+import { Boot, ConsoleState, Health, ServiceState, SetupState, Status, Unit, UnitState } from './status.ts'
 
 /** Every schema that has a name of its own in the OpenAPI document. */
 export const components = {
@@ -9,6 +9,7 @@ export const components = {
   Boot,
   Health,
   SetupState,
+  ConsoleState,
   Unit,
   UnitState,
   Problem,

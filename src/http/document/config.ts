@@ -25,6 +25,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   networks: 'addresses and networks, comma-separated; or `private`, `none`',
   names: 'some of `choices`, comma-separated',
   notify: 'https://…, ntfy://HOST/TOPIC or ping+https://…',
+  console: '`on`, `off`, or an address with a port',
   arguments: 'arguments as a shell would split them',
 }
 

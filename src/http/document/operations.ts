@@ -1,43 +1,13 @@
 import * as v from 'valibot'
-import type { ErrorCode } from '../../errors.ts'
 import { about } from '../check.ts'
 import { defaultLines, maxLines } from '../logs.ts'
 import type { RouteName } from '../routes.ts'
 import { serviceParameters } from '../services.ts'
 import { components } from './components.ts'
+import type { Operation } from './operation.ts'
 import { integer } from './parts.ts'
 
 // What docs/openapi.json says of each route. Nothing that runs imports this folder.
-
-type Schemas = Readonly<Record<string, v.GenericSchema>>
-
-type Answer = {
-  readonly description: string
-  /** Whether the ETag is the version in force. */
-  readonly hasVersion?: true
-  /** By media type. */
-  readonly content: Schemas
-}
-
-export type Operation = {
-  readonly operationId: string
-  readonly summary: string
-  readonly description?: string
-  /** Each with a description. Those in the path are required, the others optional. */
-  readonly parameters?: {
-    readonly path?: Schemas
-    readonly query?: Schemas
-    readonly header?: Schemas
-  }
-  readonly body?: {
-    readonly schema: v.GenericSchema
-    readonly examples: Readonly<Record<string, unknown>>
-  }
-  /** By status. */
-  readonly answers: Readonly<Record<number, Answer>>
-  /** When it fails with which error. The table of errors has the status of each. */
-  readonly errors?: { readonly [Code in ErrorCode]?: string }
-}
 
 const plain = { 'text/plain': v.string() }
 const {
@@ -51,6 +21,7 @@ const {
   Boot,
   Health,
   SetupState,
+  ConsoleState,
 } = components
 const health = { 'application/json': Health, ...plain }
 const statusContent = { 'application/json': Status, ...plain }
@@ -192,6 +163,16 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       200: {
         description: 'How the owner comes in; null once Mathesar is set up.',
         content: { 'application/json': SetupState },
+      },
+    },
+  },
+  'POST /v1/console': {
+    operationId: 'openConsole',
+    summary: 'Open the console in the browser for an hour, and read its code and link',
+    answers: {
+      200: {
+        description: 'How the owner comes in.',
+        content: { 'application/json': ConsoleState },
       },
     },
   },

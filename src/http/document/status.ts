@@ -32,6 +32,7 @@ export const Unit = about(
     lastExit: orNull(v.string(), 'How its last process exited.'),
     detail: orNull(v.string(), 'Why it is not ready, or what it waits for.'),
     tookMs: orNull(natural, 'Milliseconds that it took at boot.'),
+    startedAfterMs: orNull(natural, 'Milliseconds from the start of the process to its begin at boot.'),
   }),
   'One task or service.',
 )
@@ -155,6 +156,18 @@ export const SetupState = about(
     ),
   }),
   'How the owner of a new Mathesar comes in.',
+)
+
+export const ConsoleState = about(
+  v.strictObject({
+    console: v.strictObject({
+      code: orNull(v.string(), 'What people type; null where CONSOLE_CODE gives it.'),
+      link: string('Opens without typing.'),
+      expiresAt: Time,
+      closesAt: orNull(Time, 'When the console closes; null while CONSOLE keeps it open.'),
+    }),
+  }),
+  'How the owner comes into the console.',
 )
 
 export const Boot = about(

@@ -3,11 +3,14 @@ import { renderView } from '../../page/render.ts'
 import { type View, type ViewFacts, viewOf } from '../../page/view.ts'
 import type { ControlOptions } from '../server.ts'
 
-export type FeedOptions = Pick<ControlOptions, 'now' | 'after' | 'isKept'> & {
-  readonly instance: Pick<ControlOptions['instance'], 'isServing' | 'subscribe'>
+export type ViewOptions = Pick<ControlOptions, 'now' | 'isKept'> & {
+  readonly instance: Pick<ControlOptions['instance'], 'isServing'>
   readonly config: Pick<ControlOptions['config'], 'isNew'>
   readonly log: Pick<ControlOptions['log'], 'tail'>
   readonly status: () => ViewFacts['status']
+}
+export type FeedOptions = Pick<ControlOptions, 'now' | 'after'> & {
+  readonly instance: Pick<ControlOptions['instance'], 'subscribe'>
 }
 type Reader = (message: string) => void
 
@@ -20,7 +23,7 @@ const tailLines = 40
 
 /** What everybody may see of the boot now; the owner sees more of it. */
 export const readView = (
-  { status, instance, config, log, isKept, now }: FeedOptions,
+  { status, instance, config, log, isKept, now }: ViewOptions,
   isOwner = false,
 ): View =>
   viewOf({
@@ -32,19 +35,28 @@ export const readView = (
     nowMs: now(),
   })
 
+type Options = FeedOptions & {
+  /** What all readers are told now. */
+  readonly render: () => string
+}
+
+/** What pages of the boot are told: {"html", "isServing"}. */
+export const bootMessage = (options: ViewOptions): string =>
+  JSON.stringify({ html: renderView(readView(options)), isServing: options.instance.isServing })
+
 /**
- * What all open pages are told: {"html", "isServing"}. It is rendered once for all of them, and not at all
- * while there are none: a crowd of strangers must not delay a boot.
+ * What all open pages of a kind are told. It is rendered once for all of them, and not at all while there are
+ * none: a crowd of strangers must not delay a boot.
  */
 export class Feed {
-  readonly #options: FeedOptions
+  readonly #options: Options
   readonly #readers = new Set<Reader>()
   #unsubscribe = (): void => {}
   #cancel = (): void => {}
   #sentMs = Number.NEGATIVE_INFINITY
   #last = ''
 
-  constructor(options: FeedOptions) {
+  constructor(options: Options) {
     this.#options = options
   }
 
@@ -71,10 +83,9 @@ export class Feed {
   }
 
   #send(): void {
-    const { instance, now } = this.#options
+    const { now, render } = this.#options
     this.#sentMs = now()
-    const html = renderView(readView(this.#options))
-    this.#last = JSON.stringify({ html, isServing: instance.isServing })
+    this.#last = render()
     this.#sendWithin(refreshMs)
     for (const reader of this.#readers) reader(this.#last)
   }

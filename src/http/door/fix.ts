@@ -14,6 +14,7 @@ import { type DescribedSetting, describeSetting } from '../../settings/configura
 import { curesOf } from '../../settings/cures.ts'
 import type { SettingName } from '../../settings/table.ts'
 import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
+import { editsIn, withTyped } from '../form-edits.ts'
 import type { ControlOptions } from '../server.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
@@ -40,20 +41,6 @@ const findFix = ({ status, config }: ControlOptions): Fix | undefined => {
 
 const describe = (names: readonly SettingName[], { config }: ControlOptions): DescribedSetting[] =>
   names.map((name) => describeSetting(name, config.changes.current.values, config.inForce.values))
-
-/** What differs from what is in force. A secret that is left empty stays. */
-const editsIn = (form: URLSearchParams, fields: readonly DescribedSetting[]): Record<string, string | null> =>
-  Object.fromEntries(
-    fields.flatMap(({ name, secret, pinned, value }): [string, string | null][] => {
-      const typed = form.get(name)
-      if (pinned || typed === null || typed === (value ?? '')) return []
-      if (typed === '') return secret ? [] : [[name, null]]
-      return [[name, typed]]
-    }),
-  )
-
-const withTyped = (field: DescribedSetting, form: URLSearchParams): DescribedSetting =>
-  field.secret || field.pinned ? field : { ...field, value: form.get(field.name) ?? field.value }
 
 const sendFix = (
   exchange: Exchange,

@@ -1,15 +1,12 @@
 import { RateLimit } from '../../core/rate-limit.ts'
+import { consolePath, setupPath } from '../../units/place.ts'
 
-/** What an owner may do: complete the installation as Mathesar does it, or act on the supervisor. */
-export type Purpose = 'setup' | 'supervisor'
+/** What an owner may do who proved to be one by the setup code, and where their browser shows its cookie. */
+export const setupPurposes = { setup: setupPath, supervisor: '/supervisor/' } as const
+/** The same of who did by the code of the console. */
+export const consolePurposes = { console: consolePath } as const
 
-/** A cookie goes to the paths of its purpose alone: Mathesar never sees the one for the supervisor. */
-const paths: Readonly<Record<Purpose, string>> = {
-  setup: '/complete_installation/',
-  supervisor: '/supervisor/',
-}
-const purposes = Object.keys(paths) as Purpose[]
-const nameOf = (purpose: Purpose): string => `mathesar_${purpose}_owner`
+const nameOf = (purpose: string): string => `mathesar_${purpose}_owner`
 
 /** What comes of a code that somebody gives. */
 export type Proof =
@@ -17,7 +14,7 @@ export type Proof =
   | { readonly is: 'wrong' }
   /** Too many were wrong: this one was not looked at. */
   | { readonly is: 'unheard'; readonly waitMs: number }
-  /** There is an administrator: no code counts any more. */
+  /** No code counts: there is an administrator, or the console is closed. */
   | { readonly is: 'over' }
 
 /** What an owner needs to come in. */
@@ -30,11 +27,13 @@ export type Invitation = {
   readonly expiresMs: number
 }
 
-type Options = {
+type Options<Purpose extends string> = {
+  /** A cookie goes to the paths of its purpose alone: Mathesar never sees the one for the supervisor. */
+  readonly purposes: Readonly<Record<Purpose, string>>
   readonly now: () => number
   /** Of these letters, when they are given. */
   readonly randomText: (length: number, letters?: string) => string
-  /** SETUP_CODE. */
+  /** SETUP_CODE or CONSOLE_CODE. */
   readonly given: string | undefined
   /** Tells the owner of an invitation, where one is wanted. */
   readonly tell: (invitation: Invitation) => void
@@ -62,32 +61,30 @@ const plain = (code: string): string =>
   code.toUpperCase().replace(/[\s-]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1')
 
 /**
- * Who has proved to be the owner of an installation that nobody has set up yet. The proof is the setup code,
- * which is typed, or the key in the link, which is too long to guess: so wrong codes of others cannot keep
- * out who has the link. It gives cookies that are signed, not remembered. All of it ends once there is an
- * administrator, and begins again, with another code, should there be none any more.
+ * Who has proved to be the owner. The proof is a code, which is typed, or the key in the link, which is too
+ * long to guess: so wrong codes of others cannot keep out who has the link. It gives cookies that are signed,
+ * not remembered. All of it ends when it is closed, and begins again, with another code, should it be opened.
  */
-export class Owner {
-  readonly #options: Options
+export class Owner<Purpose extends string> {
+  readonly #options: Options<Purpose>
   readonly #limit = new RateLimit(wrongCodes)
   #invitation: Invitation | undefined
   #signingKey: string | undefined
   #isOpen = true
   #isTold = false
 
-  constructor(options: Options) {
+  constructor(options: Options<Purpose>) {
     this.#options = options
   }
 
-  /** Whether a code counts: always, until an administrator is known to exist. */
+  /** Whether a code counts. */
   get isOpen(): boolean {
     return this.#isOpen
   }
 
-  /** Somebody has looked whether there is an administrator. */
-  see(hasAdministrator: boolean): void {
-    if (hasAdministrator !== this.#isOpen) return
-    this.#isOpen = !hasAdministrator
+  setOpen(isOpen: boolean): void {
+    if (isOpen === this.#isOpen) return
+    this.#isOpen = isOpen
     this.#signingKey = undefined
     this.#invitation = undefined
   }
@@ -135,9 +132,9 @@ export class Owner {
   cookies(isSecure: boolean): readonly string[] {
     const until = String(this.#options.now() + lifeMs)
     const rest = `HttpOnly; SameSite=Strict; Max-Age=${lifeMs / 1000}${isSecure ? '; Secure' : ''}`
-    return purposes.map(
-      (purpose) =>
-        `${nameOf(purpose)}=${until}.${this.#sign(purpose, until)}; Path=${paths[purpose]}; ${rest}`,
+    return Object.entries(this.#options.purposes).map(
+      ([purpose, path]) =>
+        `${nameOf(purpose)}=${until}.${this.#sign(purpose, until)}; Path=${path as string}; ${rest}`,
     )
   }
 
@@ -160,7 +157,7 @@ export class Owner {
     return crypto().scryptSync(given, 'mathesar: who has given the setup code', 32).toString('hex')
   }
 
-  #sign(purpose: Purpose, until: string): string {
+  #sign(purpose: string, until: string): string {
     this.#signingKey ??= this.#makeSigningKey()
     return crypto().createHmac('sha256', this.#signingKey).update(`${purpose} ${until}`).digest('base64url')
   }

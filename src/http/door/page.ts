@@ -1,6 +1,7 @@
 import { hostRefusal, permitCommand } from '../../settings/hosts.ts'
 import { type RefusedPage, refusedPolicy, renderRefused } from '../../page/refused.ts'
 import { contentSecurityPolicy, renderPage } from '../../page/render.ts'
+import { sendEvents } from '../events.ts'
 import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { readView } from './feed.ts'
@@ -75,23 +76,10 @@ export const sendRefused = (
 export const getBoot = (exchange: Exchange, options: ControlOptions): void =>
   sendJson(exchange, 200, readView(options), securityHeaders)
 
-/** A page opens the stream again by itself: one that nobody closes must not last for ever. */
-const streamLimitMs = 600_000
-
-/** The boot as it goes on, as server-sent events (`Feed`). It ends when the container stops. */
-export const getEvents = (
-  { response }: Exchange,
-  { feed, instance, isKept, after }: ControlOptions,
-): void => {
-  response.writeHead(200, { 'content-type': 'text/event-stream', ...securityHeaders })
-  const cancelEnd = after(streamLimitMs, () => response.end())
-  const leave = feed.follow((message) => {
-    // A reader that takes nothing in gets no more: nothing is kept for it.
-    if (!response.writableNeedDrain) response.write(`data: ${message}\n\n`)
-    if (instance.isStopping && !isKept()) response.end()
+/** The boot as it goes on, as server-sent events (`Feed`). */
+export const getEvents = (exchange: Exchange, options: ControlOptions): void =>
+  sendEvents(exchange, options, {
+    headers: securityHeaders,
+    whenBehind: 'skip',
+    follow: (send) => options.feed.follow(send),
   })
-  response.once('close', () => {
-    leave()
-    cancelEnd()
-  })
-}

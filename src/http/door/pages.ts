@@ -1,17 +1,26 @@
 import { fixPath } from '../../page/fix.ts'
 import { permitPath } from '../../page/refused.ts'
 import { provePath } from '../../page/setup.ts'
-import { awayPath, setupPath } from '../../units/place.ts'
+import { awayPath, consolePath, setupPath } from '../../units/place.ts'
+import type { Access } from '../exchange.ts'
 import type { Route } from '../routes.ts'
 import { getFix, postFix } from './fix.ts'
 import { sendRefused, sendUnavailable } from './page.ts'
 import { postPermit } from './permit.ts'
-import { answerSetup, postCode } from './setup.ts'
+import { answerSetup, postCode, redirect } from './setup.ts'
 
 type Page = Pick<Route, 'handle' | 'hasBody'>
 
 /** What answers a visitor where no route of the protocol does: pages, and what their forms send. */
-export const pageRoute = (method: string | undefined, { pathname }: URL): Page | undefined => {
+export const pageRoute = (
+  method: string | undefined,
+  { pathname }: URL,
+  access: Access,
+): Page | undefined => {
+  if (pathname === consolePath || pathname.startsWith(`${consolePath}/`))
+    return { handle: async (exchange, { console }) => (await console()).answer(exchange), hasBody: true }
+  if (access === 'console')
+    return pathname === '/' ? { handle: (exchange) => redirect(exchange, consolePath) } : undefined
   if (method === 'POST' && pathname === provePath) return { handle: postCode, hasBody: true }
   if (method === 'POST' && pathname === fixPath) return { handle: postFix, hasBody: true }
   if (method === 'POST' && pathname === permitPath) return { handle: postPermit, hasBody: true }

@@ -8,7 +8,7 @@ import { formHeaders, isBrowser, securityHeaders, sendUnavailable } from './page
 import { isSameOrigin } from './same-origin.ts'
 
 type SetupOptions = {
-  readonly owner: Pick<Owner, 'see' | 'isOpen'>
+  readonly owner: Pick<Owner<never>, 'setOpen'>
   /** Asks the database whether there is an administrator. */
   readonly ask: () => Promise<boolean>
   /** Called once there is one. */
@@ -46,7 +46,7 @@ export class Setup {
   async #ask(): Promise<boolean> {
     const isDone = await this.#options.ask()
     const { owner, inBackground, onDone } = this.#options
-    owner.see(isDone)
+    owner.setOpen(!isDone)
     if (isDone && !this.#wasDone) inBackground('make the sample data', onDone)
     this.#wasDone ||= isDone
     return isDone
@@ -92,7 +92,7 @@ export const redirect = (
 ): void => void response.writeHead(303, { location: to, 'cache-control': 'no-store', ...more }).end()
 
 /** Who has given the right code gets the cookies of an owner. */
-export const letIn = (exchange: Exchange, owner: Pick<Owner, 'cookies'>, to: string): void => {
+export const letIn = (exchange: Exchange, owner: Pick<Owner<never>, 'cookies'>, to: string): void => {
   const isSecure = exchange.request.headers['x-forwarded-proto'] === 'https'
   redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure)] })
 }

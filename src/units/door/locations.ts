@@ -1,7 +1,7 @@
 import type { Settings } from '../../settings/typed.ts'
 import { networksOf } from './networks.ts'
 import { tlsLines } from './tls.ts'
-import { awayPath, inDoor, type Place, setupHandover, setupPath } from '../place.ts'
+import { awayPath, consolePath, inDoor, type Place, setupHandover, setupPath } from '../place.ts'
 import type { Certificate, Listener } from '../results.ts'
 
 /** What the configuration is made of. */
@@ -82,6 +82,14 @@ const setupLines = (toMathesar: readonly string[]): readonly string[] => [
   ...location('@again', [`    return 303 ${setupPath};`]),
 ]
 
+/** Where the supervisor answers as long as the browser listens. */
+const streamPaths = ['/supervisor/events', `${consolePath}/events`, `${consolePath}/log/events`]
+const toSupervisor = [
+  '    client_max_body_size 64k;',
+  '    proxy_buffering off;',
+  ...proxyTo('supervisor', 3600),
+]
+
 /** The server of nginx: who answers what. */
 export const serverLines = ({
   place: { paths },
@@ -127,18 +135,17 @@ export const serverLines = ({
     ]),
     ...location('@supervisor', [...proxyTo('supervisor', 10), '    error_page 502 504 =503 /starting.html;']),
     ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
-    ...location('= /supervisor/events', [
-      // Each takes a connection for minutes: some are left for health and the setup code.
-      '    limit_conn streams 400;',
-      '    limit_conn streams_of_address 20;',
-      '    proxy_buffering off;',
-      ...proxyTo('supervisor', 3600),
-    ]),
-    ...location('^~ /supervisor/', [
-      '    client_max_body_size 64k;',
-      '    proxy_buffering off;',
-      ...proxyTo('supervisor', 3600),
-    ]),
+    ...streamPaths.flatMap((path) =>
+      location(`= ${path}`, [
+        // Each takes a connection for minutes: some are left for health and the setup code.
+        '    limit_conn streams 400;',
+        '    limit_conn streams_of_address 20;',
+        '    proxy_buffering off;',
+        ...proxyTo('supervisor', 3600),
+      ]),
+    ),
+    ...location(`^~ ${consolePath}`, [...requirePermitted, ...toSupervisor]),
+    ...location('^~ /supervisor/', toSupervisor),
     ...location('= /starting.html', [
       '    internal;',
       `    root ${paths.share};`,

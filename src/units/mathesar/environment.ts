@@ -38,6 +38,7 @@ const notForApp = new RegExp(
     'ACCESS_LOG$',
     'METRICS$',
     'NOTIFY_URL$',
+    'CONSOLE(?:_CODE)?$',
   ].join('|')})`,
 )
 

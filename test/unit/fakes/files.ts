@@ -79,7 +79,7 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
   isThere: (path) => disk.find(path) !== undefined,
   statOf: (path) => {
     const entry = disk.find(path)
-    return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode }
+    return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode, bytes: 0 }
   },
   requireWritable: (path) => {
     begin('requireWritable', path)

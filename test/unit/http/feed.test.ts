@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { InstanceEvent } from '../../../src/daemon/events.ts'
-import { Feed, type FeedOptions } from '../../../src/http/door/feed.ts'
+import { bootMessage, Feed, type FeedOptions, type ViewOptions } from '../../../src/http/door/feed.ts'
 import { createClock } from '../fakes/clock.ts'
 
 const stage = () => {
   const clock = createClock()
   const listeners = new Set<(event: InstanceEvent) => void>()
   let looks = 0
-  const options: FeedOptions = {
+  const options: FeedOptions & ViewOptions = {
     instance: {
       isServing: false,
       subscribe: (listener) => {
@@ -28,7 +28,13 @@ const stage = () => {
   const change = (): void => {
     for (const listener of listeners) listener({ type: 'changed' })
   }
-  return { feed: new Feed(options), clock, listeners, change, looks: () => looks }
+  return {
+    feed: new Feed({ ...options, render: () => bootMessage(options) }),
+    clock,
+    listeners,
+    change,
+    looks: () => looks,
+  }
 }
 
 describe('what open pages are told', () => {

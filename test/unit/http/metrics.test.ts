@@ -16,6 +16,7 @@ const service = {
   lastExit: null,
   detail: null,
   tookMs: 1,
+  startedAfterMs: 1,
 } as const
 
 const status: Status = {

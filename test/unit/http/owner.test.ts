@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { type Invitation, Owner } from '../../../src/http/door/owner.ts'
+import { type Invitation, Owner, setupPurposes } from '../../../src/http/door/owner.ts'
 import { isSameOrigin } from '../../../src/http/door/same-origin.ts'
 
 const minuteMs = 60_000
@@ -7,6 +7,7 @@ const minuteMs = 60_000
 const stage = (given?: string) => {
   const at = { nowMs: Date.parse('2026-11-26T12:00:00Z'), made: 0, told: [] as Invitation[] }
   const owner = new Owner({
+    purposes: setupPurposes,
     now: () => at.nowMs,
     randomText: (length) => String(++at.made).padStart(length, '0'),
     given,
@@ -68,10 +69,10 @@ describe('the setup code', () => {
     const { owner, at } = stage()
     const { code, key } = owner.invite()!
     const cookie = cookieOf(owner.cookies(false))
-    owner.see(false)
+    owner.setOpen(true)
     expect(owner.isOwner(cookie, 'setup')).toBe(true)
     owner.tell()
-    owner.see(true)
+    owner.setOpen(false)
     expect(owner.invite()).toBeUndefined()
     expect([owner.isOpen, owner.prove(code!), owner.prove(key)]).toEqual([
       false,
@@ -80,7 +81,7 @@ describe('the setup code', () => {
     ])
     expect(owner.isOwner(cookie, 'setup')).toBe(false)
     expect(at.told).toHaveLength(1)
-    owner.see(false)
+    owner.setOpen(true)
     expect([owner.isOpen, owner.prove(key)]).toEqual([true, { is: 'wrong' }])
     expect(owner.isOwner(cookie, 'setup')).toBe(false)
   })

@@ -3,17 +3,17 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import type { Status, UnitStatus } from '../../../src/core/status.ts'
+import type { Status } from '../../../src/core/status.ts'
 import { SupervisorError } from '../../../src/errors.ts'
-import { Owner } from '../../../src/http/door/owner.ts'
+import type { Owner, setupPurposes } from '../../../src/http/door/owner.ts'
 import { type ControlOptions, type ControlServer, listen } from '../../../src/http/server.ts'
 import type { Access } from '../../../src/http/exchange.ts'
 import type { HistoryEntry } from '../../../src/settings/history.ts'
 import type { Proposal } from '../../../src/settings/proposal.ts'
 import { askSocket } from '../../helpers/socket.ts'
-import { filesOf, readFile } from '../configurations.ts'
+import { filesOf } from '../configurations.ts'
+import { createOptions, createOwner, current } from './options.ts'
 
-const current = readFile('DEBUG=true\nSSO_CONFIG_DICT={"secret":"hunter2"}\n')
 const older = '0123456789ab'
 const entryOf = (version: string): HistoryEntry => ({
   at: '2026-01-01T00:00:00.000Z',
@@ -24,42 +24,6 @@ const entryOf = (version: string): HistoryEntry => ({
   why: null,
 })
 
-const unitOf = (name: string, kind: 'task' | 'service', pid: number | null): UnitStatus => ({
-  name,
-  kind,
-  description: 'x',
-  state: kind === 'task' ? 'done' : 'ready',
-  since: '2026-01-01T00:00:00.000Z',
-  pid,
-  restarts: 0,
-  generation: 0,
-  memoryBytes: null,
-  lastExit: null,
-  detail: null,
-  tookMs: null,
-})
-
-const status: Status = {
-  version: 1,
-  phase: 'running',
-  ready: true,
-  url: 'http://localhost:8000',
-  supervisor: {
-    version: '0.1.0',
-    pid: 1,
-    startedAt: '2026-01-01T00:00:00.000Z',
-    memoryBytes: 1,
-    reaped: 0,
-    droppedLogLines: 0,
-  },
-  database: 'embedded',
-  config: { version: current.version, changing: false, pendingRestart: [] },
-  backup: { running: null, nextAt: null, last: null, proved: null },
-  boot: { readyAfterMs: 1, criticalPath: [] },
-  units: [unitOf('listener', 'task', null), unitOf('mathesar', 'service', 7)],
-  problems: [],
-}
-
 describe('a socket', () => {
   let folder: string
   let servers: ControlServer[]
@@ -68,7 +32,7 @@ describe('a socket', () => {
   let proposals: Proposal[]
   let control: ControlOptions['instance']['control']
   let isSetUp: () => boolean
-  let owner: Owner
+  let owner: Owner<keyof typeof setupPurposes>
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'http-'))
     servers = []
@@ -77,75 +41,41 @@ describe('a socket', () => {
     proposals = []
     control = async () => 'ready'
     isSetUp = () => false
-    owner = new Owner({
-      now: () => 0,
-      randomText: (length) => 'k'.repeat(length),
-      given: undefined,
-      tell: () => {},
-    })
+    owner = createOwner()
   })
   afterEach(() => {
     for (const server of servers) server.close()
     rmSync(folder, { recursive: true })
   })
 
-  const optionsOf = (): ControlOptions => ({
-    instance: {
-      isReady: true,
-      wasReady: true,
-      isServing: true,
-      isStopping: false,
-      results: {},
-      subscribe: () => () => {},
-      control: (action, name) => control(action, name),
-    },
-    after: () => () => {},
-    isKept: () => false,
-    backups: { problems: () => [] },
-    progress: { signsOf: () => undefined },
-    feed: { follow: () => () => {} },
-    owner,
-    setup: { isDone: async () => isSetUp(), expect: () => void said.push('expects') },
-    linkOf: (key) => `http://localhost:8000/complete_installation/#${key}`,
-    config: {
-      seeRefused: () => {},
-      isNew: false,
-      inForce: current,
-      tryDatabase: async () => {},
-      store: {
-        readHistory: () => {
-          reads++
-          return [entryOf(older), entryOf(current.version)]
+  const optionsOf = (): ControlOptions => {
+    const plain = createOptions()
+    return {
+      ...plain,
+      instance: { ...plain.instance, control: (action, name) => control(action, name) },
+      owner,
+      setup: { isDone: async () => isSetUp(), expect: () => void said.push('expects') },
+      config: {
+        ...plain.config,
+        store: {
+          readHistory: () => {
+            reads++
+            return [entryOf(older), entryOf(current.version)]
+          },
+          revision: (version) => (version === older ? { version, files: filesOf('') } : undefined),
         },
-        revision: (version) => (version === older ? { version, files: filesOf('') } : undefined),
-      },
-      changes: {
-        current,
-        isChanging: false,
-        problem: undefined,
-        propose: async (proposal, report) => {
-          proposals.push(proposal)
-          report?.('checking')
-          return { result: 'unchanged', version: current.version, changes: [], warnings: [] }
+        changes: {
+          ...plain.config.changes,
+          propose: async (proposal, report) => {
+            proposals.push(proposal)
+            report?.('checking')
+            return { result: 'unchanged', version: current.version, changes: [], warnings: [] }
+          },
         },
       },
-    },
-    log: {
-      say: (level, text) => void said.push(`${level} ${text}`),
-      tail: () => ['a line\n'],
-      follow: () => () => {},
-    },
-    status: () => status,
-    measures: () => ({
-      process: { cpuSeconds: 1, openFds: 9 },
-      changes: { applied: 0, rejected: 0, 'rolled back': 0 },
-      waiting: {},
-      freeBytes: 1,
-      certificateEndMs: undefined,
-    }),
-    memoryOf: async (pid) => pid * 1024,
-    now: () => 0,
-  })
+      log: { ...plain.log, say: (level, text) => void said.push(`${level} ${text}`) },
+    }
+  }
   const open = async (access: Access) => {
     const path = join(folder, `${access}.sock`)
     servers.push(await listen({ path, mode: access === 'owner' ? 0o600 : 0o660 }, optionsOf(), access))
@@ -357,7 +287,7 @@ describe('a socket', () => {
     expect(said).toEqual(['expects'])
     const wrong = { ...page, cookie: other.replace('supervisor', 'setup') }
     expect((await ask('GET', '/complete_installation/', undefined, wrong)).status).toBe(403)
-    owner.see(true)
+    owner.setOpen(false)
     expect((await ask('GET', '/complete_installation/', undefined, { ...page, cookie })).status).toBe(403)
     const late = await ask('POST', '/supervisor/owner', 'code=kkkk+kkkk', form)
     expect([late.status, late.headers.location, late.headers['set-cookie']]).toEqual([303, '/', undefined])
@@ -392,7 +322,7 @@ describe('a socket', () => {
         expiresAt: '1970-01-01T00:30:00.000Z',
       },
     })
-    owner.see(true)
+    owner.setOpen(false)
     expect(await tell()).toEqual({ setup: null })
   })
 
@@ -420,7 +350,7 @@ describe('a socket', () => {
         set: { ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private,nas.local' },
       },
     ])
-    owner.see(true)
+    owner.setOpen(false)
     expect((await permit('kkkk-kkkk')).status).toBe(400)
     const late = await ask('GET', '/supervisor/refused', undefined, { ...page, host: 'nas.local' })
     expect(late.text).not.toContain('<form')

@@ -1,0 +1,37 @@
+import { type BackupsPage, renderBackups } from '../../page/console/backups.ts'
+import { pathOf } from '../../page/console/frame.ts'
+import { SupervisorError } from '../../errors.ts'
+import { redirect } from '../door/setup.ts'
+import type { Exchange } from '../exchange.ts'
+import type { ControlOptions } from '../server.ts'
+import { sendPart } from './send.ts'
+
+export type { Archive } from '../../page/console/backups.ts'
+export type BackupWork = BackupsPage['work']
+
+/** While a backup is under way the page comes again by itself. */
+const refresh = '<meta http-equiv="refresh" content="3">'
+
+const listArchives = async ({ archives }: ControlOptions): Promise<BackupsPage['archives']> => {
+  try {
+    return await archives.list()
+  } catch (error) {
+    if (!(error instanceof SupervisorError)) throw error
+    return `${error.message}. ${error.hint}`
+  }
+}
+
+/** The archives of the volume, and what came of a backup. */
+export const getBackups = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+  const archives = await listArchives(options)
+  const { work } = options.archives
+  const body = renderBackups({ archives, work, nowMs: options.now() })
+  const head = work?.is === 'under way' ? refresh : ''
+  sendPart(exchange, options, { section: 'backups', body, head })
+}
+
+/** Begins a backup into the volume, unless one is under way. */
+export const postBackups = (exchange: Exchange, options: ControlOptions): void => {
+  options.archives.begin()
+  redirect(exchange, pathOf('backups'))
+}

@@ -1,0 +1,64 @@
+import { applyField, type Outcome } from '../../page/console/settings.ts'
+import { pathOf, type Section } from '../../page/console/frame.ts'
+import { renderOutcome } from '../../page/console/settings.ts'
+import type { Proposal } from '../../settings/proposal.ts'
+import { SupervisorError } from '../../errors.ts'
+import { isBrowser } from '../door/page.ts'
+import { redirect } from '../door/setup.ts'
+import { type Exchange, sendJson } from '../exchange.ts'
+import type { ControlOptions } from '../server.ts'
+import { consoleHeaders } from './send.ts'
+
+type Wish = {
+  readonly proposal: Proposal
+  readonly form: URLSearchParams
+  /** The version of the history that it goes back to. */
+  readonly rollback?: string
+}
+
+/** Plans a change, or brings it into force: what was shown alone, not what has come into the form since. */
+const act = async (
+  { proposal, form, rollback }: Wish,
+  { changes }: ControlOptions['config'],
+): Promise<Outcome> => {
+  const seen = form.get(applyField)
+  const planned = await changes.propose({ ...proposal, isDryRun: true })
+  if (seen === null || seen !== planned.version)
+    return {
+      is: 'planned',
+      plan: { ...planned, isOther: seen !== null, ...(rollback === undefined ? {} : { rollback }) },
+    }
+  const { result, version } = await changes.propose(proposal)
+  return { is: result === 'left to boot' ? result : 'in force', version }
+}
+
+/** The same, with what went wrong in words. */
+export const carryOut = async (wish: Wish, { config }: ControlOptions): Promise<Outcome> => {
+  try {
+    return await act(wish, config)
+  } catch (error) {
+    if (!(error instanceof SupervisorError)) throw error
+    return { is: 'refused', message: error.message, hint: error.hint }
+  }
+}
+
+/** Sends what came of it: to the script, or as the page that `sendPage` makes of it. */
+export const sendOutcome = (
+  exchange: Exchange,
+  section: Section,
+  outcome: Outcome,
+  sendPage: (status: number) => void,
+): void => {
+  const location = `${pathOf(section)}?version=${'version' in outcome ? outcome.version : ''}`
+  const status = outcome.is === 'refused' ? 422 : 200
+  if (isBrowser(exchange.request))
+    return outcome.is === 'in force' ? redirect(exchange, location) : sendPage(status)
+  const answer = outcome.is === 'in force' ? { location } : { html: renderOutcome(outcome) }
+  sendJson(exchange, status, answer, consoleHeaders)
+}
+
+/** After a change: says of the version in force that it is. */
+export const outcomeBefore = ({ url }: Exchange, { config }: ControlOptions): Outcome | undefined => {
+  const { version } = config.changes.current
+  return url.searchParams.get('version') === version ? { is: 'in force', version } : undefined
+}

@@ -1,0 +1,142 @@
+import { words } from '../../page/words.ts'
+import { consoleCodePolicy, leavePath, pathOf, renderClosed, renderEntry } from '../../page/console/frame.ts'
+import { formHeaders, isBrowser, sendRefused } from '../door/page.ts'
+import { isSameOrigin } from '../door/same-origin.ts'
+import { redirect } from '../door/setup.ts'
+import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
+import type { ControlOptions } from '../server.ts'
+import { getBackups, postBackups } from './backups.ts'
+import { consolePath } from '../../units/place.ts'
+import { getHistory, postHistory } from './history.ts'
+import { getLog, getLogEvents } from './log.ts'
+import { consoleHeaders, isSecure } from './send.ts'
+import { getSettings, postSettings } from './settings.ts'
+import { LiveStatus } from './status.ts'
+
+/** Every setting at its longest fits, as the door lets it through. */
+const formLimitBytes = 64 * 1024
+
+const headers = formHeaders(consoleCodePolicy)
+
+/** What those get who have not proved to be the owner. Clients that are no browsers get JSON. */
+const sendEntry = (
+  exchange: Exchange,
+  status: number,
+  problem = '',
+  more: Readonly<Record<string, string>> = {},
+): void => {
+  if (isBrowser(exchange.request))
+    return sendHtml(exchange, status, renderEntry(problem), { ...headers, ...more })
+  const message = 'cannot open the console: its code is missing, wrong or too old'
+  const hint = '`docker exec mathesar supervisor console` shows it.'
+  sendJson(exchange, status, { code: 'CONSOLE_CODE_NEEDED', message, hint }, { ...consoleHeaders, ...more })
+}
+
+const sendClosed = (exchange: Exchange): void => {
+  if (isBrowser(exchange.request)) return sendHtml(exchange, 404, renderClosed(), headers)
+  const hint = '`docker exec mathesar supervisor console` opens it for an hour.'
+  sendJson(exchange, 404, { code: 'CONSOLE_CLOSED', message: 'cannot open the console: it is closed', hint })
+}
+
+/** The console in the browser. It is loaded when somebody asks for it. */
+export class Console {
+  readonly #options: ControlOptions
+  readonly #status: LiveStatus
+
+  constructor(options: ControlOptions) {
+    this.#options = options
+    this.#status = new LiveStatus(options)
+  }
+
+  /** Answers what came to `consolePath` or below it. */
+  async answer(exchange: Exchange): Promise<void> {
+    const { entrance } = this.#options
+    const { request, access } = exchange
+    if (request.method !== 'POST') request.resume()
+    if (!entrance.takes(request.headers.host)) {
+      request.resume()
+      return sendRefused(exchange, this.#options)
+    }
+    if (!entrance.isOpen || (entrance.port === undefined) !== (access === 'visitor')) {
+      request.resume()
+      return sendClosed(exchange)
+    }
+    if (request.method === 'POST') return await this.#post(exchange)
+    if (!this.#isOwner(exchange)) return sendEntry(exchange, 403)
+    await this.#get(exchange)
+  }
+
+  #isOwner({ request }: Exchange): boolean {
+    return this.#options.entrance.owner.isOwner(request.headers.cookie, 'console')
+  }
+
+  async #get(exchange: Exchange): Promise<void> {
+    const options = this.#options
+    switch (exchange.url.pathname) {
+      case consolePath:
+        return await this.#status.get(exchange)
+      case `${consolePath}/events`:
+        return this.#status.follow(exchange)
+      case pathOf('settings'):
+        return getSettings(exchange, options)
+      case pathOf('history'):
+        return getHistory(exchange, options)
+      case pathOf('log'):
+        return getLog(exchange, options)
+      case `${pathOf('log')}/events`:
+        return getLogEvents(exchange, options)
+      case pathOf('backups'):
+        return await getBackups(exchange, options)
+      default:
+        return redirect(exchange, consolePath)
+    }
+  }
+
+  async #post(exchange: Exchange): Promise<void> {
+    const { request, url } = exchange
+    if (!isSameOrigin(request)) {
+      request.resume()
+      return sendEntry(exchange, 403, words.setup.problems.foreign)
+    }
+    // Strangers send a code, and nothing longer.
+    const isOwner = this.#isOwner(exchange)
+    const form = await readForm(exchange, isOwner ? formLimitBytes : undefined)
+    if (url.pathname === consolePath) return this.#prove(exchange, form.get('code') ?? '')
+    if (!isOwner) return sendEntry(exchange, 403)
+    await this.#act(exchange, form)
+  }
+
+  async #act(exchange: Exchange, form: URLSearchParams): Promise<void> {
+    const options = this.#options
+    switch (exchange.url.pathname) {
+      case pathOf('settings'):
+        return await postSettings(exchange, options, form)
+      case pathOf('history'):
+        return await postHistory(exchange, options, form)
+      case pathOf('backups'):
+        return postBackups(exchange, options)
+      case leavePath:
+        options.entrance.close()
+        return redirect(exchange, consolePath)
+      default:
+        return redirect(exchange, consolePath)
+    }
+  }
+
+  #prove(exchange: Exchange, code: string): void {
+    const { owner } = this.#options.entrance
+    const proof = owner.prove(code)
+    switch (proof.is) {
+      case 'right':
+        return redirect(exchange, consolePath, { 'set-cookie': [...owner.cookies(isSecure(exchange))] })
+      case 'over':
+        return sendClosed(exchange)
+      case 'wrong':
+        return sendEntry(exchange, 403, words.setup.problems.wrong)
+      case 'unheard':
+        return sendEntry(exchange, 429, words.console.unheard, {
+          'retry-after': String(Math.ceil(proof.waitMs / 1000)),
+        })
+    }
+  }
+}

@@ -1,0 +1,68 @@
+import type { ConsolePlace } from '../../settings/console.ts'
+import { isPermitted } from '../../settings/hosts.ts'
+import { consolePurposes, type Invitation, Owner } from '../door/owner.ts'
+
+type Options = {
+  readonly now: () => number
+  readonly randomText: (length: number, letters?: string) => string
+  /** CONSOLE_CODE. */
+  readonly given: string | undefined
+  /** CONSOLE, as it is in force. */
+  readonly place: () => ConsolePlace
+  /** The names and addresses under which Mathesar may be opened. */
+  readonly hosts: () => readonly string[]
+}
+
+/** How long a command opens the console. */
+const openForMs = 60 * 60_000
+
+/** Whether the console is open, where it is, and who may enter: who has given its code, as for the setup. */
+export class Entrance {
+  readonly #options: Options
+  readonly #owner: Owner<keyof typeof consolePurposes>
+  #openUntilMs = Number.NEGATIVE_INFINITY
+
+  constructor(options: Options) {
+    this.#options = options
+    this.#owner = new Owner({ ...options, purposes: consolePurposes, tell: () => {} })
+  }
+
+  /** A port of its own, if it has one: it is not on that of Mathesar then. */
+  get port(): Exclude<ConsolePlace, string> | undefined {
+    const place = this.#options.place()
+    return typeof place === 'string' ? undefined : place
+  }
+
+  /** When it closes by itself; `undefined` while the setting keeps it open. */
+  get closesMs(): number | undefined {
+    return this.#options.place() === 'off' ? this.#openUntilMs : undefined
+  }
+
+  get isOpen(): boolean {
+    return this.#options.now() < (this.closesMs ?? Number.POSITIVE_INFINITY)
+  }
+
+  /** Whether it may be opened by this header Host: by another name a foreign page could be behind it. */
+  takes(host = ''): boolean {
+    return isPermitted(host.replace(/:\d{1,5}$/, ''), this.#options.hosts())
+  }
+
+  /** Who has proved to be the owner: nobody while it is closed. */
+  get owner(): Pick<Owner<keyof typeof consolePurposes>, 'prove' | 'cookies' | 'isOwner'> {
+    this.#owner.setOpen(this.isOpen)
+    return this.#owner
+  }
+
+  /** Opens it for an hour, unless the setting has it open. */
+  open(): Invitation {
+    this.#openUntilMs = this.#options.now() + openForMs
+    this.#owner.setOpen(true)
+    return this.#owner.invite()!
+  }
+
+  /** Ends what `open` began, and every session. */
+  close(): void {
+    this.#openUntilMs = Number.NEGATIVE_INFINITY
+    this.#owner.setOpen(false)
+  }
+}

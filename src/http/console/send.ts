@@ -1,0 +1,32 @@
+import { consolePolicy, renderPart, type Section } from '../../page/console/frame.ts'
+import { formHeaders } from '../door/page.ts'
+import { type Exchange, sendHtml } from '../exchange.ts'
+import type { ControlOptions } from '../server.ts'
+
+/** Whether the browser came by https: then its cookie must not go out in plain. */
+export const isSecure = ({ request }: Pick<Exchange, 'request'>): boolean =>
+  request.headers['x-forwarded-proto'] === 'https'
+
+/** No other page may take anything of it in. */
+export const consoleHeaders = {
+  ...formHeaders(consolePolicy),
+  'cross-origin-resource-policy': 'same-origin',
+}
+
+type Part = { readonly section: Section; readonly body: string; readonly head?: string }
+
+/** Sends a part of the console to who has proved to be the owner, whose session then lasts longer. */
+export const sendPart = (
+  exchange: Exchange,
+  { entrance }: Pick<ControlOptions, 'entrance'>,
+  part: Part,
+  status = 200,
+): void => {
+  const { closesMs } = entrance
+  const closesAt =
+    closesMs === undefined ? undefined : `${new Date(closesMs).toISOString().slice(11, 16)} UTC`
+  sendHtml(exchange, status, renderPart({ ...part, closesAt }), {
+    ...consoleHeaders,
+    'set-cookie': entrance.owner.cookies(isSecure(exchange)),
+  })
+}

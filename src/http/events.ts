@@ -1,0 +1,34 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import type { Exchange } from './exchange.ts'
+import type { ControlOptions } from './server.ts'
+
+/** A page opens the stream again by itself: one that nobody closes must not last for ever. */
+const streamLimitMs = 600_000
+const behindLimitBytes = 1_000_000
+
+type Events = {
+  readonly headers: OutgoingHttpHeaders
+  /** What becomes of a reader that takes nothing in: it gets no more, or its connection ends. */
+  readonly whenBehind: 'skip' | 'cut off'
+  /** Gets the function that sends one, and returns that which ends it. */
+  readonly follow: (send: (data: string) => void) => () => void
+}
+
+/** Server-sent events, until either side ends them or the container stops. */
+export const sendEvents = (
+  { response }: Pick<Exchange, 'response'>,
+  { after, instance, isKept }: Pick<ControlOptions, 'after' | 'isKept' | 'instance'>,
+  { headers, whenBehind, follow }: Events,
+): void => {
+  response.writeHead(200, { 'content-type': 'text/event-stream', ...headers })
+  const cancelEnd = after(streamLimitMs, () => response.end())
+  const leave = follow((data) => {
+    if (response.writableLength > behindLimitBytes) response.destroy()
+    else if (whenBehind === 'cut off' || !response.writableNeedDrain) response.write(`data: ${data}\n\n`)
+    if (instance.isStopping && !isKept()) response.end()
+  })
+  response.once('close', () => {
+    leave()
+    cancelEnd()
+  })
+}

@@ -1,0 +1,84 @@
+import { age } from '../../core/status.ts'
+import { escape, withCode } from '../render.ts'
+import { words } from '../words.ts'
+import { pathOf, renderBytes, renderNotice, renderTable, renderTime } from './frame.ts'
+
+/** What an archive says of itself, or why it cannot be read. */
+export type Archive = {
+  /** `volume`, a folder or a bucket. */
+  readonly place: string
+  readonly name: string
+  readonly bytes: number
+  /** ISO 8601. */
+  readonly at: string | null
+  readonly kind: 'exact' | 'portable' | null
+  readonly mathesar: string | null
+  readonly postgres: string | null
+  readonly isEncrypted: boolean
+  readonly hasSecrets: boolean | null
+  readonly problem: string | null
+}
+
+export type BackupsPage = {
+  /** Or why they cannot be listed. */
+  readonly archives: readonly Archive[] | string
+  /** A backup that was asked for here. */
+  readonly work:
+    | { readonly is: 'under way'; readonly since: string }
+    | { readonly is: 'done' }
+    | { readonly is: 'failed'; readonly why: string }
+    | undefined
+  readonly nowMs: number
+}
+
+const renderArchive = (archive: Archive, nowMs: number): readonly string[] => {
+  const { place, name, bytes, at, kind, mathesar, isEncrypted, hasSecrets, problem } = archive
+  const { kinds, encrypted, withSecrets, withoutSecrets } = words.console.backups
+  const plain = hasSecrets === true ? withSecrets : withoutSecrets
+  const secrets = hasSecrets === null ? '' : plain
+  const why = problem === null ? '' : `<p class="bad"><span class="state">${escape(problem)}</span></p>`
+  return [
+    `<code>${escape(name)}</code>${why}`,
+    escape(place),
+    at === null ? '' : `${renderTime(at)} <small>${words.console.ago(age(at, nowMs))}</small>`,
+    renderBytes(bytes),
+    kind === null ? '' : kinds[kind],
+    escape(mathesar ?? ''),
+    isEncrypted ? encrypted : secrets,
+  ]
+}
+
+const renderWork = ({ work, nowMs }: BackupsPage): string => {
+  const { underWay, done, failed } = words.console.backups
+  switch (work?.is) {
+    case undefined:
+      return ''
+    case 'under way':
+      return renderNotice(true, `<p>${underWay(age(work.since, nowMs))}</p>`)
+    case 'done':
+      return renderNotice(true, `<p>${done}</p>`)
+    case 'failed':
+      return renderNotice(false, `<p>${failed}</p><pre tabindex="0">${escape(work.why)}</pre>`)
+  }
+}
+
+const renderArchives = ({ archives, nowMs }: BackupsPage): string => {
+  const { columns, none } = words.console.backups
+  if (typeof archives === 'string') return renderNotice(false, `<p>${withCode(archives)}</p>`)
+  if (archives.length === 0) return `<p>${none}</p>`
+  const rows = archives.map((archive) => renderArchive(archive, nowMs))
+  return renderTable(Object.values(columns), rows, words.console.sections.backups)
+}
+
+/** The archives of each place, and a button that makes one more. */
+export const renderBackups = (page: BackupsPage): string => {
+  const { lead, begin, verify } = words.console.backups
+  const isUnderWay = page.work?.is === 'under way'
+  return (
+    `<h1>${words.console.sections.backups}</h1><p class="lead">${lead}</p>` +
+    `<div role="status">${renderWork(page)}</div>` +
+    `<form method="post" action="${pathOf('backups')}">` +
+    `<button${isUnderWay ? ' disabled' : ''}>${begin}</button></form>` +
+    `${renderArchives(page)}<p class="foot">${withCode(verify)}</p>`
+  )
+}

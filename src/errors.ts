@@ -53,6 +53,7 @@ const rows = {
   BACKUP_LOCKED: { exitCode: 83, httpStatus: 422, hint: 'Give its passphrase with `-e BACKUP_PASSPHRASE=…`, or the secret key of one of its recipients with `-e BACKUP_IDENTITY=…`. Nothing was changed.' },
   RESTORE_REFUSED: { exitCode: 84, httpStatus: 409, hint: 'Give a new, empty volume, or add `--replace`: what is there is then kept beside, and `supervisor restore --undo` brings it back.' },
   RESCUE_REFUSED: { exitCode: 85, httpStatus: 409, hint: 'Type `supervisor rescue` to see what is there. Nothing was changed.' },
+  TRIAL_FAILED: { exitCode: 86, httpStatus: 500, hint: 'Nothing was changed. The lines above say more; then try again.' },
   STOP_NOT_CLEAN: { exitCode: 70, httpStatus: 500, hint: 'Nothing is lost: Postgres recovers at the next start. Give more time: `docker stop -t 30` and `-e STOP_GRACE_PERIOD=30`.' },
 } as const satisfies Record<string, Row>
 

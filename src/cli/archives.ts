@@ -4,7 +4,13 @@ import type { Archive } from '../http/console/backups.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
 import { keyOf } from '../operations/keys.ts'
-import { findArchive, openNamedStore, openStores, type Store, type Stored } from '../operations/places/store.ts'
+import {
+  findArchive,
+  openNamedStore,
+  openStores,
+  type Store,
+  type Stored,
+} from '../operations/places/store.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { prove } from '../operations/verify.ts'
 import { changeRecord } from '../units/backup-record.ts'

@@ -14,8 +14,8 @@ const definedOf = (env: typeof environment): Readonly<Record<string, string>> =>
   )
 
 /**
- * The backups, as the console shows and makes them. They are the command's, in a process of its own: what it takes
- * of memory, and the lock that it holds, end with it.
+ * The backups, as the console shows and makes them. They are the command's, in a process of its own: what
+ * it takes of memory, and the lock that it holds, end with it.
  */
 export class BackupCommands {
   readonly #system: System & Streams

@@ -100,7 +100,12 @@ const options = {
   json: { type: 'boolean', default: false },
 } as const
 
-const look = async (action: string, more: readonly string[], isQuick: boolean, isJson: boolean): Promise<number> => {
+const look = async (
+  action: string,
+  more: readonly string[],
+  isQuick: boolean,
+  isJson: boolean,
+): Promise<number> => {
   const [argument, ...rest] = more
   if (rest.length > 0) usage('there are too many arguments')
   if (action === 'list') return await untilStopped(list(await openOperation(), isJson, argument))

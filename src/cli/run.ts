@@ -32,14 +32,14 @@ import { keepIfWanted } from './keep.ts'
 import { bootAgain, type Environment, ownProgram } from './boot-again.ts'
 import { BackupCommands } from './backup-commands.ts'
 import { createEntrance } from './entrance.ts'
+import { handleSignals } from './signals.ts'
 import { createSetup } from './first-administrator.ts'
 import { greet } from './greet.ts'
 import { readMeasures } from './measures.ts'
 import { createNotifier } from './notify.ts'
 import { bannerOf, readStatus, type Running } from './report.ts'
 
-/** From the boot's end to the moment when nothing of it goes on. */
-const releaseMemoryAfterMs = 5000
+const releaseMemoryAfterMs = 5000 // Nothing of the boot goes on then.
 const flushLimitMs = 2000
 
 const read = async (
@@ -66,9 +66,33 @@ const openLog = (sink: Sink, env: Environment, setup: Setup | SupervisorError): 
   )
 }
 
+/** What an operation on a volume is given that no supervisor runs on. */
+export type Brought = {
+  readonly system: System & Streams
+  readonly place: Place
+  readonly inForce: InForce
+  /** What the tasks up to that unit have left. */
+  readonly results: Partial<Results>
+}
+
+type Options = {
+  /** The last unit to bring up, and what is done then, before all is stopped again. */
+  readonly until?: { readonly unit: UnitName; readonly act: (brought: Brought) => Promise<void> }
+  /** Is told why the exit code is not 0. */
+  readonly onFailure?: (error: SupervisorError) => void
+  /** Where the log goes: elsewhere than to 1 where that has something else. */
+  readonly logTo?: number
+}
+
 /** The last line of a log says why the container exits. */
-const exitWith = async (error: SupervisorError | undefined, log: Log, sink: Sink): Promise<number> => {
+const exitWith = async (
+  error: SupervisorError | undefined,
+  log: Log,
+  sink: Sink,
+  { onFailure }: Options,
+): Promise<number> => {
   if (error) {
+    onFailure?.(error)
     const { code, exitCode, message, hint, faultStack } = error
     if (faultStack !== undefined) log.say('error', faultStack)
     log.say('error', `exit code ${exitCode} (${code}): ${message}\n${hint}`, { code, hint, exitCode })
@@ -77,40 +101,8 @@ const exitWith = async (error: SupervisorError | undefined, log: Log, sink: Sink
   return error?.exitCode ?? 0
 }
 
-const handleSignals = (
-  signals: Signals,
-  instance: Instance,
-  stops: StopRequests,
-  config: Config,
-  ending: Ending,
-  { log }: System,
-): void => {
-  signals.listen((signal) => {
-    switch (signal) {
-      case 'SIGHUP':
-        log.say('info', 'SIGHUP: reading the configuration again, and a new generation of Mathesar')
-        return config.reload()
-      case 'SIGUSR2':
-        return log.say('info', 'SIGUSR2 does nothing here: `supervisor reload` starts a new generation')
-      case 'SIGUSR1':
-      case 'SIGTTIN':
-      case 'SIGTTOU':
-      case 'SIGWINCH':
-        return instance.forward(signal)
-      case 'SIGPWR':
-      case 'SIGTERM':
-      case 'SIGINT':
-      case 'SIGQUIT':
-        ending.exit()
-        // SIGPWR repeats a stop that came while Node started, and never hurries.
-        if (signal === 'SIGPWR' && stops.isAsked) return
-        log.say('info', stops.isAsked ? `${signal} again: stopping by force` : `${signal}: stopping`)
-        return stops.add()
-    }
-  })
-  process.on('uncaughtException', (error) => instance.fail(toSupervisorError(error)))
-  process.on('unhandledRejection', (reason) => instance.fail(toSupervisorError(reason)))
-}
+const fellBackText = ({ message }: SupervisorError): string =>
+  `the boot failed with the edited configuration (${message}): starting again with the one before`
 
 const announceReady = (
   sockets: Sockets,
@@ -131,28 +123,9 @@ const announceReady = (
   )
 }
 
-const fellBackWarning = ({ message }: SupervisorError): string =>
-  `the boot failed with the edited configuration (${message}): starting again with the one before`
-
-/** What an operation on a volume is given that no supervisor runs on. */
-export type Brought = {
-  readonly system: System & Streams
-  readonly place: Place
-  readonly inForce: InForce
-  /** What the tasks up to that unit have left. */
-  readonly results: Partial<Results>
-}
-
 const startOver = async (env: Environment, sink: Sink): Promise<never> => {
   await sink.flush(flushLimitMs)
   return bootAgain(env)
-}
-
-type Options = {
-  /** The last unit to bring up, and what is to be done then, before all is stopped again. */
-  readonly until?: { readonly unit: UnitName; readonly act: (brought: Brought) => Promise<void> }
-  /** Where the log goes: elsewhere than to 1 where that has something else. */
-  readonly logTo?: number
 }
 
 type Found = {
@@ -187,7 +160,8 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   const backups = new Backups({ system, place, instance, program: ownProgram() })
   const running: Running = { instance, config, certificates, backups, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
-  const notifier = createNotifier(running, system)
+  const notifier = until === undefined ? createNotifier(running, system) : undefined
+  if (until === undefined) backups.start()
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
     ...administrator,
@@ -224,7 +198,7 @@ export const runDaemon = async (
   const log = openLog(sink, env, setup)
   if (setup instanceof SupervisorError) {
     for (const warning of environmentWarnings(env)) log.say('warn', warning)
-    return await exitWith(setup, log, sink)
+    return await exitWith(setup, log, sink, options)
   }
   greet(setup, log)
   if (process.pid !== 1) kernel.becomeSubreaper()
@@ -239,19 +213,19 @@ export const runDaemon = async (
   if (hasSockets) await sockets.open().catch((error) => instance.fail(toSupervisorError(error)))
 
   const error = await instance.ended
-  await notifier.finish(flushLimitMs)
+  await notifier?.finish(flushLimitMs)
   if (!error) log.say('info', 'everything stopped cleanly')
   certificates.close()
   await config.close()
-  const mayBootAgain = !instance.wasReady && !stops.isAsked
+  const mayBootAgain = hasSockets && !instance.wasReady && !stops.isAsked
   const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))
-  if (wentBack) log.say('warn', fellBackWarning(error))
+  if (wentBack) log.say('warn', fellBackText(error))
   else if (error && hasSockets && !stops.isAsked)
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
   const startsOver = wentBack || (ending.isStartingOver && !stops.isAsked)
-  return startsOver ? await startOver(env, sink) : await exitWith(error, log, sink)
+  return startsOver ? await startOver(env, sink) : await exitWith(error, log, sink, options)
 }
 
 export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)

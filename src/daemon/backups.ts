@@ -93,9 +93,14 @@ export class Backups {
   constructor(options: Options) {
     this.#options = options
     this.#record = readRecord(options)
-    options.instance.subscribe(() => {
-      if (options.instance.isStopping) this.close()
-      else if (options.instance.isReady) this.#readySinceMs ??= this.#nowMs
+  }
+
+  /** Begins to look at the schedule. */
+  start(): void {
+    const { instance } = this.#options
+    instance.subscribe(() => {
+      if (instance.isStopping) this.close()
+      else if (instance.isReady) this.#readySinceMs ??= this.#nowMs
     })
     this.#lookLater()
   }

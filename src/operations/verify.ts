@@ -1,11 +1,12 @@
 import { folderOf, readJournal, tidy } from '../units/swap.ts'
 import { requireFit } from './archive/description.ts'
 import type { Archive } from './archive/read.ts'
+import { type Count, countRows } from './count.ts'
 import { makeRestoreFolder, requireRoom } from './incoming.ts'
 import { runToEnd } from './programs.ts'
 import { fitnessOf } from './restore.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
-import { asUser, programsConnectTo, withSideServer } from './server.ts'
+import { programsConnectTo, withSideServer } from './server.ts'
 import { stage } from './stage.ts'
 
 /** What a proof counted. `restoreMs`: from the archive to a server that answers. */
@@ -31,31 +32,11 @@ const checkPages = (scope: OperationScope, folder: string): Promise<void> =>
     code: 'BACKUP_DAMAGED',
   })
 
-/** Each table is counted by a query of its own, in one statement: there is no plan for 10,000 at once. */
-const countInDatabase = `
-  WITH counted AS (
-    SELECT query_to_xml(format('SELECT count(*) AS n FROM %I.%I', nspname, relname), false, true, '') AS xml
-      FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-      WHERE relkind = 'r' AND nspname <> 'information_schema' AND nspname NOT LIKE 'pg\\_%')
-  SELECT count(*)::float8 AS tables,
-      coalesce(sum((xpath('/row/n/text()', xml))[1]::text::float8), 0) AS rows
-    FROM counted`
-
-const countRows = async (scope: OperationScope, folder: string): Promise<Omit<Proof, 'restoreMs'>> => {
-  const ask = <Row extends Record<string, unknown>>(database: string, sql: string): Promise<Row[]> =>
-    asUser(scope, folder, [superuser, database], async (client) => (await client.query<Row>(sql)).rows)
-  const databases = await ask<{ name: string }>(
-    'template1',
-    'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate',
-  )
-  const proof = { databases: databases.length, tables: 0, rows: 0 }
-  for (const { name } of databases) {
-    const [counted] = await ask<{ tables: number; rows: number }>(name, countInDatabase)
-    proof.tables += counted?.tables ?? 0
-    proof.rows += counted?.rows ?? 0
-  }
-  return proof
-}
+const totalOf = (counts: readonly Count[]): Omit<Proof, 'restoreMs'> => ({
+  databases: counts.length,
+  tables: counts.reduce((sum, { tables }) => sum + tables, 0),
+  rows: counts.reduce((sum, { rows }) => sum + rows, 0),
+})
 
 /** Restores an archive into a scratch folder, and has a server of its own prove that it is whole. */
 export const prove = async (
@@ -81,7 +62,7 @@ export const prove = async (
     return await withSideServer(scope, { folder, ...what, isKept: false, user: superuser }, async () => {
       const restoreMs = system.clock.now() - beganMs
       await checkPages(scope, folder)
-      return { ...(await countRows(scope, folder)), restoreMs }
+      return { ...totalOf(await countRows(scope, folder)), restoreMs }
     })
   } finally {
     system.files.remove(folder)

@@ -182,3 +182,12 @@ export const oddityOf = (text: string): string | undefined => {
 
 /** Whether quotes around a value were meant for a shell that never saw them. */
 export const hasShellQuotes = (text: string): boolean => /^(["']).*\1$/s.test(text)
+
+export const isJsonObject = (text: string): boolean => {
+  try {
+    const value: unknown = JSON.parse(text)
+    return typeof value === 'object' && value !== null && !Array.isArray(value)
+  } catch {
+    return false
+  }
+}

@@ -67,6 +67,7 @@ const ordinary = new RegExp(
     '_',
     '.*_PROXY',
     'GPG_KEY',
+    'PERL_.*',
     'PYTHON.*',
     'NODE_.*',
     'DJANGO_SETTINGS_MODULE',
@@ -79,7 +80,7 @@ const ordinary = new RegExp(
     'MATHESAR_(?:ANALYTICS|INIT_REPORT|FEEDBACK)_URL',
     'MATHESAR_CLIENT_DEV_PORT',
     'MATHESAR_GATE_FD',
-    'SUPERVISOR_(?:DATA|RUN|APP|SHARE|GUNICORN_CONFIG|POSTGRES_BIN|PYTHON_BIN)',
+    'SUPERVISOR_(?:DATA|RUN|APP|SHARE|GUNICORN_CONFIG|POSTGRES_BIN|PYTHON_BIN|TRIAL)',
     // Kubernetes and Docker's links give these for a service called mathesar or postgres.
     '.*_SERVICE_(?:HOST|PORT)(?:_.*)?',
     '.*_PORT_\\d+_(?:TCP|UDP|SCTP)(?:_.*)?',

@@ -2,6 +2,7 @@ import { excerpt } from '../core/message.ts'
 import { isAddress } from './addresses.ts'
 import {
   hasShellQuotes,
+  isJsonObject,
   whyNotArguments,
   whyNotHosts,
   whyNotNames,
@@ -159,15 +160,6 @@ export const isSetting = (name: string): name is SettingName => Object.hasOwn(se
 /** The words that Mathesar takes for true. */
 export const isTrue = (text: string | undefined): boolean =>
   text !== undefined && ['true', 'True', 't'].includes(text)
-
-const isJsonObject = (text: string): boolean => {
-  try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
-  } catch {
-    return false
-  }
-}
 
 /** Why `text` is no value for the setting, or `undefined` when it is. Never repeats the value of a secret. */
 export const whyInvalid = (name: SettingName, text: string): string | undefined => {

@@ -71,7 +71,7 @@ export type Results = {
       }
     | undefined
   readonly collations: Nothing
-  readonly key: { readonly isNew: boolean }
+  readonly key: Nothing
   readonly manifest: Nothing
   readonly migrations: Nothing
   readonly administrator: Nothing

@@ -90,7 +90,12 @@ describeContainer('the console', () => {
     const foreign = { headers: { cookie, host: 'evil.example' } }
     for (const part of ['', '/events', '/log/events'])
       expect((await ask(box.port, `${root}${part}`, foreign)).status).toBe(400)
-    for (const path of [`${root}/../../v1/config`, `${root}%2f..%2f..%2fv1/config`, `/${root}`, `${root}/%0d%0aX:y`])
+    for (const path of [
+      `${root}/../../v1/config`,
+      `${root}%2f..%2f..%2fv1/config`,
+      `/${root}`,
+      `${root}/%0d%0aX:y`,
+    ])
       expect((await ask(box.port, path)).status).toBeGreaterThanOrEqual(303)
     const statuses = []
     for (let tries = 0; tries < 40; tries++) {

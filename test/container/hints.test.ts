@@ -37,6 +37,7 @@ const notHere = {
   BACKUP_FOREIGN: 'it takes another archive',
   BACKUP_LOCKED: 'backup.test.ts follows it',
   RESTORE_REFUSED: 'backup.test.ts follows it',
+  TRIAL_FAILED: 'upgrade.test.ts follows it',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
 const followed = new Set<ErrorCode>()

@@ -59,7 +59,7 @@ describeContainer('backups by themselves', () => {
   })
   afterAll(async () => {
     await cleanUp()
-    for (const { close } of [storage, line, receiver]) close()
+    for (const server of [storage, line, receiver]) server.close()
     rmSync(folder, { recursive: true })
   })
 

@@ -2,8 +2,11 @@ import { expect, it } from 'vitest'
 import {
   cleanUpAfterEach,
   describeContainer,
+  docker,
+  image,
   logIn,
   makeAdmin,
+  mustDocker,
   newVolume,
   start,
   until,
@@ -32,8 +35,9 @@ describeContainer('an upgrade', () => {
     )
     expect(logs).toContain(
       'cannot migrate the internal database: mathesar.0006_shorter_notes: value too long for type ' +
-        'character varying(10)\n',
+        'character varying(10); "mathesar_note"."text" has ',
     )
+    expect(logs).toMatch(/has \d+ letters where "id" is 1, and may have 10\n/)
     expect(logs).toMatch(/ debug migrations +DEBUG the traceback/)
     await newer.remove()
 
@@ -101,5 +105,51 @@ describeContainer('an upgrade', () => {
     )
     expect(done.stdout).toBe('db1')
     expect(await box.logs()).toContain('connected databases with the SQL of another Mathesar: 2')
+  })
+
+  it('is tried on a copy: what works is told, and what would not, and the volume stays as it is', async () => {
+    const volume = await newVolume()
+    const old = await start({ volume })
+    await old.ready()
+    await makeAdmin(old)
+    const mounted = ['--volume', `${volume}:/var/lib/mathesar:ro`]
+    const tryOn = (run: readonly string[]) =>
+      docker(...['run', '--rm', '--network', 'none'].concat(mounted, run, image, 'try-upgrade'))
+
+    const early = await tryOn([])
+    expect(early.exitCode).toBe(32)
+    expect(early.stderr).toContain('a container that is running writes to it')
+    await old.stop()
+    const digest = () =>
+      mustDocker(
+        'run',
+        '--rm',
+        '--network',
+        'none',
+        ...mounted,
+        '--entrypoint',
+        'bash',
+        image,
+        '-c',
+        'cd /var/lib/mathesar && find . -printf "%p %u %m %T@ %s\\n" | sort | md5sum; ' +
+          'find . -type f -exec md5sum {} + | sort | md5sum',
+      )
+    const before = await digest()
+
+    const works = await tryOn(await asNewerImage('0005_note_is_pinned'))
+    expect(works.stdout).toMatch(/^It works: this image serves from the copy\./)
+    expect(works.stdout).toMatch(/migrations +1: mathesar\.0005_note_is_pinned\n/)
+    expect(works.stdout).toMatch(/rows +[1-9]\d* in \d+ databases, none of yours is missing/)
+    expect(works.exitCode).toBe(0)
+
+    const fails = await tryOn(await asNewerImage('0005_note_is_pinned', '0006_shorter_notes'))
+    expect(fails.stdout).toMatch(/^It does not work: the start ends with exit code 53\./)
+    expect(fails.stdout).toMatch(
+      /why .*0006_shorter_notes: value too long .* where "id" is 1, and may have 10\n/,
+    )
+    expect(fails.exitCode).toBe(53)
+    expect(await digest()).toBe(before)
+    await old.startAgain()
+    await old.ready()
   })
 })

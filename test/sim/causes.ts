@@ -52,6 +52,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   RESTORE_REFUSED: 'never',
   RESCUE_REFUSED: 'never',
   DATABASE_OTHER_KEY: 'never',
+  TRIAL_FAILED: 'never',
   CLUSTER_OTHER_MAJOR: 'never',
   CLUSTER_UNUSABLE: 'never',
   RUN_FOLDER_IN_USE: 'never',

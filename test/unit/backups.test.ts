@@ -48,6 +48,7 @@ const stage = (config = hourly) => {
     return { outcome: { code: 0, signal: null }, lines: [] }
   }
   const backups = new Backups({ system, place: scope.place, instance, program: ['supervisor'] })
+  backups.start()
   ready()
   return { ...fake, instance, ready, state, backups }
 }

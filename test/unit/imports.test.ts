@@ -132,7 +132,7 @@ describe('the sources', () => {
     [
       'hear signals and faults of the process',
       /process\.(on|once|addListener)\(/,
-      /^src\/(system\/(signals|reaper|terminal)|cli\/run)\.ts$/,
+      /^src\/(system\/(signals|reaper|terminal)|cli\/signals)\.ts$/,
     ],
     [
       'ask for chance',

@@ -13,7 +13,8 @@ os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings.production')
 import django
 from django.core.management import call_command
 from django.core.management.commands import migrate
-from django.db import Error, connection, transaction
+from django.db import DataError, Error, connection, transaction
+from django.db.migrations import AlterField
 from django.db.migrations.executor import MigrationExecutor
 
 
@@ -25,10 +26,12 @@ class Migrate(migrate.Command):
         self.total = total
         self.done = 0
         self.current = None
+        self.migration = None
 
     def migration_progress_callback(self, action, migration=None, fake=False):
         if action == 'apply_start':
             self.current = str(migration)
+            self.migration = migration
             at = f'migration {self.done + 1} of {self.total}: {self.current}'
             with connection.cursor() as cursor:
                 cursor.execute("SELECT set_config('application_name', %s, false)", [at])
@@ -50,6 +53,35 @@ def reason_of(error):
     return f'{first}: {detail.splitlines()[0]}' if detail.startswith('Key ') else first
 
 
+def rows_too_long(migration):
+    """Where a value has more letters than its column is to hold: Postgres does not say it."""
+    state = executor.loader.project_state((migration.app_label, migration.name)).apps
+    for operation in migration.operations:
+        limit = getattr(getattr(operation, 'field', None), 'max_length', None)
+        if not isinstance(operation, AlterField) or not limit:
+            continue
+        options = state.get_model(migration.app_label, operation.model_name)._meta
+        table, key, column = (
+            connection.ops.quote_name(name)
+            for name in (options.db_table, options.pk.column, options.get_field(operation.name).column)
+        )
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f'SELECT {key}::text, char_length({column}::text) FROM {table} WHERE char_length({column}::text) > %s LIMIT 3', [limit]
+            )
+            for row, length in cursor.fetchall():
+                yield f'{table}.{column} has {length} letters where {key} is {row}, and may have {limit}'
+
+
+def with_rows(error, migration):
+    """Names the rows where they can be found."""
+    rows = []
+    if isinstance(error, DataError) and migration is not None:
+        with contextlib.suppress(Exception):
+            rows = list(rows_too_long(migration))
+    return '; '.join([reason_of(error), *rows])
+
+
 django.setup()
 executor = MigrationExecutor(connection)
 plan = [migration for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
@@ -64,5 +96,5 @@ except Exception as error:
     print(flush=True)  # Django's own line is not finished.
     why = ''.join(traceback.format_exception(error)).replace('\n', '\n  ')
     print(f'DEBUG the traceback of the migrations:\n  {why}', file=sys.stderr)
-    print(f'ERROR {command.current or "migrate"}: {reason_of(error)}', file=sys.stderr)
+    print(f'ERROR {command.current or "migrate"}: {with_rows(error, command.migration)}', file=sys.stderr)
     sys.exit(2 if apart else 1)

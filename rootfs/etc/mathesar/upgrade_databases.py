@@ -33,6 +33,9 @@ def upgrade(database):
 
 if os.environ.get('UPGRADE_ALL'):  # kept as such by whatever cuts this off
     Database.objects.update(last_confirmed_sql_version='0.0.0')
-behind = [each for each in Database.objects.select_related('server') if each.needs_upgrade_attention]
+databases = Database.objects.select_related('server')
+if os.environ.get('UPGRADE_ON_HOST'):
+    databases = databases.filter(server__host=os.environ['UPGRADE_ON_HOST'])
+behind = [each for each in databases if each.needs_upgrade_attention]
 with ThreadPoolExecutor(ATTEMPTS_AT_ONCE) as pool:
     list(pool.map(upgrade, behind))

@@ -57,7 +57,7 @@ export const recordBoot = async (options: Options, current: () => Configuration)
   const { store, now } = options
   const { version, files } = current()
   const before = store.lastGood()
-  // What was refused at boot has been told then: an entry after it keeps the next start from telling it again.
+  // What was refused at boot has been told then: an entry after it keeps the next start from telling it.
   if (before?.version === version && failedBoot(store.readHistory()) === undefined) return
   const changes = await changesSince(options, before?.files, current())
   if (current().version !== version) return // The change that came in between has recorded itself.

@@ -19,7 +19,7 @@ export const key = defineTask({
       inForce: { database },
       results: { secrets },
     } = scope
-    if (database.kind !== 'external' || !secrets.isKeyPending) return { isNew: false }
+    if (database.kind !== 'external' || !secrets.isKeyPending) return undefined
     const { applied } = await withDatabase(scope, (client) =>
       inTransaction(client, () => readInternal(client)),
     )
@@ -37,6 +37,6 @@ export const key = defineTask({
       )
     }
     writeSecret(scope, 'secret_key', secrets.secretKey)
-    return { isNew: true }
+    return undefined
   },
 })

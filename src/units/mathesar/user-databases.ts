@@ -1,7 +1,7 @@
 import { inWords } from '../../core/outcome.ts'
 import type { Client } from '../../system/ports.ts'
 import { readAppVersion, readServedVersion } from '../manifest.ts'
-import { ownProgram } from '../place.ts'
+import { inRun, ownProgram } from '../place.ts'
 import { codeOf, isAnswer } from '../postgres/failures.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask, type Scope } from '../unit.ts'
@@ -44,7 +44,13 @@ const upgrade = async (
     argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'upgrade_databases.py')] as const,
     cwd: paths.app,
     user: identities.mathesar,
-    env: { ...appEnvironment(scope), PGCONNECT_TIMEOUT: '5', ...(isOther ? { UPGRADE_ALL: '1' } : {}) },
+    env: {
+      ...appEnvironment(scope),
+      PGCONNECT_TIMEOUT: '5',
+      ...(isOther ? { UPGRADE_ALL: '1' } : {}),
+      // A trial on a copy leaves the servers of others alone.
+      ...(place.environment.SUPERVISOR_TRIAL ? { UPGRADE_ON_HOST: inRun(paths).postgresSocket } : {}),
+    },
   }
   const { outcome, lines } = await system.runProgram('user-databases', command, signal)
   const failed = lines

@@ -50,7 +50,7 @@ const usualResults: Results = {
   sync: undefined,
   database: { version: '17.9', locale: 'und', collation: 'ICU 153.128', databases: [], stale: [] },
   collations: undefined,
-  key: { isNew: false },
+  key: undefined,
   manifest: undefined,
   migrations: undefined,
   'user-databases': { ended: Promise.resolve() },

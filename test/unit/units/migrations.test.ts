@@ -94,23 +94,6 @@ describe('the task `migrations`', () => {
     expect([programs, reports.at(-1)]).toEqual([[], null])
   })
 
-  test('warns where another container migrated meanwhile with a key of its own', async () => {
-    const { scope, held, clock, said } = stage([], {
-      config: externalDatabase,
-      results: { key: { isNew: true } },
-    })
-    held.isForeign = true
-    const run = migrations.run(scope, never)
-    await clock.advance(100)
-    held.applied = image
-    held.isForeign = false
-    await clock.advance(500)
-    await run
-    expect(said.at(-1)).toMatch(
-      /^warn another container migrated the database meanwhile, with a key of its own/,
-    )
-  })
-
   test.each([
     [['mathesar.0003_newer'], 'mathesar.0003_newer'],
     [

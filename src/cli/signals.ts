@@ -1,0 +1,43 @@
+import type { Config } from '../daemon/config/config.ts'
+import type { Ending } from '../daemon/ending.ts'
+import type { Instance } from '../daemon/instance.ts'
+import type { StopRequests } from '../daemon/stop-requests.ts'
+import { toSupervisorError } from '../errors.ts'
+import type { System } from '../system/ports.ts'
+import type { Signals } from '../system/signals.ts'
+
+/** What each signal does, and what nobody caught. */
+export const handleSignals = (
+  signals: Signals,
+  instance: Instance,
+  stops: StopRequests,
+  config: Config,
+  ending: Ending,
+  { log }: System,
+): void => {
+  signals.listen((signal) => {
+    switch (signal) {
+      case 'SIGHUP':
+        log.say('info', 'SIGHUP: reading the configuration again, and a new generation of Mathesar')
+        return config.reload()
+      case 'SIGUSR2':
+        return log.say('info', 'SIGUSR2 does nothing here: `supervisor reload` starts a new generation')
+      case 'SIGUSR1':
+      case 'SIGTTIN':
+      case 'SIGTTOU':
+      case 'SIGWINCH':
+        return instance.forward(signal)
+      case 'SIGPWR':
+      case 'SIGTERM':
+      case 'SIGINT':
+      case 'SIGQUIT':
+        ending.exit()
+        // SIGPWR repeats a stop that came while Node started, and never hurries.
+        if (signal === 'SIGPWR' && stops.isAsked) return
+        log.say('info', stops.isAsked ? `${signal} again: stopping by force` : `${signal}: stopping`)
+        return stops.add()
+    }
+  })
+  process.on('uncaughtException', (error) => instance.fail(toSupervisorError(error)))
+  process.on('unhandledRejection', (reason) => instance.fail(toSupervisorError(reason)))
+}

@@ -1,0 +1,119 @@
+import { SupervisorError } from '../errors.ts'
+import { copyInstallation, differencesOf, isOfOurMajor, lookInto, missingIn } from '../operations/trial.ts'
+import type { OperationScope } from '../operations/scope.ts'
+import { makeOwnFolder } from '../operations/stage.ts'
+import { environment } from '../system/environment.ts'
+import { catchSignals } from '../system/signals.ts'
+import { readAppVersion, readManifest, readServedVersion } from '../units/manifest.ts'
+import { inVolume } from '../units/place.ts'
+import { parseArguments } from './arguments.ts'
+import { isServing, openOperation, tell } from './operation.ts'
+import { runDaemon } from './run.ts'
+
+const usage = (why: string): never => {
+  throw new SupervisorError('USAGE', `cannot try this image: ${why}`, {
+    hint: 'Type `supervisor try-upgrade --help`.',
+  })
+}
+
+const command = 'docker run --rm -v VOLUME:/var/lib/mathesar:ro NEW_IMAGE try-upgrade'
+
+const requireTrial = async (scope: OperationScope): Promise<void> => {
+  const { system, place, inForce } = scope
+  const { data } = place.paths
+  if (await isServing())
+    usage(`this image serves already. Try a newer one, with this container stopped: \`${command}\``)
+  if (inForce.database.kind === 'external')
+    usage('the database is external: restore its last backup beside it, and start this image on that')
+  if (readManifest(scope).cluster === undefined)
+    usage(`no installation has served from ${data}. Mount its volume: \`${command}\``)
+  if (system.lock(inVolume(place.paths).lock)) return
+  throw new SupervisorError(
+    'VOLUME_IN_USE',
+    `cannot copy ${data}: a container that is running writes to it`,
+    {
+      hint: 'Stop it for the trial, which takes a minute or two and changes nothing.',
+    },
+  )
+}
+
+const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
+const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1048576)} MiB`
+
+/** Starts this image on the copy, up to Mathesar's answer to its own check. Gives why not, if it does not. */
+const boot = async (data: string): Promise<SupervisorError | undefined> => {
+  let why: SupervisorError | undefined
+  const env = { LOG_LEVEL: 'warn', ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1' }
+  await runDaemon(catchSignals(), env, {
+    until: { unit: 'mathesar', act: async () => {} },
+    onFailure: (error) => {
+      why = error
+    },
+    logTo: 2,
+  })
+  return why
+}
+
+const print = (rows: readonly (readonly [string, string])[]): void => {
+  for (const [name, value] of rows) process.stdout.write(`  ${name.padEnd(11)} ${value}\n`)
+}
+
+const tryOn = async (scope: OperationScope, folder: string): Promise<number> => {
+  const { clock } = scope.system
+  const [from, to] = [readServedVersion(scope) ?? '(unknown)', readAppVersion(scope) ?? '(unknown)']
+  const beganMs = clock.now()
+  const bytes = await copyInstallation(scope, folder)
+  const copiedMs = clock.now()
+  tell(`Mathesar ${from} → ${to}, on a copy of the volume (${inMiB(bytes)}). The volume stays as it is.`)
+  const before = isOfOurMajor(scope) ? await lookInto(scope, folder) : undefined
+  const startedMs = clock.now()
+  const why = await boot(folder)
+  const startTook = inSeconds(clock.now() - startedMs)
+  if (why !== undefined) {
+    process.stdout.write(`It does not work: the start ends with exit code ${why.exitCode}.\n`)
+    print([
+      ['why', why.message],
+      ['what to do', why.hint],
+    ])
+    return why.exitCode
+  }
+  const after = await lookInto(scope, folder)
+  const differences = differencesOf(before?.counts ?? [], after.counts)
+  const missing = before === undefined ? [] : missingIn(scope, before)
+  const rows = after.counts.reduce((sum, count) => sum + count.rows, 0)
+  process.stdout.write(
+    differences.length === 0
+      ? 'It works: this image serves from the copy.\n'
+      : 'It starts, but rows differ.\n',
+  )
+  print([
+    ['Mathesar', `${from} → ${to}`],
+    ['start', `${startTook}, once; copied in ${inSeconds(copiedMs - beganMs)}`],
+    ['migrations', missing.length === 0 ? 'none' : `${missing.length}: ${missing.join(', ')}`],
+    [
+      'rows',
+      differences.join('; ') || `${rows} in ${after.counts.length} databases, none of yours is missing`,
+    ],
+  ])
+  return differences.length === 0 ? 0 : 1
+}
+
+/** Tries this image on a copy of what another one served from. */
+export const run = async (args: readonly string[]): Promise<number> => {
+  const { values, positionals } = parseArguments(
+    args,
+    { in: { type: 'string', default: '/tmp' } } as const,
+    usage,
+  )
+  if (positionals.length > 0) usage('there are too many arguments')
+  if (!values.in.startsWith('/')) usage(`${values.in} is not an absolute path`)
+  const scope = await openOperation()
+  await requireTrial(scope)
+  const folder = `${values.in}/try-upgrade-${scope.system.randomText(8)}`
+  makeOwnFolder(scope, folder, undefined, 0o711)
+  try {
+    return await tryOn(scope, folder)
+  } finally {
+    scope.system.files.remove(folder)
+  }
+}

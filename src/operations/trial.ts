@@ -1,0 +1,77 @@
+import { SupervisorError } from '../errors.ts'
+import { spaceInWords } from '../core/space.ts'
+import { compareMigrations, type Migration, readInternal } from '../units/mathesar/applied.ts'
+import { appRole, internalDatabase } from '../units/postgres/connection.ts'
+import { type Count, countRows } from './count.ts'
+import { fitnessOf } from './restore.ts'
+import { outputOf, runToEnd } from './programs.ts'
+import type { OperationScope } from './scope.ts'
+import { asUser, withSideServer } from './server.ts'
+
+/** A copy of an installation, for another image to be tried on. */
+
+/** What a start reads. Media stay where they are: nobody looks at them meanwhile. */
+const needed = ['postgres', 'secrets', 'config', 'history', 'manifest.json'] as const
+/** Of whoever else writes to that file system, and for what the migrations add. */
+const reserveBytes = 128 * 1024 * 1024
+
+const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
+
+const sizeOf = async (scope: OperationScope, paths: readonly string[]): Promise<number> => {
+  let told = ''
+  const argv = ['du', '--summarize', '--bytes', '--total', ...paths] as const
+  const command = { argv, env: environment, cwd: '/' }
+  for await (const chunk of outputOf(scope, { what: 'measure the volume', command })) told += chunk.toString()
+  return Number(/(\d+)\s+total\s*$/.exec(told)?.[1] ?? 0)
+}
+
+const trial = { what: 'try this image', code: 'TRIAL_FAILED', isKept: true, user: 'postgres' } as const
+
+/** Copies what a start needs into a folder. Blocks are shared where the file system can. Gives its bytes. */
+export const copyInstallation = async (scope: OperationScope, folder: string): Promise<number> => {
+  const { system, place } = scope
+  const { data } = place.paths
+  const there = needed.map((name) => `${data}/${name}`).filter((path) => system.files.isThere(path))
+  const bytes = await sizeOf(scope, there)
+  const space = system.files.freeSpace(folder)
+  if (space !== undefined && space.bytes < bytes + reserveBytes)
+    throw new SupervisorError(
+      'VOLUME_FULL',
+      `cannot copy ${Math.ceil(bytes / 1048576)} MiB to ${folder}: ${spaceInWords(space)}`,
+      { hint: 'Nothing was changed. Mount a folder with more room, and name it: `… --in /FOLDER`.' },
+    )
+  const argv = ['cp', '--archive', '--reflink=auto', '--sparse=auto', '--target-directory', folder] as const
+  const command = { argv: [...argv, ...there] as const, env: environment, cwd: '/' }
+  await runToEnd(scope, { what: 'copy the volume', command, code: 'TRIAL_FAILED' })
+  return bytes
+}
+
+/** What a cluster has before a start, or after it. */
+export type Contents = { readonly counts: readonly Count[]; readonly applied: readonly Migration[] }
+
+/** Looks into the copy, with a server of its own. */
+export const lookInto = async (scope: OperationScope, folder: string): Promise<Contents> =>
+  await withSideServer(scope, { ...trial, folder }, async () => ({
+    counts: await countRows(scope, folder),
+    applied: (await asUser(scope, folder, [appRole, internalDatabase], readInternal)).applied,
+  }))
+
+/** The migrations that the image adds. */
+export const missingIn = (scope: OperationScope, { applied }: Contents): readonly Migration[] =>
+  compareMigrations(fitnessOf(scope).migrations ?? [], applied).missing
+
+/** Whether the data is of the Postgres that the image has: another one cannot even count the rows. */
+export const isOfOurMajor = (scope: OperationScope): boolean => {
+  const { system, place } = scope
+  const version = system.files.readIfThere(`${place.paths.data}/postgres/PG_VERSION`, 1024)?.trim()
+  return version === fitnessOf(scope).postgresMajor
+}
+
+/** What is another in the databases of people: Mathesar's own may change as it likes. */
+export const differencesOf = (before: readonly Count[], after: readonly Count[]): readonly string[] =>
+  before.flatMap(({ database, tables, rows }) => {
+    const now = after.find((count) => count.database === database)
+    if (now === undefined) return `${database} is gone`
+    if (database === internalDatabase || (now.tables === tables && now.rows === rows)) return []
+    return `${database} had ${rows} rows in ${tables} tables, and has ${now.rows} in ${now.tables}`
+  })

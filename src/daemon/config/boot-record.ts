@@ -20,13 +20,11 @@ export const persistEnvironment = async (
   { check, environment, read, store }: Options,
   current: Configuration,
 ): Promise<Configuration> => {
-  const text = editConfig(
-    current.files['mathesar.env'] ?? templateText(),
-    editsToPersist(current, environment),
-  )
+  const before = current.files['mathesar.env']
+  const text = editConfig(before ?? templateText(), editsToPersist(current, environment))
   let next = current
   try {
-    const wanted = await check({ ...current.files, 'mathesar.env': text })
+    const wanted = text === before ? current : await check({ ...current.files, 'mathesar.env': text })
     if (versionOf(read()) === current.version) {
       if (wanted.version !== current.version) store.write(wanted.files)
       next = wanted
@@ -57,7 +55,8 @@ export const recordBoot = async (options: Options, current: () => Configuration)
   const { store, now } = options
   const { version, files } = current()
   const before = store.lastGood()
-  // What was refused at boot has been told then: an entry after it keeps the next start from telling it.
+  // What was refused at boot has been told then:
+  // an entry after it keeps the next start from telling it again.
   if (before?.version === version && failedBoot(store.readHistory()) === undefined) return
   const changes = await changesSince(options, before?.files, current())
   if (current().version !== version) return // The change that came in between has recorded itself.

@@ -32,8 +32,8 @@ const wholeName = new RegExp(`^${nameForm}$`)
 /** A byte order mark may begin any line: joined files have one in their middle. */
 const indent = '[ \\t\\uFEFF]*'
 const head = new RegExp(`${indent}(?:export[ \\t]+)?(${nameForm})[ \\t]*=[ \\t]*`, 'y')
-const template = new RegExp(`${indent}#[ \\t]*(?:export[ \\t]+)?(${nameForm})[ \\t]*=`, 'y')
-const comment = new RegExp(`${indent}#`, 'y')
+/** A comment; one of the form `# NAME=…` is a template. */
+const comment = new RegExp(`${indent}#(?:[ \\t]*(?:export[ \\t]+)?(${nameForm})[ \\t]*=)?`, 'y')
 const restIsBlank = /[ \t\r\uFEFF]*(?:\n|$)/y
 
 const matchAt = (pattern: RegExp, text: string, at: number): RegExpExecArray | null => {
@@ -75,8 +75,8 @@ const whyNoEntry = (line: string): string =>
 const readAt = (text: string, start: number): Content & { readonly end: number } => {
   const end = afterLine(text, start)
   if (matchAt(restIsBlank, text, start)) return { kind: 'blank', end }
-  if (matchAt(comment, text, start))
-    return { kind: 'comment', template: matchAt(template, text, start)?.[1], end }
+  const commented = matchAt(comment, text, start)
+  if (commented) return { kind: 'comment', template: commented[1], end }
   const matched = matchAt(head, text, start)
   if (!matched) return { kind: 'broken', why: whyNoEntry(text.slice(start, end)), end }
   const name = matched[1]!

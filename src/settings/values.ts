@@ -72,14 +72,19 @@ const readGiven = (
     ? readNamedFile(name, variable, environment[variable] ?? '', readFile)
     : readDirect(environment, name, variable)
 
+/** The variables that give a setting: its name or the alias, each directly or by a file. */
+const variablesOf = new Map(
+  settingNames.map((name) => [name, namesOf(name).flatMap((variable) => [variable, `${variable}_FILE`])]),
+)
+
 const readVariable = (
   environment: Environment,
   readFile: ReadFile,
   name: SettingName,
 ): string | undefined => {
-  const given = namesOf(name)
-    .flatMap((variable) => [variable, `${variable}_FILE`])
-    .filter((variable) => variable in environment && readDirect(environment, name, variable) !== undefined)
+  const isGiven = (variable: string): boolean =>
+    variable in environment && readDirect(environment, name, variable) !== undefined
+  const given = variablesOf.get(name)?.filter(isGiven) ?? []
   const [first, second] = given
   if (second !== undefined)
     refuse(name, `${first} and ${second} are both given`, {

@@ -133,14 +133,16 @@ export class Disk {
   }
 
   makeFolder(path: string): void {
-    let at = ''
-    for (const part of partsOf(path)) {
-      at += `/${part}`
-      const inode = this.find(at)
-      if (inode?.kind === 'file') throw new DiskError('EEXIST', at)
-      if (inode !== undefined) continue
-      this.requireSpace(at)
-      this.#commit([this.#moveTo(at, newFolder(0))])
+    let folder = this.#root
+    for (const name of partsOf(path)) {
+      let inode = folder.entries.get(name)
+      if (inode?.kind === 'file') throw new DiskError('EEXIST', path)
+      if (inode === undefined) {
+        this.requireSpace(path)
+        inode = newFolder(0)
+        this.#commit([{ folder, name, inode }])
+      }
+      folder = inode
     }
   }
 

@@ -23,8 +23,8 @@ const resultOf = (world: World): RunResult => ({
   trace: world.lines,
 })
 
-/** How many worlds take turns. A turn of Node's event loop costs as much as an event of a world. */
-const worldsAtOnce = 16
+/** How many worlds take turns: they share the cost of a turn of Node's event loop, and the processor's cache. */
+const worldsAtOnce = 4
 
 /** Errors are many, and their stacks nobody's but a reader's of a trace. */
 const stackLines = 10

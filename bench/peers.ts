@@ -113,7 +113,8 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
         return await waitForPage(port, isAlive)
       } catch (error) {
         throw new Problem(
-          `${peer.title}: ${(error as Error).message}; its last lines:\n${(await logs()).split('\n').sort().slice(-15).join('\n')}`,
+          `${peer.title}: ${(error as Error).message}; ` +
+            `its last lines:\n${(await logs()).split('\n').sort().slice(-15).join('\n')}`,
         )
       }
     },

@@ -18,12 +18,15 @@ const dark = ['#7d8590', '#ff7b45', '#3f8fe0', '#8cc8f7', '#c58ad9', '#3fbf94']
 
 const style = `
 text { font: 13px system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; fill: #1f2328 }
-.title { font-size: 15px; font-weight: 600 } .quiet { fill: #59636e; font-size: 12px } .own { font-weight: 600 }
+.title { font-size: 15px; font-weight: 600 } .quiet { fill: #59636e; font-size: 12px }
+.own { font-weight: 600 }
 .value { paint-order: stroke; stroke: #ffffff; stroke-width: 4px }
-.ground { fill: #ffffff } .grid { stroke: #d1d9e0; stroke-width: 1 } rect.phase { stroke: #ffffff; stroke-width: 1 }
+.ground { fill: #ffffff } .grid { stroke: #d1d9e0; stroke-width: 1 }
+rect.phase { stroke: #ffffff; stroke-width: 1 }
 ${light.map((colour, index) => `.p${index} { fill: ${colour} }`).join(' ')}
 @media (prefers-color-scheme: dark) {
-text { fill: #e6edf3 } .quiet { fill: #9198a1 } .ground { fill: #0d1117 } .grid { stroke: #30363d } rect.phase { stroke: #0d1117 } .value { stroke: #0d1117 }
+text { fill: #e6edf3 } .quiet { fill: #9198a1 } .ground { fill: #0d1117 } .grid { stroke: #30363d }
+rect.phase { stroke: #0d1117 } .value { stroke: #0d1117 }
 ${dark.map((colour, index) => `.p${index} { fill: ${colour} }`).join(' ')}
 }`
 
@@ -41,7 +44,10 @@ const legend = (): string =>
   phases
     .map((phase, index) => {
       const [x, y] = [left + (index % 3) * 225, legendTop + Math.floor(index / 3) * 22]
-      return `<rect class="p${index}" x="${x}" y="${y - 10}" width="12" height="12" rx="2"/>${text(x + 18, y, phase, ' class="quiet"')}`
+      return (
+        `<rect class="p${index}" x="${x}" y="${y - 10}" width="12" height="12" ` +
+        `rx="2"/>${text(x + 18, y, phase, ' class="quiet"')}`
+      )
     })
     .join('\n')
 
@@ -63,7 +69,9 @@ const panel = (
   )
   const grid = ticks.map(
     (ms) =>
-      `<line class="grid" x1="${scale(ms).toFixed(1)}" x2="${scale(ms).toFixed(1)}" y1="${top + 12}" y2="${bottom}"/>${text(scale(ms), bottom + 16, ms === 0 ? '0' : `${ms / 1000} s`, ' class="quiet" text-anchor="middle"')}`,
+      `<line class="grid" x1="${scale(ms).toFixed(1)}" x2="${scale(ms).toFixed(1)}" y1="${top + 12}" ` +
+      `y2="${bottom}"/>` +
+      text(scale(ms), bottom + 16, ms === 0 ? '0' : `${ms / 1000} s`, ' class="quiet" text-anchor="middle"'),
   )
   const bars = boots.map(([name, timeline], index) => {
     const y = top + 16 + index * lineHeight + (lineHeight - barHeight) / 2
@@ -74,9 +82,14 @@ const panel = (
       const [from, to] = [scale(begin), scale(end)]
       return to - from < 0.5
         ? ''
-        : `<rect class="phase p${phase}" x="${from.toFixed(1)}" y="${y}" width="${(to - from).toFixed(1)}" height="${barHeight}"><title>${escape(phases[phase]!)}: ${Math.round(end - begin)} ms</title></rect>`
+        : `<rect class="phase p${phase}" x="${from.toFixed(1)}" y="${y}" ` +
+            `width="${(to - from).toFixed(1)}" height="${barHeight}"><title>${escape(phases[phase]!)}: ` +
+            `${Math.round(end - begin)} ms</title></rect>`
     })
-    return `${text(left - 10, middle, peers[name].title, `${own} text-anchor="end"`)}${parts.join('')}${text(scale(timeline.at(-1)!) + 6, middle, `${(timeline.at(-1)! / 1000).toFixed(2)} s`, ` class="value${name === 'ours' ? ' own' : ''}"`)}`
+    const last = timeline.at(-1)!
+    const title = text(left - 10, middle, peers[name].title, `${own} text-anchor="end"`)
+    const kind = ` class="value${name === 'ours' ? ' own' : ''}"`
+    return title + parts.join('') + text(scale(last) + 6, middle, `${(last / 1000).toFixed(2)} s`, kind)
   })
   return [text(left, top, title, ' class="title"'), ...grid, ...bars].join('\n')
 }
@@ -88,7 +101,8 @@ export const drawBoots = (boots: Boots): string => {
   const endMs = Math.max(...kinds.flat().map(([, timeline]) => timeline.at(-1)!)) * 1.01
   const panelHeight = 16 + kinds[0]!.length * lineHeight + 62
   const height = panelTop + 2 * panelHeight - 26
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" aria-label="Boot timelines of all peers">
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}"
+  width="${width}" height="${height}" role="img" aria-label="Boot timelines of all peers">
 <style>${style}</style>
 <rect class="ground" width="${width}" height="${height}" rx="6"/>
 ${text(left, 26, 'From the command to the page that answers', ' class="title"')}

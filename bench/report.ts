@@ -13,11 +13,13 @@ export type Measured = { readonly rows: readonly Row[]; readonly boots?: Boots; 
 export type Circumstances = { readonly source: string; readonly runs: number; readonly date: string }
 
 const machine = (): string =>
-  `${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, Docker ${ask('docker', ['version', '--format', '{{.Server.Version}}']).stdout.trim()}`
+  `${availableParallelism()} cores, ${Math.round(totalmem() / 2 ** 30)} GiB of memory, ` +
+  `Docker ${ask('docker', ['version', '--format', '{{.Server.Version}}']).stdout.trim()}`
 
 const renderReport = (results: readonly Measured[], { source, runs, date }: Circumstances): string =>
   [
-    `${date}, ${machine()}; Mathesar from \`${source}\`; ${runs} runs a figure, its median, and from the least to the most.`,
+    `${date}, ${machine()}; Mathesar from \`${source}\`; ${runs} runs a figure, its median, ` +
+      'and from the least to the most.',
     '',
     markdownTable(results.flatMap(({ rows }) => rows)),
     ...results.flatMap(({ text }) => (text === undefined ? [] : ['', text])),

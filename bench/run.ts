@@ -35,15 +35,17 @@ const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = 
 
 const help = `Usage: npm run bench -- [MEASURE…] [OPTIONS]
 
-Measures our image beside Mathesar's own way, supervisord, s6, tini with a script, and the bare processes, in containers. Prints a
-table, and writes it into bench/README.md with the boot timelines in bench/boot.svg (into .cache/bench with --quick, or when only
-some measures are named). Needs a Docker engine and a quiet machine.
+Measures our image beside Mathesar's own way, supervisord, s6, tini with a script, and the bare processes,
+in containers. Prints a table, and writes it into bench/README.md with the boot timelines in bench/boot.svg
+(into .cache/bench with --quick, or when only some measures are named). Needs a Docker engine and a quiet
+machine.
 
 Measures: ${Object.keys(measures).join(', ')}; all of them when none is named.
 
   --runs N       how often to repeat (default 3)
   --quick        one run, and short waits: to see that it works, not for figures
-  --image NAME   an image of ours that is there already and was built from MATHESAR_IMAGE, instead of building one
+  --image NAME   an image of ours that is there already and was built from MATHESAR_IMAGE,
+                 instead of building one
   --no-write     leave bench/README.md and bench/boot.svg as they are
   --help         this text
 
@@ -86,7 +88,8 @@ const main = async (): Promise<void> => {
   if (why !== undefined) throw new Problem(`cannot measure: ${why}`)
   if (await isTaken(5432))
     throw new Problem(
-      "cannot measure: another program listens on port 5432, which Mathesar's own way needs and which a bridge network would give it",
+      'cannot measure: another program listens on port 5432, ' +
+        "which Mathesar's own way needs and which a bridge network would give it",
     )
   const began = Date.now()
   const bench = await prepareBench({

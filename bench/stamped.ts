@@ -15,7 +15,8 @@ export const stampedSupervisor = (nodeRuns: number): readonly string[] => [
   `
 mkdir -p /tmp/first
 for program in /usr/lib/postgresql/17/bin/postgres /usr/local/bin/python3; do
-  printf '#!/bin/bash\\nat=$EPOCHREALTIME; %s; echo "bench: first child $at $cpu"\\nexec %s "$@"\\n' '${cpuOfPid1}' "$program" > "/tmp/first/\${program##*/}"
+  printf '#!/bin/bash\\nat=$EPOCHREALTIME; %s; echo "bench: first child $at $cpu"\\nexec %s "$@"\\n' \\
+    '${cpuOfPid1}' "$program" > "/tmp/first/\${program##*/}"
   chmod 755 "/tmp/first/\${program##*/}"
 done
 export SUPERVISOR_POSTGRES_BIN=/tmp/first SUPERVISOR_PYTHON_BIN=/tmp/first

@@ -41,7 +41,8 @@ export const terminalTable = (rows: readonly Row[]): string =>
           : [`${titleOf(column)} ${show(row.cells[column], row.unit)}`],
       )
       const lines = [
-        `${mark(row) || '·'} ${row.figure}: ${row.cells.ours === undefined ? 'no figure' : show(row.cells.ours, row.unit)}`,
+        `${mark(row) || '·'} ${row.figure}: ` +
+          `${row.cells.ours === undefined ? 'no figure' : show(row.cells.ours, row.unit)}`,
         ...(row.bar === '' ? [] : [`bar: ${row.bar}`]),
         ...(others.length === 0 ? [] : [others.join(' · ')]),
         ...(row.note === undefined ? [] : [row.note]),

@@ -65,7 +65,9 @@ await build({
 })
 for (const library of libraries) {
   // As Node's own import of CommonJS sees it: `default` is what was exported.
-  const contents = `const all = require('${library}'); module.exports = all.__esModule && all.default ? Object.assign(all.default, all) : all`
+  const contents =
+    `const all = require('${library}'); module.exports = all.__esModule && ` +
+    'all.default ? Object.assign(all.default, all) : all'
   await build({ ...options, stdin: { contents, resolveDir: root }, outfile: join(dist, `${library}.cjs`) })
 }
 

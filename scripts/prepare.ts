@@ -106,7 +106,9 @@ export const checkReadable = (path: string): void => {
   const closed = isRoot ? closedFolder(path) : undefined
   if (closed !== undefined)
     throw new Problem(
-      `cannot run from ${path} as root: Postgres and Mathesar run as other users, and ${closed} is closed to them. Move it to a folder such as /srv or /opt, or run this as another user than root`,
+      `cannot run from ${path} as root: Postgres and Mathesar run as other users, ` +
+        `and ${closed} is closed to them. Move it to a folder such as /srv or /opt, ` +
+        'or run this as another user than root',
     )
 }
 
@@ -179,7 +181,8 @@ export const findPostgres = async (options: { readonly mayUseApt?: boolean } = {
 /** A Python 3.10 or later with venv, which other users can run too where we are root. */
 const findPython = (): string | undefined => {
   const script =
-    'import ensurepip, os, sys, venv; assert sys.version_info >= (3, 10); print(os.path.realpath(sys.executable)); print(sys.base_prefix)'
+    'import ensurepip, os, sys, venv; assert sys.version_info >= (3, 10); ' +
+    'print(os.path.realpath(sys.executable)); print(sys.base_prefix)'
   return [
     'python3',
     '/usr/local/bin/python3',
@@ -224,7 +227,9 @@ export const preparePython = async (): Promise<string> => {
   }
   if (python === undefined)
     throw new Problem(
-      `cannot find a Python of version 3.10 or later with its venv module${isRoot ? ' that users other than root can run' : ''}. On Debian and Ubuntu: apt-get install python3-venv`,
+      'cannot find a Python of version 3.10 or later with its venv ' +
+        `module${isRoot ? ' that users other than root can run' : ''}. On Debian and Ubuntu: ` +
+        'apt-get install python3-venv',
     )
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(cache, { recursive: true })

@@ -35,14 +35,15 @@ Builds the image and runs it where a Docker engine answers; else runs the same s
 with the sample app or with a Mathesar that was installed from source. Ctrl-C stops in order.
 
   --port N            the port in your browser; PORT does the same (default 8000)
-  --data FOLDER       keep the data there (default: the Docker volume "mathesar"; without Docker .data beside this file's package.json)
+  --data FOLDER       keep the data there (default: the Docker volume "mathesar"; without Docker .data beside
+                      this file's package.json)
   --mathesar FOLDER   a Mathesar installed from source; implies --no-docker
   --python FOLDER     the folder of its python3 (default: FOLDER/.venv/bin or FOLDER/mathesar-venv/bin)
   --no-docker         do not use Docker
   --help              this text
 
-Settings of the supervisor (README.md lists them) are taken from the environment. MATHESAR_IMAGE names the image
-of Mathesar that ours is built from.`
+Settings of the supervisor (README.md lists them) are taken from the environment. MATHESAR_IMAGE names the
+image of Mathesar that ours is built from.`
 
 const tag = 'mathesar-one'
 const container = 'mathesar'
@@ -97,8 +98,10 @@ const checkPort = (port: number): Promise<void> =>
       refuse(
         new Problem(
           error.code === 'EACCES'
-            ? `cannot use port ${port}: ports below 1024 are for root. Choose another: npm start -- --port 8001`
-            : `cannot use port ${port}: another program on this machine does. Choose another: npm start -- --port ${port === 8001 ? 8002 : 8001}`,
+            ? `cannot use port ${port}: ports below 1024 are for root. Choose another: ` +
+                'npm start -- --port 8001'
+            : `cannot use port ${port}: another program on this machine does. Choose another: ` +
+                `npm start -- --port ${port === 8001 ? 8002 : 8001}`,
         ),
       ),
     )
@@ -184,7 +187,8 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
   ]).stdout.trim()
   if (['running', 'paused', 'restarting'].includes(state))
     throw new Problem(
-      `a container named ${container} is ${state} already. Look: docker exec ${container} supervisor status. Stop it: docker stop ${container}`,
+      `a container named ${container} is ${state} already. Look: ` +
+        `docker exec ${container} supervisor status. Stop it: docker stop ${container}`,
     )
   if (state !== '') {
     say(`removing the container ${container}, which is ${state}; its volume stays`)
@@ -202,7 +206,8 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
     say(`pulling ${wanted} …`)
     if ((await show('docker', ['pull', wanted])) !== 0) {
       say(
-        `${wanted} cannot be pulled and is not here: THE SAMPLE APP, a small stand-in, is built and run in its place. It is not Mathesar.`,
+        `${wanted} cannot be pulled and is not here: THE SAMPLE APP, a small stand-in, ` +
+          'is built and run in its place. It is not Mathesar.',
       )
       await buildSampleImage()
       source = 'sample-app'
@@ -211,7 +216,8 @@ const startInDocker = async ({ port, data }: Options): Promise<number> => {
   await buildImage(tag, source)
   if (data !== undefined) mkdirSync(data, { recursive: true })
   say(
-    `starting the container ${container}; data in ${data ?? 'the Docker volume "mathesar"'}; Ctrl-C stops in order`,
+    `starting the container ${container}; data in ${data ?? 'the Docker volume "mathesar"'}; ` +
+      'Ctrl-C stops in order',
   )
   openSetup().catch(() => {}) // Who has no browser here types the address.
   return await runInFront(
@@ -269,7 +275,8 @@ const startHere = async (options: Options): Promise<number> => {
   let python = options.python
   if (mathesar === undefined) {
     say(
-      'running the sample app, a small stand-in for Mathesar. For a Mathesar installed from source: npm start -- --mathesar FOLDER',
+      'running the sample app, a small stand-in for Mathesar. For a Mathesar installed from source: ' +
+        'npm start -- --mathesar FOLDER',
     )
     python ??= await preparePython()
     collectStatic(python)
@@ -284,7 +291,8 @@ const startHere = async (options: Options): Promise<number> => {
       throw new Problem(`cannot find the Python of ${mathesar}: give the folder of its python3 with --python`)
     if (!mayRun(join(python, 'python3')))
       throw new Problem(
-        `cannot run Python from ${python}: it has no python3. Give the folder that has, such as ${mathesar}/.venv/bin`,
+        `cannot run Python from ${python}: it has no python3. Give the folder that has, ` +
+          `such as ${mathesar}/.venv/bin`,
       )
     checkReadable(join(python, 'python3'))
     say("collecting Mathesar's static files …")
@@ -294,9 +302,8 @@ const startHere = async (options: Options): Promise<number> => {
   // Mathesar stores the socket's folder in its own database: it must stay the same for the same data.
   const run = `/tmp/mathesar-${createHash('sha256').update(data).digest('hex').slice(0, 8)}`
   say(`Postgres from ${postgres ?? 'elsewhere'}, Python from ${python}`)
-  say(
-    `${namespace.length > 0 ? 'in a PID namespace of its own' : 'no PID namespace may be made here'}; data in ${data}; Ctrl-C stops in order`,
-  )
+  const where = namespace.length > 0 ? 'in a PID namespace of its own' : 'no PID namespace may be made here'
+  say(`${where}; data in ${data}; Ctrl-C stops in order`)
   const env = {
     ...process.env,
     PORT: String(port),

@@ -42,7 +42,9 @@ const install = (folder, what, node) => {
     : spawnSync('npm', args, { cwd: folder, env, stdio: ['ignore', 2, 2] })
   if (status !== 0)
     fail(
-      `cannot install ${what}: npm ci ${error ? `did not start: ${error.message}` : `ended with ${status}`}. Is the npm registry reachable?`,
+      `cannot install ${what}: npm ci ` +
+        `${error ? `did not start: ${error.message}` : `ended with ${status}`}. ` +
+        'Is the npm registry reachable?',
     )
   writeFileSync(stamp, lock)
   say(`installed ${what} in ${((Date.now() - started) / 1000).toFixed(1)} s`)
@@ -56,7 +58,8 @@ const pickNode = () => {
   const name = `node-linux-${process.arch}`
   if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch))
     fail(
-      `cannot run: this Node is ${process.version}, and 24 is needed. Install Node 24 from https://nodejs.org`,
+      `cannot run: this Node is ${process.version}, and 24 is needed. ` +
+        'Install Node 24 from https://nodejs.org',
     )
   const folder = join(root, 'scripts', 'node24')
   install(folder, `Node 24 for this project alone (this machine has ${process.version})`, process.execPath)

@@ -223,8 +223,8 @@ const words = ({ passed, failed, skipped }: Pick<Result, 'passed' | 'failed' | '
 const ranNothing = (result: Result): boolean => result.why?.startsWith('skipped') ?? false
 const told = results.flatMap(({ kind, told: lines = [] }) => lines.map((line) => `${kind} ${line}\n`))
 if (told.length > 0) process.stdout.write(`\n${told.join('\n')}`)
-process.stdout.write(
-  `\n${results.map((result) => `${result.kind} tests: ${ranNothing(result) ? result.why : `${words(result)}${result.why ? ` (${result.why})` : ''}`}\n`).join('')}`,
-)
+const describe = (result: Result): string =>
+  ranNothing(result) ? `${result.why}` : `${words(result)}${result.why ? ` (${result.why})` : ''}`
+process.stdout.write(`\n${results.map((result) => `${result.kind} tests: ${describe(result)}\n`).join('')}`)
 process.stdout.write(`${words({ passed: sum('passed'), failed: sum('failed'), skipped: sum('skipped') })}\n`)
 process.exitCode = sum('failed') > 0 ? 1 : 0

@@ -48,7 +48,8 @@ export const measureBoot = async (
         ;(boots.first[name] ??= []).push(first)
         ;(boots.second[name] ??= []).push(second)
         bench.say(
-          `boot ${run + 1} of ${bench.runs}: ${peers[name].title} ${first.at(-1)} ms, then ${second.at(-1)} ms`,
+          `boot ${run + 1} of ${bench.runs}: ${peers[name].title} ${first.at(-1)} ms, ` +
+            `then ${second.at(-1)} ms`,
         )
       }
     }
@@ -71,7 +72,9 @@ export const measureBoot = async (
       cells: Object.fromEntries(peerNames.map((name) => [name, seconds(name)])),
       bar: `≤ ${floorTimes} × the floor; ≥ ${ownTimes} × faster than Mathesar's own way`,
       met: own <= floorTimes * floor && mathesar >= ownTimes * own,
-      note: `${(own / floor).toFixed(2)} × the floor; ${(mathesar / own).toFixed(1)} × faster than Mathesar's own way`,
+      note:
+        `${(own / floor).toFixed(2)} × the floor; ${(mathesar / own).toFixed(1)} × faster than ` +
+        `Mathesar's own way`,
     }
   }
   return {

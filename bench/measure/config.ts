@@ -51,7 +51,9 @@ export const measureConfig = async (bench: Bench): Promise<{ readonly rows: read
         slowest.push(Math.max(...times))
         for (const failure of failures) why.add(failure)
         bench.say(
-          `config change ${run + 1} of ${bench.runs}: ${failures.length} of ${times.length} requests failed, the slowest took ${Math.round(slowest.at(-1)!)} ms`,
+          `config change ${run + 1} of ${bench.runs}: ` +
+            `${failures.length} of ${times.length} requests failed, ` +
+            `the slowest took ${Math.round(slowest.at(-1)!)} ms`,
         )
       }
       return {

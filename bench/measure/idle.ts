@@ -14,9 +14,11 @@ const healthChecksASecond = 1 / 15
 const usage = `
 for folder in /proc/[0-9]*; do
   case "$(cat "$folder/comm" 2>/dev/null)" in s6-*) ;; *) [ "$folder" = /proc/1 ] || continue ;; esac
-  awk '/^Rss:/ { rss = $2 } /^Private_Dirty:/ { dirty = $2 } END { print "memory", rss, dirty }' "$folder/smaps_rollup"
+  awk '/^Rss:/ { rss = $2 } /^Private_Dirty:/ { dirty = $2 }
+    END { print "memory", rss, dirty }' "$folder/smaps_rollup"
   awk '{ sum += $1 } END { printf "cpu %d\\n", sum }' "$folder"/task/*/schedstat
-done | awk '$1 == "memory" { rss += $2; dirty += $3 } $1 == "cpu" { cpu += $2 } END { printf "%d %d %d\\n", rss, dirty, cpu }'`
+done | awk '$1 == "memory" { rss += $2; dirty += $3 } $1 == "cpu" { cpu += $2 }
+  END { printf "%d %d %d\\n", rss, dirty, cpu }'`
 
 type Usage = { readonly rss: number; readonly dirty: number; readonly cpuNs: number }
 
@@ -28,7 +30,8 @@ const readUsage = async (box: Box): Promise<Usage> => {
 /** CPU seconds of one health check itself, which is no child of PID 1. */
 const healthSeconds = async (box: Box): Promise<number> => {
   const times = await box.sh(
-    `TIMEFORMAT='%U %S'; { time for ((run = 0; run < 50; run++)); do supervisor health > /dev/null; done; } 2>&1`,
+    `TIMEFORMAT='%U %S'; { time for ((run = 0; run < 50; run++)); do supervisor health > /dev/null; ` +
+      'done; } 2>&1',
   )
   return times.split(' ').reduce((sum, part) => sum + Number(part), 0) / 50
 }
@@ -38,21 +41,23 @@ type Figures = { [name in Name]?: number[] }
 /** A note tells of the fresh one: it has no column. */
 const cells = ({ fresh: _, ...others }: Figures): Row['cells'] => others
 
+const createBoxes = async (bench: Bench): Promise<Record<Name, Box>> => ({
+  ours: await bench.box(peers.ours, { volume: await bench.preparedVolume() }),
+  fresh: await bench.box(peers.ours),
+  supervisord: await bench.box(peers.supervisord, { volume: await bench.preparedVolume() }),
+  s6: await bench.box(peers.s6, { volume: await bench.preparedVolume() }),
+  node: await bench.box(peers.ours, {
+    volume: await bench.preparedVolume(),
+    command: ['/usr/local/lib/supervisor/node', '-e', 'setInterval(() => {}, 1e9)'],
+  }),
+})
+
 /**
  * Memory and CPU of supervisors that have nothing to do. All at once: idle ones do not disturb each other.
  */
 export const measureIdle = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   const seconds = bench.quick ? 10 : 60
-  const boxes: Record<Name, Box> = {
-    ours: await bench.box(peers.ours, { volume: await bench.preparedVolume() }),
-    fresh: await bench.box(peers.ours),
-    supervisord: await bench.box(peers.supervisord, { volume: await bench.preparedVolume() }),
-    s6: await bench.box(peers.s6, { volume: await bench.preparedVolume() }),
-    node: await bench.box(peers.ours, {
-      volume: await bench.preparedVolume(),
-      command: ['/usr/local/lib/supervisor/node', '-e', 'setInterval(() => {}, 1e9)'],
-    }),
-  }
+  const boxes = await createBoxes(bench)
   const names = Object.keys(boxes) as Name[]
   const rss: Figures = {}
   const dirty: Figures = {}
@@ -87,7 +92,9 @@ export const measureIdle = async (bench: Bench): Promise<{ readonly rows: readon
           cells: cells(rss),
           bar: '≤ 1.25 × bare Node',
           met: Math.max(own, median(rss.fresh!)) <= 1.25 * node,
-          note: `${(own / node).toFixed(2)} × bare Node; after a first boot ${show(rss.fresh!, 'MB')}, ${(median(rss.fresh!) / node).toFixed(2)} × bare Node`,
+          note:
+            `${(own / node).toFixed(2)} × bare Node; after a first boot ${show(rss.fresh!, 'MB')}, ` +
+            `${(median(rss.fresh!) / node).toFixed(2)} × bare Node`,
         },
         {
           figure: 'the same: private and dirty',

@@ -17,10 +17,12 @@ const scripts: Readonly<Record<Way, (flow: Flow) => string>> = {
   // Our supervisor beside, not as PID 1: its Mathesar is the service that talks.
   // Postgres is up before it begins.
   ours: ({ lines, stall }) => `
-mkdir -p /tmp/talk; printf '#!/bin/bash\\nexec /bench/bin/produce ${lines} 4\\n' > /tmp/talk/python3; chmod 755 /tmp/talk/python3
+mkdir -p /tmp/talk; printf '#!/bin/bash\\nexec /bench/bin/produce ${lines} 4\\n' > /tmp/talk/python3
+chmod 755 /tmp/talk/python3
 rm -f /tmp/pipe; mkfifo /tmp/pipe
 /bench/bin/count ${stall} < /tmp/pipe & counter=$!
-SUPERVISOR_DATA=/tmp/data SUPERVISOR_RUN=/tmp/run SUPERVISOR_PYTHON_BIN=/tmp/talk supervisor run > /tmp/pipe 2>&1 & supervisor=$!
+export SUPERVISOR_DATA=/tmp/data SUPERVISOR_RUN=/tmp/run SUPERVISOR_PYTHON_BIN=/tmp/talk
+supervisor run > /tmp/pipe 2>&1 & supervisor=$!
 wait $counter; kill $supervisor; wait $supervisor || :`,
   s6: ({ lines, stall }) => `
 rm -f /tmp/pipe /tmp/talk.pipe; mkfifo /tmp/pipe /tmp/talk.pipe
@@ -110,7 +112,9 @@ export const measureLogs = async (bench: Bench): Promise<{ readonly rows: readon
         cells: cells(slow, 'lost'),
         bar: '0 up to the stated buffer of 4 MiB',
         met: none(slow.ours),
-        note: `of ${stalled.lines.toLocaleString('en')} lines (3 MB), said at once while the reader takes nothing for 3 s`,
+        note:
+          `of ${stalled.lines.toLocaleString('en')} lines (3 MB), ` +
+          'said at once while the reader takes nothing for 3 s',
       },
     ],
   }

@@ -44,7 +44,8 @@ export const measureOrphans = async (bench: Bench): Promise<{ readonly rows: rea
         ;(rates[name] ??= []).push(counts[name] / (ms / 1000))
         ;(cpu[name] ??= []).push(ns / 1e6 / (counts[name] / 1000))
         bench.say(
-          `orphans ${run + 1} of ${bench.runs}, under ${peers[name].title}: ${Math.round(rates[name].at(-1)!)} a second`,
+          `orphans ${run + 1} of ${bench.runs}, under ${peers[name].title}: ` +
+            `${Math.round(rates[name].at(-1)!)} a second`,
         )
       }
     }

@@ -37,7 +37,9 @@ export const measureRecovery = async (bench: Bench): Promise<{ readonly rows: re
         ;(postgres[name] ??= []).push(await kill(box, 'postgres', box.peer.socket))
         await box.stop()
         bench.say(
-          `killed and back ${run + 1} of ${bench.runs}, under ${peers[name].title}: Mathesar ${Math.round(mathesar[name].at(-1)!)} ms, Postgres ${Math.round(postgres[name].at(-1)!)} ms`,
+          `killed and back ${run + 1} of ${bench.runs}, under ${peers[name].title}: ` +
+            `Mathesar ${Math.round(mathesar[name].at(-1)!)} ms, ` +
+            `Postgres ${Math.round(postgres[name].at(-1)!)} ms`,
         )
       }
     }

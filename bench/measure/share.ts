@@ -60,7 +60,9 @@ export const measureShare = async (bench: Bench): Promise<{ readonly rows: reado
         cells,
         bar: "≤ 2.5 × bare `node -e 0`; less than a tenth of supervisord's",
         met: own <= 2.5 * node && own < supervisord / 10,
-        note: `${(own / node).toFixed(2)} × bare Node; ${(supervisord / own).toFixed(1)} × faster than supervisord`,
+        note:
+          `${(own / node).toFixed(2)} × bare Node; ${(supervisord / own).toFixed(1)} × faster ` +
+          'than supervisord',
       },
     ],
   }

@@ -86,12 +86,9 @@ export const measureSize = async (
   const partOf = (path: string): PartName => {
     if (path === '/usr/local/lib/supervisor/node') return 'node'
     if (path.startsWith('/usr/local/share/supervisor/')) return 'template'
-    if (
-      /^\/(usr\/local\/lib\/supervisor|usr\/local\/bin\/supervisor$|etc\/mathesar)|^\/code\/config\/settings\/local\.py$/.test(
-        path,
-      )
-    )
+    if (/^\/(usr\/local\/lib\/supervisor|usr\/local\/bin\/supervisor$|etc\/mathesar)/.test(path))
       return 'supervisor'
+    if (path === '/code/config/settings/local.py') return 'supervisor'
     if (/^\/(usr\/local|code)\//.test(path))
       return before.has(path) || !/__pycache__|\/static/.test(path) ? 'mathesar' : 'made'
     const owner = owners.get(plain(path))

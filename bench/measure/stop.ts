@@ -9,9 +9,11 @@ const measured = ['ours', 'supervisord', 's6', 'tini', 'floor'] as const satisfi
 
 /** Four sessions of Postgres that would go on for long. */
 const connect = async (box: Box): Promise<void> => {
-  const psql = `psql --quiet --no-psqlrc --tuples-only --no-align --host ${box.peer.socket} --username postgres`
+  const psql =
+    'psql --quiet --no-psqlrc --tuples-only --no-align --username postgres ' + `--host ${box.peer.socket}`
   await box.sh(`for _ in 1 2 3 4; do ${psql} --command 'SELECT pg_sleep(600)' > /dev/null 2>&1 & done
-until [ "$(${psql} --command "SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'")" = 4 ]; do sleep 0.05; done`)
+count="SELECT count(*) FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(600)'"
+until [ "$(${psql} --command "$count")" = 4 ]; do sleep 0.05; done`)
 }
 
 const stopOnce = async (box: Box): Promise<number> => {

@@ -74,7 +74,8 @@ const stateOf = async (box: Box): Promise<string> => {
   )
   if (exitCode !== 0) throw new Error(stderr)
   const files = await box.sh(
-    `cd ${dataFolder}; find media -type f -print0 | sort -z | xargs -0 sha256sum; sha256sum secrets/secret_key; supervisor config get GUNICORN_TIMEOUT`,
+    `cd ${dataFolder}; find media -type f -print0 | sort -z | xargs -0 sha256sum; ` +
+      'sha256sum secrets/secret_key; supervisor config get GUNICORN_TIMEOUT',
   )
   return stdout + files.stdout
 }
@@ -114,7 +115,9 @@ describeContainer('a backup', () => {
       expect(await box.supervisor('psql', '-c', sql)).toMatchObject({ exitCode: 0 })
     expect(await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=299')).toMatchObject({ exitCode: 0 })
     const media = `setpriv --reuid 8000 --regid 8000 --clear-groups sh -euc`
-    const script = `cd ${dataFolder}/media; printf data > "$1"; mkdir -p a/b; date > a/b/c; ln -s /etc/passwd link; mkfifo fifo`
+    const script =
+      `cd ${dataFolder}/media; printf data > "$1"; mkdir -p a/b; date > a/b/c; ` +
+      'ln -s /etc/passwd link; mkfifo fifo'
     expect(await box.exec('sh', '-c', `${media} '${script}' -- "$1"`, '--', oddFile)).toMatchObject({
       exitCode: 0,
     })
@@ -129,7 +132,7 @@ describeContainer('a backup', () => {
     rmSync(folder, { recursive: true })
   })
 
-  it('restores into an empty volume: rows, OIDs, column numbers, roles, databases, media and keys', async () => {
+  it('restores an empty volume: rows, OIDs, column numbers, roles, databases, media and keys', async () => {
     const other = await newVolume()
     expect(await restoreInto(other, archive)).toMatchObject({
       exitCode: 0,
@@ -151,7 +154,8 @@ describeContainer('a backup', () => {
     const commands = commandsIn(readme)
       .replace('ARCHIVE', '/tmp/archive.tar')
       .replace('psql -h', 'psql -tA -h')
-    const script = `cd "$(mktemp -d)"; cat > /tmp/archive.tar\n${commands} -c 'SELECT count(*), sum(id) FROM note'`
+    const script =
+      `cd "$(mktemp -d)"; cat > /tmp/archive.tar\n${commands} -c 'SELECT count(*), ` + `sum(id) FROM note'`
     const args = ['run', '--rm', '-i', '--network=none', '--user=5432:5432', '--entrypoint=bash', image]
     const { stdout, exitCode, stderr } = await execa('docker', [...args, '-euo', 'pipefail', '-c', script], {
       inputFile: archive,
@@ -162,7 +166,7 @@ describeContainer('a backup', () => {
     expect(stdout).toMatch(/^10000\|50005000$/m)
   })
 
-  it('that is cut off, altered, foreign or locked is refused, and so is a volume in use; nothing is touched', async () => {
+  it('that is cut off, altered, foreign or locked is refused, a volume in use, too: all stays', async () => {
     const used = await newVolume()
     await onVolume(
       used,
@@ -231,7 +235,7 @@ describeContainer('a backup', () => {
     await serving.remove()
   })
 
-  it('without encryption leaves secrets out; with the key of the installation such an archive serves', async () => {
+  it('without encryption leaves secrets out; with the key of the installation it serves', async () => {
     const plain = join(folder, 'plain.tar')
     expect(await backUp(plain)).toMatchObject({
       exitCode: 0,
@@ -352,7 +356,7 @@ describeContainer('a backup', () => {
     await restored.remove()
   })
 
-  it('can be made of a volume that no container runs on; a portable one has every database by its name', async () => {
+  it('can be made of a volume at rest; a portable one has every database by its name', async () => {
     expect((await box.stop()).exitCode).toBe(0)
     const [offline, portable] = [join(folder, 'offline.tar'), join(folder, 'portable.tar')]
     const args = [...runOn(volume), image, 'backup', '-']

@@ -17,7 +17,7 @@ import {
 describeContainer('a boot', () => {
   cleanUpAfterEach()
 
-  it('from nothing ends in a working app, and all is there after stop and start, and in a new container on the volume', async () => {
+  it('from nothing ends in a working app; all is there after a start, and in a new container', async () => {
     const volume = await newVolume()
     const box = await start({ volume })
     await box.ready()
@@ -62,7 +62,7 @@ describeContainer('a boot', () => {
     expect(await clusterState(volume)).toBe('shut down')
   })
 
-  it('serves nothing from a new cluster before it is on the disk, and makes it anew when it did not get there', async () => {
+  it('serves nothing from a new cluster before it is on the disk, and else makes it again', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'sync-'))
     try {
       const slow = join(folder, 'sync')
@@ -99,13 +99,15 @@ describeContainer('a boot', () => {
     }
   })
 
-  it('makes a cluster with checksums and a human sort order, and an app role that is no superuser', async () => {
+  it('makes a cluster with checksums and a human sort order, and a role that is no superuser', async () => {
     const box = await start()
     await box.ready()
     const { stdout } = await box.supervisor(
       'psql',
       '-tAc',
-      "select current_setting('data_checksums'), current_setting('listen_addresses'), (select datlocprovider from pg_database where datname = 'mathesar_django'), rolsuper, rolcreatedb, rolcreaterole from pg_roles where rolname = 'mathesar'",
+      "select current_setting('data_checksums'), current_setting('listen_addresses'), " +
+        "(select datlocprovider from pg_database where datname = 'mathesar_django'), rolsuper, " +
+        "rolcreatedb, rolcreaterole from pg_roles where rolname = 'mathesar'",
     )
     expect(stdout.trim()).toBe('on||i|f|t|t')
   })

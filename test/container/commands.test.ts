@@ -134,7 +134,8 @@ describeContainer('the commands in a running container', () => {
 
   it('psql restores a database of the official image of Postgres, with its locale', async () => {
     const dump = [
-      "CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE = 'en_US.utf8'",
+      "CREATE DATABASE shop WITH TEMPLATE = template0 ENCODING = 'UTF8' LOCALE_PROVIDER = libc LOCALE " +
+        "= 'en_US.utf8'",
       'ALTER DATABASE shop OWNER TO mathesar',
     ].flatMap((command) => ['-c', command])
     expect(await box.supervisor('psql', '--superuser', ...dump)).toMatchObject({ exitCode: 0 })
@@ -217,7 +218,7 @@ describeContainer('the commands in a running container', () => {
     expect(await box.logs()).not.toContain('Handling signal: usr2')
   })
 
-  it('without a command it shows help, and a second `run` beside the first ends and leaves the first as it was', async () => {
+  it('without a command it shows help, and a second `run` ends and leaves the first as it was', async () => {
     expect(await box.supervisor()).toMatchObject({
       exitCode: 2,
       stdout: expect.stringContaining('Usage: supervisor COMMAND'),
@@ -264,7 +265,7 @@ describeContainer('the commands before and after', () => {
     await box.ready()
   })
 
-  it('status and health answer while stopping, with exit code 1, and the request in flight is answered', async () => {
+  it('status and health exit with 1 while stopping, and the request in flight is answered', async () => {
     const box = await start({ env: { SAMPLE_APP_TEST: '1' } })
     await box.ready()
     const slow = browse(box).get('/slow/?s=3')

@@ -87,7 +87,8 @@ const refusedByParsers: readonly (readonly [name: string, text: string, why: str
   [
     'file_storage.yml',
     'a: {}\nv: 2023-13-45',
-    ', line 2: Mathesar cannot read it as YAML: a value begins as a date, a number or the like, and is none: put it in quotes',
+    ', line 2: Mathesar cannot read it as YAML: a value begins as a date, a number or the like, ' +
+      'and is none: put it in quotes',
   ],
   ['file_storage.yml', 'a: *hunter2', ', line 1: Mathesar cannot read it as YAML: found undefined alias …'],
   ['file_storage.yml', '2023-01-02: {}', ': 2023-01-02 must be a name with a mapping'],
@@ -110,7 +111,7 @@ PY`
 describeContainer('a user interface', () => {
   cleanUpAfterEach()
 
-  it('with UI_MAY_EDIT_CONFIG may write mathesar.env and use the socket of the configuration, and nothing else', async () => {
+  it('with UI_MAY_EDIT_CONFIG may write mathesar.env and use its socket, and nothing else', async () => {
     const box = await start({ env: { UI_MAY_EDIT_CONFIG: 'true', SAMPLE_APP_TEST: '1' } })
     await box.ready()
     await until(
@@ -169,7 +170,8 @@ describeContainer('the config folder', () => {
     expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('77')
     expect(
       await box.sh(
-        `stat -c %u ${file}; python3 -c "import socket; socket.socket(socket.AF_UNIX).connect('/run/mathesar/app/config.sock')"`,
+        `stat -c %u ${file}; python3 -c "import socket; ` +
+          `socket.socket(socket.AF_UNIX).connect('/run/mathesar/app/config.sock')"`,
       ),
     ).toMatchObject({ exitCode: 0, stdout: '12345' })
     expect((await box.supervisor('config', 'set', 'GUNICORN_CMD_ARGS=--nonsense')).exitCode).toBe(24)
@@ -180,7 +182,7 @@ describeContainer('the config folder', () => {
     expect(await inMathesar(second, 'GUNICORN_TIMEOUT')).toBe('77')
   })
 
-  it('mounted read-only, as a ConfigMap is, serves: edits there are applied, and `config set` is refused with words', async () => {
+  it('mounted read-only, as a ConfigMap is, serves: edits are applied, `config set` is refused', async () => {
     const folder = makeFolder()
     const map = makeConfigMap(folder)
     map.put({ 'mathesar.env': 'GUNICORN_TIMEOUT=71\n' })
@@ -208,7 +210,7 @@ describeContainer('the config folder', () => {
     expect((await box.stop()).exitCode).toBe(0)
   })
 
-  it('with a single file mounted: `config set` writes in place, and an edit on the host is applied', async () => {
+  it('with a single file mounted: `config set` writes in place, an edit on the host is applied', async () => {
     const path = join(makeFolder(), 'mathesar.env')
     writeFileSync(path, '# mine\nGUNICORN_TIMEOUT=71\n')
     const box = await start({ env: { SAMPLE_APP_TEST: '1' }, run: ['--volume', `${path}:${file}`] })
@@ -233,7 +235,7 @@ describeContainer('the config folder', () => {
     )
   })
 
-  it('with a single file mounted read-only: a rollback that has to change it too changes nothing, now and at later starts', async () => {
+  it('with a single file mounted read-only: a rollback that has to change it changes nothing', async () => {
     const volume = await newVolume()
     const first = await start({ volume })
     await first.ready()
@@ -244,7 +246,8 @@ describeContainer('the config folder', () => {
     const path = join(makeFolder(), 'sso.yml')
     writeFileSync(
       path,
-      'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: Example Login\n    client_id: id\n    secret: s\n    server_url: https://login.example.org\n',
+      'version: 2\nproviders:\n  one:\n    type: oidc\n    provider_name: ' +
+        'Example Login\n    client_id: id\n    secret: s\n    server_url: https://login.example.org\n',
     )
     const box = await start({ volume, run: ['--volume', `${path}:${dataFolder}/config/sso.yml:ro`] })
     await box.ready()
@@ -266,7 +269,7 @@ describeContainer('the config folder', () => {
     expect(await files()).toBe(before.replace('GUNICORN_TIMEOUT=72', 'GUNICORN_TIMEOUT=73'))
   })
 
-  it('hands on a good sso.yml and file_storage.yml, and keeps the old ones when new ones are bad', async () => {
+  it('hands on a good sso.yml and file_storage.yml, and keeps them when new ones are bad', async () => {
     const volume = await newVolume()
     const box = await start({ volume })
     await box.ready()
@@ -311,7 +314,7 @@ describeContainer('the config folder', () => {
     await until('the storage to be gone', async () => JSON.stringify(await backends()) === '{"backends":[]}')
   })
 
-  it('has what only Mathesar finds wrong with providers and storage refused, before it is in force', async () => {
+  it('has what only Mathesar finds wrong with providers and storage refused in time', async () => {
     const volume = await newVolume()
     const box = await start({ volume })
     await box.ready()
@@ -362,7 +365,7 @@ describeContainer('the config folder', () => {
 describeContainer('a host that is not permitted', () => {
   cleanUpAfterEach()
 
-  it('is named in log and status with the exact command that permits it, which takes effect at once', async () => {
+  it('is named in log and status with the command that permits it, which works at once', async () => {
     const box = await start()
     await box.ready()
     const open = (headers: Record<string, string> = { host: 'nas.example' }, method = 'GET') =>
@@ -406,7 +409,9 @@ describeContainer('a platform without a lasting file system', () => {
       run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
       args: [
         '-euc',
-        `initdb -D /tmp/data -U owner -A trust --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`,
+        'initdb -D /tmp/data -U owner -A trust --no-sync > /tmp/log; ' +
+          `exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
+          'unix_socket_directories=/tmp -c fsync=off',
       ],
     })
     await until(

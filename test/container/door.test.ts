@@ -149,7 +149,7 @@ describeContainer('the door', () => {
     expect(answer.headers.get('server')).toBe('nginx')
   })
 
-  it('lets a proxy in front say by which scheme and from where a request came, and Mathesar believe no other header', async () => {
+  it('lets a proxy say by which scheme and from where a request came, and nobody else', async () => {
     const told = { 'x-forwarded-proto': 'https', 'x-forwarded-for': '203.0.113.9', 'x-forwarded-ssl': 'on' }
     expect(await echo({ ...told, 'x-forwarded-host': 'evil.example' })).toMatchObject({
       scheme: 'https',
@@ -194,7 +194,7 @@ describeContainer('the door', () => {
     expect((await fetch(box.url('/auth/login/'), { redirect: 'manual' })).status).toBe(302)
   })
 
-  it('refuses what is malformed, and shows nothing of the supervisor but what everybody may see', async () => {
+  it('refuses what is malformed, and shows of the supervisor what everybody may see', async () => {
     const raw = (text: string): Promise<string> =>
       new Promise((resolve) => {
         let answer = ''
@@ -217,7 +217,7 @@ describeContainer('the door', () => {
       expect((await fetch(box.url(path))).status, path).toBe(404)
   })
 
-  it('lets people in by any address of a private network, and tells who comes by another name what to type', async () => {
+  it('lets people in by any private address, and tells who comes by a name what to type', async () => {
     const open = (host: string, accept = 'text/html') =>
       new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
         const sent = request(box.url('/auth/login/'), { headers: { host, accept } }, (response) => {

@@ -8,6 +8,26 @@ const internal = 'mathesar_django'
 /** What code in Mathesar's process can do: its user, without a way to more rights. */
 const attack = (box: Box, script: string) =>
   docker('exec', '--user', '8000:8000', box.id, 'sh', '-euc', script)
+/** What a statement says that was refused, or nothing. */
+const refusal = new RegExp(
+  [
+    '^$',
+    'permission denied',
+    'must be superuser',
+    'must be owner',
+    'not allowed',
+    'only roles with',
+    'not trusted',
+    'could not open extension control file',
+    'is not available',
+    'cannot',
+    'must have',
+    'no password',
+    'must be a member',
+  ].join('|'),
+  'i',
+)
+
 const sql = (box: Box, text: string, database = internal) =>
   docker(
     'exec',
@@ -60,7 +80,9 @@ const commands: readonly (readonly string[])[] = [
   ['start', 'mathesar'],
 ]
 
-/** Files that programs look for in a home or working folder, and programs that a careless PATH finds there. */
+/**
+ * Files that programs look for in a home or working folder, and programs that a careless PATH finds there.
+ */
 const traps = [
   '.psqlrc',
   '.psqlrc-17',
@@ -104,7 +126,10 @@ const programs = [
 
 const plantTraps = `
   for folder in ${data}/tmp ${data}/media /tmp /dev/shm; do
-    for program in ${programs.join(' ')}; do printf '#!/bin/sh\\nid > /tmp/pwned-%s\\nid\\n' "$program" > "$folder/$program" 2>/dev/null && chmod +x "$folder/$program" || true; done
+    for program in ${programs.join(' ')}; do
+      printf '#!/bin/sh\\nid > /tmp/pwned-%s\\nid\\n' "$program" > "$folder/$program" 2>/dev/null &&
+        chmod +x "$folder/$program" || true
+    done
     for trap in ${traps.join(' ')}; do
       mkdir -p "$(dirname "$folder/$trap")"
       case $trap in
@@ -113,7 +138,9 @@ const plantTraps = `
         *) echo 'id > /tmp/pwned-file' ;;
       esac > "$folder/$trap"
     done
-    ln -sf /etc/ld.so.preload "$folder/.psql_history"; ln -sf /etc/ld.so.preload "$folder/.python_history"; ln -sf /etc/ld.so.preload "$folder/.lesshst"
+    for history in .psql_history .python_history .lesshst; do
+      ln -sf /etc/ld.so.preload "$folder/$history"
+    done
   done`
 
 /** Runs a shell script of root's on a terminal, where a shell goes on reading after it. */
@@ -154,7 +181,8 @@ describeContainer("Mathesar's user as an attacker", () => {
         ...argv,
       )
       const found = await box.sh(
-        'find /tmp -maxdepth 1 -name "pwned-*" ! -user mathesar -exec cat {} +; cat /etc/ld.so.preload 2>/dev/null || true',
+        'find /tmp -maxdepth 1 -name "pwned-*" ! -user mathesar -exec cat {} +; ' +
+          'cat /etc/ld.so.preload 2>/dev/null || true',
       )
       expect(found.stdout).toBe('')
     },
@@ -183,12 +211,14 @@ describeContainer("Mathesar's user as an attacker", () => {
 
   it('cannot type into the terminal of root in which `supervisor manage` runs its code', async () => {
     const type = (fd: string): string =>
-      `import fcntl, os, termios\\nfor c in "id > /tmp/typed\\\\n": fcntl.ioctl(${fd}, termios.TIOCSTI, c.encode())`
+      `import fcntl, os, termios\\nfor c in "id > /tmp/typed\\\\n": fcntl.ioctl(${fd}, ` +
+      'termios.TIOCSTI, c.encode())'
     for (const fd of ['0', 'os.open("/dev/tty", os.O_RDWR)'])
       for (const redirect of ['', '< /dev/null', '| cat']) {
         await onTerminalOfRoot(
           box,
-          `supervisor manage shell -c '${type(fd).replaceAll('\\n', '\n').replaceAll('\\\n', '\\n')}' ${redirect}`,
+          'supervisor manage shell -c ' +
+            `'${type(fd).replaceAll('\\n', '\n').replaceAll('\\\n', '\\n')}' ${redirect}`,
         )
         expect((await box.sh('cat /tmp/typed 2>/dev/null || true')).stdout).toBe('')
       }
@@ -196,7 +226,8 @@ describeContainer("Mathesar's user as an attacker", () => {
 
   it('is not heard by a superuser who calls functions that it shadows in its own database', async () => {
     const evil = (name: string): string =>
-      `create or replace function evil.${name} as $$ begin execute 'alter role mathesar superuser'; return null; end $$ language plpgsql`
+      `create or replace function evil.${name} as $$ begin execute 'alter role mathesar superuser'; ` +
+      'return null; end $$ language plpgsql'
     for (const text of [
       'create schema if not exists evil',
       evil('now() returns timestamptz'),
@@ -264,9 +295,7 @@ describeContainer("Mathesar's user as an attacker", () => {
   ])('is refused by Postgres: %s', async (text) => {
     const before = await isSuperuser(box)
     const { exitCode, stdout, stderr } = await sql(box, text)
-    expect(exitCode === 0 ? stdout : stderr).toMatch(
-      /^$|permission denied|must be superuser|must be owner|not allowed|only roles with|not trusted|could not open extension control file|is not available|cannot|must have|no password|must be a member/i,
-    )
+    expect(exitCode === 0 ? stdout : stderr).toMatch(refusal)
     if (exitCode === 0) expect(stdout).toBe('')
     expect([before, await isSuperuser(box)]).toEqual(['f', 'f'])
   })

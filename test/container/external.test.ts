@@ -30,7 +30,10 @@ describeContainer('an external database', () => {
       run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
       args: [
         '-euc',
-        `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; initdb -D /tmp/data -U ${owner} -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`,
+        'umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; ' +
+          `initdb -D /tmp/data -U ${owner} -A scram-sha-256 --pwfile=/tmp/password --no-sync > ` +
+          `/tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
+          'unix_socket_directories=/tmp -c fsync=off',
       ],
     })
     await until('the server answers', async () => (await sql('postgres', 'select 1')).exitCode === 0)
@@ -117,9 +120,10 @@ describeContainer('an external database', () => {
     for (const box of boxes) expect((await box.stop()).exitCode).toBe(0)
   })
 
-  it('that two containers found empty serves both, and the one that waited says that each has a key of its own', async () => {
+  it('that two containers found empty serves both, and the second says that it has its own key', async () => {
     const env = await newDatabase()
-    const held = sql(env.POSTGRES_DB!, 'select pg_advisory_lock(1835103336), pg_sleep(60)') // That of the migrations.
+    // That of the migrations.
+    const held = sql(env.POSTGRES_DB!, 'select pg_advisory_lock(1835103336), pg_sleep(60)')
     const granted = "from pg_locks where locktype = 'advisory' and granted"
     await until('it is held', async () => (await sql(env.POSTGRES_DB!, `select 1 ${granted}`)).stdout === '1')
     // Limits such as hosts have do not end a session that waits. Django comes later, and has none.
@@ -144,7 +148,7 @@ describeContainer('an external database', () => {
     ).toHaveLength(1)
   })
 
-  it('of an earlier installation is exit code 35 for a new volume, is not changed, and works with its key', async () => {
+  it('of an earlier installation is exit code 35 for a new volume, and works with its key', async () => {
     const env = await newDatabase()
     const first = await start({ image: leanImage, env })
     await first.ready()
@@ -167,7 +171,8 @@ describeContainer('an external database', () => {
       expect(await refused.ended()).toBe(35)
       expect(await refused.logs()).toMatch(
         new RegExp(
-          `exit code 35 \\(SECRETS_MISSING\\): cannot find .*secret_key.*\\b${env.POSTGRES_DB}\\b.*\\n.*-e SECRET_KEY=`,
+          `exit code 35 \\(SECRETS_MISSING\\): cannot find ` +
+            `.*secret_key.*\\b${env.POSTGRES_DB}\\b.*\\n.*-e SECRET_KEY=`,
         ),
       )
     }
@@ -258,7 +263,7 @@ describeContainer('an external database', () => {
     )
   })
 
-  it('in which the user may create no tables is exit code 53, and works after the command that is named', async () => {
+  it('in which the user may create no tables is exit code 53, until the command that is named', async () => {
     const guest = { POSTGRES_USER: 'guest', POSTGRES_PASSWORD: 'guest-0123' }
     const env: Record<string, string> = { ...(await newDatabase()), ...guest }
     await sql('postgres', `create role guest login password 'guest-0123'`)
@@ -287,7 +292,8 @@ describeContainer('an external database', () => {
     )
     await sql(
       'postgres',
-      `select pg_terminate_backend(pid) from pg_stat_activity where query ~ 'lock mathesar_note' and pid <> pg_backend_pid()`,
+      `select pg_terminate_backend(pid) from pg_stat_activity where query ~ 'lock mathesar_note' and ` +
+        'pid <> pg_backend_pid()',
     )
     await held
     await box.ready()

@@ -93,7 +93,7 @@ describeContainer('a crash loop', () => {
 describeContainer('a fault that nobody foresaw', () => {
   cleanUpAfterEach()
 
-  it('ends the container with exit code 1, and the last lines name INTERNAL and say to report it', async () => {
+  it('ends the container with exit code 1: the last lines name INTERNAL, to be reported', async () => {
     const volume = await newVolume()
     const box = await start({
       volume,

@@ -38,7 +38,8 @@ describeContainer('a container that stays when its boot failed', () => {
   cleanUpAfterEach()
 
   it.skipIf(noBrowser !== undefined)(
-    `shows what failed and why, is never taken for a healthy one, and exits with the code of the failure (${noBrowser ?? 'Chromium'})`,
+    'shows what failed and why, is never taken for a healthy one, ' +
+      `and exits with the code of the failure (${noBrowser ?? 'Chromium'})`,
     { timeout: 120_000 },
     async () => {
       const box = await start({ env: { SAMPLE_APP_BREAK: 'settings', ON_FAILURE: 'page' } })
@@ -89,7 +90,8 @@ describeContainer('settings that keep a boot from going on', () => {
   cleanUpAfterEach()
 
   it.skipIf(noBrowser !== undefined)(
-    `are corrected in the browser by who has the setup code, tried before they are saved (${noBrowser ?? 'Chromium'})`,
+    'are corrected in the browser by who has the setup code, ' +
+      `tried before they are saved (${noBrowser ?? 'Chromium'})`,
     { timeout: 180_000 },
     async () => {
       const port = await freePort()
@@ -98,7 +100,10 @@ describeContainer('settings that keep a boot from going on', () => {
         run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
         args: [
           '-euc',
-          `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`,
+          'umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; ' +
+            'initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > ' +
+            `/tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
+            'unix_socket_directories=/tmp -c fsync=off',
         ],
       })
       const volume = await newVolume()

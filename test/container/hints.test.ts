@@ -144,7 +144,8 @@ describeContainer('the hint of an error leads to a Mathesar that serves', () => 
         '-euc',
         'umask 077; echo "$PGPASS" > /tmp/password; ' +
           'initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; ' +
-          `exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp ` +
+          `exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
+          'unix_socket_directories=/tmp ' +
           '-c fsync=off',
       ],
     })

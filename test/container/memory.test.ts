@@ -95,9 +95,11 @@ describeContainer(
       })
       await box.ready()
       const before = await box.status()
-      // Files in memory: they count for the container and for nobody in it. The kernel's count of what it killed is in either file.
+      // Files in memory: they count for the container and for nobody in it. The kernel's count of what it
+      // killed is in either file.
       const { stdout } = await box.sh(`for chunk in $(seq 90); do
-      grep -qs 'oom_kill [1-9]' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control && echo killed && break
+      grep -qs 'oom_kill [1-9]' /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control &&
+        echo killed && break
       head -c 4M /dev/zero >> /dev/shm/full
     done
     rm /dev/shm/full`)

@@ -133,7 +133,8 @@ describeContainer('a Mathesar that nobody has set up', () => {
   })
 
   it.skipIf(noBrowser !== undefined)(
-    `opens for the link without typing, and without JavaScript for the code${noBrowser ? ` (skipped: ${noBrowser})` : ''}`,
+    'opens for the link without typing, and without JavaScript for the ' +
+      `code${noBrowser ? ` (skipped: ${noBrowser})` : ''}`,
     async () => {
       const { code, link } = await invitation()
       await withBrowser(async (open) => {

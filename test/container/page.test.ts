@@ -20,7 +20,8 @@ describeContainer('in a browser', () => {
   cleanUpAfterEach()
 
   it.skipIf(noBrowser !== undefined)(
-    `the page shows the boot, and goes over to Mathesar by itself, at the address that was asked for${noBrowser ? ` (skipped: ${noBrowser})` : ''}`,
+    'the page shows the boot, and goes over to Mathesar by itself, ' +
+      `at the address that was asked for${noBrowser ? ` (skipped: ${noBrowser})` : ''}`,
     async () => {
       const box = await start({ env: { SAMPLE_APP_BREAK: 'import-slow:8', SAMPLE_APP_TEST: '1' } })
       await answers(box.url('/livez'))

@@ -94,7 +94,7 @@ describeContainer('a refusal with nothing at stake', () => {
     await refused({ run: ['--cap-drop', 'ALL'] }, 60, 'PRIVILEGES_INSUFFICIENT')
   })
 
-  it('is exit code 70 after a stop in which Postgres had to be killed, and the next boot recovers', async () => {
+  it('is exit code 70 after a stop that had to kill Postgres, and the next boot recovers', async () => {
     const box = await start({ env: { STOP_GRACE_PERIOD: '2' } })
     await box.ready()
     expect((await box.sh(`kill -STOP ${(await box.unit('postgres')).pid}`)).exitCode).toBe(0)

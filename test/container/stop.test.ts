@@ -62,7 +62,8 @@ describeContainer('SIGTERM before the supervisor can listen', () => {
     ['the shim hands over', "'^SigBlk:.*0004002$|^SigCgt:.*[4-7c-f]...$'"],
     ['Node starts', "'^SigCgt:.*[4-7c-f]...$'"],
   ])('is not lost while %s', async (_, phase) => {
-    const stopEarly = `(until grep -Eq ${phase} /proc/1/status; do :; done; kill -TERM 1) & exec supervisor run`
+    const stopEarly =
+      `(until grep -Eq ${phase} /proc/1/status; do :; done; kill -TERM 1) & ` + 'exec supervisor run'
     const box = await start({ run: ['--entrypoint', 'sh'], args: ['-c', stopEarly] })
     const began = Date.now()
     expect(await box.ended(), await box.logs()).toBe(0)
@@ -74,7 +75,7 @@ describeContainer('SIGTERM before the supervisor can listen', () => {
 describeContainer('a stop', () => {
   cleanUpAfterEach()
 
-  it('with a client connected is clean, takes under 8 s and answers the request in flight, 20 times of 20', async () => {
+  it('with a client connected is clean within 8 s and answers the request in flight, 20 times', async () => {
     const volume = await newVolume()
     const box = await start({ volume, env: { SAMPLE_APP_TEST: '1' } })
     for (let round = 0; round < 20; round++) {
@@ -101,7 +102,8 @@ describeContainer('a stop', () => {
               await box.supervisor(
                 'psql',
                 '-tAc',
-                "select 1 from pg_stat_activity where query like '%pg_sleep(60)'  and pid <> pg_backend_pid()",
+                "select 1 from pg_stat_activity where query like '%pg_sleep(60)'  and pid <> " +
+                  'pg_backend_pid()',
               )
             ).stdout === '1',
         )

@@ -47,7 +47,7 @@ describeContainer('an upgrade', () => {
     expect((await old.supervisor('manage', 'showmigrations', 'mathesar')).stdout).not.toContain('0005')
   })
 
-  it('keeps the database before it, which an older image puts in place again when it is told so', async () => {
+  it('keeps the database before it, which an older image puts in place again when told so', async () => {
     const volume = await newVolume()
     const old = await start({ volume })
     await old.ready()
@@ -80,7 +80,8 @@ describeContainer('an upgrade', () => {
       '--superuser',
       '-tAc',
       `
-      select string_agg(datname, ' ' order by datname) from pg_database where not datallowconn and datname <> 'template0'`,
+      select string_agg(datname, ' ' order by datname) from pg_database
+        where not datallowconn and datname <> 'template0'`,
     )
     expect(kept.stdout).toMatch(/^mathesar_django_before_\S+ mathesar_django_of_\S+$/)
   })
@@ -91,7 +92,9 @@ describeContainer('an upgrade', () => {
     const ask = (query: string) =>
       box.supervisor('psql', '--superuser', '-d', 'mathesar_django', '-tAc', query)
     await ask(`
-      with one as (insert into public.mathesar_server (host) values ('/run/mathesar/postgres'), ('db.invalid') returning id)
+      with one as (
+        insert into public.mathesar_server (host) values ('/run/mathesar/postgres'), ('db.invalid')
+        returning id)
       insert into public.mathesar_database (name, server_id, last_confirmed_sql_version)
         select 'db' || row_number() over (order by id), id, '0.0.0' from one`)
     await box.stop()

@@ -61,7 +61,7 @@ describeContainer('any user', () => {
     },
   )
 
-  it('keeps its volume: a start as root is exit code 30, changes nothing there, and the next start as that user works', async () => {
+  it('keeps its volume: a start as root is exit code 30 and changes nothing there', async () => {
     const volume = await newVolume()
     const first = await start({ volume, run: strict })
     await first.ready()
@@ -119,13 +119,14 @@ describeContainer('any user', () => {
 describeContainer('root', () => {
   cleanUpAfterEach()
 
-  it("runs each service as its own user, and Mathesar's cannot become Postgres's superuser or read the secrets", async () => {
+  it("runs each service as its own user; Mathesar's can be no superuser and read no secret", async () => {
     const box = await start()
     await box.ready()
     const uidOf = async (unit: string): Promise<string> =>
       (
         await box.sh(
-          `awk '/^(Uid|Gid|Groups|NoNewPrivs|CapEff):/ { $1 = $1; print }' /proc/${(await box.unit(unit)).pid}/status`,
+          `awk '/^(Uid|Gid|Groups|NoNewPrivs|CapEff):/ { $1 = $1; ` +
+            `print }' /proc/${(await box.unit(unit)).pid}/status`,
         )
       ).stdout
     expect(await uidOf('postgres')).toMatch(

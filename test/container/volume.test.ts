@@ -24,7 +24,7 @@ const refused = async (options: Options, exitCode: number): Promise<string> => {
 describeContainer('a volume', () => {
   cleanUpAfterEach()
 
-  it('may be mounted in parts, and /dev/shm closed: the cluster is made in the part that is there', async () => {
+  it('may be mounted in parts, with /dev/shm closed: the cluster is made in its part', async () => {
     const cluster = await newVolume()
     const box = await start({
       run: [
@@ -46,7 +46,7 @@ describeContainer('a volume', () => {
     await logIn(box)
   })
 
-  it('of a folder of the host that lost its owners and empty folders serves again; its own mode stays', async () => {
+  it('of a folder of the host that lost its owners serves again; its own mode stays', async () => {
     const volume = await mkdtemp(join(tmpdir(), 'volume-'))
     try {
       await onVolume(volume, 'chown 1000:100 .; chmod 2770 .')

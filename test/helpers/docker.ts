@@ -222,7 +222,10 @@ export const start = async (options: Options = {}) => {
     sh: (script: string): Promise<Result> => exec('sh', '-euc', script),
     signal: async (signal: string): Promise<void> =>
       void (await mustDocker('kill', '--signal', signal, name)),
-    /** Resolves when `supervisor health` says so; fails with the log when the container ends or the limit passes. */
+    /**
+     * Resolves when `supervisor health` says so; fails with the log when the container ends or the limit
+     * passes.
+     */
     ready: async (limitMs = readyLimitMs): Promise<void> => {
       let answer: Result | undefined
       try {
@@ -238,7 +241,8 @@ export const start = async (options: Options = {}) => {
         )
       } catch (error) {
         throw new Error(
-          `${(error as Error).message}; health: ${answer?.stdout}${answer?.stderr}\n${(await logs()).split('\n').slice(-40).join('\n')}`,
+          `${(error as Error).message}; health: ` +
+            `${answer?.stdout}${answer?.stderr}\n${(await logs()).split('\n').slice(-40).join('\n')}`,
         )
       }
     },

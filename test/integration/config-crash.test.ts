@@ -128,7 +128,7 @@ describe.skipIf(missing !== undefined)('a change that is cut off', () => {
     expect(await settled(daemon)).toEqual(before)
   })
 
-  test('by SIGTERM at each step is a stop in order: exit code 0, Postgres shut down, nothing left running', async () => {
+  test('by SIGTERM at each step is a clean stop: exit code 0, nothing left running', async () => {
     for (const [round, step] of [...steps, 'going back'].entries()) {
       const daemon = await start()
       const before = fileOf(daemon)
@@ -157,10 +157,8 @@ describe.skipIf(missing !== undefined)('a change that is cut off', () => {
   test('by SIGTERM just after the file was saved is not lost: the next boot has it', async () => {
     for (const [round, afterMs] of [0, 60, 120, 250, 500, 900].entries()) {
       const daemon = await start()
-      writeFileSync(
-        daemon.file,
-        `${readFileSync(daemon.file, 'utf8').replace(/^CSRF_TRUSTED_ORIGINS=.*\n/gm, '')}CSRF_TRUSTED_ORIGINS=https://saved-${round}.example\n`,
-      )
+      const others = readFileSync(daemon.file, 'utf8').replace(/^CSRF_TRUSTED_ORIGINS=.*\n/gm, '')
+      writeFileSync(daemon.file, `${others}CSRF_TRUSTED_ORIGINS=https://saved-${round}.example\n`)
       await delay(afterMs)
       daemon.signal('SIGTERM')
       expect(await daemon.exited, daemon.output).toEqual({ code: 0, signal: null })

@@ -12,7 +12,9 @@ import {
 } from '../helpers/daemon.ts'
 import { startLoad } from '../helpers/load.ts'
 
-/** The bar of a quiet machine is 250 ms; what is asserted leaves room for one that does other things beside. */
+/**
+ * The bar of a quiet machine is 250 ms; what is asserted leaves room for one that does other things beside.
+ */
 const slowestPermittedMs = 2000
 
 describe.skipIf(missing !== undefined)('changes under the load of 16 clients', () => {
@@ -72,7 +74,8 @@ describe.skipIf(missing !== undefined)('changes under the load of 16 clients', (
     }
     const { requests, failed, slowestMs, middleMs } = await load.stop()
     console.log(
-      `20 changes: ${requests} requests, ${failed.length} failed, half of them under ${middleMs} ms, slowest ${slowestMs} ms`,
+      `20 changes: ${requests} requests, ${failed.length} failed, half of them under ${middleMs} ms, ` +
+        `slowest ${slowestMs} ms`,
     )
     expect(failed).toEqual([])
     expect(slowestMs).toBeLessThan(slowestPermittedMs)
@@ -80,7 +83,7 @@ describe.skipIf(missing !== undefined)('changes under the load of 16 clients', (
     expect(await daemon.inMathesar('WEB_CONCURRENCY')).toBe('2')
   }, 120_000)
 
-  test('a restart of Postgres: requests wait, and none fails; one that Postgres cannot start with is undone', async () => {
+  test('a restart of Postgres: requests wait, and none fails; a bad one is undone', async () => {
     const load = startLoad(`${daemon.url}/auth/login/`)
     expect(await daemon.run(['config', 'set', 'EMBEDDED_POSTGRES_SHARED_BUFFERS=64'])).toMatchObject({
       code: 0,

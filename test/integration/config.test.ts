@@ -65,7 +65,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     removeVolume(volume)
   })
 
-  test('is edited in the file: a good edit is applied; a bad one and one that only the probe refuses are put aside', async () => {
+  test('is edited in the file: a good edit is applied, a bad one is put aside', async () => {
     const daemon = await start()
     const template = readFileSync(file(), 'utf8')
     expect(template).toContain('# CSRF_TRUSTED_ORIGINS=')
@@ -117,7 +117,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     expect((await daemon.ask<Status>('GET', '/v1/status')).body.problems).toEqual([])
   })
 
-  test('is edited while the container is down: good is in force at boot, bad gives way to the last good, by itself', async () => {
+  test('is edited while the container is down: bad gives way to the last good', async () => {
     const first = await start()
     await first.end()
     const good = `${readFileSync(file(), 'utf8')}CSRF_TRUSTED_ORIGINS=https://offline.example\n`
@@ -167,7 +167,8 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     const first = await start()
     await first.end()
     const good = readFileSync(file(), 'utf8')
-    writeConfig(`${good}GUNICORN_CMD_ARGS=--limit-request-line 5\n`) // It lives, and answers 400 to all but the shortest requests.
+    // It lives, and answers 400 to all but the shortest requests.
+    writeConfig(`${good}GUNICORN_CMD_ARGS=--limit-request-line 5\n`)
     const second = await launch()
     await until(
       'Mathesar to answer with an error',
@@ -268,7 +269,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     expect(await third.inMathesar('CSRF_TRUSTED_ORIGINS_FILE')).toBeNull()
   })
 
-  test('is in force once it is said to be: no request after that is answered by the generation before', async () => {
+  test('is in force once it is said to be: the generation before answers no request after that', async () => {
     const daemon = await start({ WEB_CONCURRENCY: '4' })
     const open = (): Promise<number> =>
       new Promise(
@@ -294,7 +295,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     }
   })
 
-  test('merges edits that come together, and tells of a conflict those who edited an older version', async () => {
+  test('merges edits that come together, and tells who edited an older version of a conflict', async () => {
     const daemon = await start({ WEB_CONCURRENCY: '' })
     const edits = [
       'CSRF_TRUSTED_ORIGINS=https://five.example',
@@ -343,7 +344,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     }
   })
 
-  test('is read, planned, checked, changed and gone back to by commands, each with its exit code', async () => {
+  test('is read, planned, checked, changed and gone back to by commands with exit codes', async () => {
     const daemon = await start()
     const run = (...args: string[]) => daemon.run(['config', ...args])
     expect(await run('get', 'GUNICORN_TIMEOUT')).toEqual({ code: 0, text: '300\n' })

@@ -86,18 +86,19 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     expect(second.output).not.toContain('not properly shut down')
   })
 
-  test('stops with exit code 0 whenever SIGTERM comes during the first boot, and the next boot works', async () => {
+  test('stops with exit code 0 whenever SIGTERM comes in the first boot; the next boot works', async () => {
     for (const afterMs of [0, 60, 120, 250, 400, 700, 1000, 1400]) {
       const daemon = await start()
       await until('the handlers', () => daemon.output.includes('supervisor 0.'), 10_000)
-      await new Promise((resolve) => setTimeout(resolve, afterMs)) // The phase is what is tested: any will do.
+      // The phase is what is tested: any will do.
+      await new Promise((resolve) => setTimeout(resolve, afterMs))
       daemon.signal('SIGTERM')
       expect(await daemon.exited, `after ${afterMs} ms:\n${daemon.output}`).toEqual({ code: 0, signal: null })
     }
     await (await start()).ready()
   })
 
-  test('ends with exit code 70 when further signals have Postgres end at once, and the next boot recovers', async () => {
+  test('exits with 70 when further signals have Postgres end at once; the next boot recovers', async () => {
     const daemon = await start({ env: { STOP_GRACE_PERIOD: '100' } })
     await daemon.ready()
     const postmaster = daemon.status().units.find(({ name }) => name === 'postgres')!.pid!
@@ -148,7 +149,7 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     expect(unit('mathesar').lastExit).toContain('SIGKILL')
   })
 
-  test('brings Postgres back within seconds when its postmaster is killed while a backend is busy and does not look up', async () => {
+  test('brings Postgres back within seconds when its postmaster is killed under a busy backend', async () => {
     const daemon = await start()
     await daemon.ready()
     const postgres = () => daemon.status().units.find(({ name }) => name === 'postgres')!
@@ -205,7 +206,7 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     expect((await daemon.exited).code).toBe(0)
   })
 
-  test('goes on answering and stops in order while nobody reads its log, and counts what it dropped', async () => {
+  test('goes on answering and stops cleanly while nobody reads its log, and counts the loss', async () => {
     const daemon = await start({ readOutput: false, env: { SAMPLE_APP_TEST: '1' } })
     daemon.child.stdout!.pause()
     await until('ready', () => daemon.status().ready)
@@ -228,7 +229,7 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     daemon.child.stdout!.resume()
   }, 300_000)
 
-  test('refuses the volume of another running supervisor, and cleans up after one that was killed', async () => {
+  test('refuses the volume of another running supervisor; cleans up after one that was killed', async () => {
     const first = await start()
     await first.ready()
     const second = await start({ env: { SUPERVISOR_RUN: join(volume, 'run2') } })
@@ -266,7 +267,8 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     const config = join(volume, 'own/gunicorn.conf.py')
     cpSync('rootfs/etc/mathesar', join(volume, 'own'), { recursive: true })
     const early =
-      'def post_fork(server, worker):\n    ours(server, worker)\n    if worker.age == 1:\n        os.kill(os.getpid(), signal.SIGTERM)\n'
+      'def post_fork(server, worker):\n    ours(server, ' +
+      'worker)\n    if worker.age == 1:\n        os.kill(os.getpid(), signal.SIGTERM)\n'
     writeFileSync(
       config,
       `${readFileSync('rootfs/etc/mathesar/gunicorn.conf.py', 'utf8')}\nours = post_fork\n${early}`,

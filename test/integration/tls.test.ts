@@ -166,7 +166,7 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     )
   })
 
-  test('is had by a boot that says nothing of it; each change of how takes effect, or is refused at once in words', async () => {
+  test('is had by a boot that says nothing of it; each change takes effect or is refused', async () => {
     const volume = makeVolume()
     mkdirSync(join(volume, 'data/config'), { recursive: true })
     writeFileSync(

@@ -36,7 +36,10 @@ export type ContainerOptions = {
 
 type Request = { readonly answer: (generation: Mathesar) => boolean }
 
-/** A container: its processes, its own layer of files, and the supervisor that is its PID 1. The volume is the world's. */
+/**
+ * A container: its processes, its own layer of files, and the supervisor that is its PID 1. The volume is
+ * the world's.
+ */
 export class Container {
   readonly world: World
   readonly name: string

@@ -143,7 +143,10 @@ export const answerQuery = (data: Data, sql: string, values: readonly unknown[])
 
 type Tampering = { readonly command: string; readonly code: string; readonly why: string }
 
-/** What Mathesar's role may do to itself and to its database, and what each keeps it from. R12 of the list of faults. */
+/**
+ * What Mathesar's role may do to itself and to its database, and what each keeps it from. R12 of the list of
+ * faults.
+ */
 export const tampering: readonly [Tampering, ...Tampering[]] = [
   { command: `ALTER ROLE ${appRole} RESET ALL`, code: '58P01', why: 'could not access file "x"' },
   {

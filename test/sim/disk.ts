@@ -42,8 +42,9 @@ const partsOf = (path: string): readonly string[] => {
 }
 
 /**
- * A file system with an ordered journal, as ext4 and xfs have: names change in memory, and are on the disk, in their order, when
- * something is synced. Data is on the disk when it was synced itself; before that the disk may have any part of it.
+ * A file system with an ordered journal, as ext4 and xfs have: names change in memory, and are on the disk,
+ * in their order, when something is synced. Data is on the disk when it was synced itself; before that the
+ * disk may have any part of it.
  */
 export class Disk {
   isFull = false
@@ -170,7 +171,10 @@ export class Disk {
     this.#dirty.clear()
   }
 
-  /** The power goes. Of what was not synced any part may be there: of the names a beginning of the journal, of each file's data any. */
+  /**
+   * The power goes. Of what was not synced any part may be there: of the names a beginning of the journal,
+   * of each file's data any.
+   */
   losePower(): void {
     this.#writeJournal(this.#random.between(0, this.#journal.length))
     this.#journal = []

@@ -1,7 +1,10 @@
 import type { Disk } from './disk.ts'
 import type { World } from './world.ts'
 
-/** Names a content of mathesar.env: each that somebody wants has a number of its own, in PUBLIC_URL. 0 is one without. */
+/**
+ * Names a content of mathesar.env: each that somebody wants has a number of its own, in PUBLIC_URL. 0 is one
+ * without.
+ */
 export type Marker = number
 
 const form = /^PUBLIC_URL=http:\/\/m(\d+)\.example$/m
@@ -13,8 +16,8 @@ export const urlOf = (marker: Marker): string => `http://m${marker}.example`
 type Proposed = { readonly to: string; readonly startedAtMs: number; readonly marker: Marker }
 
 /**
- * What may be in force at the next boot: what was last acknowledged, whatever was edited or proposed since, and nothing else. And what
- * was refused, which may never be in force.
+ * What may be in force at the next boot: what was last acknowledged, whatever was edited or proposed since,
+ * and nothing else. And what was refused, which may never be in force.
  */
 export class Edits {
   readonly #world: World

@@ -1,8 +1,9 @@
 import type { Random } from './random.ts'
 
 /**
- * What may go wrong, each with how often it strikes where it can, once the seed has drawn it: a probability for each occasion. People
- * and crashes are kinds too: how often, for each of the moments at which something may happen.
+ * What may go wrong, each with how often it strikes where it can, once the seed has drawn it: a probability
+ * for each occasion. People and crashes are kinds too: how often, for each of the moments at which something
+ * may happen.
  */
 export const rates = {
   // The supervisor and its machine.

@@ -7,7 +7,9 @@ import type { Supervisor } from './supervisor.ts'
 
 type Files = System['files']
 
-/** The files as a supervisor reaches them: every call may be its last one, and every write and read may fail. */
+/**
+ * The files as a supervisor reaches them: every call may be its last one, and every write and read may fail.
+ */
 export class SupervisorFiles {
   readonly #supervisor: Supervisor
   #made = 0
@@ -125,7 +127,10 @@ export class SupervisorFiles {
     disk.sync(disk.find(path))
   }
 
-  /** A temporary file beside, fsync, rename, fsync of the folder: as the real one, with a moment to die between any two. */
+  /**
+   * A temporary file beside, fsync, rename, fsync of the folder: as the real one, with a moment to die
+   * between any two.
+   */
   #writeWhole(path: string, text: string, mayReplace = (): boolean => true): boolean {
     const disk = this.#disk(path)
     const { world } = this.#supervisor

@@ -1,6 +1,9 @@
 import type { Invariant, Violation } from './world.ts'
 
-/** Faults of the product that the simulation has found and that are not mended yet. Mend one, then remove its line. */
+/**
+ * Faults of the product that the simulation has found and that are not mended yet. Mend one, then remove its
+ * line.
+ */
 type Known = { readonly name: string; readonly invariant: Invariant; readonly matches: RegExp }
 
 export const known: readonly Known[] = []

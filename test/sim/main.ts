@@ -35,7 +35,8 @@ const runMany = async (): Promise<boolean> => {
     toldMs = performance.now()
     const rate = Math.round((1000 * seeds) / (toldMs - startedMs))
     print(
-      `${seeds.toLocaleString('en-US')} of ${count.toLocaleString('en-US')}, ${rate} a second, ${failed.length} failed`,
+      `${seeds.toLocaleString('en-US')} of ${count.toLocaleString('en-US')}, ${rate} a second, ` +
+        `${failed.length} failed`,
     )
   }
   const sum = await runSeeds({

@@ -27,7 +27,10 @@ const isSecret = (path: string): boolean => path.endsWith('/secret_key')
 const isManifest = (path: string): boolean => path.endsWith('/manifest.json')
 const isUnsyncedMark = (path: string): boolean => path.endsWith('/supervisor.unsynced')
 
-/** Each with what the simulation has to find then. Those that begin with a letter and a number are faults that the product had. */
+/**
+ * Each with what the simulation has to find then. Those that begin with a letter and a number are faults
+ * that the product had.
+ */
 export const mutants: readonly {
   readonly name: string
   readonly breaks: Invariant

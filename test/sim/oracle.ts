@@ -30,7 +30,10 @@ export class Oracle {
   readonly #moves = new Set<Move>()
   /** The database that served last. */
   #lastServed: string | undefined
-  /** Before its first record a volume says nothing of the database that served, as on a disk that is full from the beginning. */
+  /**
+   * Before its first record a volume says nothing of the database that served, as on a disk that is full
+   * from the beginning.
+   */
   #hasRecord = false
 
   constructor(world: World) {
@@ -86,8 +89,8 @@ export class Oracle {
   }
 
   /**
-   * Somebody proposes to a supervisor to use this database. It may wait long behind other changes: the order holds until it is
-   * answered. Returns the function that says so.
+   * Somebody proposes to a supervisor to use this database. It may wait long behind other changes: the order
+   * holds until it is answered. Returns the function that says so.
    */
   propose(to: Container, database: string): () => void {
     const move: Move = { to, database }

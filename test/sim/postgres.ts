@@ -12,7 +12,10 @@ const shutDown = 1
 const inProduction = 6
 const controlFile = (state: number): string => `${'\0'.repeat(16)}${String.fromCharCode(state)}\0\0\0`
 
-/** The files of a cluster. `base` stands for what is written once and not synced, `wal` for what every commit syncs. */
+/**
+ * The files of a cluster. `base` stands for what is written once and not synced, `wal` for what every commit
+ * syncs.
+ */
 export const inCluster = (folder: string) => ({
   version: `${folder}/PG_VERSION`,
   control: `${folder}/global/pg_control`,
@@ -46,7 +49,10 @@ class Backend extends Process {
   }
 }
 
-/** The embedded Postgres. It looks at the lock file, the control file and the shared memory as the real one does. */
+/**
+ * The embedded Postgres. It looks at the lock file, the control file and the shared memory as the real one
+ * does.
+ */
 export class Postgres extends Process {
   readonly server: EmbeddedServer
   readonly #container: Container

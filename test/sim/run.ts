@@ -23,7 +23,9 @@ const resultOf = (world: World): RunResult => ({
   trace: world.lines,
 })
 
-/** How many worlds take turns: they share the cost of a turn of Node's event loop, and the processor's cache. */
+/**
+ * How many worlds take turns: they share the cost of a turn of Node's event loop, and the processor's cache.
+ */
 const worldsAtOnce = 4
 
 /** Errors are many, and their stacks nobody's but a reader's of a trace. */
@@ -34,7 +36,10 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 /** Worlds that take turns. */
 class Turns {
   readonly #worlds = new Set<World>()
-  /** Those that went on when some promise was rejected without an owner: whose it was, only a run of each alone tells. */
+  /**
+   * Those that went on when some promise was rejected without an owner: whose it was, only a run of each
+   * alone tells.
+   */
   readonly suspects: WorldOptions[] = []
   readonly #isAlone: boolean
   readonly #onResult: (result: RunResult) => void

@@ -15,8 +15,8 @@ const longestBootMs = 60 * minuteMs
 const longestRunMs = 24 * 60 * minuteMs
 
 /**
- * What happens in a run. First trouble: boots, with people, faults and crashes at any moment. Then calm: what runs is stopped, the last
- * container is started once more, and has to serve.
+ * What happens in a run. First trouble: boots, with people, faults and crashes at any moment. Then calm:
+ * what runs is stopped, the last container is started once more, and has to serve.
  */
 export class Story {
   readonly #world: World
@@ -210,7 +210,9 @@ export class Story {
     })
   }
 
-  /** The last boot ended. That is right when what is on the disk cannot serve; somebody puts it right then. */
+  /**
+   * The last boot ended. That is right when what is on the disk cannot serve; somebody puts it right then.
+   */
   #judge(error: SupervisorError | undefined): void {
     const { world } = this
     const why = `${error?.code}: ${error?.message}`

@@ -29,7 +29,7 @@ describe('no line', () => {
 
   const generated = ['src/page/assets.ts', 'src/page/console/assets.ts']
 
-  test.each(['src', 'test/unit'])(`of %s is longer than ${columns} columns`, (folder) => {
+  test.each(['src', 'test', 'bench', 'scripts'])(`of %s is longer than ${columns} columns`, (folder) => {
     const written = filesIn(folder).filter((file) => !generated.includes(file))
     const found = written.flatMap((file) => longLines(readRoot(file)).map((line) => `${file}:${line}`))
     expect(found).toEqual([])

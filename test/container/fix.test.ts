@@ -86,6 +86,60 @@ describeContainer('a container that stays when its boot failed', () => {
   )
 })
 
+const startDatabase = (port: number): Promise<Box> =>
+  start({
+    env: { PGPASS_TEXT: password },
+    run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
+    args: [
+      '-euc',
+      'umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; ' +
+        'initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > ' +
+        `/tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
+        'unix_socket_directories=/tmp -c fsync=off',
+    ],
+  })
+
+/** What somebody does in the browser who has the setup code, on a computer and on a phone. */
+const correct = async (box: Box, port: number): Promise<void> => {
+  await withBrowser(async (open) => {
+    const page = await open({ viewport: { width: 1280, height: 900 } })
+    await page.goto(box.url('/'))
+    await page.getByRole('link', { name: 'Correct the settings' }).click()
+    await page.screenshot(shot('fix-code'))
+    await page.getByLabel('Setup code').fill('guess')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.getByText('That is not the code').waitFor()
+    await page.getByLabel('Setup code').fill('correct-horse')
+    await page.getByRole('button', { name: 'Continue' }).click()
+    await page.locator('.told').getByText('cannot reach the database (127.0.0.1').waitFor()
+    expect(await page.content()).not.toContain('wrong-secret')
+    const test = page.getByRole('button', { name: 'Test the connection' })
+    await page.getByLabel('POSTGRES_PORT').fill(String(port))
+    await test.click()
+    await page.locator('#outcome').getByText('POSTGRES_PASSWORD').waitFor()
+    await page.screenshot(shot('fix-refused'))
+    await page.getByLabel('POSTGRES_PASSWORD').fill(password)
+    await test.click()
+    await page.getByText('The database answers').waitFor()
+    await page.screenshot(shot('fix-answers'))
+    const phone = await open({
+      viewport: { width: 390, height: 844 },
+      colorScheme: 'dark',
+      javaScriptEnabled: false,
+    })
+    await phone.goto(box.url('/supervisor/fix'))
+    await phone.getByLabel('Setup code').fill('correct-horse')
+    await phone.getByRole('button', { name: 'Continue' }).click()
+    await phone.getByLabel('POSTGRES_PASSWORD').fill(password)
+    await phone.getByRole('button', { name: 'Test the connection' }).click()
+    await phone.locator('#outcome').getByText('ECONNREFUSED').waitFor()
+    expect(await phone.content()).not.toContain(password)
+    await phone.screenshot(shot('fix-phone-dark'))
+    await page.getByRole('button', { name: 'Save and try again' }).click()
+    await page.waitForURL(/complete_installation/, { timeout: 60_000 })
+  })
+}
+
 describeContainer('settings that keep a boot from going on', () => {
   cleanUpAfterEach()
 
@@ -95,17 +149,7 @@ describeContainer('settings that keep a boot from going on', () => {
     { timeout: 180_000 },
     async () => {
       const port = await freePort()
-      const server = await start({
-        env: { PGPASS_TEXT: password },
-        run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
-        args: [
-          '-euc',
-          'umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; ' +
-            'initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > ' +
-            `/tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
-            'unix_socket_directories=/tmp -c fsync=off',
-        ],
-      })
+      const server = await startDatabase(port)
       const volume = await newVolume()
       // The file of an earlier container, whose database has moved since.
       const lines = ['POSTGRES_HOST=127.0.0.1', `POSTGRES_PORT=${await freePort()}`, 'POSTGRES_DB=postgres']
@@ -135,43 +179,7 @@ describeContainer('settings that keep a boot from going on', () => {
         })
         expect(answer.status).toBe(403)
       }
-      await withBrowser(async (open) => {
-        const page = await open({ viewport: { width: 1280, height: 900 } })
-        await page.goto(box.url('/'))
-        await page.getByRole('link', { name: 'Correct the settings' }).click()
-        await page.screenshot(shot('fix-code'))
-        await page.getByLabel('Setup code').fill('guess')
-        await page.getByRole('button', { name: 'Continue' }).click()
-        await page.getByText('That is not the code').waitFor()
-        await page.getByLabel('Setup code').fill('correct-horse')
-        await page.getByRole('button', { name: 'Continue' }).click()
-        await page.locator('.told').getByText('cannot reach the database (127.0.0.1').waitFor()
-        expect(await page.content()).not.toContain('wrong-secret')
-        const test = page.getByRole('button', { name: 'Test the connection' })
-        await page.getByLabel('POSTGRES_PORT').fill(String(port))
-        await test.click()
-        await page.locator('#outcome').getByText('POSTGRES_PASSWORD').waitFor()
-        await page.screenshot(shot('fix-refused'))
-        await page.getByLabel('POSTGRES_PASSWORD').fill(password)
-        await test.click()
-        await page.getByText('The database answers').waitFor()
-        await page.screenshot(shot('fix-answers'))
-        const phone = await open({
-          viewport: { width: 390, height: 844 },
-          colorScheme: 'dark',
-          javaScriptEnabled: false,
-        })
-        await phone.goto(box.url('/supervisor/fix'))
-        await phone.getByLabel('Setup code').fill('correct-horse')
-        await phone.getByRole('button', { name: 'Continue' }).click()
-        await phone.getByLabel('POSTGRES_PASSWORD').fill(password)
-        await phone.getByRole('button', { name: 'Test the connection' }).click()
-        await phone.locator('#outcome').getByText('ECONNREFUSED').waitFor()
-        expect(await phone.content()).not.toContain(password)
-        await phone.screenshot(shot('fix-phone-dark'))
-        await page.getByRole('button', { name: 'Save and try again' }).click()
-        await page.waitForURL(/complete_installation/, { timeout: 60_000 })
-      })
+      await correct(box, port)
       await box.ready()
       expect((await box.supervisor('config', 'get', 'POSTGRES_PORT')).stdout.trim()).toBe(String(port))
       const logs = await box.logs()

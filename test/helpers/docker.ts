@@ -170,10 +170,8 @@ export const checksumOf = (volume: string): Promise<string> =>
     `find . -type f ! -path './tmp/*' ! -name '.*lock' -print0 | sort -z | xargs -0 sha256sum | sha256sum`,
   )
 
-export const start = async (options: Options = {}) => {
-  const port = Number(options.env?.PORT) || (await freePort())
-  const name = newName('box')
-  made.containers.add(name)
+/** `docker run --detach`. */
+const run = async (name: string, port: number, options: Options): Promise<void> => {
   const env = { BIND_ADDRESS: '127.0.0.1', PORT: String(port), SETUP_CODE: setupCode, ...options.env }
   const ran = await docker(
     'run',
@@ -191,6 +189,28 @@ export const start = async (options: Options = {}) => {
     ...(options.args ?? []),
   )
   if (ran.exitCode !== 0) throw new Error(`docker run failed: ${ran.stderr}`)
+}
+
+const catchesSignal = (procStatus: string, signal: number): boolean => {
+  const caught = /^SigCgt:\s+([0-9a-f]+)/m.exec(procStatus)?.[1] ?? '0'
+  return ((BigInt(`0x${caught}`) >> BigInt(signal - 1)) & 1n) === 1n
+}
+
+const lastLines = (log: string): string => log.split('\n').slice(-40).join('\n')
+
+const statusIn = ({ exitCode, stdout, stderr }: Result): Status & { readonly exitCode: number } => {
+  try {
+    return { ...(JSON.parse(stdout) as Status), exitCode }
+  } catch {
+    throw new Error(`status is no JSON (exit code ${exitCode}): ${stdout}${stderr}`)
+  }
+}
+
+export const start = async (options: Options = {}) => {
+  const port = Number(options.env?.PORT) || (await freePort())
+  const name = newName('box')
+  made.containers.add(name)
+  await run(name, port, options)
 
   const inspect = async (format: string): Promise<string> => mustDocker('inspect', '--format', format, name)
   const exec = (...argv: string[]): Promise<Result> => docker('exec', name, ...argv)
@@ -200,14 +220,7 @@ export const start = async (options: Options = {}) => {
     return `${stdout}\n${stderr}`.trim()
   }
   const isRunning = async (): Promise<boolean> => (await inspect('{{.State.Running}}')) === 'true'
-  const status = async (): Promise<Status & { readonly exitCode: number }> => {
-    const { exitCode, stdout, stderr } = await supervisor('status', '--json')
-    try {
-      return { ...(JSON.parse(stdout) as Status), exitCode }
-    } catch {
-      throw new Error(`status is no JSON (exit code ${exitCode}): ${stdout}${stderr}`)
-    }
-  }
+  const status = async () => statusIn(await supervisor('status', '--json'))
 
   return {
     id: name,
@@ -222,10 +235,7 @@ export const start = async (options: Options = {}) => {
     sh: (script: string): Promise<Result> => exec('sh', '-euc', script),
     signal: async (signal: string): Promise<void> =>
       void (await mustDocker('kill', '--signal', signal, name)),
-    /**
-     * Resolves when `supervisor health` says so; fails with the log when the container ends or the limit
-     * passes.
-     */
+    /** Resolves when `supervisor health` says so; fails with the log when it ends or the limit passes. */
     ready: async (limitMs = readyLimitMs): Promise<void> => {
       let answer: Result | undefined
       try {
@@ -240,10 +250,8 @@ export const start = async (options: Options = {}) => {
           limitMs,
         )
       } catch (error) {
-        throw new Error(
-          `${(error as Error).message}; health: ` +
-            `${answer?.stdout}${answer?.stderr}\n${(await logs()).split('\n').slice(-40).join('\n')}`,
-        )
+        const health = `${answer?.stdout}${answer?.stderr}`
+        throw new Error(`${(error as Error).message}; health: ${health}\n${lastLines(await logs())}`)
       }
     },
     /** `docker stop`, with how long it took. */
@@ -260,10 +268,8 @@ export const start = async (options: Options = {}) => {
       return (await exec('awk', `$2 ~ /${local}/ && $4 == "01" && $10 != 0`, '/proc/net/tcp')).stdout !== ''
     },
     /** Whether PID 1 has a handler for the signal. */
-    catches: async (signal: number): Promise<boolean> => {
-      const caught = /^SigCgt:\s+([0-9a-f]+)/m.exec((await exec('cat', '/proc/1/status')).stdout)?.[1] ?? '0'
-      return ((BigInt(`0x${caught}`) >> BigInt(signal - 1)) & 1n) === 1n
-    },
+    catches: async (signal: number): Promise<boolean> =>
+      catchesSignal((await exec('cat', '/proc/1/status')).stdout, signal),
     startAgain: async (): Promise<void> => void (await mustDocker('start', name)),
     remove: async (): Promise<void> => void (await mustDocker('rm', '--force', '--volumes', name)),
   }

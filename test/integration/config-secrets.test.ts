@@ -76,8 +76,7 @@ describe.skipIf(missing !== undefined)('the values of secret settings', () => {
     removeVolume(volume)
   })
 
-  test('given in any way, good or bad, are in no output, status, history or error', async () => {
-    const keyFile = join(volume, 'key')
+  const refuseAtStart = async (keyFile: string): Promise<void> => {
     const refusedAtStart: Record<string, string>[] = [
       { POSTGRES_PASSWORD: secret() }, // Without a host: a partial set.
       { SSO_CONFIG_DICT: secret() },
@@ -91,11 +90,9 @@ describe.skipIf(missing !== undefined)('the values of secret settings', () => {
         (await (await launch({ SUPERVISOR_RUN: join(volume, 'run0'), ...env })).exited).code,
         Object.keys(env).join(),
       ).toBeGreaterThan(19)
+  }
 
-    writeFileSync(keyFile, `${secret()}\n`)
-    const daemon = await launch({ SECRET_KEY_FILE: keyFile, SSO_CONFIG_DICT: sso(), LOG_LEVEL: 'debug' })
-    await daemon.ready()
-    await until('the environment to be written', () => readFileSync(daemon.file, 'utf8').includes(mark))
+  const sayByCommand = async (daemon: Daemon): Promise<void> => {
     const set = (value: string) => run(daemon, ['config', 'set', value])
     expect(await set(`SECRET_KEY=${secret()}`)).toBe(26)
     expect(await set(`SSO_CONFIG_DICT=${sso()}`)).toBe(26)
@@ -126,6 +123,16 @@ describe.skipIf(missing !== undefined)('the values of secret settings', () => {
     expect(await run(daemon, ['config', 'plan', `FILE_STORAGE_DICT={"s":{"secret_key":"${plain()}"}}`])).toBe(
       0,
     )
+  }
+
+  test('given in any way, good or bad, are in no output, status, history or error', async () => {
+    const keyFile = join(volume, 'key')
+    await refuseAtStart(keyFile)
+    writeFileSync(keyFile, `${secret()}\n`)
+    const daemon = await launch({ SECRET_KEY_FILE: keyFile, SSO_CONFIG_DICT: sso(), LOG_LEVEL: 'debug' })
+    await daemon.ready()
+    await until('the environment to be written', () => readFileSync(daemon.file, 'utf8').includes(mark))
+    await sayByCommand(daemon)
 
     const good = readFileSync(daemon.file, 'utf8')
     const bad = [

@@ -187,29 +187,8 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     })
   })
 
-  test('takes what the environment gives, keeps it, and refuses to change what is pinned', async () => {
-    const first = await start({
-      CSRF_TRUSTED_ORIGINS: 'https://from-env.example',
-      GUNICORN_TIMEOUT: '77',
-      ALOWED_HOSTS: 'x',
-      POSTGRES_HOSTNAME: 'x',
-      MATHESAR_NONSENSE: '1',
-    })
-    for (const warning of [
-      'unknown setting ALOWED_HOSTS: did you mean ALLOWED_HOSTS?',
-      'unknown setting POSTGRES_HOSTNAME: did you mean POSTGRES_HOST?',
-      'unknown setting MATHESAR_NONSENSE: nothing reads it',
-    ]) {
-      expect(first.output).toContain(warning)
-      expect((await shown(first)).warnings).toContain(warning)
-    }
-    expect(await settingIn(first, 'CSRF_TRUSTED_ORIGINS')).toMatchObject({
-      source: 'environment',
-      pinned: true,
-      value: 'https://from-env.example',
-    })
-    expect(readFileSync(file(), 'utf8')).toMatch(/^CSRF_TRUSTED_ORIGINS=https:\/\/from-env\.example$/m)
-    expect((await first.run(['config', 'show'])).text).toMatch(/^CSRF_TRUSTED_ORIGINS .*environment, pinned/m)
+  /** Nobody changes, in any way, what the environment gives. */
+  const expectPinned = async (first: Daemon): Promise<void> => {
     const refused = await first.run(['config', 'set', 'CSRF_TRUSTED_ORIGINS=https://other.example'])
     expect(refused).toMatchObject({
       code: 26,
@@ -238,6 +217,32 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
         .code,
     ).toBe(26)
     expect((await first.run(['config', 'set', 'UI_MAY_EDIT_CONFIG=true'])).code).toBe(26)
+  }
+
+  test('takes what the environment gives, keeps it, and refuses to change what is pinned', async () => {
+    const first = await start({
+      CSRF_TRUSTED_ORIGINS: 'https://from-env.example',
+      GUNICORN_TIMEOUT: '77',
+      ALOWED_HOSTS: 'x',
+      POSTGRES_HOSTNAME: 'x',
+      MATHESAR_NONSENSE: '1',
+    })
+    for (const warning of [
+      'unknown setting ALOWED_HOSTS: did you mean ALLOWED_HOSTS?',
+      'unknown setting POSTGRES_HOSTNAME: did you mean POSTGRES_HOST?',
+      'unknown setting MATHESAR_NONSENSE: nothing reads it',
+    ]) {
+      expect(first.output).toContain(warning)
+      expect((await shown(first)).warnings).toContain(warning)
+    }
+    expect(await settingIn(first, 'CSRF_TRUSTED_ORIGINS')).toMatchObject({
+      source: 'environment',
+      pinned: true,
+      value: 'https://from-env.example',
+    })
+    expect(readFileSync(file(), 'utf8')).toMatch(/^CSRF_TRUSTED_ORIGINS=https:\/\/from-env\.example$/m)
+    expect((await first.run(['config', 'show'])).text).toMatch(/^CSRF_TRUSTED_ORIGINS .*environment, pinned/m)
+    await expectPinned(first)
     await first.end()
 
     const second = await start()
@@ -344,6 +349,10 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     }
   })
 
+  const generationOf = async (daemon: Daemon): Promise<number> =>
+    (await daemon.ask<Status>('GET', '/v1/status')).body.units.find(({ name }) => name === 'mathesar')!
+      .generation
+
   test('is read, planned, checked, changed and gone back to by commands with exit codes', async () => {
     const daemon = await start()
     const run = (...args: string[]) => daemon.run(['config', ...args])
@@ -352,9 +361,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
     expect(await run('dance')).toMatchObject({ code: 2 })
     expect(await run('set')).toMatchObject({ code: 2 })
     const before = readFileSync(file(), 'utf8')
-    const generation = async (): Promise<number> =>
-      (await daemon.ask<Status>('GET', '/v1/status')).body.units.find(({ name }) => name === 'mathesar')!
-        .generation
+    const generation = () => generationOf(daemon)
     const first = await generation()
     expect(await run('plan', 'GUNICORN_TIMEOUT=99', 'PUBLIC_URL=https://x.example')).toEqual({
       code: 0,
@@ -397,7 +404,13 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
       'rollback applied',
       'rollback applied',
     ])
+  })
 
+  test('is edited and read again by commands', async () => {
+    const daemon = await start()
+    const run = (...args: string[]) => daemon.run(['config', ...args])
+    const generation = () => generationOf(daemon)
+    const before = readFileSync(file(), 'utf8')
     expect(await daemon.run(['config', 'edit'], `${before}GUNICORN_TIMEOUT=88\n`)).toMatchObject({ code: 0 })
     expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('88')
     expect(await daemon.run(['config', 'edit'], ''), 'docker exec without -i').toMatchObject({ code: 2 })

@@ -74,63 +74,108 @@ const openDisk = ({ history = [], readOnly = false }: Pick<Options, 'history' | 
   }
 }
 
-/** A Mathesar of which nothing is real: `breakOn` says which configurations fail when they are applied. */
-const stage = (options: Options = {}) => {
-  const { text = 'DEBUG=false\n', environment = {}, rejected } = options
-  const at = openDisk(options)
-  const { disk, store } = at
-  at.put(rejected?.files ?? filesOf(text))
-  let atOnce = 0
-  let breaks: (next: Configuration) => boolean = () => false
-  let onCheck = (_files: ConfigFiles): void => {}
-  let isStopping = false
-  let isProven = true
-  let isAtRest = false
-  let held = Promise.resolve()
-  const [applied, logged, checked]: [Plan[], string[], string[]] = [[], [], []]
-  const boot = read(filesOf(text), environment)
+/** What a Mathesar of which nothing is real does, and what it was asked to do. */
+const createPlay = () => ({
+  atOnce: 0,
+  breaks: (_next: Configuration): boolean => false,
+  onCheck: (_files: ConfigFiles): void => {},
+  isStopping: false,
+  isProven: true,
+  isAtRest: false,
+  held: Promise.resolve(),
+  applied: [] as Plan[],
+  logged: [] as string[],
+  checked: [] as string[],
+})
+type Play = ReturnType<typeof createPlay>
+type Volume = ReturnType<typeof openDisk>
+
+const createChanges = (boot: Configuration, at: Volume, play: Play, options: Options): Changes => {
+  const { environment = {}, rejected } = options
   const check = async (files: ConfigFiles): Promise<Configuration> => {
     await tick()
-    checked.push(versionOf(files))
-    onCheck(files)
+    play.checked.push(versionOf(files))
+    play.onCheck(files)
     return read(files, environment)
   }
-  const changes = new Changes({
+  return new Changes({
     boot,
     rejected,
     environment,
-    store,
+    store: at.store,
     now: () => 0,
-    say: (_, message) => void logged.push(message),
+    say: (_, message) => void play.logged.push(message),
     readSettled: async () => {
       await tick()
       return at.read()
     },
     read: at.read,
-    isStopping: () => isStopping,
-    isProven: () => isProven,
+    isStopping: () => play.isStopping,
+    isProven: () => play.isProven,
     check,
     checkProposed: check,
-    isLeftToBoot: () => isAtRest,
+    isLeftToBoot: () => play.isAtRest,
     startOver: (files) => {
       at.put(files)
-      logged.push('starts over')
+      play.logged.push('starts over')
     },
     apply: async (plan, next, report, commit) => {
-      expect(++atOnce, 'two changes at once').toBe(1)
+      expect(++play.atOnce, 'two changes at once').toBe(1)
       try {
         report('applying')
         await tick()
-        await held
-        if (breaks(next))
+        await play.held
+        if (play.breaks(next))
           throw new SupervisorError('CONFIG_ROLLED_BACK', 'cannot apply the change: it does not serve')
         commit()
-        applied.push(plan)
+        play.applied.push(plan)
       } finally {
-        atOnce -= 1
+        play.atOnce -= 1
       }
     },
   })
+}
+
+/** What a test has it do. */
+const controlsOf = (at: Volume, play: Play) => ({
+  writeUnseen: (next: string) => at.put(filesOf(next)),
+  breakOn: (when: (next: Configuration) => boolean) => {
+    play.breaks = when
+  },
+  onCheck: (act: (files: ConfigFiles) => void) => {
+    play.onCheck = act
+  },
+  failRecord: (code: string | undefined) =>
+    at.failRecord(code === undefined ? undefined : Object.assign(new Error(code), { code })),
+  /** Everything begins to stop in the midst of the next change. */
+  stopAt: (when: (next: Configuration) => boolean) => {
+    play.breaks = (next) => (play.isStopping = when(next))
+  },
+  /** What is applied takes until the function is called that this returns. */
+  hold: () => {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    play.held = promise
+    return resolve
+  },
+  neverReady: () => {
+    play.isProven = false
+  },
+  rest: () => {
+    play.isAtRest = true
+  },
+  mayWrite: at.mayWrite,
+})
+
+/** `breakOn` says which configurations fail when they are applied. */
+const stage = (options: Options = {}) => {
+  const { text = 'DEBUG=false\n', environment = {}, rejected } = options
+  const at = openDisk(options)
+  const { disk, store } = at
+  at.put(rejected?.files ?? filesOf(text))
+  const boot = read(filesOf(text), environment)
+  const play = createPlay()
+  const { applied, logged, checked } = play
+  const changes = createChanges(boot, at, play, options)
   const propose = (wish: Wish, report?: (step: string) => void): Promise<ChangeResult> =>
     changes.propose({ from: 'api', ...wish }, report)
   disk.acts.length = 0
@@ -151,32 +196,7 @@ const stage = (options: Options = {}) => {
       at.put(filesOf(next))
       return propose({ from: 'file', kind: 'reread' })
     },
-    writeUnseen: (next: string) => at.put(filesOf(next)),
-    breakOn: (when: (next: Configuration) => boolean) => {
-      breaks = when
-    },
-    onCheck: (act: (files: ConfigFiles) => void) => {
-      onCheck = act
-    },
-    failRecord: (code: string | undefined) =>
-      at.failRecord(code === undefined ? undefined : Object.assign(new Error(code), { code })),
-    /** Everything begins to stop in the midst of the next change. */
-    stopAt: (when: (next: Configuration) => boolean) => {
-      breaks = (next) => (isStopping = when(next))
-    },
-    /** What is applied takes until the function is called that this returns. */
-    hold: () => {
-      const { promise, resolve } = Promise.withResolvers<void>()
-      held = promise
-      return resolve
-    },
-    neverReady: () => {
-      isProven = false
-    },
-    rest: () => {
-      isAtRest = true
-    },
-    mayWrite: at.mayWrite,
+    ...controlsOf(at, play),
     get text() {
       return disk.text('/config/mathesar.env')
     },

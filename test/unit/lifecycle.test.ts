@@ -508,6 +508,29 @@ const insist = (isSo: boolean, fault: string): void => {
 const mustHaveOne: ReadonlySet<string> = new Set(['ready', 'unready'])
 const hasOne: ReadonlySet<string> = new Set([...mustHaveOne, 'starting', 'stopping'])
 
+const timers = ['stayedUp', 'backedOff', 'graceElapsed'] as const
+
+type Told = ReadonlyMap<number, ReadonlySet<string>>
+
+const isToldToEnd = (told: Told, id: number): boolean =>
+  [...(told.get(id) ?? [])].some((what) => /terminate|retire|finish|kill/.test(what))
+
+/** What must be so at any time. */
+const hold = (state: ServiceState, told: Told, underWay: number): void => {
+  const { current, candidate, retiring, name } = state
+  const known = [current, candidate, ...retiring].filter((id) => id !== undefined)
+  insist(new Set(known).size === known.length, 'one process has two parts')
+  insist(known.length === told.size && known.every((id) => told.has(id)), 'a process is not known')
+  insist(hasOne.has(name) || current === undefined, `${name} with a process`)
+  insist(!mustHaveOne.has(name) || current !== undefined, `${name} without a process`)
+  insist(!hasOne.has(name) || current !== undefined || underWay > 0, `${name} with nothing to come`)
+  insist(
+    retiring.every((id) => isToldToEnd(told, id)),
+    'one retires that was not told to',
+  )
+  insist(state.failures <= policy.giveUpAfter, 'too many failures')
+}
+
 /**
  * A world in which the machine acts: processes that are alive, starts that are under way, and what each
  * process was told. It feeds the machine what can happen in it, and holds after each event what must be so at
@@ -520,8 +543,6 @@ const createWorld = (mayServe: boolean) => {
   let ids = 0
   let isOpen = mayServe
 
-  const isToldToEnd = (id: number): boolean =>
-    [...(told.get(id) ?? [])].some((what) => /terminate|retire|finish|kill/.test(what))
   const tell = (effect: Effect): void => {
     if (effect.type === 'spawn') underWay++
     if (!('id' in effect)) return
@@ -530,29 +551,17 @@ const createWorld = (mayServe: boolean) => {
     heard.add(effect.type)
     insist(effect.type !== 'openGate' || isOpen, 'a gate is opened too early')
   }
-  const hold = (): void => {
-    const { current, candidate, retiring, name } = state
-    const known = [current, candidate, ...retiring].filter((id) => id !== undefined)
-    insist(new Set(known).size === known.length, 'one process has two parts')
-    insist(known.length === told.size && known.every((id) => told.has(id)), 'a process is not known')
-    insist(hasOne.has(name) || current === undefined, `${name} with a process`)
-    insist(!mustHaveOne.has(name) || current !== undefined, `${name} without a process`)
-    insist(!hasOne.has(name) || current !== undefined || underWay > 0, `${name} with nothing to come`)
-    insist(retiring.every(isToldToEnd), 'one retires that was not told to')
-    insist(state.failures <= policy.giveUpAfter, 'too many failures')
-  }
   const feed = (event: ServiceEvent): void => {
     const next = nextStep(state, event, policy)
     state = next.state
     next.effects.forEach(tell)
-    hold()
+    hold(state, told, underWay)
   }
   const begin = (): number => {
     told.set(++ids, new Set())
     return ids
   }
-  const nth = (at: number): number | undefined => [...told.keys()][at % Math.max(1, told.size)]
-
+  const nth = (at: number): number => [...told.keys()][at % Math.max(1, told.size)] ?? 99
   const acts = {
     start: () => feed({ type: 'start' }),
     restart: () => feed({ type: 'restart' }),
@@ -577,23 +586,16 @@ const createWorld = (mayServe: boolean) => {
     },
     exit: (at: number) => {
       const id = nth(at)
-      if (id === undefined) return
-      told.delete(id)
-      feed({ type: 'exited', id })
+      if (told.delete(id)) feed({ type: 'exited', id })
     },
-    up: (at: number) => feed({ type: 'probed', id: nth(at) ?? 99, isUp: true }),
-    down: (at: number) => feed({ type: 'probed', id: nth(at) ?? 99, isUp: false }),
+    up: (at: number) => feed({ type: 'probed', id: nth(at), isUp: true }),
+    down: (at: number) => feed({ type: 'probed', id: nth(at), isUp: false }),
     /** The timer of the state, or one that should have been cancelled. */
-    timer: (at: number) =>
-      feed({
-        type:
-          timerOf(state, policy, 0)?.event ?? (['stayedUp', 'backedOff', 'graceElapsed'] as const)[at % 3]!,
-      }),
+    timer: (at: number) => feed({ type: timerOf(state, policy, 0)?.event ?? timers[at % 3]! }),
   }
   return {
     acts,
     told,
-    isToldToEnd,
     get state() {
       return state
     },
@@ -637,7 +639,7 @@ describe('whatever happens', () => {
           world.acts.stop()
           if (late === 0) world.acts.prepare()
           while (world.underWay > 0) world.acts.spawn(late)
-          for (const id of world.told.keys()) insist(world.isToldToEnd(id), `${id} was not told to end`)
+          for (const id of world.told.keys()) insist(isToldToEnd(world.told, id), `${id} was not told to end`)
           while (world.told.size > 0) world.acts.exit(0)
           expect([world.state.name, isRunning(world.state)]).toEqual(['stopped', false])
         }),

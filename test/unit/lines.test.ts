@@ -17,6 +17,29 @@ const longLines = (text: string): number[] =>
     .split('\n')
     .flatMap((line, index) => (line.length > columns ? [index + 1] : []))
 
+const rows = 70
+
+/** The first line of a function that has a body: what comes before a `{` at the end of a line. */
+const head = /^( *)(?!if|for|while|switch|\} )\S.*(?:=>|\)(?:: [^{]*)?) \(?\{$/
+
+/**
+ * The numbers of the lines where functions begin that have too many, as the formatter indents them.
+ * A `describe` is a list of tests, not a function to be read as one.
+ */
+const longFunctions = (text: string): number[] => {
+  const lines = text.split('\n')
+  return lines.flatMap((line, index) => {
+    const indent = head.exec(line)?.[1]
+    if (indent === undefined) return []
+    const isOfFunction = (other: string): boolean => other.startsWith(`${indent}}`)
+    const length = lines.slice(index).findIndex(isOfFunction) + 1
+    const beginning = lines
+      .slice(0, index + 1)
+      .findLast((other) => new RegExp(`^ {0,${indent.length}}\\w`).test(other))
+    return length > rows && !beginning?.trimStart().startsWith('describe') ? [index + 1] : []
+  })
+}
+
 const filesIn = (folder: string): string[] =>
   globSync(`${folder}/**/*.{ts,mjs,cjs}`, { cwd: root, exclude: (name) => name === 'node_modules' })
 
@@ -32,6 +55,24 @@ describe('no line', () => {
   test.each(['src', 'test', 'bench', 'scripts'])(`of %s is longer than ${columns} columns`, (folder) => {
     const written = filesIn(folder).filter((file) => !generated.includes(file))
     const found = written.flatMap((file) => longLines(readRoot(file)).map((line) => `${file}:${line}`))
+    expect(found).toEqual([])
+  })
+})
+
+describe('no function', () => {
+  test('is excepted but a list of tests', () => {
+    const body = Array.from({ length: rows - 1 }, () => '  call()').join('\n')
+    const long = ['const act = (', '  one: string,', '): void => {', body, '}']
+    const list = ['describe.each([', '  1,', "])('a list', () => {", body, '})']
+    const short = ['function act() {', body.slice(body.indexOf('\n') + 1), '}']
+    expect(longFunctions([...long, ...list, ...short].join('\n'))).toEqual([3])
+  })
+
+  // Lint holds it elsewhere.
+  test(`of test has more than ${rows} lines`, () => {
+    const found = filesIn('test').flatMap((file) =>
+      longFunctions(readRoot(file)).map((line) => `${file}:${line}`),
+    )
     expect(found).toEqual([])
   })
 })

@@ -66,7 +66,17 @@ const mayRead = ({ uid, gid, mode }: Entry, user: Owner | undefined): boolean =>
   return (mode & (user.gid === gid ? 0o040 : 0o004)) !== 0
 }
 
-const filesOn = (disk: Disk, begin: Begin): Files => ({
+type Reads =
+  | 'readIfThere'
+  | 'readForeign'
+  | 'mayRead'
+  | 'isThere'
+  | 'statOf'
+  | 'freeSpace'
+  | 'listFolder'
+  | 'listFoldersIn'
+
+const readsOn = (disk: Disk, begin: Begin): Pick<Files, Reads> => ({
   readIfThere: (path, limitBytes?: number) => {
     begin('readIfThere', path)
     return disk.bytesOf(path, limitBytes ?? usualLimitBytes)?.toString()
@@ -81,6 +91,22 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     const entry = disk.find(path)
     return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode, bytes: 0 }
   },
+  freeSpace: () => disk.free,
+  listFolder: (path) => {
+    begin('listFolder', path)
+    disk.need(path)
+    const inside = disk.below(path).filter((other) => posix.dirname(other) === path)
+    return inside.map((other) => posix.basename(other)).toSorted()
+  },
+  listFoldersIn: (path) =>
+    disk
+      .below(path)
+      .filter((other) => posix.dirname(other) === path && disk.need(other).bytes === undefined)
+      .map((other) => posix.basename(other)),
+})
+
+const filesOn = (disk: Disk, begin: Begin): Files => ({
+  ...readsOn(disk, begin),
   requireWritable: (path) => {
     begin('requireWritable', path)
     disk.need(disk.find(path) ? path : posix.dirname(path))
@@ -91,7 +117,6 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     disk.write(path, text, mode, disk.find(path))
     return true
   },
-  freeSpace: () => disk.free,
   requireSpace: (folder) => {
     begin('requireSpace', folder)
     disk.need(folder)
@@ -104,17 +129,6 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     begin('syncFile', path)
     disk.need(path)
   },
-  listFolder: (path) => {
-    begin('listFolder', path)
-    disk.need(path)
-    const inside = disk.below(path).filter((other) => posix.dirname(other) === path)
-    return inside.map((other) => posix.basename(other)).toSorted()
-  },
-  listFoldersIn: (path) =>
-    disk
-      .below(path)
-      .filter((other) => posix.dirname(other) === path && disk.need(other).bytes === undefined)
-      .map((other) => posix.basename(other)),
   renameWhole: (from, to) => {
     begin('renameWhole', from)
     disk.move(from, to)

@@ -29,13 +29,15 @@ const problemOf = (code: string, message: string, hint: string): Problem => ({
 const whenDue = ({ notAfterMs }: Certificate, nowMs: number): string | undefined =>
   notAfterMs - nowMs < renewMs ? `due on day ${Math.floor(nowMs / dayMs)}` : undefined
 
+type Serving = Pick<Instance, 'results' | 'inForce' | 'isStopping' | 'change'>
+
 /**
  * Keeps the certificate of the door new: puts renewed files in force, and makes ours anew in time. A pair
  * that is bad changes nothing: the one before stays in force, and the status says why.
  */
 export class Certificates {
   readonly #system: System
-  readonly #instance: Instance
+  readonly #instance: Serving
   readonly #changes: Pick<Changes, 'interrupt'>
   #refusal: SupervisorError | undefined
   /** What the files held at the look before, and what of it was tried in vain. */
@@ -44,7 +46,7 @@ export class Certificates {
   #cancel = (): void => {}
   #isClosed = false
 
-  constructor(system: System, instance: Instance, changes: Pick<Changes, 'interrupt'>) {
+  constructor(system: System, instance: Serving, changes: Pick<Changes, 'interrupt'>) {
     this.#system = system
     this.#instance = instance
     this.#changes = changes

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
 import { Certificates } from '../../src/daemon/certificates.ts'
-import type { Instance } from '../../src/daemon/instance.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { readPair } from '../../src/settings/certificate.ts'
 import type { Certificate } from '../../src/units/results.ts'
@@ -36,9 +35,7 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
     }
     const instance = { results, inForce: fake.scope.inForce, isStopping: false, change }
     put(first)
-    const certificates = new Certificates(fake.system, instance as unknown as Instance, {
-      interrupt: (act) => act(),
-    })
+    const certificates = new Certificates(fake.system, instance, { interrupt: (act) => act() })
     return { ...fake, put, certificates, changes: () => changes }
   }
 

@@ -71,14 +71,16 @@ describe('the history', () => {
         fc.property(
           fc.array(fc.tuple(anyEntry, fc.integer({ min: 1, max: 90 })), { maxLength: 12 }),
           (blocks) => {
-            const all = blocks.flatMap(([one, times]) => Array.from({ length: times }, () => ({ ...one })))
+            const all: readonly HistoryEntry[] = blocks.flatMap(([one, times]) =>
+              Array.from({ length: times }, () => ({ ...one })),
+            )
             const history = all.reduce<readonly HistoryEntry[]>(withEntry, [])
             const last = lastGood(all)
             expect(history).toHaveLength(Math.min(all.length, historyLimit))
             expect(history.at(-1)).toBe(all.at(-1))
             expect(lastGood(history)).toBe(last)
             if (last !== undefined) expect(previousGood(history, last)).toBe(previousGood(all, last))
-            const places = history.map((one) => all.indexOf(one as never))
+            const places = history.map((one) => all.indexOf(one))
             expect(places).toEqual(places.toSorted((a, b) => a - b))
           },
         ),

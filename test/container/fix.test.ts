@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { noBrowser, withBrowser } from '../helpers/browser.ts'
+import { barriersOf, noBrowser, withBrowser } from '../helpers/browser.ts'
 import {
   type Box,
   cleanUpAfterEach,
@@ -54,9 +54,11 @@ describeContainer('a container that stays when its boot failed', () => {
         await details.locator('summary').click()
         expect(await details.textContent()).toContain('SAMPLE_APP_BREAK=settings')
         await page.screenshot(shot('kept'))
+        expect(await barriersOf(page)).toEqual([])
         const phone = await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' })
         await phone.goto(box.url('/'))
         await phone.screenshot(shot('kept-phone-dark'))
+        expect(await barriersOf(phone)).toEqual([])
         expect(await phone.evaluate('document.documentElement.scrollWidth > window.innerWidth')).toBe(false)
       })
       const { troubles, situation, tail } = (await told(box))!
@@ -106,6 +108,7 @@ const correct = async (box: Box, port: number): Promise<void> => {
     await page.goto(box.url('/'))
     await page.getByRole('link', { name: 'Correct the settings' }).click()
     await page.screenshot(shot('fix-code'))
+    expect(await barriersOf(page)).toEqual([])
     await page.getByLabel('Setup code').fill('guess')
     await page.getByRole('button', { name: 'Continue' }).click()
     await page.getByText('That is not the code').waitFor()
@@ -118,10 +121,12 @@ const correct = async (box: Box, port: number): Promise<void> => {
     await test.click()
     await page.locator('#outcome').getByText('POSTGRES_PASSWORD').waitFor()
     await page.screenshot(shot('fix-refused'))
+    expect(await barriersOf(page)).toEqual([])
     await page.getByLabel('POSTGRES_PASSWORD').fill(password)
     await test.click()
     await page.getByText('The database answers').waitFor()
     await page.screenshot(shot('fix-answers'))
+    expect(await barriersOf(page)).toEqual([])
     const phone = await open({
       viewport: { width: 390, height: 844 },
       colorScheme: 'dark',

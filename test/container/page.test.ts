@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { cleanUpAfterEach, describeContainer, start, until } from '../helpers/docker.ts'
-import { noBrowser, withBrowser } from '../helpers/browser.ts'
+import { barriersOf, noBrowser, withBrowser } from '../helpers/browser.ts'
 
 const folder = process.env.TEST_SCREENSHOTS
 const shot = (name: string) => (folder === undefined ? {} : { path: `${folder}/${name}.png` })
@@ -37,9 +37,11 @@ describeContainer('in a browser', () => {
         expect(await desktop.textContent('h1')).toBe('Mathesar is starting')
         await desktop.waitForSelector('li.busy')
         await desktop.screenshot(shot('boot-desktop'))
+        expect(await barriersOf(desktop)).toEqual([])
         const phone = await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' })
         await phone.goto(box.url('/'))
         await phone.screenshot(shot('boot-phone-dark'))
+        expect(await barriersOf(phone)).toEqual([])
         const wide = await phone.evaluate('document.documentElement.scrollWidth > window.innerWidth')
         expect(wide).toBe(false)
         const plain = await open({ javaScriptEnabled: false })
@@ -74,6 +76,7 @@ describeContainer('in a browser', () => {
         await page.reload()
         expect(await page.textContent('h1')).toBe('Mathesar is away for a moment')
         await page.screenshot(shot('away'))
+        expect(await barriersOf(page)).toEqual([])
         expect(await box.supervisor('start', 'mathesar')).toMatchObject({ exitCode: 0 })
         await page.waitForURL(/complete_installation/, { timeout: 20_000 })
         const other = await open()
@@ -81,6 +84,10 @@ describeContainer('in a browser', () => {
         expect(await other.textContent('h1')).toBe('Mathesar may not be opened as nas.example')
         expect(await other.textContent('code')).toBe('docker exec mathesar supervisor permit nas.example')
         await other.screenshot(shot('refused'))
+        expect(await barriersOf(other)).toEqual([])
+        const dark = await open({ colorScheme: 'dark' })
+        await dark.goto(`http://nas.example:${box.port}/`)
+        expect(await barriersOf(dark)).toEqual([])
       })
     },
   )

@@ -264,6 +264,7 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
     for (const path of ['/metrics', '/v1/setup', '/livez', '/readyz', '/startupz', '/supervisor/boot'])
       expect((await ask('supervisor', 'GET', path)).status).toBe(200)
     expect((await ask('supervisor', 'GET', '/supervisor/ca.crt')).status).toBe(404)
+    expect((await ask('supervisor', 'POST', '/v1/console')).status).toBe(200)
     const first = await new Promise<string>((resolve, reject) => {
       const path = '/supervisor/events'
       const sent = request({ socketPath: sockets.supervisor, path }, (response) => {

@@ -75,6 +75,15 @@ describe('the configuration of the door', () => {
     )
   })
 
+  test('shows the console by permitted names alone, and bounds its streams with those of the boot', () => {
+    const text = render()
+    expect(/location \^~ \/supervisor\/console \{[^]*?\n  \}/.exec(text)?.[0]).toMatch(
+      /if \(\$is_permitted = 0\) \{ return 418; \}\s+error_page 418 = @refused;/,
+    )
+    for (const path of ['/supervisor/events', '/supervisor/console/events', '/supervisor/console/log/events'])
+      expect(text).toMatch(new RegExp(`location = ${path} \\{\\s+limit_conn streams 400;`))
+  })
+
   test('logs requests only where that is wanted, and never a query', () => {
     expect(render()).toContain('\naccess_log off;')
     const text = render('ACCESS_LOG=on\n')

@@ -15,6 +15,7 @@ import type { Instance } from './instance.ts'
 
 /** The clock may be set, and another command may make a backup. */
 const lookMs = 60_000
+const soonMs = 10_000
 /** After a start the first visitors come first. */
 const settleMs = 20_000
 /** Another operation had the volume, or nobody asked for what cannot be done. */
@@ -85,14 +86,12 @@ export class Backups {
   readonly #troubles = new Map<Job, Trouble>()
   readonly #waits = new Map<Job, number>()
   readonly #stopping = new AbortController()
-  #record: BackupRecord
   #readySinceMs: number | undefined
   #running: Job | undefined
   #cancel = (): void => {}
 
   constructor(options: Options) {
     this.#options = options
-    this.#record = readRecord(options)
   }
 
   /** Begins to look at the schedule. */
@@ -134,6 +133,11 @@ export class Backups {
     return this.#options.system.clock.now()
   }
 
+  /** Read anew each time: other commands change it. */
+  get #record(): BackupRecord {
+    return readRecord(this.#options)
+  }
+
   get #schedules(): Schedules {
     return schedulesOf(this.#options.instance.inForce)
   }
@@ -173,7 +177,7 @@ export class Backups {
     if (this.#stopping.signal.aborted) return
     const { clock, inBackground } = this.#options.system
     const dueMs = Math.min(...jobs.map((job) => this.#dueMs(job))) - clock.now()
-    const waitMs = dueMs > 0 ? Math.min(dueMs, lookMs) : lookMs
+    const waitMs = Math.min(Math.max(dueMs, soonMs), lookMs)
     this.#cancel = clock.after(waitMs, () =>
       inBackground('look at the schedule of backups', async () => {
         await this.#look().finally(() => this.#lookLater())
@@ -183,23 +187,20 @@ export class Backups {
 
   async #look(): Promise<void> {
     if (this.#readySinceMs === undefined) return
-    this.#record = readRecord(this.#options)
     this.#begin()
     if (!this.#options.instance.isReady || this.#nowMs - this.#readySinceMs < settleMs) return
-    const job = jobs.find((each) => this.#dueMs(each) <= this.#nowMs)
-    if (job !== undefined) await this.#run(job)
+    const [job] = jobs.toSorted((one, other) => this.#dueMs(one) - this.#dueMs(other))
+    if (this.#dueMs(job!) <= this.#nowMs) await this.#run(job!)
   }
 
   /** Notes since when there is a schedule: a container that never runs at night is not passed over. */
   #begin(): void {
-    const sinceMs = this.#nowMs
     if (this.#record.sinceMs !== undefined || this.#schedules.backup === undefined) return
     try {
-      changeRecord(this.#options, () => ({ sinceMs }))
+      changeRecord(this.#options, () => ({ sinceMs: this.#nowMs }))
     } catch {
       /* What cannot be written now is noted with the first backup. */
     }
-    this.#record = { ...this.#record, sinceMs }
   }
 
   async #run(job: Job): Promise<void> {
@@ -212,7 +213,6 @@ export class Backups {
       this.#note(job, { code: 'BACKUP_FAILED', message: (error as Error).message, hint: '' })
     } finally {
       this.#running = undefined
-      this.#record = readRecord(this.#options)
     }
   }
 

@@ -24,7 +24,7 @@ const findCollector = (): NonNullable<typeof globalThis.gc> => {
   return collect
 }
 
-const collectEveryBytes = 8 * 1024 * 1024
+const collectEveryBytes = 32 * 1024 * 1024
 
 /**
  * Returns what is to be called with each chunk of a long stream. V8 sees little of the memory of buffers and

@@ -1,4 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { closeSync } from 'node:fs'
+import { Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import type { Command } from '../core/unit.ts'
 import type { Kernel } from './kernel.ts'
@@ -26,22 +28,68 @@ const feed = async (child: ChildProcess, input: AsyncIterable<Buffer>): Promise<
 
 export type Streaming = {
   readonly own: Processes['own']
-  readonly kernel: Pick<Kernel, 'trimHeap'>
+  readonly kernel: Pick<Kernel, 'pipe' | 'trimHeap'>
+}
+
+/** As much as a pipe may hold for a user without privileges. */
+const pipeBytes = 1024 * 1024
+
+/**
+ * Yields what comes out of a pipe. All is read into one buffer, so a gigabyte leaves no garbage: each chunk is
+ * overwritten once the next one is asked for. Nothing is read before that.
+ */
+async function* readPipe(fd: number): AsyncGenerator<Buffer> {
+  const buffer = Buffer.allocUnsafeSlow(pipeBytes)
+  let next = Promise.withResolvers<number>()
+  const callback = (bytes: number): boolean => {
+    next.resolve(bytes)
+    return false
+  }
+  const onread = { buffer, callback }
+  const socket = new Socket({ fd, readable: true, writable: false, onread })
+  socket.on('error', () => socket.destroy()).on('close', () => next.resolve(0))
+  try {
+    for (;;) {
+      const bytes = await next.promise
+      if (bytes === 0) return
+      yield buffer.subarray(0, bytes)
+      next = Promise.withResolvers<number>()
+      if (socket.destroyed) return
+      socket.resume()
+    }
+  } finally {
+    socket.destroy()
+  }
+}
+
+/** Starts it with its output in a pipe. */
+const start = ({ kernel }: Streaming, command: Command, hasInput: boolean) => {
+  const [file = '', ...args] = asUser(command.argv, command.user, whenOrphaned)
+  const pipe = kernel.pipe(pipeBytes)
+  try {
+    const child = spawn(file, args, {
+      cwd: command.cwd ?? '/',
+      env: command.env,
+      detached: true,
+      stdio: [hasInput ? 'pipe' : 'ignore', pipe.write, 'pipe'],
+    })
+    return { file, child, chunks: readPipe(pipe.read) }
+  } catch (error) {
+    closeSync(pipe.read)
+    throw error
+  } finally {
+    closeSync(pipe.write)
+  }
 }
 
 /** See `Streams`. */
 export async function* streamProgram(
-  { own, kernel }: Streaming,
+  streaming: Streaming,
   command: Command,
   input?: AsyncIterable<Buffer>,
 ): AsyncGenerator<Buffer, Ran> {
-  const [file = '', ...args] = asUser(command.argv, command.user, whenOrphaned)
-  const child = spawn(file, args, {
-    cwd: command.cwd ?? '/',
-    env: command.env,
-    detached: true,
-    stdio: [input === undefined ? 'ignore' : 'pipe', 'pipe', 'pipe'],
-  })
+  const { own, kernel } = streaming
+  const { file, child, chunks } = start(streaming, command, input !== undefined)
   const { pid } = child
   if (pid !== undefined) own.add(pid)
   let tail: Buffer = Buffer.alloc(0)
@@ -55,9 +103,9 @@ export async function* streamProgram(
   const onPassed = createChunkCollector(kernel)
   let isOver = false
   try {
-    for await (const chunk of child.stdout!) {
-      yield chunk as Buffer
-      onPassed(chunk as Buffer)
+    for await (const chunk of chunks) {
+      yield chunk
+      onPassed(chunk)
     }
     const ended = await outcome
     isOver = true

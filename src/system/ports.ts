@@ -159,7 +159,8 @@ export type HttpAnswer = {
 export type Streams = {
   /**
    * Runs a program on `input`; yields what it writes, and returns how it ended, with the last lines of its
-   * standard error. Whoever stops reading kills its whole group.
+   * standard error. Each chunk is overwritten once the next one is asked for. Whoever stops reading kills its
+   * whole group.
    */
   readonly streamProgram: (
     command: Command,

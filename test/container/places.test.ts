@@ -59,7 +59,7 @@ describeContainer('backups by themselves', () => {
   })
   afterAll(async () => {
     await cleanUp()
-    for (const server of [storage, line, receiver]) server.close()
+    for (const each of [storage, line, receiver]) each.close()
     rmSync(folder, { recursive: true })
   })
 

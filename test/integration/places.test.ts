@@ -52,7 +52,15 @@ const scopeWith = (config: string, data: string): OperationScope => {
     }
   }
   const clock = { ...system.clock, now: () => Date.now(), delay: async () => {} }
-  const streams = createStreams({ own: new Set(), kernel: { trimHeap: () => {} } })
+  const streams = createStreams({
+    own: new Set(),
+    kernel: {
+      trimHeap: () => {},
+      pipe: () => {
+        throw new Error('no program')
+      },
+    },
+  })
   return {
     ...scope,
     place: { ...scope.place, paths: { ...scope.place.paths, data } },

@@ -88,7 +88,7 @@ describe('backups by a schedule', () => {
     expect(state.runs).toEqual([])
     ready()
     await clock.advance(20 * minute)
-    expect(state.runs).toEqual(['backup --scheduled at 10-01T12:11'])
+    expect(state.runs).toEqual(['backup --scheduled at 10-01T12:10'])
   })
 
   test('begin with the schedule: a container that never runs at night is not passed over', async () => {

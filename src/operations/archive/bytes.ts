@@ -60,16 +60,24 @@ export class Reader {
   }
 }
 
-/** Cuts a stream into pieces of `length` bytes, the last one shorter. An empty stream is one empty piece. */
-export async function* inPieces(bytes: Bytes, length: number): AsyncGenerator<Buffer> {
-  const reader = new Reader(bytes)
-  try {
-    for (let count = 0; ; count++) {
-      const piece = await reader.take(length)
-      if (piece.length > 0 || count === 0) yield piece
-      if (piece.length < length) return
+/**
+ * Cuts a stream into pieces of `length` bytes, the last one shorter. An empty stream is one empty piece. They
+ * are written into `count` buffers in turn: a piece is overwritten when so many more are asked for.
+ */
+export async function* inPieces(bytes: Bytes, length: number, count: number): AsyncGenerator<Buffer> {
+  const buffers = Array.from({ length: count }, () => Buffer.allocUnsafeSlow(length))
+  let [made, filled] = [0, 0]
+  for await (const chunk of bytes) {
+    for (let from = 0; from < chunk.length;) {
+      const buffer = buffers[made % count]!
+      const copied = chunk.copy(buffer, filled, from)
+      from += copied
+      filled += copied
+      if (filled < length) continue
+      yield buffer
+      made += 1
+      filled = 0
     }
-  } finally {
-    await reader.close()
   }
+  if (filled > 0 || made === 0) yield buffers[made % count]!.subarray(0, filled)
 }

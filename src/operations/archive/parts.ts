@@ -14,7 +14,10 @@ const atATime = 2
 
 const compress = promisify(zstdCompress)
 const decompress = promisify(zstdDecompress)
+/** Node's own is 16 KiB: a part would take hundreds of turns. */
+const chunkSize = 256 * 1024
 const options = {
+  chunkSize,
   params: { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 },
 }
 
@@ -28,7 +31,7 @@ export async function* partsOf(
 ): AsyncGenerator<Entry> {
   const pending: Promise<Buffer>[] = []
   let index = 0
-  for await (const piece of inPieces(bytes, pieceBytes)) {
+  for await (const piece of inPieces(bytes, pieceBytes, atATime)) {
     onRead(piece.length)
     const compressing = compress(piece, options)
     compressing.catch(() => {}) // It is awaited in its turn.
@@ -47,7 +50,7 @@ export const partIn = (name: string): { readonly stream: string; readonly index:
 /** What a part holds. */
 export const openPart = async ({ name, data }: Entry): Promise<Buffer> => {
   try {
-    return await decompress(data, { maxOutputLength: pieceBytes })
+    return await decompress(data, { chunkSize, maxOutputLength: pieceBytes })
   } catch (cause) {
     throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${name} was altered`, { cause })
   }

@@ -121,8 +121,8 @@ export const verify = async (scope: OperationScope, argument: string, isQuick: b
   if (name !== undefined) changeRecord(scope, () => ({ proved: { name, atMs: clock.now(), restoreMs } }))
   process.stdout.write(
     `proved in ${(tookMs / 1000).toFixed(1)} s: it restores in ${(restoreMs / 1000).toFixed(1)} s, every ` +
-      `page and index is sound (pg_verifybackup, amcheck), and it has ${rows} rows in ${tables} tables ` +
-      `of ${databases} databases\n`,
+      `page and index is sound (pg_verifybackup, amcheck), Mathesar reads it, and it has ${rows} rows in ` +
+      `${tables} tables of ${databases} databases\n`,
   )
   return 0
 }

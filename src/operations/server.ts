@@ -3,7 +3,7 @@ import { inWords } from '../core/outcome.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { Client } from '../system/ports.ts'
 import type { RunningProcess } from '../system/process.ts'
-import { appRole, superuserStart } from '../units/postgres/connection.ts'
+import { appRole, internalDatabase, superuserStart } from '../units/postgres/connection.ts'
 import { codeOf, isAnswer, sentenceOf } from '../units/postgres/failures.ts'
 import { postgresEnvironment } from '../units/postgres/programs.ts'
 import type { OperationScope } from './scope.ts'
@@ -17,15 +17,17 @@ export type SideServer = {
   readonly code: ErrorCode
   /** Whether the cluster is kept afterwards; else nothing of it has to reach the disk. */
   readonly isKept: boolean
-  /** As whom to wait for it. */
+  /** As whom to wait for it: its superuser. */
   readonly user: string
+  /** Whether Mathesar's user may connect to its own database there. */
+  readonly isForMathesar?: boolean
 }
 
 /** A cluster with much WAL to replay takes its time. */
 const startLimitMs = 10 * 60_000
 
 /** In the folder of a state beside: `postgres` is the cluster. */
-const socketIn = (folder: string): string => `${folder}/socket`
+export const socketIn = (folder: string): string => `${folder}/socket`
 
 /** Who owns a database could else have our queries call functions of theirs, as superuser. */
 const sessionStart = `${superuserStart} -c role=none`
@@ -85,17 +87,30 @@ export const parametersFor = (scope: OperationScope, folder: string, isKept: boo
   return Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
 
-const start = (scope: OperationScope, { folder, isKept }: SideServer): RunningProcess => {
+/**
+ * Lets Mathesar's user into the folder of the socket, as its own role alone. Where all have one user, there is
+ * nobody to keep out.
+ */
+const letMathesarIn = (scope: OperationScope, { folder, user }: SideServer): void => {
   const { system, place } = scope
+  const { supervisor, postgres, mathesar } = place.identities
+  if (postgres === undefined) return
+  makeOwnFolder(scope, socketIn(folder), { ...postgres, gid: mathesar!.gid }, 0o710)
+  const hba = `local all ${user} peer map=own\nlocal ${internalDatabase} ${appRole} trust\n`
+  const ident = [supervisor, postgres].map(({ name }) => `own ${name} ${user}\n`).join('')
+  system.files.writeWhole(`${folder}/pg_hba.conf`, hba, 0o644)
+  system.files.writeWhole(`${folder}/pg_ident.conf`, ident, 0o644)
+}
+
+const start = (scope: OperationScope, side: SideServer): RunningProcess => {
+  const { system, place } = scope
+  const { folder, isKept } = side
   makeOwnFolder(scope, socketIn(folder), place.identities.postgres, 0o700)
+  const parameters = parametersFor(scope, folder, isKept)
+  if (side.isForMathesar) letMathesarIn(scope, side)
   return system.startProcess(
     {
-      argv: [
-        `${place.paths.postgresBin}/postgres`,
-        '-D',
-        `${folder}/postgres`,
-        ...parametersFor(scope, folder, isKept),
-      ],
+      argv: [`${place.paths.postgresBin}/postgres`, '-D', `${folder}/postgres`, ...parameters],
       env: postgresEnvironment(place),
       user: place.identities.postgres,
       cwd: '/',

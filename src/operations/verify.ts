@@ -1,3 +1,5 @@
+import { appEnvironment } from '../units/mathesar/environment.ts'
+import { inVolume, ownProgram } from '../units/place.ts'
 import { folderOf, readJournal, tidy } from '../units/swap.ts'
 import { requireFit } from './archive/description.ts'
 import type { Archive } from './archive/read.ts'
@@ -6,7 +8,7 @@ import { makeRestoreFolder, requireRoom } from './incoming.ts'
 import { runToEnd } from './programs.ts'
 import { fitnessOf } from './restore.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
-import { programsConnectTo, withSideServer } from './server.ts'
+import { programsConnectTo, socketIn, withSideServer } from './server.ts'
 import { stage } from './stage.ts'
 
 /** What a proof counted. `restoreMs`: from the archive to a server that answers. */
@@ -38,6 +40,29 @@ const totalOf = (counts: readonly Count[]): Omit<Proof, 'restoreMs'> => ({
   rows: counts.reduce((sum, { rows }) => sum + rows, 0),
 })
 
+/** Mathesar reads what it keeps there, by its own models, as the user and the role that it always has. */
+const checkModels = (scope: OperationScope, folder: string): Promise<void> => {
+  const { place, inForce, results } = scope
+  const { paths, identities } = place
+  const { media, temporary, buffer } = inVolume(paths)
+  const volume = { isEphemeral: false, media, temporary, buffer }
+  const secretKey = results.secrets.secretKey || 'a key that decrypts nothing'
+  const secrets = { ...results.secrets, secretKey }
+  return runToEnd(scope, {
+    what: 'use this archive, as Mathesar checks it',
+    command: {
+      argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'check_models.py')],
+      env: {
+        ...appEnvironment({ place, inForce, results: { volume, secrets } }),
+        POSTGRES_HOST: socketIn(folder),
+      },
+      user: identities.mathesar,
+      cwd: paths.app,
+    },
+    code: 'BACKUP_DAMAGED',
+  })
+}
+
 /** Restores an archive into a scratch folder, and has a server of its own prove that it is whole. */
 export const prove = async (
   scope: OperationScope,
@@ -59,10 +84,13 @@ export const prove = async (
   try {
     await stage(scope, archive, folder, onProgress)
     const what = { what: 'use this archive', code: 'BACKUP_DAMAGED' } as const
-    return await withSideServer(scope, { folder, ...what, isKept: false, user: superuser }, async () => {
+    const side = { folder, ...what, isKept: false, user: superuser, isForMathesar: true } as const
+    return await withSideServer(scope, side, async () => {
       const restoreMs = system.clock.now() - beganMs
       await checkPages(scope, folder)
-      return { ...totalOf(await countRows(scope, folder)), restoreMs }
+      const counts = await countRows(scope, folder)
+      await checkModels(scope, folder)
+      return { ...totalOf(counts), restoreMs }
     })
   } finally {
     system.files.remove(folder)

@@ -35,8 +35,8 @@ export type Streaming = {
 const pipeBytes = 1024 * 1024
 
 /**
- * Yields what comes out of a pipe. All is read into one buffer, so a gigabyte leaves no garbage: each chunk is
- * overwritten once the next one is asked for. Nothing is read before that.
+ * Yields what comes out of a pipe. All is read into one buffer, so a gigabyte leaves no garbage: each chunk
+ * is overwritten once the next one is asked for. Nothing is read before that.
  */
 async function* readPipe(fd: number): AsyncGenerator<Buffer> {
   const buffer = Buffer.allocUnsafeSlow(pipeBytes)

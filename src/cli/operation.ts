@@ -59,7 +59,11 @@ const requireInstallation = (scope: OperationScope): void => {
   )
 }
 
-const stopSignals = new Set<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP', 'SIGPWR'])
+/**
+ * Not SIGPWR, which says that a stop may have come while Node started: the end of a child wakes who watches for
+ * that, too, and an operation has children at once.
+ */
+const stopSignals = new Set<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'])
 
 /**
  * Gives up at the first signal that asks for it, which PID 1 would not hear otherwise. Nothing has to be

@@ -60,8 +60,8 @@ const requireInstallation = (scope: OperationScope): void => {
 }
 
 /**
- * Not SIGPWR, which says that a stop may have come while Node started: the end of a child wakes who watches for
- * that, too, and an operation has children at once.
+ * Not SIGPWR, which says that a stop may have come while Node started: the end of a child wakes who watches
+ * for that, too, and an operation has children at once.
  */
 const stopSignals = new Set<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'])
 

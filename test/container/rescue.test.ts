@@ -163,7 +163,7 @@ describeContainer('rescue', () => {
       "UPDATE pg_database SET datcollversion = '1'; UPDATE pg_collation SET collversion = '1' WHERE collname = 'german'",
     )
     await box.stop()
-    await onVolume(volume, `sed -i 's/"collation": .*/"collation": "ICU 1, glibc 1",/' manifest.json`)
+    await onVolume(volume, `sed -i 's/"collation": "[^"]*"/"collation": "ICU 1, glibc 1"/' manifest.json`)
     await box.startAgain()
     await box.ready()
     expect(await box.logs()).toMatch(

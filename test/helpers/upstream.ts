@@ -78,7 +78,7 @@ const scriptOf = ({ superuser, isKilled }: Options): string => `
   echo mathesar > socket/word
   as initdb --pgdata cluster --username ${superuser} --pwfile socket/word --auth-host=scram-sha-256 \\
     --auth-local=trust --locale=en_US.UTF-8 --encoding=UTF8 > /dev/null
-  mkdir config; mv cluster/*.conf config; chown -R postgres config
+  mkdir config; mv cluster/postgresql.conf cluster/pg_*.conf config; chown -R postgres config
   start() {
     as pg_ctl start --wait --silent --pgdata cluster --log socket/log --options \\
       "-c config_file=$PWD/config/postgresql.conf -c hba_file=$PWD/config/pg_hba.conf -c port=54329 \\

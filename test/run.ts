@@ -1,7 +1,7 @@
 // npm test: installs what the tests need, runs every kind that can run here,
 // and says plainly which could not and why.
 //   npm test                       everything
-//   npm test -- unit               one kind, or several: lint, types, unit, sim, integration, container
+//   npm test -- unit               one kind, or several: lint, types, unit, sim, integration, container, cluster
 //   npm test -- unit -t 'backoff'  further arguments go to vitest
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'
@@ -23,7 +23,7 @@ import {
   whyNoDocker,
 } from '../scripts/prepare.ts'
 
-type Kind = 'lint' | 'types' | 'unit' | 'sim' | 'integration' | 'container'
+type Kind = 'lint' | 'types' | 'unit' | 'sim' | 'integration' | 'container' | 'cluster'
 type Result = {
   readonly kind: Kind
   readonly passed: number
@@ -46,7 +46,9 @@ type Report = {
   }[]
 }
 
-const kinds: readonly Kind[] = ['lint', 'types', 'unit', 'sim', 'integration', 'container']
+const usualKinds: readonly Kind[] = ['lint', 'types', 'unit', 'sim', 'integration', 'container']
+/** A Kubernetes has to be built first: it is run when it is named. */
+const kinds: readonly Kind[] = [...usualKinds, 'cluster']
 const tools = join(root, '../shared/tools')
 const bin = (name: string): string => join(root, 'node_modules/.bin', name)
 
@@ -204,10 +206,11 @@ const runners: Record<Kind, () => Promise<Result>> = {
   sim: () => runVitest('sim'),
   integration: runIntegration,
   container: runContainer,
+  cluster: () => runVitest('cluster', { TEST_IMAGE: images.test, TEST_IMAGE_LEAN: images.lean }),
 }
 
 const results: Result[] = []
-for (const kind of named.length > 0 ? named : kinds) {
+for (const kind of named.length > 0 ? named : usualKinds) {
   say(`${kind} …`)
   results.push(
     await runners[kind]().catch((error: Error): Result => {

@@ -11,10 +11,21 @@ export type DatabaseUrl = {
   readonly password: string | undefined
   readonly sslmode: string | undefined
   readonly sslrootcert: string | undefined
+  /** The server has to prove that the TLS connection ends at it (SCRAM-SHA-256-PLUS). */
+  readonly channelBinding?: 'require'
 }
 
 /** Parameters that say what the rest of the URL may say, too, or how to connect. */
-const taken = ['host', 'port', 'dbname', 'user', 'password', 'sslmode', 'sslrootcert'] as const
+const taken = [
+  'host',
+  'port',
+  'dbname',
+  'user',
+  'password',
+  'sslmode',
+  'sslrootcert',
+  'channel_binding',
+] as const
 type Parameters = Readonly<Partial<Record<(typeof taken)[number], string>>>
 
 /** Parameters that change nothing of what is read and written, or that mean a pool which is not here. */
@@ -37,7 +48,6 @@ const harmless = new Set([
 ])
 /** Values that are the usual ones: asked for, they change nothing either. */
 const usual: Readonly<Record<string, readonly string[]>> = {
-  channel_binding: ['prefer', 'disable'],
   target_session_attrs: ['any', 'read-write', 'primary'],
 }
 
@@ -101,6 +111,14 @@ const checked = (name: 'sslmode' | 'sslrootcert', value: string | undefined): st
   return why === undefined ? value : refuse(`${name} ${why}`)
 }
 
+/** What hosts such as Neon put into their URLs. What asks for less than that changes nothing. */
+const readBinding = (value: string | undefined): Pick<DatabaseUrl, 'channelBinding'> => {
+  if (value === 'require') return { channelBinding: value }
+  if (value !== undefined && value !== 'prefer' && value !== 'disable')
+    refuse('its channel_binding is none of require, prefer, disable')
+  return {}
+}
+
 /**
  * The parts of a URL as libpq takes them: a user, a host and a database may be in the parameters.
  * It is not that of browsers, which know no URL without a host.
@@ -130,5 +148,6 @@ export const parseDatabaseUrl = (text: string): DatabaseUrl => {
     password: (parameters.password ?? decode(password.join(':'))) || undefined,
     sslmode: checked('sslmode', parameters.sslmode),
     sslrootcert: checked('sslrootcert', parameters.sslrootcert),
+    ...readBinding(parameters.channel_binding),
   }
 }

@@ -136,6 +136,35 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     expect(new Set(ours)).toEqual(new Set(['tls', 'plain', 'refused']))
   })
 
+  test('binds the password to it where the URL asks for that, as hosts of databases do', async () => {
+    const login = `${user}:${encodeURIComponent(password)}`
+    const attempt = async (server: keyof typeof servers): Promise<string> => {
+      const url = `postgres://${login}@localhost:${servers[server].port}/postgres?channel_binding=require`
+      const database = databaseOf(readSettings({ DATABASE_URL: url }, String))
+      return await withClient(connectionOf(targetOf(database)), async () => 'in').catch(() => 'refused')
+    }
+    const names = ['hostssl', 'hostnossl', 'without'] as const
+    const ours = await Promise.all(names.map(attempt))
+    const conninfo = names.map((server) => ({
+      port: servers[server].port,
+      host: 'localhost',
+      dbname: 'postgres',
+      user,
+      password,
+      channel_binding: 'require',
+    }))
+    const theirs = JSON.parse(
+      execFileSync(`${pythonBin}/python3`, ['-c', byLibpq], {
+        input: JSON.stringify(conninfo),
+        encoding: 'utf8',
+      }),
+    ) as string[]
+    expect([ours, theirs]).toEqual([
+      ['in', 'refused', 'refused'],
+      ['tls', 'refused', 'refused'],
+    ])
+  })
+
   test('that fails is told of together with what came of plain, and not where there is none', async () => {
     const told = async (
       server: keyof typeof servers,

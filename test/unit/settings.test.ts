@@ -383,6 +383,10 @@ describe('DATABASE_URL', () => {
     ],
     ['postgres://u@/m?host=a,b&port=6543,6543', { ...external, host: 'a,b', port: 6543 }],
     ['postgres://u@a,b/m', { ...external, host: 'a,b' }],
+    [
+      'postgres://u@db/m?sslmode=require&channel_binding=require',
+      { ...external, sslmode: 'require', channelBinding: 'require' },
+    ],
     ['postgres://u@db/m?target_session_attrs=read-write&pgbouncer=true&channel_binding=prefer', external],
   ])('%s is understood', (url, expected) => {
     expect(database({ DATABASE_URL: url })).toEqual(expected)
@@ -398,10 +402,7 @@ describe('DATABASE_URL', () => {
     ],
     ['postgres://u@db/m?ssl=true', 'the parameter ssl is not supported: it would have no effect'],
     ['postgres://u@db/m?sslcert=a', 'the parameter sslcert is not supported: it would have no effect'],
-    [
-      'postgres://u@db/m?channel_binding=require',
-      'the parameter channel_binding is not supported: it would have no effect',
-    ],
+    ['postgres://u@db/m?channel_binding=on', 'its channel_binding is none of require, prefer, disable'],
     ['postgres://u@db/m%00', 'it holds a zero byte'],
     ...['hunter@2', 'hunt/er2', 'hunt?er2', 'hunt#er2', 'hunt?er2=x', '1?er2=x'].map(
       (password) =>

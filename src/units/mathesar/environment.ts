@@ -60,6 +60,7 @@ const connectionOf = ({ place, inForce: { database } }: AppScope): Record<string
     POSTGRES_PASSWORD: database.password,
     POSTGRES_SSLMODE: database.sslmode,
     POSTGRES_SSLROOTCERT: database.sslrootcert,
+    POSTGRES_CHANNEL_BINDING: database.channelBinding,
     ...whichHost(database), // Also for the databases that Mathesar makes there.
   }
 }

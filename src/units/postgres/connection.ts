@@ -160,7 +160,7 @@ export const connectionOf = (scope: Target): readonly ClientConfig[] => {
   } = scope
   // Without `ssl`, pg would look into our environment.
   if (database.kind === 'embedded') return [embeddedAs(place, appRole, internalDatabase)]
-  const { port, name, user, password, sslmode, sslrootcert } = database
+  const { port, name, user, password, sslmode, sslrootcert, channelBinding } = database
   const plain = {
     port,
     database: name,
@@ -168,9 +168,11 @@ export const connectionOf = (scope: Target): readonly ClientConfig[] => {
     ...(password === undefined ? {} : { password }),
     ssl: false,
   }
-  const attempts = hostsOf(database).flatMap((host) =>
-    connectionAttempts({ host, sslmode }).map((attempt) => ({ host, isPlain: attempt === 'plain' })),
-  )
+  const attempts = hostsOf(database)
+    .flatMap((host) =>
+      connectionAttempts({ host, sslmode }).map((attempt) => ({ host, isPlain: attempt === 'plain' })),
+    )
+    .filter(({ isPlain }) => channelBinding === undefined || !isPlain)
   const ca =
     sslrootcert === undefined || attempts.every(({ isPlain }) => isPlain)
       ? undefined
@@ -179,6 +181,7 @@ export const connectionOf = (scope: Target): readonly ClientConfig[] => {
     ...plain,
     host,
     ...(isPlain ? {} : { ssl: tlsOptions(sslmode, ca) }),
+    ...(channelBinding === undefined ? {} : { enableChannelBinding: true }),
   }))
 }
 

@@ -27,7 +27,7 @@ export const whichHost = (database: Database): LibpqVariables => {
 export const asMathesar = (paths: Pick<Paths, 'run'>, database: Database): LibpqVariables => {
   if (database.kind === 'embedded')
     return { PGHOST: inRun(paths).postgresSocket, PGUSER: appRole, PGDATABASE: internalDatabase }
-  const { host, port, user, name, password, sslmode, sslrootcert } = database
+  const { host, port, user, name, password, sslmode, sslrootcert, channelBinding } = database
   return {
     PGHOST: host,
     PGPORT: String(port),
@@ -36,6 +36,7 @@ export const asMathesar = (paths: Pick<Paths, 'run'>, database: Database): Libpq
     PGPASSWORD: password,
     PGSSLMODE: sslmode,
     PGSSLROOTCERT: sslrootcert,
+    PGCHANNELBINDING: channelBinding,
     ...whichHost(database),
   }
 }

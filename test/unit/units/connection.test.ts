@@ -38,6 +38,13 @@ describe('the connection to the database', () => {
     )
   })
 
+  test('that has to be bound to its TLS is never tried without', () => {
+    const { scope } = createScope({ config: 'DATABASE_URL=postgres://joe@db/app?channel_binding=require\n' })
+    expect(connectionOf(scope)).toMatchObject([
+      { ssl: { rejectUnauthorized: false }, enableChannelBinding: true },
+    ])
+  })
+
   test('without a password has none to hand over', () => {
     const { scope } = createScope({ config: 'DATABASE_URL=postgres://joe@db/app?sslmode=disable\n' })
     const { password: _, ...rest } = plain

@@ -14,8 +14,8 @@ LOGGING = {
     'loggers': {'django': {'handlers': [], 'level': 'INFO', 'propagate': True}},
 }
 
-# Mathesar 0.10.1 reads POSTGRES_SSLMODE and then overwrites the options that it was put in. It has no word for the CA.
-for option in ('sslmode', 'sslrootcert'):
+# Mathesar 0.10.1 reads POSTGRES_SSLMODE and then overwrites the options that it was put in. It has no word for the others.
+for option in ('sslmode', 'sslrootcert', 'channel_binding'):
     value = os.environ.get(f'POSTGRES_{option.upper()}')
     if value and 'default' in DATABASES:
         DATABASES['default'].setdefault('OPTIONS', {})[option] = value

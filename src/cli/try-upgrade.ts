@@ -43,7 +43,7 @@ const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1048576)} MiB`
 /** Starts this image on the copy, up to Mathesar's answer to its own check. Gives why not, if it does not. */
 const boot = async (data: string): Promise<SupervisorError | undefined> => {
   let why: SupervisorError | undefined
-  const env = { LOG_LEVEL: 'warn', ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1' }
+  const env = { LOG_LEVEL: 'error', ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1' }
   await runDaemon(catchSignals(), env, {
     until: { unit: 'mathesar', act: async () => {} },
     onFailure: (error) => {

@@ -121,9 +121,14 @@ const runToEnd = async (
   return { outcome, lines: lines.filter((line) => line !== '') }
 }
 
+/**
+ * The children that this process waits for. It has one list of them, as it has one of children in the kernel: a
+ * reaper that knew only some would take the exit status of others.
+ */
+const own = new Set<number>()
+
 /** Starts processes and knows which children are ours. The one place that spawns. */
 export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
-  const own = new Set<number>()
   const reader = new PipeReader()
 
   const start = (command: Command, output: Output): RunningProcess => {

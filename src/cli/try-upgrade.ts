@@ -3,11 +3,11 @@ import { copyInstallation, differencesOf, isOfOurMajor, lookInto, missingIn } fr
 import type { OperationScope } from '../operations/scope.ts'
 import { makeOwnFolder } from '../operations/stage.ts'
 import { environment } from '../system/environment.ts'
-import { catchSignals } from '../system/signals.ts'
+import { catchSignals, type Signals } from '../system/signals.ts'
 import { readAppVersion, readManifest, readServedVersion } from '../units/manifest.ts'
 import { inVolume } from '../units/place.ts'
 import { parseArguments } from './arguments.ts'
-import { isServing, openOperation, tell } from './operation.ts'
+import { isServing, openOperation, tell, untilStopped } from './operation.ts'
 import { runDaemon } from './run.ts'
 
 const usage = (why: string): never => {
@@ -41,10 +41,10 @@ const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1048576)} MiB`
 
 /** Starts this image on the copy, up to Mathesar's answer to its own check. Gives why not, if it does not. */
-const boot = async (data: string): Promise<SupervisorError | undefined> => {
+const boot = async (data: string, signals: Signals): Promise<SupervisorError | undefined> => {
   let why: SupervisorError | undefined
   const env = { LOG_LEVEL: 'error', ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1' }
-  await runDaemon(catchSignals(), env, {
+  await runDaemon(signals, env, {
     until: { unit: 'mathesar', act: async () => {} },
     onFailure: (error) => {
       why = error
@@ -58,16 +58,16 @@ const print = (rows: readonly (readonly [string, string])[]): void => {
   for (const [name, value] of rows) process.stdout.write(`  ${name.padEnd(11)} ${value}\n`)
 }
 
-const tryOn = async (scope: OperationScope, folder: string): Promise<number> => {
+const tryOn = async (scope: OperationScope, folder: string, signals: Signals): Promise<number> => {
   const { clock } = scope.system
   const [from, to] = [readServedVersion(scope) ?? '(unknown)', readAppVersion(scope) ?? '(unknown)']
   const beganMs = clock.now()
-  const bytes = await copyInstallation(scope, folder)
+  const bytes = await untilStopped(copyInstallation(scope, folder))
   const copiedMs = clock.now()
   tell(`Mathesar ${from} → ${to}, on a copy of the volume (${inMiB(bytes)}). The volume stays as it is.`)
   const before = isOfOurMajor(scope) ? await lookInto(scope, folder) : undefined
   const startedMs = clock.now()
-  const why = await boot(folder)
+  const why = await boot(folder, signals)
   const startTook = inSeconds(clock.now() - startedMs)
   if (why !== undefined) {
     process.stdout.write(`It does not work: the start ends with exit code ${why.exitCode}.\n`)
@@ -107,12 +107,13 @@ export const run = async (args: readonly string[]): Promise<number> => {
   )
   if (positionals.length > 0) usage('there are too many arguments')
   if (!values.in.startsWith('/')) usage(`${values.in} is not an absolute path`)
+  const signals = catchSignals() // Before there are children: the end of one wakes who watches for an early stop.
   const scope = await openOperation()
   await requireTrial(scope)
   const folder = `${values.in}/try-upgrade-${scope.system.randomText(8)}`
   makeOwnFolder(scope, folder, undefined, 0o711)
   try {
-    return await tryOn(scope, folder)
+    return await tryOn(scope, folder, signals)
   } finally {
     scope.system.files.remove(folder)
   }

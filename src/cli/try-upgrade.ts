@@ -42,10 +42,18 @@ const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1048576)} MiB`
 
 /** Starts this image on the copy, up to Mathesar's answer to its own check. Gives why not, if it does not. */
 const boot = async (data: string, signals: Signals): Promise<SupervisorError | undefined> => {
-  let why: SupervisorError | undefined
+  let why: SupervisorError | undefined = new SupervisorError(
+    'TRIAL_FAILED',
+    'cannot try this image: it was asked to stop',
+  )
   const env = { LOG_LEVEL: 'error', ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1' }
   await runDaemon(signals, env, {
-    until: { unit: 'mathesar', act: async () => {} },
+    until: {
+      unit: 'mathesar',
+      act: async () => {
+        why = undefined
+      },
+    },
     onFailure: (error) => {
       why = error
     },

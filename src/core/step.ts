@@ -8,7 +8,7 @@ export type Step = {
 
 type Run = {
   readonly signal: AbortSignal
-  /** Hears of each step as it begins. */
+  /** Called with each step as it begins. */
   readonly report: (step: string) => void
   /**
    * The point of no return: makes the change durable. What it throws undoes the change as a failed step does.

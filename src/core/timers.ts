@@ -40,7 +40,7 @@ export const timerOf = (
 }
 
 /**
- * What the timer belongs to: it is armed anew only when this changes.
+ * What the timer belongs to: it is armed again only when this changes.
  * A second stop must not postpone the kill; a shorter grace period brings it forward.
  */
 export const timerKeyOf = (state: ServiceState, { graceMs }: Policy): string =>

@@ -31,7 +31,7 @@ export type Command = {
   readonly oomScoreAdj?: number
   /** File descriptors of ours that the child gets as 3, 4, … */
   readonly fds?: readonly number[]
-  /** It opens /dev/stdout anew: then its user has to own the pipe. */
+  /** It opens /dev/stdout again: then its user has to own the pipe. */
   readonly reopensOutput?: true
 }
 

@@ -10,7 +10,7 @@ import type { Instance } from './instance.ts'
 
 /** Whoever renews a certificate has weeks for it; the files are compared by content. */
 const lookMs = 3000
-/** Ours is made anew when less than this is left of it. */
+/** Ours is renewed when less than this is left of it. */
 const dayMs = 86_400_000
 const renewMs = 30 * dayMs
 
@@ -25,14 +25,14 @@ const problemOf = (code: string, message: string, hint: string): Problem => ({
   hint,
 })
 
-/** Names the day of a try to make ours anew; `undefined` while that is not due. */
+/** Names the day of a try to renew ours; `undefined` while that is not due. */
 const whenDue = ({ notAfterMs }: Certificate, nowMs: number): string | undefined =>
   notAfterMs - nowMs < renewMs ? `due on day ${Math.floor(nowMs / dayMs)}` : undefined
 
 type Serving = Pick<Instance, 'results' | 'inForce' | 'isStopping' | 'change'>
 
 /**
- * Keeps the certificate of the door new: puts renewed files in force, and makes ours anew in time. A pair
+ * Keeps the certificate of the door new: puts renewed files in force, and renews ours in time. A pair
  * that is bad changes nothing: the one before stays in force, and the status says why.
  */
 export class Certificates {

@@ -25,7 +25,7 @@ type Change = {
 }
 
 const whenReady = async (service: Service, act: () => void, signal: AbortSignal): Promise<void> => {
-  // A change that a stop overtakes, or its undo, must not start anew what the stop has ended.
+  // A change that a stop overtakes, or its undo, must not start again what the stop has ended.
   signal.throwIfAborted()
   act()
   // "starting" may be over before anybody looks; and a service that is ready was ready before `act`, too.

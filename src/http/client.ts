@@ -78,7 +78,7 @@ export const stream = async (path: string): Promise<void> => {
   for await (const chunk of response.setEncoding('utf8')) process.stdout.write(printable(chunk as string))
 }
 
-/** A request that takes its time: hears of each step, and resolves with the result. */
+/** A request that takes its time: calls back with each step, and resolves with the result. */
 export const follow = async <Result>(
   path: string,
   body: unknown,

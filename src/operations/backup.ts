@@ -25,7 +25,7 @@ export type BackupOptions = {
 /** Names of streams, in the archive and for whoever restores it. */
 export const streams = { cluster: 'postgres.tar.zst', media: 'media.tar.zst' }
 
-/** A cluster that has not served yet says so in a file, and a restored one would be made anew. */
+/** A cluster that has not served yet says so in a file, and a restored one would be created again. */
 const requireServed = ({ system, place, inForce }: OperationScope): void => {
   const { cluster } = inVolume(place.paths)
   if (inForce.database.kind === 'external' || !system.files.isThere(unsyncedMark(cluster))) return

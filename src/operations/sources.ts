@@ -60,7 +60,7 @@ export async function* readCluster(scope: OperationScope): AsyncGenerator<Buffer
 
 /**
  * The files that Mathesar keeps, as a tar. Its own user reads them: what it put there, such as a link, leads
- * to nothing that it could not read itself. A file that changes or goes meanwhile is no failure.
+ * to nothing that it could not read itself. A file that changes or goes meanwhile is not a failure.
  */
 export const readMedia = (scope: OperationScope): Bytes => {
   const { paths, identities } = scope.place

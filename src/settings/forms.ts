@@ -55,7 +55,7 @@ const whyNotOrigin = (item: string): string | undefined => {
   )
 }
 
-/** Why a text is no comma-separated list of what `whyNot` takes. */
+/** Why a text is not a comma-separated list of what `whyNot` takes. */
 const whyNotListOf = (text: string, whyNot: (item: string) => string | undefined): string | undefined => {
   if (/^\s*\[".*"\]\s*$/.test(text)) return `${quoted(text)} must be separated by commas, not written as JSON`
   const items = listItems(text)
@@ -92,7 +92,7 @@ const isServer = (text: string): boolean =>
 const mostServers = 10
 
 /**
- * Why a text is no host of a Postgres server: a name or address, or the folder of its socket, or several of
+ * Why a text is not a host of a Postgres server: a name or address, or the folder of its socket, or several of
  * which one takes writes, as libpq takes them.
  */
 export const whyNotServer = (text: string): string | undefined => {

@@ -38,10 +38,10 @@ const parse = (text: string) => {
   return { form: found[0], url: new URL(`${found[1]}://${rest}`) }
 }
 
-/** Why a text is no NOTIFY_URL. Never repeats it: a URL may hold a token. */
+/** Why a text is not a NOTIFY_URL. Never repeats it: a URL may hold a token. */
 export const whyNotNotifyUrl = (text: string): string | undefined => {
   const parsed = parse(text)
-  if (parsed === undefined) return 'the value is no https://…, ntfy://… or ping+https://… address'
+  if (parsed === undefined) return 'the value is not an https://…, ntfy://… or ping+https://… address'
   const hasTopic = parsed.form !== 'ntfy' || /^\/[\w-]+$/.test(parsed.url.pathname)
   return hasTopic ? undefined : 'the value names no topic: ntfy://ntfy.sh/TOPIC'
 }

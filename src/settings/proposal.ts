@@ -37,12 +37,14 @@ export type Proposal = {
 )
 
 export const emptiedWarning =
-  'mathesar.env is empty or gone, which is no edit: the settings that were in force stay; ' +
+  'mathesar.env is empty or gone, which is not an edit: the settings that were in force stay; ' +
   '`supervisor config unset` removes one'
 
 const isBlank = (text: string): boolean => text.trim() === ''
 
-/** Whether mathesar.env was emptied or removed. Full disks, editors and scripts do that; it is no edit. */
+/**
+ * Whether mathesar.env was emptied or removed. Full disks, editors and scripts do that; it is not an edit.
+ */
 export const isEmptied = (now: ConfigFiles, before: ConfigFiles): boolean =>
   isBlank(now['mathesar.env'] ?? '') && !isBlank(before['mathesar.env'] ?? '')
 

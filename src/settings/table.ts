@@ -161,7 +161,7 @@ export const isSetting = (name: string): name is SettingName => Object.hasOwn(se
 export const isTrue = (text: string | undefined): boolean =>
   text !== undefined && ['true', 'True', 't'].includes(text)
 
-/** Why `text` is no value for the setting, or `undefined` when it is. Never repeats the value of a secret. */
+/** Why `text` is not a value for the setting; `undefined` when it is. Never repeats the value of a secret. */
 export const whyInvalid = (name: SettingName, text: string): string | undefined => {
   const setting = settingOf(name)
   const shown = setting.secret ? 'the value' : `"${excerpt(text, 80)}"`
@@ -214,13 +214,15 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
     case 'console':
       return whyNotConsole(text)
     case 'url':
-      return URL.canParse(text) && /^https?:/.test(text) ? undefined : `${shown} is no http or https address`
+      return URL.canParse(text) && /^https?:/.test(text)
+        ? undefined
+        : `${shown} is not an http or https address`
     case 'address':
-      return isAddress(text) ? undefined : `${shown} is no IP address such as 127.0.0.1 or ::`
+      return isAddress(text) ? undefined : `${shown} is not an IP address such as 127.0.0.1 or ::`
     case 'json':
-      return isJsonObject(text) ? undefined : `${shown} is no JSON object`
+      return isJsonObject(text) ? undefined : `${shown} is not a JSON object`
     case 'path':
-      return text.startsWith('/') ? undefined : `${shown} is no absolute path`
+      return text.startsWith('/') ? undefined : `${shown} is not an absolute path`
     case 'text':
       if (text.includes('\0')) return `${shown} holds a zero byte`
       return text.length < (setting.min ?? 0)

@@ -58,7 +58,7 @@ export const requireNoForeignCluster = (scope: Scope<never>): void => {
     {
       hint:
         `Take it over with everything in it: ${rescueHint(' --adopt')} (without \`--adopt\` it says ` +
-        `what is there). To begin anew beside it, start without that mount or move ${found} away. ` +
+        `what is there). To start over beside it, start without that mount or move ${found} away. ` +
         'Nothing was changed.',
     },
   )

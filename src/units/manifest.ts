@@ -94,7 +94,7 @@ export const installationIn = ({
 
 /** What to do where that which the volume had is gone. */
 export const startAnewHint = ({ paths }: Scope['place']): string =>
-  `To begin anew with an empty installation, remove ${inVolume(paths).manifest}; nothing was changed.`
+  `To start over with an empty installation, remove ${inVolume(paths).manifest}; nothing was changed.`
 
 /** What a file of the image says, where there is such a file. */
 const versionIn = ({ system }: Scope<never>, path: string, pattern: RegExp): string | null =>

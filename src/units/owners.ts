@@ -9,7 +9,7 @@ const versionFile = ({ place }: Scope<never>): string => `${inVolume(place.paths
 
 /**
  * Refuses, as root, a volume that was made with `--user`: Postgres could not read its data as another user,
- * nor that user what root would take. Data that a restore gave to somebody else is no such volume.
+ * nor that user what root would take. Data that a restore gave to somebody else is not such a volume.
  */
 export const requireOwnData = (scope: Scope<never>, postgres: User): void => {
   const { system, place } = scope

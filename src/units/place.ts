@@ -114,7 +114,7 @@ export const consolePath = '/supervisor/console'
 /** What the door asks the supervisor for where Mathesar does not answer. */
 export const awayPath = '/supervisor/away'
 
-/** A program of ours in Python, which lies beside the configuration of gunicorn. */
+/** A program of ours in Python, beside the configuration of gunicorn. */
 export const ownProgram = ({ gunicornConfig }: Pick<Paths, 'gunicornConfig'>, name: string): string =>
   gunicornConfig.replace(/[^/]*$/, name)
 

@@ -62,7 +62,7 @@ describeContainer('a volume', () => {
       await logIn(box)
       const logs = await box.logs()
       expect(logs).toMatch(/\d+ files in \/var\/lib\/mathesar\/postgres were not postgres's: given back/)
-      expect(logs).toContain('empty folders of Postgres were missing and are made anew: pg_commit_ts, ')
+      expect(logs).toContain('empty folders of Postgres were missing and are created again: pg_commit_ts, ')
       expect(logs).toContain('190 MiB, 0.6 processors')
       expect(logs).toContain('less than 200 MiB of memory')
       expect(logs).toContain('this container may have 60 processes, and 64 are needed')

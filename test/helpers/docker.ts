@@ -202,7 +202,7 @@ const statusIn = ({ exitCode, stdout, stderr }: Result): Status & { readonly exi
   try {
     return { ...(JSON.parse(stdout) as Status), exitCode }
   } catch {
-    throw new Error(`status is no JSON (exit code ${exitCode}): ${stdout}${stderr}`)
+    throw new Error(`status is not JSON (exit code ${exitCode}): ${stdout}${stderr}`)
   }
 }
 

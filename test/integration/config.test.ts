@@ -455,7 +455,7 @@ describe.skipIf(missing !== undefined)('the configuration', () => {
       await daemon.idle()
       expect(await daemon.inMathesar('GUNICORN_TIMEOUT')).toBe('99')
     }
-    expect(daemon.output).toContain('mathesar.env is empty or gone, which is no edit')
+    expect(daemon.output).toContain('mathesar.env is empty or gone, which is not an edit')
     writeFileSync(file(), Buffer.from('POSTGRES_PASSWORD=gr\xfc\xdfe\n', 'latin1'))
     await until('the bytes to be refused', () => daemon.output.includes('line 1 is not UTF-8'))
     expect(await daemon.run(['config', 'set', 'GUNICORN_TIMEOUT=98'])).toMatchObject({

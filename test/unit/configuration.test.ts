@@ -127,7 +127,7 @@ describe('what is wrong', () => {
       '\n\nPOSTGRES_PASSWORD_FILE=/hunter2',
       'mathesar.env, line 3: POSTGRES_PASSWORD_FILE: a path is taken from the environment only',
     ],
-    ['SSO_CONFIG_DICT=hunter2', 'mathesar.env, line 1: SSO_CONFIG_DICT: the value is no JSON object'],
+    ['SSO_CONFIG_DICT=hunter2', 'mathesar.env, line 1: SSO_CONFIG_DICT: the value is not a JSON object'],
     ['hunter2', 'mathesar.env, line 1: it is not NAME=value'],
     [
       'DEBUG=maybe\nLOG_LEVEL=loud',

@@ -124,13 +124,13 @@ describe('a value', () => {
     ['LOG_FORMAT', 'xml', '"xml" is none of text, json'],
     ['LOG_LEVEL', 'INFO', '"INFO" is none of debug, info, warn, error'],
     ['POSTGRES_SSLMODE', 'on', '"on" is none of disable, allow,'],
-    ['POSTGRES_SSLROOTCERT', 'ca.pem', '"ca.pem" is no absolute path'],
-    ['POSTGRES_SSLROOTCERT', 'system', '"system" is no absolute path'],
+    ['POSTGRES_SSLROOTCERT', 'ca.pem', '"ca.pem" is not an absolute path'],
+    ['POSTGRES_SSLROOTCERT', 'system', '"system" is not an absolute path'],
     ['ALLOWED_HOSTS', 'a.org,,b.org', 'has an empty item'],
     ['ALLOWED_HOSTS', 'a.org, ', 'has an empty item'],
-    ['PUBLIC_URL', 'mathesar.example.org', 'is no http or https address'],
-    ['PUBLIC_URL', 'ftp://example.org', 'is no http or https address'],
-    ['PUBLIC_URL', 'https://', 'is no http or https address'],
+    ['PUBLIC_URL', 'mathesar.example.org', 'is not an http or https address'],
+    ['PUBLIC_URL', 'ftp://example.org', 'is not an http or https address'],
+    ['PUBLIC_URL', 'https://', 'is not an http or https address'],
     ...[
       'localhost',
       '[::1]',
@@ -143,7 +143,7 @@ describe('a value', () => {
       '1.2.3.4.5',
       '1. 2.3.4',
       '01.2.3.4',
-    ].map((address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is no IP address']),
+    ].map((address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is not an IP address']),
     ['POSTGRES_DB', 'a\0b', 'holds a zero byte'],
   ])('%s=%j is refused: %s', (name, text, why) => {
     expect(whyInvalid(name, text)).toContain(why)
@@ -430,7 +430,7 @@ describe('DATABASE_URL', () => {
     )
     expect(
       failureOf(() => database({ DATABASE_URL: 'postgres://u:p@db/m?sslrootcert=system' })).message,
-    ).toBe('cannot use DATABASE_URL: sslrootcert "system" is no absolute path')
+    ).toBe('cannot use DATABASE_URL: sslrootcert "system" is not an absolute path')
   })
 
   test('goes before the settings that say how to connect, which hold where it says nothing', () => {

@@ -86,7 +86,7 @@ const openStore = (
   })
 }
 
-/** An emptied mathesar.env is no edit: the last good one is put back, by whoever has the volume. */
+/** An emptied mathesar.env is not an edit: the last good one is put back, by whoever has the volume. */
 const restoreEmptied = (
   content: ConfigFiles,
   good: ConfigFiles,

@@ -13,7 +13,7 @@ export type ChangeResult = {
   readonly warnings: readonly string[]
 }
 
-/** Hears of each step of a change. */
+/** Called with each step of a change. */
 export type Report = (step: string) => void
 
 export type ChangesOptions = {

@@ -37,7 +37,7 @@ const startOverAfterMs = 200
  */
 export class Config {
   readonly changes: Changes
-  /** Hears of each change that was undone. */
+  /** Called with each change that was undone. */
   readonly rolledBack = new Subscribers<Problem>()
   readonly #system: System
   readonly #setup: Setup
@@ -203,7 +203,7 @@ export class Config {
   #startOver(wanted: ConfigFiles): void {
     this.store.write(wanted)
     this.#system.log.say('info', 'the container starts over with the changed settings')
-    // Who asked for it hears of it first.
+    // Whoever asked for it is answered first.
     this.#cancelStartOver()
     this.#cancelStartOver = this.#system.clock.after(startOverAfterMs, () => {
       this.#ending.startOver()
@@ -228,7 +228,7 @@ export class Config {
     this.#propose({ from: 'file', kind: 'reread' })
   }
 
-  /** A file that cannot be used is no edit: what is in force of it stays. */
+  /** A file that cannot be used is not an edit: what is in force of it stays. */
   #contentOf({ files, unusable }: Seen): ConfigFiles {
     const { current } = this.changes
     return Object.fromEntries(

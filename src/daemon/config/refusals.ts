@@ -10,7 +10,7 @@ type Options = {
   readonly read: () => ConfigFiles
 }
 
-/** `kept` are the names under which the refused files lie beside the good ones. */
+/** `kept` are the names under which the refused files are kept beside the good ones. */
 const problemOf = (
   { code, message, hint }: Pick<Problem, 'code' | 'message' | 'hint'>,
   kept: readonly string[],

@@ -37,7 +37,7 @@ type Options = {
 const suffix = '.rejected'
 /**
  * Where nothing can be written, such as on platforms with a read-only file system, there is no history;
- * that is no fault.
+ * that is not a fault.
  */
 const whereWritable = (act: () => unknown): void => {
   try {

@@ -2,7 +2,7 @@ import { SupervisorError } from '../../errors.ts'
 import { type Exchange, send } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 
-/** The certificate of our own authority, for people to install. It is no secret. */
+/** The certificate of our own authority, for people to install. It is not a secret. */
 export const getAuthority = (exchange: Exchange, { instance }: ControlOptions): void => {
   const authority = instance.results.certificate?.authority
   if (authority === undefined)

@@ -41,7 +41,7 @@ export async function* partsOf(
   for (const compressing of pending) yield { name: partName(name, index++), data: await compressing }
 }
 
-/** The stream and number of a part; `undefined` for a file that is no part. */
+/** The stream and number of a part; `undefined` for a file that is not a part. */
 export const partIn = (name: string): { readonly stream: string; readonly index: number } | undefined => {
   const [, stream, index] = /^(.+\.zst)\.(\d{6,})$/.exec(name) ?? []
   return stream === undefined ? undefined : { stream, index: Number(index) }

@@ -46,7 +46,7 @@ const readKept = ({ system: { files } }: Scope<never>, path: string): Pair | und
     readPair(pair)
     return pair
   } catch {
-    return undefined // It is made anew.
+    return undefined // It is created again.
   }
 }
 
@@ -145,7 +145,7 @@ const isFresh = ({ validTo }: X509Certificate, nowMs: number): boolean =>
 
 /**
  * A certificate for the names of this installation by an authority of its own, which people may install. Both
- * are kept in the volume; what is missing, ends soon or lacks a name is made anew.
+ * are kept in the volume; what is missing, ends soon or lacks a name is created again.
  */
 export const makeSelfSigned = async (
   scope: Scope<'volume'>,

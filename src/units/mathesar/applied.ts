@@ -21,7 +21,7 @@ export type Internal = {
 
 /**
  * The migrations that the internal database has, and its note of the key. In a transaction no query may fail:
- * its lock would go with it. What is no table could answer anything, or never.
+ * its lock would go with it. What is not a table could answer anything, or never.
  */
 export const readInternal = async (client: Client): Promise<Internal> => {
   const found = await client.query<{ isTable: boolean; note: string | null; isOwner: boolean }>(

@@ -9,7 +9,8 @@ const keptLimit = 4
 /**
  * Keeps a dump of the internal database on an external server before an upgrade: nothing may be copied
  * beside it there. Mathesar keys nothing of its own tables by OID, so a restored dump is exact. One that
- * cannot be had is said, and is no reason to stay with the old version: such a server has backups of its own.
+ * cannot be had is said, and is not a reason to stay with the old version: such a server has backups of its
+ * own.
  */
 export const dumpBefore = async (scope: Scope<'volume'>, to: string, signal: AbortSignal): Promise<void> => {
   const { system, place, inForce, results } = scope

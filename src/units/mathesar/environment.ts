@@ -8,7 +8,7 @@ import { fitWorkers } from './sizing.ts'
 
 /**
  * Names of the container's environment that mean something to the supervisor alone,
- * or that the settings below say anew.
+ * or that the settings below say again.
  */
 const notForApp = new RegExp(
   `^(?:${[

@@ -17,7 +17,7 @@ const refusalOf = (why: string, { values }: InForce): SupervisorError => {
 
 /**
  * Asks the parsers that will read them: ours knows another YAML. It would be too late once they are handed
- * over, for Mathesar reads file_storage.yml anew for each page.
+ * over, for Mathesar reads file_storage.yml again for each page.
  */
 const askParsers = async (
   { system, place: { paths, identities }, inForce }: Scope<never>,

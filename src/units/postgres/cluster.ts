@@ -24,7 +24,7 @@ const lockedPid = (scope: Scope<never>, folder: string): number => {
   try {
     return Number(readLockFile(scope, folder)?.[0])
   } catch {
-    return 0 // What is no file is no lock of Postgres's either.
+    return 0 // What is not a file is not a lock of Postgres's either.
   }
 }
 
@@ -126,7 +126,7 @@ const readVersion = (scope: Scope<never>, folder: string): string | undefined =>
 
 /**
  * The major version of the data, or `undefined` where there is none.
- * Refuses what is no data of this Postgres.
+ * Refuses what is not data of this Postgres.
  */
 const requireOwnMajor = (scope: Scope<never>, folder: string): string | undefined => {
   const {

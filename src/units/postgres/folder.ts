@@ -20,7 +20,7 @@ export const oftenEmpty = [
   'pg_twophase',
 ]
 
-/** Makes the empty folders anew that a backup left out: Postgres does not start without them. */
+/** Creates the empty folders again that a backup left out: Postgres does not start without them. */
 const makeMissingFolders = ({ system, place }: Scope<never>, folder: string): void => {
   const { files, setOwner, log } = system
   const missing = oftenEmpty.filter((name) => !files.isThere(`${folder}/${name}`))
@@ -29,7 +29,7 @@ const makeMissingFolders = ({ system, place }: Scope<never>, folder: string): vo
     files.makeFolder(`${folder}/${name}`, 0o700)
     setOwner(`${folder}/${name}`, place.identities.postgres, 0o700)
   }
-  log.say('warn', `empty folders of Postgres were missing and are made anew: ${missing.join(', ')}`)
+  log.say('warn', `empty folders of Postgres were missing and are created again: ${missing.join(', ')}`)
 }
 
 /** Asks as Postgres's user: there are file systems on which whoever asks is the owner. */

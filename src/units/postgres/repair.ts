@@ -27,7 +27,7 @@ const commands = [
   'ALTER ROLE postgres SUPERUSER LOGIN',
 ]
 
-/** Tells the server something, as its user: what its lock file says of a process is no order to root. */
+/** Tells the server something, as its user: what its lock file says of a process is not an order to root. */
 const control = async (
   { system, place }: Scope<never>,
   ...[argument, ...others]: readonly [string, ...string[]]

@@ -162,7 +162,9 @@ describe('the task `cluster` on a volume that was copied', () => {
     await cluster.run(scope, never)
     expect(disk.modeOf(`${folder}/pg_logical/snapshots`)).toBe('0700 101:102')
     expect(said).toEqual([
-      expect.stringMatching(/^warn empty folders of Postgres were missing and are made anew: pg_commit_ts, /),
+      expect.stringMatching(
+        /^warn empty folders of Postgres were missing and are created again: pg_commit_ts, /,
+      ),
     ])
     expect(said[0]).not.toContain('pg_notify')
     said.length = 0
@@ -220,7 +222,7 @@ describe('the task `cluster` on a volume whose cluster has served', () => {
     message: 'cannot find the cluster that has served from this volume: there is none in /data/postgres',
     hint:
       'Mount or restore what was in /data/postgres, and where it is a link, what it leads to. ' +
-      'To begin anew with an empty installation, remove /data/manifest.json; nothing was changed.',
+      'To start over with an empty installation, remove /data/manifest.json; nothing was changed.',
   }
 
   test('takes the same one', async () => {

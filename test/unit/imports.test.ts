@@ -1,7 +1,8 @@
+import { globSync } from 'node:fs'
 import { posix } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { units } from '../../src/units/index.ts'
-import { sources } from './sources.ts'
+import { readRoot, root, sources } from './sources.ts'
 
 /**
  * What the code of each room may import beside its own: main → cli → daemon, operations, http → units →
@@ -180,4 +181,9 @@ describe('the sources', () => {
       [...sources].filter(([, text]) => /\b(TODO|FIXME|XXX|HACK)\b/.test(text)).map(([path]) => path),
     ).toEqual([])
   })
+})
+
+test('the tests cast nothing by way of unknown or never', () => {
+  const tests = globSync('test/**/*.ts', { cwd: root })
+  expect(tests.filter((path) => /\bas (?:unknown as|never)\b/.test(codeOf(readRoot(path))))).toEqual([])
 })

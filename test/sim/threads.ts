@@ -9,8 +9,11 @@ export type Work = {
   readonly onProgress?: (sum: Summary) => void
 }
 
-/** What a run makes is garbage soon after. A young generation of this size stays in the processor's cache. */
-const resourceLimits = { maxYoungGenerationSizeMb: 24 }
+/**
+ * What a run makes is garbage soon after: in a young generation of this size most of it is never copied, and
+ * little leaves the processor's cache.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 64 }
 
 const runShare = (share: Share, onReport: (summary: Summary) => void): Promise<void> =>
   new Promise((resolve, reject) => {

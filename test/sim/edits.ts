@@ -88,7 +88,11 @@ export class Edits {
   /** The supervisor wrote mathesar.env, or what it refused beside it. */
   seeWrite(path: string, text: string): void {
     const marker = markerOf(text)
-    if (path.endsWith('/mathesar.env.rejected')) this.#setAside = marker
+    if (path.endsWith('/mathesar.env.rejected')) {
+      // Whoever has written the rest meanwhile wants the whole tried: what was refused is a half of it.
+      const now = this.#world.volume.read(path.slice(0, -'.rejected'.length))
+      this.#setAside = now !== text && markerOf(now) === marker ? undefined : marker
+    }
     if (!path.endsWith('/mathesar.env')) return
     if (this.#setAside !== undefined && this.#setAside !== marker && this.#setAside !== 0) {
       this.#refused.add(this.#setAside)

@@ -96,6 +96,22 @@ describe('the order of edits', () => {
     expect(world.violations.map(({ invariant }) => invariant)).toContain('refused')
   })
 
+  test('takes a half that was refused not for the whole that was written meanwhile', () => {
+    const [half, whole] = ['PUBLIC_URL=http://m3.example\n', 'PUBLIC_URL=http://m3.example\nDEBUG=true\n']
+    const refusedOf = (onDisk: string): readonly string[] => {
+      const { world, edits } = begin()
+      world.volume.makeFolder('/config')
+      world.volume.write('/config/mathesar.env', onDisk)
+      edits.edit(3)
+      edits.seeWrite('/config/mathesar.env.rejected', half)
+      edits.seeWrite('/config/mathesar.env', 'PUBLIC_URL=http://m4.example\n')
+      edits.requireAllowed(3, 'serves')
+      return world.violations.map(({ invariant }) => invariant)
+    }
+    expect(refusedOf(half)).toContain('refused')
+    expect(refusedOf(whole)).toEqual([])
+  })
+
   test('still waits for what was proposed to one container when another one exits', () => {
     const { world, edits } = begin()
     const [first, second] = [edits.propose('a', 1), edits.propose('a', 2)]

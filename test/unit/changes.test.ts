@@ -799,6 +799,14 @@ describe('after a boot', () => {
     expect(at.value('DEBUG')).toBe('true')
   })
 
+  test('a disk that is full while a change is under way costs the record alone', async () => {
+    const at = stage({ environment: { WEB_CONCURRENCY: '2' } })
+    at.failRecord('ENOSPC')
+    const change = outcome(at.set({ DEBUG: 'true' }))
+    await at.changes.settle()
+    expect([await change, at.text]).toEqual(['VOLUME_FULL', 'DEBUG=false\nWEB_CONCURRENCY=2\n'])
+  })
+
   test('a disk that is full costs the record alone', async () => {
     const at = stage()
     at.failRecord('ENOSPC')

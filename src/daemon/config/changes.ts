@@ -70,13 +70,11 @@ export class Changes {
 
   /** After a boot that went well: writes what the environment gave, and records what is in force as good. */
   async settle(): Promise<void> {
-    try {
-      // A change may take minutes: what booted counts as good before it.
-      if (this.isChanging) await recordBoot(this.#options, () => this.#current)
-      await this.interrupt(() => this.#finishBoot())
-    } catch (error) {
-      this.#options.say('warn', `cannot record the configuration: ${(error as Error).message}`)
-    }
+    // A change may take minutes: what booted counts as good before it. What fails here is tried again below.
+    if (this.isChanging) await recordBoot(this.#options, () => this.#current).catch(() => {})
+    await this.interrupt(() => this.#finishBoot()).catch((error: Error) =>
+      this.#options.say('warn', `cannot record the configuration: ${error.message}`),
+    )
   }
 
   async #run(proposal: Proposal, report: Report): Promise<ChangeResult> {

@@ -53,6 +53,9 @@ describe.skipIf(noCluster !== undefined)(
     }, 120_000)
 
     const inNamespace = (...args: readonly string[]): Promise<string> => kubectl('-n', 'm', ...args)
+    /** A helm that was built from its module takes every cluster for an old one. */
+    const render = (...args: readonly string[]): Promise<string> =>
+      helm('template', 'mathesar', chart, '--kube-version', '1.34.4', ...args)
     const upgrade = (...args: readonly string[]): Promise<string> =>
       helm(
         'upgrade',
@@ -104,13 +107,11 @@ describe.skipIf(noCluster !== undefined)(
       for (const form of forms) {
         const lintable = form.filter((each) => each !== '--is-upgrade')
         expect(await helm('lint', '--strict', chart, ...lintable)).toContain('0 chart(s) failed')
-        const manifest = await helm('template', 'mathesar', chart, ...form)
+        const manifest = await render(...form)
         expect(await conform(manifest)).toMatch(/Invalid: 0, Errors: 0/)
       }
-      await expect(helm('template', 'mathesar', chart)).rejects.toThrow('no database is given')
-      await expect(
-        helm('template', 'mathesar', chart, ...release, '--set', 'settings.WEB_CONCURENCY=2'),
-      ).rejects.toThrow('WEB_CONCURENCY')
+      await expect(render()).rejects.toThrow('no database is given')
+      await expect(render(...release, '--set', 'settings.WEB_CONCURENCY=2')).rejects.toThrow('WEB_CONCURENCY')
     })
 
     test('brings up three replicas on two nodes, of which one migrates', async () => {

@@ -13,7 +13,8 @@ process.once('SIGTERM', () => (isOver = true))
 
 const once = (agent: Agent | false): Promise<string | undefined> =>
   new Promise((resolve) => {
-    get(url, { agent, timeout: 20_000 }, (response) => {
+    // The name of the Service, which the chart permits: the address of it need not be a private one.
+    get(url, { agent, timeout: 20_000, headers: { host: 'mathesar' } }, (response) => {
       response.resume().once('close', () => {
         const { complete, statusCode = 0 } = response
         const isGood = complete && [200, 302].includes(statusCode)

@@ -144,6 +144,7 @@ spec:
         {{- with .Values.extraVolumeMounts }}
         {{- toYaml . | nindent 8 }}
         {{- end }}
+  {{- if or (not .Values.database.embedded) .Values.media.existingClaim .Values.extraVolumes }}
   volumes:
     {{- if not .Values.database.embedded }}
     - { name: data, emptyDir: { sizeLimit: 2Gi } }
@@ -154,6 +155,7 @@ spec:
     {{- with .Values.extraVolumes }}
     {{- toYaml . | nindent 4 }}
     {{- end }}
+  {{- end }}
   {{- with .Values.nodeSelector }}
   nodeSelector: {{ toYaml . | nindent 4 }}
   {{- end }}

@@ -1,12 +1,11 @@
 import { Agent, get } from 'node:http'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import {
   cleanUp,
   describeContainer,
   leanImage,
   makeAdmin,
-  mustDocker,
+  newVolume,
   start,
   until,
   type Box,
@@ -186,22 +185,15 @@ describeContainer('a container on a platform', () => {
 
   it('takes what the environment says at each start, whatever it has kept from before', async () => {
     const { name, DATABASE_URL } = await newDatabase()
-    const volume = await mustDocker('volume', 'create')
-    try {
-      const box = await launch({ image: leanImage, volume, env: { ...key, DATABASE_URL } })
-      await box.ready()
-      await box.remove()
-      // A platform rotates the password.
-      await sql('postgres', `create role app login superuser password 'rotated'`)
-      const rotated = `postgres://app:rotated@127.0.0.1:${port}/${name}`
-      const again = await launch({ image: leanImage, volume, env: { ...key, DATABASE_URL: rotated } })
-      await again.ready()
-      const { stdout } = await again.supervisor('psql', '-tAc', 'select current_user')
-      expect(stdout).toBe('app')
-      await again.remove()
-    } finally {
-      await delay(0)
-      await mustDocker('volume', 'rm', '--force', volume)
-    }
+    const volume = await newVolume()
+    const box = await launch({ image: leanImage, volume, env: { ...key, DATABASE_URL } })
+    await box.ready()
+    await box.remove()
+    // A platform rotates the password.
+    await sql('postgres', `create role app login superuser password 'rotated'`)
+    const rotated = `postgres://app:rotated@127.0.0.1:${port}/${name}`
+    const again = await launch({ image: leanImage, volume, env: { ...key, DATABASE_URL: rotated } })
+    await again.ready()
+    expect((await again.supervisor('psql', '-tAc', 'select current_user')).stdout).toBe('app')
   }, 60_000)
 })

@@ -197,7 +197,7 @@ export class Backups {
   #begin(): void {
     if (this.#record.sinceMs !== undefined || this.#schedules.backup === undefined) return
     try {
-      changeRecord(this.#options, () => ({ sinceMs: this.#nowMs }))
+      changeRecord(this.#options, () => ({ sinceMs: this.#readySinceMs }))
     } catch {
       /* What cannot be written now is noted with the first backup. */
     }

@@ -97,9 +97,9 @@ export async function* writeBackup(scope: OperationScope, options: BackupOptions
   const [tar, checksums] = [new TarWriter(), new Checksums()]
   for await (const entry of entriesOf(scope, options)) {
     checksums.add(entry)
-    yield* tar.add(entry)
+    yield Buffer.concat(tar.add(entry))
   }
-  yield* tar.add(checksums.entry())
+  yield Buffer.concat(tar.add(checksums.entry()))
   yield tar.end()
 }
 

@@ -23,22 +23,37 @@ const options = {
 
 const partName = (name: string, index: number): string => `${name}.${String(index).padStart(6, '0')}`
 
-/** Compresses a stream into the parts `NAME.000000`, `NAME.000001`, … */
+/**
+ * Compresses a stream into the parts `NAME.000000`, `NAME.000001`, … The next piece is read meanwhile, and
+ * while whoever takes a part does something with it.
+ */
 export async function* partsOf(
   name: string,
   bytes: Bytes,
   onRead: (bytes: number) => void,
 ): AsyncGenerator<Entry> {
+  const pieces = inPieces(bytes, pieceBytes, atATime + 1)
+  const readNext = (): ReturnType<typeof pieces.next> => {
+    const reading = pieces.next()
+    reading.catch(() => {}) // Each is awaited in its turn, and so is what is compressed.
+    return reading
+  }
   const pending: Promise<Buffer>[] = []
   let index = 0
-  for await (const piece of inPieces(bytes, pieceBytes, atATime)) {
-    onRead(piece.length)
-    const compressing = compress(piece, options)
-    compressing.catch(() => {}) // It is awaited in its turn.
-    pending.push(compressing)
-    if (pending.length === atATime) yield { name: partName(name, index++), data: await pending.shift()! }
+  try {
+    let next = readNext()
+    for (let piece = await next; piece.done !== true; piece = await next) {
+      onRead(piece.value.length)
+      const compressing = compress(piece.value, options)
+      compressing.catch(() => {})
+      pending.push(compressing)
+      next = readNext()
+      if (pending.length === atATime) yield { name: partName(name, index++), data: await pending.shift()! }
+    }
+    for (const compressing of pending) yield { name: partName(name, index++), data: await compressing }
+  } finally {
+    await pieces.return(undefined)
   }
-  for (const compressing of pending) yield { name: partName(name, index++), data: await compressing }
 }
 
 /** The stream and number of a part; `undefined` for a file that is not a part. */

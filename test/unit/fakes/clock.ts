@@ -1,6 +1,6 @@
 import type { Clock } from '../../../src/system/ports.ts'
 
-type Timer = { readonly atMs: number; readonly act: () => void }
+type Timer = { atMs: number; readonly act: () => void }
 
 /** Lets everything that needs no time happen: promises, and what they start. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -53,6 +53,11 @@ export const createClock = (startMs = Date.parse('2026-10-01T12:00:00.000Z')) =>
         await settle()
       }
       nowMs = endMs
+    },
+    /** Sets the clock forward, as after a sleep of the machine: what is armed is as far away as before. */
+    jump: (ms: number): void => {
+      nowMs += ms
+      for (const timer of timers) timer.atMs += ms
     },
   }
 }

@@ -243,7 +243,8 @@ describe.each([
       const settings = settingsOf(store).replace(/ENDPOINT=.*/, `ENDPOINT=https://localhost:${port}`)
       const open = (more = ''): Store => openStores(scopeWith(`${settings}\n${more}`, folder))[0]!
       expect(await failureOf(() => open().list())).toMatchObject({
-        message: expect.stringContaining('self-signed'),
+        message: expect.stringMatching(/: self-signed certificate$/),
+        hint: expect.stringContaining('BACKUP_S3_CA'),
       })
       expect(await failureOf(() => open(`BACKUP_S3_CA=${path}`))).toMatchObject({
         message: expect.stringContaining('not there'),

@@ -103,6 +103,15 @@ const refusalInWords = (
   return [message, placeHint]
 }
 
+/** What kept a request from an answer. */
+const faultInWords = ({ code = '', message }: NodeJS.ErrnoException): readonly [why: string, hint: string] =>
+  /CERT|SELF_SIGNED/.test(code)
+    ? [
+        message.split(';')[0]!,
+        'Give the certificate of the authority that it has its own from: BACKUP_S3_CA.',
+      ]
+    : [message || code, placeHint]
+
 /** Asks S3: signs (AWS Signature 4), tries again, and puts words to what it refuses. */
 export class S3Client {
   readonly #system: System
@@ -162,7 +171,7 @@ export class S3Client {
     const [why, hint] =
       error instanceof Refusal
         ? refusalInWords(error, this.#account, this.#system.clock.now())
-        : [(error as Error).message || String((error as NodeJS.ErrnoException).code), placeHint]
+        : faultInWords(error as NodeJS.ErrnoException)
     const message = `cannot use ${title}: ${this.#system.log.redact(why)}`
     return new SupervisorError('BACKUP_PLACE_FAILED', message, { cause: error, hint })
   }

@@ -85,6 +85,8 @@ export class Backups {
   readonly #options: Options
   readonly #troubles = new Map<Job, Trouble>()
   readonly #waits = new Map<Job, number>()
+  /** When the last good run began, also where it leaves nothing in the record. */
+  readonly #doneMs = new Map<Job, number>()
   readonly #stopping = new AbortController()
   #readySinceMs: number | undefined
   #running: Job | undefined
@@ -147,8 +149,8 @@ export class Backups {
     const schedule = this.#schedules[job]
     const { sinceMs, made, proved } = this.#record
     if (schedule === undefined || (job === 'drill' && made === undefined)) return undefined
-    const doneMs = (job === 'backup' ? made : proved)?.atMs
-    return { schedule, sinceMs: doneMs ?? sinceMs ?? this.#readySinceMs ?? this.#nowMs }
+    const notedMs = (job === 'backup' ? made : proved)?.atMs ?? sinceMs ?? this.#readySinceMs
+    return { schedule, sinceMs: Math.max(notedMs ?? this.#nowMs, this.#doneMs.get(job) ?? 0) }
   }
 
   #dueMs(job: Job): number {
@@ -204,10 +206,13 @@ export class Backups {
   }
 
   async #run(job: Job): Promise<void> {
+    const beganMs = this.#nowMs
     this.#running = job
     this.#waits.delete(job)
     try {
-      this.#note(job, failureIn(await this.#type(job)))
+      const failure = failureIn(await this.#type(job))
+      if (failure === undefined) this.#doneMs.set(job, beganMs)
+      this.#note(job, failure)
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       this.#note(job, { code: 'BACKUP_FAILED', message: (error as Error).message, hint: '' })

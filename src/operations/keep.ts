@@ -58,11 +58,16 @@ export const keepBackup = async (
   const aboutBytes = isEmbedded ? await countBytes(scope) : 0
   const { bytes, places, failures } = await spread(stores, name, aboutBytes, archive)
   const made = { name, atMs, tookMs: clock.now() - atMs, bytes, places }
-  changeRecord(scope, () => ({ made }))
-  const unthinned: SupervisorError[] = []
+  const after: SupervisorError[] = []
+  const collect = (error: unknown): void => void after.push(toSupervisorError(error))
+  try {
+    changeRecord(scope, () => ({ made }))
+  } catch (error) {
+    collect(error) // The volume may be full, and the archive elsewhere.
+  }
   for (const store of isScheduled ? stores : []) {
     if (!places.includes(store.title)) continue
-    await thinOut(scope, store).catch((error: unknown) => unthinned.push(toSupervisorError(error)))
+    await thinOut(scope, store).catch(collect)
   }
-  return { made, failures: [...failures, ...unthinned].map((error) => inPart(error, made)) }
+  return { made, failures: [...failures, ...after].map((error) => inPart(error, made)) }
 }

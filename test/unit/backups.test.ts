@@ -135,6 +135,15 @@ describe('backups by a schedule', () => {
     expect(backups.problems()).toEqual([])
   })
 
+  test('come once in their time also where a run leaves nothing in the record', async () => {
+    const { clock, state, scope } = stage('BACKUP_SCHEDULE=0 0 1 1 *\nBACKUP_DRILL=0 * * * *\n')
+    const made = { name: 'portable', atMs: clock.now(), tookMs: 1, bytes: 1, places: [] }
+    changeRecord(scope, () => ({ sinceMs: clock.now(), made }))
+    state.result = { outcome: { code: 0, signal: null }, lines: ['every checksum is right'] }
+    await clock.advance(1.5 * hour)
+    expect(state.runs).toEqual(['backup verify newest at 10-01T13:00'])
+  })
+
   test('that are killed say by what', async () => {
     const { clock, state, backups } = stage()
     state.result = { outcome: { code: null, signal: 'SIGKILL' }, lines: ['backed up: 1'] }

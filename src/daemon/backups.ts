@@ -27,16 +27,17 @@ const runLimitMs = 86_400_000
 const jobs = ['backup', 'drill'] as const
 type Job = (typeof jobs)[number]
 
-/** What a job types, and how much it stands back: a drill takes what nobody else wants of the processors. */
-const commands: Readonly<Record<Job, { readonly args: readonly string[]; readonly niceness: number }>> = {
-  backup: { args: ['backup', '--scheduled'], niceness: 5 },
-  drill: { args: ['backup', 'verify', 'newest'], niceness: 19 },
-}
+/** How much a job stands back: a drill takes what nobody else wants of the processors. */
+const niceness: Readonly<Record<Job, number>> = { backup: 5, drill: 19 }
+
+/** What a job types. The archive is named: the first place that has it is enough. */
+const argumentsOf = (job: Job, { made }: BackupRecord): readonly string[] =>
+  job === 'backup' ? ['backup', '--scheduled'] : ['backup', 'verify', made?.name ?? 'newest']
+
 /** The kernel kills it before a service when memory runs out. */
 const oomScoreAdj = 800
 
 type Failure = { readonly code: ErrorCode; readonly message: string; readonly hint: string }
-type Trouble = { readonly failure: Failure; readonly atMs: number }
 
 /** Of a drill that nobody asked for. */
 const harmless: readonly ErrorCode[] = ['VOLUME_FULL', 'BACKUP_LOCKED']
@@ -83,7 +84,7 @@ type Options = {
  */
 export class Backups {
   readonly #options: Options
-  readonly #troubles = new Map<Job, Trouble>()
+  readonly #troubles = new Map<Job, { readonly failure: Failure; readonly atMs: number }>()
   readonly #waits = new Map<Job, number>()
   /** When the last good run began, also where it leaves nothing in the record. */
   readonly #doneMs = new Map<Job, number>()
@@ -224,11 +225,10 @@ export class Backups {
   /** Runs the command of a job, and kills it when it hangs or everything stops. */
   async #type(job: Job): Promise<ProgramResult> {
     const { system, place, program } = this.#options
-    const { args, niceness } = commands[job]
     const env: Record<string, string> = {}
     for (const [name, value] of Object.entries(place.environment)) if (value !== undefined) env[name] = value
     const command = {
-      argv: ['nice', '-n', String(niceness), ...program, ...args],
+      argv: ['nice', '-n', String(niceness[job]), ...program, ...argumentsOf(job, this.#record)],
       env,
       cwd: '/',
       oomScoreAdj,

@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, it } from 'vitest'
 import type { Status } from '../../src/core/status.ts'
 import {
   type Box,
@@ -56,6 +56,9 @@ describeContainer('backups by themselves', () => {
       run: ['-v', `${join(folder, 'disk')}:/backups`, '-v', `${join(folder, 'key')}:/key:ro`],
     })
     await box.ready()
+  })
+  afterEach(() => {
+    line.faults.of = () => undefined
   })
   afterAll(async () => {
     await cleanUp()

@@ -141,7 +141,7 @@ describe('backups by a schedule', () => {
     changeRecord(scope, () => ({ sinceMs: clock.now(), made }))
     state.result = { outcome: { code: 0, signal: null }, lines: ['every checksum is right'] }
     await clock.advance(1.5 * hour)
-    expect(state.runs).toEqual(['backup verify newest at 10-01T13:00'])
+    expect(state.runs).toEqual(['backup verify portable at 10-01T13:00'])
   })
 
   test('that are killed say by what', async () => {
@@ -184,7 +184,7 @@ describe('backups by a schedule', () => {
       state.result = undefined
       clock.jump(24 * hour)
       await clock.advance(5 * minute)
-      expect(state.runs.slice(0, 2).every((run) => run.startsWith('backup verify newest'))).toBe(true)
+      expect(state.runs.slice(0, 2).every((run) => run.startsWith('backup verify a '))).toBe(true)
       expect(backups.status().proved).toMatchObject({ restoreMs: 41_000 })
       expect(backups.problems()).toEqual([])
     },

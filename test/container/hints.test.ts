@@ -33,6 +33,7 @@ const notHere = {
   TLS_INVALID: 'tls.test.ts follows it',
   ADMINISTRATOR_NOT_CREATED: 'it says where to look',
   BACKUP_FAILED: 'it says where to look',
+  BACKUP_PLACE_FAILED: 'places.test.ts of the integration has its cases',
   BACKUP_DAMAGED: 'it takes another archive',
   BACKUP_FOREIGN: 'it takes another archive',
   BACKUP_LOCKED: 'backup.test.ts follows it',

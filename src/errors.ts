@@ -30,7 +30,7 @@ const rows = {
   VOLUME_NOT_WRITABLE: { exitCode: 30, httpStatus: 422, hint: 'Let this user write there: `chown -R` the folder on the host, or use a named volume: `-v mathesar:/var/lib/mathesar`.' },
   VOLUME_FULL: { exitCode: 31, httpStatus: 500, hint: 'Free some space on that file system and start the container again; no data was touched.' },
   VOLUME_IN_USE: { exitCode: 32, httpStatus: 500, hint: 'Stop the other container on this volume (`docker ps`), or give this one a volume of its own.' },
-  CLUSTER_OTHER_MAJOR: { exitCode: 33, httpStatus: 500, hint: 'Start the image that carries the Postgres version of the data; nothing was changed. A move by pg_dump keeps tables, but loses what Mathesar stores about them by OID: settings, explorations, forms.' },
+  CLUSTER_OTHER_MAJOR: { exitCode: 33, httpStatus: 500, hint: 'Bring the data along: `docker run --rm -v VOLUME:/var/lib/mathesar IMAGE upgrade-postgres`, with the image of pg-upgrade.Dockerfile, which has both servers. Or start the image that carries the Postgres of the data. Nothing was changed. Not pg_dump: it loses what Mathesar keys by OID (settings, explorations, forms).' },
   CLUSTER_DAMAGED: { exitCode: 34, httpStatus: 500, hint: 'Restore the volume from a backup; nothing was changed.' },
   CLUSTER_UNUSABLE: { exitCode: 36, httpStatus: 500, hint: 'Start the image that the data was made with; nothing was changed. A locale that is named has to be in the image.' },
   SECRETS_MISSING: { exitCode: 35, httpStatus: 500, hint: 'Put the file back from a backup, or give the old key with `-e SECRET_KEY=…`; a new key could not decrypt stored passwords.' },

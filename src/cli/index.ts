@@ -219,6 +219,14 @@ Of a container that has stopped, with its secret key and media:
     -v ./secrets:/code/.secrets:ro -v ./media:/code/.media:ro IMAGE rescue --adopt`,
   ),
   define(
+    'upgrade-postgres',
+    'Bring the cluster of a volume to the Postgres of this image: in the image that has both servers.',
+    () => import('./upgrade-postgres.ts'),
+    `The old cluster is kept beside: \`restore --undo\` brings it back, \`restore --forget\` removes it.
+
+  docker run --rm -v VOLUME:/var/lib/mathesar IMAGE-with-both upgrade-postgres`,
+  ),
+  define(
     'bake',
     'Make the cluster template and the list of migrations, while an image is built.',
     () => import('./bake.ts'),

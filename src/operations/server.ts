@@ -12,6 +12,8 @@ import { makeOwnFolder } from './stage.ts'
 /** A small server for a cluster that lies beside, reached through a socket that is closed to others. */
 export type SideServer = {
   readonly folder: string
+  /** Its cluster; `undefined` for `postgres` in the folder. */
+  readonly cluster?: string
   /** What its failure means: "use this archive", and the code. */
   readonly what: string
   readonly code: ErrorCode
@@ -62,6 +64,9 @@ export const asUser = <T>(
   use: (client: Client) => Promise<T>,
 ): Promise<T> => system.withClient([connectTo(folder, database, user)], use)
 
+const isOlderThan17 = ({ place: { paths } }: OperationScope): boolean =>
+  Number(/(\d+)\/bin$/.exec(paths.postgresBin ?? '')?.[1] ?? 17) < 17
+
 /** Arguments for a server on any cluster: other images keep the configuration elsewhere. */
 export const parametersFor = (scope: OperationScope, folder: string, isKept: boolean): readonly string[] => {
   const { files } = scope.system
@@ -80,7 +85,7 @@ export const parametersFor = (scope: OperationScope, folder: string, isKept: boo
     shared_preload_libraries: '',
     archive_mode: 'off',
     jit: 'off',
-    event_triggers: 'off',
+    ...(isOlderThan17(scope) ? {} : { event_triggers: 'off' }),
     autovacuum: 'off',
     ...(isKept ? {} : { fsync: 'off' }),
   }
@@ -104,13 +109,13 @@ const letMathesarIn = (scope: OperationScope, { folder, user }: SideServer): voi
 
 const start = (scope: OperationScope, side: SideServer): RunningProcess => {
   const { system, place } = scope
-  const { folder, isKept } = side
+  const { folder, isKept, cluster } = side
   makeOwnFolder(scope, socketIn(folder), place.identities.postgres, 0o700)
   const parameters = parametersFor(scope, folder, isKept)
   if (side.isForMathesar) letMathesarIn(scope, side)
   return system.startProcess(
     {
-      argv: [`${place.paths.postgresBin}/postgres`, '-D', `${folder}/postgres`, ...parameters],
+      argv: [`${place.paths.postgresBin}/postgres`, '-D', cluster ?? `${folder}/postgres`, ...parameters],
       env: postgresEnvironment(place),
       user: place.identities.postgres,
       cwd: '/',

@@ -41,7 +41,7 @@ export type Foreign = Cluster & {
 export type Found = { readonly own: Own | undefined; readonly foreign: readonly Foreign[] }
 
 /** How much a folder has in it. */
-const bytesOf = async (scope: OperationScope, folder: string): Promise<number> => {
+export const bytesOf = async (scope: OperationScope, folder: string): Promise<number> => {
   const command = {
     argv: ['du', '--summarize', '--block-size=1', folder] as const,
     env: { PATH: '/usr/bin:/bin' },

@@ -64,6 +64,14 @@ const others = `FROM pg_roles AS role
 const namesOf = async (client: Client, sql: string): Promise<readonly string[]> =>
   (await client.query<{ name: string }>(sql)).rows.map(({ name }) => name)
 
+/** Gives Mathesar's role the others to manage. From Postgres 16 on the right to make roles is not enough. */
+export const grantRoles = async (client: Client): Promise<void> => {
+  await client.query(`ALTER ROLE ${appRole} SET createrole_self_grant = 'set, inherit'`)
+  const grants = `SELECT format('GRANT %I TO ${appRole} WITH ADMIN TRUE, INHERIT TRUE, SET TRUE', rolname)
+      AS command ${others} AND NOT ${isMighty}`
+  await runAll(client, await commandsOf(client, grants))
+}
+
 /** Gives the superuser its name here, makes Mathesar's role, and gives it the others to manage. */
 export const handOverRoles = async (client: Client): Promise<Roles> => {
   const [superuser = ''] = await namesOf(
@@ -79,11 +87,8 @@ export const handOverRoles = async (client: Client): Promise<Roles> => {
   }
   await free(client, appRole, renamed)
   await client.query(`CREATE ROLE ${appRole} LOGIN CREATEDB CREATEROLE`)
-  await client.query(`ALTER ROLE ${appRole} SET createrole_self_grant = 'set, inherit'`)
   await client.query("ALTER ROLE postgres SUPERUSER LOGIN VALID UNTIL 'infinity'")
-  const grants = `SELECT format('GRANT %I TO ${appRole} WITH ADMIN TRUE, INHERIT TRUE, SET TRUE', rolname)
-      AS command ${others} AND NOT ${isMighty}`
-  await runAll(client, await commandsOf(client, grants))
+  await grantRoles(client)
   const outdated = `SELECT rolname AS name FROM pg_authid AS role
     WHERE oid <> ${bootstrapOid} AND rolpassword LIKE 'md5%'`
   return {

@@ -12,12 +12,12 @@ import { makeOwnFolder } from './stage.ts'
 /** A small server for a cluster that lies beside, reached through a socket that is closed to others. */
 export type SideServer = {
   readonly folder: string
-  /** Its cluster; `undefined` for `postgres` in the folder. */
+  /** Its cluster, where that is one in force; `undefined` for `postgres` in the folder. */
   readonly cluster?: string
   /** What its failure means: "use this archive", and the code. */
   readonly what: string
   readonly code: ErrorCode
-  /** Whether the cluster is kept afterwards; else nothing of it has to reach the disk. */
+  /** Whether the cluster is kept afterwards, and has to be shut down in order. */
   readonly isKept: boolean
   /** As whom to wait for it: its superuser. */
   readonly user: string
@@ -67,13 +67,17 @@ export const asUser = <T>(
 const isOlderThan17 = ({ place: { paths } }: OperationScope): boolean =>
   Number(/(\d+)\/bin$/.exec(paths.postgresBin ?? '')?.[1] ?? 17) < 17
 
-/** Arguments for a server on any cluster: other images keep the configuration elsewhere. */
-export const parametersFor = (scope: OperationScope, folder: string, isKept: boolean): readonly string[] => {
+/** What a server on any cluster needs to be told: other images keep the configuration elsewhere. */
+export const parametersFor = (
+  scope: OperationScope,
+  folder: string,
+  isInForce = false,
+): Readonly<Record<string, string>> => {
   const { files } = scope.system
   files.writeWhole(`${folder}/postgresql.conf`, '', 0o644)
   files.writeWhole(`${folder}/pg_hba.conf`, 'local all all trust\n', 0o644)
   files.writeWhole(`${folder}/pg_ident.conf`, '', 0o644)
-  const parameters = {
+  return {
     config_file: `${folder}/postgresql.conf`,
     hba_file: `${folder}/pg_hba.conf`,
     ident_file: `${folder}/pg_ident.conf`,
@@ -87,10 +91,13 @@ export const parametersFor = (scope: OperationScope, folder: string, isKept: boo
     jit: 'off',
     ...(isOlderThan17(scope) ? {} : { event_triggers: 'off' }),
     autovacuum: 'off',
-    ...(isKept ? {} : { fsync: 'off' }),
+    // What is not in force yet is written to the disk as a whole before it is, or is thrown away.
+    ...(isInForce ? {} : { fsync: 'off' }),
   }
-  return Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 }
+
+export const asArguments = (parameters: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
 /**
  * Lets Mathesar's user into the folder of the socket, as its own role alone. Where all have one user, there is
@@ -109,9 +116,9 @@ const letMathesarIn = (scope: OperationScope, { folder, user }: SideServer): voi
 
 const start = (scope: OperationScope, side: SideServer): RunningProcess => {
   const { system, place } = scope
-  const { folder, isKept, cluster } = side
+  const { folder, cluster } = side
   makeOwnFolder(scope, socketIn(folder), place.identities.postgres, 0o700)
-  const parameters = parametersFor(scope, folder, isKept)
+  const parameters = asArguments(parametersFor(scope, folder, cluster !== undefined))
   if (side.isForMathesar) letMathesarIn(scope, side)
   return system.startProcess(
     {

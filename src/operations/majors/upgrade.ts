@@ -10,7 +10,7 @@ import { runToEnd } from '../programs.ts'
 import { bytesOf } from '../rescue/found.ts'
 import { databasesOf, grantRoles } from '../rescue/handover.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
-import { asUser, parametersFor, programsConnectTo, withSideServer } from '../server.ts'
+import { asArguments, asUser, parametersFor, programsConnectTo, withSideServer } from '../server.ts'
 import { makeOwnFolder } from '../stage.ts'
 import { changesOf, readSchemas, translateSchemas } from './schemas.ts'
 
@@ -115,10 +115,17 @@ const fill = async (
   { hasChecksums }: Before,
 ): Promise<void> => {
   const { cluster } = inVolume(scope.place.paths)
-  const optionsFor = (bin: string): string =>
-    parametersFor(withBin(scope, bin), folder, true)
-      .filter((_, index, all) => !/^(port|unix_socket|listen|max_conn)/.test(all[index - (index % 2) + 1]!))
-      .join(' ')
+  /** Where it listens and for how many is its own to say. */
+  const optionsFor = (bin: string): string => {
+    const {
+      port: _port,
+      unix_socket_directories: _socket,
+      listen_addresses: _addresses,
+      max_connections: _connections,
+      ...others
+    } = parametersFor(withBin(scope, bin), folder, bin === oldBin)
+    return asArguments(others).join(' ')
+  }
   await run(scope, folder, [
     `${newBin}/initdb`,
     `--pgdata=${folder}/postgres`,

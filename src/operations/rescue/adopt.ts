@@ -8,7 +8,7 @@ import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
 import { fitnessOf } from '../restore.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
-import { asUser, parametersFor, withSideServer } from '../server.ts'
+import { asArguments, asUser, parametersFor, withSideServer } from '../server.ts'
 import { makeOwnFolder } from '../stage.ts'
 import { copyCluster, copyMedia } from './copy.ts'
 import { type Foreign, findAll, requireOne } from './found.ts'
@@ -99,7 +99,7 @@ const createOwnRole = async (scope: OperationScope, folder: string, role: string
     '--single',
     '-D',
     `${folder}/postgres`,
-    ...parametersFor(scope, folder, true),
+    ...asArguments(parametersFor(scope, folder)),
     'template1',
   ] as const
   async function* commands(): AsyncGenerator<Buffer> {
@@ -188,7 +188,7 @@ const writeManifest = (
   system.files.writeWhole(`${folder}/manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
 }
 
-const checksums = 'pg_checksums --check -D "$0" > /dev/null 2>&1 || pg_checksums --enable -D "$0"'
+const checksums = 'pg_checksums --check -D "$0" > /dev/null 2>&1 || pg_checksums --enable --no-sync -D "$0"'
 
 /** Gives a cluster's pages checksums, as ours have them. It must have shut down in order. */
 const addChecksums = (scope: OperationScope, folder: string): Promise<void> =>

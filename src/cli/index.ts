@@ -201,7 +201,7 @@ Into a new volume:
   docker run --rm -i -v VOLUME:/var/lib/mathesar IMAGE restore - < ARCHIVE`,
   ),
   define(
-    'rescue [FOLDER] [--adopt]',
+    'rescue [FOLDER] [--adopt | --salvage FOLDER]',
     "Say what is in a volume, or take over the cluster of Mathesar's own image.",
     () => import('./rescue.ts'),
     `Without --adopt nothing is written. FOLDER is where something is mounted; without it, it looks into
@@ -212,6 +212,8 @@ the volume and wherever other images keep their data.
 --replace       into a volume that is in use: what is there is kept beside (\`restore --undo\`)
 --host NAME     what Mathesar calls the server of that cluster, if not localhost or mathesar_db
 --without-key   although its secret key is lost: passwords of roles have to be set again
+--salvage DIR   dumps what can be read of a cluster that does not open, table by table, from a copy of it;
+                REPORT.txt there says what is saved and lost. The exit code is 1 if something is lost
 
 Of a container that has stopped, with its secret key and media:
   docker cp CONTAINER:/code/.secrets secrets; docker cp CONTAINER:/code/.media media

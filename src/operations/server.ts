@@ -6,6 +6,7 @@ import type { RunningProcess } from '../system/process.ts'
 import { appRole, internalDatabase, superuserStart } from '../units/postgres/connection.ts'
 import { codeOf, isAnswer, sentenceOf } from '../units/postgres/failures.ts'
 import { postgresEnvironment } from '../units/postgres/programs.ts'
+import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 import { makeOwnFolder } from './stage.ts'
 
@@ -19,6 +20,8 @@ export type SideServer = {
   readonly code: ErrorCode
   /** Whether the cluster is kept afterwards, and has to be shut down in order. */
   readonly isKept: boolean
+  /** Whether pages that cannot be read count as empty. */
+  readonly isDamaged?: boolean
   /** As whom to wait for it: its superuser. */
   readonly user: string
   /** Whether Mathesar's user may connect to its own database there. */
@@ -116,9 +119,12 @@ const letMathesarIn = (scope: OperationScope, { folder, user }: SideServer): voi
 
 const start = (scope: OperationScope, side: SideServer): RunningProcess => {
   const { system, place } = scope
-  const { folder, cluster } = side
+  const { folder, cluster, isDamaged } = side
   makeOwnFolder(scope, socketIn(folder), place.identities.postgres, 0o700)
-  const parameters = asArguments(parametersFor(scope, folder, cluster !== undefined))
+  const parameters = asArguments({
+    ...parametersFor(scope, folder, cluster !== undefined),
+    ...(isDamaged ? { zero_damaged_pages: 'on' } : {}),
+  })
   if (side.isForMathesar) letMathesarIn(scope, side)
   return system.startProcess(
     {
@@ -171,4 +177,33 @@ export const withSideServer = async <T>(
     server.signal(side.isKept ? 'SIGINT' : 'SIGQUIT')
     await server.ended
   }
+}
+
+/**
+ * Makes us a role in a cluster whose superuser nobody knows: in single-user mode, which recovers the cluster
+ * first.
+ */
+export const createRole = async (scope: OperationScope, folder: string, role: string): Promise<void> => {
+  const { place } = scope
+  async function* commands(): AsyncGenerator<Buffer> {
+    yield Buffer.from(`CREATE ROLE ${role} SUPERUSER LOGIN\n`)
+  }
+  await runToEnd(scope, {
+    what: 'use the copy of the cluster',
+    command: {
+      argv: [
+        `${place.paths.postgresBin}/postgres`,
+        '--single',
+        '-D',
+        `${folder}/postgres`,
+        ...asArguments(parametersFor(scope, folder)),
+        'template1',
+      ],
+      env: postgresEnvironment(place),
+      user: place.identities.postgres,
+      cwd: '/',
+    },
+    input: commands(),
+    code: 'CLUSTER_UNUSABLE',
+  })
 }

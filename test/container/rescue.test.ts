@@ -230,4 +230,34 @@ describeContainer('rescue', () => {
     await writer.remove()
     expect((await rescue(volume, [])).stdout).toBe('nothing of Mathesar or Postgres is here')
   })
+
+  it('salvages from a copy of a cluster that does not open, table by table, and says what is lost', async () => {
+    const volume = await newVolume()
+    const box = await start({ volume })
+    await box.ready()
+    const tables = `
+      CREATE TABLE public.whole AS SELECT n FROM generate_series(1, 100) n;
+      CREATE TABLE public.torn AS SELECT n, repeat('x', 100) FROM generate_series(1, 2000) n;
+      CREATE TABLE public.gone AS SELECT 1 AS n`
+    await sql(box, 'mathesar_django', tables)
+    await sql(box, 'mathesar_django', 'CHECKPOINT')
+    const path = (table: string) =>
+      sql(box, 'mathesar_django', `SELECT pg_relation_filepath('public.${table}')`)
+    const [torn, gone] = [await path('torn'), await path('gone')]
+    await box.signal('KILL')
+    await box.ended()
+    await box.remove()
+    await onVolume(
+      volume,
+      `cd postgres; rm pg_wal/0* ${gone}; printf XXXX | dd of=${torn} bs=1 seek=28000 conv=notrunc status=none`,
+    )
+    const untouched = await checksumOf(volume)
+    const salvaged = await rescue(volume, ['--tmpfs=/saved'], '--salvage', '/saved')
+    expect(salvaged.stdout).toContain('Its log could not be replayed')
+    expect(salvaged.stdout).toMatch(/^LOST {5}mathesar_django: public.gone: .*could not open file/m)
+    expect(salvaged.stdout).toMatch(/^DAMAGED {2}mathesar_django: public.torn: .* at least 1 pages/m)
+    expect(salvaged.stdout).toMatch(/^saved {4}mathesar_django: public.whole: \/saved\/1\/\d+.sql/m)
+    expect(salvaged.exitCode).toBe(1)
+    expect(await checksumOf(volume)).toBe(untouched)
+  })
 })

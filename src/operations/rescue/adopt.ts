@@ -8,7 +8,7 @@ import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
 import { fitnessOf } from '../restore.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
-import { asArguments, asUser, parametersFor, withSideServer } from '../server.ts'
+import { asUser, createRole, withSideServer } from '../server.ts'
 import { makeOwnFolder } from '../stage.ts'
 import { copyCluster, copyMedia } from './copy.ts'
 import { type Foreign, findAll, requireOne } from './found.ts'
@@ -89,28 +89,6 @@ const requireKey = (
       : `cannot adopt with this secret key: it does not open the stored passwords of ${roles}`,
     { hint: missingKeyHint },
   )
-}
-
-/** The role that we are in the copy until its superuser is known. */
-const createOwnRole = async (scope: OperationScope, folder: string, role: string): Promise<void> => {
-  const { place } = scope
-  const argv = [
-    `${place.paths.postgresBin}/postgres`,
-    '--single',
-    '-D',
-    `${folder}/postgres`,
-    ...asArguments(parametersFor(scope, folder)),
-    'template1',
-  ] as const
-  async function* commands(): AsyncGenerator<Buffer> {
-    yield Buffer.from(`CREATE ROLE ${role} SUPERUSER LOGIN\n`)
-  }
-  await runToEnd(scope, {
-    what: 'use the copy of the cluster',
-    command: { argv, env: postgresEnvironment(place), user: place.identities.postgres, cwd: '/' },
-    input: commands(),
-    code: 'CLUSTER_UNUSABLE',
-  })
 }
 
 export type HandedOver = {
@@ -221,7 +199,7 @@ export const takeOver = async (scope: OperationScope, options: AdoptOptions): Pr
     await copyMedia(scope, source.media, `${folder}/media`)
     options.onStep('recovering the copy, and handing it over to the roles of this image')
     const role = `rescue_${system.randomText(12, 'abcdefghijklmnopqrstuvwxyz')}`
-    await createOwnRole(scope, folder, role)
+    await createRole(scope, folder, role)
     const side = {
       folder,
       what: 'adopt the cluster',

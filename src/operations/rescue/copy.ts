@@ -24,6 +24,7 @@ const copy = async (
   from: string,
   to: string,
   user: User | undefined,
+  fine: readonly number[] = [0],
 ): Promise<void> => {
   makeOwnFolder(scope, to, undefined, 0o700)
   await runToEnd(scope, {
@@ -42,6 +43,7 @@ const copy = async (
       cwd: '/',
     },
     code: 'VOLUME_NOT_WRITABLE',
+    fine,
   })
   if (user !== undefined) scope.system.files.giveTree(to, user, to)
 }
@@ -79,6 +81,12 @@ export const copyCluster = async (scope: OperationScope, from: string, to: strin
     throw new SupervisorError('RESCUE_REFUSED', `cannot adopt ${from}: ${odd} in it is a link or a device`, {
       hint: 'Put what it leads to in its place, in the old cluster. Nothing was changed.',
     })
+}
+
+/** Copies a cluster of which the disk may not give everything any more. */
+export const copyWhatCanBeRead = async (scope: OperationScope, from: string, to: string): Promise<void> => {
+  await copy(scope, from, to, scope.place.identities.postgres, [0, 1])
+  for (const name of leftOut) scope.system.files.remove(`${to}/${name}`)
 }
 
 /** Copies what people uploaded, if there is any. */

@@ -1,6 +1,7 @@
 import { installationIn } from '../../units/manifest.ts'
 import type { HandedOver } from './adopt.ts'
 import type { Foreign, Found, Own } from './found.ts'
+import type { Piece, Salvaged } from './salvage.ts'
 
 /** What was found, for people. */
 
@@ -53,6 +54,29 @@ const foreignInWords = ({ folder, major, isShutDown, bytes, isMathesars, key, me
 export const foundInWords = ({ own, foreign }: Found): string => {
   const parts = [...(own === undefined ? [] : [ownInWords(own)]), ...foreign.map(foreignInWords)]
   return parts.length === 0 ? 'nothing of Mathesar or Postgres is here' : parts.join('\n')
+}
+
+const pieceInWords = ({ database, name, file, lostPages, failure }: Piece): string => {
+  if (failure !== undefined) return `LOST     ${database}: ${name}: ${failure}`
+  return lostPages > 0
+    ? `DAMAGED  ${database}: ${name}: ${file}; at least ${lostPages} pages of 8 KiB could not be read`
+    : `saved    ${database}: ${name}: ${file}`
+}
+
+/** What a salvage has saved and lost, what is lost first. */
+export const salvagedInWords = ({ from, isLogLost, pieces }: Salvaged): string => {
+  const lines = pieces
+    .map(pieceInWords)
+    .toSorted((one, other) => one.slice(0, 1).localeCompare(other.slice(0, 1)))
+  const whole = pieces.filter(({ failure, lostPages }) => failure === undefined && lostPages === 0).length
+  return [
+    `Salvaged from a copy of ${from}: ${whole} of ${pieces.length} dumps are whole.`,
+    ...(isLogLost
+      ? ['Its log could not be replayed: the last changes before the end may be missing or half there.']
+      : []),
+    'Load schema.sql of a database first, then its tables: psql --file. Numbers (OIDs) are new then.',
+    ...lines,
+  ].join('\n')
 }
 
 /** What somebody has to know or to do after an adoption. */

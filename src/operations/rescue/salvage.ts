@@ -1,0 +1,182 @@
+import { inWords } from '../../core/outcome.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { Client, ProgramResult } from '../../system/ports.ts'
+import { inVolume } from '../../units/place.ts'
+import { postgresEnvironment } from '../../units/postgres/programs.ts'
+import { folderOf } from '../../units/swap.ts'
+import { makeRestoreFolder, requireRoom } from '../incoming.ts'
+import { runToEnd } from '../programs.ts'
+import { lockOperations, type OperationScope } from '../scope.ts'
+import { asUser, createRole, programsConnectTo, withSideServer } from '../server.ts'
+import { makeOwnFolder } from '../stage.ts'
+import { copyWhatCanBeRead } from './copy.ts'
+import { bytesOf, findAll, requireOne } from './found.ts'
+
+/**
+ * The theory of a salvage.
+ *
+ * A cluster that does not open may still have nearly all of its rows. So a copy of it is made to open, by
+ * what would ruin the original: a log that cannot be replayed is thrown away, and pages that cannot be read
+ * count as empty. Then each table is dumped by itself, so that one that is lost takes no other along. What
+ * comes out are dumps, to be looked at and loaded; the numbers by which Mathesar keys things are in none.
+ */
+export type SalvageOptions = {
+  /** The folder with the cluster; `undefined` for that of the volume. */
+  readonly folder: string | undefined
+  /** Where the dumps go. */
+  readonly to: string
+  readonly onStep: (what: string) => void
+}
+
+/** What came of a table, or of all definitions of a database. */
+export type Piece = {
+  readonly database: string
+  readonly name: string
+  readonly file: string
+  /** Pages of it that could not be read. */
+  readonly lostPages: number
+  /** Why nothing of it was saved; `undefined` where it was. */
+  readonly failure: string | undefined
+}
+
+export type Salvaged = {
+  readonly from: string
+  /** Whether the log of the last changes was thrown away. */
+  readonly isLogLost: boolean
+  readonly pieces: readonly Piece[]
+}
+
+const role = 'supervisor_salvage'
+const side = { what: 'salvage the cluster', code: 'CLUSTER_DAMAGED', isKept: false, user: role } as const
+
+const findSource = async (scope: OperationScope, folder: string | undefined): Promise<string> => {
+  if (folder !== undefined) return requireOne(scope, await findAll(scope, folder)).folder
+  const { cluster } = inVolume(scope.place.paths)
+  if (scope.system.files.isThere(`${cluster}/global`)) return cluster
+  throw new SupervisorError('RESCUE_REFUSED', `cannot salvage: there is no cluster in ${cluster}`)
+}
+
+const resetLog = (scope: OperationScope, folder: string): Promise<void> =>
+  runToEnd(scope, {
+    what: 'throw away the log of the copy',
+    command: {
+      argv: ['pg_resetwal', '--force', `${folder}/postgres`],
+      env: postgresEnvironment(scope.place),
+      user: scope.place.identities.postgres,
+      cwd: '/',
+    },
+    code: 'CLUSTER_DAMAGED',
+  })
+
+/** Makes the copy open. Returns whether its log had to go for that. */
+const open = async (scope: OperationScope, folder: string): Promise<boolean> => {
+  try {
+    await createRole(scope, folder, role)
+    return false
+  } catch (error) {
+    if (!(error instanceof SupervisorError)) throw error
+    scope.system.files.remove(`${folder}/postgres/postmaster.pid`) // That one died.
+    await resetLog(scope, folder)
+    await createRole(scope, folder, role)
+    return true
+  }
+}
+
+type Table = { readonly name: string; readonly pattern: string }
+
+const listTables = async (client: Client): Promise<readonly Table[]> =>
+  (
+    await client.query<Table>(
+      `SELECT format('%s.%s', nspname, relname) AS name, format('%I.%I', nspname, relname) AS pattern
+        FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+        WHERE relkind IN ('r', 'm') AND relpersistence = 'p' AND nspname <> 'information_schema'
+          AND nspname !~ '^pg_' ORDER BY 1`,
+    )
+  ).rows
+
+const listDatabases = async (client: Client): Promise<readonly string[]> =>
+  (
+    await client.query<{ name: string }>(
+      'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1',
+    )
+  ).rows.map(({ name }) => name)
+
+const reasonOf = ({ outcome, lines }: ProgramResult): string =>
+  lines.find((line) => /error:|FATAL:/.test(line)) ?? `pg_dump ${inWords(outcome)}`
+
+/** Dumps into a file what the options name. A file that is not whole is not kept. */
+const dump = async (
+  scope: OperationScope,
+  folder: string,
+  database: string,
+  file: string,
+  options: readonly string[],
+): Promise<Pick<Piece, 'lostPages' | 'failure'>> => {
+  let result: ProgramResult | undefined
+  const bytes = async function* (): AsyncGenerator<Buffer> {
+    result = yield* scope.system.streamProgram({
+      argv: ['pg_dump', '--no-password', '--no-owner', ...options],
+      env: { ...programsConnectTo(scope, folder, role), PGDATABASE: database },
+      user: scope.place.identities.postgres,
+      cwd: '/',
+    })
+  }
+  await scope.system.writeStream(file, bytes())
+  const lostPages = result?.lines.filter((line) => line.includes('zeroing out page')).length ?? 0
+  const isWhole = result?.outcome.code === 0
+  if (!isWhole) scope.system.files.remove(file)
+  return { lostPages, failure: isWhole || result === undefined ? undefined : reasonOf(result) }
+}
+
+const salvageDatabase = async (
+  scope: OperationScope,
+  folder: string,
+  [database, to]: readonly [string, string],
+): Promise<readonly Piece[]> => {
+  const pieces: Piece[] = []
+  const save = async (name: string, file: string, options: readonly string[]): Promise<void> => {
+    pieces.push({ database, name, file, ...(await dump(scope, folder, database, file, options)) })
+  }
+  scope.system.files.makeFolder(to, 0o700)
+  try {
+    await save('all definitions', `${to}/schema.sql`, ['--schema-only'])
+    const tables = await asUser(scope, folder, [role, database], listTables)
+    for (const [index, { name, pattern }] of tables.entries())
+      await save(name, `${to}/${index + 1}.sql`, ['--data-only', `--table=${pattern}`])
+  } catch (error) {
+    const failure = (error as Error).message
+    pieces.push({ database, name: 'the database', file: to, lostPages: 0, failure })
+  }
+  return pieces
+}
+
+/** Recovers what it can from a cluster that does not open, table by table, by way of a copy. */
+export const salvage = async (
+  scope: OperationScope,
+  { folder: given, to, onStep }: SalvageOptions,
+): Promise<Salvaged> => {
+  const { system, place } = scope
+  lockOperations(scope)
+  const from = await findSource(scope, given)
+  requireRoom(scope, await bytesOf(scope, from))
+  makeRestoreFolder(scope)
+  const folder = folderOf(place.paths, `salvage-${system.randomText(8)}`)
+  makeOwnFolder(scope, folder, undefined, 0o711)
+  try {
+    onStep(`copying ${from}`)
+    await copyWhatCanBeRead(scope, from, `${folder}/postgres`)
+    onStep('opening the copy')
+    const isLogLost = await open(scope, folder)
+    const pieces: Piece[] = []
+    await withSideServer(scope, { ...side, folder, isDamaged: true }, async () => {
+      const names = await asUser(scope, folder, [role, 'template1'], listDatabases)
+      for (const [index, name] of names.entries()) {
+        onStep(`dumping database ${name}`)
+        pieces.push(...(await salvageDatabase(scope, folder, [name, `${to}/${index + 1}`])))
+      }
+    })
+    return { from, isLogLost, pieces }
+  } finally {
+    system.files.remove(folder)
+  }
+}

@@ -2,13 +2,25 @@ import { SupervisorError } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Streams, System } from '../system/ports.ts'
 import { inVolume, type Place } from '../units/place.ts'
+import { isForbidden } from '../units/refusal.ts'
 import type { Scope } from '../units/unit.ts'
 
 /** All that an operation may use: what a unit may, and streams. */
 export type OperationScope = Scope<'secrets' | 'cluster'> & { readonly system: System & Streams }
 
-const readSecret = ({ files }: System, place: Place, name: string): string | undefined =>
-  files.readIfThere(`${inVolume(place.paths).secrets}/${name}`)?.trim() || undefined
+const readSecret = ({ files }: System, place: Place, name: string): string | undefined => {
+  const path = `${inVolume(place.paths).secrets}/${name}`
+  try {
+    return files.readIfThere(path)?.trim() || undefined
+  } catch (cause) {
+    if (!isForbidden(cause)) throw cause
+    throw new SupervisorError(
+      'VOLUME_NOT_WRITABLE',
+      `cannot read ${path} as user ${place.identities.supervisor.uid}: the volume is another user's`,
+      { cause, hint: 'Give the `--user` that the container on it ran with, or none. Nothing was changed.' },
+    )
+  }
+}
 
 /** The scope on a volume that has served. What tasks of a boot would say is read from it. */
 export const operationScope = (system: System & Streams, place: Place, inForce: InForce): OperationScope => {

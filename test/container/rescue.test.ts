@@ -196,6 +196,9 @@ describeContainer('rescue', () => {
     const [old, volume] = [await newVolume(), await newVolume()]
     await onVolume(old, 'mkdir -p a/global a/pg_tblspc; echo 16 > a/PG_VERSION')
     const mount = [`--volume=${old}:/old`]
+    await onVolume(old, 'mkdir secrets; touch secrets/secret_key; chmod 700 secrets')
+    const other = await rescue(old, ['--user=1000:0'])
+    expect([other.exitCode, other.stderr]).toEqual([30, expect.stringContaining('Give the `--user`')])
     const nothing = await rescue(volume, [])
     expect([nothing.exitCode, nothing.stdout]).toEqual([0, 'nothing of Mathesar or Postgres is here'])
     expect((await rescue(volume, [], '--adopt')).exitCode).toBe(85)

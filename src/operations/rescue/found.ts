@@ -4,6 +4,7 @@ import { foreignClusters, foreignPlaces } from '../../units/foreign.ts'
 import { installationIn, type Manifest, readManifest } from '../../units/manifest.ts'
 import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
+import { isForbidden } from '../../units/refusal.ts'
 import { outputOf } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 
@@ -52,9 +53,6 @@ export const bytesOf = async (scope: OperationScope, folder: string): Promise<nu
     text += chunk.toString()
   return Number(/^\d+/.exec(text)?.[0] ?? 0)
 }
-
-const isForbidden = (error: unknown): boolean =>
-  ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '')
 
 /** What another user wrote may be anything: what cannot be read says nothing. */
 const readOr = <T>(read: () => T | undefined): T | undefined => {

@@ -129,8 +129,7 @@ const findOwn = async (scope: OperationScope): Promise<Own | undefined> => {
   }
 }
 
-/** Looks into the volume and what is mounted where other images keep theirs, or into one folder. */
-export const findAll = async (scope: OperationScope, given: string | undefined): Promise<Found> => {
+const look = async (scope: OperationScope, given: string | undefined): Promise<Found> => {
   const folders = given === undefined ? foreignPlaces(scope) : [given]
   const beside = besideOf(scope, given)
   const foreign: Foreign[] = []
@@ -141,6 +140,19 @@ export const findAll = async (scope: OperationScope, given: string | undefined):
       isMathesars: namesDatabase(scope, folder),
     })
   return { own: given === undefined ? await findOwn(scope) : undefined, foreign }
+}
+
+/** Looks into the volume and what is mounted where other images keep theirs, or into one folder. */
+export const findAll = async (scope: OperationScope, given: string | undefined): Promise<Found> => {
+  try {
+    return await look(scope, given)
+  } catch (cause) {
+    if (!isForbidden(cause)) throw cause
+    throw new SupervisorError('RESCUE_REFUSED', `cannot look at what is there: ${(cause as Error).message}`, {
+      cause,
+      hint: 'Only root may read what another image wrote: leave off `--user`. Nothing was changed.',
+    })
+  }
 }
 
 const refused = (why: string, hint?: string): SupervisorError =>

@@ -213,7 +213,7 @@ the volume and wherever other images keep their data.
 --host NAME     what Mathesar calls the server of that cluster, if not localhost or mathesar_db
 --without-key   although its secret key is lost: passwords of roles have to be set again
 --salvage DIR   dumps what can be read of a cluster that does not open, table by table, from a copy of it;
-                REPORT.txt there says what is saved and lost. The exit code is 1 if something is lost
+                REPORT.txt there says what is saved and lost. The exit code is 34 if some of it is lost
 
 Of a container that has stopped, with its secret key and media:
   docker cp CONTAINER:/code/.secrets secrets; docker cp CONTAINER:/code/.media media

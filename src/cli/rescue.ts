@@ -29,7 +29,13 @@ const save = async (scope: OperationScope, folder: string | undefined, to: strin
   const report = `${salvagedInWords(salvaged)}\n`
   scope.system.files.writeWhole(`${to}/REPORT.txt`, report, 0o600)
   process.stdout.write(report)
-  return salvaged.pieces.every(({ failure }) => failure === undefined) ? 0 : 1
+  const lost = salvaged.pieces.filter(({ failure }) => failure !== undefined)
+  if (lost.length === 0) return 0
+  throw new SupervisorError(
+    'CLUSTER_DAMAGED',
+    `cannot save everything: ${lost.length} of ${salvaged.pieces.length} dumps failed`,
+    { hint: `${to}/REPORT.txt names them; the others are whole. The cluster is as it was.` },
+  )
 }
 
 /** Says what is in the volume and in what is mounted beside, or takes over the cluster of another image. */

@@ -260,7 +260,7 @@ describeContainer('rescue', () => {
     expect(salvaged.stdout).toMatch(/^LOST {5}mathesar_django: public.gone: .*could not open file/m)
     expect(salvaged.stdout).toMatch(/^DAMAGED {2}mathesar_django: public.torn: .* at least 1 pages/m)
     expect(salvaged.stdout).toMatch(/^saved {4}mathesar_django: public.whole: \/saved\/1\/\d+.sql/m)
-    expect(salvaged.exitCode).toBe(1)
+    expect(salvaged.exitCode).toBe(34)
     expect(await checksumOf(volume)).toBe(untouched)
   })
 })

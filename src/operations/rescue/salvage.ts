@@ -102,7 +102,16 @@ const listDatabases = async (client: Client): Promise<readonly string[]> =>
   ).rows.map(({ name }) => name)
 
 const reasonOf = ({ outcome, lines }: ProgramResult): string =>
-  lines.find((line) => /error:|FATAL:/.test(line)) ?? `pg_dump ${inWords(outcome)}`
+  lines.find((line) => / (ERROR|FATAL): /.test(line)) ?? lines.at(-1) ?? `pg_dump ${inWords(outcome)}`
+
+/** Pages that failed so far. `pg_dump` says nothing of those that count as empty. */
+const countFailures = async (client: Client): Promise<number> => {
+  const { rows } = await client.query<{ count: number }>(
+    `SELECT coalesce(checksum_failures, 0)::float8 AS count FROM pg_stat_database
+      WHERE datname = current_database()`,
+  )
+  return rows[0]?.count ?? 0
+}
 
 /** Dumps into a file what the options name. A file that is not whole is not kept. */
 const dump = async (
@@ -112,6 +121,8 @@ const dump = async (
   file: string,
   options: readonly string[],
 ): Promise<Pick<Piece, 'lostPages' | 'failure'>> => {
+  const count = (): Promise<number> => asUser(scope, folder, [role, database], countFailures)
+  const before = await count()
   let result: ProgramResult | undefined
   const bytes = async function* (): AsyncGenerator<Buffer> {
     result = yield* scope.system.streamProgram({
@@ -122,7 +133,7 @@ const dump = async (
     })
   }
   await scope.system.writeStream(file, bytes())
-  const lostPages = result?.lines.filter((line) => line.includes('zeroing out page')).length ?? 0
+  const lostPages = (await count()) - before
   const isWhole = result?.outcome.code === 0
   if (!isWhole) scope.system.files.remove(file)
   return { lostPages, failure: isWhole || result === undefined ? undefined : reasonOf(result) }

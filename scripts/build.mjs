@@ -28,7 +28,7 @@ const options = {
   logLevel: 'warning',
 }
 
-/** What pino loads for outputs that it is never given here: a file, and a thread. It is 7 ms of each start. */
+/** What pino loads for outputs that it never has here: a file, and a thread. It is 7 ms of each start. */
 const unused = {
   'sonic-boom': 'module.exports = class {}',
   'thread-stream': 'module.exports = class {}',

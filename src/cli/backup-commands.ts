@@ -1,21 +1,10 @@
-import { SupervisorError } from '../errors.ts'
-import { inWords } from '../core/outcome.ts'
 import type { Archive, BackupWork } from '../http/console/backups.ts'
-import { environment } from '../system/environment.ts'
-import type { ProgramResult, Streams, System } from '../system/ports.ts'
-import { ownProgram } from './boot-again.ts'
-
-/** A list of archives is not longer. */
-const outputLimit = 4 * 1024 * 1024
-
-const definedOf = (env: typeof environment): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  )
+import type { Streams, System } from '../system/ports.ts'
+import { runOwn } from './own-command.ts'
 
 /**
- * The backups, as the console shows and makes them. They are the command's, in a process of its own: what
- * it takes of memory, and the lock that it holds, end with it.
+ * The backups of the volume, for the console. They are the command's, in a process of its own: what it takes
+ * of memory, and the lock that it holds, end with it.
  */
 export class BackupCommands {
   readonly #system: System & Streams
@@ -34,8 +23,8 @@ export class BackupCommands {
 
   /** Lists them, once for all who ask meanwhile. */
   list(): Promise<readonly Archive[]> {
-    this.#listing ??= this.#run(['list', '--json'])
-      .then((text) => JSON.parse(text) as readonly Archive[])
+    this.#listing ??= runOwn(this.#system, ['backup', 'list', '--json'])
+      .then(({ output }) => JSON.parse(output) as readonly Archive[])
       .finally(() => {
         this.#listing = undefined
       })
@@ -49,32 +38,12 @@ export class BackupCommands {
     this.#work = { is: 'under way', since: new Date(clock.now()).toISOString() }
     inBackground('back up', async () => {
       try {
-        await this.#run(['volume', ...(this.#isExternal() ? ['--portable'] : [])])
+        await runOwn(this.#system, ['backup', 'volume', ...(this.#isExternal() ? ['--portable'] : [])])
         this.#work = { is: 'done' }
       } catch (error) {
         this.#work = { is: 'failed', why: (error as Error).message }
         throw error
       }
     })
-  }
-
-  async #run(args: readonly string[]): Promise<string> {
-    const [file, ...rest] = ownProgram()
-    const argv = [file, ...rest, 'backup', ...args] as const
-    const output = this.#system.streamProgram({ argv, env: definedOf(environment) })
-    let text = ''
-    for (;;) {
-      const next = await output.next()
-      if (next.done === true) return this.#textOf(text, next.value)
-      text += next.value.toString()
-      if (text.length > outputLimit)
-        throw new SupervisorError('BACKUP_FAILED', 'cannot list backups: too long')
-    }
-  }
-
-  #textOf(text: string, { outcome, lines }: ProgramResult): string {
-    if (outcome.code === 0) return text
-    const why = lines.join('\n').replace(/^supervisor: /, '') || `the command ${inWords(outcome)}`
-    throw new SupervisorError('BACKUP_FAILED', why)
   }
 }

@@ -1,42 +1,7 @@
 import { describeError, excerpt } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
 import { isOnPath } from '../system/environment.ts'
-
-type CommandModule = { readonly run: (args: readonly string[]) => Promise<number> }
-
-type CliCommand = {
-  readonly name: string
-  readonly summary: string
-  readonly help: string
-  /** Further arguments belong to another program, `--help` too. */
-  readonly passesHelp?: true
-  readonly run: (args: readonly string[]) => Promise<number>
-}
-
-const define = (
-  usage: string,
-  summary: string,
-  load: () => Promise<CommandModule>,
-  more = '',
-  passesHelp?: true,
-): CliCommand => ({
-  name: usage.split(' ')[0]!,
-  summary,
-  help: `Usage: supervisor ${usage}\n\n${summary}${more && `\n\n${more}`}`,
-  ...(passesHelp ? { passesHelp } : {}),
-  run: async (args) => (await load()).run(args),
-})
-
-const service = (action: 'start' | 'stop' | 'restart', summary: string): CliCommand =>
-  define(
-    `${action} SERVICE`,
-    summary,
-    async () => {
-      const { controlService } = await import('./service.ts')
-      return { run: (args) => controlService(action, args) }
-    },
-    'The exit code is 0 when the service has got there, else 1.',
-  )
+import { type CliCommand, define, service } from './define.ts'
 
 /** Every command. Each is loaded when it is called: `status` does not pay for the daemon. */
 export const commands: readonly CliCommand[] = [

@@ -31,6 +31,7 @@ import type { UnitName } from '../units/unit.ts'
 import { keepIfWanted } from './keep.ts'
 import { bootAgain, type Environment, ownProgram } from './boot-again.ts'
 import { BackupCommands } from './backup-commands.ts'
+import { VolumeRestores } from './volume-restores.ts'
 import { createEntrance } from './entrance.ts'
 import { handleSignals } from './signals.ts'
 import { createSetup } from './first-administrator.ts'
@@ -162,11 +163,16 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   const status = (): Status => readStatus(running)
   const notifier = until === undefined ? createNotifier(running, system) : undefined
   if (until === undefined) backups.start()
+  const startOver = (): void => {
+    ending.startOver()
+    system.inBackground('stop', () => instance.stop())
+  }
   const { announce, ...administrator } = createSetup(system, setup.place, instance)
   const sockets = new Sockets(setup.place, system, {
     ...administrator,
     ...createEntrance(system, instance),
     archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
+    restoring: new VolumeRestores({ system, paths: place.paths, startOver }),
     instance,
     config,
     log,

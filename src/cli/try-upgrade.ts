@@ -115,7 +115,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   )
   if (positionals.length > 0) usage('there are too many arguments')
   if (!values.in.startsWith('/')) usage(`${values.in} is not an absolute path`)
-  const signals = catchSignals() // Before there are children: the end of one wakes who watches for an early stop.
+  const signals = catchSignals()
   const scope = await openOperation()
   await requireTrial(scope)
   const folder = `${values.in}/try-upgrade-${scope.system.randomText(8)}`

@@ -1,6 +1,5 @@
-import { inWords } from '../core/outcome.ts'
 import type { BackupStatus, Problem } from '../core/status.ts'
-import { type ErrorCode, errorTable } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { dueMsOf, isLate, type Runs, type Schedules, schedulesOf } from '../settings/schedule.ts'
 import type { ProgramResult, System } from '../system/ports.ts'
 import {
@@ -11,6 +10,7 @@ import {
   readRecord,
 } from '../units/backup-record.ts'
 import type { Place } from '../units/place.ts'
+import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 
 /** The clock may be set, and another command may make a backup. */
@@ -37,23 +37,8 @@ const argumentsOf = (job: Job, { made }: BackupRecord): readonly string[] =>
 /** The kernel kills it before a service when memory runs out. */
 const oomScoreAdj = 800
 
-type Failure = { readonly code: ErrorCode; readonly message: string; readonly hint: string }
-
 /** Of a drill that nobody asked for. */
 const harmless: readonly ErrorCode[] = ['VOLUME_FULL', 'BACKUP_LOCKED']
-
-const codeOf = (exitCode: number | null): ErrorCode =>
-  (Object.keys(errorTable) as ErrorCode[]).find((code) => errorTable[code].exitCode === exitCode) ??
-  'BACKUP_FAILED'
-
-/** What a command says that failed: its code is the exit code, and its words are the last ones. */
-const failureIn = ({ outcome, lines }: ProgramResult): Failure | undefined => {
-  if (outcome.code === 0) return undefined
-  const code = codeOf(outcome.code)
-  const at = lines.findLastIndex((line) => line.startsWith('supervisor: '))
-  if (at < 0) return { code, message: inWords(outcome), hint: errorTable[code].hint }
-  return { code, message: lines[at]!.slice('supervisor: '.length), hint: lines[at + 1]?.trim() ?? '' }
-}
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 

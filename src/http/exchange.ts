@@ -60,8 +60,11 @@ const refuse = (why: string): never => {
   throw new SupervisorError('CONFIG_INVALID', `cannot read the request: ${why}`, { hint: bodyHint })
 }
 
-/** Reads the body as text of at most so many bytes. */
-const readText = async ({ request }: Pick<Exchange, 'request'>, limitBytes: number): Promise<string> => {
+/** Reads the body, of at most so many bytes. */
+export const readBytes = async (
+  { request }: Pick<Exchange, 'request'>,
+  limitBytes: number,
+): Promise<Buffer> => {
   const chunks: Buffer[] = []
   let size = 0
   // Not destroyed when we stop reading: its connection still has to carry the answer.
@@ -70,8 +73,11 @@ const readText = async ({ request }: Pick<Exchange, 'request'>, limitBytes: numb
     if (size > limitBytes) refuse(`the body is larger than ${limitBytes / 1024} KiB`)
     chunks.push(chunk)
   }
-  return Buffer.concat(chunks).toString('utf8')
+  return Buffer.concat(chunks)
 }
+
+const readText = async (exchange: Pick<Exchange, 'request'>, limitBytes: number): Promise<string> =>
+  (await readBytes(exchange, limitBytes)).toString('utf8')
 
 /** What a form of ours may hold. */
 const formLimitBytes = 16 * 1024

@@ -19,6 +19,7 @@ import type { Entrance } from './console/entrance.ts'
 import type { Feed } from './door/feed.ts'
 import type { Owner, setupPurposes } from './door/owner.ts'
 import { pageRoute } from './door/pages.ts'
+import type { Restoring } from './door/restore.ts'
 import type { Setup } from './door/setup.ts'
 import { type Access, sendJson } from './exchange.ts'
 import { inPieces } from './pieces.ts'
@@ -85,6 +86,8 @@ export type ControlOptions = {
   readonly consoleLinkOf: (key: string) => string
   /** Loads the console. */
   readonly console: () => Promise<Pick<Console, 'answer'>>
+  /** Restores in the browser. */
+  readonly restoring: Restoring
   readonly archives: {
     /** Those of each place, the newest first. */
     readonly list: () => Promise<readonly Archive[]>

@@ -103,8 +103,8 @@ export const asArguments = (parameters: Readonly<Record<string, string>>): reado
   Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
 /**
- * Lets Mathesar's user into the folder of the socket, as its own role alone. Where all have one user, there is
- * nobody to keep out.
+ * Lets Mathesar's user into the folder of the socket, as its own role alone. Where all have one user, there
+ * is nobody to keep out.
  */
 const letMathesarIn = (scope: OperationScope, { folder, user }: SideServer): void => {
   const { system, place } = scope

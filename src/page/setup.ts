@@ -1,5 +1,6 @@
 import { setupScript, setupScriptHash } from './assets.ts'
 import { renderCodeForm } from './code-form.ts'
+import { restorePath } from './restore.ts'
 import { policyOf, renderDocument, withCode } from './render.ts'
 import { words } from './words.ts'
 
@@ -22,7 +23,8 @@ export const renderSetup = ({ why }: SetupPage): string => {
     body:
       `<main><h1>${headline}</h1><p class="lead">${lead}</p>` +
       renderCodeForm({ action: provePath, button, problem: why === undefined ? '' : problems[why] }) +
-      `<h2>${waysTitle}</h2><ul>${ways.map((way) => `<li>${withCode(way)}</li>`).join('')}</ul></main>` +
+      `<h2>${waysTitle}</h2><ul>${ways.map((way) => `<li>${withCode(way)}</li>`).join('')}</ul>` +
+      `<p class="foot"><a href="${restorePath}">${words.restore.link}</a></p></main>` +
       `<script>${setupScript}</script>`,
     policy: policyOf(setupScriptHash, "'self'"),
   })

@@ -92,8 +92,8 @@ const isServer = (text: string): boolean =>
 const mostServers = 10
 
 /**
- * Why a text is not a host of a Postgres server: a name or address, or the folder of its socket, or several of
- * which one takes writes, as libpq takes them.
+ * Why a text is not a host of a Postgres server: a name or address, or the folder of its socket, or several
+ * of which one takes writes, as libpq takes them.
  */
 export const whyNotServer = (text: string): string | undefined => {
   const servers = text.split(',')

@@ -122,8 +122,8 @@ const runToEnd = async (
 }
 
 /**
- * The children that this process waits for. It has one list of them, as it has one of children in the kernel: a
- * reaper that knew only some would take the exit status of others.
+ * The children that this process waits for. It has one list of them, as it has one of children in the
+ * kernel: a reaper that knew only some would take the exit status of others.
  */
 const own = new Set<number>()
 

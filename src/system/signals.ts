@@ -1,7 +1,7 @@
 /**
- * Signals that ask for a stop. PID 1 never gets a signal without a handler, so they are caught before anything
- * else happens. SIGPWR is the last one: once it is caught, rootfs/usr/local/bin/supervisor knows that all are,
- * and sends it for a stop that came before.
+ * Signals that ask for a stop. PID 1 never gets a signal without a handler, so they are caught before
+ * anything else happens. SIGPWR is the last one: once it is caught, rootfs/usr/local/bin/supervisor knows
+ * that all are, and sends it for a stop that came before.
  */
 const stops = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGPWR'] as const
 /** The others that the daemon answers. Caught earlier, they would look like a stop to who watches for one. */

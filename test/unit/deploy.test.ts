@@ -198,7 +198,7 @@ describe('the Helm chart', () => {
   })
 
   test('takes each setting that is no secret and not its own', () => {
-    const { settings, secretSettings } = schema.properties! as unknown as Record<string, Tree>
+    const { settings, secretSettings } = schema.properties!
     const known = new Set<string>(settingNames)
     for (const { properties } of [settings!, secretSettings!])
       expect(Object.keys(properties!).filter((name) => !known.has(name))).toEqual([])

@@ -143,7 +143,7 @@ describe('the sources', () => {
     [
       'ask for the time and wait for it',
       /\b(Date|performance)\.now\b|\bnew Date\(\)|(?<![.\w])set(Timeout|Interval)(\(| as)/,
-      /^src\/(system\/|page\/(console\/)?(client|assets)\.ts)/,
+      /^src\/(system\/|page\/(console\/)?((restore-)?client|assets)\.ts)/,
     ],
     ['read the environment of the process', /process\.env\b/, /^src\/system\/environment\.ts$/],
   ])('%s in these places alone', (_, pattern, places) => {

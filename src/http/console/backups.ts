@@ -24,14 +24,22 @@ const listArchives = async ({ archives }: ControlOptions): Promise<BackupsPage['
 /** The archives of the volume, and what came of a backup. */
 export const getBackups = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const archives = await listArchives(options)
+  const { restoring, now } = options
   const { work } = options.archives
-  const body = renderBackups({ archives, work, nowMs: options.now() })
-  const head = work?.is === 'under way' ? refresh : ''
+  const facts = { restore: restoring.work, canUndo: restoring.canUndo(), nowMs: now() }
+  const body = renderBackups({ archives, work, ...facts })
+  const isBusy = work?.is === 'under way' || restoring.work?.is === 'under way'
+  const head = isBusy ? refresh : ''
   sendPart(exchange, options, { section: 'backups', body, head })
 }
 
-/** Begins a backup into the volume, unless one is under way. */
-export const postBackups = (exchange: Exchange, options: ControlOptions): void => {
-  options.archives.begin()
+/** Begins a backup into the volume, unless one is under way; or brings back what a restore has replaced. */
+export const postBackups = (
+  exchange: Exchange,
+  { archives, restoring }: ControlOptions,
+  form: URLSearchParams,
+): void => {
+  if (form.get('act') === 'undo') restoring.undo()
+  else archives.begin()
   redirect(exchange, pathOf('backups'))
 }

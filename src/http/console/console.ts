@@ -114,7 +114,7 @@ export class Console {
       case pathOf('history'):
         return await postHistory(exchange, options, form)
       case pathOf('backups'):
-        return postBackups(exchange, options)
+        return postBackups(exchange, options, form)
       case leavePath:
         options.entrance.close()
         return redirect(exchange, consolePath)

@@ -1,5 +1,6 @@
 import { fixPath } from '../../page/fix.ts'
 import { permitPath } from '../../page/refused.ts'
+import { partPath, restorePath } from '../../page/restore.ts'
 import { provePath } from '../../page/setup.ts'
 import { awayPath, consolePath, setupPath } from '../../units/place.ts'
 import type { Access } from '../exchange.ts'
@@ -7,6 +8,7 @@ import type { Route } from '../routes.ts'
 import { getFix, postFix } from './fix.ts'
 import { sendRefused, sendUnavailable } from './page.ts'
 import { postPermit } from './permit.ts'
+import { getRestore, postPart, postRestore } from './restore.ts'
 import { answerSetup, postCode, redirect } from './setup.ts'
 
 type Page = Pick<Route, 'handle' | 'hasBody'>
@@ -24,6 +26,9 @@ export const pageRoute = (
   if (method === 'POST' && pathname === provePath) return { handle: postCode, hasBody: true }
   if (method === 'POST' && pathname === fixPath) return { handle: postFix, hasBody: true }
   if (method === 'POST' && pathname === permitPath) return { handle: postPermit, hasBody: true }
+  if (method === 'POST' && pathname === partPath) return { handle: postPart, hasBody: true }
+  if (method === 'POST' && pathname === restorePath) return { handle: postRestore, hasBody: true }
+  if (pathname === restorePath) return { handle: getRestore }
   if (pathname === '/supervisor/refused') return { handle: sendRefused }
   if (pathname === fixPath) return { handle: getFix }
   if (pathname === setupPath) return { handle: answerSetup }

@@ -123,20 +123,27 @@ const dump = async (
 ): Promise<Pick<Piece, 'lostPages' | 'failure'>> => {
   const count = (): Promise<number> => asUser(scope, folder, [role, database], countFailures)
   const before = await count()
-  let result: ProgramResult | undefined
-  const bytes = async function* (): AsyncGenerator<Buffer> {
-    result = yield* scope.system.streamProgram({
+  const upload = await scope.system.createFile(file)
+  try {
+    const output = scope.system.streamProgram({
       argv: ['pg_dump', '--no-password', '--no-owner', ...options],
       env: { ...programsConnectTo(scope, folder, role), PGDATABASE: database },
       user: scope.place.identities.postgres,
       cwd: '/',
     })
+    let next = await output.next()
+    for (; next.done !== true; next = await output.next()) await upload.write(next.value)
+    const lostPages = (await count()) - before
+    if (next.value.outcome.code !== 0) {
+      await upload.abort()
+      return { lostPages, failure: reasonOf(next.value) }
+    }
+    await upload.finish()
+    return { lostPages, failure: undefined }
+  } catch (error) {
+    await upload.abort()
+    throw error
   }
-  await scope.system.writeStream(file, bytes())
-  const lostPages = (await count()) - before
-  const isWhole = result?.outcome.code === 0
-  if (!isWhole) scope.system.files.remove(file)
-  return { lostPages, failure: isWhole || result === undefined ? undefined : reasonOf(result) }
 }
 
 const salvageDatabase = async (

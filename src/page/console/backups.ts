@@ -1,5 +1,6 @@
 import { age } from '../../core/status.ts'
 import { escape, withCode } from '../render.ts'
+import { renderRestoreWork, type RestoreWork } from '../restore.ts'
 import { words } from '../words.ts'
 import { pathOf, renderBytes, renderNotice, renderTable, renderTime } from './frame.ts'
 
@@ -28,6 +29,10 @@ export type BackupsPage = {
     | { readonly is: 'done' }
     | { readonly is: 'failed'; readonly why: string }
     | undefined
+  /** What comes of a restore. */
+  readonly restore: RestoreWork
+  /** Whether the state from before a restore is kept. */
+  readonly canUndo: boolean
   readonly nowMs: number
 }
 
@@ -70,15 +75,23 @@ const renderArchives = ({ archives, nowMs }: BackupsPage): string => {
   return renderTable(Object.values(columns), rows, words.console.sections.backups)
 }
 
+const renderUndo = ({ canUndo }: BackupsPage): string => {
+  const { undo, undoAbout } = words.restore
+  return canUndo
+    ? `<section><h2>${undo}</h2><p>${undoAbout}</p><form method="post" action="${pathOf('backups')}">` +
+        `<button name="act" value="undo" class="second">${undo}</button></form></section>`
+    : ''
+}
+
 /** The archives of each place, and a button that makes one more. */
 export const renderBackups = (page: BackupsPage): string => {
   const { lead, begin, verify } = words.console.backups
   const isUnderWay = page.work?.is === 'under way'
   return (
     `<h1>${words.console.sections.backups}</h1><p class="lead">${lead}</p>` +
-    `<div role="status">${renderWork(page)}</div>` +
+    `<div role="status">${renderWork(page)}${renderRestoreWork(page.restore)}</div>` +
     `<form method="post" action="${pathOf('backups')}">` +
     `<button${isUnderWay ? ' disabled' : ''}>${begin}</button></form>` +
-    `${renderArchives(page)}<p class="foot">${withCode(verify)}</p>`
+    `${renderArchives(page)}<p class="foot">${withCode(verify)}</p>${renderUndo(page)}`
   )
 }

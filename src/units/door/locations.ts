@@ -144,6 +144,11 @@ export const serverLines = ({
         ...proxyTo('supervisor', 3600),
       ]),
     ),
+    // Parts of an archive.
+    ...location('= /supervisor/restore/part', [
+      '    client_max_body_size 1m;',
+      ...proxyTo('supervisor', 600),
+    ]),
     ...location(`^~ ${consolePath}`, [...requirePermitted, ...toSupervisor]),
     ...location('^~ /supervisor/', toSupervisor),
     ...location('= /starting.html', [

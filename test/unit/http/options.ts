@@ -94,6 +94,14 @@ export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptio
     consoleLinkOf: (key) => `http://localhost:8000/supervisor/console#${key}`,
     console: async () => new Console(options),
     backups: { problems: () => [] },
+    restoring: {
+      work: undefined,
+      begin: () => {},
+      take: async () => {},
+      end: () => {},
+      undo: () => {},
+      canUndo: () => false,
+    },
     archives: { list: async () => [], begin: () => {}, work: undefined },
     config: {
       seeRefused: () => {},

@@ -69,6 +69,8 @@ describe('the environment of Mathesar', () => {
       HOME: '/root',
       USER: 'root',
       PORT: '9000',
+      CONSOLE: 'on',
+      CONSOLE_CODE: 'a code of sixteen letters',
     }
     const environment = run('', { ...foreign, ...own })
     expect(environment).toMatchObject(foreign)

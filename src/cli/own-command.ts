@@ -1,0 +1,48 @@
+import { inWords } from '../core/outcome.ts'
+import { SupervisorError } from '../errors.ts'
+import { environment } from '../system/environment.ts'
+import type { Streams } from '../system/ports.ts'
+import { ownProgram } from './boot-again.ts'
+
+export type OwnEnvironment = Readonly<Record<string, string>>
+
+type Given = { readonly env?: OwnEnvironment; readonly input?: AsyncIterable<Buffer> }
+/** What a command wrote, and the last lines of what it said beside. */
+type Ran = { readonly output: string; readonly told: string }
+
+const outputLimit = 4 * 1024 * 1024
+
+const definedOf = (env: typeof environment): OwnEnvironment =>
+  Object.fromEntries(
+    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
+  )
+
+/**
+ * Runs a command of ours in a process of its own: what it takes of memory, and the locks that it holds, end
+ * with it. Throws what it says when it fails.
+ */
+export const runOwn = async (
+  { streamProgram }: Pick<Streams, 'streamProgram'>,
+  args: readonly string[],
+  { env = {}, input }: Given = {},
+): Promise<Ran> => {
+  const argv = [...ownProgram(), ...args] as [string, ...string[]]
+  const running = streamProgram({ argv, env: { ...definedOf(environment), ...env } }, input)
+  let output = ''
+  for (;;) {
+    const next = await running.next()
+    if (next.done !== true) {
+      output += next.value.toString()
+      if (output.length > outputLimit)
+        throw new SupervisorError('BACKUP_FAILED', `cannot run ${args[0]}: its output is too long`)
+      continue
+    }
+    const { outcome, lines } = next.value
+    const told = lines.join('\n')
+    if (outcome.code === 0) return { output, told }
+    throw new SupervisorError(
+      'BACKUP_FAILED',
+      told.replace(/^supervisor: /m, '') || `cannot run ${args[0]}: it ${inWords(outcome)}`,
+    )
+  }
+}

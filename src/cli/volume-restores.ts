@@ -1,0 +1,104 @@
+import { Pushed } from '../core/pushed.ts'
+import { SupervisorError } from '../errors.ts'
+import type { Restoring, RestoreWork } from '../http/door/restore.ts'
+import type { Streams, System } from '../system/ports.ts'
+import type { Paths } from '../units/place.ts'
+import { readJournal } from '../units/swap.ts'
+import { type OwnEnvironment, runOwn } from './own-command.ts'
+
+type Options = {
+  readonly system: Pick<System, 'clock' | 'files' | 'inBackground'> & Pick<Streams, 'streamProgram'>
+  readonly paths: Pick<Paths, 'data'>
+  /** Has the container start over, with what was restored. */
+  readonly startOver: () => void
+}
+
+/** The page asks each second, and has to hear that it is done. */
+const startOverAfterMs = 3000
+/** A browser that sends nothing for that long has gone. */
+const silenceLimitMs = 60_000
+
+/**
+ * Restores that somebody asked for in the browser. They are the command's, in a process of its own, which
+ * reads the archive as it comes in: what is there is not touched before all of it was proved. Then the
+ * container starts over.
+ */
+export class VolumeRestores implements Restoring {
+  readonly #options: Options
+  #work: RestoreWork
+  #upload: Pushed | undefined
+  #bytes = 0
+  #cancelLimit = (): void => {}
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  get work(): RestoreWork {
+    return this.#work
+  }
+
+  canUndo(): boolean {
+    const { system, paths } = this.#options
+    const journal = readJournal({ files: system.files, paths })
+    return journal?.isDone === true && journal.moves?.some(({ isLeaving }) => isLeaving) === true
+  }
+
+  begin(passphrase: string | undefined): void {
+    const env = passphrase === undefined ? {} : { BACKUP_PASSPHRASE: passphrase }
+    const upload = new Pushed()
+    this.#run(['-', '--replace'], env, upload)
+    this.#upload = upload
+    this.#limitSilence()
+  }
+
+  async take(atByte: number, bytes: Buffer): Promise<void> {
+    const upload = this.#upload
+    if (upload === undefined || atByte !== this.#bytes)
+      throw new SupervisorError('USAGE', `cannot take byte ${atByte} of an archive: it is not the next one`)
+    this.#bytes += bytes.length
+    this.#cancelLimit()
+    await upload.push(bytes)
+    if (this.#work?.is !== 'under way') return
+    this.#work = { is: 'under way', bytes: this.#bytes }
+    this.#limitSilence()
+  }
+
+  end(): void {
+    this.#cancelLimit()
+    this.#upload?.end()
+    this.#upload = undefined
+  }
+
+  undo(): void {
+    this.#run(['--undo'], {})
+  }
+
+  #limitSilence(): void {
+    this.#cancelLimit()
+    this.#cancelLimit = this.#options.system.clock.after(silenceLimitMs, () => {
+      this.#upload?.end(new SupervisorError('USAGE', 'cannot restore: the browser sent nothing more'))
+      this.#upload = undefined
+    })
+  }
+
+  #run(args: readonly string[], env: OwnEnvironment, input?: Pushed): void {
+    if (this.#work?.is === 'under way' || this.#work?.is === 'done')
+      throw new SupervisorError('VOLUME_IN_USE', 'cannot begin: a restore is under way')
+    const { system, startOver } = this.#options
+    this.#work = { is: 'under way', bytes: 0 }
+    this.#bytes = 0
+    system.inBackground('restore', async () => {
+      try {
+        const { told } = await runOwn(system, ['restore', ...args], { env, ...(input ? { input } : {}) })
+        this.#work = { is: 'done', told }
+        system.clock.after(startOverAfterMs, startOver)
+      } catch (error) {
+        this.#work = { is: 'failed', why: (error as Error).message }
+        throw error
+      } finally {
+        this.end()
+      }
+    })
+  }
+}

@@ -1,0 +1,114 @@
+import {
+  renderRestore,
+  renderRestoreCode,
+  renderRestoreWork,
+  restorePath,
+  restorePolicy,
+  type RestoreWork,
+} from '../../page/restore.ts'
+import { fixCodePolicy } from '../../page/fix.ts'
+import { words } from '../../page/words.ts'
+import { SupervisorError } from '../../errors.ts'
+import { type Exchange, readBytes, readForm, sendHtml, sendJson } from '../exchange.ts'
+import type { ControlOptions } from '../server.ts'
+import { formHeaders, isBrowser, securityHeaders } from './page.ts'
+import { isSameOrigin } from './same-origin.ts'
+import { letIn, redirect, sendCodeNeeded } from './setup.ts'
+
+export type { RestoreWork } from '../../page/restore.ts'
+
+/** Brings an archive into the volume, as it comes in. */
+export type Restoring = {
+  readonly work: RestoreWork
+  /** Begins one. Throws while another one is under way. */
+  readonly begin: (passphrase: string | undefined) => void
+  /** Takes the next part of the archive, which begins at this byte of it. */
+  readonly take: (atByte: number, bytes: Buffer) => Promise<void>
+  /** It is whole: what comes of it, `work` tells. */
+  readonly end: () => void
+  /** Brings back the state from before the last one. */
+  readonly undo: () => void
+  /** Whether there is such a state. */
+  readonly canUndo: () => boolean
+}
+
+const isOwner = ({ request }: Exchange, { owner }: ControlOptions): boolean =>
+  owner.isOwner(request.headers.cookie, 'supervisor')
+
+const sendCodeForm = (exchange: Exchange, { owner }: ControlOptions, status: number, problem = ''): void => {
+  owner.invite() // A new one, if the last one is too old.
+  if (isBrowser(exchange.request))
+    return sendHtml(exchange, status, renderRestoreCode(problem, owner.isOpen), formHeaders(fixCodePolicy))
+  sendCodeNeeded(exchange, status, 'restore')
+}
+
+const sendWork = (exchange: Exchange, { restoring }: ControlOptions): void => {
+  const { work } = restoring
+  sendJson(exchange, 200, { html: renderRestoreWork(work), is: work?.is ?? null }, securityHeaders)
+}
+
+/** The page that takes an archive, for who may set this Mathesar up. With `?work`: how far it is. */
+export const getRestore = (exchange: Exchange, options: ControlOptions): void => {
+  if (!isOwner(exchange, options)) return sendCodeForm(exchange, options, exchange.url.search ? 403 : 200)
+  if (exchange.url.search !== '') return sendWork(exchange, options)
+  const { restoring } = options
+  const page = renderRestore({ work: restoring.work, canUndo: restoring.canUndo() })
+  sendHtml(exchange, 200, page, formHeaders(restorePolicy))
+}
+
+const takeCode = (exchange: Exchange, options: ControlOptions, code: string): void => {
+  const proof = options.owner.prove(code)
+  switch (proof.is) {
+    case 'right':
+      return letIn(exchange, options.owner, restorePath)
+    case 'over':
+      return sendCodeForm(exchange, options, 403)
+    case 'wrong':
+      return sendCodeForm(exchange, options, 403, words.setup.problems.wrong)
+    case 'unheard':
+      return sendCodeForm(exchange, options, 429, words.setup.problems.unheard)
+  }
+}
+
+const act = (form: URLSearchParams, { restoring }: ControlOptions): void => {
+  switch (form.get('act') ?? '') {
+    case 'begin':
+      return restoring.begin(form.get('passphrase') || undefined)
+    case 'end':
+      return restoring.end()
+    case 'undo':
+      return restoring.undo()
+  }
+}
+
+/** Takes the setup code, or the wish of who has given it. */
+export const postRestore = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+  if (!isSameOrigin(exchange.request)) {
+    exchange.request.resume()
+    return sendCodeForm(exchange, options, 403, words.setup.problems.foreign)
+  }
+  const form = await readForm(exchange)
+  const code = form.get('code')
+  if (code !== null) return takeCode(exchange, options, code)
+  if (!isOwner(exchange, options)) return sendCodeForm(exchange, options, 403)
+  act(form, options)
+  if (isBrowser(exchange.request)) return redirect(exchange, restorePath)
+  sendWork(exchange, options)
+}
+
+/** As much as the script sends at once: it comes in within the limits of any request. */
+const partLimitBytes = 512 * 1024
+
+/** Takes a part of an archive: `?at=` says where it belongs. */
+export const postPart = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+  const { request, url } = exchange
+  if (!isSameOrigin(request) || !isOwner(exchange, options)) {
+    request.resume()
+    return sendCodeNeeded(exchange, 403, 'restore')
+  }
+  const at = url.searchParams.get('at') ?? ''
+  if (!/^\d{1,15}$/.test(at))
+    throw new SupervisorError('USAGE', 'cannot take a part of an archive: it does not say where it belongs')
+  await options.restoring.take(Number(at), await readBytes(exchange, partLimitBytes))
+  sendWork(exchange, options)
+}

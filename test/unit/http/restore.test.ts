@@ -1,0 +1,92 @@
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { type ControlServer, listen } from '../../../src/http/server.ts'
+import { askSocket } from '../../helpers/socket.ts'
+import { createOptions, createOwner } from './options.ts'
+
+const path = '/supervisor/restore'
+const form = { accept: 'text/html', host: 'nas.local', origin: 'http://nas.local' }
+const script = { ...form, accept: 'application/json' }
+
+describe('a restore in the browser', () => {
+  let folder: string
+  let server: ControlServer
+  let owner: ReturnType<typeof createOwner>
+  let did: string[]
+  beforeEach(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'restore-'))
+    owner = createOwner()
+    did = []
+    const restoring = {
+      work: { is: 'under way', bytes: 1024 * 1024 } as const,
+      begin: (passphrase: string | undefined) => void did.push(`begins ${passphrase ?? 'without'}`),
+      take: async (at: number, bytes: Buffer) => void did.push(`takes ${bytes.length} at ${at}`),
+      end: () => void did.push('ends'),
+      undo: () => void did.push('goes back'),
+      canUndo() {
+        return this.work !== undefined // As an object of a class: it needs itself.
+      },
+    }
+    const target = { path: join(folder, 's.sock'), mode: 0o600 }
+    server = await listen(target, createOptions({ owner, restoring }), 'visitor')
+  })
+  afterEach(() => {
+    server.close()
+    rmSync(folder, { recursive: true })
+  })
+  const ask = (
+    method: string,
+    target: string,
+    body?: string,
+    headers: Readonly<Record<string, string>> = form,
+  ) => askSocket(join(folder, 's.sock'), method, target, body, headers)
+  const enter = async (): Promise<string> => {
+    const { status, headers } = await ask('POST', path, 'code=kkkk-kkkk')
+    expect([status, headers.location]).toEqual([303, path])
+    return headers['set-cookie']!.map((each) => each.split(';')[0]!).join('; ')
+  }
+
+  test('asks for the setup code, and does nothing without it', async () => {
+    expect((await ask('GET', path)).text).toContain('<form method="post" action="/supervisor/restore">')
+    expect((await ask('POST', path, 'code=wrong')).status).toBe(403)
+    for (const body of ['act=begin', 'act=end', 'act=undo'])
+      expect((await ask('POST', path, body, script)).status).toBe(403)
+    expect((await ask('POST', `${path}/part?at=0`, 'x', script)).status).toBe(403)
+    expect((await ask('GET', `${path}?work`, undefined, script)).status).toBe(403)
+    expect(did).toEqual([])
+  })
+
+  test('takes an archive in parts from a page of its own, of who gave the code', async () => {
+    const cookie = await enter()
+    expect((await ask('GET', path, undefined, { ...form, cookie })).text).toContain('type="file"')
+    const foreign = { ...script, cookie, origin: 'http://evil.example' }
+    expect((await ask('POST', path, 'act=begin', foreign)).status).toBe(403)
+    expect((await ask('POST', `${path}/part?at=0`, 'x', foreign)).status).toBe(403)
+    expect(did).toEqual([])
+    const mine = { ...script, cookie }
+    expect(
+      JSON.parse((await ask('POST', path, 'act=begin&passphrase=open+sesame', mine)).text),
+    ).toMatchObject({
+      is: 'under way',
+      html: expect.stringContaining('1.0 MiB') as string,
+    })
+    await ask('POST', `${path}/part?at=0`, 'x'.repeat(1000), mine)
+    await ask('POST', `${path}/part?at=1000`, 'x', mine)
+    await ask('POST', path, 'act=end', mine)
+    expect(did).toEqual(['begins open sesame', 'takes 1000 at 0', 'takes 1 at 1000', 'ends'])
+    for (const at of ['', '-1', '1e3', '0x5', '9'.repeat(20)])
+      expect((await ask('POST', `${path}/part?at=${at}`, 'x', mine)).status).toBeGreaterThanOrEqual(400)
+    expect((await ask('POST', `${path}/part?at=0`, 'x'.repeat(600_000), mine)).status).toBe(422)
+    expect(did).toHaveLength(4)
+  })
+
+  test('is over once there is an administrator, also for who gave the code before', async () => {
+    const cookie = await enter()
+    owner.setOpen(false)
+    expect((await ask('POST', path, 'act=undo', { ...form, cookie })).status).toBe(403)
+    expect((await ask('GET', path)).text).toContain('docker exec -i mathesar supervisor restore')
+    expect(did).toEqual([])
+  })
+})

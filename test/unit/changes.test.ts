@@ -814,6 +814,7 @@ describe('after a boot', () => {
     expect(at.logged).toEqual(['cannot record the configuration: ENOSPC'])
     at.failRecord(undefined)
     expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('applied')
+    expect(at.history.map(({ from }) => from)).toEqual(['boot', 'api'])
   })
 })
 

@@ -32,6 +32,8 @@ export class Changes {
   readonly #options: ChangesOptions
   readonly #queue: Queue
   readonly #refusals: Refusals
+  /** What booted could not be noted as good. */
+  #isUnrecorded = false
   #current: Configuration
 
   constructor(options: ChangesOptions) {
@@ -72,13 +74,15 @@ export class Changes {
   async settle(): Promise<void> {
     // A change may take minutes: what booted counts as good before it. What fails here is tried again below.
     if (this.isChanging) await recordBoot(this.#options, () => this.#current).catch(() => {})
-    await this.interrupt(() => this.#finishBoot()).catch((error: Error) =>
-      this.#options.say('warn', `cannot record the configuration: ${error.message}`),
-    )
+    await this.interrupt(() => this.#finishBoot()).catch((error: Error) => {
+      this.#isUnrecorded = true
+      this.#options.say('warn', `cannot record the configuration: ${error.message}`)
+    })
   }
 
   async #run(proposal: Proposal, report: Report): Promise<ChangeResult> {
     const { readSettled } = this.#options
+    if (this.#isUnrecorded) await this.#persistBoot().catch(() => {}) // The disk was full, and may have room.
     if (!isOnDisk(proposal)) {
       await this.#catchUp(report)
       const files = filesWanted(proposal, this.#current, this.#current.files)
@@ -236,5 +240,6 @@ export class Changes {
   async #persistBoot(): Promise<void> {
     this.#current = await persistEnvironment(this.#options, this.#current)
     await recordBoot(this.#options, () => this.#current)
+    this.#isUnrecorded = false
   }
 }

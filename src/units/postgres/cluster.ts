@@ -4,6 +4,7 @@ import { SupervisorError } from '../../errors.ts'
 import { type Manifest, readManifest, startAnewHint } from '../manifest.ts'
 import { inRun, inVolume } from '../place.ts'
 import { isForbidden, refusalOf } from '../refusal.ts'
+import { wayBackHint } from './way-back.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { bootstrapPassword } from './connection.ts'
 import { readControlFile } from './control-file.ts'
@@ -119,7 +120,7 @@ const readVersion = (scope: Scope<never>, folder: string): string | undefined =>
     throw new SupervisorError(
       'CLUSTER_DAMAGED',
       `cannot read ${folder}/PG_VERSION: ${(cause as Error).message}`,
-      { cause },
+      { cause, hint: wayBackHint(scope) },
     )
   }
 }
@@ -146,6 +147,7 @@ const requireOwnMajor = (scope: Scope<never>, folder: string): string | undefine
     throw new SupervisorError(
       'CLUSTER_DAMAGED',
       `cannot use ${folder}: it is not empty, but has no PG_VERSION`,
+      { hint: wayBackHint(scope) },
     )
   }
   return version

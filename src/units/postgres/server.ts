@@ -5,12 +5,12 @@ import { inRun, inVolume } from '../place.ts'
 import { whyStopped } from '../hung.ts'
 import { defineService, type Scope } from '../unit.ts'
 import { readLockFile } from './cluster.ts'
-import { alterSystemHint } from './alter-system.ts'
 import { appRole, embeddedAs, superuserDatabase } from './connection.ts'
 import { readControlFile } from './control-file.ts'
 import { codeOf, isAnswer } from './failures.ts'
 import { postgresEnvironment } from './programs.ts'
 import { repairIfAsked } from './repair.ts'
+import { crashHint } from './way-back.ts'
 
 /**
  * Ends what a postmaster that was killed left behind: it keeps the shared memory, beside which no other may
@@ -125,7 +125,7 @@ export const postgres = defineService({
     }
     return undefined
   },
-  crashHint: alterSystemHint,
+  crashHint,
   whyUnclean: (scope) => {
     try {
       return readControlFile(scope)?.isShutDown ? undefined : 'its data has to be recovered'

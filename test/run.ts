@@ -1,7 +1,8 @@
 // npm test: installs what the tests need, runs every kind that can run here,
 // and says plainly which could not and why.
 //   npm test                       everything
-//   npm test -- unit               one kind, or several: lint, types, unit, sim, integration, container, cluster
+//   npm test -- unit               one kind, or several: lint, types, unit, sim, integration,
+//                                  container, cluster
 //   npm test -- unit -t 'backoff'  further arguments go to vitest
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs'
 import { join, relative } from 'node:path'

@@ -28,151 +28,151 @@ const small = ['--set', 'settings.WEB_CONCURRENCY=2', '--set', 'settings.LOG_FOR
 const url = `postgres://owner:none@${nodeAddress}:5432/mathesar?sslmode=disable`
 const release = [...onlyImage, ...small, '--set', `database.url=${url}`, '--set', 'replicas=3']
 
-describe.skipIf(noCluster !== undefined)(
-  noCluster === undefined ? 'the Helm chart on a Kubernetes' : `the Helm chart (skipped: ${noCluster})`,
-  () => {
-    let server: Awaited<ReturnType<typeof startServer>>
+const title =
+  noCluster === undefined ? 'the Helm chart on a Kubernetes' : `the Helm chart (skipped: ${noCluster})`
 
-    beforeAll(async () => {
-      await mustDocker('tag', leanImage, names[0])
-      await mustDocker('tag', leanImage, names[1])
-      await mustDocker('tag', image, names[2])
-      await mustDocker('save', '-o', archives[0], names[0], names[1])
-      await mustDocker('save', '-o', archives[1], names[2])
-      await bringUp(archives)
-      server = await startServer(postgresBin)
-      await server.sql('postgres', 'create database mathesar')
-      // The strictest standard: what does not hold to it is not started.
-      await kubectl('create', 'namespace', 'm')
-      await kubectl('label', 'namespace', 'm', 'pod-security.kubernetes.io/enforce=restricted')
-    }, 600_000)
-    afterAll(async () => {
-      await server?.stop()
-      await cluster('down')
-      for (const archive of archives) rmSync(archive, { force: true })
-    }, 120_000)
+describe.skipIf(noCluster !== undefined)(title, () => {
+  let server: Awaited<ReturnType<typeof startServer>>
 
-    const inNamespace = (...args: readonly string[]): Promise<string> => kubectl('-n', 'm', ...args)
-    /** A helm that was built from its module takes every cluster for an old one. */
-    const render = (...args: readonly string[]): Promise<string> =>
-      helm('template', 'mathesar', chart, '--kube-version', '1.34.4', ...args)
-    const upgrade = (...args: readonly string[]): Promise<string> =>
-      helm(
-        'upgrade',
-        '--install',
-        'mathesar',
-        chart,
-        '-n',
-        'm',
-        '--wait',
-        '--timeout',
-        '5m',
-        ...release,
-        ...args,
-      )
-    /** What visitors see of what is done meanwhile. */
-    const underLoad = async (act: () => Promise<unknown>): Promise<Load> => {
-      const address = await inNamespace('get', 'service', 'mathesar', '-o', 'jsonpath={.spec.clusterIP}')
-      let result: Load
-      const load = startLoad(`http://${address}/auth/login/`)
-      try {
-        await act()
-        await delay(2000) // What was to fail has failed by then.
-      } finally {
-        result = await load.stop()
-      }
-      return result
+  beforeAll(async () => {
+    await mustDocker('tag', leanImage, names[0])
+    await mustDocker('tag', leanImage, names[1])
+    await mustDocker('tag', image, names[2])
+    await mustDocker('save', '-o', archives[0], names[0], names[1])
+    await mustDocker('save', '-o', archives[1], names[2])
+    await bringUp(archives)
+    server = await startServer(postgresBin)
+    await server.sql('postgres', 'create database mathesar')
+    // The strictest standard: what does not hold to it is not started.
+    await kubectl('create', 'namespace', 'm')
+    await kubectl('label', 'namespace', 'm', 'pod-security.kubernetes.io/enforce=restricted')
+  }, 600_000)
+  afterAll(async () => {
+    await server?.stop()
+    await cluster('down')
+    for (const archive of archives) rmSync(archive, { force: true })
+  }, 120_000)
+
+  const inNamespace = (...args: readonly string[]): Promise<string> => kubectl('-n', 'm', ...args)
+  /** A helm that was built from its module takes every cluster for an old one. */
+  const render = (...args: readonly string[]): Promise<string> =>
+    helm('template', 'mathesar', chart, '--kube-version', '1.34.4', ...args)
+  const upgrade = (...args: readonly string[]): Promise<string> =>
+    helm(
+      'upgrade',
+      '--install',
+      'mathesar',
+      chart,
+      '-n',
+      'm',
+      '--wait',
+      '--timeout',
+      '5m',
+      ...release,
+      ...args,
+    )
+  /** What visitors see of what is done meanwhile. */
+  const underLoad = async (act: () => Promise<unknown>): Promise<Load> => {
+    const address = await inNamespace('get', 'service', 'mathesar', '-o', 'jsonpath={.spec.clusterIP}')
+    let result: Load
+    const load = startLoad(`http://${address}/auth/login/`)
+    try {
+      await act()
+      await delay(2000) // What was to fail has failed by then.
+    } finally {
+      result = await load.stop()
     }
-    const pods = async (): Promise<string[]> =>
-      (await inNamespace('get', 'pods', '-l', 'app.kubernetes.io/name=mathesar', '-o', 'name')).split('\n')
+    return result
+  }
+  const pods = async (): Promise<string[]> =>
+    (await inNamespace('get', 'pods', '-l', 'app.kubernetes.io/name=mathesar', '-o', 'name')).split('\n')
 
-    test('is well-formed, in every form that it has', async () => {
-      const everything = (
-        'ingress.enabled=true gateway.enabled=true autoscaling.enabled=true networkPolicy.enabled=true ' +
-        'ingress.hosts={a.example.org} gateway.hosts={a.example.org}'
+  test('is well-formed, in every form that it has', async () => {
+    const everything = (
+      'ingress.enabled=true gateway.enabled=true autoscaling.enabled=true networkPolicy.enabled=true ' +
+      'ingress.hosts={a.example.org} gateway.hosts={a.example.org}'
+    )
+      .split(' ')
+      .flatMap((each) => ['--set', each])
+    const forms = [
+      [...release, ...everything],
+      [...onlyImage, '--set', 'database.embedded=true'],
+      [
+        '--set',
+        'database.existingSecret.name=db',
+        '--set',
+        'secretKey.existingSecret.name=key',
+        '--is-upgrade',
+      ],
+    ]
+    for (const form of forms) {
+      const lintable = form.filter((each) => each !== '--is-upgrade')
+      expect(await helm('lint', '--strict', chart, ...lintable)).toContain('0 chart(s) failed')
+      const manifest = await render(...form)
+      expect(await conform(manifest)).toMatch(/Invalid: 0, Errors: 0/)
+    }
+    await expect(render()).rejects.toThrow('no database is given')
+    await expect(render(...release, '--set', 'settings.WEB_CONCURENCY=2')).rejects.toThrow('WEB_CONCURENCY')
+  })
+
+  test('brings up three replicas on two nodes, of which one migrates', async () => {
+    await upgrade('--set', 'image.tag=lean')
+    expect(await helm('test', 'mathesar', '-n', 'm')).toContain('Succeeded')
+    const logs = await Promise.all((await pods()).map((pod) => inNamespace('logs', pod)))
+    expect(logs.join('\n').match(/running migrations/g)).toHaveLength(1)
+    const nodes = await inNamespace('get', 'pods', '-o', 'jsonpath={.items[*].spec.nodeName}')
+    expect(new Set(nodes.split(' ')).size).toBe(2)
+  }, 400_000)
+
+  test('is updated under load without a failed request', async () => {
+    const results: Load[] = []
+    for (let round = 0; round < rounds; round++)
+      results.push(
+        await underLoad(async () => {
+          // Image and setting change in turn.
+          await upgrade('--set', `image.tag=lean${round % 2 === 0 ? '-2' : ''}`)
+          await upgrade(
+            '--set',
+            `image.tag=lean${round % 2 === 0 ? '-2' : ''}`,
+            '--set',
+            `drainDelay=${4 - (round % 2)}`,
+          )
+        }),
       )
-        .split(' ')
-        .flatMap((each) => ['--set', each])
-      const forms = [
-        [...release, ...everything],
-        [...onlyImage, '--set', 'database.embedded=true'],
-        [
-          '--set',
-          'database.existingSecret.name=db',
-          '--set',
-          'secretKey.existingSecret.name=key',
-          '--is-upgrade',
-        ],
-      ]
-      for (const form of forms) {
-        const lintable = form.filter((each) => each !== '--is-upgrade')
-        expect(await helm('lint', '--strict', chart, ...lintable)).toContain('0 chart(s) failed')
-        const manifest = await render(...form)
-        expect(await conform(manifest)).toMatch(/Invalid: 0, Errors: 0/)
-      }
-      await expect(render()).rejects.toThrow('no database is given')
-      await expect(render(...release, '--set', 'settings.WEB_CONCURENCY=2')).rejects.toThrow('WEB_CONCURENCY')
+    if (rounds > 2)
+      console.log(
+        results.map(({ requests, slowestMs }) => `${requests} requests, ${slowestMs} ms`).join('; '),
+      )
+    expect(results.flatMap(({ failed }) => failed)).toEqual([])
+    expect(Math.min(...results.map(({ requests }) => requests))).toBeGreaterThan(100)
+  }, 900_000)
+
+  test('is left by a node that is drained without a failed request', async () => {
+    const { failed } = await underLoad(async () => {
+      await kubectl('drain', 'node2', '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=300s')
+      await inNamespace('rollout', 'status', 'deployment/mathesar', '--timeout=300s')
     })
+    await kubectl('uncordon', 'node2')
+    expect(failed).toEqual([])
+  }, 600_000)
 
-    test('brings up three replicas on two nodes, of which one migrates', async () => {
-      await upgrade('--set', 'image.tag=lean')
-      expect(await helm('test', 'mathesar', '-n', 'm')).toContain('Succeeded')
-      const logs = await Promise.all((await pods()).map((pod) => inNamespace('logs', pod)))
-      expect(logs.join('\n').match(/running migrations/g)).toHaveLength(1)
-      const nodes = await inNamespace('get', 'pods', '-o', 'jsonpath={.items[*].spec.nodeName}')
-      expect(new Set(nodes.split(' ')).size).toBe(2)
-    }, 400_000)
+  test('replaces a replica that is killed', async () => {
+    const [victim] = await pods()
+    const { requests, failed } = await underLoad(async () => {
+      await inNamespace('delete', victim!, '--grace-period=0', '--force')
+      await inNamespace('rollout', 'status', 'deployment/mathesar', '--timeout=300s')
+    })
+    // Those that it had accepted.
+    expect(failed.length).toBeLessThan(requests / 20)
+  }, 600_000)
 
-    test('is updated under load without a failed request', async () => {
-      const results: Load[] = []
-      for (let round = 0; round < rounds; round++)
-        results.push(
-          await underLoad(async () => {
-            // Image and setting change in turn.
-            await upgrade('--set', `image.tag=lean${round % 2 === 0 ? '-2' : ''}`)
-            await upgrade(
-              '--set',
-              `image.tag=lean${round % 2 === 0 ? '-2' : ''}`,
-              '--set',
-              `drainDelay=${4 - (round % 2)}`,
-            )
-          }),
-        )
-      if (rounds > 2)
-        console.log(
-          results.map(({ requests, slowestMs }) => `${requests} requests, ${slowestMs} ms`).join('; '),
-        )
-      expect(results.flatMap(({ failed }) => failed)).toEqual([])
-      expect(Math.min(...results.map(({ requests }) => requests))).toBeGreaterThan(100)
-    }, 900_000)
-
-    test('is left by a node that is drained without a failed request', async () => {
-      const { failed } = await underLoad(async () => {
-        await kubectl('drain', 'node2', '--ignore-daemonsets', '--delete-emptydir-data', '--timeout=300s')
-        await inNamespace('rollout', 'status', 'deployment/mathesar', '--timeout=300s')
-      })
-      await kubectl('uncordon', 'node2')
-      expect(failed).toEqual([])
-    }, 600_000)
-
-    test('replaces a replica that is killed', async () => {
-      const [victim] = await pods()
-      const { requests, failed } = await underLoad(async () => {
-        await inNamespace('delete', victim!, '--grace-period=0', '--force')
-        await inNamespace('rollout', 'status', 'deployment/mathesar', '--timeout=300s')
-      })
-      // Those that it had accepted.
-      expect(failed.length).toBeLessThan(requests / 20)
-    }, 600_000)
-
-    test('goes back, and leaves nothing but the key when it is uninstalled', async () => {
-      await helm('rollback', 'mathesar', '1', '-n', 'm', '--wait', '--timeout', '5m')
-      await helm('uninstall', 'mathesar', '-n', 'm', '--wait')
-      await until('the pods are gone', async () => (await inNamespace('get', 'pods', '-o', 'name')) === '')
-      const kinds = 'all,secret,serviceaccount,pdb,hpa,ingress,networkpolicy,configmap,pvc'
-      const left = (await inNamespace('get', kinds, '-o', 'name')).split('\n')
-      const foreign = ['serviceaccount/default', 'configmap/kube-root-ca.crt']
-      expect(left.filter((each) => each !== '' && !foreign.includes(each))).toEqual(['secret/mathesar-key'])
-    }, 400_000)
-  },
-)
+  test('goes back, and leaves nothing but the key when it is uninstalled', async () => {
+    await helm('rollback', 'mathesar', '1', '-n', 'm', '--wait', '--timeout', '5m')
+    await helm('uninstall', 'mathesar', '-n', 'm', '--wait')
+    await until('the pods are gone', async () => (await inNamespace('get', 'pods', '-o', 'name')) === '')
+    const kinds = 'all,secret,serviceaccount,pdb,hpa,ingress,networkpolicy,configmap,pvc'
+    const left = (await inNamespace('get', kinds, '-o', 'name')).split('\n')
+    const foreign = ['serviceaccount/default', 'configmap/kube-root-ca.crt']
+    expect(left.filter((each) => each !== '' && !foreign.includes(each))).toEqual(['secret/mathesar-key'])
+  }, 400_000)
+})

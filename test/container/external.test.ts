@@ -73,7 +73,8 @@ describeContainer('an external database', () => {
       stdout: owner,
     })
     const archive = await box.sh(
-      'set -e; cd /tmp; supervisor backup --portable > a.tar; tar -xf a.tar; sha256sum --check --quiet SHA256SUMS; ' +
+      'set -e; cd /tmp; supervisor backup --portable > a.tar; tar -xf a.tar; ' +
+        'sha256sum --check --quiet SHA256SUMS; ' +
         'cat databases/1.dump.zst.* | zstd -d > dump; head -c 5 dump; supervisor backup verify /tmp/a.tar',
     )
     expect(archive).toMatchObject({

@@ -35,7 +35,8 @@ const built = (table: string, schema: string): string => `
   INSERT INTO mathesar_database (name, server_id, last_confirmed_sql_version) VALUES
     ('library', 1, '0.0.1'), ('library', 2, '0.0.1');
   INSERT INTO mathesar_explorations (database_id, base_table_oid, schema_oid) VALUES (1, ${table}, ${schema});
-  INSERT INTO mathesar_form (database_id, base_table_oid, schema_oid) VALUES (1, ${table}, ${schema}), (2, 1, ${schema});`
+  INSERT INTO mathesar_form (database_id, base_table_oid, schema_oid) VALUES
+    (1, ${table}, ${schema}), (2, 1, ${schema});`
 
 const state = `
   SELECT 'shelf.book'::regclass::oid, string_agg(attname || attnum, ' ' ORDER BY attnum) FROM pg_attribute

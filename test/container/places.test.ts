@@ -74,7 +74,10 @@ describeContainer('backups by themselves', () => {
     expect(last?.places).toEqual(['volume', '/backups', 's3://bucket/box'])
     expect(proved?.restoreMs).toBeGreaterThan(100)
     expect((await box.supervisor('status')).stdout).toMatch(
-      /Backup: last \d+ s ago \(volume, \/backups, s3:\/\/bucket\/box\); last proved \d+ s ago, a restore takes \d+ s; next/,
+      new RegExp(
+        'Backup: last \\d+ s ago \\(volume, /backups, s3://bucket/box\\); ' +
+          'last proved \\d+ s ago, a restore takes \\d+ s; next',
+      ),
     )
     expect((await box.supervisor('health')).stdout).toBe('ready')
     const list = (await box.supervisor('backup', 'list')).stdout
@@ -103,14 +106,15 @@ describeContainer('backups by themselves', () => {
     expect([...storage.objects.keys()]).toContain(byHand.slice('s3://bucket/'.length))
   })
 
-  it('that one place refuses are kept in the others, and told once: status, health and NOTIFY_URL', async () => {
+  it('that one place refuses are kept in the others, and told once: status, health, NOTIFY_URL', async () => {
     line.faults.of = () => () => ({
       status: 403,
       headers: {},
       body: Buffer.from('<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>'),
     })
     const text =
-      'cannot use s3://bucket/box: it answers 403 (AccessDenied: Access Denied); it is kept in volume, /backups'
+      'cannot use s3://bucket/box: it answers 403 (AccessDenied: Access Denied); ' +
+      'it is kept in volume, /backups'
     await until('the problem', async () => (await box.status()).problems.length > 0, minuteLimitMs)
     expect((await box.status()).problems).toMatchObject([
       { unit: 'backup', code: 'BACKUP_PLACE_FAILED', message: text },

@@ -45,7 +45,10 @@ describeContainer('a container on a platform', () => {
       run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
       args: [
         '-euc',
-        `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; initdb -D /tmp/data -U ${owner} -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c unix_socket_directories=/tmp -c fsync=off`,
+        `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password
+        initdb -D /tmp/data -U ${owner} -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log
+        exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 \\
+          -c unix_socket_directories=/tmp -c fsync=off`,
       ],
     })
     await until('the server answers', async () => (await sql('postgres', 'select 1')).exitCode === 0)
@@ -75,7 +78,7 @@ describeContainer('a container on a platform', () => {
   const duplicates = async (name: string): Promise<string> =>
     (await sql(name, 'select count(*) - count(distinct (app, name)) from django_migrations')).stdout
 
-  it('waits for the release command where it never migrates, drains at a stop, and needs no disk', async () => {
+  it('waits for the release command where it never migrates, drains at a stop, needs no disk', async () => {
     const { DATABASE_URL } = await newDatabase()
     const env = { ...key, DATABASE_URL, RUN_MIGRATIONS: 'never', SAMPLE_APP_TEST: '1' }
     const box = await launch({ ...onPlatform, env: { ...env, DRAIN_DELAY: '3', STOP_GRACE_PERIOD: '20' } })
@@ -119,7 +122,7 @@ describeContainer('a container on a platform', () => {
   }, 120_000)
 
   it(
-    `is one of five that find the database empty: exactly one migrates, also when that is killed, ${rounds} times`,
+    `is one of five at an empty database: exactly one migrates, also when that is killed, ${rounds} times`,
     async () => {
       const tookMs: number[] = []
       for (let round = 0; round < rounds; round++) {
@@ -129,7 +132,9 @@ describeContainer('a container on a platform', () => {
         if (isKilled)
           await sql(
             name,
-            `create function slow() returns event_trigger language plpgsql as \\$\\$begin perform pg_sleep(0.03); end\\$\\$; create event trigger slow on ddl_command_start execute function slow()`,
+            `create function slow() returns event_trigger language plpgsql as
+              \\$\\$begin perform pg_sleep(0.03); end\\$\\$;
+            create event trigger slow on ddl_command_start execute function slow()`,
           )
         const began = Date.now()
         const env = { ...key, DATABASE_URL }
@@ -158,7 +163,8 @@ describeContainer('a container on a platform', () => {
   )
 
   it.skipIf(noPooler !== undefined)(
-    `is migrated once, and serves, through a pooler that lends a connection a transaction${noPooler === undefined ? '' : ` (skipped: ${noPooler})`}`,
+    'is migrated once, and serves, through a pooler that lends a connection a transaction' +
+      (noPooler === undefined ? '' : ` (skipped: ${noPooler})`),
     async () => {
       const pooler = await startPooler({ port, user: owner, password })
       try {

@@ -29,8 +29,9 @@ const rescue = (volume: string, mounts: readonly string[], ...args: readonly str
     ...args,
   )
 
-/** Where Mathesar's own image has its cluster, and the folders that `docker cp` brought out of its container. */
+/** Where Mathesar's own image has its cluster. */
 const asImage = ({ volume }: Upstream): readonly string[] => [`--volume=${volume}:/var/lib/postgresql:ro`]
+/** The folders that `docker cp` brought out of its container. */
 const asFolder = ({ volume }: Upstream): readonly string[] => [`--volume=${volume}:/old:ro`]
 
 const sql = async (box: Box, database: string, text: string): Promise<string> => {
@@ -44,16 +45,84 @@ const owners = `
   SELECT DISTINCT pg_get_userbyid(refobjid) FROM pg_shdepend
     WHERE deptype = 'o' AND dbid = (SELECT oid FROM pg_database WHERE datname = current_database())`
 const ofSuperuser = `
-  SELECT string_agg(relname, ',') FROM pg_class WHERE oid >= 16384 AND relowner = 10 AND relkind IN ('r', 'v', 'm', 'S', 'p')
+  SELECT string_agg(relname, ',') FROM pg_class WHERE oid >= 16384 AND relowner = 10
+    AND relkind IN ('r', 'v', 'm', 'S', 'p')
   UNION ALL SELECT string_agg(proname, ',') FROM pg_proc WHERE oid >= 16384 AND proowner = 10
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_proc.oid AND deptype = 'e')
   UNION ALL SELECT string_agg(typname, ',') FROM pg_type WHERE oid >= 16384 AND typowner = 10
     AND NOT EXISTS (SELECT FROM pg_depend WHERE objid = pg_type.oid AND deptype IN ('e', 'i'))`
 
+/** Adoptions that end in their midst, wherever that is. */
+const killAdoptions = async (upstream: Upstream, volume: string): Promise<void> => {
+  for (const seconds of ['0.3', '0.9', '1.5']) {
+    const name = `${volume}-${seconds}`
+    await mustDocker(
+      'run',
+      '--detach',
+      '--rm',
+      '--name',
+      name,
+      '--network=none',
+      `--volume=${volume}:${dataFolder}`,
+      ...asFolder(upstream),
+      image,
+      'rescue',
+      '/old',
+      '--adopt',
+    )
+    await mustDocker('run', '--rm', '--network=none', '--entrypoint=sleep', image, seconds)
+    await docker('kill', '--signal=KILL', name)
+  }
+}
+
+/** Another version of the libraries under the same data, as a new base image brings it. */
+const checkOtherLibraries = async (box: Box, volume: string): Promise<void> => {
+  const files = "SELECT string_agg(relfilenode::text, ' ' ORDER BY relname) FROM pg_class WHERE relname IN "
+  const texts = `${files}('book_lower', 'book_german', 'book_title_key')`
+  const numbers = `${files}('book_pkey')`
+  const before = [await sql(box, 'library', texts), await sql(box, 'library', numbers)]
+  await sql(
+    box,
+    'library',
+    `UPDATE pg_database SET datcollversion = '1';
+      UPDATE pg_collation SET collversion = '1' WHERE collname = 'german'`,
+  )
+  await box.stop()
+  await onVolume(volume, `sed -i 's/"collation": "[^"]*"/"collation": "ICU 1, glibc 1"/' manifest.json`)
+  await box.startAgain()
+  await box.ready()
+  expect(await box.logs()).toMatch(
+    /libraries that sort text changed: ICU 1, glibc 1 → ICU \d[^]*3 indexes of database library were rebuilt/,
+  )
+  const after = [await sql(box, 'library', texts), await sql(box, 'library', numbers)]
+  expect(after[0]).not.toBe(before[0])
+  expect(after[1]).toBe(before[1])
+  await box.stop()
+  await box.startAgain()
+  await box.ready()
+  expect(await sql(box, 'library', texts)).toBe(after[0])
+  expect((await box.logs()).match(/libraries that sort text changed/g)).toHaveLength(1)
+}
+
+/** The data with another secret key, which is taken only where somebody says so. */
+const checkOtherKey = async (volume: string): Promise<void> => {
+  const other = await start({ volume, env: { SECRET_KEY: 'another key' } })
+  expect(await other.ended()).toBe(56)
+  expect(await other.logs()).toContain(
+    'cannot use the internal database with SECRET_KEY: it was made with another one',
+  )
+  const accepting = await start({ volume, env: { SECRET_KEY: 'another key', ON_OTHER_KEY: 'accept' } })
+  await accepting.ready()
+  await accepting.stop()
+  const settled = await start({ volume, env: { SECRET_KEY: 'another key' } })
+  await settled.ready()
+  await settled.stop()
+}
+
 describeContainer('rescue', () => {
   cleanUpAfterEach()
 
-  it("takes over a killed installation of Mathesar's own image: numbers, roles, passwords, media", async () => {
+  it("takes over a killed container of Mathesar's own image: numbers, roles, passwords, media", async () => {
     const upstream = await makeUpstream({ superuser: 'postgres', host: 'localhost', isKilled: true })
     const untouched = await checksumOf(upstream.volume)
     const volume = await newVolume()
@@ -61,7 +130,10 @@ describeContainer('rescue', () => {
     const seen = await rescue(volume, asImage(upstream))
     expect([seen.exitCode, seen.stderr]).toEqual([0, ''])
     expect(seen.stdout).toMatch(
-      /^\/var\/lib\/postgresql\/cluster: a cluster of another image, with the internal database of Mathesar\n +Postgres 17, \d+ MiB, not shut down cleanly/,
+      new RegExp(
+        '^/var/lib/postgresql/cluster: a cluster of another image, ' +
+          'with the internal database of Mathesar\\n +Postgres 17, \\d+ MiB, not shut down cleanly',
+      ),
     )
     const refused = await start({ volume, run: [...asImage(upstream)] })
     expect(await refused.ended()).toBe(36)
@@ -116,25 +188,7 @@ describeContainer('rescue', () => {
   it("takes over what Mathesar's compose file made, whose superuser has the name of our role", async () => {
     const upstream = await makeUpstream({ superuser: 'mathesar', host: 'mathesar_db', isKilled: false })
     const volume = await newVolume()
-    for (const seconds of ['0.3', '0.9', '1.5']) {
-      const name = `${volume}-${seconds}`
-      await mustDocker(
-        'run',
-        '--detach',
-        '--rm',
-        '--name',
-        name,
-        '--network=none',
-        `--volume=${volume}:${dataFolder}`,
-        ...asFolder(upstream),
-        image,
-        'rescue',
-        '/old',
-        '--adopt',
-      )
-      await mustDocker('run', '--rm', '--network=none', '--entrypoint=sleep', image, seconds)
-      await docker('kill', '--signal=KILL', name)
-    }
+    await killAdoptions(upstream, volume)
     await rescue(volume, asFolder(upstream), '/old', '--adopt', '--replace')
     const box = await start({ volume })
     await box.ready()
@@ -146,50 +200,17 @@ describeContainer('rescue', () => {
         'mathesar_django',
         `SELECT name, server_id, password = '' FROM public.mathesar_configuredrole ORDER BY id;
           SELECT host FROM public.mathesar_server ORDER BY id;
-          SELECT rolname, oid = 10, rolsuper FROM pg_roles WHERE rolname IN ('postgres', 'mathesar') ORDER BY 1`,
+          SELECT rolname, oid = 10, rolsuper FROM pg_roles
+            WHERE rolname IN ('postgres', 'mathesar') ORDER BY 1`,
       ),
     ).toBe(
-      'mathesar|2|t\nann|2|f\nmathesar|1|f\ndb.example.org\n/run/mathesar/postgres\nmathesar|f|f\npostgres|t|t',
+      'mathesar|2|t\nann|2|f\nmathesar|1|f\ndb.example.org\n/run/mathesar/postgres\n' +
+        'mathesar|f|f\npostgres|t|t',
     )
 
-    // Another version of the libraries under the same data, as a new base image brings it.
-    const files = "SELECT string_agg(relfilenode::text, ' ' ORDER BY relname) FROM pg_class WHERE relname IN "
-    const texts = `${files}('book_lower', 'book_german', 'book_title_key')`
-    const numbers = `${files}('book_pkey')`
-    const before = [await sql(box, 'library', texts), await sql(box, 'library', numbers)]
-    await sql(
-      box,
-      'library',
-      "UPDATE pg_database SET datcollversion = '1'; UPDATE pg_collation SET collversion = '1' WHERE collname = 'german'",
-    )
+    await checkOtherLibraries(box, volume)
     await box.stop()
-    await onVolume(volume, `sed -i 's/"collation": "[^"]*"/"collation": "ICU 1, glibc 1"/' manifest.json`)
-    await box.startAgain()
-    await box.ready()
-    expect(await box.logs()).toMatch(
-      /libraries that sort text changed: ICU 1, glibc 1 → ICU \d[^]*3 indexes of database library were rebuilt/,
-    )
-    const after = [await sql(box, 'library', texts), await sql(box, 'library', numbers)]
-    expect(after[0]).not.toBe(before[0])
-    expect(after[1]).toBe(before[1])
-    await box.stop()
-    await box.startAgain()
-    await box.ready()
-    expect(await sql(box, 'library', texts)).toBe(after[0])
-    expect((await box.logs()).match(/libraries that sort text changed/g)).toHaveLength(1)
-    await box.stop()
-
-    const other = await start({ volume, env: { SECRET_KEY: 'another key' } })
-    expect(await other.ended()).toBe(56)
-    expect(await other.logs()).toContain(
-      'cannot use the internal database with SECRET_KEY: it was made with another one',
-    )
-    const accepting = await start({ volume, env: { SECRET_KEY: 'another key', ON_OTHER_KEY: 'accept' } })
-    await accepting.ready()
-    await accepting.stop()
-    const settled = await start({ volume, env: { SECRET_KEY: 'another key' } })
-    await settled.ready()
-    await settled.stop()
+    await checkOtherKey(volume)
   })
 
   it('refuses what it cannot take over whole, and leaves both volumes as they were', async () => {
@@ -234,7 +255,7 @@ describeContainer('rescue', () => {
     expect((await rescue(volume, [])).stdout).toBe('nothing of Mathesar or Postgres is here')
   })
 
-  it('salvages from a copy of a cluster that does not open, table by table, and says what is lost', async () => {
+  it('salvages from a copy of a cluster that does not open, by table, and says what is lost', async () => {
     const volume = await newVolume()
     const box = await start({ volume })
     await box.ready()
@@ -252,7 +273,8 @@ describeContainer('rescue', () => {
     await box.remove()
     await onVolume(
       volume,
-      `cd postgres; rm pg_wal/0* ${gone}; printf XXXX | dd of=${torn} bs=1 seek=28000 conv=notrunc status=none`,
+      `cd postgres; rm pg_wal/0* ${gone}
+        printf XXXX | dd of=${torn} bs=1 seek=28000 conv=notrunc status=none`,
     )
     const untouched = await checksumOf(volume)
     const salvaged = await rescue(volume, ['--tmpfs=/saved'], '--salvage', '/saved')

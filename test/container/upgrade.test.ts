@@ -110,7 +110,7 @@ describeContainer('an upgrade', () => {
     expect(await box.logs()).toContain('connected databases with the SQL of another Mathesar: 2')
   })
 
-  it('is tried on a copy: what works is told, and what would not, and the volume stays as it is', async () => {
+  it('is tried on a copy: what works and what would not is told, and the volume stays as it is', async () => {
     const volume = await newVolume()
     const old = await start({ volume })
     await old.ready()

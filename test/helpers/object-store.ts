@@ -33,24 +33,27 @@ const listen = async (server: Server): Promise<string> => {
 
 const md5 = (bytes: Buffer): string => createHash('md5').update(bytes).digest('hex')
 
+/** So small that a list has several pages. */
+const pageSize = 2
+
+const list = (objects: ReadonlyMap<string, Buffer>, { searchParams }: URL): string => {
+  const prefix = searchParams.get('prefix') ?? ''
+  const after = searchParams.get('continuation-token') ?? ''
+  const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).toSorted()
+  const page = keys.slice(0, pageSize)
+  const contents = page.map(
+    (key) => `<Contents><Key>${key}</Key><Size>${objects.get(key)!.length}</Size></Contents>`,
+  )
+  const isCut = keys.length > page.length
+  const token = isCut ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : ''
+  const parts = [`<IsTruncated>${isCut}</IsTruncated>`, token, ...contents]
+  return `<ListBucketResult>${parts.join('')}</ListBucketResult>`
+}
+
 /** What S3 does, as far as a backup needs it, in memory. It takes every key. */
 export const startStore = async () => {
   const objects = new Map<string, Buffer>()
   const uploads = new Map<string, { readonly key: string; readonly parts: Map<number, Buffer> }>()
-  const pageSize = 2
-
-  const list = ({ searchParams }: URL): string => {
-    const prefix = searchParams.get('prefix') ?? ''
-    const after = searchParams.get('continuation-token') ?? ''
-    const keys = [...objects.keys()].filter((key) => key.startsWith(prefix) && key > after).toSorted()
-    const page = keys.slice(0, pageSize)
-    const contents = page.map(
-      (key) => `<Contents><Key>${key}</Key><Size>${objects.get(key)!.length}</Size></Contents>`,
-    )
-    const isCut = keys.length > page.length
-    const token = isCut ? `<NextContinuationToken>${page.at(-1)}</NextContinuationToken>` : ''
-    return `<ListBucketResult><IsTruncated>${isCut}</IsTruncated>${token}${contents.join('')}</ListBucketResult>`
-  }
 
   const get = (key: string, { headers }: IncomingMessage, response: ServerResponse): void => {
     const object = objects.get(key)
@@ -94,7 +97,7 @@ export const startStore = async () => {
     switch (asked.method ?? '') {
       case 'GET':
         if (url.searchParams.has('uploads')) return void response.end('<ListMultipartUploadsResult/>')
-        return key === '' ? void response.end(list(url)) : get(key, asked, response)
+        return key === '' ? void response.end(list(objects, url)) : get(key, asked, response)
       case 'PUT':
         return put(key, url, body, response)
       case 'POST':
@@ -120,7 +123,7 @@ type Reply = { readonly status: number; readonly headers: IncomingMessage['heade
 
 /** What becomes of a request on its way: it passes when nothing is said. */
 export type Fault =
-  /** The line is cut before it arrives, when it has arrived and is answered, or in the midst of the answer. */
+  /** The line is cut before it arrives, when it has arrived, or in the midst of the answer. */
   'cut before' | 'cut after' | 'cut within' | ((reply: Reply) => Reply) | undefined
 
 const forward = (target: string, { method, url, headers }: IncomingMessage, body: Buffer): Promise<Reply> =>

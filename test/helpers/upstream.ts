@@ -25,8 +25,10 @@ const library = `
   ALTER TABLE shelf.book DROP COLUMN gone;
   CREATE INDEX book_lower ON shelf.book (lower(title));
   INSERT INTO shelf.book (title) SELECT 'title ' || n FROM generate_series(1, 500) n;
-  CREATE TABLE shelf."odd ""name" (id bigint GENERATED ALWAYS AS IDENTITY, made date) PARTITION BY RANGE (made);
-  CREATE TABLE shelf.odd_2026 PARTITION OF shelf."odd ""name" FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+  CREATE TABLE shelf."odd ""name" (id bigint GENERATED ALWAYS AS IDENTITY, made date)
+    PARTITION BY RANGE (made);
+  CREATE TABLE shelf.odd_2026 PARTITION OF shelf."odd ""name"
+    FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
   CREATE VIEW shelf.titles AS SELECT title FROM shelf.book;
   CREATE MATERIALIZED VIEW shelf.counted AS SELECT count(*) FROM shelf.book;
   CREATE SEQUENCE shelf.free;
@@ -85,11 +87,13 @@ const scriptOf = ({ superuser, isKilled }: Options): string => `
        -c ident_file=$PWD/config/pg_ident.conf -c unix_socket_directories=$PWD/socket"
   }
   start; export PGPORT=54329
-  psql -qc 'CREATE DATABASE mathesar_django' -c 'CREATE DATABASE library' -c "CREATE ROLE ann LOGIN PASSWORD 'the word of ann'" \\
-    -c 'CREATE ROLE "o''dd ""role" NOLOGIN' -c 'CREATE ROLE boss SUPERUSER' -c 'CREATE ROLE deputy' -c 'GRANT boss TO deputy'
+  psql -qc 'CREATE DATABASE mathesar_django' -c 'CREATE DATABASE library' \\
+    -c "CREATE ROLE ann LOGIN PASSWORD 'the word of ann'" -c 'CREATE ROLE "o''dd ""role" NOLOGIN' \\
+    -c 'CREATE ROLE boss SUPERUSER' -c 'CREATE ROLE deputy' -c 'GRANT boss TO deputy'
   ${superuser === 'mathesar' ? '' : 'psql -qc "CREATE ROLE mathesar LOGIN PASSWORD \'x\'"'}
   (
-    cd /code; export POSTGRES_HOST=localhost POSTGRES_PORT=54329 POSTGRES_USER=${superuser} POSTGRES_PASSWORD=mathesar \\
+    cd /code; export POSTGRES_HOST=localhost POSTGRES_PORT=54329 \\
+      POSTGRES_USER=${superuser} POSTGRES_PASSWORD=mathesar \\
       POSTGRES_DB=mathesar_django SECRET_KEY='the secret key of upstream' SKIP_STATIC_COLLECTION=true
     python3 -m mathesar.install > /dev/null; python3 manage.py shell -c "$DJANGO" > /dev/null
   )

@@ -16,7 +16,9 @@ const whoAnswers = 'SELECT host(inet_server_addr()) AS address'
 /** The same by the libpq of psycopg, as Mathesar connects. */
 const byLibpq = `
 import os, psycopg
-with psycopg.connect(host=os.environ['H'], port=os.environ['P'], user='${user}', password='${password}', dbname='postgres') as connection:
+with psycopg.connect(
+    host=os.environ['H'], port=os.environ['P'], user='${user}', password='${password}', dbname='postgres'
+) as connection:
     print(connection.execute("${whoAnswers}").fetchone()[0])
 `
 

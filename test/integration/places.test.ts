@@ -152,7 +152,7 @@ describe.each([
       expect(await failureOf(() => findArchive([place], climbing))).toMatchObject({ code: 'USAGE' })
   })
 
-  test('get there although the network is cut at every part, before it arrives and before its answer', async () => {
+  test('get there although the network is cut at every part, before and after it arrives', async () => {
     for (const fault of ['cut before', 'cut after'] as const) {
       const seen = new Set<string>()
       line.faults.of = ({ method, url }) => {
@@ -189,7 +189,7 @@ describe.each([
     })
   })
 
-  test('are not there for a storage that lies: of a part, of what it joined, of how much it has', async () => {
+  test('are not there for a storage that lies: of a part, of what it joined, of its size', async () => {
     meet(isPart, (reply) => ({ ...reply, headers: { ...reply.headers, etag: `"${'0'.repeat(32)}"` } }))
     expect(await failureOf(() => write())).toMatchObject({
       message: expect.stringContaining('what arrived of a part is not what was sent'),
@@ -316,7 +316,7 @@ describe('backups in folders', () => {
     await expect(write([bad('write'), bad('finish')])).rejects.toThrow('cannot write')
   })
 
-  test('are refused by a folder without a mount, and by the empty one of a disk that is not mounted', async () => {
+  test('are refused by a folder without a mount, and by the empty one of an absent disk', async () => {
     const disk = join(folder, 'disk')
     const scope = scopeOf()
     const mounted = {

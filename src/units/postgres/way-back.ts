@@ -24,12 +24,12 @@ export const wayBackHint = (scope: Scope<never>): string => {
   const newest = newestIn(scope)
   const archive =
     newest === undefined
-      ? 'Restore a backup: `docker run --rm -i --volumes-from CONTAINER IMAGE restore - --replace < ARCHIVE`.'
+      ? 'Restore a backup: `docker run --rm -i --volumes-from CONTAINER IMAGE restore - --replace < FILE`.'
       : `The volume has a backup of ${newest.at} UTC, and \`docker run --rm --volumes-from CONTAINER IMAGE ` +
         `restore ${newest.path} --replace\` brings it back; what is there now is kept beside.`
   return (
-    `${archive} \`docker run --rm --volumes-from CONTAINER -v ./saved:/saved IMAGE rescue --salvage /saved\` ` +
-    'saves what can be read of what is there. Nothing was changed.'
+    `${archive} \`docker run --rm --volumes-from CONTAINER -v ./saved:/saved IMAGE rescue --salvage ` +
+    '/saved` saves what can be read of what is there. Nothing was changed.'
   )
 }
 

@@ -25,7 +25,7 @@ describe('where the cluster cannot be used', () => {
 
   test('without one, a backup from elsewhere and the salvage are', () => {
     const hint = wayBackHint(stage().scope)
-    expect(hint).toContain('restore - --replace < ARCHIVE')
+    expect(hint).toContain('restore - --replace < FILE')
     expect(hint).toContain('rescue --salvage /saved')
   })
 

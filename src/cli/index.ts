@@ -94,15 +94,15 @@ The exit code is 0 when it is done, 2 when it is refused.`,
       'newer Mathesar has served from it, 53 when a migration failed: nothing was changed then.',
   ),
   define(
-    'try-upgrade [--in FOLDER]',
+    'try-upgrade [--in FOLDER] [--log]',
     'Try this image on a copy of the volume that another one served from.',
     () => import('./try-upgrade.ts'),
     'Type `docker run --rm -v VOLUME:/var/lib/mathesar:ro NEW_IMAGE try-upgrade`, with the old ' +
       'container stopped. It copies the database to FOLDER (/tmp) and starts this image on the copy, with ' +
       "its migrations and Mathesar's own check. It counts the rows before and after, and says whether it " +
       'works, how long it takes and what changes, or why not. The volume stays as it is, and so do the ' +
-      'servers of others. The exit code is 0 when it works, 1 when it starts and rows of yours differ, ' +
-      'else the one that the start would end with.',
+      'servers of others. --log shows the log of the start. The exit code is 0 when it works, 1 when it ' +
+      'starts and rows of yours differ, else the one that the start would end with.',
   ),
   define(
     'versions [--json]',

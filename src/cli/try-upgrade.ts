@@ -1,3 +1,4 @@
+import { openSync } from 'node:fs'
 import { SupervisorError } from '../errors.ts'
 import { copyInstallation, differencesOf, isOfOurMajor, lookInto, missingIn } from '../operations/trial.ts'
 import type { OperationScope } from '../operations/scope.ts'
@@ -37,16 +38,22 @@ const requireTrial = async (scope: OperationScope): Promise<void> => {
   )
 }
 
+type Wanted = {
+  readonly signals: Signals
+  /** A descriptor: what the services write is seldom of interest. */
+  readonly logTo: number
+}
+
 const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
 const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1048576)} MiB`
 
 /** Starts this image on the copy, up to Mathesar's answer to its own check. Gives why not, if it does not. */
-const boot = async (data: string, signals: Signals): Promise<SupervisorError | undefined> => {
+const boot = async (data: string, { signals, logTo }: Wanted): Promise<SupervisorError | undefined> => {
   let why: SupervisorError | undefined = new SupervisorError(
     'TRIAL_FAILED',
     'cannot try this image: it was asked to stop',
   )
-  const env = { LOG_LEVEL: 'error', ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1' }
+  const env = { ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1' }
   await runDaemon(signals, env, {
     until: {
       unit: 'mathesar',
@@ -57,7 +64,7 @@ const boot = async (data: string, signals: Signals): Promise<SupervisorError | u
     onFailure: (error) => {
       why = error
     },
-    logTo: 2,
+    logTo,
   })
   return why
 }
@@ -66,7 +73,7 @@ const print = (rows: readonly (readonly [string, string])[]): void => {
   for (const [name, value] of rows) process.stdout.write(`  ${name.padEnd(11)} ${value}\n`)
 }
 
-const tryOn = async (scope: OperationScope, folder: string, signals: Signals): Promise<number> => {
+const tryOn = async (scope: OperationScope, folder: string, wanted: Wanted): Promise<number> => {
   const { clock } = scope.system
   const [from, to] = [readServedVersion(scope) ?? '(unknown)', readAppVersion(scope) ?? '(unknown)']
   const beganMs = clock.now()
@@ -75,7 +82,7 @@ const tryOn = async (scope: OperationScope, folder: string, signals: Signals): P
   tell(`Mathesar ${from} → ${to}, on a copy of the volume (${inMiB(bytes)}). The volume stays as it is.`)
   const before = isOfOurMajor(scope) ? await lookInto(scope, folder) : undefined
   const startedMs = clock.now()
-  const why = await boot(folder, signals)
+  const why = await boot(folder, wanted)
   const startTook = inSeconds(clock.now() - startedMs)
   if (why !== undefined) {
     process.stdout.write(`It does not work: the start ends with exit code ${why.exitCode}.\n`)
@@ -106,13 +113,14 @@ const tryOn = async (scope: OperationScope, folder: string, signals: Signals): P
   return differences.length === 0 ? 0 : 1
 }
 
+const options = {
+  in: { type: 'string', default: '/tmp' },
+  log: { type: 'boolean', default: false },
+} as const
+
 /** Tries this image on a copy of what another one served from. */
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { values, positionals } = parseArguments(
-    args,
-    { in: { type: 'string', default: '/tmp' } } as const,
-    usage,
-  )
+  const { values, positionals } = parseArguments(args, options, usage)
   if (positionals.length > 0) usage('there are too many arguments')
   if (!values.in.startsWith('/')) usage(`${values.in} is not an absolute path`)
   const signals = catchSignals()
@@ -121,7 +129,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const folder = `${values.in}/try-upgrade-${scope.system.randomText(8)}`
   makeOwnFolder(scope, folder, undefined, 0o711)
   try {
-    return await tryOn(scope, folder, signals)
+    return await tryOn(scope, folder, { signals, logTo: values.log ? 2 : openSync('/dev/null', 'w') })
   } finally {
     scope.system.files.remove(folder)
   }

@@ -76,7 +76,7 @@ const look = async (scope: Scope<'secrets'>, known: Known, client: Client): Prom
     if (inForce.settings.ON_OTHER_KEY !== 'accept') throw otherKeyError(scope)
     system.log.say('warn', 'another secret key than before is accepted: stored passwords cannot be decrypted')
   }
-  if (found.kind === 'current') await noteKey(scope, client, found)
+  if (found.kind === 'current' && found.applied.length > 0) await noteKey(scope, client, found)
   return found
 }
 

@@ -28,7 +28,8 @@ const requireTrial = async (scope: OperationScope): Promise<void> => {
     usage('the database is external: restore its last backup beside it, and start this image on that')
   if (readManifest(scope).cluster === undefined)
     usage(`no installation has served from ${data}. Mount its volume: \`${command}\``)
-  if (system.lock(inVolume(place.paths).lock)) return
+  const { lock } = inVolume(place.paths)
+  if (!system.files.isThere(lock) || system.lock(lock, 'read')) return
   throw new SupervisorError(
     'VOLUME_IN_USE',
     `cannot copy ${data}: a container that is running writes to it`,

@@ -75,8 +75,11 @@ export type System = {
   readonly setOwner: (path: string, user: Pick<User, 'uid' | 'gid'> | undefined, mode: number) => void
   /** What is mounted, by its point. Empty where nobody can tell. */
   readonly readMounts: () => ReadonlyMap<string, Mount>
-  /** Takes the lock of a file for the life of this process; false when another process has it. */
-  readonly lock: (path: string) => boolean
+  /**
+   * Takes the lock of a file for the life of this process; false when another process has it. The file is
+   * made unless it is only to be read, as on a volume that is mounted read-only.
+   */
+  readonly lock: (path: string, how?: 'read' | 'write') => boolean
   /** The name of this machine and the addresses of its networks. */
   readonly ownNames: () => readonly string[]
   /** A listening TCP socket, as a descriptor. Throws an error with `code`, such as EADDRINUSE. */

@@ -44,21 +44,11 @@ const retry = async <T>(
   })
 }
 
-/** A volume that is mounted read-only can be locked as well. */
-const openLockFile = (path: string): number => {
-  try {
-    return openSync(path, 'w', 0o600)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EROFS') throw error
-    return openSync(path, 'r')
-  }
-}
-
 /** Locks that this process takes once, and has until its end. */
 const createLock = ({ tryLock }: Kernel): System['lock'] => {
   const ours = new Set<string>()
-  return (path) => {
-    if (!ours.has(path) && tryLock(openLockFile(path))) ours.add(path)
+  return (path, how = 'write') => {
+    if (!ours.has(path) && tryLock(openSync(path, how === 'write' ? 'w' : 'r', 0o600))) ours.add(path)
     return ours.has(path)
   }
 }

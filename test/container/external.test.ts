@@ -120,7 +120,7 @@ describeContainer('an external database', () => {
     for (const box of boxes) expect((await box.stop()).exitCode).toBe(0)
   })
 
-  it('that two containers found empty, each with its own key, serves the one that migrated alone', async () => {
+  it('that two containers found empty, each with a key, serves the one that migrated', async () => {
     const env = await newDatabase()
     // That of the migrations.
     const held = sql(env.POSTGRES_DB!, 'select pg_advisory_lock(1835103336), pg_sleep(60)')

@@ -38,6 +38,7 @@ const notHere = {
   BACKUP_FOREIGN: 'it takes another archive',
   BACKUP_LOCKED: 'backup.test.ts follows it',
   RESTORE_REFUSED: 'backup.test.ts follows it',
+  RESCUE_REFUSED: 'rescue.test.ts has its cases',
   TRIAL_FAILED: 'upgrade.test.ts follows it',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
@@ -122,6 +123,8 @@ describeContainer('the hint of an error leads to a Mathesar that serves', () => 
     expect((await box.stop()).exitCode).toBe(0)
     await onVolume(volume, 'mv secrets/secret_key kept')
     await ends({ volume }, 'SECRETS_MISSING', 'Put the file back from a backup')
+    const SECRET_KEY = 'another-0123456789-0123456789-0123456789-0123456789'
+    await ends({ volume, env: { SECRET_KEY } }, 'DATABASE_OTHER_KEY', 'Give the key that it was made with')
     await onVolume(volume, 'mv kept secrets/secret_key')
     box = await serves({ volume })
     expect((await box.supervisor('config', 'set', 'DEBUG=false')).exitCode).toBe(0)

@@ -148,7 +148,7 @@ describeContainer('an external database', () => {
         return Promise.race([ready, box.ended()])
       }),
     )
-    expect(outcomes.toSorted()).toEqual([56, 'ready'])
+    expect(new Set(outcomes)).toEqual(new Set([56, 'ready']))
     const logs = await Promise.all(boxes.map((box) => box.logs()))
     for (const log of logs) expect(log).not.toContain('is run again')
     expect(logs[outcomes.indexOf(56)]).toContain('it was made with another one, which encrypted')

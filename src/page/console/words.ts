@@ -144,6 +144,6 @@ export const consoleWords = {
     underWay: (age: string): string => `A backup is under way, for ${age} so far.`,
     done: 'The backup is done.',
     failed: 'The backup failed.',
-    verify: 'To prove one, type `docker exec mathesar supervisor backup verify` and its path.',
+    verify: 'To prove one, type `docker exec mathesar supervisor backup verify` and its name.',
   },
 } as const

@@ -129,7 +129,9 @@ describe.skipIf(missing !== undefined)('the values of secret settings', () => {
     const keyFile = join(volume, 'key')
     await refuseAtStart(keyFile)
     writeFileSync(keyFile, `${secret()}\n`)
-    const daemon = await launch({ SECRET_KEY_FILE: keyFile, SSO_CONFIG_DICT: sso(), LOG_LEVEL: 'debug' })
+    const other = { ON_OTHER_KEY: 'accept' } // The database was made with the one of an earlier start.
+    const given = { SECRET_KEY_FILE: keyFile, SSO_CONFIG_DICT: sso(), LOG_LEVEL: 'debug' }
+    const daemon = await launch({ ...given, ...other })
     await daemon.ready()
     await until('the environment to be written', () => readFileSync(daemon.file, 'utf8').includes(mark))
     await sayByCommand(daemon)
@@ -174,7 +176,7 @@ describe.skipIf(missing !== undefined)('the values of secret settings', () => {
 
     // Refused at boot, by the check and by Mathesar's death.
     writeFileSync(daemon.file, `${good}FILE_STORAGE_DICT=${secret()}\n`)
-    const second = await launch()
+    const second = await launch(other)
     await second.ready()
     await look(second)
     await second.end()

@@ -18,7 +18,7 @@ import { editsIn, withTyped } from '../form-edits.ts'
 import type { ControlOptions } from '../server.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
-import { letIn, redirect, sendCodeNeeded } from './setup.ts'
+import { redirect, sendCodeNeeded, takeCode } from './setup.ts'
 
 const tailLines = 100
 
@@ -66,21 +66,6 @@ const sendCodeForm = (exchange: Exchange, { owner }: ControlOptions, status: num
   sendCodeNeeded(exchange, status, 'show the settings')
 }
 
-const takeCode = (exchange: Exchange, options: ControlOptions, code: string): void => {
-  const { owner } = options
-  const proof = owner.prove(code)
-  switch (proof.is) {
-    case 'right':
-      return letIn(exchange, owner, fixPath)
-    case 'over':
-      return sendCodeForm(exchange, options, 403)
-    case 'wrong':
-      return sendCodeForm(exchange, options, 403, words.setup.problems.wrong)
-    case 'unheard':
-      return sendCodeForm(exchange, options, 429, words.setup.problems.unheard)
-  }
-}
-
 /** Has the settings tried, or brings them into force. Resolves with what to say, if the form stays. */
 const carryOut = async (
   form: URLSearchParams,
@@ -110,13 +95,14 @@ export const getFix = (exchange: Exchange, options: ControlOptions): void => {
 /** Takes the setup code, or the settings of who has given it. */
 export const postFix = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { request } = exchange
+  const refuse = (status: number, problem?: string): void => sendCodeForm(exchange, options, status, problem)
   if (!isSameOrigin(request)) {
     request.resume()
-    return sendCodeForm(exchange, options, 403, words.setup.problems.foreign)
+    return refuse(403, words.setup.problems.foreign)
   }
   const form = await readForm(exchange)
   const code = form.get('code')
-  if (code !== null) return takeCode(exchange, options, code)
+  if (code !== null) return takeCode(exchange, options.owner, { code, to: fixPath }, refuse)
   if (!options.owner.isOwner(request.headers.cookie, 'supervisor'))
     return sendCodeForm(exchange, options, 403)
   const fix = findFix(options)

@@ -13,7 +13,7 @@ import { type Exchange, readBytes, readForm, sendHtml, sendJson } from '../excha
 import type { ControlOptions } from '../server.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
-import { letIn, redirect, sendCodeNeeded } from './setup.ts'
+import { redirect, sendCodeNeeded, takeCode } from './setup.ts'
 
 export type { RestoreWork } from '../../page/restore.ts'
 
@@ -56,20 +56,6 @@ export const getRestore = (exchange: Exchange, options: ControlOptions): void =>
   sendHtml(exchange, 200, page, formHeaders(restorePolicy))
 }
 
-const takeCode = (exchange: Exchange, options: ControlOptions, code: string): void => {
-  const proof = options.owner.prove(code)
-  switch (proof.is) {
-    case 'right':
-      return letIn(exchange, options.owner, restorePath)
-    case 'over':
-      return sendCodeForm(exchange, options, 403)
-    case 'wrong':
-      return sendCodeForm(exchange, options, 403, words.setup.problems.wrong)
-    case 'unheard':
-      return sendCodeForm(exchange, options, 429, words.setup.problems.unheard)
-  }
-}
-
 const act = (form: URLSearchParams, { restoring }: ControlOptions): void => {
   switch (form.get('act') ?? '') {
     case 'begin':
@@ -83,13 +69,14 @@ const act = (form: URLSearchParams, { restoring }: ControlOptions): void => {
 
 /** Takes the setup code, or the wish of who has given it. */
 export const postRestore = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+  const refuse = (status: number, problem?: string): void => sendCodeForm(exchange, options, status, problem)
   if (!isSameOrigin(exchange.request)) {
     exchange.request.resume()
-    return sendCodeForm(exchange, options, 403, words.setup.problems.foreign)
+    return refuse(403, words.setup.problems.foreign)
   }
   const form = await readForm(exchange)
   const code = form.get('code')
-  if (code !== null) return takeCode(exchange, options, code)
+  if (code !== null) return takeCode(exchange, options.owner, { code, to: restorePath }, refuse)
   if (!isOwner(exchange, options)) return sendCodeForm(exchange, options, 403)
   act(form, options)
   if (isBrowser(exchange.request)) return redirect(exchange, restorePath)

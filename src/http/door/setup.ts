@@ -1,3 +1,4 @@
+import { words } from '../../page/words.ts'
 import { renderSetup, setupPolicy, type SetupPage } from '../../page/setup.ts'
 import type { System } from '../../system/ports.ts'
 import { setupHandover, setupPath } from '../../units/place.ts'
@@ -95,6 +96,26 @@ export const redirect = (
 export const letIn = (exchange: Exchange, owner: Pick<Owner<never>, 'cookies'>, to: string): void => {
   const isSecure = exchange.request.headers['x-forwarded-proto'] === 'https'
   redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure)] })
+}
+
+/** Lets in who gives the right code; `refuse` asks the others again. For pages with a form of their own. */
+export const takeCode = (
+  exchange: Exchange,
+  owner: Pick<Owner<never>, 'prove' | 'cookies'>,
+  { code, to }: { readonly code: string; readonly to: string },
+  refuse: (status: number, problem?: string) => void,
+): void => {
+  const proof = owner.prove(code)
+  switch (proof.is) {
+    case 'right':
+      return letIn(exchange, owner, to)
+    case 'over':
+      return refuse(403)
+    case 'wrong':
+      return refuse(403, words.setup.problems.wrong)
+    case 'unheard':
+      return refuse(429, words.setup.problems.unheard)
+  }
 }
 
 /**

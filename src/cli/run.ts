@@ -162,7 +162,6 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   const running: Running = { instance, config, certificates, backups, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
   const notifier = until === undefined ? createNotifier(running, system) : undefined
-  if (until === undefined) backups.start()
   const startOver = (): void => {
     ending.startOver()
     system.inBackground('stop', () => instance.stop())
@@ -185,6 +184,7 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   instance.subscribe((event) => {
     if (event.type !== 'ready') return
     announceReady(sockets, status(), running, system, kernel)
+    if (until === undefined) backups.start()
     system.inBackground('see whether Mathesar is set up', announce)
   })
   return { system, instance, config, certificates, ending, sockets, reaper, notifier }

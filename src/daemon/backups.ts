@@ -82,13 +82,15 @@ export class Backups {
     this.#options = options
   }
 
-  /** Begins to look at the schedule. */
+  /** Begins to look at the schedule. Nothing is due before it is ready: a boot need not ask. */
   start(): void {
     const { instance } = this.#options
-    instance.subscribe(() => {
+    const follow = (): void => {
       if (instance.isStopping) this.close()
       else if (instance.isReady) this.#readySinceMs ??= this.#nowMs
-    })
+    }
+    follow()
+    instance.subscribe(follow)
     this.#lookLater()
   }
 

@@ -1,7 +1,7 @@
 import { request } from 'node:http'
 import type { Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
-import { barriersOf, noBrowser, withBrowser } from '../helpers/browser.ts'
+import { barriersOf, noBrowser, watchFaults, withBrowser } from '../helpers/browser.ts'
 import { type Box, cleanUp, describeContainer, start, until } from '../helpers/docker.ts'
 import { freePort } from '../helpers/port.ts'
 
@@ -219,13 +219,7 @@ describeContainer('the console', () => {
       const { link } = await open()
       await withBrowser(async (browse) => {
         const faults: string[] = []
-        const watch = (page: Page): Page =>
-          page
-            .on('pageerror', ({ message }) => faults.push(message))
-            .on('console', (message) => {
-              if (message.type() === 'error' && !message.text().startsWith('Failed to load'))
-                faults.push(message.text())
-            })
+        const watch = (page: Page): Page => watchFaults(page, faults)
         const page = watch(await browse({ viewport: { width: 1280, height: 900 } }))
         await page.goto(box.url(root))
         await page.getByLabel('Code').fill('ABCD-1234')

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startDatabaseServer } from '../helpers/database-server.ts'
 import {
   cleanUp,
   describeContainer,
@@ -25,17 +26,7 @@ describeContainer('an external database', () => {
 
   beforeAll(async () => {
     port = await freePort()
-    server = await start({
-      env: { PGPASS_TEXT: password },
-      run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
-      args: [
-        '-euc',
-        'umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; ' +
-          `initdb -D /tmp/data -U ${owner} -A scram-sha-256 --pwfile=/tmp/password --no-sync > ` +
-          `/tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
-          'unix_socket_directories=/tmp -c fsync=off',
-      ],
-    })
+    server = await startDatabaseServer(port, password)
     await until('the server answers', async () => (await sql('postgres', 'select 1')).exitCode === 0)
   })
   afterAll(cleanUp)

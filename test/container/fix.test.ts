@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { barriersOf, noBrowser, withBrowser } from '../helpers/browser.ts'
+import { startDatabaseServer } from '../helpers/database-server.ts'
 import {
   type Box,
   cleanUpAfterEach,
@@ -88,19 +89,6 @@ describeContainer('a container that stays when its boot failed', () => {
   )
 })
 
-const startDatabase = (port: number): Promise<Box> =>
-  start({
-    env: { PGPASS_TEXT: password },
-    run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
-    args: [
-      '-euc',
-      'umask 077; printf %s "$PGPASS_TEXT" > /tmp/password; ' +
-        'initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > ' +
-        `/tmp/log; exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
-        'unix_socket_directories=/tmp -c fsync=off',
-    ],
-  })
-
 /** What somebody does in the browser who has the setup code, on a computer and on a phone. */
 const correct = async (box: Box, port: number): Promise<void> => {
   await withBrowser(async (open) => {
@@ -154,7 +142,7 @@ describeContainer('settings that keep a boot from going on', () => {
     { timeout: 180_000 },
     async () => {
       const port = await freePort()
-      const server = await startDatabase(port)
+      const server = await startDatabaseServer(port, password)
       const volume = await newVolume()
       // The file of an earlier container, whose database has moved since.
       const lines = ['POSTGRES_HOST=127.0.0.1', `POSTGRES_PORT=${await freePort()}`, 'POSTGRES_DB=postgres']

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { errorTable, type ErrorCode } from '../../src/errors.ts'
+import { startDatabaseServer } from '../helpers/database-server.ts'
 import {
   cleanUp,
   describeContainer,
@@ -142,17 +143,7 @@ describeContainer('the hint of an error leads to a Mathesar that serves', () => 
 
   it('of an external database', async () => {
     const port = await freePort()
-    const server = await start({
-      run: ['--user', 'postgres', '--entrypoint', 'sh', '--env', 'PGPASS=right'],
-      args: [
-        '-euc',
-        'umask 077; echo "$PGPASS" > /tmp/password; ' +
-          'initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log; ' +
-          `exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 -c ` +
-          'unix_socket_directories=/tmp ' +
-          '-c fsync=off',
-      ],
-    })
+    const server = await startDatabaseServer(port, 'right')
     const url = (password: string, at = port): Options => ({
       image: leanImage,
       env: {

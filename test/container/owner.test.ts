@@ -1,7 +1,7 @@
 import { type ClientRequest, request } from 'node:http'
 import { afterAll, beforeAll, expect, it, onTestFinished } from 'vitest'
 import type { Page } from 'playwright-core'
-import { barriersOf, noBrowser, withBrowser } from '../helpers/browser.ts'
+import { barriersOf, noBrowser, watchFaults, withBrowser } from '../helpers/browser.ts'
 import {
   admin,
   type Box,
@@ -139,13 +139,7 @@ describeContainer('a Mathesar that nobody has set up', () => {
       const { code, link } = await invitation()
       await withBrowser(async (open) => {
         const faults: string[] = []
-        const watch = (page: Page): Page =>
-          page
-            .on('pageerror', ({ message }) => faults.push(message))
-            .on('console', (message) => {
-              if (message.type() === 'error' && !message.text().startsWith('Failed to load'))
-                faults.push(message.text())
-            })
+        const watch = (page: Page): Page => watchFaults(page, faults)
         const stranger = watch(await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' }))
         expect((await stranger.goto(box.url('/')))?.status()).toBe(403)
         expect(await stranger.textContent('h1')).toBe('Is this Mathesar yours?')

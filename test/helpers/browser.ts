@@ -23,6 +23,15 @@ export const barriersOf = async (page: Page): Promise<readonly string[]> => {
   )
 }
 
+/** Collects what goes wrong in a page. That something was not loaded is each test's own to ask. */
+export const watchFaults = (page: Page, faults: string[]): Page =>
+  page
+    .on('pageerror', ({ message }) => faults.push(message))
+    .on('console', (message) => {
+      if (message.type() === 'error' && !message.text().startsWith('Failed to load'))
+        faults.push(message.text())
+    })
+
 /** Opens a browser, hands its pages out, and closes it. */
 export const withBrowser = async (
   act: (open: (options?: BrowserContextOptions) => Promise<Page>) => Promise<void>,

@@ -37,7 +37,7 @@ export type Problem = {
 /** What is known of backups. Times are ISO 8601; places as people write them. */
 export type BackupStatus = {
   readonly running: 'backup' | 'drill' | null
-  /** When the next one is due by BACKUP_SCHEDULE: in the past when it waits; `null`: never. */
+  /** When the next one is due: in the past when it waits; `null`: never, or Mathesar is not ready yet. */
   readonly nextAt: string | null
   readonly last: {
     readonly name: string

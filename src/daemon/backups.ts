@@ -110,7 +110,8 @@ export class Backups {
 
   status(): BackupStatus {
     const { made, proved } = this.#record
-    const dueMs = this.#dueMs('backup')
+    // Of no use before, and to look it up takes a boot some milliseconds.
+    const dueMs = this.#readySinceMs === undefined ? Number.POSITIVE_INFINITY : this.#dueMs('backup')
     return {
       running: this.#running ?? null,
       nextAt: Number.isFinite(dueMs) ? iso(dueMs) : null,

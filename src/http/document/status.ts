@@ -82,7 +82,10 @@ export const Status = about(
     backup: about(
       v.strictObject({
         running: orNull(v.picklist(['backup', 'drill']), 'What is at work now.'),
-        nextAt: orNull(v.string(), 'When the next one is due by BACKUP_SCHEDULE; null: never.'),
+        nextAt: orNull(
+          v.string(),
+          'When the next one is due by BACKUP_SCHEDULE; null: never, or not ready yet.',
+        ),
         last: orNull(
           v.strictObject({
             name: string('Name of the archive.'),

@@ -60,18 +60,19 @@ const prepareVolume = async (
   return { volume, configuration }
 }
 
-/** The same Postgres for all: ours without what is only ours. */
-const forPeers = (configuration: string): string =>
-  configuration
-    .replaceAll('/run/mathesar/etc', '/bench')
-    .replaceAll('/run/mathesar/postgres', '/dev/shm/peer')
-
+/** The same Postgres for all: with the configuration of ours, in places of their own. */
+const forPeers = (configuration: string): string => `${configuration}
+hba_file = '/bench/pg_hba.conf'
+ident_file = '/bench/pg_ident.conf'
+unix_socket_directories = '/dev/shm/peer'
+listen_addresses = ''
+`
 const buildPeers = async (ours: string, image: string, configuration: string): Promise<void> => {
   const folder = join(cache, 'bench-peers')
   rmSync(folder, { recursive: true, force: true })
   mkdirSync(cache, { recursive: true })
   cpSync(join(root, 'bench/peers'), folder, { recursive: true })
-  writeFileSync(join(folder, 'postgresql.conf'), `${forPeers(configuration)}\n`)
+  writeFileSync(join(folder, 'postgresql.conf'), forPeers(configuration))
   writeFileSync(join(folder, 'pg_hba.conf'), 'local all all trust\n')
   writeFileSync(join(folder, 'pg_ident.conf'), '')
   await step("building the peers' image", 'docker', [

@@ -32,4 +32,5 @@ migrate() {
   echo 'bench: migrated'
 }
 
-gunicorn() { as mathesar python3 -m gunicorn config.wsgi --bind "$BIND_ADDRESS:$PORT" --chdir /code --config /etc/mathesar/gunicorn.conf.py; }
+# One import for all workers, as ours.
+gunicorn() { as mathesar python3 -m gunicorn config.wsgi --bind "$BIND_ADDRESS:$PORT" --chdir /code --preload --worker-tmp-dir /dev/shm --timeout 300; }

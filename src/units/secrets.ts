@@ -51,8 +51,8 @@ const chooseKey = (scope: Scope<'volume'>, hasData: boolean): Key => {
   if (kept !== undefined && given !== undefined && given !== kept) {
     system.log.say(
       'warn',
-      `SECRET_KEY differs from ${inVolume(place.paths).secrets}/secret_key: the given one is used, ` +
-        'and cannot decrypt what the kept one encrypted',
+      `SECRET_KEY differs from ${inVolume(place.paths).secrets}/secret_key, and cannot decrypt what ` +
+        'that one encrypted',
     )
   }
   if (kept !== undefined) return { secretKey: given ?? kept, isKeyPending: false }

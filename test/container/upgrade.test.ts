@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import {
   cleanUpAfterEach,
@@ -45,6 +46,29 @@ describeContainer('an upgrade', () => {
     await old.ready()
     await logIn(old)
     expect((await old.supervisor('manage', 'showmigrations', 'mathesar')).stdout).not.toContain('0005')
+  })
+
+  it('that takes long is never unhealthy: nothing that restarts containers ends it', async () => {
+    const volume = await newVolume()
+    const old = await start({ volume })
+    await old.ready()
+    await old.stop()
+
+    const run = await asNewerImage('0005_slow')
+    const newer = await start({ volume, run: [...run, '--health-interval', '1s'] })
+    await until('the port answers', () =>
+      fetch(newer.url('/livez')).then(
+        () => true,
+        () => false,
+      ),
+    )
+    const seen = new Set<string>()
+    for (let state = ''; state !== 'healthy'; await delay(200)) {
+      state = await mustDocker('inspect', '--format', '{{.State.Health.Status}}', newer.id)
+      seen.add(`${(await fetch(newer.url('/livez'))).status} ${state}`)
+    }
+    expect([...seen]).toEqual(['200 starting', '200 healthy'])
+    expect(await newer.logs()).toContain('0005_slow')
   })
 
   it('keeps the database before it, which an older image puts in place again when told so', async () => {

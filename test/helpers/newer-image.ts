@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("mathesar", "${after}")]
     operations = [${operation}]
 `
-/** Migrations that the sample app may get. The second fails: its welcome note is longer. */
+/** Migrations that the sample app may get. The second fails: its welcome note is longer. The third is slow. */
 export const furtherMigrations = {
   '0005_note_is_pinned': migration(
     '0004_database',
@@ -23,6 +23,7 @@ export const furtherMigrations = {
     '0005_note_is_pinned',
     'migrations.AlterField("note", "text", models.CharField(max_length=10))',
   ),
+  '0005_slow': migration('0004_database', 'migrations.RunSQL("SELECT pg_sleep(20)")'),
 }
 
 const folders: string[] = []

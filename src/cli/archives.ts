@@ -1,6 +1,6 @@
 import { renderTable } from '../core/table.ts'
 import { SupervisorError } from '../errors.ts'
-import type { Archive } from '../http/console/backups.ts'
+import type { Archive } from '../http/archives.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
 import { keyOf } from '../operations/keys.ts'

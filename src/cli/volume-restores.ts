@@ -1,3 +1,4 @@
+import { isArchiveName } from '../core/archive-name.ts'
 import { Pushed } from '../core/pushed.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Restoring, RestoreWork } from '../http/door/restore.ts'
@@ -12,6 +13,9 @@ type Options = {
   /** Has the container start over, with what was restored. */
   readonly startOver: () => void
 }
+
+const withPassphrase = (passphrase: string | undefined): OwnEnvironment =>
+  passphrase === undefined ? {} : { BACKUP_PASSPHRASE: passphrase }
 
 /** The page asks each second, and has to hear that it is done. */
 const startOverAfterMs = 3000
@@ -45,11 +49,15 @@ export class VolumeRestores implements Restoring {
   }
 
   begin(passphrase: string | undefined): void {
-    const env = passphrase === undefined ? {} : { BACKUP_PASSPHRASE: passphrase }
     const upload = new Pushed()
-    this.#run(['-', '--replace'], env, upload)
+    this.#run(['-', '--replace'], withPassphrase(passphrase), upload)
     this.#upload = upload
     this.#limitSilence()
+  }
+
+  fetch(name: string, passphrase: string | undefined): void {
+    if (!isArchiveName(name)) throw new SupervisorError('USAGE', 'cannot restore: name one of the archives')
+    this.#run([name, '--replace'], withPassphrase(passphrase))
   }
 
   async take(atByte: number, bytes: Buffer): Promise<void> {
@@ -86,7 +94,7 @@ export class VolumeRestores implements Restoring {
     if (this.#work?.is === 'under way' || this.#work?.is === 'done')
       throw new SupervisorError('VOLUME_IN_USE', 'cannot begin: a restore is under way')
     const { system, startOver } = this.#options
-    this.#work = { is: 'under way', bytes: 0 }
+    this.#work = { is: 'under way', bytes: input === undefined ? undefined : 0 }
     this.#bytes = 0
     system.inBackground('restore', async () => {
       try {

@@ -1,3 +1,4 @@
+import type { Archive, Archives } from './archive.ts'
 import { restoreScript, restoreScriptHash, setupScript, setupScriptHash } from './assets.ts'
 import { renderCodeForm } from './code-form.ts'
 import { escape, policyOf, renderDocument, withCode } from './render.ts'
@@ -9,25 +10,32 @@ export const partPath = `${restorePath}/part`
 
 /** What comes of a restore that was asked for here. */
 export type RestoreWork =
-  | { readonly is: 'under way'; readonly bytes: number }
+  /** `bytes` were sent by the browser. */
+  | { readonly is: 'under way'; readonly bytes: number | undefined }
   /** The container starts over with it. */
   | { readonly is: 'done'; readonly told: string }
   | { readonly is: 'failed'; readonly why: string }
   | undefined
 
-type RestorePage = { readonly work: RestoreWork; readonly canUndo: boolean }
+type RestorePage = {
+  readonly work: RestoreWork
+  readonly canUndo: boolean
+  readonly archives: Archives
+}
+
+const MiB = 1024 * 1024
 
 const documentPolicy = policyOf(restoreScriptHash, "'self'")
 export const restorePolicy = `${documentPolicy}; frame-ancestors 'none'`
 
 /** The script puts it in, too. */
 export const renderRestoreWork = (work: RestoreWork): string => {
-  const { underWay, done, failed } = words.restore
+  const { underWay, sent, done, failed } = words.restore
   switch (work?.is) {
     case undefined:
       return ''
     case 'under way':
-      return `<p>${underWay((work.bytes / 1024 / 1024).toFixed(1))}</p>`
+      return `<p>${work.bytes === undefined ? underWay : sent((work.bytes / MiB).toFixed(1))}</p>`
     case 'done':
       return `<div class="success"><p><b>${done}</b></p><p class="told">${escape(work.told)}</p></div>`
     case 'failed':
@@ -35,10 +43,45 @@ export const renderRestoreWork = (work: RestoreWork): string => {
   }
 }
 
-/** See `RestorePage`. Without its script it can do nothing: a browser sends a file as a whole else. */
-export const renderRestore = ({ work, canUndo }: RestorePage): string => {
-  const { headline, lead, file, passphrase, passphraseAbout, button, undo, undoAbout, noScript } =
-    words.restore
+/** The script sees by itself how far it is. */
+const refresh = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
+
+const renderPassphrase = (id: string): string =>
+  `<div class="field"><label for="${id}">${words.restore.passphrase}</label>` +
+  `<p id="${id}-about">${words.restore.passphraseAbout}</p>` +
+  `<input id="${id}" name="passphrase" type="password" autocomplete="off" aria-describedby="${id}-about"></div>`
+
+/** What each says of itself: an archive of a newer Mathesar is refused. */
+const renderChoice = (archives: readonly Archive[], name: string): string => {
+  const copies = archives.filter((archive) => archive.name === name)
+  const [{ at, bytes, mathesar, isEncrypted }] = copies as [Archive]
+  const parts = [
+    at === null ? name : at.replace(/T(\d\d:\d\d).*/, ' $1 UTC'),
+    ...(mathesar === null ? [] : [`Mathesar ${mathesar}`]),
+    `${(bytes / MiB).toFixed(1)} MiB`,
+    ...(isEncrypted ? [words.restore.encrypted] : []),
+    copies.map(({ place }) => place).join(', '),
+  ]
+  return `<option value="${escape(name)}">${escape(parts.join(' · '))}</option>`
+}
+
+/** What can be restored without sending it. */
+const renderStored = (archives: Archives): string => {
+  const { stored, storedAbout, button } = words.restore
+  if (typeof archives === 'string') return `<p class="foot">${withCode(archives)}</p>`
+  const names = new Set(archives.flatMap(({ name, problem }) => (problem === null ? [name] : [])))
+  if (names.size === 0) return ''
+  return (
+    `<form action="${restorePath}" method="post"><div class="field"><label for="stored">${stored}</label>` +
+    `<p id="stored-about">${storedAbout}</p><select id="stored" name="archive" aria-describedby="stored-about">` +
+    `${[...names].map((name) => renderChoice(archives, name)).join('')}</select></div>` +
+    `${renderPassphrase('stored-passphrase')}<button name="act" value="fetch">${button}</button></form>`
+  )
+}
+
+/** See `RestorePage`. Without its script it sends nothing: a browser would send a file as a whole. */
+export const renderRestore = ({ work, canUndo, archives }: RestorePage): string => {
+  const { headline, lead, file, button, undo, undoAbout, noScript } = words.restore
   const undoForm = canUndo
     ? `<h2>${undo}</h2><p>${undoAbout}</p><form method="post" action="${restorePath}">` +
       `<button name="act" value="undo" class="second">${undo}</button></form>`
@@ -51,12 +94,10 @@ export const renderRestore = ({ work, canUndo }: RestorePage): string => {
       `<div id="choices"><form id="restore" data-part="${partPath}" action="${restorePath}" method="post">` +
       `<div class="field"><label for="file">${file}</label>` +
       '<input id="file" type="file" accept=".tar,.age" required></div>' +
-      `<div class="field"><label for="passphrase">${passphrase}</label>` +
-      `<p id="passphrase-about">${passphraseAbout}</p>` +
-      '<input id="passphrase" name="passphrase" type="password" ' +
-      'autocomplete="off" aria-describedby="passphrase-about"></div>' +
-      `<button>${button}</button></form>${undoForm}</div><noscript><p>${withCode(noScript)}</p></noscript>` +
+      `${renderPassphrase('passphrase')}<button>${button}</button></form>${renderStored(archives)}` +
+      `${undoForm}</div><noscript><p>${withCode(noScript)}</p></noscript>` +
       `<p class="foot"><a href="/">${words.fix.back}</a></p></main><script>${restoreScript}</script>`,
+    head: work?.is === 'under way' ? refresh : '',
     policy: documentPolicy,
   })
 }

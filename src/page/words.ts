@@ -82,17 +82,21 @@ export const words = {
     commands:
       'This Mathesar has been set up, so no code counts. Type where it runs: ' +
       '`docker exec -i mathesar supervisor restore - --replace < ARCHIVE`.',
-    file: 'Archive',
+    file: 'Archive on your device',
+    stored: 'Archive in a place of backups',
+    storedAbout: 'Those of BACKUP_TO: the volume, a folder, a bucket.',
+    encrypted: 'encrypted',
     passphrase: 'Passphrase',
     passphraseAbout: 'If the archive is encrypted, and the container has no BACKUP_PASSPHRASE.',
     button: 'Restore it',
-    underWay: (MiB: string): string => `${MiB} MiB are read and proved so far …`,
+    underWay: 'It is read and proved …',
+    sent: (MiB: string): string => `${MiB} MiB are read and proved so far …`,
     done: 'It is restored. The container starts over with it, and this page goes there by itself.',
     failed: 'It was not restored. Nothing was changed.',
     undo: 'Put back what was here before',
     undoAbout: 'The state from before the last restore is kept.',
     noScript:
-      'This needs JavaScript. Or type where Mathesar runs: ' +
+      'To send one from your device needs JavaScript. Or type where Mathesar runs: ' +
       '`docker exec -i mathesar supervisor restore - --replace < ARCHIVE`.',
   },
   console: consoleWords,

@@ -26,8 +26,8 @@ describeContainer('a Mathesar that nobody has set up', () => {
     async () => {
       const files = mkdtempSync(join(tmpdir(), 'restore-page-'))
       onTestFinished(() => rmSync(files, { recursive: true }))
-      const archive = join(files, 'backup.tar')
-      const cut = join(files, 'cut.tar')
+      const archive = join(files, 'mathesar-2026-11-01T03-00-00Z.tar')
+      const cut = join(files, 'cut')
       const before = await start()
       await before.ready()
       await makeAdmin(before)
@@ -36,7 +36,10 @@ describeContainer('a Mathesar that nobody has set up', () => {
       writeFileSync(cut, readFileSync(archive).subarray(0, -700_000))
       await before.remove()
 
-      const box = await start()
+      const box = await start({
+        env: { BACKUP_TO: 'volume, /backups' },
+        run: ['--volume', `${files}:/backups:ro`],
+      })
       await box.ready()
       await withBrowser(async (open) => {
         const page = await open({ viewport: { width: 1280, height: 900 } })
@@ -46,16 +49,16 @@ describeContainer('a Mathesar that nobody has set up', () => {
         expect(await barriersOf(page)).toEqual([])
         await page.getByLabel('Setup code').fill(setupCode)
         await page.getByRole('button').click()
-        const button = page.getByRole('button', { name: 'Restore it' })
+        const button = page.getByRole('button', { name: 'Restore it' }).first()
         await button.waitFor()
         await page.screenshot(shot('restore'))
         expect(await barriersOf(page)).toEqual([])
-        await page.getByLabel('Archive').setInputFiles(cut)
+        await page.getByLabel('Archive on your device').setInputFiles(cut)
         await button.click()
         await page.getByText('It was not restored').waitFor({ timeout: 60_000 })
         expect(await page.locator('#outcome').textContent()).toContain('cut off')
         await page.screenshot(shot('restore-refused'))
-        await page.getByLabel('Archive').setInputFiles(archive)
+        await page.getByLabel('Archive on your device').setInputFiles(archive)
         await button.click()
         await page.getByText('It is restored').waitFor({ timeout: 60_000 })
         await page.screenshot(shot('restore-done'))
@@ -71,6 +74,18 @@ describeContainer('a Mathesar that nobody has set up', () => {
           const { status } = await fetch(box.url('/complete_installation/')).catch(() => ({ status: 0 }))
           return status === 403
         })
+
+        await page.goto(box.url('/supervisor/restore')) // This browser has given the code.
+        const stored = page.getByLabel('Archive in a place of backups')
+        expect(await stored.locator('option').allTextContents()).toEqual([
+          expect.stringMatching(/^\d{4}-\d\d-\d\d \d\d:\d\d UTC · Mathesar .+ · \d.+ MiB · \/backups$/),
+        ])
+        expect(await barriersOf(page)).toEqual([])
+        await page.screenshot(shot('restore-stored'))
+        await page.getByRole('button', { name: 'Restore it' }).last().click()
+        await page.getByText('It is restored').waitFor({ timeout: 60_000 })
+        await page.waitForURL(/auth\/login/, { timeout: 120_000 })
+        await logIn(box)
       })
     },
   )

@@ -1,33 +1,24 @@
 import { type BackupsPage, renderBackups } from '../../page/console/backups.ts'
 import { pathOf } from '../../page/console/frame.ts'
-import { SupervisorError } from '../../errors.ts'
+import { readArchives } from '../archives.ts'
 import { redirect } from '../door/setup.ts'
 import type { Exchange } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { sendPart } from './send.ts'
 
-export type { Archive } from '../../page/console/backups.ts'
 export type BackupWork = BackupsPage['work']
 
 /** While a backup is under way the page comes again by itself. */
 const refresh = '<meta http-equiv="refresh" content="3">'
 
-const listArchives = async ({ archives }: ControlOptions): Promise<BackupsPage['archives']> => {
-  try {
-    return await archives.list()
-  } catch (error) {
-    if (!(error instanceof SupervisorError)) throw error
-    return `${error.message}. ${error.hint}`
-  }
-}
-
 /** The archives of the volume, and what came of a backup. */
 export const getBackups = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  const archives = await listArchives(options)
-  const { restoring, now } = options
+  const archives = await readArchives(options)
+  const { restoring, now, status } = options
   const { work } = options.archives
   const facts = { restore: restoring.work, canUndo: restoring.canUndo(), nowMs: now() }
-  const body = renderBackups({ archives, work, ...facts })
+  const { proved } = status().backup
+  const body = renderBackups({ archives, proved, work, ...facts })
   const isBusy = work?.is === 'under way' || restoring.work?.is === 'under way'
   const head = isBusy ? refresh : ''
   sendPart(exchange, options, { section: 'backups', body, head })

@@ -9,6 +9,7 @@ import {
 import { fixCodePolicy } from '../../page/fix.ts'
 import { words } from '../../page/words.ts'
 import { SupervisorError } from '../../errors.ts'
+import { readArchives } from '../archives.ts'
 import { type Exchange, readBytes, readForm, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
@@ -20,8 +21,10 @@ export type { RestoreWork } from '../../page/restore.ts'
 /** Brings an archive into the volume, as it comes in. */
 export type Restoring = {
   readonly work: RestoreWork
-  /** Begins one. Throws while another one is under way. */
+  /** Begins one of an archive that the browser sends. Throws while another one is under way. */
   readonly begin: (passphrase: string | undefined) => void
+  /** Begins one of an archive that a place of BACKUP_TO has. */
+  readonly fetch: (name: string, passphrase: string | undefined) => void
   /** Takes the next part of the archive, which begins at this byte of it. */
   readonly take: (atByte: number, bytes: Buffer) => Promise<void>
   /** It is whole: what comes of it, `work` tells. */
@@ -48,18 +51,23 @@ const sendWork = (exchange: Exchange, { restoring }: ControlOptions): void => {
 }
 
 /** The page that takes an archive, for who may set this Mathesar up. With `?work`: how far it is. */
-export const getRestore = (exchange: Exchange, options: ControlOptions): void => {
+export const getRestore = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   if (!isOwner(exchange, options)) return sendCodeForm(exchange, options, exchange.url.search ? 403 : 200)
   if (exchange.url.search !== '') return sendWork(exchange, options)
   const { restoring } = options
-  const page = renderRestore({ work: restoring.work, canUndo: restoring.canUndo() })
+  const { work } = restoring
+  const archives = work?.is === 'under way' ? [] : await readArchives(options)
+  const page = renderRestore({ work, canUndo: restoring.canUndo(), archives })
   sendHtml(exchange, 200, page, formHeaders(restorePolicy))
 }
 
 const act = (form: URLSearchParams, { restoring }: ControlOptions): void => {
+  const passphrase = form.get('passphrase') || undefined
   switch (form.get('act') ?? '') {
     case 'begin':
-      return restoring.begin(form.get('passphrase') || undefined)
+      return restoring.begin(passphrase)
+    case 'fetch':
+      return restoring.fetch(form.get('archive') ?? '', passphrase)
     case 'end':
       return restoring.end()
     case 'undo':

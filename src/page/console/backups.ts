@@ -1,28 +1,14 @@
 import { age } from '../../core/status.ts'
+import type { Archive, Archives } from '../archive.ts'
 import { escape, withCode } from '../render.ts'
 import { renderRestoreWork, type RestoreWork } from '../restore.ts'
 import { words } from '../words.ts'
 import { pathOf, renderBytes, renderNotice, renderTable, renderTime } from './frame.ts'
 
-/** What an archive says of itself, or why it cannot be read. */
-export type Archive = {
-  /** `volume`, a folder or a bucket. */
-  readonly place: string
-  readonly name: string
-  readonly bytes: number
-  /** ISO 8601. */
-  readonly at: string | null
-  readonly kind: 'exact' | 'portable' | null
-  readonly mathesar: string | null
-  readonly postgres: string | null
-  readonly isEncrypted: boolean
-  readonly hasSecrets: boolean | null
-  readonly problem: string | null
-}
-
 export type BackupsPage = {
-  /** Or why they cannot be listed. */
-  readonly archives: readonly Archive[] | string
+  readonly archives: Archives
+  /** The archive that was proved last, and when: ISO 8601. */
+  readonly proved: { readonly name: string; readonly at: string } | null
   /** A backup that was asked for here. */
   readonly work:
     | { readonly is: 'under way'; readonly since: string }
@@ -36,14 +22,18 @@ export type BackupsPage = {
   readonly nowMs: number
 }
 
-const renderArchive = (archive: Archive, nowMs: number): readonly string[] => {
+const renderArchive = (archive: Archive, { proved, nowMs }: BackupsPage): readonly string[] => {
   const { place, name, bytes, at, kind, mathesar, isEncrypted, hasSecrets, problem } = archive
-  const { kinds, encrypted, withSecrets, withoutSecrets } = words.console.backups
+  const { kinds, encrypted, withSecrets, withoutSecrets, provedAgo } = words.console.backups
   const plain = hasSecrets === true ? withSecrets : withoutSecrets
   const secrets = hasSecrets === null ? '' : plain
   const why = problem === null ? '' : `<p class="bad"><span class="state">${escape(problem)}</span></p>`
+  const proof =
+    proved?.name === name
+      ? `<p class="good"><span class="state">${provedAgo(age(proved.at, nowMs))}</span></p>`
+      : ''
   return [
-    `<code>${escape(name)}</code>${why}`,
+    `<code>${escape(name)}</code>${why}${proof}`,
     escape(place),
     at === null ? '' : `${renderTime(at)} <small>${words.console.ago(age(at, nowMs))}</small>`,
     renderBytes(bytes),
@@ -67,11 +57,12 @@ const renderWork = ({ work, nowMs }: BackupsPage): string => {
   }
 }
 
-const renderArchives = ({ archives, nowMs }: BackupsPage): string => {
+const renderArchives = (page: BackupsPage): string => {
+  const { archives } = page
   const { columns, none } = words.console.backups
   if (typeof archives === 'string') return renderNotice(false, `<p>${withCode(archives)}</p>`)
   if (archives.length === 0) return `<p>${none}</p>`
-  const rows = archives.map((archive) => renderArchive(archive, nowMs))
+  const rows = archives.map((archive) => renderArchive(archive, page))
   return renderTable(Object.values(columns), rows, words.console.sections.backups)
 }
 

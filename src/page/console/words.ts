@@ -139,6 +139,7 @@ export const consoleWords = {
     encrypted: 'encrypted',
     withSecrets: 'in it, not encrypted',
     withoutSecrets: 'not in it',
+    provedAgo: (ago: string): string => `proved ${ago} ago`,
     none: 'There is none yet.',
     begin: 'Back up now',
     underWay: (age: string): string => `A backup is under way, for ${age} so far.`,

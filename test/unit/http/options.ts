@@ -97,6 +97,7 @@ export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptio
     restoring: {
       work: undefined,
       begin: () => {},
+      fetch: () => {},
       take: async () => {},
       end: () => {},
       undo: () => {},

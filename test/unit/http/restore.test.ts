@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlServer, listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
+import type { RestoreWork } from '../../../src/http/door/restore.ts'
 import { createOptions, createOwner } from './options.ts'
 
 const path = '/supervisor/restore'
@@ -20,17 +21,40 @@ describe('a restore in the browser', () => {
     owner = createOwner()
     did = []
     const restoring = {
-      work: { is: 'under way', bytes: 1024 * 1024 } as const,
-      begin: (passphrase: string | undefined) => void did.push(`begins ${passphrase ?? 'without'}`),
+      work: undefined as RestoreWork,
+      begin(passphrase: string | undefined) {
+        did.push(`begins ${passphrase ?? 'without'}`)
+        this.work = { is: 'under way', bytes: 1024 * 1024 }
+      },
+      fetch: (name: string, passphrase = 'without') => void did.push(`fetches ${name} ${passphrase}`),
       take: async (at: number, bytes: Buffer) => void did.push(`takes ${bytes.length} at ${at}`),
       end: () => void did.push('ends'),
       undo: () => void did.push('goes back'),
-      canUndo() {
-        return this.work !== undefined // As an object of a class: it needs itself.
-      },
+      canUndo: () => true,
+    }
+    const archive = {
+      name: 'a.tar',
+      bytes: 2 * 1024 * 1024,
+      at: '2026-11-01T03:00:00.000Z',
+      kind: 'exact' as const,
+      mathesar: '0.11.0',
+      postgres: '17.5',
+      isEncrypted: false,
+      hasSecrets: true,
+      problem: null,
+    }
+    const unread = { ...archive, name: 'b.tar', at: null, mathesar: null, problem: 'cut off' }
+    const archives = {
+      list: async () => [
+        { ...archive, place: 'volume' },
+        { ...archive, place: 's3://b/<p>' },
+        { ...unread, place: 'volume' },
+      ],
+      begin: () => {},
+      work: undefined,
     }
     const target = { path: join(folder, 's.sock'), mode: 0o600 }
-    server = await listen(target, createOptions({ owner, restoring }), 'visitor')
+    server = await listen(target, createOptions({ owner, restoring, archives }), 'visitor')
   })
   afterEach(() => {
     server.close()
@@ -80,6 +104,16 @@ describe('a restore in the browser', () => {
       expect((await ask('POST', `${path}/part?at=${at}`, 'x', mine)).status).toBeGreaterThanOrEqual(400)
     expect((await ask('POST', `${path}/part?at=0`, 'x'.repeat(600_000), mine)).status).toBe(422)
     expect(did).toHaveLength(4)
+  })
+
+  test('offers what the places of backups have, each archive once', async () => {
+    const cookie = await enter()
+    const { text } = await ask('GET', path, undefined, { ...form, cookie })
+    expect(/<select.*<\/select>/.exec(text)?.[0].match(/<option.*?<\/option>/g)).toEqual([
+      '<option value="a.tar">2026-11-01 03:00 UTC · Mathesar 0.11.0 · 2.0 MiB · volume, s3://b/&lt;p&gt;</option>',
+    ])
+    await ask('POST', path, 'act=fetch&archive=a.tar&passphrase=sesame', { ...form, cookie })
+    expect(did).toEqual(['fetches a.tar sesame'])
   })
 
   test('is over once there is an administrator, also for who gave the code before', async () => {

@@ -49,7 +49,8 @@ const refresh = '<noscript><meta http-equiv="refresh" content="3"></noscript>'
 const renderPassphrase = (id: string): string =>
   `<div class="field"><label for="${id}">${words.restore.passphrase}</label>` +
   `<p id="${id}-about">${words.restore.passphraseAbout}</p>` +
-  `<input id="${id}" name="passphrase" type="password" autocomplete="off" aria-describedby="${id}-about"></div>`
+  `<input id="${id}" name="passphrase" type="password" autocomplete="off" aria-describedby="${id}-about">` +
+  '</div>'
 
 /** What each says of itself: an archive of a newer Mathesar is refused. */
 const renderChoice = (archives: readonly Archive[], name: string): string => {
@@ -67,13 +68,13 @@ const renderChoice = (archives: readonly Archive[], name: string): string => {
 
 /** What can be restored without sending it. */
 const renderStored = (archives: Archives): string => {
-  const { stored, storedAbout, button } = words.restore
+  const { stored, storedLabel, button } = words.restore
   if (typeof archives === 'string') return `<p class="foot">${withCode(archives)}</p>`
   const names = new Set(archives.flatMap(({ name, problem }) => (problem === null ? [name] : [])))
   if (names.size === 0) return ''
   return (
-    `<form action="${restorePath}" method="post"><div class="field"><label for="stored">${stored}</label>` +
-    `<p id="stored-about">${storedAbout}</p><select id="stored" name="archive" aria-describedby="stored-about">` +
+    `<h2>${stored}</h2><form action="${restorePath}" method="post">` +
+    `<div class="field"><label for="stored">${storedLabel}</label><select id="stored" name="archive">` +
     `${[...names].map((name) => renderChoice(archives, name)).join('')}</select></div>` +
     `${renderPassphrase('stored-passphrase')}<button name="act" value="fetch">${button}</button></form>`
   )
@@ -81,7 +82,7 @@ const renderStored = (archives: Archives): string => {
 
 /** See `RestorePage`. Without its script it sends nothing: a browser would send a file as a whole. */
 export const renderRestore = ({ work, canUndo, archives }: RestorePage): string => {
-  const { headline, lead, file, button, undo, undoAbout, noScript } = words.restore
+  const { headline, lead, file, fileLabel, button, undo, undoAbout, noScript } = words.restore
   const undoForm = canUndo
     ? `<h2>${undo}</h2><p>${undoAbout}</p><form method="post" action="${restorePath}">` +
       `<button name="act" value="undo" class="second">${undo}</button></form>`
@@ -91,11 +92,12 @@ export const renderRestore = ({ work, canUndo, archives }: RestorePage): string 
       `<main><h1>${headline}</h1><p class="lead">${lead}</p>` +
       `<div id="outcome" role="status">${renderRestoreWork(work)}</div>` +
       `<progress id="progress" max="1" value="0" aria-label="${headline}" hidden></progress>` +
-      `<div id="choices"><form id="restore" data-part="${partPath}" action="${restorePath}" method="post">` +
-      `<div class="field"><label for="file">${file}</label>` +
+      `<div id="choices">${renderStored(archives)}<h2>${file}</h2>` +
+      `<form id="restore" data-part="${partPath}" action="${restorePath}" method="post">` +
+      `<div class="field"><label for="file">${fileLabel}</label>` +
       '<input id="file" type="file" accept=".tar,.age" required></div>' +
-      `${renderPassphrase('passphrase')}<button>${button}</button></form>${renderStored(archives)}` +
-      `${undoForm}</div><noscript><p>${withCode(noScript)}</p></noscript>` +
+      `${renderPassphrase('passphrase')}<button>${button}</button></form>${undoForm}</div>` +
+      `<noscript><p>${withCode(noScript)}</p></noscript>` +
       `<p class="foot"><a href="/">${words.fix.back}</a></p></main><script>${restoreScript}</script>`,
     head: work?.is === 'under way' ? refresh : '',
     policy: documentPolicy,

@@ -82,9 +82,10 @@ export const words = {
     commands:
       'This Mathesar has been set up, so no code counts. Type where it runs: ' +
       '`docker exec -i mathesar supervisor restore - --replace < ARCHIVE`.',
-    file: 'Archive on your device',
-    stored: 'Archive in a place of backups',
-    storedAbout: 'Those of BACKUP_TO: the volume, a folder, a bucket.',
+    file: 'From your device',
+    fileLabel: 'Archive file',
+    stored: 'From a place of backups',
+    storedLabel: 'Archive',
     encrypted: 'encrypted',
     passphrase: 'Passphrase',
     passphraseAbout: 'If the archive is encrypted, and the container has no BACKUP_PASSPHRASE.',

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("mathesar", "${after}")]
     operations = [${operation}]
 `
-/** Migrations that the sample app may get. The second fails: its welcome note is longer. The third is slow. */
+/** Migrations that the sample app may get. The second fails: a note is longer. The third is slow. */
 export const furtherMigrations = {
   '0005_note_is_pinned': migration(
     '0004_database',

@@ -110,7 +110,8 @@ describe('a restore in the browser', () => {
     const cookie = await enter()
     const { text } = await ask('GET', path, undefined, { ...form, cookie })
     expect(/<select.*<\/select>/.exec(text)?.[0].match(/<option.*?<\/option>/g)).toEqual([
-      '<option value="a.tar">2026-11-01 03:00 UTC · Mathesar 0.11.0 · 2.0 MiB · volume, s3://b/&lt;p&gt;</option>',
+      '<option value="a.tar">2026-11-01 03:00 UTC · Mathesar 0.11.0 · 2.0 MiB · ' +
+        'volume, s3://b/&lt;p&gt;</option>',
     ])
     await ask('POST', path, 'act=fetch&archive=a.tar&passphrase=sesame', { ...form, cookie })
     expect(did).toEqual(['fetches a.tar sesame'])

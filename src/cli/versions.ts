@@ -1,19 +1,25 @@
 import { renderTable } from '../core/table.ts'
 import { readAppVersion, readServedVersion } from '../units/manifest.ts'
-import { type KeptDatabase, listKept } from '../units/mathesar/kept.ts'
+import { findSince, type KeptDatabase, listKept } from '../units/mathesar/kept.ts'
 import { asSuperuser } from '../units/postgres/connection.ts'
 import { openOperation } from './operation.ts'
 
-const inWords = (kept: readonly KeptDatabase[]): string => {
+type Kept = KeptDatabase & {
+  /** The file that says what it has that the one in its place lacks. */
+  readonly since: string | null
+}
+
+const inWords = (kept: readonly Kept[]): string => {
   if (kept.length === 0) return 'No internal database of another version is kept: there was no upgrade yet.'
-  const rows = kept.map(({ version, at, bytes, name }) => [
+  const rows = kept.map(({ version, at, bytes, name, since }) => [
     version,
     at.slice(0, 16).replace('T', ' '),
     `${Math.ceil(bytes / 1048576)} MiB`,
     name,
+    since ?? '-',
   ])
   return `Internal databases that are kept, for an older image with ON_DOWNGRADE=return:\n${renderTable([
-    ['MATHESAR', 'KEPT AT (UTC)', 'SIZE', 'DATABASE'],
+    ['MATHESAR', 'KEPT AT (UTC)', 'SIZE', 'DATABASE', 'ADDED SINCE THE UPGRADE'],
     ...rows,
   ])}`
 }
@@ -23,7 +29,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const scope = await openOperation()
   const image = readAppVersion(scope)
   const served = readServedVersion(scope) ?? null
-  const kept = scope.inForce.database.kind === 'embedded' ? await asSuperuser(scope, listKept) : []
+  const found = scope.inForce.database.kind === 'embedded' ? await asSuperuser(scope, listKept) : []
+  const kept = found.map((each) => ({ ...each, since: findSince(scope, each) ?? null }))
   const text = args.includes('--json')
     ? JSON.stringify({ image, served, kept }, null, 2)
     : `This image has Mathesar ${image ?? '(unknown)'}; ${served ?? 'none'} served last.\n${inWords(kept)}`

@@ -80,6 +80,11 @@ describeContainer('an upgrade', () => {
     const run = await asNewerImage('0005_note_is_pinned')
     const newer = await start({ volume, run })
     await newer.ready()
+    const added = `
+      insert into public.mathesar_user (username, email, password, first_name, last_name,
+          is_superuser, is_staff, is_active, date_joined)
+        values ('grace', 'grace@example.org', 'hashed', '', '', false, false, true, now())`
+    await newer.supervisor('psql', '-c', added)
     await newer.stop()
 
     const names = 'mathesar.0005_note_is_pinned'
@@ -90,7 +95,19 @@ describeContainer('an upgrade', () => {
     const returned = await start({ volume, env: { ON_DOWNGRADE: 'return' } })
     await returned.ready()
     await logIn(returned)
-    expect(await returned.logs()).toContain('is in its place again; that of Mathesar')
+    const listed = /is in its place again; that of Mathesar .* is listed in (\S+)\.txt/
+    expect(await returned.logs()).toMatch(listed)
+    const [, path] = listed.exec((await returned.unit('migrations')).detail ?? '') ?? []
+    expect((await returned.supervisor('versions')).stdout).toContain(`${path}.txt`)
+    const words = (await returned.exec('cat', `${path}.txt`)).stdout
+    expect(words).toMatch(/users \(mathesar_user\): 1 added\n {2}added {3}\(\d+\) grace grace@example\./)
+    expect(words).not.toContain('hashed')
+    expect((await returned.exec('cat', `${path}.jsonl`)).stdout).toMatch(
+      /^\{"table":"mathesar_user","change":"added","row":\{.*"password":"hashed"/m,
+    )
+    expect((await returned.exec('stat', '-c', '%a %u', `${path}.txt`, `${path}.jsonl`)).stdout).toMatch(
+      /^600 0\n600 0$/,
+    )
     await returned.stop()
 
     await newer.startAgain()

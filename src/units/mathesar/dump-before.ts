@@ -38,5 +38,6 @@ export const dumpBefore = async (scope: Scope<'volume'>, to: string, signal: Abo
     return
   }
   log.say('info', `the internal database before Mathesar ${to} is kept as ${path}`)
-  for (const name of files.listFolder(folder).slice(0, -keptLimit)) files.remove(`${folder}/${name}`)
+  const dumps = files.listFolder(folder).filter((name) => name.endsWith('.dump'))
+  for (const name of dumps.slice(0, -keptLimit)) files.remove(`${folder}/${name}`)
 }

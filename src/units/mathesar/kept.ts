@@ -2,9 +2,11 @@ import { printable } from '../../core/message.ts'
 import { spaceInWords } from '../../core/space.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
-import { appRole, asSuperuser, internalDatabase } from '../postgres/connection.ts'
+import { inVolume } from '../place.ts'
+import { appRole, asSuperuser, embeddedAs, internalDatabase, withConnection } from '../postgres/connection.ts'
 import type { Scope } from '../unit.ts'
 import { compareMigrations, type Migration } from './applied.ts'
+import { asData, asText, readSince, type Since } from './since.ts'
 
 /** What stands beside the internal database as the comment of the one that is kept. */
 type Note = {
@@ -42,7 +44,7 @@ export const listKept = async (client: Client): Promise<KeptDatabase[]> => {
     `SELECT datname AS name, left(shobj_description(oid, 'pg_database'), ${noteLimit}) AS note,
         pg_database_size(oid) AS bytes
       FROM pg_database
-      WHERE starts_with(datname, '${internalDatabase}_') AND NOT datallowconn
+      WHERE starts_with(datname, '${internalDatabase}_')
         AND (SELECT rolsuper FROM pg_roles WHERE oid = datdba)
       LIMIT 100`,
   )
@@ -82,9 +84,17 @@ const requireSpace = async ({ system, place }: Scope<never>, client: Client): Pr
   )
 }
 
-const removeOld = async ({ system }: Scope<never>, client: Client): Promise<void> => {
+/** The files that say in words and as data what a database has that the one in its place lacks. */
+const sinceFiles = ({ place }: Scope<never>, database: string) => {
+  const path = `${inVolume(place.paths).kept}/${database}`
+  return { words: `${path}.txt`, data: `${path}.jsonl` }
+}
+
+const removeOld = async (scope: Scope<never>, client: Client): Promise<void> => {
+  const { system } = scope
   for (const { name } of (await listKept(client)).slice(keptLimit)) {
     await client.query(`DROP DATABASE ${quoteName(name)}`)
+    for (const path of Object.values(sinceFiles(scope, name))) system.files.remove(path)
     system.log.say('info', `${name} is removed: ${keptLimit} newer ones are kept`)
   }
 }
@@ -119,6 +129,59 @@ export const findWayBack = (
     const fits = ({ applied }: KeptDatabase): boolean => compareMigrations(image, applied).ahead.length === 0
     return (await listKept(client)).find(fits)
   })
+
+/** Lets Mathesar's role alone look into a database that nobody connects to. */
+const whileOpen = async <T>(client: Client, database: string, look: () => Promise<T>): Promise<T> => {
+  await client.query(`ALTER DATABASE ${quoteName(database)} ALLOW_CONNECTIONS true`)
+  try {
+    return await look()
+  } finally {
+    await client.query(`ALTER DATABASE ${quoteName(database)} ALLOW_CONNECTIONS false`)
+  }
+}
+
+/**
+ * Writes down what the present database has that the kept one lacks. What cannot be written is said, and
+ * keeps nobody from going back: the database is kept, too. Gives the path of the words.
+ */
+export const writeSince = async (
+  scope: Scope<'secrets' | 'cluster'>,
+  kept: KeptDatabase,
+  version: string,
+): Promise<string | undefined> => {
+  const { system, place } = scope
+  const database = nameOf('of', version)
+  const files = sinceFiles(scope, database)
+  const read = (client: Client): Promise<readonly Since[]> =>
+    whileOpen(client, kept.name, () =>
+      withConnection(scope, [embeddedAs(place, appRole, kept.name)], (before) =>
+        withConnection(scope, [embeddedAs(place, appRole, internalDatabase)], (now) =>
+          readSince(before, now),
+        ),
+      ),
+    )
+  try {
+    const since = await asSuperuser(scope, read)
+    const about = { version, database, at: kept.at, dataFile: files.data }
+    system.files.makeFolder(inVolume(place.paths).kept, 0o700)
+    system.files.writeWhole(files.data, asData(since), 0o600)
+    system.files.writeWhole(files.words, asText(since, about), 0o600)
+    return files.words
+  } catch (error) {
+    const why = system.log.redact((error as Error).message)
+    system.log.say(
+      'warn',
+      `what was added since ${kept.at} is in ${database} alone: cannot write it down: ${why}`,
+    )
+    return undefined
+  }
+}
+
+/** Where the words of a database that was left are, if there are any. */
+export const findSince = (scope: Scope<never>, { name }: KeptDatabase): string | undefined => {
+  const { words } = sinceFiles(scope, name)
+  return scope.system.files.isThere(words) ? words : undefined
+}
 
 /**
  * Puts the kept database in the place of the present one, which is kept in turn. In one transaction: whatever

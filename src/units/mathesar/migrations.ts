@@ -9,7 +9,7 @@ import { persistSecret } from '../secrets.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { compareMigrations, type Internal, type Migration, readInternal } from './applied.ts'
 import { dumpBefore } from './dump-before.ts'
-import { findWayBack, goBackTo, keepBefore, type KeptDatabase } from './kept.ts'
+import { findWayBack, goBackTo, keepBefore, type KeptDatabase, writeSince } from './kept.ts'
 import { isKeyOf, keyNoteOf } from './key-check.ts'
 import { migrate } from './migrate.ts'
 
@@ -111,11 +111,13 @@ const goBack = async (
   const back = isOurs ? await findWayBack(scope, image) : undefined
   if (back === undefined || scope.inForce.settings.ON_DOWNGRADE !== 'return')
     throw aheadError(known, ahead, back)
+  const written = await writeSince(scope, back, from)
   await goBackTo(scope, back, { version: from, applied })
-  scope.system.log.say(
-    'warn',
-    `the internal database of ${back.at} is in its place again; that of Mathesar ${from} is kept`,
-  )
+  const where = written === undefined ? '' : `, and what was added since is listed in ${written}`
+  const kept = `that of Mathesar ${from} is kept${where}`
+  const what = `the internal database of ${back.at} is in its place again; ${kept}`
+  scope.system.log.say('warn', what)
+  scope.report(what)
 }
 
 /**

@@ -50,6 +50,7 @@ const schemaOfSetting = (name: SettingName): Schema => {
     case 'names':
     case 'recipients':
     case 'notify':
+    case 'updates':
     case 'console':
     case 'places':
     case 'schedule':

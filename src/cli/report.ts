@@ -3,6 +3,7 @@ import type { Backups } from '../daemon/backups.ts'
 import type { Certificates } from '../daemon/certificates.ts'
 import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
+import type { Updates } from '../daemon/updates.ts'
 import { version } from '../version.ts'
 
 /** Where people open Mathesar, as far as the settings say. */
@@ -14,6 +15,7 @@ export type Running = {
   readonly config: Config
   readonly certificates: Pick<Certificates, 'problems'>
   readonly backups: Pick<Backups, 'problems' | 'status'>
+  readonly updates: Pick<Updates, 'status'>
   readonly startedAtMs: number
   readonly reaper: { readonly reaped: number }
   readonly sink: { readonly dropped: number }
@@ -25,6 +27,7 @@ export const readStatus = ({
   config,
   certificates,
   backups,
+  updates,
   startedAtMs,
   reaper,
   sink,
@@ -45,6 +48,7 @@ export const readStatus = ({
     database: instance.inForce.database.kind,
     config: config.status(),
     backup: backups.status(),
+    update: updates.status(),
     problems: [...problems, ...config.problems(), ...certificates.problems(), ...backups.problems()],
   })
 }

@@ -7,6 +7,7 @@ import { Config } from '../daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
 import { Ending } from '../daemon/ending.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
+import { Updates } from '../daemon/updates.ts'
 import { StopRequests } from '../daemon/stop-requests.ts'
 import { startProgress } from '../daemon/progress.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
@@ -159,7 +160,8 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   const config = new Config(system, setup, instance, ending)
   const certificates = new Certificates(system, instance, config.changes)
   const backups = new Backups({ system, place, instance, program: ownProgram() })
-  const running: Running = { instance, config, certificates, backups, startedAtMs, reaper, sink }
+  const updates = new Updates({ system, place, instance })
+  const running: Running = { instance, config, certificates, backups, updates, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
   const notifier = until === undefined ? createNotifier(running, system) : undefined
   const startOver = (): void => {
@@ -184,10 +186,13 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
   instance.subscribe((event) => {
     if (event.type !== 'ready') return
     announceReady(sockets, status(), running, system, kernel)
-    if (until === undefined) backups.start()
+    if (until === undefined) {
+      backups.start()
+      updates.start()
+    }
     system.inBackground('see whether Mathesar is set up', announce)
   })
-  return { system, instance, config, certificates, ending, sockets, reaper, notifier }
+  return { system, instance, config, certificates, updates, ending, sockets, reaper, notifier }
 }
 
 /** The composition root: runs until all is down. Resolves with the exit code. */
@@ -209,7 +214,7 @@ export const runDaemon = async (
   greet(setup, log)
   if (process.pid !== 1) kernel.becomeSubreaper()
   const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, options)
-  const { system, instance, config, certificates, ending, sockets, reaper, notifier } = parts
+  const { system, instance, config, certificates, updates, ending, sockets, reaper, notifier } = parts
 
   const stops = new StopRequests(system, instance)
   handleSignals(signals, instance, stops, config, ending, system)
@@ -222,6 +227,7 @@ export const runDaemon = async (
   await notifier?.finish(flushLimitMs)
   if (!error) log.say('info', 'everything stopped cleanly')
   certificates.close()
+  updates.close()
   await config.close()
   const mayBootAgain = hasSockets && !instance.wasReady && !stops.isAsked
   const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))

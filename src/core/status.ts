@@ -1,5 +1,6 @@
 import { excerpt, printable } from './message.ts'
 import type { Phase } from './phase.ts'
+import { type UpdateStatus, updateInWords } from './releases.ts'
 import { renderTable } from './table.ts'
 import type { Milliseconds, UnitState } from './unit.ts'
 
@@ -86,6 +87,8 @@ export type Status = {
     readonly criticalPath: readonly { readonly unit: string; readonly tookMs: Milliseconds }[]
   }
   readonly backup: BackupStatus
+  /** A newer Mathesar; `null` where none is known. */
+  readonly update: UpdateStatus | null
   readonly units: readonly UnitStatus[]
   readonly problems: readonly Problem[]
 }
@@ -171,6 +174,7 @@ export const renderStatus = (status: Status, nowMs: number): string => {
       ? [`Config: ${status.config.pendingRestart.join(', ')} take effect at the next start of the container`]
       : []),
     ...backupLines(status.backup, nowMs),
+    ...(status.update === null ? [] : [`Update: ${updateInWords(status.update)}`]),
     ...(problems.length > 0 ? ['', ...problems] : []),
     '',
   ].join('\n')

@@ -135,6 +135,14 @@ export const describeMetrics = (status: Status, measures: Measures): readonly Me
       'What each unit of the critical path added to the boot.',
       boot.criticalPath.map(({ unit, tookMs }): Sample => [seconds(tookMs), { unit }]),
     ],
+    [
+      'mathesar_update_available',
+      'gauge',
+      '1 where a newer Mathesar is out.',
+      status.update === null
+        ? []
+        : [[1, { version: status.update.version, security: status.update.security ? 'yes' : 'no' }]],
+    ],
     ['mathesar_reaped_orphans_total', 'counter', 'Orphaned processes collected.', [[supervisor.reaped]]],
     ['mathesar_dropped_log_lines_total', 'counter', 'Log events dropped.', [[supervisor.droppedLogLines]]],
     ['mathesar_volume_free_bytes', 'gauge', 'Free bytes of the volume.', given(freeBytes)],

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 import { whyNotServer } from './forms.ts'
-import { whyInvalid } from './table.ts'
+import { whyInvalid } from './why-invalid.ts'
 
 /** What a DATABASE_URL says. */
 export type DatabaseUrl = {

@@ -1,7 +1,8 @@
 import { excerpt, firstFew } from '../core/message.ts'
 import { type LineProblem, parseConfig } from './env-file.ts'
 import { warningsFor } from './near-names.ts'
-import { isSetting, settingNames, settingOf, type SettingName, whyInvalid } from './table.ts'
+import { isSetting, settingNames, settingOf, type SettingName } from './table.ts'
+import { whyInvalid } from './why-invalid.ts'
 import { cleanValue } from './values.ts'
 
 /** How many names that nobody reads are warned of one by one. */

@@ -1,22 +1,3 @@
-import { excerpt } from '../core/message.ts'
-import { isAddress } from './addresses.ts'
-import {
-  hasShellQuotes,
-  isJsonObject,
-  whyNotArguments,
-  whyNotHosts,
-  whyNotNames,
-  whyNotNetworks,
-  whyNotOrigins,
-  whyNotRecipients,
-  whyNotServer,
-} from './forms.ts'
-import { whyNotPlaces } from './backup-places.ts'
-import { whyNotConsole } from './console.ts'
-import { whyNotNotifyUrl } from './notify-url.ts'
-import { whyNotRetention } from './retention.ts'
-import { whyNotSchedule } from './schedule.ts'
-
 export type Kind =
   | 'text'
   | 'integer'
@@ -38,6 +19,7 @@ export type Kind =
   | 'retention'
   | 'notify'
   | 'console'
+  | 'updates'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
@@ -134,6 +116,7 @@ export const settingsTable = {
   ACCESS_LOG: { kind: 'boolean', default: 'false', appliesBy: 'door', description: 'Log each request: method, path without its query, status, bytes, milliseconds, address.' },
   METRICS: { kind: 'networks', default: 'none', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) that may read /metrics on the port, for Prometheus; `private` are all that no one on the internet has, `none` is nobody.' },
   NOTIFY_URL: { kind: 'notify', secret: true, appliesBy: 'none', description: 'Whom to tell of a crash loop, a change that was rolled back, a full volume, a backup that failed, a certificate that ends: https://… gets JSON, ntfy://HOST/TOPIC a message, ping+https://… a request alone.' },
+  UPDATE_NOTICE: { kind: 'updates', default: 'https://api.github.com/repos/mathesar-foundation/mathesar/releases?per_page=20', appliesBy: 'none', description: 'The https address that is asked once a day which releases of Mathesar there are, with a request that says nothing of you; one of your own answers in the same form. `off`: nobody is asked.' },
   DRAIN_DELAY: { kind: 'integer', default: '0', min: 0, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM in which it serves on while /readyz says no, for load balancers to notice; then the port closes. They are part of STOP_GRACE_PERIOD, and at most half of it.' },
   CONSOLE: { kind: 'console', default: 'off', appliesBy: 'none', description: 'The console in the browser, for who has its code: `on` is /supervisor/console of the port, `ADDRESS:PORT` such as 0.0.0.0:9000 a port of its own instead, without TLS. `off`: `supervisor console` opens it for an hour.' },
   CONSOLE_CODE: { kind: 'text', min: 16, secret: true, only: 'environment', appliesBy: 'container', description: 'The code of the console, at least 16 characters, where no command can show one; made and renewed when not given.' },
@@ -160,76 +143,6 @@ export const isSetting = (name: string): name is SettingName => Object.hasOwn(se
 /** The words that Mathesar takes for true. */
 export const isTrue = (text: string | undefined): boolean =>
   text !== undefined && ['true', 'True', 't'].includes(text)
-
-/** Why `text` is not a value for the setting; `undefined` when it is. Never repeats the value of a secret. */
-export const whyInvalid = (name: SettingName, text: string): string | undefined => {
-  const setting = settingOf(name)
-  const shown = setting.secret ? 'the value' : `"${excerpt(text, 80)}"`
-  if (setting.kind !== 'json' && !setting.secret && hasShellQuotes(text)) {
-    return (
-      `${shown} has quotes around it, which belong to it: \`docker run --env-file\` keeps them; write ` +
-      'the value without'
-    )
-  }
-  if (/[\0\n\r]/.test(text) && setting.kind !== 'text' && setting.kind !== 'json')
-    return `${shown} holds a control character`
-  switch (setting.kind) {
-    case 'integer': {
-      const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting
-      const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-      return number >= min && number <= max
-        ? undefined
-        : `${shown} is not a whole number from ${min} to ${max}`
-    }
-    case 'boolean':
-      return isTrue(text) || ['false', 'False', 'f'].includes(text)
-        ? undefined
-        : `${shown} is neither true nor false`
-    case 'choice':
-      return setting.choices?.includes(text)
-        ? undefined
-        : `${shown} is none of ${setting.choices?.join(', ')}`
-    case 'hosts':
-      return whyNotHosts(text)
-    case 'origins':
-      return whyNotOrigins(text)
-    case 'server':
-      return whyNotServer(text)
-    case 'arguments':
-      return whyNotArguments(text)
-    case 'networks':
-      return whyNotNetworks(text)
-    case 'names':
-      return whyNotNames(text, setting.choices ?? [])
-    case 'recipients':
-      return whyNotRecipients(text)
-    case 'places':
-      return whyNotPlaces(text)
-    case 'schedule':
-      return whyNotSchedule(text)
-    case 'retention':
-      return whyNotRetention(text)
-    case 'notify':
-      return whyNotNotifyUrl(text)
-    case 'console':
-      return whyNotConsole(text)
-    case 'url':
-      return URL.canParse(text) && /^https?:/.test(text)
-        ? undefined
-        : `${shown} is not an http or https address`
-    case 'address':
-      return isAddress(text) ? undefined : `${shown} is not an IP address such as 127.0.0.1 or ::`
-    case 'json':
-      return isJsonObject(text) ? undefined : `${shown} is not a JSON object`
-    case 'path':
-      return text.startsWith('/') ? undefined : `${shown} is not an absolute path`
-    case 'text':
-      if (text.includes('\0')) return `${shown} holds a zero byte`
-      return text.length < (setting.min ?? 0)
-        ? `${shown} has fewer than ${setting.min} characters`
-        : undefined
-  }
-}
 
 export const databaseSettings = [
   'POSTGRES_HOST',

@@ -56,6 +56,7 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
     case 'json':
     case 'path':
     case 'notify':
+    case 'updates':
     case 'schedule':
     case 'retention':
       return text

@@ -9,8 +9,8 @@ import {
   settingOf,
   type Value,
   type Values,
-  whyInvalid,
 } from './table.ts'
+import { whyInvalid } from './why-invalid.ts'
 
 type ReadFile = (path: string) => string
 type Texts = Partial<Record<SettingName, string>>

@@ -31,6 +31,36 @@ export const httpGet: System['httpGet'] = async (target, { path, hostHeader, tim
   })
 }
 
+/** A document from anywhere. */
+export const httpRead: System['httpRead'] = async (url, { timeoutMs, limitBytes }, signal) => {
+  const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http')
+  return await new Promise((resolve, reject) => {
+    const options = {
+      agent: false,
+      headers: { 'user-agent': 'mathesar', accept: 'application/json' },
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+    }
+    const sent = request(url, options, (response) => {
+      const chunks: Buffer[] = []
+      let left = limitBytes
+      const refuse = (why: string): void => {
+        reject(new Error(why))
+        sent.destroy()
+      }
+      if (response.statusCode !== 200) refuse(`it answers ${response.statusCode}`)
+      response
+        .on('error', reject)
+        .on('data', (chunk: Buffer) => {
+          chunks.push(chunk)
+          if ((left -= chunk.length) < 0) refuse(`it is larger than ${limitBytes} bytes`)
+        })
+        .on('end', () => resolve(Buffer.concat(chunks).toString()))
+    })
+    sent.on('error', reject)
+    sent.end()
+  })
+}
+
 /** One request to anywhere. Follows no redirect. */
 export const httpSend: System['httpSend'] = async ({ method, url, headers, body }, timeoutMs, signal) => {
   const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http')

@@ -122,6 +122,15 @@ export type System = {
   ) => Promise<Answer>
   /** Sends a request, and resolves with the status of its answer, of which nothing more is read. */
   readonly httpSend: (message: Message, timeoutMs: number, signal: AbortSignal) => Promise<number>
+  /**
+   * The body of an answer with status 200, in full. Rejects when it is larger or is not there in time.
+   * Follows no redirect.
+   */
+  readonly httpRead: (
+    url: string,
+    limits: { readonly timeoutMs: number; readonly limitBytes: number },
+    signal: AbortSignal,
+  ) => Promise<string>
   /** Tries again and again, with growing pauses. */
   readonly retry: <T>(act: () => Promise<T>, options: Retry) => Promise<T>
   /** Reads files of a folder at this moment. Throws on one that cannot be used. */

@@ -5,7 +5,7 @@ import { files } from './files.ts'
 import { setOwner } from './owners.ts'
 import { createGate } from './gate.ts'
 import { addressesOf } from './addresses.ts'
-import { httpGet, httpSend } from './http.ts'
+import { httpGet, httpRead, httpSend } from './http.ts'
 import type { Kernel } from './kernel.ts'
 import type { Log } from './log.ts'
 import { readOwnNames } from './machine.ts'
@@ -85,6 +85,7 @@ export const createBase = (kernel: Kernel) => ({
   addressesOf,
   httpGet,
   httpSend,
+  httpRead,
   retry,
   watchFiles,
 })

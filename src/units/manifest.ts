@@ -97,7 +97,7 @@ export const startAnewHint = ({ paths }: Scope['place']): string =>
   `To start over with an empty installation, remove ${inVolume(paths).manifest}; nothing was changed.`
 
 /** What a file of the image says, where there is such a file. */
-const versionIn = ({ system }: Scope<never>, path: string, pattern: RegExp): string | null =>
+const versionIn = ({ system }: Pick<Scope<never>, 'system'>, path: string, pattern: RegExp): string | null =>
   pattern.exec(system.files.readIfThere(path, 1024 * 1024) ?? '')?.[1] ?? null
 
 /** The last migration of Mathesar in the list of the image, which is sorted. */
@@ -108,7 +108,7 @@ export const readServedVersion = (scope: Scope<never>): string | undefined =>
   installationIn(readManifest(scope)).servedBy.mathesar?.slice(0, 50)
 
 /** The version of Mathesar in the image; `null` where it does not say. */
-export const readAppVersion = (scope: Scope<never>): string | null =>
+export const readAppVersion = (scope: Pick<Scope<never>, 'system' | 'place'>): string | null =>
   versionIn(scope, `${scope.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
 
 const readServedBy = (scope: Scope<'database'>): ServedBy => {

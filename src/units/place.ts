@@ -65,6 +65,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   backups: `${data}/backups`,
   /** What the volume remembers of them. */
   backupRecord: `${data}/backups.json`,
+  /** Which releases of Mathesar there are, as it was last told. */
+  updateRecord: `${data}/updates.json`,
   /** What a restore brought and has not put in place yet, or took away and keeps. */
   restore: `${data}/restore`,
   /** Whoever holds it makes or restores a backup. */

@@ -149,6 +149,7 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
       return container.getPage(clock, timeoutMs, signal)
     },
     httpSend: async () => 200,
+    httpRead: async () => '[]',
     countWaiting: () => 0,
     measureSelf: () => ({ cpuSeconds: 0, openFds: 0 }),
     retry: createRetry({ clock }),

@@ -1,13 +1,8 @@
 import fc from 'fast-check'
 import { formatEntry } from '../../src/settings/env-file.ts'
 import { type ConfigFiles, type Configuration, readConfiguration } from '../../src/settings/configuration.ts'
-import {
-  type Environment,
-  settingNames,
-  settingOf,
-  type SettingName,
-  whyInvalid,
-} from '../../src/settings/table.ts'
+import { type Environment, settingNames, settingOf, type SettingName } from '../../src/settings/table.ts'
+import { whyInvalid } from '../../src/settings/why-invalid.ts'
 import { cleanValue } from '../../src/settings/values.ts'
 import { loadYaml } from '../../src/system/yaml.ts'
 import { anyCharacter } from './characters.ts'
@@ -92,6 +87,8 @@ const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
       return fc.constantFrom('all', '7 daily, 4 weekly', '3 last')
     case 'notify':
       return fc.constantFrom('https://hooks.example/x', 'ntfy://ntfy.sh/topic')
+    case 'updates':
+      return fc.constantFrom('off', 'https://releases.example/mathesar.json')
     case 'console':
       return fc.constantFrom('off', 'on', '0.0.0.0:9000', '[::1]:9000')
     case 'arguments':

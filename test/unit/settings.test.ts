@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { databaseOf } from '../../src/settings/database.ts'
-import {
-  settingNames,
-  settingOf,
-  settingsTable,
-  type SettingName,
-  whyInvalid,
-} from '../../src/settings/table.ts'
+import { settingNames, settingOf, settingsTable, type SettingName } from '../../src/settings/table.ts'
+import { whyInvalid } from '../../src/settings/why-invalid.ts'
 import { itemsOf, typeSettings } from '../../src/settings/typed.ts'
 import { readSettings } from '../../src/settings/values.ts'
 import { SupervisorError } from '../../src/errors.ts'

@@ -24,6 +24,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   retention: 'numbers of periods, comma-separated, such as `7 daily`; or `all`',
   networks: 'addresses and networks, comma-separated; or `private`, `none`',
   names: 'some of `choices`, comma-separated',
+  updates: 'an https address, or `off`',
   notify: 'https://…, ntfy://HOST/TOPIC or ping+https://…',
   console: '`on`, `off`, or an address with a port',
   arguments: 'arguments as a shell would split them',

@@ -107,6 +107,13 @@ export const Status = about(
       }),
       'Backups.',
     ),
+    update: orNull(
+      v.strictObject({
+        version: string('The newest Mathesar.'),
+        security: boolean('Whether the notes of a release since the present one speak of security.'),
+      }),
+      'A Mathesar that is newer than that of the image; null where none is known.',
+    ),
     units: list(Unit, 'All units.'),
     problems: list(Problem, 'What is wrong now.'),
   }),

@@ -1,4 +1,5 @@
 import { age, type Problem, type Status, type UnitStatus } from '../../core/status.ts'
+import { updateInWords } from '../../core/releases.ts'
 import type { HistoryEntry } from '../../settings/history.ts'
 import { escape, toneOf, withCode } from '../render.ts'
 import { words } from '../words.ts'
@@ -41,6 +42,7 @@ const renderFacts = ({ status, nowMs }: StatusFacts): string => {
     [facts.readyAfter, boot.readyAfterMs === null ? '–' : inSeconds(boot.readyAfterMs)],
     [facts.database, databases[database]],
     [facts.config, `<a href="${pathOf('history')}">${config.version}</a>`],
+    ...(status.update === null ? [] : [[facts.update, escape(updateInWords(status.update))] as const]),
     [facts.supervisor, `${escape(supervisor.version)}, ${renderBytes(supervisor.memoryBytes)}`],
   ]
   return `<dl>${rows.map(([name, html]) => `<div><dt>${name}</dt><dd>${html}</dd></div>`).join('')}</dl>`

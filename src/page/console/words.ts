@@ -40,6 +40,7 @@ export const consoleWords = {
       url: 'Address',
       up: 'Up for',
       readyAfter: 'Ready after',
+      update: 'Update',
       database: 'Postgres',
       config: 'Configuration',
       supervisor: 'Supervisor',

@@ -40,6 +40,8 @@ const createReplies = () => ({
   get: async (_signal: AbortSignal): ReturnType<System['httpGet']> => ({ status: 200, location: undefined }),
   /** The status that a request which tells somebody gets. */
   send: async (): Promise<number> => 200,
+  /** What a document says. */
+  read: async (_url: string): Promise<string> => '[]',
   /** Processes of a Postgres whose postmaster is gone. */
   orphans: (): readonly number[] => [],
   lookAt: (_pid: number): ProcessLook | undefined => undefined,
@@ -122,6 +124,7 @@ export const createFakeSystem = () => {
       records.sent.push(message)
       return await replies.send()
     },
+    httpRead: (url) => replies.read(url),
     retry: retryOn(clock),
     readConfigFiles: (folder, names) => ({
       files: Object.fromEntries(names.map((name) => [name, disk.files.readIfThere(`${folder}/${name}`)])),

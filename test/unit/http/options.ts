@@ -40,6 +40,7 @@ export const status: Status = {
   database: 'embedded',
   config: { version: current.version, changing: false, pendingRestart: [] },
   backup: { running: null, nextAt: null, last: null, proved: null },
+  update: null,
   boot: { readyAfterMs: 1, criticalPath: [] },
   units: [unitOf('listener', 'task', null), unitOf('mathesar', 'service', 7)],
   problems: [],

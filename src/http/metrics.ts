@@ -93,7 +93,12 @@ const ofServices = (services: readonly UnitStatus[]): readonly Metric[] => {
     ],
     ['mathesar_service_restarts_total', 'counter', 'Starts after an exit.', of(({ restarts }) => restarts)],
     ['mathesar_service_generation', 'gauge', 'Processes so far.', of(({ generation }) => generation)],
-    ['mathesar_service_memory_bytes', 'gauge', 'Memory of a service.', of(({ memoryBytes }) => memoryBytes)],
+    [
+      'mathesar_service_memory_bytes',
+      'gauge',
+      'Memory of a service; pages that several processes have count in parts (PSS).',
+      of(({ memoryBytes }) => memoryBytes),
+    ],
   ]
 }
 

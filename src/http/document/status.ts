@@ -28,7 +28,11 @@ export const Unit = about(
       'Counts the processes that have been the service; a change of settings creates a new one without ' +
         'a restart.',
     ),
-    memoryBytes: orNull(natural, 'Resident memory in bytes.'),
+    memoryBytes: orNull(
+      natural,
+      'Memory of its processes in bytes: a page that several processes have counts in parts (PSS), so that ' +
+        'the sum is what is used.',
+    ),
     lastExit: orNull(v.string(), 'How its last process exited.'),
     detail: orNull(v.string(), 'Why it is not ready, or what it waits for.'),
     tookMs: orNull(natural, 'Milliseconds that it took at boot.'),
@@ -51,7 +55,7 @@ export const Status = about(
         version: string('Version of the supervisor.'),
         pid: count('Process id.'),
         startedAt: Time,
-        memoryBytes: count('Resident memory in bytes.'),
+        memoryBytes: count('Resident memory in bytes (RSS).'),
         reaped: count('Orphaned processes that were collected.'),
         droppedLogLines: count('Log events that were dropped because nobody read them in time.'),
       }),

@@ -130,7 +130,7 @@ const forbiddenArguments: Readonly<Record<string, string>> = {
   '--reload': 'a change of the settings starts a new generation',
   '-k': 'with other workers a change of the settings would reset connections',
   '--worker-class': 'with other workers a change of the settings would reset connections',
-  '--threads': 'with threads a change of the settings would reset connections',
+  '--threads': 'it is a setting: use WEB_THREADS',
   '--paste': 'it would serve something else',
   '--check-config': 'gunicorn would end at once',
   '--print-config': 'gunicorn would end at once',

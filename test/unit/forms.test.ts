@@ -54,7 +54,7 @@ describe('a form that is refused says what to write in its place', () => {
     ['GUNICORN_CMD_ARGS', '--max-requests 5 --bind 0.0.0.0:80', /--bind is not permitted: .*BIND_ADDRESS/],
     ['GUNICORN_CMD_ARGS', '-b :80', /-b is not permitted/],
     ['GUNICORN_CMD_ARGS', '--daemon', /--daemon is not permitted/],
-    ['GUNICORN_CMD_ARGS', '--threads=8', /--threads is not permitted: .*reset connections/],
+    ['GUNICORN_CMD_ARGS', '--threads=8', /--threads is not permitted: .*WEB_THREADS/],
     ['GUNICORN_CMD_ARGS', '-k gthread', /-k is not permitted/],
     ['GUNICORN_CMD_ARGS', '--env SECRET_KEY=x', /--env is not permitted/],
     ['GUNICORN_CMD_ARGS', '--umask 077', /--umask is not permitted/],

@@ -1,5 +1,6 @@
-"""How gunicorn serves Mathesar. The number of workers comes from WEB_CONCURRENCY, which gunicorn reads."""
+"""How gunicorn serves Mathesar. The number of workers comes from WEB_CONCURRENCY, which gunicorn reads; that of threads from WEB_THREADS."""
 import contextlib
+import faulthandler
 import gc
 import importlib.abc
 import importlib.machinery
@@ -10,6 +11,10 @@ import re
 import select
 import signal
 import sys
+import threading
+import time
+
+from gunicorn.workers.sync import SyncWorker
 
 # The import of Mathesar makes no garbage worth a look: the collector is a seventh of its time. `when_ready` turns it on again.
 gc.disable()
@@ -40,6 +45,7 @@ graceful_timeout = timeout  # the supervisor has the shorter limits when it stop
 # Heartbeat files: /dev/shm is writable also where the root is read-only, but not with `--ipc none`.
 worker_tmp_dir = '/dev/shm' if os.access('/dev/shm', os.W_OK) else None
 preload_app = True  # import once; the workers share the memory
+threads = int(os.environ.get('WEB_THREADS') or 1)
 
 # With a logconfig gunicorn logs each request: only where somebody asks for it.
 access_level = 'INFO' if 'access-log' in os.environ.get('GUNICORN_CMD_ARGS', '') else 'WARNING'
@@ -54,6 +60,61 @@ logconfig_dict = {
         'gunicorn.access': {'handlers': ['stderr'], 'level': access_level, 'propagate': False},
     },
 }
+
+
+class ThreadedWorker(SyncWorker):
+    """
+    Answers as many requests at once as it has threads. One thread at a time waits for a connection, and reads what it takes: so none
+    is taken that nobody would read at a stop, and none waits here for a slow one while another worker is free, as with gthread.
+    """
+    def run(self):
+        for listener in self.sockets:
+            listener.setblocking(False)
+        self.turn = threading.Lock()
+        self.busy = set()
+        self.stopping, stop = os.pipe()
+        workers = [threading.Thread(target=self.work, daemon=True) for _ in range(self.cfg.threads)]
+        for worker in workers:
+            worker.start()
+        while self.alive and self.is_parent_alive():
+            if len(self.busy) < len(workers):  # as long as all are busy, the last one that began counts: gunicorn ends what hangs
+                self.notify()
+            if select.select([self.PIPE[0]], [], [], 1)[0]:
+                os.read(self.PIPE[0], 64)
+        os.close(stop)
+        deadline = time.monotonic() + self.cfg.graceful_timeout
+        for worker in workers:
+            worker.join(max(0, deadline - time.monotonic()))
+
+    def work(self):
+        try:
+            while self.alive:
+                with self.turn:
+                    taken = self.take()
+                if taken is None:
+                    return
+                self.handle(*taken)
+                self.busy.discard(threading.get_ident())
+        except Exception:
+            self.log.exception('a thread of a worker ended: another worker takes its place')
+            self.alive = False
+
+    def take(self):
+        """Wait for a connection. None when the worker stops."""
+        while True:
+            ready = select.select([*self.sockets, self.stopping], [], [])[0]
+            if self.stopping in ready:
+                return None
+            for listener in ready:
+                with contextlib.suppress(BlockingIOError, ConnectionAbortedError):  # another worker was faster
+                    client, address = listener.accept()
+                    client.setblocking(True)
+                    self.busy.add(threading.get_ident())
+                    self.notify()
+                    return listener, client, address
+
+
+worker_class = ThreadedWorker
 
 
 class PrivateHosts(str):
@@ -125,6 +186,11 @@ def was_told_early(worker):
     if isinstance(queue, list):
         return signal.SIGTERM in queue
     return any(queue.get() == signal.SIGTERM for _ in range(queue.qsize()))  # gunicorn 24 and later: a SimpleQueue
+
+
+def worker_abort(worker):
+    """Its threads were busy for too long: say with what."""
+    faulthandler.dump_traceback()
 
 
 def worker_exit(server, worker):

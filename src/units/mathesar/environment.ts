@@ -4,7 +4,7 @@ import { hostsFile, inRun } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
 import { whichHost } from '../postgres/libpq.ts'
 import type { Scope } from '../unit.ts'
-import { fitWorkers } from './sizing.ts'
+import { fitThreads, fitWorkers } from './sizing.ts'
 
 /**
  * Names of the container's environment that mean something to the supervisor alone,
@@ -65,6 +65,20 @@ const connectionOf = ({ place, inForce: { database } }: AppScope): Record<string
   }
 }
 
+/** What the smallest servers that people rent accept, less what others of theirs use. */
+const externalConnections = 30
+
+const concurrencyOf = ({
+  place: { machine },
+  inForce: { settings, database },
+}: AppScope): Record<'WEB_CONCURRENCY' | 'WEB_THREADS', string> => {
+  const workers = settings.WEB_CONCURRENCY ?? fitWorkers(machine)
+  const connections =
+    database.kind === 'embedded' ? settings.EMBEDDED_POSTGRES_MAX_CONNECTIONS : externalConnections
+  const threads = settings.WEB_THREADS ?? fitThreads(machine, workers, connections)
+  return { WEB_CONCURRENCY: String(workers), WEB_THREADS: String(threads) }
+}
+
 /** The environment of Mathesar: the container's, with the settings in force in place of their sources. */
 export const appEnvironment = (scope: AppScope): Record<string, string> => {
   const {
@@ -80,12 +94,13 @@ export const appEnvironment = (scope: AppScope): Record<string, string> => {
     notForApp.test(name) ? [] : [[name, value] as const],
   )
   const all: Record<string, string | undefined> = {
-    WEB_CONCURRENCY: String(fitWorkers(place.machine)),
+    MALLOC_ARENA_MAX: '2', // Threads would have eight for each processor, which keep what they free.
     DJANGO_SETTINGS_MODULE: 'config.settings.production',
     PYTHONUNBUFFERED: '1',
     MEDIA_ROOT: `${volume.media}/`,
     ...Object.fromEntries(inherited.filter(([, value]) => value !== undefined)),
     ...Object.fromEntries(chosen.filter(([, value]) => value !== undefined)),
+    ...concurrencyOf(scope),
     MATHESAR_PRIVATE_HOSTS: privatePattern,
     ALLOWED_HOSTS: undefined, // The file has them, and they may change.
     MATHESAR_HOSTS_FILE: hostsFile(place.paths),

@@ -59,6 +59,13 @@ describe('the environment of Mathesar', () => {
     expect(run('', { GUNICORN_CMD_ARGS: '' })).not.toHaveProperty('GUNICORN_CMD_ARGS')
   })
 
+  test('has threads for the workers that there are, fewer where the database is one of others', () => {
+    const external = 'DATABASE_URL=postgres://joe@db/app\n'
+    expect(run('WEB_CONCURRENCY=2\n')).toMatchObject({ WEB_CONCURRENCY: '2', WEB_THREADS: '8' })
+    expect(run(`WEB_CONCURRENCY=2\n${external}`)).toMatchObject({ WEB_CONCURRENCY: '2', WEB_THREADS: '5' })
+    expect(run('WEB_CONCURRENCY=2\nWEB_THREADS=1\n')).toMatchObject({ WEB_THREADS: '1' })
+  })
+
   test('passes on what the container has of its own, and nothing that is for the supervisor', () => {
     const foreign = { LANG: 'de_DE.UTF-8', DJANGO_SUPERUSER_USERNAME: 'admin', http_proxy: 'http://p' }
     const own = {

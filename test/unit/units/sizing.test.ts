@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { fitWorkers } from '../../../src/units/mathesar/sizing.ts'
+import { fitThreads, fitWorkers } from '../../../src/units/mathesar/sizing.ts'
 import type { Machine } from '../../../src/units/place.ts'
 import { fitPostgres } from '../../../src/units/postgres/sizing.ts'
 
@@ -82,3 +82,21 @@ test.each([
 ])('Mathesar on %d MiB and %d processors has %d workers', (memoryMiB, cpus, workers) => {
   expect(fitWorkers(machine(memoryMiB, 64, cpus))).toBe(workers)
 })
+
+test.each([
+  [128, 1, 100, 4],
+  [256, 1, 100, 5],
+  [512, 1, 100, 8],
+  [8192, 2, 100, 8],
+  [8192, 4, 100, 8],
+  [8192, 8, 100, 4],
+  [8192, 64, 100, 1],
+  [8192, 2, 30, 5],
+  [8192, 1, 20, 5],
+  [8192, 4, 20, 1],
+])(
+  '%d MiB, %d workers and %d connections have %d threads a worker',
+  (memoryMiB, workers, connections, threads) => {
+    expect(fitThreads(machine(memoryMiB, 64, 2), workers, connections)).toBe(threads)
+  },
+)

@@ -39,6 +39,18 @@ type Tools = {
 /** What carries a plan out: steps that can be undone, and what is left to do once they are committed. */
 export type ChangeSteps = { readonly steps: readonly Step[]; readonly afterwards: () => Promise<void> }
 
+/** What is to be done once a database is reached: all of the boot's tasks that depend on it. */
+const databaseTasks = [
+  'database',
+  'collations',
+  'key',
+  'migrations',
+  'administrator',
+  'user-databases',
+  'sync',
+  'manifest',
+] as const satisfies readonly TaskName[]
+
 const moveSteps = ({ isEmbedded, runTask, service }: Tools): Step[] => {
   const postgres = service('postgres')
   const wasRunning = postgres.isRunning()
@@ -57,7 +69,7 @@ const moveSteps = ({ isEmbedded, runTask, service }: Tools): Step[] => {
   return [
     ...(['secrets', 'cluster', 'server-config'] as const).map(task),
     ...(embedded ? [startEmbedded] : []),
-    ...(['database', 'key', 'migrations', 'administrator', 'sync', 'manifest'] as const).map(task),
+    ...databaseTasks.map(task),
   ]
 }
 

@@ -1,7 +1,9 @@
 import { describe, expect, test } from 'vitest'
+import { dependenciesOf } from '../../../src/core/graph.ts'
 import { runSteps } from '../../../src/core/step.ts'
 import type { Plan } from '../../../src/settings/plan.ts'
 import { type ServiceInChange, type Side, stepsOf } from '../../../src/units/change.ts'
+import { units } from '../../../src/units/index.ts'
 import type { ServiceName } from '../../../src/units/unit.ts'
 import { settle } from '../fakes/clock.ts'
 import { never } from '../fakes/scope.ts'
@@ -101,9 +103,11 @@ describe('a plan is carried out', () => {
         'cluster after',
         'server-config after',
         'database after',
+        'collations after',
         'key after',
         'migrations after',
         'administrator after',
+        'user-databases after',
         'sync after',
         'manifest after',
         'prepare',
@@ -123,9 +127,11 @@ describe('a plan is carried out', () => {
         'server-config after',
         'start postgres after',
         'database after',
+        'collations after',
         'key after',
         'migrations after',
         'administrator after',
+        'user-databases after',
         'sync after',
         'manifest after',
         'prepare',
@@ -136,6 +142,18 @@ describe('a plan is carried out', () => {
     ],
   ])('%s', async (_, options, did) => {
     expect(await stage(options).carryOut()).toEqual(did)
+  })
+
+  test('by a move that runs all tasks of a boot that depend on a database', async () => {
+    const depends = (name: string): boolean =>
+      dependenciesOf(units.find((unit) => unit.name === name)!).some(
+        (other) => other === 'secrets' || depends(other),
+      )
+    const tasks = units.flatMap(({ kind, name }) =>
+      kind === 'task' && depends(name) ? [`${name} after`] : [],
+    )
+    const did = await stage({ plan: { database: true }, from: 'external', to: 'embedded' }).carryOut()
+    expect(did).toEqual(expect.arrayContaining(tasks))
   })
 
   test.each<[string, Options, string[]]>([
@@ -220,6 +238,7 @@ describe('a plan that fails', () => {
         'server-config after',
         'start postgres after',
         'database after',
+        'collations after',
         'key after',
         'migrations after',
         'stop postgres',

@@ -36,8 +36,6 @@ const withoutEffect: ReadonlyMap<string, string> = new Map(
   Object.entries({
     MATHESAR_DATABASES: 'it was removed from Mathesar; connect databases in its page',
     MATHESAR_IMAGE: 'only the build of the image reads it',
-    PUID: 'choose the user of the container with `--user`, such as `--user 1000:0`',
-    PGID: 'choose the user of the container with `--user`, such as `--user 1000:0`',
     PGDATA: 'the data of the embedded Postgres is always on the volume',
     POSTGRES_INITDB_ARGS: 'the embedded Postgres is made with the image',
     POSTGRES_INITDB_WALDIR: 'the embedded Postgres is made with the image',

@@ -19,7 +19,7 @@ export const requireOwnData = (scope: Scope<never>, postgres: User): void => {
   if (owner === 0 || owner === postgres.uid) return
   const startedAs = readManifest(scope).cluster?.startedAs
   if (startedAs === 0 || system.files.statOf(inVolume(paths).secrets)?.uid === 0) return
-  const start = `Start with \`--user ${owner}:0\``
+  const start = `Start with \`--user ${owner}:0\` or \`-e PUID=${owner}\``
   const giveBack = chownHint(place, `${postgres.uid}:${postgres.gid}`, inVolume(paths).cluster)
   throw new SupervisorError(
     'VOLUME_NOT_WRITABLE',

@@ -61,6 +61,37 @@ describeContainer('any user', () => {
     },
   )
 
+  it('may be given as PUID and PGID, also for a volume that root has made', async () => {
+    const volume = await newVolume()
+    const first = await start({ volume })
+    await first.ready()
+    await makeAdmin(first)
+    await first.stop()
+    await first.remove()
+
+    const box = await start({ volume, env: { PUID: '1234', PGID: '100', UMASK: '027' } })
+    await box.ready()
+    await logIn(box)
+    expect((await box.sh('cat /proc/[0-9]*/status | grep -E "^(Uid|Groups):" | sort -u')).stdout).toMatch(
+      // The look itself is root's.
+      /^Groups:\s+0\s*\nGroups:\s+100\s*\nUid:\s+0.*\nUid:\s+1234\s+1234\s+1234\s+1234$/,
+    )
+    const of = () => onVolume(volume, "find . -printf '%U:%G\\n' | sort -u")
+    expect(await of()).toBe('1234:100')
+    expect((await box.supervisor('backup', 'volume')).exitCode).toBe(0)
+    expect(await of()).toBe('1234:100')
+    expect((await box.supervisor('status')).exitCode).toBe(0)
+    expect((await box.stop()).exitCode).toBe(0)
+    await box.remove()
+
+    const root = await start({ volume })
+    expect(await root.ended()).toBe(30)
+    expect(await root.logs()).toContain('`-e PUID=1234`')
+    const odd = await start({ volume, env: { PUID: 'alice' } })
+    expect(await odd.ended()).toBe(20)
+    expect(await odd.logs()).toContain('PUID: "alice" is not a whole number')
+  })
+
   it('keeps its volume: a start as root is exit code 30 and changes nothing there', async () => {
     const volume = await newVolume()
     const first = await start({ volume, run: strict })

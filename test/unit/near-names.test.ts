@@ -53,10 +53,6 @@ describe('a name', () => {
       'POSTGRES_INITDB_ARGS',
       'setting POSTGRES_INITDB_ARGS has no effect: the embedded Postgres is made with the image',
     ],
-    [
-      'PUID',
-      'setting PUID has no effect: choose the user of the container with `--user`, such as `--user 1000:0`',
-    ],
     ['MATHESAR_COLOUR', 'unknown setting MATHESAR_COLOUR: nothing reads it'],
     ['SUPERVISOR_SPEED', 'unknown setting SUPERVISOR_SPEED: nothing reads it'],
     ['EMBEDDED_ELEPHANT', 'unknown setting EMBEDDED_ELEPHANT: nothing reads it'],

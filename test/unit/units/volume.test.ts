@@ -202,13 +202,13 @@ describe('the owners of the data', () => {
     expect(failure.message).toBe(
       'cannot use /data as root: its data belongs to user 1000, and Postgres would run as user 101',
     )
-    expect(failure.hint).toBe('Start with `--user 1000:0`, as before; nothing was changed.')
+    expect(failure.hint).toBe('Start with `--user 1000:0` or `-e PUID=1000`, as before; nothing was changed.')
     expect(disk.modeOf(version)).toBe('0600 1000:0')
   })
 
   test('that may be those of a restore are refused with both ways on', async () => {
     const { hint } = await failureOf(() => volume.run(stage(1000, 1000).scope, never))
-    expect(hint).toContain('Start with `--user 1000:0` if it was made so.')
+    expect(hint).toContain('Start with `--user 1000:0` or `-e PUID=1000` if it was made so.')
     expect(hint).toContain('-R 101:102 /data/postgres')
   })
 

@@ -34,4 +34,22 @@ describe.skipIf(missing !== undefined)("gunicorn's configuration", () => {
     })
     expect(stdout.split('\n')).toEqual(['imported', 'loaded', 'a value', 'another', 'False'])
   })
+
+  test('shares that with the programs beside it, which go on with the collector', async () => {
+    const code = `
+import sys
+sys.path.insert(0, ${JSON.stringify(join(root, 'rootfs/etc/mathesar'))})
+import quick_import
+quick_import.set_up_django()
+import gc
+print(gc.isenabled())
+`
+    const django = join(folder, 'django')
+    await execa('mkdir', [django])
+    writeFileSync(join(django, '__init__.py'), 'import gc\ndef setup(): print(gc.isenabled())\n')
+    const { stdout } = await execa(join(pythonBin!, 'python3'), ['-c', code], {
+      env: { PYTHONPATH: folder, PYTHONDONTWRITEBYTECODE: '1' },
+    })
+    expect(stdout).toBe('False\nTrue')
+  })
 })

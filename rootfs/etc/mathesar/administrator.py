@@ -9,9 +9,9 @@ import sys
 asked = json.loads(os.environ.pop('ADMINISTRATOR'))
 sys.path.insert(0, os.getcwd())
 
-import django  # noqa: E402
+import quick_import  # noqa: E402
 
-django.setup()
+quick_import.set_up_django()
 
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.contrib.auth.password_validation import validate_password  # noqa: E402

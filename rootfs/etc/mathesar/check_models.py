@@ -7,9 +7,9 @@ import sys
 
 sys.path.insert(0, os.getcwd())
 
-import django  # noqa: E402
+import quick_import  # noqa: E402
 
-django.setup()
+quick_import.set_up_django()
 
 from django.apps import apps  # noqa: E402
 from django.core.management import call_command  # noqa: E402

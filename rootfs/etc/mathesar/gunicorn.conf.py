@@ -2,12 +2,10 @@
 import contextlib
 import faulthandler
 import gc
-import importlib.abc
-import importlib.machinery
-import importlib.util
 import json
 import os
 import re
+import runpy
 import select
 import signal
 import sys
@@ -16,26 +14,7 @@ import time
 
 from gunicorn.workers.sync import SyncWorker
 
-# The import of Mathesar makes no garbage worth a look: the collector is a seventh of its time. `when_ready` turns it on again.
-gc.disable()
-
-
-class LoadedWhenUsed(importlib.abc.MetaPathFinder):
-    """Loads a module when something of it is used. No page needs these, and they are a third of the import."""
-    names = {
-        'clevercsv': 'an import of a file',
-        'cairosvg': 'a thumbnail',
-        'requests': 'a download from another site, and a report once a day',
-    }
-
-    def find_spec(self, name, path, target=None):
-        spec = importlib.machinery.PathFinder.find_spec(name, path, target) if name in self.names else None
-        if spec is not None and spec.loader is not None:
-            spec.loader = importlib.util.LazyLoader(spec.loader)
-        return spec
-
-
-sys.meta_path.insert(0, LoadedWhenUsed())
+runpy.run_path(os.path.join(os.path.dirname(__file__), 'quick_import.py'))  # `when_ready` turns the collector on again
 
 # The socket comes from the supervisor as from systemd, as descriptor 3: gunicorn then leaves its path alone.
 if 'MATHESAR_GATE_FD' in os.environ:

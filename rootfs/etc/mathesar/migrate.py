@@ -10,7 +10,7 @@ import traceback
 sys.path.insert(0, os.getcwd())
 os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings.production')
 
-import django
+import quick_import
 from django.core.management import call_command
 from django.core.management.commands import migrate
 from django.db import DataError, Error, connection, transaction
@@ -82,7 +82,7 @@ def with_rows(error, migration):
     return '; '.join([reason_of(error), *rows])
 
 
-django.setup()
+quick_import.set_up_django()
 executor = MigrationExecutor(connection)
 plan = [migration for migration, _ in executor.migration_plan(executor.loader.graph.leaf_nodes())]
 apart = [str(migration) for migration in plan if not migration.atomic]

@@ -8,9 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 sys.path.insert(0, os.getcwd())
 
-import django  # noqa: E402
+import quick_import  # noqa: E402
 
-django.setup()
+quick_import.set_up_django()
 
 from django.db import connection  # noqa: E402
 from mathesar.models.base import Database  # noqa: E402

@@ -36,6 +36,7 @@ const rows = {
   SECRETS_MISSING: { exitCode: 35, httpStatus: 500, hint: 'Put the file back from a backup, or give the old key with `-e SECRET_KEY=…`; a new key could not decrypt stored passwords.' },
   CLUSTER_NOT_MADE: { exitCode: 38, httpStatus: 500, hint: 'Nothing was stored yet. The lines above say what is missing: often a limit of the container, or a file system without owners and modes.' },
   RUN_FOLDER_IN_USE: { exitCode: 37, httpStatus: 500, hint: 'Containers that share /dev/shm (a pod, `--ipc`) each need a folder of their own: `--tmpfs /run/mathesar`.' },
+  VOLUME_TORN: { exitCode: 39, httpStatus: 500, hint: 'Restore a backup; nothing was changed.' },
   PORT_IN_USE: { exitCode: 40, httpStatus: 500, maybeBySettings: true, hint: 'Choose another port with `-e PORT=8001`, or stop the program that listens there.' },
   TLS_INVALID: { exitCode: 41, httpStatus: 422, maybeBySettings: true, hint: 'Check TLS_CERTIFICATE and TLS_KEY: files in PEM that belong together and can be read here, the key without a passphrase.' },
   DATABASE_UNREACHABLE: { exitCode: 50, httpStatus: 422, maybeBySettings: true, hint: 'Check POSTGRES_HOST and POSTGRES_PORT. Inside a container `localhost` is the container itself: the host is `host.docker.internal`, on Linux with `--add-host host.docker.internal:host-gateway`.' },

@@ -6,6 +6,7 @@ import { Certificates } from '../daemon/certificates.ts'
 import { Config } from '../daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
 import { Ending } from '../daemon/ending.ts'
+import { startHolding } from '../daemon/holding.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { Updates } from '../daemon/updates.ts'
 import { StopRequests } from '../daemon/stop-requests.ts'
@@ -24,12 +25,14 @@ import { catchSignals, type Signals } from '../system/signals.ts'
 import { Sink } from '../system/sink.ts'
 import { createStreams } from '../system/streams.ts'
 import { createBase, createSystem } from '../system/system.ts'
+import { requireUnheld } from '../units/holder.ts'
 import { units, unitsUpTo } from '../units/index.ts'
 import type { Place } from '../units/place.ts'
 import { resumeSwap } from '../units/swap.ts'
 import type { Results } from '../units/results.ts'
 import type { UnitName } from '../units/unit.ts'
 import { keepIfWanted } from './keep.ts'
+import { bringBack } from './bring-back.ts'
 import { bootAgain, type Environment, ownProgram } from './boot-again.ts'
 import { BackupCommands } from './backup-commands.ts'
 import { VolumeRestores } from './volume-restores.ts'
@@ -39,9 +42,9 @@ import { createSetup } from './first-administrator.ts'
 import { greet } from './greet.ts'
 import { readMeasures } from './measures.ts'
 import { createNotifier } from './notify.ts'
-import { bannerOf, readStatus, type Running } from './report.ts'
+import { announceReady } from './ready.ts'
+import { readStatus, type Running } from './report.ts'
 
-const releaseMemoryAfterMs = 5000 // Nothing of the boot goes on then.
 const flushLimitMs = 2000
 
 const read = async (
@@ -50,6 +53,7 @@ const read = async (
 ): Promise<Setup | SupervisorError> => {
   try {
     const place = readPlace(env)
+    await requireUnheld({ system: base, place })
     resumeSwap({ files: base.files, paths: place.paths }, base.lock)
     return await readSetup(base, place, base.lock)
   } catch (error) {
@@ -105,30 +109,6 @@ const exitWith = async (
 
 const fellBackText = ({ message }: SupervisorError): string =>
   `the boot failed with the edited configuration (${message}): starting again with the one before`
-
-const announceReady = (
-  sockets: Sockets,
-  status: Status,
-  { instance }: Running,
-  system: System,
-  kernel: Kernel,
-): void => {
-  const { clock, log, inBackground } = system
-  if (instance.inForce.settings.UI_MAY_EDIT_CONFIG)
-    inBackground('open the socket for user interfaces', () => sockets.openApp())
-  log.say('info', bannerOf(status, instance.inForce))
-  clock.after(releaseMemoryAfterMs, () =>
-    inBackground('release memory', async () => {
-      const { releaseMemory } = await import('../system/memory.ts')
-      releaseMemory(kernel) // It takes some 50 ms: once the first visitors are served.
-    }),
-  )
-}
-
-const startOver = async (env: Environment, sink: Sink): Promise<never> => {
-  await sink.flush(flushLimitMs)
-  return bootAgain(env)
-}
 
 type Found = {
   readonly setup: Setup
@@ -192,7 +172,22 @@ const assemble = ({ setup, kernel, base, log, sink, startedAtMs }: Found, { unti
     }
     system.inBackground('see whether Mathesar is set up', announce)
   })
-  return { system, instance, config, certificates, updates, ending, sockets, reaper, notifier }
+  const lost = Promise.withResolvers<SupervisorError>()
+  const results = (): Partial<Results> => instance.results
+  const stopHolding = startHolding({ system, place, resultsOf: results, onLost: lost.resolve })
+  return {
+    system,
+    instance,
+    config,
+    certificates,
+    updates,
+    ending,
+    sockets,
+    reaper,
+    notifier,
+    stopHolding,
+    lost: lost.promise,
+  }
 }
 
 /** The composition root: runs until all is down. Resolves with the exit code. */
@@ -215,6 +210,7 @@ export const runDaemon = async (
   if (process.pid !== 1) kernel.becomeSubreaper()
   const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, options)
   const { system, instance, config, certificates, updates, ending, sockets, reaper, notifier } = parts
+  const { stopHolding, lost } = parts
 
   const stops = new StopRequests(system, instance)
   handleSignals(signals, instance, stops, config, ending, system)
@@ -223,7 +219,11 @@ export const runDaemon = async (
   const hasSockets = options.until === undefined
   if (hasSockets) await sockets.open().catch((error) => instance.fail(toSupervisorError(error)))
 
-  const error = await instance.ended
+  const ended = await Promise.race([instance.ended, lost.then((error) => ({ error }))])
+  // Another container has the volume: a stop in order would write to it. All ends with this process.
+  if (ended !== undefined && 'error' in ended) return await exitWith(ended.error, log, sink, options)
+  const error = ended
+  stopHolding()
   await notifier?.finish(flushLimitMs)
   if (!error) log.say('info', 'everything stopped cleanly')
   certificates.close()
@@ -231,13 +231,20 @@ export const runDaemon = async (
   await config.close()
   const mayBootAgain = hasSockets && !instance.wasReady && !stops.isAsked
   const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))
+  const openPort = async (): Promise<void> => {
+    if (instance.results.listener) await sockets.openPort(instance.results.listener)
+  }
+  const isBroughtBack =
+    error && mayBootAgain && (await bringBack(error, { system, place: setup.place, instance, openPort }))
   if (wentBack) log.say('warn', fellBackText(error))
-  else if (error && hasSockets && !stops.isAsked)
+  else if (!isBroughtBack && error && hasSockets && !stops.isAsked)
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
-  const startsOver = wentBack || (ending.isStartingOver && !stops.isAsked)
-  return startsOver ? await startOver(env, sink) : await exitWith(error, log, sink, options)
+  const startsOver = wentBack || isBroughtBack || (ending.isStartingOver && !stops.isAsked)
+  if (!startsOver) return await exitWith(error, log, sink, options)
+  await sink.flush(flushLimitMs)
+  return bootAgain(env)
 }
 
 export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)

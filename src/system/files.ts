@@ -22,6 +22,7 @@ import {
 import { dirname, join, resolve } from 'node:path'
 import { temporaryName } from '../core/temporary.ts'
 import { decodeText } from '../core/text.ts'
+import { identityOf } from './identity.ts'
 import { freeSpace } from './space.ts'
 import { giveTree, type Owner } from './owners.ts'
 
@@ -181,6 +182,7 @@ export const files = {
   },
 
   freeSpace,
+  identityOf,
 
   /** For a file that cannot be replaced, such as a mount of its own. */
   writeInPlace: (path: string, text: string): void => writeFileSync(path, text, { flush: true }),

@@ -41,6 +41,7 @@ export type ChangeSteps = { readonly steps: readonly Step[]; readonly afterwards
 
 /** What is to be done once a database is reached: all of the boot's tasks that depend on it. */
 const databaseTasks = [
+  'proof',
   'database',
   'collations',
   'key',

@@ -14,6 +14,7 @@ import { userDatabases } from './mathesar/user-databases.ts'
 import { cluster } from './postgres/cluster.ts'
 import { collations } from './postgres/collations.ts'
 import { serverConfig } from './postgres/config.ts'
+import { proof } from './postgres/proof.ts'
 import { database } from './postgres/roles.ts'
 import { postgres } from './postgres/server.ts'
 import { sync } from './postgres/sync.ts'
@@ -34,6 +35,7 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   serverConfig,
   sync,
   postgres,
+  proof,
   database,
   collations,
   manifest,

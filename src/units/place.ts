@@ -73,6 +73,9 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   operationLock: `${data}/.operation.lock`,
   /** Whoever holds it has the volume to itself. */
   lock: `${data}/.lock`,
+  /** Which run that is, and its signs of life. */
+  holder: `${data}/.holder`,
+  beat: `${data}/.beat`,
 })
 
 export const inRun = ({ run }: Pick<Paths, 'run'>) => ({

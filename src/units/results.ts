@@ -1,5 +1,6 @@
 import type { CertificateFacts } from '../settings/certificate.ts'
 import type { HttpTarget } from '../system/ports.ts'
+import type { Holder } from './holder.ts'
 
 /** A TCP socket that listens. Connections wait in it until somebody accepts them. */
 export type Listener = { readonly fd: number; readonly address: string; readonly port: number }
@@ -37,6 +38,8 @@ export type Results = {
     readonly temporary: string
     /** Where the door may write. */
     readonly buffer: string
+    /** What the volume says of this run; `undefined` where nothing can be written. */
+    readonly holder?: Holder | undefined
   }
   /** `undefined` where the door speaks plain HTTP. */
   readonly certificate: Certificate | undefined
@@ -57,6 +60,7 @@ export type Results = {
   readonly 'server-config': Nothing
   readonly 'door-config': Nothing
   readonly sync: Nothing
+  readonly proof: Nothing
   /** What the embedded server is; `undefined` with an external one. */
   readonly database:
     | {

@@ -30,8 +30,16 @@ export type Journal = {
 
 export type Volume = { readonly files: System['files']; readonly paths: Pick<Paths, 'data'> }
 
-/** What a restore replaces: all that an installation is. */
-export const replaced = ['postgres', 'secrets', 'config', 'history', 'media', 'manifest.json'] as const
+/** What a restore replaces: all that an installation is, and what is to be known of its cluster. */
+export const replaced = [
+  'postgres',
+  'secrets',
+  'config',
+  'history',
+  'media',
+  'manifest.json',
+  '.holder',
+] as const
 export type Replaced = (typeof replaced)[number]
 
 const journalPath = (paths: Pick<Paths, 'data'>): string => `${inVolume(paths).restore}/journal.json`

@@ -2,6 +2,7 @@ import { isTemporaryName } from '../core/temporary.ts'
 import type { User } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
 import { requireNoForeignCluster } from './foreign.ts'
+import { type Holder, inUseBy, settleHold, takeHold } from './holder.ts'
 import { mountWarnings } from './mounts.ts'
 import { requireOwnData, restoreOwners } from './owners.ts'
 import { inRun, inVolume, runHint } from './place.ts'
@@ -59,7 +60,7 @@ const warnOfMounts = ({ system, place, inForce }: Scope<never>): void => {
   for (const warning of mountWarnings(system.readMounts(), place.paths)) system.log.say('warn', warning)
 }
 
-const prepareVolume = (scope: Scope<never>): void => {
+const prepareVolume = (scope: Scope<never>): Holder => {
   const { system, place, inForce } = scope
   const {
     paths,
@@ -69,8 +70,7 @@ const prepareVolume = (scope: Scope<never>): void => {
   requireNoForeignCluster(scope)
   system.files.makeFolder(paths.data, 0o755)
   if (postgres && inForce.database.kind === 'embedded') requireOwnData(scope, postgres)
-  if (!system.lock(data.lock))
-    throw new SupervisorError('VOLUME_IN_USE', `cannot use ${paths.data}: another supervisor uses it`)
+  if (!system.lock(data.lock)) throw inUseBy(scope)
   if (postgres) openDataFolder(scope)
   restoreOwners(scope)
   makeConfigFolder(scope, data.config)
@@ -86,6 +86,7 @@ const prepareVolume = (scope: Scope<never>): void => {
     [data.temporary, mathesar, 0o700],
     [data.buffer, door, 0o700],
   ])
+  return takeHold(scope)
 }
 
 const makeRunFolders = (scope: Scope<never>, isEphemeral: boolean): void => {
@@ -119,23 +120,23 @@ const makeRunFolders = (scope: Scope<never>, isEphemeral: boolean): void => {
  * Prepares the volume. Platforms with a read-only file system, or one that is gone with the container, bring
  * a database and a key of their own: nothing has to last here then.
  */
-const openVolume = (scope: Scope<never>): { readonly isEphemeral: boolean } => {
+const openVolume = (scope: Scope<never>): Holder | undefined => {
   const {
     system,
     place: { paths },
     inForce: { database, settings },
   } = scope
   try {
-    prepareVolume(scope)
+    const holder = prepareVolume(scope)
     system.log.say('debug', `volume ${paths.data} is writable and locked`)
     warnOfMounts(scope)
-    return { isEphemeral: false }
+    return holder
   } catch (cause) {
     const mayDoWithout = database.kind === 'external' && settings.SECRET_KEY !== undefined
     if (!mayDoWithout || !['EROFS', 'EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? ''))
       throw refusalOf(scope, paths.data, cause)
     system.log.say('debug', `${paths.data} cannot be written: the environment alone gives the settings`)
-    return { isEphemeral: true }
+    return undefined
   }
 }
 
@@ -149,13 +150,15 @@ export const volume = defineTask({
   description: 'makes the folders, gives them to their users, locks the volume',
   run: async (scope): Promise<Results['volume']> => {
     const { paths } = scope.place
-    const { isEphemeral } = openVolume(scope)
+    const holder = openVolume(scope)
+    const isEphemeral = holder === undefined
+    if (!isEphemeral) await settleHold(scope, holder)
     try {
       makeRunFolders(scope, isEphemeral)
     } catch (cause) {
       throw refusalOf(scope, paths.run, cause, runHint(paths))
     }
     const { media, temporary, buffer } = isEphemeral ? inRun(paths) : inVolume(paths)
-    return { isEphemeral, media, temporary, buffer }
+    return { isEphemeral, media, temporary, buffer, holder }
   },
 })

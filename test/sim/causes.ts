@@ -53,6 +53,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   RESCUE_REFUSED: 'never',
   DATABASE_OTHER_KEY: 'never',
   TRIAL_FAILED: 'never',
+  VOLUME_TORN: 'never',
   CLUSTER_OTHER_MAJOR: 'never',
   CLUSTER_UNUSABLE: 'never',
   RUN_FOLDER_IN_USE: 'never',

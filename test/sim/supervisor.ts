@@ -2,6 +2,7 @@ import type { Output } from '../../src/system/output.ts'
 import type { System } from '../../src/system/ports.ts'
 import { Config } from '../../src/daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../../src/daemon/config/boot-trial.ts'
+import { startHolding } from '../../src/daemon/holding.ts'
 import { Ending } from '../../src/daemon/ending.ts'
 import { createInstance, type Instance } from '../../src/daemon/instance.ts'
 import { StopRequests } from '../../src/daemon/stop-requests.ts'
@@ -123,6 +124,12 @@ export class Supervisor {
       startedAtMs: this.clock.now(),
       isUnproven: () => isUnproven(setup),
     })
+    const stopHolding = startHolding({
+      system,
+      place: setup.place,
+      resultsOf: () => instance.results,
+      onLost: ({ message }) => this.world.violate('internal', message),
+    })
     const ending = new Ending()
     const config = new Config(system, setup, instance, ending)
     this.instance = instance
@@ -134,6 +141,7 @@ export class Supervisor {
     for (const signal of this.#early) this.signal(signal)
     if (!instance.isStopping) system.inBackground('start', () => instance.start())
     const error = await instance.ended
+    stopHolding()
     await config.close()
     if (!this.#isAlive) return
     this.container.checkEnd(this)

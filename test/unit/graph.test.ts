@@ -110,6 +110,7 @@ describe('the units of the image', () => {
       'server-config',
       'sync',
       'postgres',
+      'proof',
       'database',
       'collations',
       'key',

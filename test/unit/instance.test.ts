@@ -60,7 +60,7 @@ describe('a boot', () => {
     expect(running('postgres')).toEqual([])
     const skipped = instance.status().units.filter(({ state }) => state === 'skipped')
     const names = skipped.flatMap(({ name, detail }) => (detail === 'the database is external' ? [name] : []))
-    expect(names).toEqual(['cluster', 'server-config', 'sync', 'postgres', 'collations', 'manifest'])
+    expect(names).toEqual(['cluster', 'server-config', 'sync', 'postgres', 'proof', 'collations', 'manifest'])
   })
 
   test('runs a task again that failed for a reason that passes by itself', async () => {

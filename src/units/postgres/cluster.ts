@@ -10,6 +10,7 @@ import { bootstrapPassword } from './connection.ts'
 import { readControlFile } from './control-file.ts'
 import { takeFolder, takeOver } from './folder.ts'
 import { runOnCluster } from './programs.ts'
+import { requireNoCheckpointBetween } from './proof.ts'
 
 /**
  * Is in the folder from before a cluster is made there until all of it is on the disk: nothing was served
@@ -187,6 +188,7 @@ export const cluster = defineTask({
     const isUnfinished = scope.system.files.isThere(unsyncedMark(folder))
     const isFresh = isUnfinished || requireOwnMajor(scope, folder) === undefined
     requireKnown(scope, folder, isFresh, readManifest(scope))
+    requireNoCheckpointBetween(scope)
     const wasShutDown = isFresh ? undefined : readControlFile(scope)?.isShutDown
     try {
       await (isFresh ? create(scope, folder, signal) : takeOver(scope, folder))

@@ -154,7 +154,7 @@ const prepareEmbedded = async (
  */
 export const database = defineTask({
   name: 'database',
-  needs: ['postgres', 'secrets', 'cluster'],
+  needs: ['postgres', 'proof', 'secrets', 'cluster'],
   description: "prepares Mathesar's role and internal database, or waits for the external one",
   run: async (scope, signal) => {
     if (scope.inForce.database.kind === 'embedded') return await prepareEmbedded(scope, signal)

@@ -1,32 +1,37 @@
 import { parseArchiveName } from '../../core/archive-name.ts'
-import { inVolume } from '../place.ts'
+import type { System } from '../../system/ports.ts'
+import { inVolume, type Place } from '../place.ts'
 import type { Scope } from '../unit.ts'
 import { alterSystemHint } from './alter-system.ts'
 
-/** The newest archive in the volume, and when it was made. */
-const newestIn = ({ system: { files }, place }: Scope<never>): { path: string; at: string } | undefined => {
+/** The archives in the volume, the newest first. */
+export const archivesIn = (
+  { files }: Pick<System, 'files'>,
+  place: Place,
+): readonly { readonly path: string; readonly atMs: number }[] => {
   const { backups } = inVolume(place.paths)
   try {
     const found = files.listFolder(backups).flatMap((name) => {
       const atMs = parseArchiveName(name)?.atMs
       return atMs === undefined ? [] : [{ path: `${backups}/${name}`, atMs }]
     })
-    const newest = found.toSorted((one, other) => other.atMs - one.atMs)[0]
-    if (newest === undefined) return undefined
-    return { path: newest.path, at: new Date(newest.atMs).toISOString().slice(0, 16).replace('T', ' ') }
+    return found.toSorted((one, other) => other.atMs - one.atMs)
   } catch {
-    return undefined
+    return []
   }
 }
 
+/** To the minute, in UTC. */
+export const minuteOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')
+
 /** What to type where the cluster cannot be used: an archive first, for it loses no number of a table. */
 export const wayBackHint = (scope: Scope<never>): string => {
-  const newest = newestIn(scope)
+  const newest = archivesIn(scope.system, scope.place)[0]
   const archive =
     newest === undefined
       ? 'Restore a backup: `docker run --rm -i --volumes-from CONTAINER IMAGE restore - --replace < FILE`.'
-      : `The volume has a backup of ${newest.at} UTC, and \`docker run --rm --volumes-from CONTAINER IMAGE ` +
-        `restore ${newest.path} --replace\` brings it back; what is there now is kept beside.`
+      : `The volume has a backup of ${minuteOf(newest.atMs)} UTC, and \`docker run --rm --volumes-from ` +
+        `CONTAINER IMAGE restore ${newest.path} --replace\` brings it back; what is there now is kept beside.`
   return (
     `${archive} \`docker run --rm --volumes-from CONTAINER -v ./saved:/saved IMAGE rescue --salvage ` +
     '/saved` saves what can be read of what is there. Nothing was changed.'

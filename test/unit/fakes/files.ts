@@ -15,6 +15,8 @@ const usualLimitBytes = 256 * 1024
 
 /** Files and folders in memory, with the errors of real ones. */
 class Disk {
+  /** When its files were made, as it says. */
+  born = '1'
   /** What is free, where a test says so. */
   free: Space | undefined
   readonly #entries = new Map<string, Entry>([['/', { ...root, bytes: undefined, mode: 0o755 }]])
@@ -72,6 +74,7 @@ type Reads =
   | 'mayRead'
   | 'isThere'
   | 'statOf'
+  | 'identityOf'
   | 'freeSpace'
   | 'listFolder'
   | 'listFoldersIn'
@@ -91,6 +94,7 @@ const readsOn = (disk: Disk, begin: Begin): Pick<Files, Reads> => ({
     const entry = disk.find(path)
     return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode, bytes: 0 }
   },
+  identityOf: (path) => (disk.find(path) ? { inode: path, born: disk.born } : undefined),
   freeSpace: () => disk.free,
   listFolder: (path) => {
     begin('listFolder', path)
@@ -123,7 +127,7 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
   },
   writeInPlace: (path, text) => {
     begin('writeInPlace', path)
-    disk.write(path, text, disk.need(path).mode, disk.need(path))
+    disk.write(path, text, disk.find(path)?.mode ?? 0o644, disk.find(path))
   },
   syncFile: (path) => {
     begin('syncFile', path)
@@ -198,6 +202,8 @@ export const createFiles = () => {
       disk.write(path, content, mode, owner)
     },
     text: (path: string): string | undefined => disk.find(path)?.bytes?.toString(),
+    /** Has the files be others: copies of those before. */
+    copy: (): void => void (disk.born += '1'),
     /** "0700 uid:gid", as `stat` has it. */
     modeOf: (path: string): string => {
       const { mode, uid, gid } = disk.need(path)

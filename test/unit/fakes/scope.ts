@@ -48,6 +48,7 @@ const usualResults: Results = {
   'server-config': undefined,
   'door-config': undefined,
   sync: undefined,
+  proof: undefined,
   database: { version: '17.9', locale: 'und', collation: 'ICU 153.128', databases: [], stale: [] },
   collations: undefined,
   key: undefined,
@@ -76,6 +77,8 @@ export const createScope = ({ place: fields, config = '', results, isBoot = true
   const {
     cluster: _c,
     lock: _l,
+    holder: _h,
+    beat: _be,
     manifest: _m,
     backups: _b,
     backupRecord: _br,

@@ -93,7 +93,10 @@ export const createFakeSystem = () => {
     setOwner: disk.setOwner,
     readMounts: () => replies.mounts(),
     ownNames: () => ['box', '10.0.0.2'],
-    lock: (path) => replies.lock(path),
+    lock: (path) => {
+      if (!disk.files.isThere(path)) disk.put(path, '')
+      return replies.lock(path)
+    },
     listenTcp: (address, port) => replies.listen(address, port),
     listenUnix: (path) => {
       disk.put(path, '')

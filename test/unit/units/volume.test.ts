@@ -16,6 +16,7 @@ describe('the task `volume`', () => {
       media: '/data/media',
       temporary: '/data/tmp',
       buffer: '/data/buffer',
+      holder: expect.objectContaining({ host: 'box', copied: null }),
     })
     const modes = Object.fromEntries(
       ['config', 'secrets', 'history', 'media', 'tmp', 'buffer'].map((name) => [

@@ -1,0 +1,55 @@
+import type { Instance } from '../daemon/instance.ts'
+import { type ErrorCode, type SupervisorError } from '../errors.ts'
+import type { Streams, System } from '../system/ports.ts'
+import { readHolder } from '../units/holder.ts'
+import type { Place } from '../units/place.ts'
+import { archivesIn, minuteOf } from '../units/postgres/way-back.ts'
+import { folderOf, readJournal } from '../units/swap.ts'
+import { runOwn } from './own-command.ts'
+
+type Surroundings = {
+  readonly system: System & Streams
+  readonly place: Place
+  readonly instance: Instance
+  /** The port shows how it stands meanwhile. */
+  readonly openPort: () => Promise<void>
+}
+
+/** How a boot on a torn cluster fails. */
+const tells = new Set<ErrorCode>(['VOLUME_TORN', 'SERVICE_CRASH_LOOP', 'CLUSTER_DAMAGED', 'DATABASE_LOST'])
+
+const sayWhatIsLost = ({ system, place }: Surroundings, atMs: number): void => {
+  const journal = readJournal({ files: system.files, paths: place.paths })
+  const kept = folderOf(place.paths, journal?.outgoing ?? '')
+  system.log.say(
+    'warn',
+    `the backup of ${minuteOf(atMs)} UTC is restored: what was written after it is missing. The torn ` +
+      `copy is kept in ${kept}: \`docker run --rm --volumes-from CONTAINER -v ./saved:/saved IMAGE ` +
+      `rescue ${kept} --salvage /saved\` saves what can be read of it, and \`supervisor restore --forget\` ` +
+      'removes it',
+  )
+}
+
+/**
+ * After a boot that failed on a copy that was taken while Postgres wrote: restores the newest backup in the
+ * volume that is whole. The command proves it, and what is there is not touched before. Resolves with whether
+ * another boot finds it.
+ */
+export const bringBack = async (error: SupervisorError, surroundings: Surroundings): Promise<boolean> => {
+  const { system, place, instance, openPort } = surroundings
+  if (!tells.has(error.code) || instance.inForce.settings.ON_TORN !== 'restore') return false
+  if (!readHolder({ system, place })?.copied) return false
+  const archives = archivesIn(system, place)
+  if (archives.length > 0) await openPort()
+  for (const { path, atMs } of archives) {
+    system.log.say('warn', `${error.message}: restoring the backup of ${minuteOf(atMs)} UTC in the volume`)
+    try {
+      await runOwn(system, ['restore', path, '--replace'])
+      sayWhatIsLost(surroundings, atMs)
+      return true
+    } catch (failure) {
+      system.log.say('warn', `${path} cannot be restored: ${(failure as Error).message}`)
+    }
+  }
+  return false
+}

@@ -1,0 +1,191 @@
+import { SupervisorError } from '../errors.ts'
+import type { Identity } from '../system/identity.ts'
+import type { System } from '../system/ports.ts'
+import { mountOf } from './mounts.ts'
+import { inVolume } from './place.ts'
+import { readControlFile } from './postgres/control-file.ts'
+import type { Scope } from './unit.ts'
+
+/**
+ * The theory of the holder.
+ *
+ * A file in the volume says which run has it, beside which lock file. It is there before anything is started,
+ * and goes once all was stopped in order. So where one is found, that run did not end in order. Two things
+ * can be the case.
+ *
+ * The lock file is another one: the files are a copy, taken while Postgres wrote, and each has what it had at
+ * a moment of its own. A kill or a loss of power leaves the same lock file. A snapshot of the file system
+ * keeps it, too, and is of one moment.
+ *
+ * The lock file is the same: that run was killed. Or it goes on, on a machine that the kernel's lock does not
+ * reach, as on some network file systems. There it beats.
+ */
+export type Holder = {
+  readonly run: string
+  /** The container, and the kernel that it runs on; `null` where nobody can tell. */
+  readonly host: string
+  readonly kernel: string | null
+  /** ISO 8601. */
+  readonly since: string
+  readonly lock: Identity
+  /** Where the log would be replayed from, as last seen; `null` where there is no cluster. */
+  readonly checkpoint: string | null
+  /** What is to be found out first about a copy. */
+  readonly copied: Copied | null
+}
+
+export type Copied = {
+  /** The run that wrote while it was copied. */
+  readonly host: string
+  readonly since: string
+  /**
+   * Postgres wrote a checkpoint meanwhile. What changed before that is in no log that would be replayed, and
+   * nobody can tell whether it was copied.
+   */
+  readonly isCheckpointBetween: boolean
+}
+
+type Where = Pick<Scope<never>, 'place'> & {
+  readonly system: Pick<System, 'files' | 'readMounts' | 'ownNames' | 'clock'>
+}
+
+export const beatEveryMs = 5000
+/** Longer than a client of such a file system keeps what it has read. */
+const beatsToWait = 4
+
+const fileSystemOf = ({ system, place }: Where): string =>
+  mountOf(system.readMounts(), place.paths.data).fileSystem
+
+/** File systems that several machines may mount, and of which a lock may not reach the other ones. */
+const shared = /^(nfs|cifs|smb|fuse|9p|virtiofs|ceph|gluster|lustre|gpfs|beegfs|ocfs2|afs|vboxsf|prl_fs)/
+
+/** Whether a kernel's lock may be taken by another machine, too. */
+export const isShared = (where: Where): boolean => shared.test(fileSystemOf(where))
+
+/** Whether a file keeps its number: some shared file systems make it up. */
+const keepsInodes = (fileSystem: string): boolean =>
+  fileSystem !== 'unknown' && (!shared.test(fileSystem) || fileSystem.startsWith('nfs'))
+
+/** Whether one of the two files is a copy, as far as their file system can tell. */
+export const isCopyOf = (one: Identity, other: Identity, fileSystem: string): boolean => {
+  const hasOtherInode = one.inode !== other.inode
+  if (one.born === null || other.born === null) return hasOtherInode && keepsInodes(fileSystem)
+  return one.born !== other.born && (hasOtherInode || !shared.test(fileSystem))
+}
+
+/** One that cannot be read tells nothing. */
+export const readHolder = ({ system, place }: Where): Holder | undefined => {
+  try {
+    const text = system.files.readIfThere(inVolume(place.paths).holder)
+    const value = text === undefined ? undefined : (JSON.parse(text) as Holder)
+    return typeof value?.run === 'string' && typeof value.lock?.inode === 'string' ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export const writeHolder = ({ system, place }: Where, holder: Holder): void =>
+  void system.files.writeWhole(inVolume(place.paths).holder, `${JSON.stringify(holder, null, 2)}\n`, 0o644)
+
+const checkpointOf = (where: Pick<Scope<never>, 'system' | 'place'>): string | null => {
+  try {
+    return readControlFile(where)?.checkpoint ?? null
+  } catch {
+    return null
+  }
+}
+
+const readKernel = ({ system }: Where): string | null =>
+  system.files.readIfThere('/proc/sys/kernel/random/boot_id')?.trim() ?? null
+
+/** What is known of a copy, where it is one that is not proved yet. */
+const copiedFrom = (scope: Scope<never>, before: Holder | undefined, lock: Identity): Copied | null => {
+  if (before === undefined || !scope.system.files.isThere(inVolume(scope.place.paths).cluster)) return null
+  const known = before.copied
+  if (!isCopyOf(before.lock, lock, fileSystemOf(scope))) return known
+  const checkpoint = checkpointOf(scope)
+  return {
+    host: before.host,
+    since: before.since,
+    isCheckpointBetween: known?.isCheckpointBetween === true || checkpoint !== before.checkpoint,
+  }
+}
+
+/** Notes that this run has the volume, whose lock is ours. */
+export const takeHold = (scope: Scope<never>): Holder => {
+  const { system, place } = scope
+  const lock = system.files.identityOf(inVolume(place.paths).lock)!
+  const holder: Holder = {
+    run: system.randomText(12),
+    host: system.ownNames()[0] ?? 'unknown',
+    kernel: readKernel(scope),
+    since: new Date(system.clock.now()).toISOString(),
+    lock,
+    checkpoint: checkpointOf(scope),
+    copied: copiedFrom(scope, readHolder(scope), lock),
+  }
+  writeHolder(scope, holder)
+  return holder
+}
+
+/** What is there is whole: it is no longer to be doubted. */
+export const trust = (scope: Pick<Scope<never>, 'system' | 'place'>): void => {
+  const holder = readHolder(scope)
+  if (holder?.copied) writeHolder(scope, { ...holder, checkpoint: checkpointOf(scope), copied: null })
+}
+
+/** Why the volume cannot be used, with who has it. */
+export const inUseBy = (where: Where): SupervisorError => {
+  const holder = readHolder(where)
+  const who =
+    holder === undefined
+      ? 'another supervisor uses it'
+      : `container ${holder.host} uses it, since ${holder.since.slice(0, 16).replace('T', ' ')} UTC`
+  return new SupervisorError('VOLUME_IN_USE', `cannot use ${where.place.paths.data}: ${who}`)
+}
+
+const readBeat = ({ system, place }: Where): string | undefined =>
+  system.files.readIfThere(inVolume(place.paths).beat)
+
+/**
+ * Where the lock of the volume may have been given to two machines, waits for signs of the other one. Nobody
+ * waits for what ran on this kernel, which knows its locks.
+ */
+export const requireUnheld = async (where: Where): Promise<void> => {
+  if (!isShared(where)) return
+  const holder = readHolder(where)
+  if (holder === undefined || (holder.kernel !== null && holder.kernel === readKernel(where))) return
+  const before = readBeat(where)
+  for (let beat = 0; beat < beatsToWait; beat++) {
+    await where.system.clock.delay(beatEveryMs)
+    if (readBeat(where) !== before) throw inUseBy(where)
+  }
+}
+
+/** Two that came at the same moment: the one that wrote last has it. */
+export const settleHold = async (scope: Scope<never>, { run }: Holder): Promise<void> => {
+  if (!isShared(scope)) return
+  await scope.system.clock.delay(1000)
+  if (readHolder(scope)?.run !== run) throw inUseBy(scope)
+}
+
+/** A sign of life, and what a copy is told by. Throws when another run has taken the volume. */
+export const beat = (scope: Pick<Scope<never>, 'system' | 'place'>, run: string, count: number): void => {
+  const { system, place } = scope
+  const holder = readHolder(scope)
+  if (isShared(scope)) {
+    if (holder !== undefined && holder.run !== run) throw inUseBy(scope)
+    system.files.writeInPlace(inVolume(place.paths).beat, `${run} ${count}\n`)
+  }
+  const checkpoint = checkpointOf(scope)
+  if (holder?.run === run && holder.copied === null && holder.checkpoint !== checkpoint)
+    writeHolder(scope, { ...holder, checkpoint })
+}
+
+/** Everything was stopped: a copy of the volume is none that has to be doubted. */
+export const letGo = (scope: Pick<Scope<never>, 'system' | 'place'>, run: string): void => {
+  const { system, place } = scope
+  const holder = readHolder(scope)
+  if (holder?.run !== run || holder.copied !== null) return
+  if (readControlFile(scope)?.isShutDown !== false) system.files.removeWhole(inVolume(place.paths).holder)
+}

@@ -63,6 +63,14 @@ const retryOn =
     }
   }
 
+const readConfigFilesOn =
+  (disk: System['files']): System['readConfigFiles'] =>
+  (folder, names) => ({
+    files: Object.fromEntries(names.map((name) => [name, disk.readIfThere(`${folder}/${name}`)])),
+    stale: {},
+    unusable: {},
+  })
+
 /** What was asked of the world, in order. */
 const createRecords = () => ({
   programs: [] as Program[],
@@ -129,11 +137,7 @@ export const createFakeSystem = () => {
     },
     httpRead: (url) => replies.read(url),
     retry: retryOn(clock),
-    readConfigFiles: (folder, names) => ({
-      files: Object.fromEntries(names.map((name) => [name, disk.files.readIfThere(`${folder}/${name}`)])),
-      stale: {},
-      unusable: {},
-    }),
+    readConfigFiles: readConfigFilesOn(disk.files),
     watchFiles: () => {
       throw errorWith('ENOSYS')
     },

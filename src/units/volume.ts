@@ -136,6 +136,12 @@ const openVolume = (scope: Scope<never>): Holder | undefined => {
     if (!mayDoWithout || !['EROFS', 'EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? ''))
       throw refusalOf(scope, paths.data, cause)
     system.log.say('debug', `${paths.data} cannot be written: the environment alone gives the settings`)
+    if (settings.FILE_STORAGE_DICT === undefined)
+      system.log.say(
+        'warn',
+        'uploaded files are gone with this container, and no other replica has them: FILE_STORAGE_DICT ' +
+          'names a storage that lasts',
+      )
     return undefined
   }
 }

@@ -441,32 +441,40 @@ describeContainer('a platform without a lasting file system', () => {
       ],
       'two',
     ],
-  ] as const)('boots from the environment alone, without a complaint: %s', async (_, of, run, database) => {
-    expect(
-      (await server.sh(`psql -h 127.0.0.1 -p ${port} -U owner -d postgres -c 'create database ${database}'`))
-        .exitCode,
-    ).toBe(0)
-    const box = await start({
-      image: of,
-      run,
-      env: {
-        SECRET_KEY: 'given-0123456789-0123456789-0123456789-0123456789',
-        DATABASE_URL: `postgres://owner@127.0.0.1:${port}/${database}`,
-        ALLOWED_HOSTS: '127.0.0.1',
-        GUNICORN_TIMEOUT: '77',
-        SAMPLE_APP_TEST: '1',
-      },
-    })
-    await box.ready()
-    expect((await box.status()).problems).toEqual([])
-    expect(await box.logs()).not.toMatch(/ (?:warn|error) +supervisor/)
-    expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('77')
-    expect((await box.supervisor('config', 'show')).stdout).toMatch(
-      /^GUNICORN_TIMEOUT +77 +environment, pinned/m,
-    )
-    const refused = await box.supervisor('config', 'set', 'PUBLIC_URL=https://a.example')
-    expect(refused.exitCode, refused.stderr).toBe(30)
-    expect((await box.supervisor('reload')).exitCode).toBe(0)
-    expect((await box.stop()).exitCode).toBe(0)
-  })
+  ] as const)(
+    'boots from the environment alone, and complains of uploads alone: %s',
+    async (_, of, run, database) => {
+      expect(
+        (
+          await server.sh(
+            `psql -h 127.0.0.1 -p ${port} -U owner -d postgres -c 'create database ${database}'`,
+          )
+        ).exitCode,
+      ).toBe(0)
+      const box = await start({
+        image: of,
+        run,
+        env: {
+          SECRET_KEY: 'given-0123456789-0123456789-0123456789-0123456789',
+          DATABASE_URL: `postgres://owner@127.0.0.1:${port}/${database}`,
+          ALLOWED_HOSTS: '127.0.0.1',
+          GUNICORN_TIMEOUT: '77',
+          SAMPLE_APP_TEST: '1',
+        },
+      })
+      await box.ready()
+      expect((await box.status()).problems).toEqual([])
+      expect((await box.logs()).match(/ (?:warn|error) +supervisor.*/g)).toEqual([
+        expect.stringContaining('FILE_STORAGE_DICT names a storage that lasts'),
+      ])
+      expect(await inMathesar(box, 'GUNICORN_TIMEOUT')).toBe('77')
+      expect((await box.supervisor('config', 'show')).stdout).toMatch(
+        /^GUNICORN_TIMEOUT +77 +environment, pinned/m,
+      )
+      const refused = await box.supervisor('config', 'set', 'PUBLIC_URL=https://a.example')
+      expect(refused.exitCode, refused.stderr).toBe(30)
+      expect((await box.supervisor('reload')).exitCode).toBe(0)
+      expect((await box.stop()).exitCode).toBe(0)
+    },
+  )
 })

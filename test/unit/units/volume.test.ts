@@ -251,7 +251,7 @@ describe('a volume that cannot be written', () => {
   test.each(['EROFS', 'EACCES', 'EPERM'])(
     'is not needed (%s) where the platform brings a database and a key',
     async (errno) => {
-      const { scope, disk } = createScope({ config: external, place: withKey })
+      const { scope, disk, said } = createScope({ config: external, place: withKey })
       disk.failOn(readOnly(errno))
       expect(await volume.run(scope, never)).toEqual({
         isEphemeral: true,
@@ -263,6 +263,7 @@ describe('a volume that cannot be written', () => {
         '0750 8000:8001',
         '0700 8000:8001',
       ])
+      expect(said.at(-1)).toMatch(/^warn uploaded files are gone with this container/)
     },
   )
 

@@ -2,6 +2,8 @@ import { statSync } from 'node:fs'
 
 /** What tells a file from a copy of it. */
 export type Identity = {
+  /** The mounted file system, as this kernel numbers it. */
+  readonly device: string
   readonly inode: string
   /** When it was made, to the nanosecond; `null` where the file system does not know. */
   readonly born: string | null
@@ -11,8 +13,8 @@ export type Identity = {
 export const identityOf = (path: string): Identity | undefined => {
   const stats = statSync(path, { bigint: true, throwIfNoEntry: false })
   if (stats === undefined) return undefined
-  const { ino, birthtimeNs, ctimeNs } = stats
+  const { dev, ino, birthtimeNs, ctimeNs } = stats
   // Where the kernel has no statx(2), Node gives the time of the last change instead.
   const isKnown = birthtimeNs > 0n && birthtimeNs !== ctimeNs
-  return { inode: String(ino), born: isKnown ? String(birthtimeNs) : null }
+  return { device: String(dev), inode: String(ino), born: isKnown ? String(birthtimeNs) : null }
 }

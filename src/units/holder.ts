@@ -17,8 +17,8 @@ import type { Scope } from './unit.ts'
  * a moment of its own. A kill or a loss of power leaves the same lock file. A snapshot of the file system
  * keeps it, too, and is of one moment.
  *
- * The lock file is the same: that run was killed. Or it goes on, on a machine that the kernel's lock does not
- * reach, as on some network file systems. There it beats.
+ * The lock file is the same: that run was killed. Or it goes on where our lock does not reach, as some network
+ * file systems have it. There it beats.
  */
 export type Holder = {
   readonly run: string
@@ -147,14 +147,20 @@ export const inUseBy = (where: Where): SupervisorError => {
 const readBeat = ({ system, place }: Where): string | undefined =>
   system.files.readIfThere(inVolume(place.paths).beat)
 
+/** Whether the kernel that gave us the lock gave the other one its own, for the same mounted file system. */
+const hasOurLock = (where: Where, { kernel, lock }: Holder): boolean =>
+  kernel !== null &&
+  kernel === readKernel(where) &&
+  lock.device === where.system.files.identityOf(where.place.paths.data)?.device
+
 /**
- * Where the lock of the volume may have been given to two machines, waits for signs of the other one. Nobody
- * waits for what ran on this kernel, which knows its locks.
+ * Where the lock of the volume may have been given twice, waits for signs of the other one. Nobody waits for
+ * what had the same lock: there the kernel knows.
  */
 export const requireUnheld = async (where: Where): Promise<void> => {
   if (!isShared(where)) return
   const holder = readHolder(where)
-  if (holder === undefined || (holder.kernel !== null && holder.kernel === readKernel(where))) return
+  if (holder === undefined || hasOurLock(where, holder)) return
   const before = readBeat(where)
   for (let beat = 0; beat < beatsToWait; beat++) {
     await where.system.clock.delay(beatEveryMs)

@@ -33,7 +33,7 @@ export class SupervisorFiles {
         const { hasOneUser } = this.#supervisor.container
         return inode && { uid: hasOneUser ? 1000 : inode.uid, gid: 0, mode: 0o700, bytes: 0 }
       },
-      identityOf: (path) => (this.#find(path) ? { inode: path, born: null } : undefined),
+      identityOf: (path) => (this.#find(path) ? { device: '1', inode: path, born: null } : undefined),
       giveTree: (folder, user) => {
         this.setOwner(folder, user)
         return 1

@@ -94,7 +94,7 @@ const readsOn = (disk: Disk, begin: Begin): Pick<Files, Reads> => ({
     const entry = disk.find(path)
     return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode, bytes: 0 }
   },
-  identityOf: (path) => (disk.find(path) ? { inode: path, born: disk.born } : undefined),
+  identityOf: (path) => (disk.find(path) ? { device: '1', inode: path, born: disk.born } : undefined),
   freeSpace: () => disk.free,
   listFolder: (path) => {
     begin('listFolder', path)

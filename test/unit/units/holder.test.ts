@@ -111,7 +111,8 @@ describe('a volume whose last run did not end in order', () => {
 })
 
 describe('two lock files', () => {
-  const first = { inode: '7', born: '100' }
+  const device = '1'
+  const first = { device, inode: '7', born: '100' }
   test.each([
     ['ext4', { inode: '8', born: '200' }, true],
     ['ext4', { inode: '7', born: '200' }, true],
@@ -128,7 +129,7 @@ describe('two lock files', () => {
     ['9p', { inode: '8', born: null }, false],
     ['unknown', { inode: '8', born: null }, false],
   ])('on %s: %o is a copy: %s', (fileSystem, second, isCopy) => {
-    expect(isCopyOf(first, second, fileSystem)).toBe(isCopy)
+    expect(isCopyOf(first, { device, ...second }, fileSystem)).toBe(isCopy)
   })
 })
 
@@ -145,7 +146,7 @@ describe('a file system of which the locks may not reach other machines', () => 
         host: 'other',
         kernel: 'another kernel',
         since: '2026-10-01T11:00:00.000Z',
-        lock: { inode: '/data/.lock', born: '1' },
+        lock: { device: '1', inode: '/data/.lock', born: '1' },
         checkpoint: null,
         copied: null,
       }),
@@ -173,6 +174,16 @@ describe('a file system of which the locks may not reach other machines', () => 
     expect(isFree).toBe(false)
     await clock.advance(beatEveryMs)
     expect(isFree).toBe(true)
+  })
+
+  test('waits, too, where the same kernel has mounted it twice', async () => {
+    const { scope, clock, disk } = heldElsewhere()
+    const here = disk.text('/data/.holder')!.replace('another kernel', 'this kernel')
+    disk.put('/data/.holder', here.replace('"device":"1"', '"device":"2"'))
+    let isFree = false
+    void requireUnheld(scope).then(() => (isFree = true))
+    await clock.advance(3 * beatEveryMs)
+    expect(isFree).toBe(false)
   })
 
   test.each([

@@ -52,6 +52,7 @@ const schemaOfSetting = (name: SettingName): Schema => {
     case 'notify':
     case 'updates':
     case 'console':
+    case 'duration':
     case 'places':
     case 'schedule':
     case 'retention':

@@ -1,4 +1,5 @@
 import { errorTable, SupervisorError } from '../errors.ts'
+import { keepAwake } from '../http/client.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { administratorCommand, type AdministratorRequest } from '../units/mathesar/administrator.ts'
 import { parseArguments } from './arguments.ts'
@@ -30,6 +31,7 @@ const readRequest = async (args: readonly string[]): Promise<AdministratorReques
 export const run = async (args: readonly string[]): Promise<number> => {
   const request = await readRequest(args)
   const { argv, ...options } = administratorCommand(await readAppScope(), request)
+  await keepAwake()
   const exitCode = await runInTerminal(argv, options)
   return exitCode === 0 ? 0 : errorTable.USAGE.exitCode // Django has said why.
 }

@@ -1,6 +1,6 @@
 import { isatty } from 'node:tty'
 import { SupervisorError } from '../errors.ts'
-import { ask } from '../http/client.ts'
+import { ask, keepAwake } from '../http/client.ts'
 import { operationScope, type OperationScope } from '../operations/scope.ts'
 import { environment } from '../system/environment.ts'
 import { openKernel } from '../system/kernel.ts'
@@ -87,6 +87,7 @@ export const untilStopped = async <T>(act: Promise<T>): Promise<T> => {
 export const withServer = async (act: (scope: OperationScope) => Promise<void>): Promise<number> => {
   const scope = await openOperation()
   if (await isServing()) {
+    await keepAwake()
     await untilStopped(act(scope))
     return 0
   }

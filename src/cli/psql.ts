@@ -1,3 +1,4 @@
+import { keepAwake } from '../http/client.ts'
 import { environment } from '../system/environment.ts'
 import { withClient } from '../system/postgres.ts'
 import { reads } from '../system/system.ts'
@@ -43,6 +44,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     place: { paths, identities },
     configuration: { database },
   } = await readOwnSetup()
+  await keepAwake()
   const isSuperuser = args[0] === '--superuser' && database.kind === 'embedded'
   return await runInTerminal(['psql', ...args.slice(isSuperuser ? 1 : 0)], {
     env: {

@@ -211,6 +211,8 @@ export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Polic
         state: { ...state, mayServe: true },
         effects: state.name === 'stopping' ? [] : about('openGate', state.current),
       }
+    case 'close':
+      return stay({ ...state, mayServe: false })
     case 'spawned':
       return spawned(state, event.id)
     case 'spawnFailed':

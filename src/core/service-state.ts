@@ -46,21 +46,26 @@ export type TimerEvent = 'startTimedOut' | 'backedOff' | 'stayedUp' | 'graceElap
 export type ServiceEvent =
   /**
    * Wishes. `drain` stops the current generation alone; `stop` ends all of them;
-   * `open` says that the service may serve.
+   * `open` says that the service may serve, and `close` that the next generation must wait for that again.
    */
-  | { readonly type: 'start' | 'restart' | 'drain' | 'stop' | 'open' | 'spawnFailed' | TimerEvent }
+  | { readonly type: 'start' | 'restart' | 'drain' | 'stop' | 'open' | 'close' | 'spawnFailed' | TimerEvent }
   /** Facts about one generation. `prepared` is a candidate that was spawned. */
   | { readonly type: 'spawned' | 'prepared' | 'promoted' | 'exited' | 'hung'; readonly id: GenerationId }
   | { readonly type: 'probed'; readonly id: GenerationId; readonly isUp: boolean }
 
 export type Effect =
   | { readonly type: 'spawn' | 'giveUp' }
+  | { readonly type: 'probe'; readonly id: GenerationId }
+  | GenerationEffect
+
+/** What is done to one process of the service. */
+export type GenerationEffect =
   /**
    * `terminate` sends the stop signal to the leader; `retire` to the whole group, with a limit;
    * `finish` is `retire` at a stop.
    */
   | {
-      readonly type: 'terminate' | 'kill' | 'killHung' | 'openGate' | 'probe' | 'retire' | 'finish'
+      readonly type: 'terminate' | 'kill' | 'killHung' | 'openGate' | 'retire' | 'finish'
       readonly id: GenerationId
     }
 

@@ -117,7 +117,7 @@ export const age = (since: string, now: number): string => {
   return `${Math.round(seconds / 86_400)} d`
 }
 
-const headlineOf = ({ phase, ready, url }: Status): string => {
+const headlineOf = ({ phase, ready, url, units }: Status): string => {
   switch (phase) {
     case 'booting':
     case 'draining':
@@ -126,6 +126,7 @@ const headlineOf = ({ phase, ready, url }: Status): string => {
     case 'ended':
       return 'stopped'
     case 'running':
+      if (units.some(({ state }) => state === 'asleep')) return `asleep: who opens ${url} wakes it`
       return ready ? `ready at ${url}` : 'not ready'
   }
 }

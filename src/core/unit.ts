@@ -1,6 +1,6 @@
 export type Milliseconds = number
 
-/** waiting → starting → ready ⇄ unready, backoff, stopping, stopped, failed. */
+/** waiting → starting → ready ⇄ unready, backoff, stopping, stopped, asleep, failed. */
 export const serviceStates = [
   'waiting',
   'starting',
@@ -9,6 +9,7 @@ export const serviceStates = [
   'backoff',
   'stopping',
   'stopped',
+  'asleep',
   'failed',
   'skipped',
 ] as const

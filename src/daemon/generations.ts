@@ -1,6 +1,6 @@
-import type { GenerationId } from '../core/service-state.ts'
+import type { GenerationEffect, GenerationId } from '../core/service-state.ts'
 import type { Outcome } from '../core/outcome.ts'
-import type { Command } from '../core/unit.ts'
+import type { Command, Policy } from '../core/unit.ts'
 import type { System } from '../system/ports.ts'
 import type { Output } from '../system/output.ts'
 import type { ServiceUnit } from '../units/unit.ts'
@@ -40,6 +40,27 @@ export class Generations {
     this.#running.set(id, generation)
     system.inBackground(`follow ${unit.name}`, () => this.#follow(generation))
     return generation
+  }
+
+  /** Does what the machine wants of one of them, if it is still there. */
+  carryOut({ type, id }: GenerationEffect, { stopSignal, graceMs, retireMs = graceMs }: Policy): void {
+    const { system, unit } = this.#options
+    const generation = this.get(id)
+    switch (type) {
+      case 'openGate':
+        return generation?.open()
+      case 'terminate':
+        return generation?.process.signal(stopSignal)
+      case 'kill':
+        system.log.say('warn', `${unit.name} did not exit within ${graceMs} ms: it is killed`)
+        return generation?.process.killGroup()
+      case 'killHung':
+        return generation?.process.killGroup()
+      case 'retire':
+        return generation?.finish(stopSignal, retireMs)
+      case 'finish':
+        return generation?.finish(stopSignal, graceMs)
+    }
   }
 
   /** Ends all of them now: by the signal, else by SIGKILL to every process of theirs. */

@@ -5,37 +5,23 @@ import type { UnitState } from '../core/unit.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
-import type { System } from '../system/ports.ts'
-import type { Place } from '../units/place.ts'
 import type { Results } from '../units/results.ts'
-import type { ServiceUnit, Unit, UnitName } from '../units/unit.ts'
+import type { ServiceUnit, UnitName } from '../units/unit.ts'
 import { type Timing, walk } from './boot.ts'
 import { type ControlAction, controlService, requireControllable } from './control.ts'
 import type { InstanceEvent } from './events.ts'
 import { drain } from './drain.ts'
 import { Roster } from './roster.ts'
 import { Service } from './service.ts'
+import { createSleeper, type Sleeper } from './sleeper.ts'
 import { outermost, stopInOrder } from './shutdown.ts'
+import type { InstanceOptions } from './instance-options.ts'
 import { factsOf, readStatus } from './snapshot.ts'
 import { Subscribers } from './subscribers.ts'
 import { Tasks } from './tasks.ts'
 import { carryOut } from './transaction.ts'
 import { crashLoopOf, speaksAgainstEdit, stoppingError, uncleanStopOf } from './verdict.ts'
 import { Worlds } from './worlds.ts'
-
-export type InstanceOptions = {
-  readonly system: System
-  readonly place: Place
-  readonly units: readonly Unit[]
-  /** The settings to boot with. */
-  readonly inForce: InForce
-  /** What is to be done once all units are up; then everything stops. Without it, everything stays up. */
-  readonly whenUp?: () => Promise<void>
-  /** Whether other settings could be gone back to: the boot then gives up on a service sooner. */
-  readonly isUnproven?: () => boolean
-  /** Milliseconds since 1970. */
-  readonly startedAtMs: number
-}
 
 /**
  * One running image: it walks the graph, keeps the services up, carries changes out, and stops everything in
@@ -45,6 +31,7 @@ export class Instance {
   readonly #options: InstanceOptions
   readonly #worlds: Worlds
   readonly #tasks: Tasks
+  readonly sleeper: Sleeper
   readonly #roster: Roster
   readonly #timings = new Map<UnitName, Timing>()
   readonly #subscribers = new Subscribers<InstanceEvent>()
@@ -63,6 +50,14 @@ export class Instance {
     const services = units.flatMap((unit) => (unit.kind === 'service' ? [this.#createService(unit)] : []))
     this.#roster = new Roster(units, services)
     this.#tasks = new Tasks(system, this.#worlds, this.#roster)
+    this.sleeper = createSleeper({
+      system,
+      place,
+      worlds: this.#worlds,
+      roster: this.#roster,
+      isRunning: () => this.#phase === 'running',
+      onChange: () => this.#subscribers.emit({ type: 'changed' }),
+    })
   }
 
   get inForce(): InForce {
@@ -79,9 +74,10 @@ export class Instance {
   get wasReady(): boolean {
     return this.#readyAfterMs !== null
   }
+  /** Also while it sleeps: whoever comes wakes it. */
   get isReady(): boolean {
-    const isUp = ({ unit, state }: Service): boolean =>
-      state.name === 'ready' || this.#worlds.skipReason(unit) !== undefined
+    const isUp = (service: Service): boolean =>
+      this.sleeper.isUp(service) || this.#worlds.skipReason(service.unit) !== undefined
     return this.#phase === 'running' && this.#roster.services.every(isUp)
   }
 
@@ -174,7 +170,7 @@ export class Instance {
   async control(action: ControlAction, name: string): Promise<UnitState> {
     const service = this.#roster.serviceNamed(name)
     requireControllable({ action, name, phase: this.#phase, skipped: this.#worlds.skipReason(service.unit) })
-    return await controlService(service, action)
+    return await this.sleeper.stayAwake(() => controlService(service, action))
   }
 
   /** Carries out a plan, or throws with everything as it was. `commit` is the point of no return. */
@@ -188,7 +184,8 @@ export class Instance {
     await Promise.race([this.whenChangeable, this.ended])
     signal.throwIfAborted()
     const tools = { worlds: this.#worlds, tasks: this.#tasks, roster: this.#roster, signal }
-    await carryOut(tools, { plan, inForce, report, commit })
+    await this.sleeper.stayAwake(() => carryOut(tools, { plan, inForce, report, commit }))
+    this.sleeper.watch()
     this.#subscribers.emit({ type: 'changed' })
   }
 
@@ -198,6 +195,7 @@ export class Instance {
     return readStatus({
       phase: this.#phase,
       isReady: this.isReady,
+      isAsleep: this.sleeper.isAsleep,
       failure: this.#failure,
       startedAtMs,
       space: system.files.freeSpace(place.paths.data),
@@ -238,6 +236,7 @@ export class Instance {
     if (this.wasReady || !this.isReady) return
     this.#readyAfterMs = this.#options.system.clock.now() - this.#options.startedAtMs
     this.#subscribers.emit({ type: 'ready' })
+    this.sleeper.watch()
   }
 
   #enter(event: PhaseEvent): void {

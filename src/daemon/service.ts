@@ -45,8 +45,7 @@ export class Service {
     this.#options = options
     this.#state = initialState(unit.servesAfter === undefined)
     this.#since = options.system.clock.now()
-    const onExit = (id: GenerationId, outcome: Outcome): void => this.#exited(id, outcome)
-    this.#generations = new Generations({ ...options, unit, onExit })
+    this.#generations = new Generations({ ...options, unit, onExit: (...exit) => this.#exited(...exit) })
     this.#waiters = new Waiters(() => this.#state)
     this.#serving = new Serving(unit, options)
     this.#timer = new StateTimer(options.system, (type) => this.#send({ type }))
@@ -111,10 +110,22 @@ export class Service {
     await this.#waiters.until((state) => ['stopped', 'failed'].includes(state.name) && !isRunning(state))
   }
 
+  /** Has its visitors wait, also those who come while it serves on; or serves them again. */
+  setHidden(isHidden: boolean): void {
+    this.#serving.setHidden(isHidden || this.#isShuttingDown, this.#state)
+  }
+
+  /** Stops it for a while, hidden. Its next start waits for `open`, and is not counted as another one. */
+  async rest(): Promise<void> {
+    await this.stop()
+    this.#starts -= 1
+    if (this.unit.servesAfter !== undefined) this.#send({ type: 'close' })
+  }
+
   /** The same because the whole container stops, in the time that the platform gives for it. */
   async shutDown(): Promise<void> {
     this.#isShuttingDown = true
-    this.#serving.end()
+    this.#serving.setHidden(true, this.#state)
     await this.stop()
   }
 
@@ -165,7 +176,7 @@ export class Service {
     }
     if (after.name !== before.name) this.#enter(after, policy)
     this.#timer.arm(after, policy)
-    if (!this.#isShuttingDown) this.#serving.see(after)
+    this.#serving.see(after)
     for (const effect of effects) this.#carryOut(effect, policy)
     if (after === before) return
     this.#options.onChange()
@@ -175,13 +186,8 @@ export class Service {
   #enter(state: ServiceState, { giveUpAfter }: Policy): void {
     const { clock, log } = this.#options.system
     this.#since = clock.now()
-    const facts = {
-      service: this.unit.name,
-      giveUpAfter,
-      lastOutcome: this.#lastOutcome,
-      lastProbe: this.#lastProbe,
-    }
-    log.say(...narrate(state, facts))
+    const last = { lastOutcome: this.#lastOutcome, lastProbe: this.#lastProbe }
+    log.say(...narrate(state, { service: this.unit.name, giveUpAfter, ...last }))
   }
 
   #carryOut(effect: Effect, policy: Policy): void {
@@ -194,18 +200,12 @@ export class Service {
       case 'probe':
         return this.#probe(effect.id)
       case 'openGate':
-        return this.#generations.get(effect.id)?.open()
       case 'terminate':
-        return this.#generations.get(effect.id)?.process.signal(policy.stopSignal)
       case 'kill':
-        system.log.say('warn', `${this.unit.name} did not exit within ${policy.graceMs} ms: it is killed`)
-        return this.#generations.get(effect.id)?.process.killGroup()
       case 'killHung':
-        return this.#generations.get(effect.id)?.process.killGroup()
       case 'retire':
-        return this.#generations.get(effect.id)?.finish(policy.stopSignal, policy.retireMs ?? policy.graceMs)
       case 'finish':
-        return this.#generations.get(effect.id)?.finish(policy.stopSignal, policy.graceMs)
+        return this.#generations.carryOut(effect, policy)
     }
   }
 

@@ -39,6 +39,7 @@ export class Serving {
   readonly #unit: ServiceUnit
   readonly #options: Surroundings
   #isServing = false
+  #isHidden = false
   #deadlineMs = Number.POSITIVE_INFINITY
   #cancel = (): void => {}
 
@@ -53,6 +54,7 @@ export class Serving {
 
   /** Looks at a state of the service. The clock goes on through states in which it is away. */
   see(state: ServiceState): void {
+    if (this.#isHidden) return
     const patienceMs = patienceOf(state)
     if (patienceMs === undefined) return this.#set(true)
     if (!this.#isServing) return
@@ -65,9 +67,11 @@ export class Serving {
     this.#cancel = clock.after(patienceMs, () => this.#set(false))
   }
 
-  /** It serves nobody any more: the container stops. */
-  end(): void {
-    this.#set(false)
+  /** Hidden it serves nobody, whatever comes: the container stops, or it is to sleep. */
+  setHidden(isHidden: boolean, state: ServiceState): void {
+    this.#isHidden = isHidden
+    if (isHidden) this.#set(false)
+    else this.see(state)
   }
 
   #set(isServing: boolean): void {

@@ -43,6 +43,7 @@ export const factsOf = ({ roster, tasks, worlds, timings }: Sources): readonly U
 export type Facts = {
   readonly phase: Phase
   readonly isReady: boolean
+  readonly isAsleep: boolean
   readonly failure: SupervisorError | undefined
   readonly startedAtMs: number
   readonly readyAfterMs: number | null
@@ -53,9 +54,10 @@ export type Facts = {
   readonly space: Space | undefined
 }
 
-const stateOf = ({ service, task, skipped }: UnitFacts): UnitStatus['state'] => {
+const stateOf = ({ service, task, skipped }: UnitFacts, isAsleep: boolean): UnitStatus['state'] => {
   if (skipped !== undefined && (service?.pid ?? null) === null) return 'skipped'
-  return service?.state.name ?? task?.state ?? 'waiting'
+  const state = service?.state.name ?? task?.state ?? 'waiting'
+  return isAsleep && state === 'stopped' ? 'asleep' : state
 }
 
 const detailOf = ({ service, skipped, detail }: UnitFacts): string | null =>
@@ -63,14 +65,14 @@ const detailOf = ({ service, skipped, detail }: UnitFacts): string | null =>
   detail?.text ??
   (service && service.state.name !== 'ready' ? (service.lastProbe?.why ?? null) : null)
 
-const readUnit = (facts: UnitFacts, startedAtMs: number): UnitStatus => {
+const readUnit = (facts: UnitFacts, { startedAtMs, isAsleep }: Facts): UnitStatus => {
   const { unit, service, task, timing } = facts
   const pid = service?.pid ?? null
   return {
     name: unit.name,
     kind: unit.kind,
     description: unit.description,
-    state: stateOf(facts),
+    state: stateOf(facts, isAsleep),
     since: new Date(service?.since ?? task?.since ?? startedAtMs).toISOString(),
     pid,
     restarts: service?.restarts ?? 0,
@@ -114,10 +116,13 @@ const unitProblem = (facts: UnitFacts, status: UnitStatus, phase: Phase): Proble
   return isTroubled(status.state, phase) ? serviceProblem(status, facts.service.lastProbe?.code) : undefined
 }
 
-const failureOf = ({ units }: Pick<Facts, 'units'>, { code, message, hint }: SupervisorError): Problem => ({
+const failureOf = (
+  { units, isAsleep }: Pick<Facts, 'units' | 'isAsleep'>,
+  { code, message, hint }: SupervisorError,
+): Problem => ({
   unit:
-    units.find((unit) => stateOf(unit) === 'failed' || (unit.service?.state.failures ?? 0) > 0)?.unit.name ??
-    'supervisor',
+    units.find((unit) => stateOf(unit, isAsleep) === 'failed' || (unit.service?.state.failures ?? 0) > 0)
+      ?.unit.name ?? 'supervisor',
   code,
   message,
   hint,
@@ -148,7 +153,7 @@ const sharesOf = ({ criticalPath, units, startedAtMs }: Facts): Status['boot']['
 
 /** The units' part of the status. */
 export const readStatus = (facts: Facts): Pick<Status, 'phase' | 'ready' | 'boot' | 'units' | 'problems'> => {
-  const units = facts.units.map((unit) => readUnit(unit, facts.startedAtMs))
+  const units = facts.units.map((unit) => readUnit(unit, facts))
   return {
     phase: facts.phase,
     ready: facts.isReady,

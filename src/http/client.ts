@@ -56,6 +56,20 @@ const fail = ({ code, message, hint }: Named): never => {
 const failWith = async (response: IncomingMessage): Promise<never> =>
   fail(JSON.parse(await textOf(response)) as Named)
 
+/**
+ * Has the daemon, if there is one, wake what sleeps, and keeps it awake as long as this process lives.
+ */
+export const keepAwake = async (): Promise<void> => {
+  try {
+    const response = await open('POST', '/v1/awake')
+    if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+    response.once('error', () => {}).resume()
+    response.socket.unref()
+  } catch (error) {
+    if (!(error instanceof SupervisorError && error.code === 'DAEMON_UNREACHABLE')) throw error
+  }
+}
+
 /** One request to the daemon. Errors that it names come back as errors here. */
 export const ask = async (
   method: Method,

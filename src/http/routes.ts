@@ -1,3 +1,4 @@
+import { postAwake } from './awake.ts'
 import { getConfig, getFile, getHistory, postChange } from './config.ts'
 import { getLive, getReady, getStarted } from './door/health.ts'
 import { getAuthority } from './door/authority.ts'
@@ -29,6 +30,7 @@ export const routes = [
   { method: 'GET',  path: '/v1/health',                   access: 'owner', handle: getHealth },
   { method: 'GET',  path: '/v1/logs',                     access: 'owner', handle: getLogs },
   { method: 'POST', path: '/v1/services/{name}/{action}', access: 'owner', handle: postService },
+  { method: 'POST', path: '/v1/awake',                    access: 'owner', handle: postAwake },
   { method: 'GET',  path: '/v1/config',                   access: 'app',   handle: getConfig },
   { method: 'GET',  path: '/v1/config/history',           access: 'app',   handle: getHistory },
   { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },

@@ -8,6 +8,7 @@ import type { Changes } from '../daemon/config/changes.ts'
 import type { Store } from '../daemon/config/store.ts'
 import type { Instance } from '../daemon/instance.ts'
 import type { Progress } from '../daemon/progress.ts'
+import type { Sleeper } from '../daemon/sleeper.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Refusal } from '../settings/hosts.ts'
 import type { InForce } from '../settings/configuration.ts'
@@ -48,7 +49,7 @@ export type ControlOptions = {
   readonly instance: Pick<
     Instance,
     'isReady' | 'wasReady' | 'isServing' | 'isStopping' | 'results' | 'control' | 'subscribe'
-  >
+  > & { readonly sleeper: Pick<Sleeper, 'isAsleep' | 'wake' | 'stayAwake'> }
   readonly config: {
     readonly changes: Pick<Changes, 'current' | 'isChanging' | 'problem' | 'propose'>
     readonly store: Pick<Store, 'readHistory' | 'revision'>

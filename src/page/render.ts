@@ -46,6 +46,7 @@ export const toneOf = (state: UnitState): string => {
     case 'skipped':
     case 'stopping':
     case 'stopped':
+    case 'asleep':
       return 'idle'
   }
 }

@@ -119,6 +119,7 @@ export const words = {
     backoff: 'starts again soon',
     stopping: 'stopping',
     stopped: 'stopped',
+    asleep: 'asleep',
     failed: 'failed',
   } satisfies Readonly<Record<UnitState, string>>,
   noScript: 'This page refreshes itself every two seconds.',

@@ -191,3 +191,13 @@ export const isJsonObject = (text: string): boolean => {
     return false
   }
 }
+
+/** Why a text is no whole number within bounds. `shown` stands for it in the sentence. */
+export const whyNotInteger = (
+  text: string,
+  { min = 0, max = Number.MAX_SAFE_INTEGER }: { readonly min?: number; readonly max?: number },
+  shown: string,
+): string | undefined => {
+  const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
+  return number >= min && number <= max ? undefined : `${shown} is not a whole number from ${min} to ${max}`
+}

@@ -20,6 +20,7 @@ export type Kind =
   | 'notify'
   | 'console'
   | 'updates'
+  | 'duration'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
@@ -123,6 +124,7 @@ export const settingsTable = {
   NOTIFY_URL: { kind: 'notify', secret: true, appliesBy: 'none', description: 'Whom to tell of a crash loop, a change that was rolled back, a full volume, a backup that failed, a certificate that ends: https://… gets JSON, ntfy://HOST/TOPIC a message, ping+https://… a request alone.' },
   UPDATE_NOTICE: { kind: 'updates', default: 'https://api.github.com/repos/mathesar-foundation/mathesar/releases?per_page=20', appliesBy: 'none', description: 'The https address that is asked once a day which releases of Mathesar there are, with a request that says nothing of you; one of your own answers in the same form. `off`: nobody is asked.' },
   DRAIN_DELAY: { kind: 'integer', default: '0', min: 0, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM in which it serves on while /readyz says no, for load balancers to notice; then the port closes. They are part of STOP_GRACE_PERIOD, and at most half of it.' },
+  SLEEP_AFTER: { kind: 'duration', default: 'off', appliesBy: 'none', description: 'How long nobody must have come until Mathesar and the embedded Postgres stop, such as 30m, to save memory; the next visitor wakes them and waits a second or two. `off`: never.' },
   CONSOLE: { kind: 'console', default: 'off', appliesBy: 'none', description: 'The console in the browser, for who has its code: `on` is /supervisor/console of the port, `ADDRESS:PORT` such as 0.0.0.0:9000 a port of its own instead, without TLS. `off`: `supervisor console` opens it for an hour.' },
   CONSOLE_CODE: { kind: 'text', min: 16, secret: true, only: 'environment', appliesBy: 'container', description: 'The code of the console, at least 16 characters, where no command can show one; made and renewed when not given.' },
   STOP_GRACE_PERIOD: { kind: 'integer', default: '10', min: 2, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM to the SIGKILL of the platform (`docker stop -t`); the stop ends before it.' },

@@ -1,4 +1,5 @@
 import { listItems } from '../core/text.ts'
+import { durationOf } from './duration.ts'
 import { type ConsolePlace, consolePlaceOf } from './console.ts'
 import {
   isTrue,
@@ -13,7 +14,7 @@ import {
 type Table = typeof settingsTable
 
 /** The type of a value, by the kind of its setting. */
-type TypeOf<S extends { readonly kind: Kind }> = S extends { readonly kind: 'integer' }
+type TypeOf<S extends { readonly kind: Kind }> = S extends { readonly kind: 'integer' | 'duration' }
   ? number
   : S extends { readonly kind: 'boolean' }
     ? boolean
@@ -36,6 +37,8 @@ const typed = (kind: Kind, text: string): number | boolean | string | readonly s
   switch (kind) {
     case 'integer':
       return Number(text)
+    case 'duration':
+      return durationOf(text)
     case 'boolean':
       return isTrue(text)
     case 'hosts':

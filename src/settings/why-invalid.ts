@@ -5,6 +5,7 @@ import {
   isJsonObject,
   whyNotArguments,
   whyNotHosts,
+  whyNotInteger,
   whyNotNames,
   whyNotNetworks,
   whyNotOrigins,
@@ -13,11 +14,11 @@ import {
 } from './forms.ts'
 import { whyNotPlaces } from './backup-places.ts'
 import { whyNotConsole } from './console.ts'
+import { whyNotDuration } from './duration.ts'
 import { whyNotNotifyUrl } from './notify-url.ts'
 import { whyNotRetention } from './retention.ts'
 import { whyNotSchedule } from './schedule.ts'
 import { whyNotUpdateNotice } from './update-notice.ts'
-
 import { isTrue, type SettingName, settingOf } from './table.ts'
 
 /** Why `text` is not a value for the setting; `undefined` when it is. Never repeats the value of a secret. */
@@ -33,13 +34,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
   if (/[\0\n\r]/.test(text) && setting.kind !== 'text' && setting.kind !== 'json')
     return `${shown} holds a control character`
   switch (setting.kind) {
-    case 'integer': {
-      const { min = 0, max = Number.MAX_SAFE_INTEGER } = setting
-      const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-      return number >= min && number <= max
-        ? undefined
-        : `${shown} is not a whole number from ${min} to ${max}`
-    }
+    case 'integer':
+      return whyNotInteger(text, setting, shown)
     case 'boolean':
       return isTrue(text) || ['false', 'False', 'f'].includes(text)
         ? undefined
@@ -74,6 +70,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       return whyNotConsole(text)
     case 'updates':
       return whyNotUpdateNotice(text)
+    case 'duration':
+      return whyNotDuration(text)
     case 'url':
       return URL.canParse(text) && /^https?:/.test(text)
         ? undefined

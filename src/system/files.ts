@@ -137,10 +137,12 @@ export const files = {
 
   isThere: (path: string): boolean => statSync(path, { throwIfNoEntry: false }) !== undefined,
 
-  /** Whom a file belongs to, its mode without its type, and its size; `undefined` when it is not there. */
-  statOf: (path: string): (Owner & { readonly mode: number; readonly bytes: number }) | undefined => {
+  /** Owner, mode without type, size, and when it last changed (ms since 1970); `undefined`: not there. */
+  statOf: (path: string) => {
     const stats = statSync(path, { throwIfNoEntry: false })
-    return stats && { uid: stats.uid, gid: stats.gid, mode: stats.mode & 0o7777, bytes: stats.size }
+    if (stats === undefined) return undefined
+    const { uid, gid, mode, size: bytes, mtimeMs: changedMs } = stats
+    return { uid, gid, mode: mode & 0o7777, bytes, changedMs }
   },
 
   /** Throws when this file, or one that is not there yet in its folder, cannot be written. */

@@ -114,10 +114,15 @@ export const inDoor = (paths: Pick<Paths, 'run'>) => ({
 export const setupPath = '/complete_installation/'
 /** The door's own name for handing a request on to Mathesar's form there. */
 export const setupHandover = '@setup'
+/** The same for any request to Mathesar. */
+export const mathesarHandover = '@mathesar'
 /** The console in the browser, and all that is below it. */
 export const consolePath = '/supervisor/console'
 /** What the door asks the supervisor for where Mathesar does not answer. */
 export const awayPath = '/supervisor/away'
+
+/** Mathesar touches it for each request of a visitor, as long as that lasts. */
+export const activityFile = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).app}/activity`
 
 /** A program of ours in Python, beside the configuration of gunicorn. */
 export const ownProgram = ({ gunicornConfig }: Pick<Paths, 'gunicornConfig'>, name: string): string =>

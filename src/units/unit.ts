@@ -79,6 +79,11 @@ export type ServiceUnit = UnitBase & {
   readonly whyUnclean?: (scope: Scope) => string | undefined
   /** What to type when it died again and again, if its own files say more than its last lines. */
   readonly crashHint?: (scope: Scope) => string | undefined
+  /**
+   * Where it may stop as long as nobody wants it (SLEEP_AFTER): when somebody last did, in milliseconds since
+   * 1970; now while somebody still does.
+   */
+  readonly lastUsedMs?: (scope: Scope) => Promise<number>
   /** Signals to the container that are meant for this service. */
   readonly forwards?: readonly NodeJS.Signals[]
   /** What a line of its output says, where that is in a form of its own. */
@@ -108,7 +113,7 @@ export const defineTask = <const Name extends TaskName, const Reads extends Unit
 /** Declares a service. What it may read is what it needs. */
 export const defineService = <const Reads extends UnitName>(
   unit: Narrow<
-    Omit<ServiceUnit, 'kind' | 'command' | 'probe' | 'crashHint' | 'whyUnclean' | 'onServing'>,
+    Omit<ServiceUnit, 'kind' | 'command' | 'probe' | 'crashHint' | 'whyUnclean' | 'onServing' | 'lastUsedMs'>,
     Reads
   > & {
     readonly command: (scope: Readable<Reads>) => Promise<Command>
@@ -120,5 +125,6 @@ export const defineService = <const Reads extends UnitName>(
     readonly crashHint?: (scope: Readable<Reads>) => string | undefined
     readonly whyUnclean?: (scope: Readable<Reads>) => string | undefined
     readonly onServing?: (scope: Readable<Reads>, isServing: boolean) => void
+    readonly lastUsedMs?: (scope: Readable<Reads>) => Promise<number>
   },
 ): ServiceUnit => ({ ...unit, kind: 'service' })

@@ -63,6 +63,8 @@ const anyTextOf = (name: SettingName): fc.Arbitrary<string> => {
   switch (kind) {
     case 'integer':
       return fc.integer({ min, max }).map(String)
+    case 'duration':
+      return fc.constantFrom('off', '1s', '30m', '2h', '1d')
     case 'boolean':
       return fc.constantFrom('true', 'True', 't', 'false', 'False', 'f')
     case 'choice':

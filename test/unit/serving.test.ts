@@ -64,7 +64,7 @@ describe('visitors of a service', () => {
     expect(failed.told).toEqual([true, false])
     const stopped = create()
     stopped.serving.see(stateOf('ready'))
-    stopped.serving.end()
+    stopped.serving.setHidden(true, stateOf('ready'))
     expect([stopped.told, stopped.clock.armed]).toEqual([[true, false], 0])
   })
 })

@@ -51,11 +51,14 @@ class ThreadedWorker(SyncWorker):
             listener.setblocking(False)
         self.turn = threading.Lock()
         self.busy = set()
+        self.visitors = set()
         self.stopping, stop = os.pipe()
         workers = [threading.Thread(target=self.work, daemon=True) for _ in range(self.cfg.threads)]
         for worker in workers:
             worker.start()
         while self.alive and self.is_parent_alive():
+            if self.visitors:
+                tell_of_visitor()
             if len(self.busy) < len(workers):  # as long as all are busy, the last one that began counts: gunicorn ends what hangs
                 self.notify()
             if select.select([self.PIPE[0]], [], [], 1)[0]:
@@ -165,6 +168,24 @@ def was_told_early(worker):
     if isinstance(queue, list):
         return signal.SIGTERM in queue
     return any(queue.get() == signal.SIGTERM for _ in range(queue.qsize()))  # gunicorn 24 and later: a SimpleQueue
+
+
+def tell_of_visitor():
+    """The supervisor looks when somebody last came (SLEEP_AFTER)."""
+    with contextlib.suppress(KeyError, OSError):
+        os.utime(os.environ['MATHESAR_ACTIVITY_FILE'])
+
+
+def pre_request(worker, request):
+    if ('HOST', os.environ.get('MATHESAR_CHECK_HOST')) not in request.headers:
+        worker.visitors.add(threading.get_ident())
+        tell_of_visitor()
+
+
+def post_request(worker, request, environ, response):
+    if threading.get_ident() in worker.visitors:
+        worker.visitors.discard(threading.get_ident())
+        tell_of_visitor()
 
 
 def worker_abort(worker):

@@ -27,6 +27,7 @@ const kindInWords: Readonly<Record<Kind, string>> = {
   updates: 'an https address, or `off`',
   notify: 'https://…, ntfy://HOST/TOPIC or ping+https://…',
   console: '`on`, `off`, or an address with a port',
+  duration: 'a number with a unit, such as `30m`; or `off`',
   arguments: 'arguments as a shell would split them',
 }
 

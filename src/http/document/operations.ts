@@ -88,6 +88,11 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       USAGE: 'Not while booting or stopping, and not for a service that the settings leave out',
     },
   },
+  'POST /v1/awake': {
+    operationId: 'stayAwake',
+    summary: 'Wake what sleeps (SLEEP_AFTER), and keep it awake as long as the connection lasts',
+    answers: { 200: { description: '`awake`; the answer does not end by itself.', content: plain } },
+  },
   'GET /v1/config': {
     operationId: 'readConfig',
     summary: 'Every setting with its schema, value and source; secrets masked',

@@ -4,7 +4,9 @@ import { contentSecurityPolicy, renderPage } from '../../page/render.ts'
 import { sendEvents } from '../events.ts'
 import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
+import { awayPath } from '../../units/place.ts'
 import { readView } from './feed.ts'
+import { handOn, wakeForVisitor } from './wake.ts'
 
 /** Seconds after which whoever asked may ask again. */
 const retryAfter = '2'
@@ -70,6 +72,13 @@ export const sendRefused = (
       ? 'Use a name of letters, digits, dots and hyphens, or an address.'
       : `To permit it, type where Mathesar runs: docker exec mathesar ${permitCommand(host)}`
   sendJson(exchange, 400, { code: 'HOST_REFUSED', message, hint }, securityHeaders)
+}
+
+/** For what came for Mathesar and did not find it: it is handed back if Mathesar only sleeps. */
+export const answerAway = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+  const mayWake = options.instance.sleeper.isAsleep && exchange.url.pathname !== awayPath
+  if (mayWake && (await wakeForVisitor(options))) handOn(exchange)
+  else sendUnavailable(exchange, options)
 }
 
 /** What everybody may know of the boot: {"situation", "steps", "troubles"}. */

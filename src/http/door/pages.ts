@@ -6,7 +6,7 @@ import { awayPath, consolePath, setupPath } from '../../units/place.ts'
 import type { Access } from '../exchange.ts'
 import type { Route } from '../routes.ts'
 import { getFix, postFix } from './fix.ts'
-import { sendRefused, sendUnavailable } from './page.ts'
+import { answerAway, sendRefused } from './page.ts'
 import { postPermit } from './permit.ts'
 import { getRestore, postPart, postRestore } from './restore.ts'
 import { answerSetup, postCode, redirect } from './setup.ts'
@@ -33,5 +33,5 @@ export const pageRoute = (
   if (pathname === fixPath) return { handle: getFix }
   if (pathname === setupPath) return { handle: answerSetup }
   const isOurs = pathname.startsWith('/supervisor/') && pathname !== awayPath
-  return isOurs ? undefined : { handle: sendUnavailable }
+  return isOurs ? undefined : { handle: answerAway }
 }

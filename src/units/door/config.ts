@@ -2,6 +2,7 @@ import { hostMapLines, permittedHosts } from '../../settings/hosts.ts'
 import { accessLines } from './access-log.ts'
 import { type Paths, inDoor, inRun } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
+import { headerLines } from './headers.ts'
 import { type Facts, serverLines } from './locations.ts'
 import { networksOf } from './networks.ts'
 
@@ -21,23 +22,6 @@ const proxyLines = (networks: readonly string[]): readonly string[] => [
 ]
 
 const temporaryFolders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'] as const
-
-/**
- * What Mathesar learns of a request. gunicorn believes whoever reaches it by a unix socket, so the door sets
- * or drops every header that it believes.
- */
-const headerLines = [
-  'proxy_set_header Host $http_host;',
-  'proxy_set_header X-Real-IP $remote_addr;',
-  'proxy_set_header X-Forwarded-For $remote_addr;',
-  'proxy_set_header X-Forwarded-Proto $forwarded_proto;',
-  'proxy_set_header X-Forwarded-Protocol "";',
-  'proxy_set_header X-Forwarded-Ssl "";',
-  'proxy_set_header X-Forwarded-Host "";',
-  'proxy_set_header X-Forwarded-Port "";',
-  'proxy_set_header Forwarded "";',
-  'proxy_set_header Proxy "";',
-]
 
 /** The configuration of nginx. Pure: what is in it decides what the door does. */
 export const renderConfig = (facts: Facts): string => {

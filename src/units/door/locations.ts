@@ -1,4 +1,5 @@
 import type { Settings } from '../../settings/typed.ts'
+import { headerLines } from './headers.ts'
 import { networksOf } from './networks.ts'
 import { tlsLines } from './tls.ts'
 import { awayPath, consolePath, inDoor, type Place, setupHandover, setupPath } from '../place.ts'
@@ -82,6 +83,18 @@ const setupLines = (toMathesar: readonly string[]): readonly string[] => [
   ...location('@again', [`    return 303 ${setupPath};`]),
 ]
 
+/**
+ * Where Mathesar does not serve. If it sleeps, the supervisor wakes it and hands the request back, whose body
+ * stays here.
+ */
+const awayLines = location('@supervisor', [
+  ...headerLines.map((line) => `    ${line}`),
+  '    proxy_set_header Content-Length "";',
+  '    proxy_pass_request_body off;',
+  ...proxyTo('supervisor', 60),
+  '    error_page 502 504 =503 /starting.html;',
+])
+
 /** Where the supervisor answers as long as the browser listens. */
 const streamPaths = ['/supervisor/events', `${consolePath}/events`, `${consolePath}/log/events`]
 const toSupervisor = [
@@ -133,7 +146,7 @@ export const serverLines = ({
       '    if ($is_plain = 0) { return 307 https://$http_host$request_uri; }',
       ...proxyTo('supervisor', 10),
     ]),
-    ...location('@supervisor', [...proxyTo('supervisor', 10), '    error_page 502 504 =503 /starting.html;']),
+    ...awayLines,
     ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
     ...streamPaths.flatMap((path) =>
       location(`= ${path}`, [

@@ -1,6 +1,6 @@
 import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
 import { isSetting } from '../../settings/table.ts'
-import { hostsFile, inRun } from '../place.ts'
+import { activityFile, hostsFile, inRun } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
 import { whichHost } from '../postgres/libpq.ts'
 import type { Scope } from '../unit.ts'
@@ -39,6 +39,7 @@ const notForApp = new RegExp(
     'METRICS$',
     'NOTIFY_URL$',
     'CONSOLE(?:_CODE)?$',
+    'SLEEP_AFTER$',
   ].join('|')})`,
 )
 
@@ -104,6 +105,7 @@ export const appEnvironment = (scope: AppScope): Record<string, string> => {
     MATHESAR_PRIVATE_HOSTS: privatePattern,
     ALLOWED_HOSTS: undefined, // The file has them, and they may change.
     MATHESAR_HOSTS_FILE: hostsFile(place.paths),
+    MATHESAR_ACTIVITY_FILE: activityFile(place.paths),
     CSRF_TRUSTED_ORIGINS: trustedOrigins(inForce.settings).join(',') || undefined,
     ...connectionOf(scope),
     SECRET_KEY: secrets.secretKey,

@@ -2,7 +2,7 @@ import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { InForce } from '../../settings/configuration.ts'
 import { permittedHosts, probeHost } from '../../settings/hosts.ts'
-import { hostsFile, inRun, ownProgram } from '../place.ts'
+import { activityFile, hostsFile, inRun, ownProgram } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 
 const yamlFiles = ['sso.yml', 'file_storage.yml'] as const
@@ -51,6 +51,17 @@ const writeHosts = ({ system: { files }, place, inForce: { settings } }: Scope<n
   if (files.readIfThere(path) !== text) files.writeWhole(path, text, 0o644)
 }
 
+/** It is Mathesar's, in a folder of ours: what it may do with it is to say that somebody came. */
+const makeActivityFile = ({
+  system: { files, setOwner },
+  place: { paths, identities },
+}: Scope<never>): void => {
+  const path = activityFile(paths)
+  if (files.isThere(path)) return
+  files.writeWhole(path, '', 0o600)
+  setOwner(path, identities.mathesar, 0o600)
+}
+
 /**
  * Hands Mathesar the files that it reads by itself. It gets copies, and only checked ones: it would act on a
  * bad file_storage.yml at the next request, before anybody could refuse it.
@@ -84,6 +95,7 @@ export const config = defineTask({
       else if (there !== text) files.writeWhole(path, text, 0o644)
     }
     writeHosts(scope)
+    makeActivityFile(scope)
     return undefined
   },
 })

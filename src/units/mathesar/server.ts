@@ -2,7 +2,7 @@ import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
 import { secondsToStop } from '../../settings/stopping.ts'
 import { whyStopped } from '../hung.ts'
-import { inDoor } from '../place.ts'
+import { activityFile, inDoor } from '../place.ts'
 import { databaseTrouble } from '../postgres/external.ts'
 import { defineService, type Scope } from '../unit.ts'
 import { appEnvironment } from './environment.ts'
@@ -90,6 +90,8 @@ export const mathesar = defineService({
   whyHung: (scope, now, before) =>
     whyStopped(scope, now) ??
     (now.sleeps === before?.sleeps ? 'its first process does nothing any more' : undefined),
+  lastUsedMs: async ({ system: { files }, place: { paths } }) =>
+    files.statOf(activityFile(paths))?.changedMs ?? 0,
   onServing: ({ system: { files }, place: { paths } }, isServing) => {
     if (paths.nginx === undefined) return
     const { mathesar, serving } = inDoor(paths)

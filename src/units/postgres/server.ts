@@ -69,6 +69,17 @@ const whyUnreachable = ({ system, place }: Scope<never>): string | undefined =>
     ? undefined
     : 'its socket is gone'
 
+/**
+ * When anybody last asked something on a connection that is there beside ours, such as a psql: Mathesar keeps
+ * none. Of other roles than Mathesar's the state is not shown: as long as one is connected, that is now.
+ */
+const lastUse = `
+  SELECT pg_catalog.max(
+    extract(epoch FROM CASE state WHEN 'idle' THEN state_change ELSE pg_catalog.now() END) * 1000
+  )::pg_catalog.float8 AS "usedMs"
+  FROM pg_catalog.pg_stat_activity
+  WHERE datid IS NOT NULL AND usesysid IS NOT NULL AND pid <> pg_catalog.pg_backend_pid()`
+
 /** The embedded Postgres server, in the foreground, on a unix socket alone. */
 export const postgres = defineService({
   name: 'postgres',
@@ -125,6 +136,11 @@ export const postgres = defineService({
     }
     return undefined
   },
+  lastUsedMs: ({ system, place }) =>
+    system.withClient([embeddedAs(place, appRole, superuserDatabase)], async (client) => {
+      const { rows } = await client.query<{ usedMs: number | null }>(lastUse)
+      return rows[0]?.usedMs ?? 0
+    }),
   crashHint,
   whyUnclean: (scope) => {
     try {

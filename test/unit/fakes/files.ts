@@ -92,7 +92,7 @@ const readsOn = (disk: Disk, begin: Begin): Pick<Files, Reads> => ({
   isThere: (path) => disk.find(path) !== undefined,
   statOf: (path) => {
     const entry = disk.find(path)
-    return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode, bytes: 0 }
+    return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode, bytes: 0, changedMs: 0 }
   },
   identityOf: (path) => (disk.find(path) ? { device: '1', inode: path, born: disk.born } : undefined),
   freeSpace: () => disk.free,

@@ -83,6 +83,7 @@ export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptio
       results: {},
       subscribe: () => () => {},
       control: async () => 'ready',
+      sleeper: { isAsleep: false, wake: async () => {}, stayAwake: (act) => act() },
     },
     after: () => () => {},
     isKept: () => false,

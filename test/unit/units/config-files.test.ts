@@ -110,6 +110,7 @@ describe('the task `config`', () => {
     expect(disk.acts.filter((act) => act.startsWith('writeWhole'))).toEqual([
       'writeWhole /run/m/app/sso.yml',
       'writeWhole /run/m/app/hosts',
+      'writeWhole /run/m/app/activity',
     ])
   })
 })

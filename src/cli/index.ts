@@ -194,6 +194,20 @@ Of a container that has stopped, with its secret key and media:
   docker run --rm -v VOLUME:/var/lib/mathesar IMAGE-with-both upgrade-postgres`,
   ),
   define(
+    'promote --to postgres://… | --back',
+    'Move from the embedded Postgres to an external one (14 to 18), with everything that people built.',
+    () => import('./promote.ts'),
+    `--to URL         of a user there that may create databases and roles; it is used for the move alone
+--to -           the same from standard input, so that no list of processes shows the password
+--to-file FILE   the same from a file
+--back           returns to the embedded Postgres, as it was when you left it
+
+All databases, roles with their passwords, and what Mathesar keeps of tables go there. Requests wait
+while it copies, and none fails. It proves the copy before it is in force; until then, and whatever
+fails, the embedded Postgres stays in force. Its data stays in the volume.
+The exit code is 0 when the move is in force, 88 when it is refused, 89 when it failed.`,
+  ),
+  define(
     'bake',
     'Make the cluster template and the list of migrations, while an image is built.',
     () => import('./bake.ts'),

@@ -12,7 +12,7 @@ import { Sink } from '../system/sink.ts'
 import { createStreams } from '../system/streams.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { readManifest } from '../units/manifest.ts'
-import type { Brought } from './run.ts'
+import type { Brought } from './assemble.ts'
 import { readOwnSetup } from './own.ts'
 
 /** An operation keeps its output for itself: what there is to say goes to standard error. */

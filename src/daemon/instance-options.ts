@@ -2,6 +2,7 @@ import type { InForce } from '../settings/configuration.ts'
 import type { System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
 import type { Unit } from '../units/unit.ts'
+import type { Carrying } from './carrying.ts'
 
 /** What an instance is made of. */
 export type InstanceOptions = {
@@ -16,4 +17,5 @@ export type InstanceOptions = {
   readonly isUnproven?: () => boolean
   /** Milliseconds since 1970. */
   readonly startedAtMs: number
+  readonly carrying: Carrying
 }

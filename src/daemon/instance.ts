@@ -135,8 +135,8 @@ export class Instance {
   async drain(): Promise<void> {
     if (this.#phase !== 'running' || this.inForce.settings.DRAIN_DELAY === 0) return
     this.#enter('drain')
-    const tools = { system: this.#options.system, worlds: this.#worlds, roster: this.#roster }
-    await drain(tools, AbortSignal.any([this.#stopping.signal, this.#hurry.signal]))
+    const { system } = this.#options
+    await drain({ system, ...this.#parts }, AbortSignal.any([this.#stopping.signal, this.#hurry.signal]))
   }
 
   /** Stops every service after those that depend on it. May be called in any phase, and again. */
@@ -183,10 +183,14 @@ export class Instance {
     const { signal } = this.#stopping
     await Promise.race([this.whenChangeable, this.ended])
     signal.throwIfAborted()
-    const tools = { worlds: this.#worlds, tasks: this.#tasks, roster: this.#roster, signal }
+    const tools = { ...this.#parts, ...this.#options.carrying, signal }
     await this.sleeper.stayAwake(() => carryOut(tools, { plan, inForce, report, commit }))
     this.sleeper.watch()
     this.#subscribers.emit({ type: 'changed' })
+  }
+
+  get #parts() {
+    return { worlds: this.#worlds, tasks: this.#tasks, roster: this.#roster }
   }
 
   /** What the units do and what is wrong with them. */
@@ -201,12 +205,7 @@ export class Instance {
       space: system.files.freeSpace(place.paths.data),
       readyAfterMs: this.#readyAfterMs,
       criticalPath: this.wasReady ? criticalPath(units, (name) => this.#timings.get(name as UnitName)) : [],
-      units: factsOf({
-        worlds: this.#worlds,
-        tasks: this.#tasks,
-        roster: this.#roster,
-        timings: this.#timings,
-      }),
+      units: factsOf({ ...this.#parts, timings: this.#timings }),
     })
   }
 

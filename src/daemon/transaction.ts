@@ -3,6 +3,7 @@ import { SupervisorError } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
 import { type ServiceInChange, type Side, stepsOf } from '../units/change.ts'
+import type { Carrying } from './carrying.ts'
 import type { Roster } from './roster.ts'
 import type { Service } from './service.ts'
 import type { Tasks } from './tasks.ts'
@@ -14,7 +15,7 @@ type Tools = {
   readonly roster: Roster
   /** Aborts when everything stops. */
   readonly signal: AbortSignal
-}
+} & Carrying
 
 type Change = {
   readonly plan: Plan
@@ -75,6 +76,8 @@ export const carryOut = async (tools: Tools, { plan, inForce, report, commit }: 
       if (worlds.skipReason(unit, sides[side]) === undefined) await tasks.run(unit, sides[side], signal)
     },
     service: (name) => serviceInChange(roster.serviceNamed(name), tools, sides),
+    carry: (signal) => tools.carry(inForce, signal),
+    letGo: tools.letGo,
   })
   try {
     await runSteps(steps, { signal, report, commit })

@@ -37,6 +37,13 @@ const set = about(
   'Settings to set; null takes the line out of the file. Comments and order of the file stay. Without ' +
     '`base`, requests that wait for each other are carried out as one.',
 )
+const carries = v.exactOptional(
+  about(
+    v.literal(true, 'must be true'),
+    'The external database that is set gets what the embedded Postgres has, while requests wait: what ' +
+      '`supervisor promote` asks for once it has prepared that server.',
+  ),
+)
 const file = about(text(fileLimitBytes), `The whole of mathesar.env, at most ${fileLimitBytes / 1024} KiB.`)
 const rollback = about(
   text(nameLimit),
@@ -46,7 +53,7 @@ const reload = v.literal(true, 'must be true')
 
 /** The ways to change the configuration, by the field that only this way has. */
 export const ways = {
-  set: about(onlyFields({ set, ...common }), 'Sets settings.'),
+  set: about(onlyFields({ set, carries, ...common }), 'Sets settings.'),
   file: about(onlyFields({ file, ...common }), 'Replaces mathesar.env.'),
   rollback: about(onlyFields({ rollback, ...common }), 'Goes back to an earlier version.'),
   reload: about(

@@ -31,7 +31,10 @@ const proposalOf = (change: ChangeRequest, exchange: Exchange, config: Config): 
   const from = originOf(exchange)
   const { base, dryRun: isDryRun = false } = change
   const common = { from, isDryRun, ...(base === undefined ? {} : { base }) }
-  if ('set' in change) return { ...common, kind: 'set', set: change.set }
+  if ('set' in change) {
+    const carries = change.carries === true && exchange.access === 'owner'
+    return { ...common, kind: 'set', set: change.set, ...(carries ? { carries } : {}) }
+  }
   if ('file' in change)
     return { ...common, kind: 'replace', files: { 'mathesar.env': change.file.toWellFormed() } }
   if ('rollback' in change) {

@@ -151,3 +151,17 @@ export const parseDatabaseUrl = (text: string): DatabaseUrl => {
     ...readBinding(parameters.channel_binding),
   }
 }
+
+/** The same as a URL. */
+export const formatDatabaseUrl = (url: DatabaseUrl): string => {
+  const { host, port, name, user, password, sslmode, sslrootcert, channelBinding } = url
+  const login = [user, ...(password === undefined ? [] : [password])].map(encodeURIComponent).join(':')
+  const servers = host
+    .split(',')
+    .map((each) => `${each.includes(':') ? `[${each}]` : encodeURIComponent(each)}:${port}`)
+  const parameters = Object.entries({ sslmode, sslrootcert, channel_binding: channelBinding })
+    .filter((entry): entry is [string, string] => entry[1] !== undefined)
+    .map(([parameter, value]) => `${parameter}=${encodeURIComponent(value)}`)
+  const query = parameters.length === 0 ? '' : `?${parameters.join('&')}`
+  return `postgres://${login}@${servers.join(',')}/${encodeURIComponent(name)}${query}`
+}

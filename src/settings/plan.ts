@@ -41,6 +41,8 @@ const isOfDoor = ({ name, action }: Change): boolean =>
 export type Plan = {
   readonly changes: readonly Change[]
   readonly database: boolean
+  /** Whether what the embedded Postgres has is copied to the other database, while requests wait. */
+  readonly carries: boolean
   readonly postgres: 'reload' | 'restart' | undefined
   /** Whether the web server in front has to read its settings again. */
   readonly door: boolean
@@ -59,12 +61,13 @@ const postgresActionOf = (has: (action: Action) => boolean): Plan['postgres'] =>
  * The least that brings all changes into force together.
  * A reload that somebody asks for makes a new generation in any case.
  */
-export const planOf = (changes: readonly Change[], reload = false): Plan => {
+export const planOf = (changes: readonly Change[], reload = false, carries = false): Plan => {
   const has = (action: Action): boolean => changes.some((change) => change.action === action)
   const database = has('database')
   return {
     changes,
     database,
+    carries: carries && database,
     postgres: postgresActionOf(has),
     door: changes.some(isOfDoor),
     generation: reload || database || has('postgres-restart') || has('generation'),

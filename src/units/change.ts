@@ -34,6 +34,10 @@ type Tools = {
   readonly isEmbedded: (side: Side) => boolean
   readonly runTask: (name: TaskName, side: Side) => Promise<void>
   readonly service: (name: ServiceName) => ServiceInChange
+  /** Copies what the embedded Postgres has to the database of after. */
+  readonly carry: (signal: AbortSignal) => Promise<void>
+  /** Nothing that was copied may be removed any more. Returns what takes this back. */
+  readonly letGo: () => () => void
 }
 
 /** What carries a plan out: steps that can be undone, and what is left to do once they are committed. */
@@ -106,21 +110,41 @@ const doorStep = ({ runTask, service }: Tools): Step => {
 }
 
 /** Requests wait in the held socket from here on, until the new generation serves. */
-const restartSteps = ({ runTask, service }: Tools, drains: boolean): Step[] => {
-  const [mathesar, postgres] = [service('mathesar'), service('postgres')]
+const restartSteps = (tools: Tools, drains: boolean): Step[] => {
+  const { runTask, service } = tools
+  const postgres = service('postgres')
   const restart = async (side: Side): Promise<void> => {
     await runTask('server-config', side)
     await postgres.restart()
   }
-  const drain: Step = {
-    name: 'holding requests back',
-    run: mathesar.drain,
-    undo: () => mathesar.start('before'),
-  }
   return [
-    ...(drains ? [drain] : []),
+    ...(drains ? [holdBack(tools)] : []),
     { name: 'restarting Postgres', run: () => restart('after'), undo: () => restart('before') },
   ]
+}
+
+const holdBack = ({ service }: Tools): Step => ({
+  name: 'holding requests back',
+  run: service('mathesar').drain,
+  undo: () => service('mathesar').start('before'),
+})
+
+/** Requests wait from here on. The embedded Postgres runs all the time, and nothing of it changes. */
+const carrySteps = (tools: Tools, drains: boolean): Step[] => [
+  ...(drains ? [holdBack(tools)] : []),
+  { name: 'copying the databases; requests wait', run: tools.carry },
+]
+
+/** The last before the commit. */
+const letGoStep = ({ letGo }: Tools): Step => {
+  let takeBack = (): void => {}
+  return {
+    name: 'letting go of the copy',
+    run: () => {
+      takeBack = letGo()
+    },
+    undo: () => takeBack(),
+  }
 }
 
 /**
@@ -153,12 +177,15 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
   return {
     steps: [
       files,
+      ...(plan.carries && makesGeneration ? [prepare] : []),
+      ...(plan.carries ? carrySteps(tools, makesGeneration) : []),
       ...(plan.database ? moveSteps(tools) : []),
       ...(plan.postgres === 'reload' ? [reloadStep(tools)] : []),
       ...(plan.door ? [doorStep(tools)] : []),
-      ...(makesGeneration ? [prepare] : []),
+      ...(makesGeneration && !plan.carries ? [prepare] : []),
       ...(plan.postgres === 'restart' ? restartSteps(tools, makesGeneration) : []),
       ...(makesGeneration ? [prove] : []),
+      ...(plan.carries ? [letGoStep(tools)] : []),
     ],
     afterwards: async () => {
       const retired = candidate

@@ -17,7 +17,7 @@ import type { Scope } from './unit.ts'
  * a moment of its own. A kill or a loss of power leaves the same lock file. A snapshot of the file system
  * keeps it, too, and is of one moment.
  *
- * The lock file is the same: that run was killed. Or it goes on where our lock does not reach, as some network
+ * The lock file is the same: that run was killed, or goes on where our lock does not reach, as some network
  * file systems have it. There it beats.
  */
 export type Holder = {

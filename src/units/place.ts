@@ -67,6 +67,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   backupRecord: `${data}/backups.json`,
   /** Which releases of Mathesar there are, as it was last told. */
   updateRecord: `${data}/updates.json`,
+  /** What was begun on another server: see `units/promotion.ts`. */
+  promotion: `${data}/promotion.json`,
   /** What a restore brought and has not put in place yet, or took away and keeps. */
   restore: `${data}/restore`,
   /** Whoever holds it makes or restores a backup. */

@@ -44,6 +44,8 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   SETTING_PINNED: 'never',
   DATABASE_NOT_CONFIGURED: 'never',
   PRIVILEGES_INSUFFICIENT: 'never',
+  PROMOTE_REFUSED: 'never',
+  PROMOTE_FAILED: 'never',
   BACKUP_FAILED: 'never',
   BACKUP_DAMAGED: 'never',
   BACKUP_PLACE_FAILED: 'never',

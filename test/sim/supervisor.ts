@@ -122,6 +122,7 @@ export class Supervisor {
       units: this.world.mutant.units,
       inForce: configuration,
       startedAtMs: this.clock.now(),
+      carrying: { carry: async () => {}, letGo: () => () => {} },
       isUnproven: () => isUnproven(setup),
     })
     const stopHolding = startHolding({

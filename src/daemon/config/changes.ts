@@ -14,6 +14,7 @@ import {
 } from '../../settings/proposal.ts'
 import { persistEnvironment, recordBoot } from './boot-record.ts'
 import type { ChangeResult, ChangesOptions, Report } from './change.ts'
+import { requireCarriable } from '../carrying.ts'
 import { Queue } from './queue.ts'
 import { Refusals } from './refusals.ts'
 
@@ -126,7 +127,9 @@ export class Changes {
     const isNew = next.version !== this.#current.version
     const changes = changesBetween(this.#current, next)
     const reload = proposal.kind === 'reread' && proposal.reload === true
-    const plan = planOf(changes, reload || (isNew && !this.#options.isProven()))
+    const carries = proposal.kind === 'set' && proposal.carries === true
+    const plan = planOf(changes, reload || (isNew && !this.#options.isProven()), carries)
+    if (carries) requireCarriable(this.#current, next)
     const result = { version: next.version, changes, warnings: next.warnings }
     if (proposal.isDryRun) return { ...result, result: 'planned' }
     if (!isNew && changes.length === 0 && !plan.generation) return { ...result, result: 'unchanged' }

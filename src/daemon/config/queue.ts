@@ -21,8 +21,8 @@ type Waiting = {
  * Proposals that wait behind a running change and can be carried out as one: plain edits,
  * which name what they set.
  */
-const canMerge = ({ kind, base, isDryRun }: Proposal): boolean =>
-  kind === 'set' && base === undefined && !isDryRun
+const canMerge = (proposal: Proposal): boolean =>
+  proposal.kind === 'set' && proposal.base === undefined && !proposal.isDryRun && !proposal.carries
 
 const merge = (batch: readonly Waiting[]): Pick<Waiting, 'proposal' | 'report'> => {
   const sets = batch.flatMap(({ proposal }) => (proposal.kind === 'set' ? [proposal.set] : []))

@@ -100,13 +100,12 @@ export const handOverRoles = async (client: Client): Promise<Roles> => {
 }
 
 /**
- * Everything in a database that the superuser owns and another role may own. Not what came with Postgres or
- * with an extension, and not what follows the owner of something else: the types and indexes of tables, and
- * the sequences of their columns.
+ * Everything in a database that somebody owns, as `type` and `identity` of `ALTER … OWNER TO`, with its
+ * `owner`. Not what came with Postgres or with an extension, and not what follows the owner of something
+ * else: the types and indexes of tables, and the sequences of their columns.
  */
-const handOverObjects = `
-  SELECT format('ALTER %s %s OWNER TO ${appRole}', replace(found.type, 'statistics object', 'statistics'),
-      found.identity) AS command
+export const ownedObjects = `
+  SELECT replace(found.type, 'statistics object', 'statistics') AS type, found.identity, object.owner
     FROM (
       SELECT 'pg_namespace'::regclass AS class, oid, nspowner AS owner FROM pg_namespace
       UNION ALL SELECT 'pg_class'::regclass, oid, relowner FROM pg_class
@@ -130,9 +129,13 @@ const handOverObjects = `
       UNION ALL SELECT 'pg_publication'::regclass, oid, pubowner FROM pg_publication
       UNION ALL SELECT 'pg_largeobject'::regclass, oid, lomowner FROM pg_largeobject_metadata
     ) AS object, LATERAL pg_identify_object(class, oid, 0) AS found
-    WHERE owner = ${bootstrapOid} AND (oid >= 16384 OR found.identity = 'public')
+    WHERE (oid >= 16384 OR found.identity = 'public')
       AND NOT EXISTS (SELECT FROM pg_depend
         WHERE classid = class AND objid = oid AND deptype = 'e')`
+
+const handOverObjects = `
+  SELECT format('ALTER %s %s OWNER TO ${appRole}', type, identity) AS command FROM (${ownedObjects}) AS owned
+    WHERE owner = ${bootstrapOid}`
 
 /** Gives Mathesar's role what the superuser has in the database of this session. */
 export const handOverDatabase = async (client: Client): Promise<void> => {

@@ -48,7 +48,7 @@ describe('a request to change the configuration', () => {
     [{ base: 1, set: {} }, 'base must be a string'],
     [{ base: 'x'.repeat(81), set: {} }, 'base must be at most 80 characters long'],
     [{ set: {}, dryRun: 'no' }, 'dryRun must be true or false'],
-    [{ set: {}, more: 1 }, 'more is not a known field: there is set, base, dryRun'],
+    [{ set: {}, more: 1 }, 'more is not a known field: there is set, carries, base, dryRun'],
     [{ reload: true, more: 1 }, 'more is not a known field: there is reload, base, dryRun'],
     [{ reload: true, constructor: 1 }, 'constructor is not a known field: there is reload, base, dryRun'],
     [{ reload: false }, 'reload must be true'],

@@ -8,7 +8,14 @@ import type { ServiceName } from '../../../src/units/unit.ts'
 import { settle } from '../fakes/clock.ts'
 import { never } from '../fakes/scope.ts'
 
-const nothing: Plan = { changes: [], database: false, postgres: undefined, door: false, generation: false }
+const nothing: Plan = {
+  changes: [],
+  database: false,
+  carries: false,
+  postgres: undefined,
+  door: false,
+  generation: false,
+}
 
 type Options = {
   readonly plan: Partial<Plan>
@@ -50,6 +57,11 @@ const stage = ({ plan, from = 'embedded', to = from, isStopped = false, fails, f
     isEmbedded: (side: Side) => (side === 'before' ? from : to) === 'embedded',
     runTask: (name, side) => act(`${name} ${side}`),
     service,
+    carry: () => act('carry'),
+    letGo: () => {
+      did.push('let go')
+      return () => void did.push('take back')
+    },
   })
   return {
     did,
@@ -113,6 +125,30 @@ describe('a plan is carried out', () => {
         'manifest after',
         'prepare',
         'check',
+        'commit',
+        'promote',
+        'stop postgres',
+      ],
+    ],
+    [
+      'by a copy of the embedded databases, for which requests wait; it may be removed up to the commit',
+      { plan: { database: true, carries: true, generation: true }, to: 'external' },
+      [
+        'config after',
+        'prepare',
+        'drain mathesar',
+        'carry',
+        'secrets after',
+        'cluster after',
+        'server-config after',
+        'database after',
+        'key after',
+        'migrations after',
+        'administrator after',
+        'sync after',
+        'manifest after',
+        'check',
+        'let go',
         'commit',
         'promote',
         'stop postgres',

@@ -1,0 +1,131 @@
+import type { Status } from '../core/status.ts'
+import { Backups } from '../daemon/backups.ts'
+import { createCarrying } from '../daemon/carrying.ts'
+import { Certificates } from '../daemon/certificates.ts'
+import { isUnproven, type Setup } from '../daemon/config/boot-trial.ts'
+import { Config } from '../daemon/config/config.ts'
+import { Ending } from '../daemon/ending.ts'
+import { startHolding } from '../daemon/holding.ts'
+import { createInstance, type Instance } from '../daemon/instance.ts'
+import { startProgress } from '../daemon/progress.ts'
+import { Updates } from '../daemon/updates.ts'
+import type { SupervisorError } from '../errors.ts'
+import { Sockets } from '../http/sockets.ts'
+import type { InForce } from '../settings/configuration.ts'
+import type { Kernel } from '../system/kernel.ts'
+import type { Log } from '../system/log.ts'
+import type { Streams, System } from '../system/ports.ts'
+import { createProcesses } from '../system/process.ts'
+import { startReaper } from '../system/reaper.ts'
+import type { Sink } from '../system/sink.ts'
+import { createStreams } from '../system/streams.ts'
+import { type createBase, createSystem } from '../system/system.ts'
+import { units, unitsUpTo } from '../units/index.ts'
+import type { Place } from '../units/place.ts'
+import type { Results } from '../units/results.ts'
+import type { UnitName } from '../units/unit.ts'
+import { BackupCommands } from './backup-commands.ts'
+import { ownProgram } from './boot-again.ts'
+import { createEntrance } from './entrance.ts'
+import { createSetup } from './first-administrator.ts'
+import { readMeasures } from './measures.ts'
+import { createNotifier } from './notify.ts'
+import { announceReady } from './ready.ts'
+import { readStatus, type Running } from './report.ts'
+import { VolumeRestores } from './volume-restores.ts'
+
+/** What an operation on a volume is given that no supervisor runs on. */
+export type Brought = {
+  readonly system: System & Streams
+  readonly place: Place
+  readonly inForce: InForce
+  /** What the tasks up to that unit have left. */
+  readonly results: Partial<Results>
+}
+
+/** The last unit to bring up, and what is done then, before all is stopped again. */
+export type Until = { readonly unit: UnitName; readonly act: (brought: Brought) => Promise<void> }
+
+type Found = {
+  readonly setup: Setup
+  readonly kernel: Kernel
+  readonly base: ReturnType<typeof createBase>
+  readonly log: Log
+  readonly sink: Sink
+  readonly startedAtMs: number
+}
+
+/** Joins the instance with the system and with HTTP. */
+export const assemble = (
+  { setup, kernel, base, log, sink, startedAtMs }: Found,
+  until: Until | undefined,
+) => {
+  const processes = createProcesses(kernel)
+  const reaper = startReaper(kernel, processes.isOwn)
+  const system = { ...createSystem(base, processes, log), ...createStreams({ own: processes.own, kernel }) }
+  const { place, configuration: inForce } = setup
+  const instance: Instance = createInstance({
+    system,
+    place,
+    units: until === undefined ? units : unitsUpTo(until.unit),
+    inForce,
+    startedAtMs,
+    carrying: createCarrying({ system, place, program: ownProgram() }),
+    ...(until === undefined
+      ? {}
+      : { whenUp: () => until.act({ system, place, inForce, results: instance.results }) }),
+    isUnproven: () => isUnproven(setup),
+  })
+  const ending = new Ending()
+  const config = new Config(system, setup, instance, ending)
+  const certificates = new Certificates(system, instance, config.changes)
+  const backups = new Backups({ system, place, instance, program: ownProgram() })
+  const updates = new Updates({ system, place, instance })
+  const running: Running = { instance, config, certificates, backups, updates, startedAtMs, reaper, sink }
+  const status = (): Status => readStatus(running)
+  const notifier = until === undefined ? createNotifier(running, system) : undefined
+  const startOver = (): void => {
+    ending.startOver()
+    system.inBackground('stop', () => instance.stop())
+  }
+  const { announce, ...administrator } = createSetup(system, setup.place, instance)
+  const sockets = new Sockets(setup.place, system, {
+    ...administrator,
+    ...createEntrance(system, instance),
+    archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
+    restoring: new VolumeRestores({ system, paths: place.paths, startOver }),
+    instance,
+    config,
+    log,
+    status,
+    measures: () => readMeasures(running, system, place),
+    backups,
+    isKept: () => ending.isKept,
+    progress: startProgress(instance, system),
+  })
+  instance.subscribe((event) => {
+    if (event.type !== 'ready') return
+    announceReady(sockets, status(), running, system, kernel)
+    if (until === undefined) {
+      backups.start()
+      updates.start()
+    }
+    system.inBackground('see whether Mathesar is set up', announce)
+  })
+  const lost = Promise.withResolvers<SupervisorError>()
+  const results = (): Partial<Results> => instance.results
+  const stopHolding = startHolding({ system, place, resultsOf: results, onLost: lost.resolve })
+  return {
+    system,
+    instance,
+    config,
+    certificates,
+    updates,
+    ending,
+    sockets,
+    reaper,
+    notifier,
+    stopHolding,
+    lost: lost.promise,
+  }
+}

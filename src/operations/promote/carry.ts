@@ -1,0 +1,204 @@
+import { firstFew } from '../../core/message.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { Client } from '../../system/ports.ts'
+import { readPromotion } from '../../units/promotion.ts'
+import { inRun } from '../../units/place.ts'
+import { internalDatabase } from '../../units/postgres/connection.ts'
+import { asMathesar, asSuperuserOf, libpqEnvironment } from '../../units/postgres/libpq.ts'
+import type { DatabaseUrl } from '../../settings/database-url.ts'
+import type { Bytes } from '../archive/bytes.ts'
+import { outputOf, runToEnd } from '../programs.ts'
+import type { OperationScope } from '../scope.ts'
+import { applyKept, countTables, listMoving, readKept } from './databases.ts'
+import { type Frozen, inSource, whileFrozen } from './freeze.ts'
+import { keepGaps, withoutNewSettings } from './gaps.ts'
+import { tellMathesar } from './mathesar.ts'
+import { differencesOf, type Names, numbersOf, readNames } from './names.ts'
+import { applyOwnership, readOwnership } from './owners.ts'
+import { applyRoles, readRoles } from './roles.ts'
+import { describeReferences, readConnected, translateStored } from './stored.ts'
+import { inTarget } from './target.ts'
+
+/**
+ * The theory of the copy.
+ *
+ * It runs while Mathesar's requests wait and locks keep everybody else from writing. So every dump, every
+ * count and every map of names is of one state, and whatever the copy makes is the only thing that changes.
+ * The other server is in force only after all of it is proved.
+ */
+type Copy = {
+  readonly scope: OperationScope
+  readonly url: DatabaseUrl
+  readonly major: number
+  readonly warn: (what: string) => void
+}
+
+const failure = (why: string): SupervisorError =>
+  new SupervisorError('PROMOTE_FAILED', `cannot move to that server: ${why}`)
+
+type Section = 'pre-data' | 'data' | 'post-data'
+
+/** As SQL. Who owns what is said afterwards, and extensions are there. */
+const dump = ({ scope }: Copy, name: string, section: Section): Bytes => {
+  const { place, results } = scope
+  const options = section === 'pre-data' ? ['--quote-all-identifiers'] : []
+  return outputOf(scope, {
+    what: 'dump a database',
+    command: {
+      argv: [
+        'pg_dump',
+        '--format=plain',
+        `--section=${section}`,
+        '--no-owner',
+        '--no-tablespaces',
+        '--no-password',
+        ...options,
+      ],
+      env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword, name)),
+      user: place.identities.postgres,
+      cwd: '/',
+    },
+    code: 'PROMOTE_FAILED',
+  })
+}
+
+/** As Mathesar's user, who has that password anyway: whatever a dump holds can do no more than that. */
+const load = ({ scope, url }: Copy, name: string, sql: Bytes): Promise<void> =>
+  runToEnd(scope, {
+    what: `fill the database ${name}`,
+    command: {
+      argv: [
+        'psql',
+        '--no-psqlrc',
+        '--quiet',
+        '--set=ON_ERROR_STOP=1',
+        '--output=/dev/null',
+        '--no-password',
+      ],
+      env: libpqEnvironment(scope.place, {
+        ...asMathesar(scope.place.paths, { kind: 'external', ...url }),
+        PGDATABASE: name,
+      }),
+      user: scope.place.identities.mathesar,
+      cwd: '/',
+    },
+    input: sql,
+    code: 'PROMOTE_FAILED',
+  })
+
+const readAll = async (bytes: Bytes): Promise<string> => {
+  const chunks: Buffer[] = []
+  for await (const chunk of bytes) chunks.push(Buffer.from(chunk))
+  return Buffer.concat(chunks).toString()
+}
+
+async function* asBytes(sql: string): AsyncGenerator<Buffer> {
+  yield Buffer.from(sql)
+}
+
+/** Of a dump that is longer than memory; the settings are in what comes first. */
+async function* forOlder(bytes: Bytes): AsyncGenerator<Buffer> {
+  let isFirst = true
+  for await (const chunk of bytes) {
+    yield isFirst ? Buffer.from(withoutNewSettings(chunk.toString('latin1')), 'latin1') : Buffer.from(chunk)
+    isFirst = false
+  }
+}
+
+const fill = async (copy: Copy, { name }: Frozen, names: Names): Promise<void> => {
+  const schema = await readAll(dump(copy, name, 'pre-data'))
+  await load(copy, name, asBytes(keepGaps(withoutNewSettings(schema), names.tables)))
+  await load(copy, name, forOlder(dump(copy, name, 'data')))
+  await load(copy, name, forOlder(dump(copy, name, 'post-data')))
+}
+
+const requireEqualCounts = (
+  name: string,
+  before: ReadonlyMap<string, string>,
+  after: ReadonlyMap<string, string>,
+): void => {
+  const odd = [...before].filter(([table, rows]) => after.get(table) !== rows).map(([table]) => table)
+  if (odd.length > 0)
+    throw failure(`tables of ${name} have other numbers of rows there: ${odd.slice(0, 5).join(', ')}`)
+}
+
+type Moved = { readonly before: Names; readonly after: Names }
+
+/** Copies one database, and proves that it has the same tables, columns and rows. */
+const move = async (copy: Copy, { name, client }: Frozen): Promise<Moved> => {
+  const { scope, url, warn } = copy
+  const before = await readNames(client)
+  const [ownership, kept, counts] = [
+    await readOwnership(client),
+    await readKept(client),
+    await countTables(client),
+  ]
+  if (ownership.ofSuperuser.length > 0)
+    warn(
+      `the superuser as owner in ${name}, of ${firstFew(ownership.ofSuperuser, String).join(', ')}: ` +
+        "Mathesar's role owns it there",
+    )
+  await fill(copy, { name, client }, before)
+  return await inTarget(scope, url, name, async (there) => {
+    await applyOwnership(there, ownership)
+    await applyKept(there, name, kept, warn)
+    const after = await readNames(there)
+    const odd = differencesOf(before, after)
+    if (odd.length > 0)
+      throw failure(`tables of ${name} have other columns there: ${odd.slice(0, 5).join(', ')}`)
+    requireEqualCounts(name, counts, await countTables(there))
+    return { before, after }
+  })
+}
+
+/** What Mathesar keys by number, in its own tables there; and the proof that all of it leads to the same. */
+const translate = ({ scope, url }: Copy, source: Client, moved: ReadonlyMap<string, Moved>): Promise<void> =>
+  inTarget(scope, url, internalDatabase, async (there) => {
+    await there.query('BEGIN')
+    const { postgresSocket } = inRun(scope.place.paths)
+    for (const { id, name } of await readConnected(source, postgresSocket)) {
+      const names = moved.get(name)
+      if (names === undefined) continue // Connected, and gone from the server since.
+      await translateStored(there, id, numbersOf(names.before, names.after))
+      const before = await describeReferences(source, id, names.before)
+      const after = await describeReferences(there, id, names.after)
+      if (JSON.stringify(before) !== JSON.stringify(after))
+        throw failure(`what Mathesar keeps of ${name} would lead to other tables there`)
+    }
+    await there.query('COMMIT')
+  })
+
+/**
+ * Copies the embedded server's databases to the one that `inForce` names. Returns what could not be carried.
+ */
+export const carry = async (
+  scope: OperationScope,
+  say: (what: string) => void,
+): Promise<readonly string[]> => {
+  const { database } = scope.inForce
+  const mark = readPromotion(scope)?.mark
+  if (database.kind === 'embedded' || mark === undefined) throw failure('nothing was prepared there')
+  const warnings: string[] = []
+  const warn = (what: string): void => void warnings.push(what)
+  const names = await inSource(scope, internalDatabase, (client) => listMoving(client, internalDatabase))
+  await whileFrozen(scope, names, async (frozen) => {
+    const source = frozen[0]!.client
+    const major = await inTarget(scope, database, internalDatabase, async (there) => {
+      const { rows } = await there.query<{ major: number }>(
+        "SELECT current_setting('server_version_num')::int / 10000 AS major",
+      )
+      const { major } = rows[0]!
+      await applyRoles(there, await readRoles(source), { major, mark, warn })
+      return major
+    })
+    const copy = { scope, url: database, major, warn }
+    const moved = new Map<string, Moved>()
+    for (const each of frozen) {
+      say(`copying the database ${each.name}`)
+      moved.set(each.name, await move(copy, each))
+    }
+    await translate(copy, source, moved)
+    await tellMathesar(scope, warn)
+  })
+  return warnings
+}

@@ -1,0 +1,86 @@
+import type { Client } from '../../system/ports.ts'
+import { appRole } from '../../units/postgres/connection.ts'
+import type { Wanted } from './prepare.ts'
+import { quoted } from './quoting.ts'
+
+/** The databases of the embedded server that move, and what a dump of one does not have. */
+
+export type Kept = {
+  /** Who owns it, unless that is Mathesar's role. */
+  readonly owner: string | null
+  /** Commands for what belongs to the database itself. */
+  readonly commands: readonly string[]
+}
+
+export const listMoving = async (client: Client, internal: string): Promise<readonly string[]> => {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT datname AS name FROM pg_catalog.pg_database
+      WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY datname <> $1, datname`,
+    [internal],
+  )
+  return rows.map(({ name }) => name)
+}
+
+export const readExtensions = async (client: Client): Promise<Wanted['extensions']> =>
+  (
+    await client.query<Wanted['extensions'][number]>(
+      `SELECT extname AS name, nspname AS schema FROM pg_catalog.pg_extension
+        JOIN pg_catalog.pg_namespace n ON n.oid = extnamespace WHERE extname <> 'plpgsql'
+      ORDER BY pg_extension.oid`,
+    )
+  ).rows
+
+const settings = `
+  SELECT format('ALTER %s SET %I = %L',
+      CASE WHEN setrole = 0 THEN format('DATABASE %I', datname)
+        ELSE format('ROLE %I IN DATABASE %I', rolname, datname) END,
+      split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)) AS command
+    FROM pg_catalog.pg_db_role_setting JOIN pg_catalog.pg_database d ON d.oid = setdatabase
+      LEFT JOIN pg_catalog.pg_roles r ON r.oid = setrole, unnest(setconfig) AS setting
+    WHERE datname = current_database()`
+
+/** Rights on the database itself. Everybody may connect where nothing else is said. */
+const rights = `
+  SELECT 'REVOKE ALL ON DATABASE ' || quote_ident(datname) || ' FROM PUBLIC' AS command
+    FROM pg_catalog.pg_database WHERE datname = current_database() AND datacl IS NOT NULL
+  UNION ALL SELECT format('GRANT %s ON DATABASE %I TO %s%s', privilege_type, datname,
+      CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
+      CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)
+    FROM pg_catalog.pg_database, aclexplode(datacl)
+    WHERE datname = current_database() AND grantee NOT IN (10, datdba)`
+
+export const readKept = async (client: Client): Promise<Kept> => {
+  const commandsOf = async (query: string): Promise<readonly string[]> =>
+    (await client.query<{ command: string }>(query)).rows.map(({ command }) => command)
+  const { rows } = await client.query<{ owner: string }>(
+    'SELECT pg_get_userbyid(datdba) AS owner FROM pg_catalog.pg_database WHERE datname = current_database()',
+  )
+  const owner = rows[0]?.owner ?? appRole
+  return {
+    owner: [appRole, 'postgres'].includes(owner) ? null : owner,
+    commands: [...(await commandsOf(rights)), ...(await commandsOf(settings))],
+  }
+}
+
+/** In the database there, as Mathesar's role. What the server does not let it do is told. */
+export const applyKept = async (
+  client: Client,
+  name: string,
+  { owner, commands }: Kept,
+  warn: (what: string) => void,
+): Promise<void> => {
+  for (const command of commands) await client.query(command).catch(() => warn(command))
+  if (owner !== null) await client.query(`ALTER DATABASE ${quoted(name)} OWNER TO ${quoted(owner)}`)
+}
+
+/** How many rows each table has. */
+export const countTables = async (client: Client): Promise<ReadonlyMap<string, string>> => {
+  const { rows } = await client.query<{ name: string; rows: string }>(
+    `SELECT format('%I.%I', nspname, relname) AS name,
+        (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM ONLY %I.%I', nspname, relname),
+          false, true, '')))[1]::text AS rows
+      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+      WHERE relkind = 'r' AND nspname <> 'information_schema' AND nspname !~ '^pg_'`,
+  )
+  return new Map(rows.map((row) => [row.name, row.rows]))
+}

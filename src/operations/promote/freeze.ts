@@ -1,0 +1,62 @@
+import type { Client } from '../../system/ports.ts'
+import { embeddedAs, superuserStart } from '../../units/postgres/connection.ts'
+import type { OperationScope } from '../scope.ts'
+
+/** Whoever writes just then is waited for that long. */
+const lockTimeout = '10s'
+
+/** As the superuser of the embedded server, for as long as it takes. */
+export const inSource = <T>(
+  { system, place, results }: OperationScope,
+  database: string,
+  use: (client: Client) => Promise<T>,
+): Promise<T> =>
+  system.withClient(
+    [
+      {
+        ...embeddedAs(place, 'postgres', database),
+        options: `${superuserStart} -c role=none -c default_transaction_read_only=off`,
+        password: results.secrets.superuserPassword,
+        query_timeout: 0,
+      },
+    ],
+    use,
+  )
+
+const tablesQuery = `
+  SELECT string_agg(format('%I.%I', nspname, relname), ', ' ORDER BY c.oid) AS tables
+    FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
+    WHERE relkind IN ('r', 'p') AND relpersistence <> 't' AND nspname <> 'information_schema'
+      AND nspname !~ '^pg_'`
+
+/** What a change of tables or large objects writes. A dump itself locks pg_largeobject. */
+const catalog = ['pg_class', 'pg_largeobject_metadata']
+
+const lockAll = async (client: Client, isFirst: boolean): Promise<void> => {
+  await client.query('BEGIN')
+  await client.query(`SET LOCAL lock_timeout = '${lockTimeout}'`)
+  const shared = isFirst ? ['pg_database', 'pg_authid', 'pg_auth_members'] : []
+  await client.query(`LOCK TABLE ${[...shared, ...catalog].join(', ')} IN SHARE MODE`)
+  const tables = (await client.query<{ tables: string | null }>(tablesQuery)).rows[0]?.tables
+  if (tables) await client.query(`LOCK TABLE ${tables} IN SHARE MODE`)
+}
+
+export type Frozen = { readonly name: string; readonly client: Client }
+
+/**
+ * Acts while nobody can write to any of the databases. The locks are those of sessions: whatever ends this
+ * process ends them, and nothing has to be undone.
+ */
+export const whileFrozen = async <T>(
+  scope: OperationScope,
+  names: readonly string[],
+  act: (frozen: readonly Frozen[]) => Promise<T>,
+  frozen: readonly Frozen[] = [],
+): Promise<T> => {
+  const [name, ...others] = names
+  if (name === undefined) return await act(frozen)
+  return await inSource(scope, name, async (client) => {
+    await lockAll(client, frozen.length === 0)
+    return await whileFrozen(scope, others, act, [...frozen, { name, client }])
+  })
+}

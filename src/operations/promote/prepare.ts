@@ -1,0 +1,177 @@
+import { firstFew } from '../../core/message.ts'
+import type { Client } from '../../system/ports.ts'
+import { writePromotion } from '../../units/promotion.ts'
+import { appRole } from '../../units/postgres/connection.ts'
+import type { OperationScope } from '../scope.ts'
+import { inTarget, ofMathesar, refuse, type Target } from './target.ts'
+import { literal, quoted } from './quoting.ts'
+
+/** What a database of the embedded server needs of the other one before it is filled. */
+export type Wanted = {
+  readonly name: string
+  readonly extensions: readonly { readonly name: string; readonly schema: string }[]
+}
+
+type Marked = { readonly name: string; readonly comment: string | null }
+
+const isOurs = ({ comment }: Marked, mark: string | undefined): boolean =>
+  mark !== undefined && comment?.endsWith(mark) === true
+
+const readMarked = async (
+  client: Client,
+  names: readonly string[],
+): Promise<Record<'databases' | 'roles', readonly Marked[]>> => ({
+  databases: (
+    await client.query<Marked>(
+      `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment
+        FROM pg_catalog.pg_database WHERE datname = ANY($1)`,
+      [names],
+    )
+  ).rows,
+  roles: (
+    await client.query<Marked>(
+      `SELECT rolname AS name, pg_catalog.shobj_description(oid, 'pg_authid') AS comment
+        FROM pg_catalog.pg_roles WHERE oid >= 16384`,
+    )
+  ).rows,
+})
+
+/** Throws where something has a name that is needed, and is not what an earlier attempt of ours left. */
+export const requireFree = async (
+  scope: OperationScope,
+  { url }: Target,
+  wanted: { readonly databases: readonly string[]; readonly roles: readonly string[] },
+  mark: string | undefined,
+): Promise<void> => {
+  const found = await inTarget(scope, url, url.name, (client) => readMarked(client, wanted.databases))
+  const databases = found.databases.filter((each) => !isOurs(each, mark)).map(({ name }) => name)
+  const roles = found.roles
+    .filter((each) => wanted.roles.includes(each.name) && each.name !== url.user && !isOurs(each, mark))
+    .map(({ name }) => name)
+  const drops = [
+    ...databases.map((name) => `DROP DATABASE ${quoted(name)}`),
+    ...roles.map((name) => `DROP ROLE ${quoted(name)}`),
+  ]
+  if (drops.length === 0) return
+  const names = [...databases.map((name) => `a database ${name}`), ...roles.map((name) => `a role ${name}`)]
+  refuse(
+    `it has ${firstFew(names, String).join(', ')} already`,
+    `Take an empty server. If nobody needs what is there: \`${drops.join('; ')}\`. Nothing was changed.`,
+  )
+}
+
+/** Mathesar's role: as the user of the URL, which need not be kept. */
+const makeRole = async (client: Client, mark: string, verifier: string): Promise<void> => {
+  const there = await client.query('SELECT FROM pg_catalog.pg_roles WHERE rolname = $1', [appRole])
+  const command = there.rowCount === 1 ? 'ALTER' : 'CREATE'
+  await client.query('BEGIN')
+  await client.query(`${command} ROLE ${appRole} LOGIN CREATEDB CREATEROLE PASSWORD ${literal(verifier)}`)
+  await client.query(`COMMENT ON ROLE ${appRole} IS ${literal(mark)}`)
+  await client.query('COMMIT')
+}
+
+/** A database gets its mark and then its name: none is left that nobody knows. */
+const unmarkedName = (mark: string): string => `promoted_${mark.split(' ').at(-1)}`
+
+/** Databases of an attempt before, which only its mark makes ours. */
+export const removeMarked = async (client: Client, mark: string): Promise<void> => {
+  const { rows } = await client.query<Marked>(
+    `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment
+      FROM pg_catalog.pg_database WHERE NOT datistemplate`,
+  )
+  for (const each of rows)
+    if (isOurs(each, mark) || each.name === unmarkedName(mark))
+      await client.query(`DROP DATABASE ${quoted(each.name)} WITH (FORCE)`)
+}
+
+/** Says whether it sorts as ours does. */
+const makeDatabase = async (client: Client, name: string, mark: string, major: number): Promise<boolean> => {
+  const first = quoted(unmarkedName(mark))
+  const plain = `CREATE DATABASE ${first} TEMPLATE template0 ENCODING 'UTF8'`
+  const isSorted =
+    major >= 15 &&
+    (await client.query(`${plain} LOCALE_PROVIDER icu ICU_LOCALE 'und'`).then(
+      () => true,
+      () => false, // Its host has taken that away.
+    ))
+  if (!isSorted) await client.query(plain)
+  await client.query(`COMMENT ON DATABASE ${first} IS ${literal(mark)}`)
+  await client.query(`ALTER DATABASE ${first} RENAME TO ${quoted(name)}`)
+  return isSorted
+}
+
+/** As Mathesar's role, which may make those that are trusted; else as the user of the URL. */
+const makeExtensions = async (
+  scope: OperationScope,
+  { url }: Target,
+  mathesar: Target['url'],
+  { name, extensions }: Wanted,
+): Promise<void> => {
+  for (const extension of extensions) {
+    const commands = [
+      `CREATE SCHEMA IF NOT EXISTS ${quoted(extension.schema)}`,
+      `CREATE EXTENSION IF NOT EXISTS ${quoted(extension.name)} SCHEMA ${quoted(extension.schema)}`,
+    ] as const
+    await inTarget(scope, mathesar, name, (client) => client.query(commands[0]))
+    const make = (as: Target['url']) => inTarget(scope, as, name, (client) => client.query(commands[1]))
+    await make(mathesar).catch(() => make(url))
+  }
+}
+
+const requireExtensions = async (
+  scope: OperationScope,
+  { url }: Target,
+  wanted: readonly Wanted[],
+): Promise<void> => {
+  const names = [...new Set(wanted.flatMap(({ extensions }) => extensions.map(({ name }) => name)))]
+  const { rows } = await inTarget(scope, url, url.name, (client) =>
+    client.query<{ name: string }>(
+      'SELECT name FROM pg_catalog.pg_available_extensions WHERE name = ANY($1)',
+      [names],
+    ),
+  )
+  const missing = names.filter((name) => !rows.some((row) => row.name === name))
+  if (missing.length > 0)
+    refuse(
+      `it does not have the extensions ${missing.join(', ')}`,
+      'Have its host add them. Nothing was changed.',
+    )
+}
+
+export type Prepared = {
+  /** How Mathesar connects there. */
+  readonly url: Target['url']
+  readonly warnings: readonly string[]
+}
+
+/** Makes what the copy needs: Mathesar's role and empty databases, all marked. */
+export const prepareTarget = async (
+  scope: OperationScope,
+  target: Target,
+  wanted: readonly Wanted[],
+  mark: string,
+): Promise<Prepared> => {
+  await requireExtensions(scope, target, wanted)
+  const { url, major } = target
+  const mathesar = ofMathesar(url, scope.system.randomText(40))
+  scope.system.log.addSecret(mathesar.password)
+  writePromotion(scope, { mark, host: url.host, port: url.port })
+  if (url.user !== appRole) {
+    const { scramVerifier } = await import('../../units/postgres/scram.ts')
+    await inTarget(scope, url, url.name, (client) =>
+      makeRole(client, mark, scramVerifier(mathesar.password!)),
+    )
+  }
+  const unsorted = await inTarget(scope, mathesar, url.name, async (client) => {
+    await removeMarked(client, mark)
+    const others: string[] = []
+    for (const { name } of wanted) if (!(await makeDatabase(client, name, mark, major))) others.push(name)
+    return others
+  })
+  for (const each of wanted) await makeExtensions(scope, target, mathesar, each)
+  const warnings =
+    unsorted.length === 0
+      ? []
+      : [`the order of texts in ${unsorted.join(', ')}: it is that of the server (ICU is not there)`]
+  return { url: mathesar, warnings }
+}

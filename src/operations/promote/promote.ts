@@ -1,0 +1,110 @@
+import { SupervisorError } from '../../errors.ts'
+import { type DatabaseUrl, formatDatabaseUrl } from '../../settings/database-url.ts'
+import { inVolume } from '../../units/place.ts'
+import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
+import { letGo, readPromotion } from '../../units/promotion.ts'
+import type { OperationScope } from '../scope.ts'
+import { listMoving, readExtensions } from './databases.ts'
+import { inSource } from './freeze.ts'
+import { prepareTarget, removeMarked, requireFree, type Wanted } from './prepare.ts'
+import { unknownIn } from './references.ts'
+import { readRoles } from './roles.ts'
+import { readColumns } from './stored.ts'
+import { checkTarget, inTarget, nameOf, refuse } from './target.ts'
+
+/**
+ * The theory of a promotion.
+ *
+ * First everything is asked that could stand in its way, then the other server gets empty databases, marked
+ * as ours. The rest is a change of the settings: requests wait, the databases are copied and proved, the
+ * settings name the other server. Up to that moment the embedded Postgres is in force and untouched; whatever
+ * ends the move before leaves only what is marked, and the next attempt removes that.
+ */
+type Talk = { readonly say: (text: string) => void }
+
+const readWanted = async (scope: OperationScope): Promise<readonly Wanted[]> => {
+  const names = await inSource(scope, internalDatabase, (client) => listMoving(client, internalDatabase))
+  const wanted: Wanted[] = []
+  for (const name of names) wanted.push({ name, extensions: await inSource(scope, name, readExtensions) })
+  return wanted
+}
+
+/** A Mathesar that keeps more by number than is known here would lose it without a word. */
+const requireKnown = async (scope: OperationScope): Promise<void> => {
+  const unknown = unknownIn(await inSource(scope, internalDatabase, readColumns))
+  if (unknown.length > 0)
+    refuse(
+      `this Mathesar keeps references that are not known here: ${unknown.slice(0, 5).join(', ')}`,
+      'An image of a newer supervisor may know them. Nothing was changed.',
+    )
+}
+
+const newMark = (scope: OperationScope): string =>
+  `moved here by supervisor promote ${scope.system.randomText(16, 'abcdefghijklmnopqrstuvwxyz0123456789')}`
+
+/** Moves the installation to another server. `change` makes the settings say so, and copies on the way. */
+export const promote = async (
+  scope: OperationScope,
+  url: DatabaseUrl,
+  {
+    say,
+    change,
+    signal,
+  }: Talk & {
+    readonly change: (url: string) => Promise<void>
+    readonly signal: AbortSignal
+  },
+): Promise<void> => {
+  if (scope.inForce.database.kind === 'external')
+    refuse('the database is external already', 'Type `supervisor status`.')
+  const target = await checkTarget(scope, url, signal)
+  await requireKnown(scope)
+  const wanted = await readWanted(scope)
+  const { roles } = await inSource(scope, internalDatabase, readRoles)
+  const begun = readPromotion(scope)
+  await requireFree(
+    scope,
+    target,
+    { databases: wanted.map(({ name }) => name), roles: [appRole, ...roles.map(({ name }) => name)] },
+    begun?.mark,
+  )
+  const what = `${wanted.length} databases and ${roles.length + 1} roles`
+  say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
+  const mark = begun?.host === url.host && begun.port === url.port ? begun.mark : newMark(scope)
+  const prepared = await prepareTarget(scope, target, wanted, mark)
+  for (const warning of prepared.warnings) say(`not carried: ${warning}`)
+  try {
+    await change(formatDatabaseUrl(prepared.url))
+  } catch (error) {
+    // Best here; else at the next attempt.
+    const isBegun = readPromotion(scope)?.mark === mark
+    if (isBegun)
+      await inTarget(scope, prepared.url, url.name, (client) => removeMarked(client, mark)).catch(() => {})
+    throw error
+  }
+  for (const { name } of wanted)
+    await inTarget(scope, prepared.url, name, (client) => client.query('ANALYZE')).catch(() => {})
+  say(
+    `Mathesar works on ${nameOf(target)}. The embedded data stays in the volume as it was: ` +
+      '`supervisor promote --back` returns to it.',
+  )
+}
+
+/** Back to the embedded Postgres, which is as it was. */
+export const returnBack = async (
+  scope: OperationScope,
+  { say, change }: Talk & { readonly change: () => Promise<void> },
+): Promise<void> => {
+  const { system, place, inForce } = scope
+  if (inForce.database.kind === 'embedded')
+    throw new SupervisorError('PROMOTE_REFUSED', 'cannot go back: the database is the embedded one')
+  const { cluster } = inVolume(place.paths)
+  if (!system.files.isThere(`${cluster}/PG_VERSION`))
+    throw new SupervisorError('PROMOTE_REFUSED', `cannot go back: there is no data in ${cluster}`)
+  letGo(scope)
+  await change()
+  say(
+    `Mathesar works on the embedded Postgres again. What was written on the other ` +
+      'server since the move stays there, and is not here.',
+  )
+}

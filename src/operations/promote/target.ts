@@ -1,0 +1,132 @@
+import type { ClientConfig } from 'pg'
+import { SupervisorError } from '../../errors.ts'
+import { hostsOf, type Database } from '../../settings/database.ts'
+import type { DatabaseUrl } from '../../settings/database-url.ts'
+import type { Client } from '../../system/ports.ts'
+import { appRole, connectionOf, internalDatabase } from '../../units/postgres/connection.ts'
+import { reachExternal } from '../../units/postgres/external.ts'
+import { isAnswer, sentenceOf } from '../../units/postgres/failures.ts'
+import type { OperationScope } from '../scope.ts'
+
+/** The server that an installation moves to, and who may do what there. */
+export type Target = {
+  readonly url: DatabaseUrl
+  /** As `server_version_num` divided by 10,000. */
+  readonly major: number
+}
+
+const oldest = 14
+/** Dumps of this image are for it. */
+const newest = 18
+
+export const refuse = (why: string, hint?: string): never => {
+  const options = hint === undefined ? {} : { hint }
+  throw new SupervisorError('PROMOTE_REFUSED', `cannot move to that server: ${why}`, options)
+}
+
+const asDatabase = (url: DatabaseUrl): Database => ({ kind: 'external', ...url })
+
+/** Connects as who is in the URL, and for as long as it takes. */
+export const waysTo = (scope: OperationScope, url: DatabaseUrl, database: string): readonly ClientConfig[] =>
+  connectionOf({ ...scope, inForce: { database: asDatabase(url) } }).map((way) => ({
+    ...way,
+    database,
+    query_timeout: 0,
+  }))
+
+export const inTarget = async <T>(
+  scope: OperationScope,
+  url: DatabaseUrl,
+  database: string,
+  use: (client: Client) => Promise<T>,
+): Promise<T> => {
+  try {
+    return await scope.system.withClient(waysTo(scope, url, database), use)
+  } catch (cause) {
+    if (!isAnswer(cause)) throw cause
+    throw new SupervisorError(
+      'PROMOTE_FAILED',
+      `cannot move to that server: it says: ${scope.system.log.redact(sentenceOf(cause))}`,
+      { cause },
+    )
+  }
+}
+
+/** The way of Mathesar's role there: the one that is kept as DATABASE_URL. */
+export const ofMathesar = (url: DatabaseUrl, password: string): DatabaseUrl => ({
+  ...url,
+  user: appRole,
+  password: url.user === appRole ? url.password : password,
+  name: internalDatabase,
+})
+
+type Rights = {
+  readonly major: number
+  readonly isSuper: boolean
+  readonly mayCreateDatabases: boolean
+  readonly mayCreateRoles: boolean
+  readonly encoding: string
+}
+
+const readRights = async (client: Client): Promise<Rights> => {
+  const { rows } = await client.query<Rights>(
+    `SELECT pg_catalog.current_setting('server_version_num')::int / 10000 AS major,
+        rolsuper AS "isSuper", rolsuper OR rolcreatedb AS "mayCreateDatabases",
+        rolsuper OR rolcreaterole AS "mayCreateRoles",
+        pg_catalog.current_setting('server_encoding') AS encoding
+      FROM pg_catalog.pg_roles WHERE rolname = current_user`,
+  )
+  return rows[0]!
+}
+
+const readPid = async (client: Client): Promise<number> =>
+  (await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]!.pid
+
+/** A pooler in transaction mode gives the session of one, while it is idle, to the transaction of another. */
+const isPooled = (scope: OperationScope, url: DatabaseUrl): Promise<boolean> =>
+  inTarget(scope, url, url.name, async (one) => {
+    const first = await readPid(one)
+    return await inTarget(scope, url, url.name, async (other) => {
+      await other.query('BEGIN')
+      const second = await readPid(other)
+      await other.query('COMMIT')
+      return first === second || first !== (await readPid(one))
+    })
+  })
+
+const requireRights = (
+  { major, mayCreateDatabases, mayCreateRoles }: Rights,
+  { user }: DatabaseUrl,
+): void => {
+  if (major < oldest || major > newest)
+    refuse(`it is Postgres ${major}, and ${oldest} to ${newest} are what this image moves to`)
+  if (!mayCreateDatabases || !mayCreateRoles)
+    refuse(
+      `its user may not create ${mayCreateDatabases ? 'roles' : 'databases'}`,
+      `As its administrator type \`ALTER ROLE "${user}" CREATEDB CREATEROLE\`, or give the URL of one who ` +
+        'may. Nothing was changed.',
+    )
+}
+
+/** Throws unless an installation can be moved there. Nothing is changed. */
+export const checkTarget = async (
+  scope: OperationScope,
+  url: DatabaseUrl,
+  signal: AbortSignal,
+): Promise<Target> => {
+  const { system, place, inForce } = scope
+  await reachExternal({ system, place, inForce: { ...inForce, database: asDatabase(url) } }, signal)
+  const rights = await inTarget(scope, url, url.name, readRights)
+  requireRights(rights, url)
+  if (await isPooled(scope, url))
+    refuse(
+      'a pooler is in front of it, which lends a session for one transaction at a time',
+      'Give the direct address of the server: hosts show it beside that of the pooler, often with port ' +
+        '5432. Nothing was changed.',
+    )
+  return { url, major: rights.major }
+}
+
+/** For people: without user and password. */
+export const nameOf = ({ url }: Pick<Target, 'url'>): string =>
+  `${hostsOf({ host: url.host }).join(',')}:${url.port}`

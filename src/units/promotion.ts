@@ -1,0 +1,52 @@
+import type { System } from '../system/ports.ts'
+import { inVolume, type Paths } from './place.ts'
+
+/**
+ * What was begun on another server and is not in force. It is in the volume from before the first database is
+ * made there, up to the moment before that server is in force. What is marked there may be removed as long as
+ * the volume knows the same mark: never once people may have worked on it.
+ */
+export type Promotion = {
+  /** What the comments of roles and databases there end with. */
+  readonly mark: string
+  readonly host: string
+  readonly port: number
+}
+
+type Volume = {
+  readonly system: { readonly files: Pick<System['files'], 'readIfThere' | 'writeWhole' | 'removeWhole'> }
+  readonly place: { readonly paths: Pick<Paths, 'data'> }
+}
+
+const isPromotion = (value: unknown): value is Promotion =>
+  typeof value === 'object' &&
+  value !== null &&
+  'mark' in value &&
+  typeof value.mark === 'string' &&
+  'host' in value &&
+  typeof value.host === 'string' &&
+  'port' in value &&
+  typeof value.port === 'number'
+
+export const readPromotion = ({ system, place }: Volume): Promotion | undefined => {
+  const text = system.files.readIfThere(inVolume(place.paths).promotion)
+  if (text === undefined) return undefined
+  try {
+    const read: unknown = JSON.parse(text)
+    return isPromotion(read) ? read : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export const writePromotion = ({ system, place }: Volume, promotion: Promotion): void => {
+  system.files.writeWhole(inVolume(place.paths).promotion, `${JSON.stringify(promotion)}\n`, 0o600)
+}
+
+/** From here on nothing on that server may be removed. Returns what takes this back. */
+export const letGo = (volume: Volume): (() => void) => {
+  const promotion = readPromotion(volume)
+  if (promotion === undefined) return () => {}
+  volume.system.files.removeWhole(inVolume(volume.place.paths).promotion)
+  return () => writePromotion(volume, promotion)
+}

@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, expect, it } from 'vitest'
+import { startDatabaseServer } from '../helpers/database-server.ts'
+import { type Box, cleanUp, describeContainer, makeAdmin, start, until } from '../helpers/docker.ts'
+import { startLoad } from '../helpers/load.ts'
+import { freePort } from '../helpers/port.ts'
+
+const password = 'pass w%rd/of:owner'
+const mover = 'mover pass'
+
+/** What people build: tables with gaps and odd names, roles, rights, and what refers to them. */
+const built = `
+  CREATE ROLE alice LOGIN PASSWORD 'of alice' CONNECTION LIMIT 7;
+  CREATE ROLE readers;
+  GRANT readers TO alice;
+  CREATE SCHEMA sales AUTHORIZATION alice;
+  CREATE TABLE public.first (id serial PRIMARY KEY, gone int, kept text, gone_too int,
+    "odd ""name" text DEFAULT E'a\\n    "kept" text');
+  ALTER TABLE public.first DROP COLUMN gone, DROP COLUMN gone_too;
+  INSERT INTO public.first (kept) SELECT 'row ' || n FROM generate_series(1, 500) n;
+  CREATE TABLE sales.orders (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    first_id int REFERENCES public.first, last int);
+  ALTER TABLE sales.orders DROP COLUMN last;
+  INSERT INTO sales.orders (first_id) SELECT n FROM generate_series(1, 100) n;
+  ALTER TABLE sales.orders OWNER TO alice;
+  GRANT SELECT ON sales.orders TO readers;
+  CREATE VIEW sales.seen AS SELECT first_id, count(*) FROM sales.orders GROUP BY 1;
+  CREATE EXTENSION citext;
+  SELECT lo_from_bytea(4711, 'large');
+`
+
+/** The same that Mathesar's pages would store. \`nowhere\` is a table that was dropped. */
+const stored = (first: number, orders: number, sales: number, nowhere: number): string => `
+  INSERT INTO mathesar_tablemetadata (database_id, table_oid, column_order)
+    VALUES (1, ${first}, '[3, 1]'), (1, ${orders}, NULL), (1, ${nowhere}, NULL);
+  INSERT INTO mathesar_columnmetadata (database_id, table_oid, attnum) VALUES (1, ${first}, 3);
+  INSERT INTO mathesar_explorations (database_id, name, base_table_oid, schema_oid, initial_columns)
+    VALUES (1, 'exploration', ${orders}, ${sales}, '[{"alias": "id", "attnum": 1},
+      {"alias": "kept", "attnum": 3, "join_path": [[[${orders}, 2], [${first}, 1]]]}]');
+  INSERT INTO mathesar_form (database_id, schema_oid, base_table_oid) VALUES (1, ${sales}, ${orders});
+  INSERT INTO mathesar_formfield (form_id, column_attnum, related_table_oid) VALUES (1, 2, ${first});
+`
+
+/** What each number leads to, with the columns of the tables and who owns them. */
+const resolved = `
+  SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+    SELECT format('%s %s %s', attrelid::regclass, attnum,
+        CASE WHEN attisdropped THEN '' ELSE attname END) AS line
+      FROM pg_attribute WHERE attrelid IN ('public.first'::regclass, 'sales.orders'::regclass) AND attnum > 0
+    UNION ALL SELECT format('%s of %s for %s', oid::regclass, relowner::regrole, relacl)
+      FROM pg_class WHERE relname IN ('first', 'orders', 'seen')
+    UNION ALL SELECT format('schema %s of %s', nspname, nspowner::regrole) FROM pg_namespace
+      WHERE nspname = 'sales'
+    UNION ALL SELECT 'large ' || encode(lo_get(4711), 'escape')
+    UNION ALL SELECT format('role %s %s %s', rolname, rolconnlimit, pg_has_role('alice', oid, 'MEMBER'))
+      FROM pg_roles WHERE rolname IN ('alice', 'readers')
+    UNION ALL SELECT 'next ' || nextval('public.first_id_seq')) AS lines`
+
+describeContainer('promote', () => {
+  let server: Box
+  let port: number
+  beforeAll(async () => {
+    port = await freePort()
+    server = await startDatabaseServer(port, password)
+    await until('the server answers', async () => (await there('postgres', 'select 1')).exitCode === 0)
+    await there('postgres', `CREATE ROLE mover LOGIN CREATEDB CREATEROLE PASSWORD '${mover}'`)
+  })
+  afterAll(cleanUp)
+
+  const there = (database: string, text: string) =>
+    server.exec(
+      'sh',
+      '-c',
+      `PGPASSWORD="$PGPASS_TEXT" psql -X -h 127.0.0.1 -p ${port} -U owner -d ${database} -tAc "$0"`,
+      text,
+    )
+  const here = async (box: Box, database: string, text: string): Promise<string> => {
+    const { exitCode, stdout, stderr } = await box.exec(
+      'supervisor',
+      'psql',
+      '-X',
+      '-v',
+      'ON_ERROR_STOP=1',
+      '-d',
+      database,
+      '-tAc',
+      text,
+    )
+    expect(exitCode, stderr).toBe(0)
+    return stdout
+  }
+  const url = (database = 'postgres'): string =>
+    `postgres://mover:${encodeURIComponent(mover)}@127.0.0.1:${port}/${database}`
+
+  it('takes everything along that people built, while requests wait, and comes back', async () => {
+    const box = await start()
+    await box.ready()
+    await makeAdmin(box)
+    await here(box, 'mathesar_django', 'CREATE DATABASE shop')
+    await here(box, 'shop', built)
+    const oid = async (name: string): Promise<number> =>
+      Number(await here(box, 'shop', `SELECT '${name}'::regclass::oid::int`))
+    const [first, orders] = [await oid('public.first'), await oid('sales.orders')]
+    const sales = Number(await here(box, 'shop', "SELECT 'sales'::regnamespace::oid::int"))
+    await here(
+      box,
+      'mathesar_django',
+      `
+      INSERT INTO mathesar_server (host, port, sslmode) VALUES ('/run/mathesar/postgres', NULL, 'prefer');
+      INSERT INTO mathesar_database (name, server_id, last_confirmed_sql_version) VALUES ('shop', 1, '1');
+      ${stored(first, orders, sales, 999_999)}`,
+    )
+    await here(
+      box,
+      'mathesar_django',
+      `
+      INSERT INTO mathesar_configuredrole (name, password, server_id)
+        VALUES ('mathesar', NULL, 1), ('alice', 'of alice', 1);
+      INSERT INTO mathesar_userdatabaserolemap (user_id, database_id, configured_role_id, server_id)
+        SELECT (SELECT id FROM mathesar_user), 1, id, 1 FROM mathesar_configuredrole`,
+    )
+    const before = await here(box, 'shop', resolved)
+    const load = startLoad(box.url('/auth/login/'), 4)
+    const moved = await box.supervisor('promote', '--to', url())
+    expect(moved.exitCode, `${moved.stdout}${moved.stderr}${await box.logs()}`).toBe(0)
+    expect((await load.stop()).failed).toEqual([])
+    expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
+    expect(`${moved.stdout}${moved.stderr}${await box.logs()}`).not.toContain(mover)
+    expect(moved.stderr).not.toContain('not carried')
+    const after = (await there('shop', resolved)).stdout
+    expect(after).toBe(before.replace(/next \d+/, `next ${Number(/next (\d+)/.exec(before)![1]) + 1}`))
+    const [firstThere, ordersThere, salesThere] = (
+      await there(
+        'shop',
+        `SELECT 'public.first'::regclass::oid::int, 'sales.orders'::regclass::oid::int,
+          'sales'::regnamespace::oid::int`,
+      )
+    ).stdout.split('|')
+    const kept = (query: string) => there('mathesar_django', query).then(({ stdout }) => stdout)
+    expect(await kept('SELECT table_oid, column_order FROM mathesar_tablemetadata ORDER BY id')).toBe(
+      `${firstThere}|[3, 1]\n${ordersThere}|\n4294967295|`,
+    )
+    expect(await kept('SELECT table_oid, attnum FROM mathesar_columnmetadata')).toBe(`${firstThere}|3`)
+    expect(await kept('SELECT base_table_oid, schema_oid, initial_columns FROM mathesar_explorations')).toBe(
+      `${ordersThere}|${salesThere}|[{"alias": "id", "attnum": 1}, {"alias": "kept", "attnum": 3, ` +
+        `"join_path": [[[${ordersThere}, 2], [${firstThere}, 1]]]}]`,
+    )
+    expect(
+      await kept(
+        'SELECT schema_oid, base_table_oid, related_table_oid FROM mathesar_form, mathesar_formfield',
+      ),
+    ).toBe(`${salesThere}|${ordersThere}|${firstThere}`)
+    expect(await kept('SELECT host, port FROM mathesar_server')).toBe(`127.0.0.1|${port}`)
+    const login = await server.sh(
+      `PGPASSWORD='of alice' psql -X -h 127.0.0.1 -p ${port} -U alice -d shop ` +
+        "-tAc 'select count(*) from sales.orders'",
+    )
+    expect(login).toMatchObject({ exitCode: 0, stdout: '100' })
+    const back = await box.supervisor('promote', '--back')
+    expect(back.exitCode, back.stderr).toBe(0)
+    expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
+  }, 300_000)
+})

@@ -1,0 +1,200 @@
+import fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
+import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
+import { completed, mapColumns, oidsIn, unknownIn } from '../../../src/operations/promote/references.ts'
+import { formatDatabaseUrl, parseDatabaseUrl } from '../../../src/settings/database-url.ts'
+
+const table = (columns: Table['columns'], oid = 1): Table => ({
+  schema: 'public',
+  name: 'odd "name',
+  oid,
+  kind: 'r',
+  columns,
+})
+
+const entry = (columns: readonly string[]): string => `SET x = 1;
+
+--
+-- Name: odd
+--
+
+CREATE TABLE "public"."odd ""name" (
+    ${columns.join(',\n    ')}
+);
+
+
+--
+-- Name: next
+--
+`
+
+describe('a table whose columns were dropped', () => {
+  test('gets a stand-in for each, before the column that follows or behind the last', () => {
+    const made = keepGaps(
+      entry(['"a" integer NOT NULL', '"b" "text" DEFAULT \'x\n    "c" text\'', '"c" "text"']),
+      [table([null, 'a', 'b', null, null, 'c', null])],
+    )
+    expect(made).toBe(`SET x = 1;
+
+--
+-- Name: odd
+--
+
+CREATE TABLE "public"."odd ""name" (
+    "........pg.dropped.1........" integer,
+    "a" integer NOT NULL,
+    "b" "text" DEFAULT 'x
+    "........pg.dropped.4........" integer,
+    "........pg.dropped.5........" integer,
+    "c" text',
+    "c" "text"
+);
+
+ALTER TABLE "public"."odd ""name" ADD COLUMN "........pg.dropped.7........" integer;
+ALTER TABLE "public"."odd ""name" DROP COLUMN "........pg.dropped.1........";
+ALTER TABLE "public"."odd ""name" DROP COLUMN "........pg.dropped.4........";
+ALTER TABLE "public"."odd ""name" DROP COLUMN "........pg.dropped.5........";
+ALTER TABLE "public"."odd ""name" DROP COLUMN "........pg.dropped.7........";
+
+
+--
+-- Name: next
+--
+`)
+  })
+
+  test('is one of those that a command makes: a view has none', () => {
+    const [whole, holed] = [table(['a']), table(['a', null])]
+    expect(withGaps([whole, holed, { ...holed, kind: 'v' }])).toEqual([holed])
+  })
+})
+
+describe('the names of before and after', () => {
+  const names = (oid: number, columns: Table['columns']): Names => ({
+    schemas: [{ name: 'public', oid: oid + 100 }],
+    tables: [table(columns, oid)],
+  })
+  test('give the map of their numbers', () => {
+    const { tables, schemas } = numbersOf(names(1, ['a']), names(7, ['a']))
+    expect([[...tables], [...schemas]]).toEqual([[[1, 7]], [[101, 107]]])
+  })
+  test('tell the tables whose columns have other numbers, or are not there', () => {
+    expect(differencesOf(names(1, ['a', null, 'b']), names(7, ['a', null, 'b']))).toEqual([])
+    expect(differencesOf(names(1, ['a', null, 'b']), names(7, ['a', 'b']))).toEqual(['public.odd "name'])
+    expect(differencesOf(names(1, ['a']), { schemas: [], tables: [] })).toEqual(['public.odd "name'])
+  })
+})
+
+describe('what Mathesar keeps by number', () => {
+  const columns = [
+    { alias: 'a', attnum: 1 },
+    {
+      alias: 'b',
+      attnum: 2,
+      join_path: [
+        [
+          [10, 2],
+          [11, 1],
+        ],
+        [
+          [11, 3],
+          [12, 1],
+        ],
+      ],
+    },
+    {
+      alias: 'c',
+      id: 4,
+      jp_path: [
+        [
+          [10, 4],
+          [13, 1],
+        ],
+      ],
+    },
+    'anything',
+    null,
+  ]
+  test('is found in the paths of explorations, and nothing else of them changes', () => {
+    expect(oidsIn(columns)).toEqual([10, 11, 11, 12, 10, 13])
+    expect(mapColumns(columns, (oid) => oid + 100)).toEqual([
+      { alias: 'a', attnum: 1 },
+      {
+        alias: 'b',
+        attnum: 2,
+        join_path: [
+          [
+            [110, 2],
+            [111, 1],
+          ],
+          [
+            [111, 3],
+            [112, 1],
+          ],
+        ],
+      },
+      {
+        alias: 'c',
+        id: 4,
+        jp_path: [
+          [
+            [110, 4],
+            [113, 1],
+          ],
+        ],
+      },
+      'anything',
+      null,
+    ])
+  })
+  test('keeps its form whatever it is', () => {
+    fc.assert(
+      fc.property(fc.jsonValue(), (value) => {
+        expect(mapColumns(value, (oid) => oid)).toEqual(value)
+      }),
+    )
+  })
+  test('that leads nowhere leads nowhere afterwards, and never to what has its number now', () => {
+    fc.assert(
+      fc.property(
+        fc.uniqueArray(fc.integer({ min: 16_384, max: 20_000 }), { minLength: 1, maxLength: 20 }),
+        fc.array(fc.integer({ min: 16_384, max: 20_000 }), { maxLength: 20 }),
+        (tables, referred) => {
+          const map = new Map(tables.map((oid, index) => [oid, 16_384 + index] as const))
+          const whole = completed(map, referred)
+          for (const oid of referred) expect([...map.values()].includes(whole.get(oid)!)).toBe(map.has(oid))
+          expect(new Set(whole.values()).size).toBe(whole.size)
+        },
+      ),
+    )
+  })
+  test('is refused where it is in a column that nobody knows', () => {
+    const known = [
+      { column: 'mathesar_form.schema_oid', type: 'bigint' },
+      { column: 'mathesar_formfield.styling', type: 'jsonb' },
+      { column: 'mathesar_form.name', type: 'text' },
+    ]
+    expect(unknownIn(known)).toEqual([])
+    expect(
+      unknownIn([
+        ...known,
+        { column: 'mathesar_chart.table_oid', type: 'bigint' },
+        { column: 'mathesar_form.look', type: 'jsonb' },
+        { column: 'mathesar_chart.attnums', type: 'integer[]' },
+      ]),
+    ).toEqual(['mathesar_chart.table_oid', 'mathesar_form.look', 'mathesar_chart.attnums'])
+  })
+})
+
+describe('a DATABASE_URL', () => {
+  test.each([
+    'postgres://a:b@host:5432/db',
+    'postgres://a@one:6543,two:6543/db?sslmode=verify-full&sslrootcert=%2Fca.pem',
+    'postgres://a%40b:p%2Fw%3A@[::1]:5432/d%20b?channel_binding=require',
+    'postgres://a@%2Frun%2Fsocket:5432/db',
+  ])('says the same once it is read and written: %s', (text) => {
+    const read = parseDatabaseUrl(text)
+    expect(parseDatabaseUrl(formatDatabaseUrl(read))).toEqual(read)
+  })
+})

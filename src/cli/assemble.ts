@@ -55,14 +55,11 @@ type Found = {
   readonly startedAtMs: number
 }
 
-/** Joins the instance with the system and with HTTP. */
-export const assemble = (
-  { setup, kernel, base, log, sink, startedAtMs }: Found,
+const createFrom = (
+  { setup, startedAtMs }: Pick<Found, 'setup' | 'startedAtMs'>,
+  system: System & Streams,
   until: Until | undefined,
-) => {
-  const processes = createProcesses(kernel)
-  const reaper = startReaper(kernel, processes.isOwn)
-  const system = { ...createSystem(base, processes, log), ...createStreams({ own: processes.own, kernel }) }
+): Instance => {
   const { place, configuration: inForce } = setup
   const instance: Instance = createInstance({
     system,
@@ -76,6 +73,19 @@ export const assemble = (
       : { whenUp: () => until.act({ system, place, inForce, results: instance.results }) }),
     isUnproven: () => isUnproven(setup),
   })
+  return instance
+}
+
+/** Joins the instance with the system and with HTTP. */
+export const assemble = (
+  { setup, kernel, base, log, sink, startedAtMs }: Found,
+  until: Until | undefined,
+) => {
+  const processes = createProcesses(kernel)
+  const reaper = startReaper(kernel, processes.isOwn)
+  const system = { ...createSystem(base, processes, log), ...createStreams({ own: processes.own, kernel }) }
+  const { place } = setup
+  const instance = createFrom({ setup, startedAtMs }, system, until)
   const ending = new Ending()
   const config = new Config(system, setup, instance, ending)
   const certificates = new Certificates(system, instance, config.changes)

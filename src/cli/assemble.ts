@@ -1,14 +1,11 @@
 import type { Status } from '../core/status.ts'
-import { Backups } from '../daemon/backups.ts'
 import { createCarrying } from '../daemon/carrying.ts'
-import { Certificates } from '../daemon/certificates.ts'
 import { isUnproven, type Setup } from '../daemon/config/boot-trial.ts'
 import { Config } from '../daemon/config/config.ts'
 import { Ending } from '../daemon/ending.ts'
 import { startHolding } from '../daemon/holding.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { startProgress } from '../daemon/progress.ts'
-import { Updates } from '../daemon/updates.ts'
 import type { SupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import type { InForce } from '../settings/configuration.ts'
@@ -25,6 +22,7 @@ import type { Place } from '../units/place.ts'
 import type { Results } from '../units/results.ts'
 import type { UnitName } from '../units/unit.ts'
 import { BackupCommands } from './backup-commands.ts'
+import { createBeside } from './beside.ts'
 import { ownProgram } from './boot-again.ts'
 import { createEntrance } from './entrance.ts'
 import { createSetup } from './first-administrator.ts'
@@ -88,10 +86,8 @@ export const assemble = (
   const instance = createFrom({ setup, startedAtMs }, system, until)
   const ending = new Ending()
   const config = new Config(system, setup, instance, ending)
-  const certificates = new Certificates(system, instance, config.changes)
-  const backups = new Backups({ system, place, instance, program: ownProgram() })
-  const updates = new Updates({ system, place, instance })
-  const running: Running = { instance, config, certificates, backups, updates, startedAtMs, reaper, sink }
+  const beside = createBeside(system, place, instance, config)
+  const running: Running = { instance, config, ...beside, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
   const notifier = until === undefined ? createNotifier(running, system) : undefined
   const startOver = (): void => {
@@ -104,22 +100,20 @@ export const assemble = (
     ...createEntrance(system, instance),
     archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
     restoring: new VolumeRestores({ system, paths: place.paths, startOver }),
+    startOver,
     instance,
     config,
     log,
     status,
     measures: () => readMeasures(running, system, place),
-    backups,
+    backups: beside.backups,
     isKept: () => ending.isKept,
     progress: startProgress(instance, system),
   })
   instance.subscribe((event) => {
     if (event.type !== 'ready') return
     announceReady(sockets, status(), running, system, kernel)
-    if (until === undefined) {
-      backups.start()
-      updates.start()
-    }
+    if (until === undefined) beside.start()
     system.inBackground('see whether Mathesar is set up', announce)
   })
   const lost = Promise.withResolvers<SupervisorError>()
@@ -129,8 +123,7 @@ export const assemble = (
     system,
     instance,
     config,
-    certificates,
-    updates,
+    beside,
     ending,
     sockets,
     reaper,

@@ -166,6 +166,19 @@ Into a new volume:
   docker run --rm -i -v VOLUME:/var/lib/mathesar IMAGE restore - < ARCHIVE`,
   ),
   define(
+    'undo 10m',
+    'Bring the embedded database back to a moment: what was dropped or deleted is there again.',
+    () => import('./undo.ts'),
+    `10m                 to ten minutes ago; also 90s, 2h, 1d
+--to TIME           to that moment: "2026-11-26 10:15:30", or 10:15, in UTC
+--before STATEMENT  to just before the last of them: --before "DROP TABLE invoices"
+--back              brings back what was undone, as \`supervisor restore --undo\`
+undo list [--all]   since when, and what was dropped, truncated, deleted or updated in numbers
+
+All databases of the server go back, accounts and settings of Mathesar among them. It is done beside, and
+proved to open; then the container starts over with it. UNDO_SPACE is what of the volume is used for it.`,
+  ),
+  define(
     'rescue [FOLDER] [--adopt | --salvage FOLDER]',
     "Say what is in a volume, or take over the cluster of Mathesar's own image.",
     () => import('./rescue.ts'),

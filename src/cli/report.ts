@@ -3,6 +3,7 @@ import type { Backups } from '../daemon/backups.ts'
 import type { Certificates } from '../daemon/certificates.ts'
 import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
+import type { UndoKeeper } from '../daemon/undo.ts'
 import type { Updates } from '../daemon/updates.ts'
 import { version } from '../version.ts'
 
@@ -16,6 +17,7 @@ export type Running = {
   readonly certificates: Pick<Certificates, 'problems'>
   readonly backups: Pick<Backups, 'problems' | 'status'>
   readonly updates: Pick<Updates, 'status'>
+  readonly undo: Pick<UndoKeeper, 'status' | 'problems'>
   readonly startedAtMs: number
   readonly reaper: { readonly reaped: number }
   readonly sink: { readonly dropped: number }
@@ -28,6 +30,7 @@ export const readStatus = ({
   certificates,
   backups,
   updates,
+  undo,
   startedAtMs,
   reaper,
   sink,
@@ -49,7 +52,14 @@ export const readStatus = ({
     config: config.status(),
     backup: backups.status(),
     update: updates.status(),
-    problems: [...problems, ...config.problems(), ...certificates.problems(), ...backups.problems()],
+    undo: undo.status(),
+    problems: [
+      ...problems,
+      ...config.problems(),
+      ...certificates.problems(),
+      ...backups.problems(),
+      ...undo.problems(),
+    ],
   })
 }
 

@@ -95,7 +95,7 @@ export const runDaemon = async (
   greet(setup, log)
   if (process.pid !== 1) kernel.becomeSubreaper()
   const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, options.until)
-  const { system, instance, config, certificates, updates, ending, sockets, reaper, notifier } = parts
+  const { system, instance, config, beside, ending, sockets, reaper, notifier } = parts
   const { stopHolding, lost } = parts
 
   const stops = new StopRequests(system, instance)
@@ -112,8 +112,7 @@ export const runDaemon = async (
   stopHolding()
   await notifier?.finish(flushLimitMs)
   if (!error) log.say('info', 'everything stopped cleanly')
-  certificates.close()
-  updates.close()
+  beside.close()
   await config.close()
   const mayBootAgain = hasSockets && !instance.wasReady && !stops.isAsked
   const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))

@@ -55,6 +55,9 @@ export type BackupStatus = {
   } | null
 }
 
+/** How far back `supervisor undo` goes, in ISO 8601; `null` where nothing is kept yet. */
+export type UndoStatus = { readonly from: string | null }
+
 /**
  * The one truth that the table, JSON, health and exit codes render.
  * `version` changes when a field changes its meaning or goes away.
@@ -87,6 +90,8 @@ export type Status = {
     readonly criticalPath: readonly { readonly unit: string; readonly tookMs: Milliseconds }[]
   }
   readonly backup: BackupStatus
+  /** `null` where nothing is to be kept. */
+  readonly undo: UndoStatus | null
   /** A newer Mathesar; `null` where none is known. */
   readonly update: UpdateStatus | null
   readonly units: readonly UnitStatus[]
@@ -146,6 +151,9 @@ const backupLines = ({ running, nextAt, last, proved }: BackupStatus, now: numbe
   return [`Backup: ${[made, ...(last === null ? [] : [proof]), ...next, ...work].join('; ')}`]
 }
 
+const undoLine = ({ from }: UndoStatus): string =>
+  `Undo: ${from === null ? 'nothing is kept yet' : `back to any moment since ${from.slice(0, 19)}Z`}`
+
 /** The status as people read it. `nowMs` is milliseconds since 1970. */
 export const renderStatus = (status: Status, nowMs: number): string => {
   const rows = status.units.map((unit) => [
@@ -175,6 +183,7 @@ export const renderStatus = (status: Status, nowMs: number): string => {
       ? [`Config: ${status.config.pendingRestart.join(', ')} take effect at the next start of the container`]
       : []),
     ...backupLines(status.backup, nowMs),
+    ...(status.undo === null ? [] : [undoLine(status.undo)]),
     ...(status.update === null ? [] : [`Update: ${updateInWords(status.update)}`]),
     ...(problems.length > 0 ? ['', ...problems] : []),
     '',

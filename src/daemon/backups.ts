@@ -1,7 +1,7 @@
 import type { BackupStatus, Problem } from '../core/status.ts'
 import type { ErrorCode } from '../errors.ts'
 import { dueMsOf, isLate, type Runs, type Schedules, schedulesOf } from '../settings/schedule.ts'
-import type { ProgramResult, System } from '../system/ports.ts'
+import type { System } from '../system/ports.ts'
 import {
   type BackupRecord,
   changeRecord,
@@ -12,6 +12,7 @@ import {
 import type { Place } from '../units/place.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
+import { runJob } from './own-job.ts'
 
 /** The clock may be set, and another command may make a backup. */
 const lookMs = 60_000
@@ -33,9 +34,6 @@ const niceness: Readonly<Record<Job, number>> = { backup: 5, drill: 19 }
 /** What a job types. The archive is named: the first place that has it is enough. */
 const argumentsOf = (job: Job, { made }: BackupRecord): readonly string[] =>
   job === 'backup' ? ['backup', '--scheduled'] : ['backup', 'verify', made?.name ?? 'newest']
-
-/** The kernel kills it before a service when memory runs out. */
-const oomScoreAdj = 800
 
 /** Of a drill that nobody asked for. */
 const harmless: readonly ErrorCode[] = ['VOLUME_FULL', 'BACKUP_LOCKED']
@@ -199,7 +197,18 @@ export class Backups {
     this.#running = job
     this.#waits.delete(job)
     try {
-      const failure = failureIn(await this.#type(job))
+      const failure = failureIn(
+        await runJob(
+          this.#options,
+          {
+            name: job,
+            args: argumentsOf(job, this.#record),
+            niceness: niceness[job],
+            limitMs: runLimitMs,
+          },
+          this.#stopping.signal,
+        ),
+      )
       if (failure === undefined) this.#doneMs.set(job, beganMs)
       this.#note(job, failure)
     } catch (error) {
@@ -207,27 +216,6 @@ export class Backups {
       this.#note(job, { code: 'BACKUP_FAILED', message: (error as Error).message, hint: '' })
     } finally {
       this.#running = undefined
-    }
-  }
-
-  /** Runs the command of a job, and kills it when it hangs or everything stops. */
-  async #type(job: Job): Promise<ProgramResult> {
-    const { system, place, program } = this.#options
-    const env: Record<string, string> = {}
-    for (const [name, value] of Object.entries(place.environment)) if (value !== undefined) env[name] = value
-    const command = {
-      argv: ['nice', '-n', String(niceness[job]), ...program, ...argumentsOf(job, this.#record)],
-      env,
-      cwd: '/',
-      oomScoreAdj,
-    } as const
-    const limit = new AbortController()
-    const cancel = system.clock.after(runLimitMs, () => limit.abort(new Error('it took a day and was ended')))
-    try {
-      const signal = AbortSignal.any([this.#stopping.signal, limit.signal])
-      return await system.runProgram(job, command, signal)
-    } finally {
-      cancel()
     }
   }
 

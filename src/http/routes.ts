@@ -10,6 +10,7 @@ import { getMetrics } from './metrics.ts'
 import type { ControlOptions } from './server.ts'
 import { postService } from './services.ts'
 import { getSetup } from './setup.ts'
+import { postStartOver } from './start-over.ts'
 import { getHealth, getStatus } from './status.ts'
 
 export type Route = {
@@ -36,6 +37,7 @@ export const routes = [
   { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },
   { method: 'POST', path: '/v1/config/changes',           access: 'app',   handle: postChange, hasBody: true },
   { method: 'GET',  path: '/v1/setup',                    access: 'owner', handle: getSetup },
+  { method: 'POST', path: '/v1/start-over',               access: 'owner', handle: postStartOver },
   { method: 'POST', path: '/v1/console',                  access: 'owner', handle: postConsole },
   { method: 'GET',  path: '/metrics',                     access: 'visitor', handle: getMetrics },
   { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },

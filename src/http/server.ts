@@ -65,6 +65,8 @@ export type ControlOptions = {
   readonly progress: Pick<Progress, 'signsOf'>
   /** Whether everything is down, and the container stays for the page. */
   readonly isKept: () => boolean
+  /** Stops everything in order, and boots again in the same container. */
+  readonly startOver: () => void
   readonly backups: Pick<Backups, 'problems'>
   /** Without the memory of the units. */
   readonly status: () => Status

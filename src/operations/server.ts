@@ -26,10 +26,15 @@ export type SideServer = {
   readonly user: string
   /** Whether Mathesar's user may connect to its own database there. */
   readonly isForMathesar?: boolean
+  /** What it is told beside. */
+  readonly parameters?: Readonly<Record<string, string>>
 }
 
 /** A cluster with much WAL to replay takes its time. */
 const startLimitMs = 10 * 60_000
+
+/** How much of what a server writes is looked at, should it end. */
+const saidLimit = 8192
 
 /** In the folder of a state beside: `postgres` is the cluster. */
 export const socketIn = (folder: string): string => `${folder}/socket`
@@ -117,37 +122,51 @@ const letMathesarIn = (scope: OperationScope, { folder, user }: SideServer): voi
   system.files.writeWhole(`${folder}/pg_ident.conf`, ident, 0o644)
 }
 
-const start = (scope: OperationScope, side: SideServer): RunningProcess => {
+type Started = {
+  readonly server: RunningProcess
+  /** Why it ended, in its own words, as far as it said so. */
+  readonly whyEnded: () => string
+}
+
+const start = (scope: OperationScope, side: SideServer): Started => {
   const { system, place } = scope
   const { folder, cluster, isDamaged } = side
   makeOwnFolder(scope, socketIn(folder), place.identities.postgres, 0o700)
   const parameters = asArguments({
     ...parametersFor(scope, folder, cluster !== undefined),
     ...(isDamaged ? { zero_damaged_pages: 'on' } : {}),
+    ...side.parameters,
   })
   if (side.isForMathesar) letMathesarIn(scope, side)
-  return system.startProcess(
+  let said = ''
+  const server = system.startProcess(
     {
       argv: [`${place.paths.postgresBin}/postgres`, '-D', cluster ?? `${folder}/postgres`, ...parameters],
       env: postgresEnvironment(place),
       user: place.identities.postgres,
       cwd: '/',
     },
-    { write: () => undefined, flush: () => {} },
+    {
+      write: (chunk) => {
+        said = (said + chunk.toString()).slice(-saidLimit)
+        return undefined
+      },
+      flush: () => {},
+    },
   )
+  return { server, whyEnded: () => system.log.redact(/(?:FATAL|PANIC): +(.*)/.exec(said)?.[1] ?? '') }
 }
 
 const waitUntilReady = async (
   { system }: OperationScope,
   { folder, what, code, user }: SideServer,
-  server: RunningProcess,
+  { server, whyEnded }: Started,
 ): Promise<void> => {
   const gone = new AbortController()
-  void server.ended.then((outcome) =>
-    gone.abort(
-      new SupervisorError(code, `cannot ${what}: its cluster does not start: Postgres ${inWords(outcome)}`),
-    ),
-  )
+  void server.ended.then((outcome) => {
+    const why = [`Postgres ${inWords(outcome)}`, whyEnded()].filter((part) => part !== '').join(': ')
+    gone.abort(new SupervisorError(code, `cannot ${what}: its cluster does not start: ${why}`))
+  })
   await system.retry(
     () => system.withClient([connectTo(folder, 'template1', user)], (client) => client.query('SELECT 1')),
     {
@@ -166,16 +185,16 @@ export const withSideServer = async <T>(
   side: SideServer,
   act: () => Promise<T>,
 ): Promise<T> => {
-  const server = start(scope, side)
+  const started = start(scope, side)
   try {
-    await waitUntilReady(scope, side, server)
+    await waitUntilReady(scope, side, started)
     return await act()
   } catch (cause) {
     if (!isAnswer(cause)) throw cause
     throw new SupervisorError(side.code, `cannot ${side.what}: ${sentenceOf(cause)}`, { cause })
   } finally {
-    server.signal(side.isKept ? 'SIGINT' : 'SIGQUIT')
-    await server.ended
+    started.server.signal(side.isKept ? 'SIGINT' : 'SIGQUIT')
+    await started.server.ended
   }
 }
 

@@ -35,6 +35,7 @@ const unpack = async (
   user: User | undefined,
   mode: number,
   bytes: Bytes,
+  how: readonly string[] = [],
 ): Promise<void> => {
   makeOwnFolder(scope, folder, user, mode)
   const argv = [
@@ -44,6 +45,7 @@ const unpack = async (
     '--preserve-permissions',
     '--directory',
     folder,
+    ...how,
   ] as const
   await runToEnd(scope, {
     what: 'use this archive',
@@ -87,13 +89,17 @@ export const removeOddMedia = async (scope: OperationScope, folder: string): Pro
   for await (const _ of find(scope, folder, scope.place.identities.mathesar, ...odd));
 }
 
-/** Postgres's own proof that a base backup is whole: each file, and the WAL. */
-const verifyCluster = (scope: OperationScope, folder: string): Promise<void> => {
+/** Postgres's own proof that a base backup is whole: each file, and the WAL unless `how` leaves it out. */
+export const verifyCluster = (
+  scope: OperationScope,
+  folder: string,
+  how: readonly string[] = [],
+): Promise<void> => {
   const { place } = scope
   return runToEnd(scope, {
     what: 'use this archive',
     command: {
-      argv: ['pg_verifybackup', '--quiet', folder],
+      argv: ['pg_verifybackup', '--quiet', ...how, folder],
       env: postgresEnvironment(place),
       user: place.identities.postgres,
       cwd: '/',
@@ -101,6 +107,10 @@ const verifyCluster = (scope: OperationScope, folder: string): Promise<void> => 
     code: 'BACKUP_DAMAGED',
   })
 }
+
+/** A copy of the cluster, compressed, into `postgres` of a folder. */
+export const unpackCluster = (scope: OperationScope, folder: string, bytes: Bytes): Promise<void> =>
+  unpack(scope, `${folder}/postgres`, scope.place.identities.postgres, 0o700, bytes, ['--zstd'])
 
 const known = new Set<string>([
   'secrets/secret_key',

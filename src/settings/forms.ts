@@ -192,12 +192,16 @@ export const isJsonObject = (text: string): boolean => {
   }
 }
 
+type Limits = { readonly min?: number; readonly orFrom?: number; readonly max?: number }
+
 /** Why a text is no whole number within bounds. `shown` stands for it in the sentence. */
 export const whyNotInteger = (
   text: string,
-  { min = 0, max = Number.MAX_SAFE_INTEGER }: { readonly min?: number; readonly max?: number },
+  { min = 0, orFrom = min, max = Number.MAX_SAFE_INTEGER }: Limits,
   shown: string,
 ): string | undefined => {
   const number = /^\d{1,15}$/.test(text) ? Number(text) : Number.NaN
-  return number >= min && number <= max ? undefined : `${shown} is not a whole number from ${min} to ${max}`
+  const isFine = number === min || (number >= orFrom && number <= max)
+  const besides = orFrom === min ? '' : `${min}, or `
+  return isFine ? undefined : `${shown} is not ${besides}a whole number from ${orFrom} to ${max}`
 }

@@ -45,6 +45,8 @@ type Setting = {
   /** Of an integer; of a text its length. */
   readonly min?: number
   readonly max?: number
+  /** The least number above `min`. */
+  readonly orFrom?: number
   /** Not in the file: it must not be in the hands of whoever may edit that. */
   readonly only?: 'environment'
   readonly appliesBy: Action
@@ -122,6 +124,7 @@ export const settingsTable = {
   ACCESS_LOG: { kind: 'boolean', default: 'false', appliesBy: 'door', description: 'Log each request: method, path without its query, status, bytes, milliseconds, address.' },
   METRICS: { kind: 'networks', default: 'none', appliesBy: 'door', description: 'Addresses and networks (10.0.0.0/8) that may read /metrics on the port, for Prometheus; `private` are all that no one on the internet has, `none` is nobody.' },
   NOTIFY_URL: { kind: 'notify', secret: true, appliesBy: 'none', description: 'Whom to tell of a crash loop, a change that was rolled back, a full volume, a backup that failed, a certificate that ends: https://… gets JSON, ntfy://HOST/TOPIC a message, ping+https://… a request alone.' },
+  UNDO_SPACE: { kind: 'integer', default: '0', min: 0, orFrom: 64, max: 1_000_000, appliesBy: 'postgres-reload', description: 'MiB of the volume that may be used to go back to a moment (`supervisor undo`): half for copies of the embedded database, half for its log; at least 64. 0: nothing is kept.' },
   UPDATE_NOTICE: { kind: 'updates', default: 'https://api.github.com/repos/mathesar-foundation/mathesar/releases?per_page=20', appliesBy: 'none', description: 'The https address that is asked once a day which releases of Mathesar there are, with a request that says nothing of you; one of your own answers in the same form. `off`: nobody is asked.' },
   DRAIN_DELAY: { kind: 'integer', default: '0', min: 0, max: 3600, appliesBy: 'none', description: 'Seconds from SIGTERM in which it serves on while /readyz says no, for load balancers to notice; then the port closes. They are part of STOP_GRACE_PERIOD, and at most half of it.' },
   SLEEP_AFTER: { kind: 'duration', default: 'off', appliesBy: 'none', description: 'How long nobody must have come until Mathesar and the embedded Postgres stop, such as 30m, to save memory; the next visitor wakes them and waits a second or two. `off`: never.' },

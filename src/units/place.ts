@@ -69,6 +69,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   updateRecord: `${data}/updates.json`,
   /** What was begun on another server: see `units/promotion.ts`. */
   promotion: `${data}/promotion.json`,
+  /** Copies of the cluster, to go back to a moment. */
+  undo: `${data}/undo`,
   /** What a restore brought and has not put in place yet, or took away and keeps. */
   restore: `${data}/restore`,
   /** Whoever holds it makes or restores a backup. */

@@ -37,6 +37,7 @@ export const replaced = [
   'config',
   'history',
   'media',
+  'undo',
   'manifest.json',
   '.holder',
 ] as const

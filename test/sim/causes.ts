@@ -93,6 +93,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
     'program cannot start',
     'role changed by the app',
   ],
+  UNDO_REFUSED: 'never',
   STOP_NOT_CLEAN: [...postgresFaults, 'second stop', 'stop'],
 }
 

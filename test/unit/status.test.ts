@@ -32,6 +32,7 @@ const ready: Status = {
   database: 'embedded',
   config: { version: '0123456789ab', changing: false, pendingRestart: [] },
   backup: { running: null, nextAt: null, last: null, proved: null },
+  undo: null,
   update: null,
   boot: {
     readyAfterMs: 1900,

@@ -93,6 +93,11 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
     summary: 'Wake what sleeps (SLEEP_AFTER), and keep it awake as long as the connection lasts',
     answers: { 200: { description: '`awake`; the answer does not end by itself.', content: plain } },
   },
+  'POST /v1/start-over': {
+    operationId: 'startOver',
+    summary: 'Stop everything in order and boot again in the same container',
+    answers: { 200: { description: 'It begins now.', content: plain } },
+  },
   'GET /v1/config': {
     operationId: 'readConfig',
     summary: 'Every setting with its schema, value and source; secrets masked',

@@ -111,6 +111,10 @@ export const Status = about(
       }),
       'Backups.',
     ),
+    undo: orNull(
+      v.strictObject({ from: orNull(v.string(), 'Since when; null: nothing is kept yet.') }),
+      'To which moments `supervisor undo` goes back; null where UNDO_SPACE is 0.',
+    ),
     update: orNull(
       v.strictObject({
         version: string('The newest Mathesar.'),

@@ -1,10 +1,15 @@
 import { SupervisorError } from '../../errors.ts'
 import { inRun, inVolume } from '../place.ts'
+import { walKeepOf } from '../undo.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appRole } from './connection.ts'
 import { fitPostgres } from './sizing.ts'
 
-const parametersOf = ({ place, inForce: { settings } }: Scope<never>): Readonly<Record<string, string>> => {
+const parametersOf = ({
+  system,
+  place,
+  inForce: { settings },
+}: Scope<never>): Readonly<Record<string, string>> => {
   const given = (parameter: string, value: number | undefined, unit = ''): Record<string, string> =>
     value === undefined ? {} : { [parameter]: `${value}${unit}` }
   return {
@@ -13,6 +18,7 @@ const parametersOf = ({ place, inForce: { settings } }: Scope<never>): Readonly<
     log_timezone: 'UTC',
     timezone: 'UTC',
     max_wal_size: '1GB',
+    wal_keep_size: `${walKeepOf(settings.UNDO_SPACE, system.files.freeSpace(place.paths.data)?.bytes)}MB`,
     jit: 'off', // The image leaves LLVM out.
     ...fitPostgres(place.machine),
     ...given('max_connections', settings.EMBEDDED_POSTGRES_MAX_CONNECTIONS),
@@ -95,7 +101,8 @@ export const serverConfig = defineTask({
     refuseStandby(scope)
     const { etc } = inRun(place.paths)
     const parameters = Object.entries(parametersOf(scope)).map(([name, value]) => `${name} = '${value}'`)
-    files.writeWhole(`${etc}/postgresql.conf`, asLines(parameters), 0o644)
+    const lines = [...parameters, "include_if_exists 'undo.conf'"] // Of the keeper of undo, in its time.
+    files.writeWhole(`${etc}/postgresql.conf`, asLines(lines), 0o644)
     for (const [name, lines] of Object.entries(accessFiles(place)))
       files.writeWhole(`${etc}/${name}`, asLines(lines), 0o644)
     return undefined

@@ -35,6 +35,7 @@ const status: Status = {
   database: 'embedded',
   config: { version: '0123456789ab', changing: false, pendingRestart: [] },
   backup: { running: null, nextAt: null, last: null, proved: null },
+  undo: null,
   update: null,
   boot: { readyAfterMs: 2500, criticalPath: [{ unit: 'postgres', tookMs: 1500 }] },
   units: [service, { ...service, name: 'migrations', kind: 'task', state: 'done' }],

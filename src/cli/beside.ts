@@ -1,0 +1,29 @@
+import { Backups } from '../daemon/backups.ts'
+import { Certificates } from '../daemon/certificates.ts'
+import type { Config } from '../daemon/config/config.ts'
+import type { Instance } from '../daemon/instance.ts'
+import { UndoKeeper } from '../daemon/undo.ts'
+import { Updates } from '../daemon/updates.ts'
+import type { System } from '../system/ports.ts'
+import type { Place } from '../units/place.ts'
+import { ownProgram } from './boot-again.ts'
+
+/** What goes on beside the units, in its own time, as long as the container runs. */
+export const createBeside = (system: System, place: Place, instance: Instance, config: Config) => {
+  const tools = { system, place, instance, program: ownProgram() }
+  const certificates = new Certificates(system, instance, config.changes)
+  const [backups, updates, undo] = [new Backups(tools), new Updates(tools), new UndoKeeper(tools)]
+  return {
+    certificates,
+    backups,
+    updates,
+    undo,
+    /** Once Mathesar is ready. */
+    start: (): void => {
+      for (const each of [backups, updates, undo]) each.start()
+    },
+    close: (): void => {
+      for (const each of [certificates, updates, undo]) each.close()
+    },
+  }
+}

@@ -1,0 +1,133 @@
+import { parseAgo, parseMoment } from '../core/moment.ts'
+import { renderTable } from '../core/table.ts'
+import { SupervisorError } from '../errors.ts'
+import { ask } from '../http/client.ts'
+import { undoRestore } from '../operations/restore.ts'
+import { lockOperations, type OperationScope } from '../operations/scope.ts'
+import { makeBase, noteNames } from '../operations/undo/bases.ts'
+import { listDestructions, type Target, undoTo, usableBases } from '../operations/undo/recover.ts'
+import { inWords, isMeant } from '../operations/undo/statements.ts'
+import { isBaseDue } from '../units/undo.ts'
+import { asSuperuser } from '../units/postgres/connection.ts'
+import { parseArguments } from './arguments.ts'
+import { isServing, openOperation, tell, untilStopped } from './operation.ts'
+
+const usage = (why: string): never => {
+  throw new SupervisorError('USAGE', `cannot undo: ${why}`, { hint: 'Type `supervisor undo --help`.' })
+}
+
+/** How many lines a list has unless all are asked for. */
+const listLimit = 30
+const readyLimitMs = 300_000
+
+const utc = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace(/Z$/, '')
+
+const requireEmbedded = ({ inForce }: OperationScope): void => {
+  if (inForce.database.kind === 'external')
+    usage('the database is external, and its host has backups of its own')
+}
+
+const list = async (scope: OperationScope, isAll: boolean): Promise<void> => {
+  const found = await listDestructions(scope)
+  const shown = isAll ? found : found.slice(-listLimit)
+  const from = usableBases(scope).at(-1)!.endMs
+  process.stdout.write(`One can go back to any moment since ${utc(from)} (UTC).\n`)
+  if (shown.length === 0) process.stdout.write('Nothing was dropped or deleted since.\n')
+  else {
+    const rows = shown.map((each) => [utc(each.atMs), inWords(each)])
+    process.stdout.write(`${renderTable([['COMMITTED (UTC)', 'WHAT'], ...rows])}\n`)
+  }
+  if (shown.length < found.length) tell(`${found.length - shown.length} earlier ones: --all`)
+}
+
+const findTarget = async (scope: OperationScope, text: string): Promise<Target> => {
+  const found = (await listDestructions(scope)).findLast((each) => isMeant(text, each))
+  if (found !== undefined) {
+    tell(`going back to just before: ${utc(found.atMs)} ${inWords(found)}`)
+    return found
+  }
+  throw new SupervisorError('UNDO_REFUSED', `cannot undo: nothing in the log is "${text.slice(0, 100)}"`)
+}
+
+type Values = { readonly to?: string | undefined; readonly before?: string | undefined }
+
+const targetOf = async (scope: OperationScope, ago: string | undefined, values: Values): Promise<Target> => {
+  const nowMs = scope.system.clock.now()
+  if (values.before !== undefined) return await findTarget(scope, values.before)
+  const agoMs = ago === undefined ? undefined : parseAgo(ago)
+  const atMs = agoMs === undefined ? parseMoment(values.to ?? '', nowMs) : nowMs - agoMs
+  if (atMs === undefined) return usage(`${ago ?? values.to} is neither like 10m nor like "2026-11-26 10:15"`)
+  return atMs > nowMs ? usage(`${utc(atMs)} is not in the past`) : { atMs }
+}
+
+type Seen = { readonly ready: boolean; readonly supervisor: { readonly startedAt: string } }
+const readSeen = async (): Promise<Seen> => JSON.parse((await ask('GET', '/v1/status')).text) as Seen
+
+/** Has the container start over, and waits until it serves. Visitors see the steps meanwhile. */
+const startOver = async ({ system: { clock } }: OperationScope): Promise<void> => {
+  const { supervisor } = await readSeen()
+  await ask('POST', '/v1/start-over')
+  for (const endMs = clock.now() + readyLimitMs; clock.now() < endMs; await clock.delay(300)) {
+    const seen = await readSeen().catch(() => undefined)
+    if (seen?.ready && seen.supervisor.startedAt !== supervisor.startedAt) return tell('Mathesar is ready.')
+  }
+  tell('Mathesar is not ready yet: `supervisor status` says why.')
+}
+
+/** What the supervisor types: a base if one is due, and the names of tables. */
+const keep = async (scope: OperationScope): Promise<void> => {
+  const [newest] = usableBases(scope)
+  const since = await asSuperuser(scope, async (client) => {
+    const { rows } = await client.query<{ bytes: number }>(
+      'SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), $1)::float8 AS bytes',
+      [newest?.startLsn ?? '0/0'],
+    )
+    return rows[0]!.bytes
+  })
+  await noteNames(scope)
+  if (isBaseDue(scope.inForce.settings.UNDO_SPACE, newest && since)) await makeBase(scope)
+}
+
+const options = {
+  to: { type: 'string' },
+  before: { type: 'string' },
+  back: { type: 'boolean', default: false },
+  all: { type: 'boolean', default: false },
+  scheduled: { type: 'boolean', default: false },
+} as const
+
+const act = async (
+  scope: OperationScope,
+  first: string | undefined,
+  { back, all, scheduled, ...values }: Values & Record<'back' | 'all' | 'scheduled', boolean>,
+): Promise<void> => {
+  if (first === 'list') return await list(scope, all)
+  if (back) undoRestore(scope, false)
+  else {
+    lockOperations(scope)
+    if (scheduled) return await keep(scope)
+    const { lastChange, kept } = await undoTo(scope, await targetOf(scope, first, values))
+    const last =
+      lastChange === null
+        ? 'There was no change since its copy'
+        : `The last change in it is of ${lastChange} UTC`
+    tell(`It is proved to open. ${last}.`)
+    tell(`What is undone is kept in ${kept}: \`supervisor undo --back\` brings it back.`)
+  }
+  tell('The container starts over with it now.')
+  await startOver(scope)
+}
+
+/** Brings the embedded database back to a moment. */
+export const run = async (args: readonly string[]): Promise<number> => {
+  const { positionals, values } = parseArguments(args, options, usage)
+  const [first, ...more] = positionals
+  const given = [first, values.to, values.before, values.back || undefined, values.scheduled || undefined]
+  if (more.length > 0 || given.filter((each) => each !== undefined).length !== 1)
+    return usage('say one of: 10m, --to TIME, --before STATEMENT, --back, list')
+  const scope = await openOperation()
+  requireEmbedded(scope)
+  if (!(await isServing())) usage('no supervisor runs here: type it in the container that serves')
+  await untilStopped(act(scope, first, values))
+  return 0
+}

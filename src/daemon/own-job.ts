@@ -1,0 +1,41 @@
+import type { ProgramResult, System } from '../system/ports.ts'
+import type { Place } from '../units/place.ts'
+
+/** The kernel kills it before a service when memory runs out. */
+const oomScoreAdj = 800
+
+type Tools = {
+  readonly system: System
+  readonly place: Place
+  /** What starts this program once more. */
+  readonly program: readonly [string, ...string[]]
+}
+
+export type Job = {
+  /** Whose lines they are in the log. */
+  readonly name: string
+  readonly args: readonly string[]
+  /** How much it stands back: 19 takes what nobody else wants of the processors. */
+  readonly niceness: number
+  /** One that takes longer hangs, and is killed. */
+  readonly limitMs: number
+}
+
+/** Runs a command of ours in a process of its own: what it takes of memory is gone afterwards. */
+export const runJob = async (
+  { system, place, program }: Tools,
+  { name, args, niceness, limitMs }: Job,
+  stopping: AbortSignal,
+): Promise<ProgramResult> => {
+  const env: Record<string, string> = {}
+  for (const [key, value] of Object.entries(place.environment)) if (value !== undefined) env[key] = value
+  const argv = ['nice', '-n', String(niceness), ...program, ...args] as const
+  const limit = new AbortController()
+  const cancel = system.clock.after(limitMs, () => limit.abort(new Error('it took too long and was ended')))
+  try {
+    const signal = AbortSignal.any([stopping, limit.signal])
+    return await system.runProgram(name, { argv, env, cwd: '/', oomScoreAdj }, signal)
+  } finally {
+    cancel()
+  }
+}

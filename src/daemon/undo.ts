@@ -1,0 +1,135 @@
+import type { Problem, UndoStatus } from '../core/status.ts'
+import type { System } from '../system/ports.ts'
+import { inVolume, type Place } from '../units/place.ts'
+import { keepLog, letGoOfLog, logSince } from '../units/postgres/undo-log.ts'
+import { isBaseDue, isUsable, listBases, readNames, undoReserveBytes } from '../units/undo.ts'
+import { type Failure, failureIn } from './command-failure.ts'
+import type { Instance } from './instance.ts'
+import { runJob } from './own-job.ts'
+
+/** How often it looks at what is free. */
+const lookMs = 10_000
+/** After a start the first visitors come first. */
+const settleMs = 30_000
+const askMs = 60_000
+/** How old the names of tables may be. */
+const namesMs = 600_000
+const retryMs = 600_000
+const limitMs = 3_600_000
+
+type Options = {
+  readonly system: System
+  readonly place: Place
+  readonly instance: Pick<Instance, 'inForce' | 'isReady' | 'isStopping' | 'results'> & {
+    readonly sleeper: Pick<Instance['sleeper'], 'isAsleep'>
+  }
+  readonly program: readonly [string, ...string[]]
+}
+
+/**
+ * Has bases made for `supervisor undo`, each by a command in a process of its own, and gives all of the space
+ * back where the volume runs full: Postgres comes first. The theory is in `units/undo.ts`.
+ */
+export class UndoKeeper {
+  readonly #options: Options
+  readonly #stopping = new AbortController()
+  #failure: Failure | undefined
+  #askAfterMs = 0
+  #hasGivenUp = false
+  #cancel = (): void => {}
+
+  constructor(options: Options) {
+    this.#options = options
+  }
+
+  /** Begins once Mathesar is ready. */
+  start(): void {
+    this.#askAfterMs = this.#options.system.clock.now() + settleMs
+    this.#lookLater()
+  }
+
+  close(): void {
+    this.#cancel()
+    this.#stopping.abort(new Error('everything stops'))
+  }
+
+  status(): UndoStatus | null {
+    if (this.#spaceMiB === 0) return null
+    const usable = listBases(this.#options).filter((base) => isUsable(this.#options, base))
+    const oldest = usable.at(-1)
+    return { from: oldest === undefined ? null : new Date(oldest.endMs).toISOString() }
+  }
+
+  problems(): readonly Problem[] {
+    return this.#failure === undefined || this.#spaceMiB === 0 ? [] : [{ unit: 'undo', ...this.#failure }]
+  }
+
+  get #spaceMiB(): number {
+    const { settings, database } = this.#options.instance.inForce
+    return database.kind === 'embedded' ? settings.UNDO_SPACE : 0
+  }
+
+  #lookLater(): void {
+    const { clock, inBackground } = this.#options.system
+    this.#cancel = clock.after(lookMs, () =>
+      inBackground('keep what an undo needs', async () => {
+        await this.#look().finally(() => this.#lookLater())
+      }),
+    )
+  }
+
+  async #look(): Promise<void> {
+    const { system, place, instance } = this.#options
+    const { undo } = inVolume(place.paths)
+    // While all sleeps, nothing is written that could be undone.
+    if (this.#stopping.signal.aborted || !instance.isReady || instance.sleeper.isAsleep) return
+    if (this.#spaceMiB === 0) {
+      if (system.files.isThere(undo)) system.files.remove(undo)
+      return
+    }
+    const freeBytes = system.files.freeSpace(place.paths.data)?.bytes ?? Number.POSITIVE_INFINITY
+    if (freeBytes < undoReserveBytes) return await this.#giveUp()
+    if (this.#hasGivenUp && freeBytes < 2 * undoReserveBytes) return
+    if (this.#hasGivenUp) await keepLog(this.#where)
+    this.#hasGivenUp = false
+    const nowMs = system.clock.now()
+    if (nowMs < this.#askAfterMs) return
+    this.#askAfterMs = nowMs + askMs
+    if (await this.#isDue(nowMs)) await this.#run(nowMs)
+  }
+
+  async #isDue(nowMs: number): Promise<boolean> {
+    const newest = listBases(this.#options).find((base) => isUsable(this.#options, base))
+    if (newest === undefined || nowMs - readNames(this.#options).atMs > namesMs) return true
+    const sinceBytes = await logSince(this.#where, newest)
+    return sinceBytes !== undefined && isBaseDue(this.#spaceMiB, sinceBytes)
+  }
+
+  async #run(nowMs: number): Promise<void> {
+    const job = { name: 'undo', args: ['undo', '--scheduled'], niceness: 10, limitMs }
+    try {
+      this.#failure = failureIn(await runJob(this.#options, job, this.#stopping.signal))
+    } catch (error) {
+      if (this.#stopping.signal.aborted) return
+      this.#failure = { code: 'UNDO_REFUSED', message: (error as Error).message, hint: '' }
+    }
+    if (this.#failure === undefined) return
+    if (this.#failure.code === 'VOLUME_IN_USE') this.#failure = undefined // A backup is at work.
+    else this.#askAfterMs = nowMs + retryMs
+  }
+
+  /** Lets go of the log at once, and of the bases. */
+  async #giveUp(): Promise<void> {
+    const { system, place } = this.#options
+    if (this.#hasGivenUp) return
+    this.#hasGivenUp = true
+    system.log.say('warn', 'the volume is nearly full: what `supervisor undo` needs is given up')
+    system.files.remove(inVolume(place.paths).undo)
+    await letGoOfLog(this.#where)
+  }
+
+  get #where() {
+    const { system, place, instance } = this.#options
+    return { system, place, inForce: instance.inForce, results: instance.results }
+  }
+}

@@ -1,0 +1,164 @@
+import { SupervisorError } from '../../errors.ts'
+import { inVolume } from '../../units/place.ts'
+import { asSuperuser } from '../../units/postgres/connection.ts'
+import { postgresEnvironment } from '../../units/postgres/programs.ts'
+import { replaced } from '../../units/swap.ts'
+import { type Base, isUsable, listBases, readNames, walKeepOf } from '../../units/undo.ts'
+import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
+import { outputOf } from '../programs.ts'
+import type { OperationScope } from '../scope.ts'
+import { asUser, withSideServer } from '../server.ts'
+import { countBytes } from '../sources.ts'
+import { makeOwnFolder, unpackCluster, verifyCluster } from '../stage.ts'
+import { readPresentNames } from './bases.ts'
+import { type Destruction, Destructions } from './statements.ts'
+
+/** Where to go back to: a moment, or just before a place in the log, which was at a moment. */
+export type Target = { readonly atMs: number; readonly lsn?: string }
+
+const iso = (ms: number): string => new Date(ms).toISOString()
+
+const noWindow = (): SupervisorError =>
+  new SupervisorError('UNDO_REFUSED', 'cannot undo: nothing is kept to go back with yet', {
+    hint:
+      'With UNDO_SPACE a copy of the cluster is made within some minutes of a start; `supervisor undo ' +
+      'list` says from when on. Backups go further back: `supervisor backup list`.',
+  })
+
+/** The bases that the log still reaches back to, the newest first. */
+export const usableBases = (scope: OperationScope): readonly Base[] =>
+  listBases(scope).filter((base) => isUsable(scope, base))
+
+/** The newest base that is older than the moment. */
+const chooseBase = (scope: OperationScope, { atMs }: Target): Base => {
+  const bases = usableBases(scope)
+  const base = bases.find(({ endMs }) => endMs <= atMs)
+  const oldest = bases.at(-1)
+  if (oldest === undefined) throw noWindow()
+  if (base !== undefined) return base
+  throw new SupervisorError(
+    'UNDO_REFUSED',
+    `cannot undo up to ${iso(atMs)}: what is kept begins at ${iso(oldest.endMs)}`,
+    {
+      hint: 'Go back less far, or restore a backup: `supervisor backup list`. Nothing was changed.',
+    },
+  )
+}
+
+/**
+ * Ends the file of the log, so that all of it can be read, after a commit that is later than any moment that
+ * somebody may ask for: Postgres stops at the first one that is.
+ */
+const endLog = (scope: OperationScope): Promise<string> =>
+  asSuperuser(scope, async (client) => {
+    await client.query('SELECT pg_current_xact_id()')
+    const { rows } = await client.query<{ lsn: string }>('SELECT pg_switch_wal()::text AS lsn')
+    return rows[0]!.lsn
+  })
+
+/** What was destroyed since the oldest base. */
+export const listDestructions = async (scope: OperationScope): Promise<readonly Destruction[]> => {
+  const oldest = usableBases(scope).at(-1)
+  if (oldest === undefined) throw noWindow()
+  const { place } = scope
+  const found: Destruction[] = []
+  const known = { names: readNames(scope), present: await readPresentNames(scope) }
+  const destructions = new Destructions(known, (each) => void found.push(each))
+  const managers = ['Transaction', 'Heap', 'Heap2', 'Storage', 'Database', 'XLOG']
+  const argv = [
+    `${place.paths.postgresBin}/pg_waldump`,
+    `--path=${inVolume(place.paths).cluster}/pg_wal`,
+    `--start=${oldest.startLsn}`,
+    `--end=${await endLog(scope)}`,
+    ...managers.map((name) => `--rmgr=${name}`),
+  ] as const
+  const command = {
+    argv,
+    env: postgresEnvironment(place),
+    user: place.identities.postgres,
+    cwd: '/',
+  } as const
+  let rest = ''
+  for await (const chunk of outputOf(scope, {
+    what: 'read the log of Postgres',
+    command,
+    code: 'UNDO_REFUSED',
+  })) {
+    const lines = (rest + chunk.toString('latin1')).split('\n')
+    rest = lines.pop()!
+    for (const line of lines) destructions.read(line)
+  }
+  return found
+}
+
+const quoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`
+
+/** What has Postgres replay the log up to the target. Nobody connects meanwhile. */
+const parametersOf = (
+  { place }: OperationScope,
+  { atMs, lsn }: Target,
+): Readonly<Record<string, string>> => ({
+  restore_command: `cp ${quoted(`${inVolume(place.paths).cluster}/pg_wal`)}/%f "%p"`,
+  recovery_target_timeline: 'current',
+  recovery_target_action: 'promote',
+  hot_standby: 'off',
+  ...(lsn === undefined
+    ? { recovery_target_time: iso(atMs).replace('Z', '+00') } // It knows no Z.
+    : { recovery_target_lsn: lsn, recovery_target_inclusive: 'off' }),
+})
+
+/** Looks into each database, and gives when the last change was; `null` where there was none. */
+const prove = async (scope: OperationScope, folder: string): Promise<string | null> => {
+  const ask = <Row extends Record<string, unknown>>(database: string, sql: string): Promise<Row[]> =>
+    asUser(scope, folder, ['postgres', database], async (client) => (await client.query<Row>(sql)).rows)
+  const databases = await ask<{ name: string }>(
+    'template1',
+    'SELECT datname AS name FROM pg_database WHERE datallowconn',
+  )
+  for (const { name } of databases) await ask(name, 'SELECT count(*) FROM pg_class')
+  const [last] = await ask<{ at: string | null }>(
+    'template1',
+    `SELECT to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS at`,
+  )
+  return last?.at ?? null
+}
+
+export type Undone = {
+  /** When the last change was that it has, in UTC; `null` where there was none since the base. */
+  readonly lastChange: string | null
+  /** Where the state is that is undone. */
+  readonly kept: string | undefined
+}
+
+/**
+ * Brings the cluster to what it was, beside the one that serves, and has the next start put it in its place.
+ * All else of the installation stays. Until it is proved to open, nothing is touched.
+ */
+export const undoTo = async (scope: OperationScope, target: Target): Promise<Undone> => {
+  const { system, place, inForce } = scope
+  const base = chooseBase(scope, target)
+  requireReplaceable(scope, true)
+  const walBytes = walKeepOf(inForce.settings.UNDO_SPACE, undefined) * 1024 * 1024
+  requireRoom(scope, (await countBytes(scope)) + walBytes)
+  await endLog(scope)
+  let lastChange: string | null = null
+  const kept = await bringIn(scope, false, async (folder) => {
+    makeOwnFolder(scope, folder, undefined, 0o711)
+    await unpackCluster(scope, folder, system.readStream(`${inVolume(place.paths).undo}/${base.name}`))
+    await verifyCluster(scope, `${folder}/postgres`, ['--no-parse-wal'])
+    const signalFile = `${folder}/postgres/recovery.signal`
+    system.files.writeWhole(signalFile, '', 0o600)
+    system.setOwner(signalFile, place.identities.postgres, 0o600)
+    const side = {
+      folder,
+      what: 'undo',
+      code: 'UNDO_REFUSED',
+      isKept: true,
+      user: 'postgres',
+      parameters: parametersOf(scope, target),
+    } as const
+    lastChange = await withSideServer(scope, side, () => prove(scope, folder))
+    return replaced.filter((name) => name !== 'postgres' && name !== 'undo')
+  })
+  return { lastChange, kept }
+}

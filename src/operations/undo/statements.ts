@@ -1,4 +1,4 @@
-import { firstFew } from '../../core/message.ts'
+import { firstFew, printable } from '../../core/message.ts'
 import type { Names, TableName } from '../../units/undo.ts'
 
 /**
@@ -205,17 +205,21 @@ export class Destructions {
   }
 }
 
+/** Anybody may name a table, also with what drives a terminal. */
+const shown = (name: string): string => printable(name).replaceAll(/\s+/g, ' ')
+
 /** Such as "DELETE 12 rows of public.invoices in db". */
 export const inWords = ({ verb, names, database, rows }: Destruction): string => {
+  const [what, where] = [firstFew(names, shown, { limit: 3 }).join(', '), shown(database)]
   switch (verb) {
     case 'DROP DATABASE':
-      return `${verb} ${database}`
+      return `${verb} ${where}`
     case 'DROP TABLE':
     case 'TRUNCATE':
-      return `${verb} ${firstFew(names, String, { limit: 3 }).join(', ')} in ${database}`
+      return `${verb} ${what} in ${where}`
     case 'DELETE':
     case 'UPDATE':
-      return `${verb} ${rows} row${rows === 1 ? '' : 's'} of ${names.join(', ')} in ${database}`
+      return `${verb} ${rows} row${rows === 1 ? '' : 's'} of ${what} in ${where}`
   }
 }
 

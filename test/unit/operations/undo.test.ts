@@ -136,6 +136,9 @@ describe('what was destroyed', () => {
       expect([text, isMeant(text, drop)]).toEqual([text, true])
     for (const text of ['x', 'DROP TABLE y', 'TRUNCATE x', 'DROP TABLE b.x', ''])
       expect([text, isMeant(text, drop)]).toEqual([text, false])
+    expect(inWords({ ...drop, names: ['public."\u001b[2J\nx"'], database: 'shop' })).toBe(
+      'DROP TABLE public."[2J x" in shop',
+    )
     expect(isMeant('delete from x', { ...drop, verb: 'DELETE' })).toBe(true)
     expect(isMeant('truncate table x', { ...drop, verb: 'TRUNCATE' })).toBe(true)
   })

@@ -55,7 +55,7 @@ describeContainer('an undo', () => {
 
   it('is refused as long as nothing is kept, and changes nothing', async () => {
     const refused = await box.supervisor('undo', '10m')
-    expect(refused.exitCode).toBe(88)
+    expect(refused.exitCode).toBe(90)
     expect(refused.stderr).toContain('cannot undo: nothing is kept to go back with yet')
   })
 

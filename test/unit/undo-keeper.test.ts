@@ -82,7 +82,7 @@ describe('what an undo needs', () => {
   test('that fails is a problem of the status, and tried again ten minutes later', async () => {
     const { clock, replies, keeper, typed } = stage()
     replies.program = async () => ({
-      outcome: { code: 88, signal: null },
+      outcome: { code: 90, signal: null },
       lines: ['supervisor: cannot keep a copy of the cluster', '  Raise UNDO_SPACE'],
     })
     await clock.advance(100_000)

@@ -60,6 +60,7 @@ export class Sleeper {
   /** Looks from now on whether anybody comes: once everything is up, and when the settings have changed. */
   watch(): void {
     this.#cancel()
+    this.#wantedMs ||= this.#nowMs // It was wanted until it was up.
     const { SLEEP_AFTER: afterMs } = this.#options.settings()
     if (this.#isAsleep || afterMs === Number.POSITIVE_INFINITY) return
     const pauseMs = Math.min(mostPauseMs, Math.max(leastPauseMs, afterMs / looksInTime))

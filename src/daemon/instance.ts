@@ -55,7 +55,7 @@ export class Instance {
       place,
       worlds: this.#worlds,
       roster: this.#roster,
-      isRunning: () => this.#phase === 'running',
+      phase: () => this.#phase,
       onChange: () => this.#subscribers.emit({ type: 'changed' }),
     })
   }

@@ -1,3 +1,4 @@
+import type { Phase } from '../core/phase.ts'
 import type { Milliseconds } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Settings } from '../settings/typed.ts'
@@ -20,8 +21,7 @@ type Options = {
   /** Those that may sleep, in the order in which they start; none where nobody could wake them. */
   readonly services: () => readonly Service[]
   readonly scopeOf: (unit: ServiceUnit) => Scope
-  /** Whether everything is up, and stays up. */
-  readonly isRunning: () => boolean
+  readonly phase: () => Phase
   /** Whether somebody waits on a socket of theirs. */
   readonly isAwaited: () => boolean
   readonly onChange: () => void
@@ -100,7 +100,7 @@ export class Sleeper {
 
   /** Whether all that may sleep is at rest, and nobody wanted it for so long. */
   async #isUnused(services: readonly Service[], forMs: Milliseconds): Promise<boolean> {
-    if (services.length === 0 || !this.#options.isRunning() || !services.every(isIdle)) return false
+    if (services.length === 0 || this.#options.phase() !== 'running' || !services.every(isIdle)) return false
     const used = await Promise.all(
       services.map(async ({ unit }) => await unit.lastUsedMs?.(this.#options.scopeOf(unit))),
     ).catch(() => [this.#nowMs])
@@ -128,9 +128,9 @@ export class Sleeper {
 
   async #wakeUp(): Promise<void> {
     await this.#falling?.catch(() => {})
-    const { services: find, isRunning, system, onChange } = this.#options
+    const { services: find, phase, system, onChange } = this.#options
     if (!this.#isAsleep) return
-    if (!isRunning()) throw stoppingError()
+    if (phase() === 'stopping' || phase() === 'ended') throw stoppingError()
     const beganMs = this.#nowMs
     const services = find()
     for (const service of services) {
@@ -157,7 +157,7 @@ export class Sleeper {
   }
 }
 
-type Tools = Pick<Options, 'system' | 'isRunning' | 'onChange'> & {
+type Tools = Pick<Options, 'system' | 'phase' | 'onChange'> & {
   readonly place: Place
   readonly worlds: Worlds
   readonly roster: Roster

@@ -213,6 +213,7 @@ Of a container that has stopped, with its secret key and media:
     `--to URL         of a user there that may create databases and roles; it is used for the move alone
 --to -           the same from standard input, so that no list of processes shows the password
 --to-file FILE   the same from a file
+--within SECONDS how long requests may wait for the copy; 20 when not given, and 30 s before a page comes
 --back           returns to the embedded Postgres, as it was when you left it
 
 All databases, roles with their passwords, and what Mathesar keeps of tables go there. Requests wait

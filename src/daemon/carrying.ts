@@ -24,14 +24,14 @@ export const requireCarriable = (before: Configuration, after: Configuration): v
 
 /** How a change copies the databases: in a process of its own, which PID 1 outlives in any case. */
 export const createCarrying = ({ system, place, program }: Tools) => ({
-  carry: async ({ database }: InForce, signal: AbortSignal): Promise<void> => {
+  carry: async ({ database }: InForce, seconds: number, signal: AbortSignal): Promise<void> => {
     if (database.kind !== 'external') return
     const env: Record<string, string> = {}
     for (const [name, value] of Object.entries(place.environment)) if (value !== undefined) env[name] = value
     const result = await system.runProgram(
       'promote',
       {
-        argv: [...program, 'promote', '--copy'],
+        argv: [...program, 'promote', '--copy', '--within', String(seconds)],
         env: { ...env, DATABASE_URL: formatDatabaseUrl(database) },
         cwd: '/',
         oomScoreAdj,

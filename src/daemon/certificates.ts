@@ -16,14 +16,7 @@ const renewMs = 30 * dayMs
 
 const renewHint = 'Renew it: what TLS_CERTIFICATE and TLS_KEY hold then is put in force by itself.'
 
-const plan: Plan = {
-  changes: [],
-  database: false,
-  carries: false,
-  postgres: undefined,
-  door: true,
-  generation: false,
-}
+const plan: Plan = { changes: [], database: false, postgres: undefined, door: true, generation: false }
 
 const problemOf = (code: string, message: string, hint: string): Problem => ({
   unit: 'supervisor',

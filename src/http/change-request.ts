@@ -39,9 +39,9 @@ const set = about(
 )
 const carries = v.exactOptional(
   about(
-    v.literal(true, 'must be true'),
-    'The external database that is set gets what the embedded Postgres has, while requests wait: what ' +
-      '`supervisor promote` asks for once it has prepared that server.',
+    v.pipe(v.number('must be seconds'), v.integer(), v.minValue(1), v.maxValue(86_400)),
+    'The external database that is set gets what the embedded Postgres has within so many seconds, while ' +
+      'requests wait: what `supervisor promote` asks for once it has prepared that server.',
   ),
 )
 const file = about(text(fileLimitBytes), `The whole of mathesar.env, at most ${fileLimitBytes / 1024} KiB.`)

@@ -32,8 +32,9 @@ const proposalOf = (change: ChangeRequest, exchange: Exchange, config: Config): 
   const { base, dryRun: isDryRun = false } = change
   const common = { from, isDryRun, ...(base === undefined ? {} : { base }) }
   if ('set' in change) {
-    const carries = change.carries === true && exchange.access === 'owner'
-    return { ...common, kind: 'set', set: change.set, ...(carries ? { carries } : {}) }
+    const { set, carries } = change
+    const mayCarry = carries !== undefined && exchange.access === 'owner'
+    return { ...common, kind: 'set', set, ...(mayCarry ? { carries } : {}) }
   }
   if ('file' in change)
     return { ...common, kind: 'replace', files: { 'mathesar.env': change.file.toWellFormed() } }

@@ -41,8 +41,8 @@ const isOfDoor = ({ name, action }: Change): boolean =>
 export type Plan = {
   readonly changes: readonly Change[]
   readonly database: boolean
-  /** Whether what the embedded Postgres has is copied to the other database, while requests wait. */
-  readonly carries: boolean
+  /** The seconds within which the other database gets what the embedded one has, while requests wait. */
+  readonly carries?: number | undefined
   readonly postgres: 'reload' | 'restart' | undefined
   /** Whether the web server in front has to read its settings again. */
   readonly door: boolean
@@ -61,13 +61,13 @@ const postgresActionOf = (has: (action: Action) => boolean): Plan['postgres'] =>
  * The least that brings all changes into force together.
  * A reload that somebody asks for makes a new generation in any case.
  */
-export const planOf = (changes: readonly Change[], reload = false, carries = false): Plan => {
+export const planOf = (changes: readonly Change[], reload = false, carries?: number): Plan => {
   const has = (action: Action): boolean => changes.some((change) => change.action === action)
   const database = has('database')
   return {
     changes,
     database,
-    carries: carries && database,
+    carries,
     postgres: postgresActionOf(has),
     door: changes.some(isOfDoor),
     generation: reload || database || has('postgres-restart') || has('generation'),

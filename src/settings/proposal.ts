@@ -28,8 +28,8 @@ export type Proposal = {
   | {
       /** Sets settings; null unsets. */ readonly kind: 'set'
       readonly set: Readonly<Record<string, string | null>>
-      /** The other database gets what the embedded Postgres has. */
-      readonly carries?: boolean
+      /** The other database gets what the embedded Postgres has, within so many seconds. */
+      readonly carries?: number
     }
   | { /** Replaces whole files. */ readonly kind: 'replace'; readonly files: Partial<ConfigFiles> }
   | {

@@ -34,8 +34,8 @@ type Tools = {
   readonly isEmbedded: (side: Side) => boolean
   readonly runTask: (name: TaskName, side: Side) => Promise<void>
   readonly service: (name: ServiceName) => ServiceInChange
-  /** Copies what the embedded Postgres has to the database of after. */
-  readonly carry: (signal: AbortSignal) => Promise<void>
+  /** Copies what the embedded Postgres has to the database of after, within so many seconds. */
+  readonly carry: (seconds: number, signal: AbortSignal) => Promise<void>
   /** Nothing that was copied may be removed any more. Returns what takes this back. */
   readonly letGo: () => () => void
 }
@@ -130,12 +130,12 @@ const holdBack = ({ service }: Tools): Step => ({
 })
 
 /** Requests wait from here on. The embedded Postgres runs all the time, and nothing of it changes. */
-const carrySteps = (tools: Tools, drains: boolean): Step[] => [
+const carrySteps = (tools: Tools, drains: boolean, seconds: number): Step[] => [
   ...(drains ? [holdBack(tools)] : []),
-  { name: 'copying the databases; requests wait', run: tools.carry },
+  { name: 'copying the databases; requests wait', run: (signal) => tools.carry(seconds, signal) },
 ]
 
-/** The last before the commit. */
+/** The last before the commit: what people may work on from then on is never removed. */
 const letGoStep = ({ letGo }: Tools): Step => {
   let takeBack = (): void => {}
   return {
@@ -155,6 +155,7 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
   const { plan, isEmbedded, runTask, service } = tools
   const [mathesar, postgres] = [service('mathesar'), service('postgres')]
   const makesGeneration = plan.generation && !mathesar.isStopped()
+  const carries = plan.carries !== undefined
   let candidate: Awaited<ReturnType<ServiceInChange['prepare']>> | undefined
 
   const files: Step = {
@@ -177,15 +178,15 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
   return {
     steps: [
       files,
-      ...(plan.carries && makesGeneration ? [prepare] : []),
-      ...(plan.carries ? carrySteps(tools, makesGeneration) : []),
+      ...(carries && makesGeneration ? [prepare] : []),
+      ...(carries ? carrySteps(tools, makesGeneration, plan.carries) : []),
       ...(plan.database ? moveSteps(tools) : []),
       ...(plan.postgres === 'reload' ? [reloadStep(tools)] : []),
       ...(plan.door ? [doorStep(tools)] : []),
-      ...(makesGeneration && !plan.carries ? [prepare] : []),
+      ...(makesGeneration && !carries ? [prepare] : []),
       ...(plan.postgres === 'restart' ? restartSteps(tools, makesGeneration) : []),
       ...(makesGeneration ? [prove] : []),
-      ...(plan.carries ? [letGoStep(tools)] : []),
+      ...(plan.database ? [letGoStep(tools)] : []),
     ],
     afterwards: async () => {
       const retired = candidate

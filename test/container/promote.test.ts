@@ -1,7 +1,14 @@
+import { readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { execa } from 'execa'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startDatabaseServer } from '../helpers/database-server.ts'
-import { type Box, cleanUp, describeContainer, makeAdmin, start, until } from '../helpers/docker.ts'
+import { type Box, cleanUp, describeContainer, docker, makeAdmin, start, until } from '../helpers/docker.ts'
 import { startLoad } from '../helpers/load.ts'
+import { noPooler, startPooler } from '../helpers/pooler.ts'
 import { freePort } from '../helpers/port.ts'
 
 const password = 'pass w%rd/of:owner'
@@ -57,14 +64,23 @@ const resolved = `
 
 describeContainer('promote', () => {
   let server: Box
+  let box: Box
   let port: number
+  let folder: string
+  let before: string
   beforeAll(async () => {
     port = await freePort()
     server = await startDatabaseServer(port, password)
     await until('the server answers', async () => (await there('postgres', 'select 1')).exitCode === 0)
     await there('postgres', `CREATE ROLE mover LOGIN CREATEDB CREATEROLE PASSWORD '${mover}'`)
+    folder = await mkdtemp(join(tmpdir(), 'promote-'))
+    await writeFile(join(folder, 'admin-url'), `${url()}\n`)
+    await build()
+  }, 120_000)
+  afterAll(async () => {
+    await rm(folder, { recursive: true, force: true })
+    await cleanUp()
   })
-  afterAll(cleanUp)
 
   const there = (database: string, text: string) =>
     server.exec(
@@ -73,7 +89,7 @@ describeContainer('promote', () => {
       `PGPASSWORD="$PGPASS_TEXT" psql -X -h 127.0.0.1 -p ${port} -U owner -d ${database} -tAc "$0"`,
       text,
     )
-  const here = async (box: Box, database: string, text: string): Promise<string> => {
+  const here = async (database: string, text: string): Promise<string> => {
     const { exitCode, stdout, stderr } = await box.exec(
       'supervisor',
       'psql',
@@ -91,18 +107,17 @@ describeContainer('promote', () => {
   const url = (database = 'postgres'): string =>
     `postgres://mover:${encodeURIComponent(mover)}@127.0.0.1:${port}/${database}`
 
-  it('takes everything along that people built, while requests wait, and comes back', async () => {
-    const box = await start()
+  const build = async (): Promise<void> => {
+    box = await start()
     await box.ready()
     await makeAdmin(box)
-    await here(box, 'mathesar_django', 'CREATE DATABASE shop')
-    await here(box, 'shop', built)
+    await here('mathesar_django', 'CREATE DATABASE shop')
+    await here('shop', built)
     const oid = async (name: string): Promise<number> =>
-      Number(await here(box, 'shop', `SELECT '${name}'::regclass::oid::int`))
+      Number(await here('shop', `SELECT '${name}'::regclass::oid::int`))
     const [first, orders] = [await oid('public.first'), await oid('sales.orders')]
-    const sales = Number(await here(box, 'shop', "SELECT 'sales'::regnamespace::oid::int"))
+    const sales = Number(await here('shop', "SELECT 'sales'::regnamespace::oid::int"))
     await here(
-      box,
       'mathesar_django',
       `
       INSERT INTO mathesar_server (host, port, sslmode) VALUES ('/run/mathesar/postgres', NULL, 'prefer');
@@ -110,7 +125,6 @@ describeContainer('promote', () => {
       ${stored(first, orders, sales, 999_999)}`,
     )
     await here(
-      box,
       'mathesar_django',
       `
       INSERT INTO mathesar_configuredrole (name, password, server_id)
@@ -118,14 +132,94 @@ describeContainer('promote', () => {
       INSERT INTO mathesar_userdatabaserolemap (user_id, database_id, configured_role_id, server_id)
         SELECT (SELECT id FROM mathesar_user), 1, id, 1 FROM mathesar_configuredrole`,
     )
-    const before = await here(box, 'shop', resolved)
+    before = await here('shop', resolved)
+  }
+  /** The commands of a part of the page, as somebody types them. */
+  const type = async (title: string) => {
+    const page = readFileSync(new URL('../../docs/promote.md', import.meta.url), 'utf8')
+    const [, script = ''] = /^```sh\n([^]*?)^```/m.exec(page.slice(page.indexOf(`\n## ${title}\n`))) ?? []
+    const typed = script.replace(' mathesar ', ` ${box.id} `).replace('--to -', '--to - --within 60')
+    return await execa('bash', ['-euc', typed], { cwd: folder, reject: false, all: true })
+  }
+  const leftThere = async (): Promise<string> =>
+    (
+      await there(
+        'postgres',
+        `SELECT string_agg(datname, ' ') FROM pg_database WHERE datname <> 'postgres'
+      AND NOT datistemplate`,
+      )
+    ).stdout
+
+  it('is refused before anything is made there', async () => {
+    const refused = async (to: string, ...words: string[]): Promise<void> => {
+      const { exitCode, stderr } = await box.supervisor('promote', '--to', to)
+      for (const word of words) expect(stderr).toContain(word)
+      expect(stderr).not.toContain(mover)
+      expect(exitCode).toBe(88)
+    }
+    await there('postgres', "CREATE ROLE weak LOGIN CREATEDB PASSWORD 'w'; CREATE ROLE alice")
+    await there('postgres', 'CREATE DATABASE shop')
+    await refused(url().replace(/mover:[^@]*/, 'weak:w'), 'its user may not create roles', 'ALTER ROLE')
+    await refused(url(), 'a database shop, a role alice already', 'DROP DATABASE "shop"; DROP ROLE "alice"')
+    await there('postgres', 'DROP DATABASE shop')
+    await there('postgres', 'DROP ROLE alice, weak')
+    await here('mathesar_django', 'ALTER TABLE mathesar_form ADD chart_oid bigint')
+    await refused(url(), 'keeps references that are not known here: mathesar_form.chart_oid')
+    await here('mathesar_django', 'ALTER TABLE mathesar_form DROP chart_oid')
+    expect((await box.supervisor('promote', '--back')).exitCode).toBe(88)
+    expect(await leftThere()).toBe('')
+    expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
+  })
+
+  it.skipIf(noPooler !== undefined)(
+    'is refused where a pooler lends a session for a transaction',
+    async () => {
+      const pooler = await startPooler({ port, user: 'owner', password })
+      try {
+        const to = `postgres://owner:${encodeURIComponent(password)}@127.0.0.1:${pooler.port}/postgres`
+        const refused = await box.supervisor('promote', '--to', to)
+        expect(refused).toMatchObject({
+          exitCode: 88,
+          stderr: expect.stringContaining('a pooler is in front'),
+        })
+      } finally {
+        await pooler.stop()
+      }
+    },
+  )
+
+  it('that is late, or fails on the way, leaves all as it was, and nothing there', async () => {
+    const late = await box.supervisor('promote', '--to', url(), '--within', '1')
+    expect(late).toMatchObject({ exitCode: 89, stderr: expect.stringContaining('not done within 1 s') })
+    expect(await leftThere()).toBe('')
+    const asSuperuser = (text: string) => box.supervisor('psql', '--superuser', '-d', 'shop', '-c', text)
+    await asSuperuser('CREATE PUBLICATION everything FOR ALL TABLES')
+    const failed = await box.supervisor('promote', '--to', url(), '--within', '60')
+    expect(failed).toMatchObject({ exitCode: 89, stderr: expect.stringContaining('must be superuser') })
+    await asSuperuser('DROP PUBLICATION everything')
+    expect(await leftThere()).toBe('')
+    expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
+  })
+
+  it.each([500, 2000, 4000, 6000])('that is killed after %i ms leaves one side whole', async (ms) => {
+    const typed = box.supervisor('promote', '--to', url(), '--within', '60')
+    await delay(ms)
+    await docker('kill', '--signal', 'KILL', box.id)
+    await typed
+    await box.startAgain()
+    await box.ready()
+    expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
+    expect(await here('shop', 'SELECT count(*) FROM sales.orders')).toBe('100')
+  })
+
+  it('takes everything along that people built, while requests wait', async () => {
     const load = startLoad(box.url('/auth/login/'), 4)
-    const moved = await box.supervisor('promote', '--to', url())
-    expect(moved.exitCode, `${moved.stdout}${moved.stderr}${await box.logs()}`).toBe(0)
+    const moved = await type('The move')
+    expect(moved.exitCode, moved.all).toBe(0)
     expect((await load.stop()).failed).toEqual([])
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
-    expect(`${moved.stdout}${moved.stderr}${await box.logs()}`).not.toContain(mover)
-    expect(moved.stderr).not.toContain('not carried')
+    expect(`${moved.all}${await box.logs()}`).not.toContain(mover)
+    expect(moved.all).not.toContain('not carried')
     const after = (await there('shop', resolved)).stdout
     expect(after).toBe(before.replace(/next \d+/, `next ${Number(/next (\d+)/.exec(before)![1]) + 1}`))
     const [firstThere, ordersThere, salesThere] = (
@@ -155,8 +249,16 @@ describeContainer('promote', () => {
         "-tAc 'select count(*) from sales.orders'",
     )
     expect(login).toMatchObject({ exitCode: 0, stdout: '100' })
-    const back = await box.supervisor('promote', '--back')
-    expect(back.exitCode, back.stderr).toBe(0)
+  })
+
+  it('goes back, and never removes what people may have worked on', async () => {
+    const back = await type('And back')
+    expect(back.exitCode, back.all).toBe(0)
+    expect(back.all).toContain('stays there, and is not here')
     expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
-  }, 300_000)
+    const again = await type('The move')
+    expect(again.all).toContain('a database mathesar_django')
+    expect(again.exitCode).toBe(88)
+    expect(await leftThere()).toBe('mathesar_django shop')
+  })
 })

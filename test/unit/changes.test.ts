@@ -249,14 +249,7 @@ describe('a change', () => {
     })
     expect(steps).toEqual(['checking', 'applying'])
     expect(applied).toEqual([
-      {
-        changes: result.changes,
-        database: false,
-        carries: false,
-        postgres: undefined,
-        door: false,
-        generation: true,
-      },
+      { changes: result.changes, database: false, postgres: undefined, door: false, generation: true },
     ])
     expect(at.kept).toEqual([result.version])
     expect(changes.problem).toBeUndefined()
@@ -288,7 +281,7 @@ describe('a change', () => {
     const at = stage()
     expect(await at.edit('# mine\nDEBUG=false\n')).toMatchObject({ result: 'applied', changes: [] })
     expect(at.applied).toEqual([
-      { changes: [], database: false, carries: false, postgres: undefined, door: false, generation: false },
+      { changes: [], database: false, postgres: undefined, door: false, generation: false },
     ])
   })
 

@@ -21,7 +21,7 @@ const planned = (before: Given, after: Given): Omit<Plan, 'changes'> => {
   const { changes: _, ...plan } = planOf(changesBetween(readFile(before), readFile(after)))
   return plan
 }
-const nothing = { database: false, carries: false, postgres: undefined, door: false, generation: false }
+const nothing = { database: false, postgres: undefined, door: false, generation: false }
 const actions = Object.keys(actionInWords) as Action[]
 const anyChanges: fc.Arbitrary<readonly Change[]> = fc.array(
   fc.record({ name: fc.constantFrom(...settingNames), action: fc.constantFrom(...actions) }),

@@ -127,9 +127,9 @@ export class Changes {
     const isNew = next.version !== this.#current.version
     const changes = changesBetween(this.#current, next)
     const reload = proposal.kind === 'reread' && proposal.reload === true
-    const carries = proposal.kind === 'set' && proposal.carries === true
+    const carries = proposal.kind === 'set' ? proposal.carries : undefined
     const plan = planOf(changes, reload || (isNew && !this.#options.isProven()), carries)
-    if (carries) requireCarriable(this.#current, next)
+    if (carries !== undefined) requireCarriable(this.#current, next)
     const result = { version: next.version, changes, warnings: next.warnings }
     if (proposal.isDryRun) return { ...result, result: 'planned' }
     if (!isNew && changes.length === 0 && !plan.generation) return { ...result, result: 'unchanged' }

@@ -11,7 +11,7 @@ import { outputOf, runToEnd } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 import { applyKept, countTables, listMoving, readKept } from './databases.ts'
 import { type Frozen, inSource, whileFrozen } from './freeze.ts'
-import { keepGaps, withoutNewSettings } from './gaps.ts'
+import { hasRows, keepGaps } from './gaps.ts'
 import { tellMathesar } from './mathesar.ts'
 import { differencesOf, type Names, numbersOf, readNames } from './names.ts'
 import { applyOwnership, readOwnership } from './owners.ts'
@@ -36,24 +36,20 @@ type Copy = {
 const failure = (why: string): SupervisorError =>
   new SupervisorError('PROMOTE_FAILED', `cannot move to that server: ${why}`)
 
-type Section = 'pre-data' | 'data' | 'post-data'
-
 /** As SQL. Who owns what is said afterwards, and extensions are there. */
-const dump = ({ scope }: Copy, name: string, section: Section): Bytes => {
+const dump = ({ scope }: Copy, name: string): Bytes => {
   const { place, results } = scope
-  const options = section === 'pre-data' ? ['--quote-all-identifiers'] : []
+  const options = [
+    '--encoding=UTF8',
+    '--quote-all-identifiers',
+    '--no-owner',
+    '--no-tablespaces',
+    '--no-password',
+  ] as const
   return outputOf(scope, {
     what: 'dump a database',
     command: {
-      argv: [
-        'pg_dump',
-        '--format=plain',
-        `--section=${section}`,
-        '--no-owner',
-        '--no-tablespaces',
-        '--no-password',
-        ...options,
-      ],
+      argv: ['pg_dump', '--format=plain', ...options],
       env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword, name)),
       user: place.identities.postgres,
       cwd: '/',
@@ -86,30 +82,33 @@ const load = ({ scope, url }: Copy, name: string, sql: Bytes): Promise<void> =>
     code: 'PROMOTE_FAILED',
   })
 
-const readAll = async (bytes: Bytes): Promise<string> => {
-  const chunks: Buffer[] = []
-  for await (const chunk of bytes) chunks.push(Buffer.from(chunk))
-  return Buffer.concat(chunks).toString()
-}
+/** A comment that tells what follows is shorter. */
+const overlapBytes = 1024
 
-async function* asBytes(sql: string): AsyncGenerator<Buffer> {
-  yield Buffer.from(sql)
-}
-
-/** Of a dump that is longer than memory; the settings are in what comes first. */
-async function* forOlder(bytes: Bytes): AsyncGenerator<Buffer> {
-  let isFirst = true
+/** Changes what a dump says before the rows, which are many, come. */
+async function* withSchema(bytes: Bytes, change: (sql: string) => string): AsyncGenerator<Buffer> {
+  const pieces: Buffer[] = []
+  let isSchema = true
   for await (const chunk of bytes) {
-    yield isFirst ? Buffer.from(withoutNewSettings(chunk.toString('latin1')), 'latin1') : Buffer.from(chunk)
-    isFirst = false
+    const own = Buffer.from(chunk) // Its memory is used again.
+    if (!isSchema) {
+      yield own
+      continue
+    }
+    const end = Buffer.concat([(pieces.at(-1) ?? own).subarray(-overlapBytes), own])
+    pieces.push(own)
+    if (!hasRows(end.toString('latin1'))) continue
+    isSchema = false
+    yield* changed(Buffer.concat(pieces), change)
   }
+  if (isSchema) yield* changed(Buffer.concat(pieces), change)
 }
 
-const fill = async (copy: Copy, { name }: Frozen, names: Names): Promise<void> => {
-  const schema = await readAll(dump(copy, name, 'pre-data'))
-  await load(copy, name, asBytes(keepGaps(withoutNewSettings(schema), names.tables)))
-  await load(copy, name, forOlder(dump(copy, name, 'data')))
-  await load(copy, name, forOlder(dump(copy, name, 'post-data')))
+/** Up to the last whole line: a letter may be cut in two. */
+function* changed(sql: Buffer, change: (sql: string) => string): Generator<Buffer> {
+  const end = sql.lastIndexOf('\n') + 1
+  yield Buffer.from(change(sql.subarray(0, end).toString()))
+  yield sql.subarray(end)
 }
 
 const requireEqualCounts = (
@@ -121,6 +120,9 @@ const requireEqualCounts = (
   if (odd.length > 0)
     throw failure(`tables of ${name} have other numbers of rows there: ${odd.slice(0, 5).join(', ')}`)
 }
+
+/** Databases that are copied at the same time. */
+const atOnce = 3
 
 type Moved = { readonly before: Names; readonly after: Names }
 
@@ -138,7 +140,11 @@ const move = async (copy: Copy, { name, client }: Frozen): Promise<Moved> => {
       `the superuser as owner in ${name}, of ${firstFew(ownership.ofSuperuser, String).join(', ')}: ` +
         "Mathesar's role owns it there",
     )
-  await fill(copy, { name, client }, before)
+  await load(
+    copy,
+    name,
+    withSchema(dump(copy, name), (sql) => keepGaps(sql, before.tables)),
+  )
   return await inTarget(scope, url, name, async (there) => {
     await applyOwnership(there, ownership)
     await applyKept(there, name, kept, warn)
@@ -168,13 +174,7 @@ const translate = ({ scope, url }: Copy, source: Client, moved: ReadonlyMap<stri
     await there.query('COMMIT')
   })
 
-/**
- * Copies the embedded server's databases to the one that `inForce` names. Returns what could not be carried.
- */
-export const carry = async (
-  scope: OperationScope,
-  say: (what: string) => void,
-): Promise<readonly string[]> => {
+const copyAll = async (scope: OperationScope, say: (what: string) => void): Promise<readonly string[]> => {
   const { database } = scope.inForce
   const mark = readPromotion(scope)?.mark
   if (database.kind === 'embedded' || mark === undefined) throw failure('nothing was prepared there')
@@ -193,12 +193,34 @@ export const carry = async (
     })
     const copy = { scope, url: database, major, warn }
     const moved = new Map<string, Moved>()
-    for (const each of frozen) {
-      say(`copying the database ${each.name}`)
-      moved.set(each.name, await move(copy, each))
+    for (let at = 0; at < frozen.length; at += atOnce) {
+      const few = frozen.slice(at, at + atOnce)
+      say(`copying ${few.map(({ name }) => name).join(', ')}`)
+      await Promise.all(few.map(async (each) => moved.set(each.name, await move(copy, each))))
     }
     await translate(copy, source, moved)
     await tellMathesar(scope, warn)
   })
   return warnings
+}
+
+/**
+ * Copies the embedded server's databases to the one that `inForce` names. Returns what could not be carried.
+ */
+export const carry = async (
+  scope: OperationScope,
+  { say, seconds }: { readonly say: (what: string) => void; readonly seconds: number },
+): Promise<readonly string[]> => {
+  const late = scope.system.clock.delay(seconds * 1000).then((): never => {
+    throw new SupervisorError(
+      'PROMOTE_FAILED',
+      `cannot move to that server: the copy was not done within ${seconds} s, for which requests wait`,
+      {
+        hint:
+          'The embedded Postgres is in force as before. At a quiet hour type it with `--within 600`: ' +
+          'who comes after 30 s sees a page meanwhile, and goes on by itself.',
+      },
+    )
+  })
+  return await Promise.race([copyAll(scope, say), late])
 }

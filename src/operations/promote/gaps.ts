@@ -52,9 +52,14 @@ const fill = (entry: string, table: Table): string => {
   return `${filled}\n\n${commands.join('\n')}`
 }
 
-/** The first section of a dump, with the gaps of its tables. */
+/** What servers before 17 do not know. */
+const newSetting = /^SET transaction_timeout = 0;$/m
+/** They come with the extension or the database, which may be another role's. */
+const usualComment = /^COMMENT ON (?:EXTENSION .*|SCHEMA "public" IS 'standard public schema');$/gm
+
+/** The beginning of a dump, up to its rows, with the gaps of its tables. */
 export const keepGaps = (sql: string, tables: readonly Table[]): string => {
-  let kept = sql
+  let kept = sql.replace(newSetting, '').replaceAll(usualComment, '')
   for (const table of withGaps(tables)) {
     const name = `${quoted(table.schema)}.${quoted(table.name)}`
     const beginning = ['CREATE TABLE', 'CREATE UNLOGGED TABLE', 'CREATE FOREIGN TABLE']
@@ -68,5 +73,6 @@ export const keepGaps = (sql: string, tables: readonly Table[]): string => {
   return kept
 }
 
-/** What older servers do not know of the settings that a dump begins with. */
-export const withoutNewSettings = (sql: string): string => sql.replace(/^SET transaction_timeout = 0;$/m, '')
+/** Whether a dump has come to the rows. The whole schema is before them. */
+export const hasRows = (sql: string): boolean =>
+  /\n-- (?:Data for Name: |Name: .*; Type: (?:SEQUENCE SET|BLOBS);)/.test(sql)

@@ -42,8 +42,11 @@ const runModels = async (
  * by every password that it stores. Those that no longer work and did before are told.
  */
 export const tellMathesar = async (scope: OperationScope, warn: (what: string) => void): Promise<void> => {
+  const [after] = await Promise.all([
+    runModels(scope, scope.inForce.database, ['promote.py', 'move']),
+    runModels(scope, scope.inForce.database, ['check_models.py']),
+  ])
+  if (after.length === 0) return
   const before = await runModels(scope, { kind: 'embedded' }, ['promote.py', 'try'])
-  const after = await runModels(scope, scope.inForce.database, ['promote.py', 'move'])
-  await runModels(scope, scope.inForce.database, ['check_models.py'])
   for (const line of after) if (!before.includes(line)) warn(`Mathesar cannot connect there: ${line}`)
 }

@@ -9,7 +9,7 @@ import { inSource } from './freeze.ts'
 import { prepareTarget, removeMarked, requireFree, type Wanted } from './prepare.ts'
 import { unknownIn } from './references.ts'
 import { readRoles } from './roles.ts'
-import { readColumns } from './stored.ts'
+import { knowsServer, readColumns } from './stored.ts'
 import { checkTarget, inTarget, nameOf, refuse } from './target.ts'
 
 /**
@@ -39,6 +39,17 @@ const requireKnown = async (scope: OperationScope): Promise<void> => {
     )
 }
 
+/** Mathesar knows a server by host and port, and cannot have two of one. */
+const requireNewServer = async (scope: OperationScope, { host, port }: DatabaseUrl): Promise<void> => {
+  const isKnown = await inSource(scope, internalDatabase, (client) => knowsServer(client, host, port))
+  if (isKnown)
+    refuse(
+      'Mathesar is connected to databases there already',
+      'Disconnect them in Mathesar, promote, and connect them again; or take another server. Nothing was ' +
+        'changed.',
+    )
+}
+
 const newMark = (scope: OperationScope): string =>
   `moved here by supervisor promote ${scope.system.randomText(16, 'abcdefghijklmnopqrstuvwxyz0123456789')}`
 
@@ -59,6 +70,7 @@ export const promote = async (
     refuse('the database is external already', 'Type `supervisor status`.')
   const target = await checkTarget(scope, url, signal)
   await requireKnown(scope)
+  await requireNewServer(scope, url)
   const wanted = await readWanted(scope)
   const { roles } = await inSource(scope, internalDatabase, readRoles)
   const begun = readPromotion(scope)

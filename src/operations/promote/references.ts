@@ -38,6 +38,7 @@ const json = [
   'mathesar_form.submit_message',
   'mathesar_formfield.styling',
   'mathesar_downloadlink.thumbnail',
+  'mathesar_downloadlink.fsspec_kwargs',
 ]
 
 const known = new Set([...fields.map(({ table, column }) => `${table}.${column}`), ...byAttnum, ...json])

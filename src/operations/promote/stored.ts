@@ -17,6 +17,14 @@ export const readConnected = async (client: Client, host: string): Promise<reado
   return rows
 }
 
+export const knowsServer = async (client: Client, host: string, port: number): Promise<boolean> =>
+  (
+    await client.query('SELECT FROM public.mathesar_server WHERE host = $1 AND coalesce(port, 5432) = $2', [
+      host,
+      port,
+    ])
+  ).rowCount !== 0
+
 /** The columns of Mathesar's tables. */
 export const readColumns = async (client: Client): Promise<readonly Found[]> => {
   const { rows } = await client.query<Found>(

@@ -2,6 +2,7 @@ import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
 import { readManifest, startAnewHint } from '../manifest.ts'
 import { inVolume } from '../place.ts'
+import { letGo } from '../promotion.ts'
 import type { Results } from '../results.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { alterSystemHint } from './alter-system.ts'
@@ -159,6 +160,7 @@ export const database = defineTask({
   run: async (scope, signal) => {
     if (scope.inForce.database.kind === 'embedded') return await prepareEmbedded(scope, signal)
     await waitForExternal(scope, signal)
+    if (scope.isBoot) letGo(scope) // Whatever was begun there: people work on it from here on.
     return undefined
   },
 })

@@ -82,6 +82,7 @@ export const createScope = ({ place: fields, config = '', results, isBoot = true
     manifest: _m,
     backups: _b,
     backupRecord: _br,
+    promotion: _p,
     restore: _r,
     operationLock: _o,
     ...folders

@@ -11,7 +11,6 @@ import { never } from '../fakes/scope.ts'
 const nothing: Plan = {
   changes: [],
   database: false,
-  carries: false,
   postgres: undefined,
   door: false,
   generation: false,
@@ -57,7 +56,7 @@ const stage = ({ plan, from = 'embedded', to = from, isStopped = false, fails, f
     isEmbedded: (side: Side) => (side === 'before' ? from : to) === 'embedded',
     runTask: (name, side) => act(`${name} ${side}`),
     service,
-    carry: () => act('carry'),
+    carry: (seconds) => act(`carry within ${seconds} s`),
     letGo: () => {
       did.push('let go')
       return () => void did.push('take back')
@@ -125,6 +124,7 @@ describe('a plan is carried out', () => {
         'manifest after',
         'prepare',
         'check',
+        'let go',
         'commit',
         'promote',
         'stop postgres',
@@ -132,12 +132,12 @@ describe('a plan is carried out', () => {
     ],
     [
       'by a copy of the embedded databases, for which requests wait; it may be removed up to the commit',
-      { plan: { database: true, carries: true, generation: true }, to: 'external' },
+      { plan: { database: true, carries: 20, generation: true }, to: 'external' },
       [
         'config after',
         'prepare',
         'drain mathesar',
-        'carry',
+        'carry within 20 s',
         'secrets after',
         'cluster after',
         'server-config after',
@@ -177,6 +177,7 @@ describe('a plan is carried out', () => {
         'manifest after',
         'prepare',
         'check',
+        'let go',
         'commit',
         'promote',
       ],

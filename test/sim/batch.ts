@@ -54,6 +54,9 @@ export const addSummary = (to: Summary, from: Summary): void => {
 const byCount = <Key>(counts: ReadonlyMap<Key, number>): (readonly [Key, number])[] =>
   [...counts].sort(([, one], [, other]) => other - one)
 
+export const describeFailed = ({ seed, invariant, detail }: Failed): string =>
+  `FAILED seed ${seed}: ${invariant}: ${detail}`
+
 /** The summary in words. */
 export const describeSummary = (
   { seeds, boots, virtualMs, faults, known, failed }: Summary,
@@ -70,7 +73,7 @@ export const describeSummary = (
       .join(', ')}`,
     ...(never.length > 0 ? [`Faults that never struck: ${never.join(', ')}`] : []),
     ...byCount(known).map(([name, count]) => `Known, ${count.toLocaleString('en-US')} times: ${name}`),
-    ...failed.map(({ seed, invariant, detail }) => `FAILED seed ${seed}: ${invariant}: ${detail}`),
+    ...failed.map(describeFailed),
     failed.length === 0 ? 'No invariant was broken.' : `${failed.length} runs broke an invariant.`,
   ].join('\n')
 }

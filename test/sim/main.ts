@@ -3,7 +3,7 @@
 //   npm run sim -- --seed 4711
 import { availableParallelism } from 'node:os'
 import { parseArgs } from 'node:util'
-import { describeSummary, type Summary } from './batch.ts'
+import { describeFailed, describeSummary, type Summary } from './batch.ts'
 import { runSeed } from './run.ts'
 import { runSeeds } from './threads.ts'
 
@@ -30,7 +30,9 @@ const runMany = async (): Promise<boolean> => {
   const count = Number(values.seeds)
   const startedMs = performance.now()
   let toldMs = startedMs
+  let toldFailed = 0
   const onProgress = ({ seeds, failed }: Summary): void => {
+    for (; toldFailed < failed.length; toldFailed++) print(describeFailed(failed[toldFailed]!))
     if (performance.now() - toldMs < 5000) return
     toldMs = performance.now()
     const rate = Math.round((1000 * seeds) / (toldMs - startedMs))

@@ -162,6 +162,22 @@ describeContainer('promote', () => {
     await refused(url().replace(/mover:[^@]*/, 'weak:w'), 'its user may not create roles', 'ALTER ROLE')
     await refused(url(), 'a database shop, a role alice already', 'DROP DATABASE "shop"; DROP ROLE "alice"')
     await there('postgres', 'DROP DATABASE shop')
+    // What Mathesar's role puts in the place of its tables is not read by the superuser.
+    await here(
+      'mathesar_django',
+      `ALTER TABLE mathesar_server RENAME TO real_server;
+      CREATE FUNCTION rise() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+        ALTER ROLE mathesar SUPERUSER; RETURN true; EXCEPTION WHEN OTHERS THEN RETURN true; END $$;
+      CREATE VIEW mathesar_server AS SELECT * FROM real_server WHERE rise()`,
+    )
+    await refused(url(), 'a role alice already')
+    expect(await here('mathesar_django', "SELECT rolsuper FROM pg_roles WHERE rolname = 'mathesar'")).toBe(
+      'f',
+    )
+    await here(
+      'mathesar_django',
+      'DROP VIEW mathesar_server; DROP FUNCTION rise; ALTER TABLE real_server RENAME TO mathesar_server',
+    )
     await there('postgres', 'DROP ROLE alice, weak')
     await here('mathesar_django', 'ALTER TABLE mathesar_form ADD chart_oid bigint')
     await refused(url(), 'keeps references that are not known here: mathesar_form.chart_oid')

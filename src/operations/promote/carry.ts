@@ -10,7 +10,7 @@ import type { Bytes } from '../archive/bytes.ts'
 import { outputOf, runToEnd } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 import { applyKept, countTables, listMoving, readKept } from './databases.ts'
-import { type Frozen, inSource, whileFrozen } from './freeze.ts'
+import { type Frozen, inSource, inSourceAsApp, whileFrozen } from './freeze.ts'
 import { hasRows, keepGaps } from './gaps.ts'
 import { tellMathesar } from './mathesar.ts'
 import { differencesOf, type Names, numbersOf, readNames } from './names.ts'
@@ -158,21 +158,24 @@ const move = async (copy: Copy, { name, client }: Frozen): Promise<Moved> => {
 }
 
 /** What Mathesar keys by number, in its own tables there; and the proof that all of it leads to the same. */
-const translate = ({ scope, url }: Copy, source: Client, moved: ReadonlyMap<string, Moved>): Promise<void> =>
-  inTarget(scope, url, internalDatabase, async (there) => {
-    await there.query('BEGIN')
-    const { postgresSocket } = inRun(scope.place.paths)
-    for (const { id, name } of await readConnected(source, postgresSocket)) {
-      const names = moved.get(name)
-      if (names === undefined) continue // Connected, and gone from the server since.
-      await translateStored(there, id, numbersOf(names.before, names.after))
-      const before = await describeReferences(source, id, names.before)
-      const after = await describeReferences(there, id, names.after)
-      if (JSON.stringify(before) !== JSON.stringify(after))
-        throw failure(`what Mathesar keeps of ${name} would lead to other tables there`)
-    }
-    await there.query('COMMIT')
-  })
+const translate = async (
+  { scope }: Copy,
+  here: Client,
+  there: Client,
+  moved: ReadonlyMap<string, Moved>,
+): Promise<void> => {
+  await there.query('BEGIN')
+  for (const { id, name } of await readConnected(here, inRun(scope.place.paths).postgresSocket)) {
+    const names = moved.get(name)
+    if (names === undefined) continue // Connected, and gone from the server since.
+    await translateStored(there, id, numbersOf(names.before, names.after))
+    const before = await describeReferences(here, id, names.before)
+    const after = await describeReferences(there, id, names.after)
+    if (JSON.stringify(before) !== JSON.stringify(after))
+      throw failure(`what Mathesar keeps of ${name} would lead to other tables there`)
+  }
+  await there.query('COMMIT')
+}
 
 const copyAll = async (scope: OperationScope, say: (what: string) => void): Promise<readonly string[]> => {
   const { database } = scope.inForce
@@ -198,7 +201,9 @@ const copyAll = async (scope: OperationScope, say: (what: string) => void): Prom
       say(`copying ${few.map(({ name }) => name).join(', ')}`)
       await Promise.all(few.map(async (each) => moved.set(each.name, await move(copy, each))))
     }
-    await translate(copy, source, moved)
+    await inSourceAsApp(scope, (app) =>
+      inTarget(scope, database, internalDatabase, (there) => translate(copy, app, there, moved)),
+    )
     await tellMathesar(scope, warn)
   })
   return warnings

@@ -1,11 +1,29 @@
 import type { Client } from '../../system/ports.ts'
-import { embeddedAs, superuserStart } from '../../units/postgres/connection.ts'
+import { appRole, embeddedAs, internalDatabase, superuserStart } from '../../units/postgres/connection.ts'
 import type { OperationScope } from '../scope.ts'
 
 /** Whoever writes just then is waited for that long. */
 const lockTimeout = '10s'
 
-/** As the superuser of the embedded server, for as long as it takes. */
+/** No setting of a role or database keeps it from what it does. */
+const ownStart = [
+  superuserStart,
+  '-c role=none',
+  '-c default_transaction_read_only=off',
+  '-c statement_timeout=0',
+  '-c idle_in_transaction_session_timeout=0',
+].join(' ')
+
+/**
+ * As Mathesar's role in its own database: what somebody put in the place of one of its tables gains nothing.
+ */
+export const inSourceAsApp = <T>(
+  { system, place }: OperationScope,
+  use: (client: Client) => Promise<T>,
+): Promise<T> =>
+  system.withClient([{ ...embeddedAs(place, appRole, internalDatabase), query_timeout: 0 }], use)
+
+/** As the superuser of the embedded server, for as long as it takes; it reads the catalog alone. */
 export const inSource = <T>(
   { system, place, results }: OperationScope,
   database: string,
@@ -15,7 +33,7 @@ export const inSource = <T>(
     [
       {
         ...embeddedAs(place, 'postgres', database),
-        options: `${superuserStart} -c role=none -c default_transaction_read_only=off`,
+        options: ownStart,
         password: results.secrets.superuserPassword,
         query_timeout: 0,
       },

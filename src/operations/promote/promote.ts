@@ -5,7 +5,7 @@ import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { letGo, readPromotion } from '../../units/promotion.ts'
 import type { OperationScope } from '../scope.ts'
 import { listMoving, readExtensions } from './databases.ts'
-import { inSource } from './freeze.ts'
+import { inSource, inSourceAsApp } from './freeze.ts'
 import { prepareTarget, removeMarked, requireFree, type Wanted } from './prepare.ts'
 import { unknownIn } from './references.ts'
 import { readRoles } from './roles.ts'
@@ -31,7 +31,7 @@ const readWanted = async (scope: OperationScope): Promise<readonly Wanted[]> => 
 
 /** A Mathesar that keeps more by number than is known here would lose it without a word. */
 const requireKnown = async (scope: OperationScope): Promise<void> => {
-  const unknown = unknownIn(await inSource(scope, internalDatabase, readColumns))
+  const unknown = unknownIn(await inSourceAsApp(scope, readColumns))
   if (unknown.length > 0)
     refuse(
       `this Mathesar keeps references that are not known here: ${unknown.slice(0, 5).join(', ')}`,
@@ -41,7 +41,7 @@ const requireKnown = async (scope: OperationScope): Promise<void> => {
 
 /** Mathesar knows a server by host and port, and cannot have two of one. */
 const requireNewServer = async (scope: OperationScope, { host, port }: DatabaseUrl): Promise<void> => {
-  const isKnown = await inSource(scope, internalDatabase, (client) => knowsServer(client, host, port))
+  const isKnown = await inSourceAsApp(scope, (client) => knowsServer(client, host, port))
   if (isKnown)
     refuse(
       'Mathesar is connected to databases there already',

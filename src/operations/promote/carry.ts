@@ -146,6 +146,7 @@ const move = async (copy: Copy, { name, client }: Frozen): Promise<Moved> => {
     withSchema(dump(copy, name), (sql) => keepGaps(sql, before.tables)),
   )
   return await inTarget(scope, url, name, async (there) => {
+    await there.query('SET statement_timeout = 0') // Hosts have limits, and a count takes its time.
     await applyOwnership(there, ownership)
     await applyKept(there, name, kept, warn)
     const after = await readNames(there)

@@ -66,14 +66,13 @@ export class Tasks {
         keepResult(world, unit.name, await unit.run(scope, signal))
         return void this.#records.set(unit.name, { state: 'done', since: clock.now() })
       } catch (thrown) {
+        scope.report(null)
         const error = toSupervisorError(thrown)
         if (!error.isPassing || attempt === retries || signal.aborted) throw error
         log.say('warn', `${unit.name} is run again: ${error.message}`)
         this.#noteRetry(unit.name, error)
         await clock.delay(firstPauseMs * 2 ** attempt, signal)
         await this.#whenServicesReady(unit, signal)
-      } finally {
-        scope.report(null)
       }
     }
   }

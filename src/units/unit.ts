@@ -17,7 +17,10 @@ export type Scope<Reads extends TaskName = TaskName> = {
    * A change is tried against one that is there.
    */
   readonly isBoot: boolean
-  /** Says in the status what the unit is busy with, and what keeps it; `null` when it no longer is. */
+  /**
+   * Says in the status what the unit is busy with, and what keeps it; `null` when it no longer is. What a
+   * task leaves there when it is done stays.
+   */
   readonly report: (detail: string | null, code?: ErrorCode) => void
 }
 

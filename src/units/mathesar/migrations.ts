@@ -154,7 +154,10 @@ const waitForOthers = async (
 ): Promise<Found> => {
   for (let isTold = false; ; isTold = true) {
     const found = await lookNow()
-    if (found.kind !== 'behind') return found
+    if (found.kind !== 'behind') {
+      report(null)
+      return found
+    }
     const count = found.missing.length
     const what = `waits for \`supervisor migrate\` (RUN_MIGRATIONS=never): ${count} migrations to run`
     if (!isTold) system.log.say('info', `migrations ${what}`)

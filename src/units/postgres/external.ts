@@ -165,4 +165,5 @@ export const waitForExternal = async (scope: Scope<never>, signal: AbortSignal):
       system.log.say('warn', `the database does not answer yet (${where}): ${why}`)
     },
   })
+  report(null)
 }

@@ -1,6 +1,6 @@
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
-import { beat, beatEveryMs, letGo } from '../units/holder.ts'
+import { beat, beatEveryMs, isShared, letGo, noteCheckpoint } from '../units/holder.ts'
 import type { Place } from '../units/place.ts'
 import type { Results } from '../units/results.ts'
 
@@ -12,31 +12,36 @@ type Options = {
   readonly onLost: (error: SupervisorError) => void
 }
 
+/** What a copy is told by is to be no older than that. */
+const lookEveryMs = 1000
+
 /** Keeps up what the volume says of the run that has it, and takes it back once everything is down. */
 export const startHolding = ({ system, place, resultsOf, onLost }: Options): (() => void) => {
   const { clock, log } = system
-  const run = (): string | undefined => resultsOf().volume?.holder?.run
-  let count = 0
-  const tick = (): void => {
-    cancel = clock.after(beatEveryMs, tick)
-    const own = run()
-    if (own === undefined) return
+  const scope = { system, place }
+  const ownRun = (): string | undefined => resultsOf().volume?.holder?.run
+  let [looks, seen, hasToBeat]: [number, string | null, boolean | undefined] = [0, null, undefined]
+  const look = (run: string): void => {
+    hasToBeat ??= isShared(scope)
+    seen = noteCheckpoint(scope, run, seen)
+    if (hasToBeat && ++looks % (beatEveryMs / lookEveryMs) === 0) beat(scope, run, looks)
+  }
+  const act = (what: string, run: string | undefined, how: (run: string) => void): void => {
     try {
-      beat({ system, place }, own, ++count)
-    } catch (error) {
-      const { code } = toSupervisorError(error)
-      if (code === 'VOLUME_IN_USE') onLost(toSupervisorError(error))
+      if (run !== undefined) how(run)
+    } catch (thrown) {
+      const error = toSupervisorError(thrown)
+      if (error.code === 'VOLUME_IN_USE') onLost(error)
+      else log.say('debug', `cannot say in the volume ${what}: ${error.message}`)
     }
   }
-  let cancel = clock.after(beatEveryMs, tick)
+  const tick = (): void => {
+    cancel = clock.after(lookEveryMs, tick)
+    act('who has it', ownRun(), look)
+  }
+  let cancel = clock.after(lookEveryMs, tick)
   return () => {
     cancel()
-    const own = run()
-    if (own === undefined) return
-    try {
-      letGo({ system, place }, own)
-    } catch (error) {
-      log.say('debug', `cannot say in the volume that it is free: ${(error as Error).message}`)
-    }
+    act('that it is free', ownRun(), (run) => letGo(scope, run))
   }
 }

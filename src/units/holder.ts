@@ -175,17 +175,24 @@ export const settleHold = async (scope: Scope<never>, { run }: Holder): Promise<
   if (readHolder(scope)?.run !== run) throw inUseBy(scope)
 }
 
-/** A sign of life, and what a copy is told by. Throws when another run has taken the volume. */
-export const beat = (scope: Pick<Scope<never>, 'system' | 'place'>, run: string, count: number): void => {
-  const { system, place } = scope
+/** A sign of life, where others wait for one. Throws when another run has taken the volume. */
+export const beat = (scope: Where, run: string, count: number): void => {
   const holder = readHolder(scope)
-  if (isShared(scope)) {
-    if (holder !== undefined && holder.run !== run) throw inUseBy(scope)
-    system.files.writeInPlace(inVolume(place.paths).beat, `${run} ${count}\n`)
-  }
+  if (holder !== undefined && holder.run !== run) throw inUseBy(scope)
+  scope.system.files.writeInPlace(inVolume(scope.place.paths).beat, `${run} ${count}\n`)
+}
+
+/** Notes where the log would be replayed from now, once Postgres has written a checkpoint. */
+export const noteCheckpoint = (
+  scope: Pick<Scope<never>, 'system' | 'place'>,
+  run: string,
+  seen: string | null,
+): string | null => {
   const checkpoint = checkpointOf(scope)
-  if (holder?.run === run && holder.copied === null && holder.checkpoint !== checkpoint)
-    writeHolder(scope, { ...holder, checkpoint })
+  if (checkpoint === seen) return seen
+  const holder = readHolder(scope)
+  if (holder?.run === run && holder.copied === null) writeHolder(scope, { ...holder, checkpoint })
+  return checkpoint
 }
 
 /** Everything was stopped: a copy of the volume is none that has to be doubted. */

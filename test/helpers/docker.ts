@@ -167,7 +167,8 @@ export const clusterState = async (volume: string): Promise<string> => {
 export const checksumOf = (volume: string): Promise<string> =>
   onVolume(
     volume,
-    `find . -type f ! -path './tmp/*' ! -name '.*lock' -print0 | sort -z | xargs -0 sha256sum | sha256sum`,
+    `find . -type f ! -path './tmp/*' ! -name '.*lock' ! -name .holder -print0 | sort -z | ` +
+      'xargs -0 sha256sum | sha256sum',
   )
 
 /** `docker run --detach`. */

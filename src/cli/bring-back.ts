@@ -8,9 +8,9 @@ import { folderOf, readJournal } from '../units/swap.ts'
 import { runOwn } from './own-command.ts'
 
 type Surroundings = {
-  readonly system: System & Streams
+  readonly system: System & Pick<Streams, 'streamProgram'>
   readonly place: Place
-  readonly instance: Instance
+  readonly instance: Pick<Instance, 'inForce'>
   /** The port shows how it stands meanwhile. */
   readonly openPort: () => Promise<void>
 }

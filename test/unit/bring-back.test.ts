@@ -1,0 +1,81 @@
+import { describe, expect, test } from 'vitest'
+import { bringBack } from '../../src/cli/bring-back.ts'
+import type { Command } from '../../src/core/unit.ts'
+import { type ErrorCode, SupervisorError } from '../../src/errors.ts'
+import type { ProgramResult } from '../../src/system/ports.ts'
+import { type Copied, type Holder, writeHolder } from '../../src/units/holder.ts'
+import { createScope } from './fakes/scope.ts'
+
+const copied: Copied = { host: 'box', since: '2026-10-01T11:00:00.000Z', isCheckpointBetween: true }
+const older = '/data/backups/mathesar-2026-09-29T03-30-00Z.tar'
+const newer = '/data/backups/mathesar-abcdefgh-2026-09-30T03-30-00Z.tar'
+
+type Stage = {
+  readonly code?: ErrorCode
+  readonly copied?: Copied | null
+  readonly environment?: Readonly<Record<string, string>>
+  readonly archives?: readonly string[]
+  /** Those that turn out to be torn, too. */
+  readonly torn?: readonly string[]
+}
+
+const act = async ({ code = 'VOLUME_TORN', torn = [], archives = [older, newer], ...more }: Stage) => {
+  const { scope, disk, said } = createScope({ place: { environment: more.environment ?? {} } })
+  for (const path of archives) disk.put(path, '')
+  const holder: Holder = {
+    run: 'a run',
+    host: 'box',
+    kernel: null,
+    since: copied.since,
+    lock: { device: '1', inode: '1', born: '1' },
+    checkpoint: '1',
+    copied: more.copied === undefined ? copied : more.copied,
+  }
+  writeHolder(scope, holder)
+  const tried: string[] = []
+  let isPageOpen = false
+  async function* streamProgram({ argv }: Command): AsyncGenerator<Buffer, ProgramResult> {
+    yield* []
+    const [path = ''] = argv.slice(-2)
+    tried.push(path)
+    if (!torn.includes(path)) return { outcome: { code: 0, signal: null }, lines: [] }
+    return { outcome: { code: 81, signal: null }, lines: ['supervisor: it is cut off'] }
+  }
+  const isBroughtBack = await bringBack(new SupervisorError(code, 'cannot serve this copy'), {
+    system: { ...scope.system, streamProgram },
+    place: scope.place,
+    instance: { inForce: scope.inForce },
+    openPort: async () => void (isPageOpen = true),
+  })
+  return { isBroughtBack, tried, said, isPageOpen }
+}
+
+describe('a boot that failed on a torn copy', () => {
+  test('restores the newest backup in the volume, with the page open meanwhile', async () => {
+    const { isBroughtBack, tried, said, isPageOpen } = await act({})
+    expect([isBroughtBack, isPageOpen]).toEqual([true, true])
+    expect(tried).toEqual([newer])
+    expect(said.join('\n')).toMatch(
+      /the backup of 2026-09-30 03:30 UTC is restored: what was written after it is missing/,
+    )
+  })
+
+  test('takes the next older one where that was copied torn itself', async () => {
+    const { isBroughtBack, tried, said } = await act({ torn: [newer] })
+    expect([isBroughtBack, tried]).toEqual([true, [newer, older]])
+    expect(said).toContain(`warn ${newer} cannot be restored: it is cut off`)
+  })
+
+  test('ends where none is whole, or there is none', async () => {
+    expect(await act({ torn: [newer, older] })).toMatchObject({ isBroughtBack: false })
+    expect(await act({ archives: [] })).toMatchObject({ isBroughtBack: false, isPageOpen: false })
+  })
+
+  test.each<[string, Stage]>([
+    ['is no copy', { code: 'SERVICE_CRASH_LOOP', copied: null }],
+    ['failed for something else', { code: 'PORT_IN_USE' }],
+    ['is to stop then', { environment: { ON_TORN: 'stop' } }],
+  ])('restores nothing where it %s', async (_, stage) => {
+    expect(await act(stage)).toMatchObject({ isBroughtBack: false, tried: [] })
+  })
+})

@@ -174,7 +174,7 @@ export const createSleeper = ({ place, worlds, roster, ...tools }: Tools): Sleep
     scopeOf: (unit) => worlds.scopeOf(unit),
     isAwaited: () => {
       const { upstream } = worlds.current.results
-      return upstream !== undefined && tools.system.countWaiting(upstream.target) > 0
+      return upstream !== undefined && tools.system.isAwaited(upstream.fd)
     },
   })
 }

@@ -18,6 +18,7 @@ const O_NONBLOCK = 0o4000
 const F_GETFL = 3
 const F_SETFL = 4
 const F_SETPIPE_SZ = 1031
+const POLLIN = 1
 const P_ALL = 0
 const WNOHANG = 1
 const WEXITED = 4
@@ -82,6 +83,13 @@ const openSockets = (libc: Libc, backlog: number) => {
       listen(socketAddress(libc, address, port), `${address} port ${port}`),
     /** The path must be free, and at most 107 bytes long. */
     listenUnix: (path: string): number => listen(unixAddress(path), path),
+    /** Whether a connection waits in such a socket. What /proc shows are also those of other containers. */
+    isAwaited: (fd: number): boolean => {
+      const one = Buffer.alloc(8) // `struct pollfd`
+      one.writeInt32LE(fd, 0)
+      one.writeInt16LE(POLLIN, 4)
+      return checkCall(libc.poll(one, 1, 0), 'look at a socket') > 0
+    },
   }
 }
 

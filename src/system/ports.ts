@@ -86,6 +86,8 @@ export type System = {
   readonly listenTcp: (address: string, port: number) => number
   /** The same on a path of the file system, where nothing may be yet. */
   readonly listenUnix: (path: string) => number
+  /** Whether a connection waits in a listening socket. */
+  readonly isAwaited: (fd: number) => boolean
   /** Lets go of a listening socket. Once its children have, too, connections are refused. */
   readonly closeSocket: (fd: number) => void
   readonly createGate: () => Gate

@@ -73,6 +73,7 @@ export const createBase = (kernel: Kernel) => ({
   listenTcp: kernel.listenTcp,
   closeSocket: closeSync,
   listenUnix: kernel.listenUnix,
+  isAwaited: kernel.isAwaited,
   createGate: () => createGate(kernel.pipe),
   signalProcess: kill,
   isProcessIn: (folder: string, pid: number) => isProcessIn(kernel, folder, pid),

@@ -12,10 +12,10 @@ test('counts the connections that wait in a socket which nobody accepts from', a
   const kernel = openKernel()
   const [port, folder] = [await freePort(), mkdtempSync('/tmp/waiting-')]
   const socketPath = `${folder}/there.sock`
-  kernel.listenTcp('127.0.0.1', port)
-  kernel.listenUnix(socketPath)
+  const fds = [kernel.listenTcp('127.0.0.1', port), kernel.listenUnix(socketPath)]
   const [tcp, unix] = [{ host: '127.0.0.1', port }, { socketPath }]
   expect([countWaiting(tcp), countWaiting(unix)]).toEqual([0, 0])
+  expect(fds.map(kernel.isAwaited)).toEqual([false, false])
   const clients = [connect(port, '127.0.0.1'), connect(port, '127.0.0.1'), connect(socketPath)]
   onTestFinished(() => {
     for (const client of clients) client.destroy()
@@ -23,5 +23,6 @@ test('counts the connections that wait in a socket which nobody accepts from', a
   })
   await Promise.all(clients.map(connected))
   expect([countWaiting(tcp), countWaiting(unix)]).toEqual([2, 1])
+  expect(fds.map(kernel.isAwaited)).toEqual([true, true])
   expect(measureSelf().openFds).toBeGreaterThan(3)
 })

@@ -140,6 +140,7 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
       container.diskOf(path).write(path, 'a socket')
       return container.nextFds()
     },
+    isAwaited: () => false,
     closeSocket: () => supervisor.call(),
     withClient: createWithClient(supervisor, wait),
     addressesOf: async () => [],

@@ -110,6 +110,7 @@ export const createFakeSystem = () => {
       disk.put(path, '')
       return 11
     },
+    isAwaited: () => false,
     closeSocket: (fd) => void records.closed.push(fd),
     createGate: processes.createGate,
     startProcess: processes.startProcess,

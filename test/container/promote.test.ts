@@ -60,14 +60,13 @@ const resolved = `
     UNION ALL SELECT 'large ' || encode(lo_get(4711), 'escape')
     UNION ALL SELECT format('role %s %s %s', rolname, rolconnlimit, pg_has_role('alice', oid, 'MEMBER'))
       FROM pg_roles WHERE rolname IN ('alice', 'readers')
-    UNION ALL SELECT 'next ' || nextval('public.first_id_seq')) AS lines`
+    UNION ALL SELECT 'last ' || last_value FROM public.first_id_seq) AS lines`
 
 describeContainer('promote', () => {
   let server: Box
   let box: Box
   let port: number
   let folder: string
-  let before: string
   beforeAll(async () => {
     port = await freePort()
     server = await startDatabaseServer(port, password)
@@ -132,7 +131,6 @@ describeContainer('promote', () => {
       INSERT INTO mathesar_userdatabaserolemap (user_id, database_id, configured_role_id, server_id)
         SELECT (SELECT id FROM mathesar_user), 1, id, 1 FROM mathesar_configuredrole`,
     )
-    before = await here('shop', resolved)
   }
   /** The commands of a part of the page, as somebody types them. */
   const type = async (title: string) => {
@@ -229,6 +227,7 @@ describeContainer('promote', () => {
   })
 
   it('takes everything along that people built, while requests wait', async () => {
+    const before = await here('shop', resolved)
     const load = startLoad(box.url('/auth/login/'), 4)
     const moved = await type('The move')
     expect(moved.exitCode, moved.all).toBe(0)
@@ -237,7 +236,7 @@ describeContainer('promote', () => {
     expect(`${moved.all}${await box.logs()}`).not.toContain(mover)
     expect(moved.all).not.toContain('not carried')
     const after = (await there('shop', resolved)).stdout
-    expect(after).toBe(before.replace(/next \d+/, `next ${Number(/next (\d+)/.exec(before)![1]) + 1}`))
+    expect(after).toBe(before)
     const [firstThere, ordersThere, salesThere] = (
       await there(
         'shop',

@@ -56,10 +56,7 @@ const endLog = (scope: OperationScope): Promise<string> =>
     return rows[0]!.lsn
   })
 
-/** What was destroyed since the oldest base. */
-export const listDestructions = async (scope: OperationScope): Promise<readonly Destruction[]> => {
-  const oldest = usableBases(scope).at(-1)
-  if (oldest === undefined) throw noWindow()
+const readDestructions = async (scope: OperationScope, oldest: Base): Promise<readonly Destruction[]> => {
   const { place } = scope
   const found: Destruction[] = []
   const known = { names: readNames(scope), present: await readPresentNames(scope) }
@@ -72,12 +69,7 @@ export const listDestructions = async (scope: OperationScope): Promise<readonly 
     `--end=${await endLog(scope)}`,
     ...managers.map((name) => `--rmgr=${name}`),
   ] as const
-  const command = {
-    argv,
-    env: postgresEnvironment(place),
-    user: place.identities.postgres,
-    cwd: '/',
-  } as const
+  const command = { argv, env: postgresEnvironment(place), user: place.identities.postgres, cwd: '/' }
   let rest = ''
   for await (const chunk of outputOf(scope, {
     what: 'read the log of Postgres',
@@ -89,6 +81,18 @@ export const listDestructions = async (scope: OperationScope): Promise<readonly 
     for (const line of lines) destructions.read(line)
   }
   return found
+}
+
+/** What was destroyed since the oldest base. Should its log go meanwhile, the next base is the oldest. */
+export const listDestructions = async (scope: OperationScope): Promise<readonly Destruction[]> => {
+  const oldest = usableBases(scope).at(-1)
+  if (oldest === undefined) throw noWindow()
+  try {
+    return await readDestructions(scope, oldest)
+  } catch (error) {
+    if (isUsable(scope, oldest)) throw error
+    return await listDestructions(scope)
+  }
 }
 
 const quoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`

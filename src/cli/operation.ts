@@ -13,6 +13,7 @@ import { createStreams } from '../system/streams.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { readManifest } from '../units/manifest.ts'
 import type { Brought } from './assemble.ts'
+import { readJournal } from '../units/swap.ts'
 import { readOwnSetup } from './own.ts'
 
 /** An operation keeps its output for itself: what there is to say goes to standard error. */
@@ -49,9 +50,11 @@ export const openOperation = async (): Promise<OperationScope> => {
   return operationScope(openSystem(), place, configuration)
 }
 
+/** One that is on its way into the volume is there once the start has finished that. */
 const requireInstallation = (scope: OperationScope): void => {
-  const { place, inForce } = scope
-  if (inForce.database.kind === 'external' || readManifest(scope).cluster !== undefined) return
+  const { system, place, inForce } = scope
+  const isComing = readJournal({ files: system.files, paths: place.paths })?.isDone === false
+  if (isComing || inForce.database.kind === 'external' || readManifest(scope).cluster !== undefined) return
   throw new SupervisorError(
     'BACKUP_FAILED',
     `cannot back up: no installation has served from ${place.paths.data}`,

@@ -128,6 +128,9 @@ export const awayPath = '/supervisor/away'
 /** Mathesar touches it for each request of a visitor, as long as that lasts. */
 export const activityFile = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).app}/activity`
 
+/** What the keeper of undo has Postgres do in its time. */
+export const undoConfig = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).etc}/undo.conf`
+
 /** A program of ours in Python, beside the configuration of gunicorn. */
 export const ownProgram = ({ gunicornConfig }: Pick<Paths, 'gunicornConfig'>, name: string): string =>
   gunicornConfig.replace(/[^/]*$/, name)

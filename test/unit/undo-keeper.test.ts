@@ -64,10 +64,10 @@ describe('what an undo needs', () => {
     expect(keeper.status()).toEqual({ from: null })
     disk.setFree({ bytes: 200 * MiB, inodes: 9 })
     await clock.advance(25_000)
-    expect(disk.files.isThere(`${run.etc}/undo.conf`)).toBe(true)
+    expect(disk.files.readIfThere(`${run.etc}/undo.conf`)).toBe('wal_keep_size = 0\n')
     disk.setFree({ bytes: 300 * MiB, inodes: 9 })
     await clock.advance(25_000)
-    expect(disk.files.isThere(`${run.etc}/undo.conf`)).toBe(false)
+    expect(disk.files.readIfThere(`${run.etc}/undo.conf`)).toBe('')
   })
 
   test('is removed when UNDO_SPACE is 0, and then nothing is asked', async () => {

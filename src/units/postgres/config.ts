@@ -1,5 +1,5 @@
 import { SupervisorError } from '../../errors.ts'
-import { inRun, inVolume } from '../place.ts'
+import { inRun, inVolume, undoConfig } from '../place.ts'
 import { walKeepOf } from '../undo.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appRole } from './connection.ts'
@@ -101,7 +101,9 @@ export const serverConfig = defineTask({
     refuseStandby(scope)
     const { etc } = inRun(place.paths)
     const parameters = Object.entries(parametersOf(scope)).map(([name, value]) => `${name} = '${value}'`)
-    const lines = [...parameters, "include_if_exists 'undo.conf'"] // Of the keeper of undo, in its time.
+    const lines = [...parameters, "include 'undo.conf'"]
+    if (scope.isBoot || !files.isThere(undoConfig(place.paths)))
+      files.writeWhole(undoConfig(place.paths), '', 0o644)
     files.writeWhole(`${etc}/postgresql.conf`, asLines(lines), 0o644)
     for (const [name, lines] of Object.entries(accessFiles(place)))
       files.writeWhole(`${etc}/${name}`, asLines(lines), 0o644)

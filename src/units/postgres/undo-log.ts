@@ -1,4 +1,4 @@
-import { inRun } from '../place.ts'
+import { undoConfig } from '../place.ts'
 import type { Results } from '../results.ts'
 import type { Scope } from '../unit.ts'
 import type { Base } from '../undo.ts'
@@ -31,17 +31,15 @@ export const logSince = async (where: Where, { startLsn }: Base): Promise<number
   return (await ask<{ bytes: number }>(where, sql))?.bytes
 }
 
-const overrides = ({ place }: Where): string => `${inRun(place.paths).etc}/undo.conf`
-
 /** Has Postgres let go of the log that it keeps for an undo, at once. */
 export const letGoOfLog = async (where: Where): Promise<void> => {
-  where.system.files.writeWhole(overrides(where), 'wal_keep_size = 0\n', 0o644)
+  where.system.files.writeWhole(undoConfig(where.place.paths), 'wal_keep_size = 0\n', 0o644)
   await ask(where, 'SELECT pg_reload_conf()')
   await ask(where, 'CHECKPOINT')
 }
 
 /** Has it keep the log again. */
 export const keepLog = async (where: Where): Promise<void> => {
-  where.system.files.remove(overrides(where))
+  where.system.files.writeWhole(undoConfig(where.place.paths), '', 0o644)
   await ask(where, 'SELECT pg_reload_conf()')
 }

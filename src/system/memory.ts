@@ -1,6 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { setFlagsFromString } from 'node:v8'
-import { runInNewContext } from 'node:vm'
 import type { Kernel } from './kernel.ts'
 
 /**
@@ -18,6 +16,8 @@ const cleanPartsOf = (path: string): { readonly address: number; readonly bytes:
 
 /** V8's own collector, which scripts do not get else. */
 const findCollector = (): NonNullable<typeof globalThis.gc> => {
+  const { setFlagsFromString } = process.getBuiltinModule('node:v8')
+  const { runInNewContext } = process.getBuiltinModule('node:vm')
   setFlagsFromString('--expose-gc')
   const collect = runInNewContext('gc') as NonNullable<typeof globalThis.gc>
   setFlagsFromString('--no-expose-gc')

@@ -1,5 +1,4 @@
 import { createReadStream, statSync } from 'node:fs'
-import { open, rename, rm } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { temporaryName } from '../core/temporary.ts'
 import { decrypt, encrypt } from './age.ts'
@@ -8,9 +7,12 @@ import type { Streams } from './ports.ts'
 
 const readBytes = 1024 * 1024
 
+/** It takes 2 ms to load: not for a boot, which streams nothing. */
+const fs = (): typeof import('node:fs/promises') => process.getBuiltinModule('node:fs/promises')
+
 /** A folder's entries are on the disk once the folder is synced. */
 const syncFolder = async (path: string): Promise<void> => {
-  const folder = await open(path)
+  const folder = await fs().open(path)
   try {
     await folder.sync()
   } finally {
@@ -20,17 +22,19 @@ const syncFolder = async (path: string): Promise<void> => {
 
 const createFile: Streams['createFile'] = async (path) => {
   const temporary = join(dirname(path), temporaryName(Date.now(), process.pid))
-  const file = await open(temporary, 'wx', 0o600)
+  const file = await fs().open(temporary, 'wx', 0o600)
   const abort = async (): Promise<void> => {
     await file.close().catch(() => {})
-    await rm(temporary, { force: true }).catch(() => {})
+    await fs()
+      .rm(temporary, { force: true })
+      .catch(() => {})
   }
   return {
     write: (chunk) => file.writeFile(chunk),
     finish: async () => {
       await file.sync()
       await file.close()
-      await rename(temporary, path)
+      await fs().rename(temporary, path)
       await syncFolder(dirname(path))
     },
     abort,

@@ -116,7 +116,8 @@ export const takeHold = (scope: Scope<never>): Holder => {
   const { system, place } = scope
   const lock = system.files.identityOf(inVolume(place.paths).lock)!
   const holder: Holder = {
-    run: system.randomText(12),
+    // Node's crypto would take 5 ms of each boot.
+    run: `${system.clock.now().toString(36)}-${Math.floor(system.random() * 2 ** 32).toString(36)}`,
     host: system.ownNames()[0] ?? 'unknown',
     kernel: readKernel(scope),
     since: new Date(system.clock.now()).toISOString(),

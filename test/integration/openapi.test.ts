@@ -67,6 +67,7 @@ const unreachable = [
   'POST /v1/config/changes 503',
   'GET /metrics 404', // On the port: measures.test.ts has it.
   'GET /startupz 503',
+  'POST /v1/start-over 200', // undo.test.ts has it.
   'GET /supervisor/ca.crt 200', // tls.test.ts has it.
 ]
 
@@ -265,18 +266,20 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
       expect((await ask('supervisor', 'GET', path)).status).toBe(200)
     expect((await ask('supervisor', 'GET', '/supervisor/ca.crt')).status).toBe(404)
     expect((await ask('supervisor', 'POST', '/v1/console')).status).toBe(200)
-    const first = await new Promise<string>((resolve, reject) => {
-      const path = '/supervisor/events'
-      const sent = request({ socketPath: sockets.supervisor, path }, (response) => {
-        seen.add(`GET ${path} ${response.statusCode}`)
-        response.once('data', (chunk: Buffer) => {
-          resolve(chunk.toString())
-          sent.destroy()
+    const firstOf = (method: string, path: string): Promise<string> =>
+      new Promise((resolve, reject) => {
+        const sent = request({ socketPath: sockets.supervisor, method, path }, (response) => {
+          seen.add(`${method} ${path} ${response.statusCode}`)
+          response.once('data', (chunk: Buffer) => {
+            resolve(chunk.toString())
+            sent.destroy()
+          })
         })
+        sent.once('error', reject).end()
       })
-      sent.once('error', reject).end()
-    })
-    expect(JSON.parse(/^data: (.*)\n\n/.exec(first)?.[1] ?? '')).toMatchObject({ isServing: true })
+    const event = await firstOf('GET', '/supervisor/events')
+    expect(JSON.parse(/^data: (.*)\n\n/.exec(event)?.[1] ?? '')).toMatchObject({ isServing: true })
+    expect(await firstOf('POST', '/v1/awake')).toBe('awake\n')
   })
 
   test('to starts and stops', async () => {

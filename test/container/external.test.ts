@@ -281,9 +281,9 @@ describeContainer('an external database', () => {
     await old.ready()
     await old.stop()
     const held = sql(env.POSTGRES_DB!, 'begin; lock mathesar_note; select pg_sleep(60)')
-    const run = await asNewerImage('0005_note_is_pinned')
+    const run = await asNewerImage('0006_note_is_pinned')
     const box = await start({ ...options, run })
-    const step = 'migration 1 of 1: mathesar.0005_note_is_pinned; it waits for a lock (role owner, process '
+    const step = 'migration 1 of 1: mathesar.0006_note_is_pinned; it waits for a lock (role owner, process '
     await until('it says so', async () =>
       (await box.unit('migrations').catch(() => undefined))?.detail?.startsWith(step),
     )

@@ -29,12 +29,12 @@ const library = `
 
 /** What people built in Mathesar, with the numbers that it keeps. */
 const built = (table: string, schema: string): string => `
-  CREATE TABLE mathesar_explorations (id serial, database_id int, base_table_oid bigint, schema_oid bigint);
-  CREATE TABLE mathesar_form (id serial, database_id int, base_table_oid bigint, schema_oid bigint);
-  INSERT INTO mathesar_server (host) VALUES ('/run/mathesar/postgres'), ('db.example.org');
+  INSERT INTO mathesar_server (host, sslmode)
+    VALUES ('/run/mathesar/postgres', 'prefer'), ('db.example.org', 'prefer');
   INSERT INTO mathesar_database (name, server_id, last_confirmed_sql_version) VALUES
     ('library', 1, '0.0.1'), ('library', 2, '0.0.1');
-  INSERT INTO mathesar_explorations (database_id, base_table_oid, schema_oid) VALUES (1, ${table}, ${schema});
+  INSERT INTO mathesar_explorations (name, initial_columns, database_id, base_table_oid, schema_oid)
+    VALUES ('all', '[]', 1, ${table}, ${schema});
   INSERT INTO mathesar_form (database_id, base_table_oid, schema_oid) VALUES
     (1, ${table}, ${schema}), (2, 1, ${schema});`
 

@@ -27,15 +27,15 @@ describeContainer('an upgrade', () => {
 
     const newer = await start({
       volume,
-      run: await asNewerImage('0005_note_is_pinned', '0006_shorter_notes'),
+      run: await asNewerImage('0006_note_is_pinned', '0007_shorter_notes'),
     })
     expect(await newer.ended()).toBe(53)
     const logs = await newer.logs()
     expect(logs).toContain(
-      'running all or none of these migrations: mathesar.0005_note_is_pinned, mathesar.0006_shorter_notes',
+      'running all or none of these migrations: mathesar.0006_note_is_pinned, mathesar.0007_shorter_notes',
     )
     expect(logs).toContain(
-      'cannot migrate the internal database: mathesar.0006_shorter_notes: value too long for type ' +
+      'cannot migrate the internal database: mathesar.0007_shorter_notes: value too long for type ' +
         'character varying(10); "mathesar_note"."text" has ',
     )
     expect(logs).toMatch(/has \d+ letters where "id" is 1, and may have 10\n/)
@@ -45,7 +45,7 @@ describeContainer('an upgrade', () => {
     await old.startAgain()
     await old.ready()
     await logIn(old)
-    expect((await old.supervisor('manage', 'showmigrations', 'mathesar')).stdout).not.toContain('0005')
+    expect((await old.supervisor('manage', 'showmigrations', 'mathesar')).stdout).not.toContain('0006')
   })
 
   it('that takes long is never unhealthy: nothing that restarts containers ends it', async () => {
@@ -54,7 +54,7 @@ describeContainer('an upgrade', () => {
     await old.ready()
     await old.stop()
 
-    const run = await asNewerImage('0005_slow')
+    const run = await asNewerImage('0006_slow')
     const newer = await start({ volume, run: [...run, '--health-interval', '1s'] })
     await until('the port answers', () =>
       fetch(newer.url('/livez')).then(
@@ -68,7 +68,7 @@ describeContainer('an upgrade', () => {
       seen.add(`${(await fetch(newer.url('/livez'))).status} ${state}`)
     }
     expect([...seen]).toEqual(['200 starting', '200 healthy'])
-    expect(await newer.logs()).toContain('0005_slow')
+    expect(await newer.logs()).toContain('0006_slow')
   })
 
   it('keeps the database before it, which an older image puts in place again when told so', async () => {
@@ -77,7 +77,7 @@ describeContainer('an upgrade', () => {
     await old.ready()
     await makeAdmin(old)
     await old.stop()
-    const run = await asNewerImage('0005_note_is_pinned')
+    const run = await asNewerImage('0006_note_is_pinned')
     const newer = await start({ volume, run })
     await newer.ready()
     const added = `
@@ -87,7 +87,7 @@ describeContainer('an upgrade', () => {
     await newer.supervisor('psql', '-c', added)
     await newer.stop()
 
-    const names = 'mathesar.0005_note_is_pinned'
+    const names = 'mathesar.0006_note_is_pinned'
     await old.startAgain()
     expect(await old.ended()).toBe(52)
     expect(await old.logs()).toMatch(new RegExp(`${names}\\n.*Or go back with \`-e ON_DOWNGRADE=return\``))
@@ -134,7 +134,8 @@ describeContainer('an upgrade', () => {
       box.supervisor('psql', '--superuser', '-d', 'mathesar_django', '-tAc', query)
     await ask(`
       with one as (
-        insert into public.mathesar_server (host) values ('/run/mathesar/postgres'), ('db.invalid')
+        insert into public.mathesar_server (host, sslmode)
+          values ('/run/mathesar/postgres', 'prefer'), ('db.invalid', 'prefer')
         returning id)
       insert into public.mathesar_database (name, server_id, last_confirmed_sql_version)
         select 'db' || row_number() over (order by id), id, '0.0.0' from one`)
@@ -180,16 +181,16 @@ describeContainer('an upgrade', () => {
       )
     const before = await digest()
 
-    const works = await tryOn(await asNewerImage('0005_note_is_pinned'))
+    const works = await tryOn(await asNewerImage('0006_note_is_pinned'))
     expect(works.stdout).toMatch(/^It works: this image serves from the copy\./)
-    expect(works.stdout).toMatch(/migrations +1: mathesar\.0005_note_is_pinned\n/)
+    expect(works.stdout).toMatch(/migrations +1: mathesar\.0006_note_is_pinned\n/)
     expect(works.stdout).toMatch(/rows +[1-9]\d* in \d+ databases, none of yours is missing/)
     expect(works.exitCode).toBe(0)
 
-    const fails = await tryOn(await asNewerImage('0005_note_is_pinned', '0006_shorter_notes'))
+    const fails = await tryOn(await asNewerImage('0006_note_is_pinned', '0007_shorter_notes'))
     expect(fails.stdout).toMatch(/^It does not work: the start ends with exit code 53\./)
     expect(fails.stdout).toMatch(
-      /why .*0006_shorter_notes: value too long .* where "id" is 1, and may have 10\n/,
+      /why .*0007_shorter_notes: value too long .* where "id" is 1, and may have 10\n/,
     )
     expect(fails.exitCode).toBe(53)
     expect(await digest()).toBe(before)

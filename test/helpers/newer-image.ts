@@ -15,15 +15,15 @@ class Migration(migrations.Migration):
 `
 /** Migrations that the sample app may get. The second fails: a note is longer. The third is slow. */
 export const furtherMigrations = {
-  '0005_note_is_pinned': migration(
-    '0004_database',
+  '0006_note_is_pinned': migration(
+    '0005_references',
     'migrations.AddField("note", "is_pinned", models.BooleanField(default=False))',
   ),
-  '0006_shorter_notes': migration(
-    '0005_note_is_pinned',
+  '0007_shorter_notes': migration(
+    '0006_note_is_pinned',
     'migrations.AlterField("note", "text", models.CharField(max_length=10))',
   ),
-  '0005_slow': migration('0004_database', 'migrations.RunSQL("SELECT pg_sleep(20)")'),
+  '0006_slow': migration('0005_references', 'migrations.RunSQL("SELECT pg_sleep(20)")'),
 }
 
 const folders: string[] = []

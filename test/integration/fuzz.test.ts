@@ -1,4 +1,4 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readdirSync, readFileSync, readlinkSync, writeFileSync } from 'node:fs'
 import { Agent, METHODS, request } from 'node:http'
 import { connect } from 'node:net'
 import { join } from 'node:path'
@@ -272,7 +272,17 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
     )
   }
 
-  const filesOpen = (): number => readdirSync(`/proc/${daemon.pid()}/fd`).length
+  const openFiles = (): readonly string[] => {
+    const folder = `/proc/${daemon.pid()}/fd`
+    return readdirSync(folder).flatMap((fd) => {
+      try {
+        return [readlinkSync(join(folder, fd))]
+      } catch {
+        return [] // It was closed just then.
+      }
+    })
+  }
+  const filesOpen = (): number => openFiles().length
   const rssMiB = (): number =>
     Number(/^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${daemon.pid()}/status`, 'utf8'))![1]) / 1024
   const settingsNow = async (): Promise<string> =>
@@ -331,7 +341,11 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
     expect((await askSocket(sockets[0], 'GET', '/v1/status')).status).toBe(200)
     const answeredMs = Date.now() - askedMs
     await until('the slow ones to be ended', () => slow.every(({ destroyed }) => destroyed), 20_000)
-    await until('no more files open than before', () => filesOpen() <= before.files, 10_000)
+    await until('no more files open than before', () => filesOpen() <= before.files, 10_000).catch(
+      (error: Error) => {
+        throw new Error(`${error.message}: ${before.files} before, now ${openFiles().join(' ')}`)
+      },
+    )
     for (const socket of deaf) socket.destroy()
     const grownMiB = rssMiB() - before.rss
     const figures = [

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startDatabaseServer } from '../helpers/database-server.ts'
 import {
@@ -121,12 +122,13 @@ describeContainer('an external database', () => {
     const limits = ['idle_session_timeout', 'idle_in_transaction_session_timeout', 'transaction_timeout']
     const alter = (change: (limit: string) => string) =>
       sql('postgres', limits.map((limit) => `alter database ${env.POSTGRES_DB!} ${change(limit)};`).join(''))
-    expect((await alter((limit) => `set ${limit} = 100`)).exitCode).toBe(0)
+    expect((await alter((limit) => `set ${limit} = 1000`)).exitCode).toBe(0)
     const boxes = await Promise.all([start({ image: leanImage, env }), start({ image: leanImage, env })])
     for (const box of boxes)
       await until('it waits', async () =>
         (await box.logs()).includes('another container runs the migrations'),
       )
+    await delay(1500)
     expect((await alter((limit) => `reset ${limit}`)).exitCode).toBe(0)
     await sql(env.POSTGRES_DB!, `select pg_terminate_backend(pid) ${granted}`)
     await held

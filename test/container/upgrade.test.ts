@@ -56,12 +56,12 @@ describeContainer('an upgrade', () => {
 
     const run = await asNewerImage('0006_slow')
     const newer = await start({ volume, run: [...run, '--health-interval', '1s'] })
-    await until('the port answers', () =>
+    const isLive = () =>
       fetch(newer.url('/livez')).then(
-        () => true,
+        ({ ok }) => ok,
         () => false,
-      ),
-    )
+      )
+    await until('it lives', isLive)
     const seen = new Set<string>()
     for (let state = ''; state !== 'healthy'; await delay(200)) {
       state = await mustDocker('inspect', '--format', '{{.State.Health.Status}}', newer.id)

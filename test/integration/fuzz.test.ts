@@ -341,7 +341,8 @@ describe.skipIf(missing !== undefined)('whatever comes in on the control sockets
     expect((await askSocket(sockets[0], 'GET', '/v1/status')).status).toBe(200)
     const answeredMs = Date.now() - askedMs
     await until('the slow ones to be ended', () => slow.every(({ destroyed }) => destroyed), 20_000)
-    await until('no more files open than before', () => filesOpen() <= before.files, 10_000).catch(
+    // The deaf ones have up to twice the time that an answer may go unread.
+    await until('no more files open than before', () => filesOpen() <= before.files, 30_000).catch(
       (error: Error) => {
         throw new Error(`${error.message}: ${before.files} before, now ${openFiles().join(' ')}`)
       },

@@ -63,11 +63,12 @@ export class Updates {
     if (this.#record !== undefined) return this.#record
     try {
       const { files } = this.#options.system
-      this.#record = JSON.parse(files.readIfThere(this.#path) ?? '') as Record
+      const record = JSON.parse(files.readIfThere(this.#path) ?? '') as Record
+      if (Array.isArray(record.releases)) return (this.#record = record)
     } catch {
-      this.#record = { askedMs: 0, releases: [] }
+      /* There is none, or it is spoilt. */
     }
-    return this.#record
+    return (this.#record = { askedMs: 0, releases: [] })
   }
 
   #note(record: Record): void {

@@ -5,6 +5,7 @@ import { parseReleases, updateIn } from '../../src/core/releases.ts'
 import { Updates } from '../../src/daemon/updates.ts'
 import { whyNotUpdateNotice } from '../../src/settings/update-notice.ts'
 import { httpRead } from '../../src/system/http.ts'
+import { inVolume } from '../../src/units/place.ts'
 import { createScope } from './fakes/scope.ts'
 
 const hourMs = 3_600_000
@@ -48,6 +49,12 @@ describe('the releases of Mathesar', () => {
 })
 
 describe('the update notice', () => {
+  test.each(['null', '{}', '[', '{"askedMs":0,"releases":1}'])('is none where its record is %s', (text) => {
+    const { open, disk, scope } = stage()
+    disk.put(inVolume(scope.place.paths).updateRecord, text)
+    expect(open().status()).toBeNull()
+  })
+
   test('asks once a day, and an answer lasts over a restart until it is no news', async () => {
     const { open, clock, reads, disk } = stage()
     const updates = open()

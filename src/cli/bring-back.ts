@@ -1,9 +1,10 @@
+import { minuteOf } from '../core/moment.ts'
 import type { Instance } from '../daemon/instance.ts'
 import { type ErrorCode, type SupervisorError } from '../errors.ts'
 import type { Streams, System } from '../system/ports.ts'
 import { readHolder } from '../units/holder.ts'
 import type { Place } from '../units/place.ts'
-import { archivesIn, minuteOf } from '../units/postgres/way-back.ts'
+import { archivesIn } from '../units/postgres/way-back.ts'
 import { folderOf, readJournal } from '../units/swap.ts'
 import { runOwn } from './own-command.ts'
 

@@ -1,3 +1,4 @@
+import { definedOf } from '../core/defined.ts'
 import { inWords } from '../core/outcome.ts'
 import { SupervisorError } from '../errors.ts'
 import { environment } from '../system/environment.ts'
@@ -11,11 +12,6 @@ type Given = { readonly env?: OwnEnvironment; readonly input?: AsyncIterable<Buf
 type Ran = { readonly output: string; readonly told: string }
 
 const outputLimit = 4 * 1024 * 1024
-
-const definedOf = (env: typeof environment): OwnEnvironment =>
-  Object.fromEntries(
-    Object.entries(env).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  )
 
 /**
  * Runs a command of ours in a process of its own: what it takes of memory, and the locks that it holds, end

@@ -5,10 +5,10 @@ import { ask } from '../http/client.ts'
 import { undoRestore } from '../operations/restore.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { makeBase, noteNames } from '../operations/undo/bases.ts'
-import { listDestructions, type Target, undoTo, usableBases } from '../operations/undo/recover.ts'
+import { listDestructions, type Target, undoTo } from '../operations/undo/recover.ts'
 import { inWords, isMeant } from '../operations/undo/statements.ts'
-import { isBaseDue } from '../units/undo.ts'
-import { asSuperuser } from '../units/postgres/connection.ts'
+import { logSince } from '../units/postgres/undo-log.ts'
+import { isBaseDue, usableBases } from '../units/undo.ts'
 import { parseArguments } from './arguments.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
 
@@ -77,15 +77,9 @@ const startOver = async ({ system: { clock } }: OperationScope): Promise<void> =
 /** What the supervisor types: a base if one is due, and the names of tables. */
 const keep = async (scope: OperationScope): Promise<void> => {
   const [newest] = usableBases(scope)
-  const since = await asSuperuser(scope, async (client) => {
-    const { rows } = await client.query<{ bytes: number }>(
-      'SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), $1)::float8 AS bytes',
-      [newest?.startLsn ?? '0/0'],
-    )
-    return rows[0]!.bytes
-  })
+  const sinceBytes = newest && (await logSince(scope, newest))
   await noteNames(scope)
-  if (isBaseDue(scope.inForce.settings.UNDO_SPACE, newest && since)) await makeBase(scope)
+  if (isBaseDue(scope.inForce.settings.UNDO_SPACE, sinceBytes)) await makeBase(scope)
 }
 
 const options = {

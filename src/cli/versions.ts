@@ -1,3 +1,4 @@
+import { minuteOf } from '../core/moment.ts'
 import { renderTable } from '../core/table.ts'
 import { readAppVersion, readServedVersion } from '../units/manifest.ts'
 import { findSince, type KeptDatabase, listKept } from '../units/mathesar/kept.ts'
@@ -13,7 +14,7 @@ const inWords = (kept: readonly Kept[]): string => {
   if (kept.length === 0) return 'No internal database of another version is kept: there was no upgrade yet.'
   const rows = kept.map(({ version, at, bytes, name, since }) => [
     version,
-    at.slice(0, 16).replace('T', ' '),
+    minuteOf(at),
     `${Math.ceil(bytes / 1048576)} MiB`,
     name,
     since ?? '-',

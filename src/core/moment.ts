@@ -21,3 +21,7 @@ export const parseMoment = (text: string, nowMs: number): number | undefined => 
   if (Number.isNaN(ms)) return undefined
   return date === undefined && ms > nowMs ? ms - unitMs.d! : ms
 }
+
+/** To the minute, in UTC: of milliseconds since 1970, or of ISO 8601. */
+export const minuteOf = (at: number | string): string =>
+  (typeof at === 'string' ? at : new Date(at).toISOString()).slice(0, 16).replace('T', ' ')

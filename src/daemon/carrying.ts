@@ -1,20 +1,12 @@
 import { SupervisorError } from '../errors.ts'
 import { formatDatabaseUrl } from '../settings/database-url.ts'
 import type { Configuration, InForce } from '../settings/configuration.ts'
-import type { System } from '../system/ports.ts'
-import type { Place } from '../units/place.ts'
 import { letGo } from '../units/promotion.ts'
 import { failureIn } from './command-failure.ts'
+import { type JobTools, runJob } from './own-job.ts'
 
-type Tools = {
-  readonly system: System
-  readonly place: Place
-  /** What starts this program once more. */
-  readonly program: readonly [string, ...string[]]
-}
-
-/** The kernel kills it before a service when memory runs out. */
-const oomScoreAdj = 800
+/** The copy ends itself when it is late: what goes on for so much longer hangs. */
+const hungAfterMs = 60_000
 
 /** Throws where there is nothing to carry, or nowhere to carry it to. */
 export const requireCarriable = (before: Configuration, after: Configuration): void => {
@@ -22,28 +14,28 @@ export const requireCarriable = (before: Configuration, after: Configuration): v
   throw new SupervisorError('PROMOTE_REFUSED', 'cannot copy the databases: only the embedded ones are copied')
 }
 
+const failed = (error: Error): SupervisorError =>
+  new SupervisorError('PROMOTE_FAILED', `cannot copy the databases: ${error.message}`, { cause: error })
+
 /** How a change copies the databases: in a process of its own, which PID 1 outlives in any case. */
-export const createCarrying = ({ system, place, program }: Tools) => ({
+export const createCarrying = (tools: JobTools) => ({
   carry: async ({ database }: InForce, seconds: number, signal: AbortSignal): Promise<void> => {
     if (database.kind !== 'external') return
-    const env: Record<string, string> = {}
-    for (const [name, value] of Object.entries(place.environment)) if (value !== undefined) env[name] = value
-    const result = await system.runProgram(
-      'promote',
-      {
-        argv: [...program, 'promote', '--copy', '--within', String(seconds)],
-        env: { ...env, DATABASE_URL: formatDatabaseUrl(database) },
-        cwd: '/',
-        oomScoreAdj,
-      },
-      signal,
-    )
+    const job = {
+      name: 'promote',
+      args: ['promote', '--copy', '--within', String(seconds)],
+      env: { DATABASE_URL: formatDatabaseUrl(database) },
+      niceness: 0,
+      limitMs: seconds * 1000 + hungAfterMs,
+    }
+    const result = await runJob(tools, job, signal).catch((error: Error) => error)
     signal.throwIfAborted()
+    if (result instanceof Error) throw failed(result)
     const failure = failureIn(result)
     if (failure !== undefined)
       throw new SupervisorError(failure.code, failure.message, { hint: failure.hint })
   },
-  letGo: () => letGo({ system, place }),
+  letGo: () => letGo(tools),
 })
 
 export type Carrying = ReturnType<typeof createCarrying>

@@ -1,10 +1,11 @@
+import { definedOf } from '../core/defined.ts'
 import type { ProgramResult, System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
 
 /** The kernel kills it before a service when memory runs out. */
 const oomScoreAdj = 800
 
-type Tools = {
+export type JobTools = {
   readonly system: System
   readonly place: Place
   /** What starts this program once more. */
@@ -15,6 +16,8 @@ export type Job = {
   /** Whose lines they are in the log. */
   readonly name: string
   readonly args: readonly string[]
+  /** Beside the environment of the container. */
+  readonly env?: Readonly<Record<string, string>>
   /** How much it stands back: 19 takes what nobody else wants of the processors. */
   readonly niceness: number
   /** One that takes longer hangs, and is killed. */
@@ -23,18 +26,21 @@ export type Job = {
 
 /** Runs a command of ours in a process of its own: what it takes of memory is gone afterwards. */
 export const runJob = async (
-  { system, place, program }: Tools,
-  { name, args, niceness, limitMs }: Job,
+  { system, place, program }: JobTools,
+  { name, args, env, niceness, limitMs }: Job,
   stopping: AbortSignal,
 ): Promise<ProgramResult> => {
-  const env: Record<string, string> = {}
-  for (const [key, value] of Object.entries(place.environment)) if (value !== undefined) env[key] = value
-  const argv = ['nice', '-n', String(niceness), ...program, ...args] as const
+  const command = {
+    argv: ['nice', '-n', String(niceness), ...program, ...args],
+    env: { ...definedOf(place.environment), ...env },
+    cwd: '/',
+    oomScoreAdj,
+  } as const
   const limit = new AbortController()
   const cancel = system.clock.after(limitMs, () => limit.abort(new Error('it took too long and was ended')))
   try {
     const signal = AbortSignal.any([stopping, limit.signal])
-    return await system.runProgram(name, { argv, env, cwd: '/', oomScoreAdj }, signal)
+    return await system.runProgram(name, command, signal)
   } finally {
     cancel()
   }

@@ -2,7 +2,7 @@ import type { Problem, UndoStatus } from '../core/status.ts'
 import type { System } from '../system/ports.ts'
 import { inVolume, type Place } from '../units/place.ts'
 import { keepLog, letGoOfLog, logSince } from '../units/postgres/undo-log.ts'
-import { isBaseDue, isUsable, listBases, readNames, undoReserveBytes } from '../units/undo.ts'
+import { isBaseDue, readNames, undoReserveBytes, usableBases } from '../units/undo.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import { runJob } from './own-job.ts'
@@ -55,8 +55,7 @@ export class UndoKeeper {
 
   status(): UndoStatus | null {
     if (this.#spaceMiB === 0) return null
-    const usable = listBases(this.#options).filter((base) => isUsable(this.#options, base))
-    const oldest = usable.at(-1)
+    const oldest = usableBases(this.#options).at(-1)
     return { from: oldest === undefined ? null : new Date(oldest.endMs).toISOString() }
   }
 
@@ -99,7 +98,7 @@ export class UndoKeeper {
   }
 
   async #isDue(nowMs: number): Promise<boolean> {
-    const newest = listBases(this.#options).find((base) => isUsable(this.#options, base))
+    const [newest] = usableBases(this.#options)
     if (newest === undefined || nowMs - readNames(this.#options).atMs > namesMs) return true
     const sinceBytes = await logSince(this.#where, newest)
     return sinceBytes !== undefined && isBaseDue(this.#spaceMiB, sinceBytes)

@@ -1,12 +1,10 @@
 import { excerpt } from '../core/message.ts'
+import { parseAgo } from '../core/moment.ts'
 import type { Milliseconds } from '../core/unit.ts'
-
-const unitsMs: Readonly<Record<string, Milliseconds>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
 
 const parse = (text: string): Milliseconds | undefined => {
   if (text === 'off') return Number.POSITIVE_INFINITY
-  const [, digits, unit = ''] = /^([1-9]\d{0,5})([smhd])$/.exec(text) ?? []
-  return digits === undefined ? undefined : Number(digits) * unitsMs[unit]!
+  return /^[1-9]\d{0,5}[smhd]$/.test(text) ? parseAgo(text) : undefined
 }
 
 /** Why a text is no duration. */

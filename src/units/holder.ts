@@ -1,3 +1,4 @@
+import { minuteOf } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Identity } from '../system/identity.ts'
 import type { System } from '../system/ports.ts'
@@ -141,7 +142,7 @@ export const inUseBy = (where: Where): SupervisorError => {
   const who =
     holder === undefined
       ? 'another supervisor uses it'
-      : `container ${holder.host} uses it, since ${holder.since.slice(0, 16).replace('T', ' ')} UTC`
+      : `container ${holder.host} uses it, since ${minuteOf(holder.since)} UTC`
   return new SupervisorError('VOLUME_IN_USE', `cannot use ${where.place.paths.data}: ${who}`)
 }
 
@@ -159,9 +160,8 @@ const hasOurLock = (where: Where, { kernel, lock }: Holder): boolean =>
  * what had the same lock: there the kernel knows.
  */
 export const requireUnheld = async (where: Where): Promise<void> => {
-  if (!isShared(where)) return
   const holder = readHolder(where)
-  if (holder === undefined || hasOurLock(where, holder)) return
+  if (holder === undefined || !isShared(where) || hasOurLock(where, holder)) return
   const before = readBeat(where)
   for (let beat = 0; beat < beatsToWait; beat++) {
     await where.system.clock.delay(beatEveryMs)

@@ -88,6 +88,10 @@ export const listBases = ({ system: { files }, place }: Where): readonly Base[] 
 export const isUsable = ({ system: { files }, place }: Where, { startFile }: Base): boolean =>
   files.isThere(`${inVolume(place.paths).cluster}/pg_wal/${startFile}`)
 
+/** Those that the log still reaches back to, the newest first. */
+export const usableBases = (where: Where): readonly Base[] =>
+  listBases(where).filter((base) => isUsable(where, base))
+
 export const describedIn = ({ name }: Pick<Base, 'name'>): string => `${name}${baseSuffix}`
 
 const noNames: Names = { atMs: 0, databases: {}, tables: {} }

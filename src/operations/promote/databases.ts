@@ -1,7 +1,7 @@
 import type { Client } from '../../system/ports.ts'
 import { appRole } from '../../units/postgres/connection.ts'
 import type { Wanted } from './prepare.ts'
-import { quoted } from './quoting.ts'
+import { quoteName } from '../../units/postgres/quoting.ts'
 
 /** The databases of the embedded server that move, and what a dump of one does not have. */
 
@@ -70,7 +70,7 @@ export const applyKept = async (
   warn: (what: string) => void,
 ): Promise<void> => {
   for (const command of commands) await client.query(command).catch(() => warn(command))
-  if (owner !== null) await client.query(`ALTER DATABASE ${quoted(name)} OWNER TO ${quoted(owner)}`)
+  if (owner !== null) await client.query(`ALTER DATABASE ${quoteName(name)} OWNER TO ${quoteName(owner)}`)
 }
 
 /** How many rows each table has. */

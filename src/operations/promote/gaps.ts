@@ -1,5 +1,5 @@
 import type { Table } from './names.ts'
-import { quoted } from './quoting.ts'
+import { quoteName } from '../../units/postgres/quoting.ts'
 
 /**
  * A column that was dropped keeps its number, and a dump does not: it would close the gap. So each table is
@@ -31,13 +31,13 @@ const endOfEntry = '\n\n\n--\n'
 /** One `CREATE TABLE` with what follows it up to the next entry of the dump. */
 const fill = (entry: string, table: Table): string => {
   const { before, after } = placesOf(table)
-  const name = `${quoted(table.schema)}.${quoted(table.name)}`
+  const name = `${quoteName(table.schema)}.${quoteName(table.name)}`
   const kind = table.kind === 'f' ? 'FOREIGN TABLE' : 'TABLE'
   let filled = entry
   let from = 0
   for (const column of table.columns) {
     if (column === null) continue
-    const at = filled.indexOf(`\n    ${quoted(column)} `, from)
+    const at = filled.indexOf(`\n    ${quoteName(column)} `, from)
     if (at === -1) continue // One of a parent, which has its numbers from there.
     const lines = (before.get(column) ?? []).map((attnum) => `\n    ${standIn(attnum)} integer,`).join('')
     filled = filled.slice(0, at) + lines + filled.slice(at)
@@ -61,7 +61,7 @@ const usualComment = /^COMMENT ON (?:EXTENSION .*|SCHEMA "public" IS 'standard p
 export const keepGaps = (sql: string, tables: readonly Table[]): string => {
   let kept = sql.replace(newSetting, '').replaceAll(usualComment, '')
   for (const table of withGaps(tables)) {
-    const name = `${quoted(table.schema)}.${quoted(table.name)}`
+    const name = `${quoteName(table.schema)}.${quoteName(table.name)}`
     const beginning = ['CREATE TABLE', 'CREATE UNLOGGED TABLE', 'CREATE FOREIGN TABLE']
       .map((command) => kept.indexOf(`\n${command} ${name} `))
       .find((at) => at !== -1)

@@ -1,7 +1,7 @@
 import type { Client } from '../../system/ports.ts'
 import { appRole } from '../../units/postgres/connection.ts'
 import { ownedObjects } from '../rescue/handover.ts'
-import { quoted } from './quoting.ts'
+import { quoteName } from '../../units/postgres/quoting.ts'
 
 /**
  * Who owns what. All is made by Mathesar's role, and then given to the others: a role gets nothing in a
@@ -49,8 +49,8 @@ export const applyOwnership = async (client: Client, { owners, commands }: Owner
   if (commands.length === 0) return
   await client.query('BEGIN')
   const { rows } = await client.query<{ what: string; role: string }>(loans, [owners])
-  for (const { what, role } of rows) await client.query(`GRANT ${what} TO ${quoted(role)}`)
+  for (const { what, role } of rows) await client.query(`GRANT ${what} TO ${quoteName(role)}`)
   for (const command of commands) await client.query(command)
-  for (const { what, role } of rows) await client.query(`REVOKE ${what} FROM ${quoted(role)}`)
+  for (const { what, role } of rows) await client.query(`REVOKE ${what} FROM ${quoteName(role)}`)
   await client.query('COMMIT')
 }

@@ -4,7 +4,7 @@ import { writePromotion } from '../../units/promotion.ts'
 import { appRole } from '../../units/postgres/connection.ts'
 import type { OperationScope } from '../scope.ts'
 import { inTarget, ofMathesar, refuse, type Target } from './target.ts'
-import { literal, quoted } from './quoting.ts'
+import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
 
 /** What a database of the embedded server needs of the other one before it is filled. */
 export type Wanted = {
@@ -49,8 +49,8 @@ export const requireFree = async (
     .filter((each) => wanted.roles.includes(each.name) && each.name !== url.user && !isOurs(each, mark))
     .map(({ name }) => name)
   const drops = [
-    ...databases.map((name) => `DROP DATABASE ${quoted(name)}`),
-    ...roles.map((name) => `DROP ROLE ${quoted(name)}`),
+    ...databases.map((name) => `DROP DATABASE ${quoteName(name)}`),
+    ...roles.map((name) => `DROP ROLE ${quoteName(name)}`),
   ]
   if (drops.length === 0) return
   const names = [...databases.map((name) => `a database ${name}`), ...roles.map((name) => `a role ${name}`)]
@@ -65,8 +65,8 @@ const makeRole = async (client: Client, mark: string, verifier: string): Promise
   const there = await client.query('SELECT FROM pg_catalog.pg_roles WHERE rolname = $1', [appRole])
   const command = there.rowCount === 1 ? 'ALTER' : 'CREATE'
   await client.query('BEGIN')
-  await client.query(`${command} ROLE ${appRole} LOGIN CREATEDB CREATEROLE PASSWORD ${literal(verifier)}`)
-  await client.query(`COMMENT ON ROLE ${appRole} IS ${literal(mark)}`)
+  await client.query(`${command} ROLE ${appRole} LOGIN CREATEDB CREATEROLE PASSWORD ${quoteText(verifier)}`)
+  await client.query(`COMMENT ON ROLE ${appRole} IS ${quoteText(mark)}`)
   await client.query('COMMIT')
 }
 
@@ -81,12 +81,12 @@ export const removeMarked = async (client: Client, mark: string): Promise<void> 
   )
   for (const each of rows)
     if (isOurs(each, mark) || each.name === unmarkedName(mark))
-      await client.query(`DROP DATABASE ${quoted(each.name)} WITH (FORCE)`)
+      await client.query(`DROP DATABASE ${quoteName(each.name)} WITH (FORCE)`)
 }
 
 /** Says whether it sorts as ours does. */
 const makeDatabase = async (client: Client, name: string, mark: string, major: number): Promise<boolean> => {
-  const first = quoted(unmarkedName(mark))
+  const first = quoteName(unmarkedName(mark))
   const plain = `CREATE DATABASE ${first} TEMPLATE template0 ENCODING 'UTF8'`
   const isSorted =
     major >= 15 &&
@@ -95,8 +95,8 @@ const makeDatabase = async (client: Client, name: string, mark: string, major: n
       () => false, // Its host has taken that away.
     ))
   if (!isSorted) await client.query(plain)
-  await client.query(`COMMENT ON DATABASE ${first} IS ${literal(mark)}`)
-  await client.query(`ALTER DATABASE ${first} RENAME TO ${quoted(name)}`)
+  await client.query(`COMMENT ON DATABASE ${first} IS ${quoteText(mark)}`)
+  await client.query(`ALTER DATABASE ${first} RENAME TO ${quoteName(name)}`)
   return isSorted
 }
 
@@ -109,8 +109,8 @@ const makeExtensions = async (
 ): Promise<void> => {
   for (const extension of extensions) {
     const commands = [
-      `CREATE SCHEMA IF NOT EXISTS ${quoted(extension.schema)}`,
-      `CREATE EXTENSION IF NOT EXISTS ${quoted(extension.name)} SCHEMA ${quoted(extension.schema)}`,
+      `CREATE SCHEMA IF NOT EXISTS ${quoteName(extension.schema)}`,
+      `CREATE EXTENSION IF NOT EXISTS ${quoteName(extension.name)} SCHEMA ${quoteName(extension.schema)}`,
     ] as const
     await inTarget(scope, mathesar, name, (client) => client.query(commands[0]))
     const make = (as: Target['url']) => inTarget(scope, as, name, (client) => client.query(commands[1]))

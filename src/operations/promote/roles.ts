@@ -1,6 +1,6 @@
 import type { Client } from '../../system/ports.ts'
 import { appRole } from '../../units/postgres/connection.ts'
-import { literal, quoted } from './quoting.ts'
+import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
 
 /** Roles of the embedded server beside Mathesar's own, and how another server gets them. */
 
@@ -88,13 +88,13 @@ const makeRole = async (
   mark: string,
   warn: (what: string) => void,
 ): Promise<void> => {
-  const name = quoted(role.name)
+  const name = quoteName(role.name)
   const isThere = (await client.query('SELECT FROM pg_catalog.pg_roles WHERE rolname = $1', [role.name]))
     .rowCount
   await client.query(`${isThere === 1 ? 'ALTER' : 'CREATE'} ROLE ${name} ${role.attributes}`)
-  if (isThere === 0) await client.query(`COMMENT ON ROLE ${name} IS ${literal(mark)}`)
+  if (isThere === 0) await client.query(`COMMENT ON ROLE ${name} IS ${quoteText(mark)}`)
   if (role.password !== null)
-    await attempt(client, `ALTER ROLE ${name} PASSWORD ${literal(role.password)}`, () =>
+    await attempt(client, `ALTER ROLE ${name} PASSWORD ${quoteText(role.password)}`, () =>
       warn(`the password of role ${role.name}: the server takes none that is stored. Set it there anew`),
     )
   if (role.mighty.length > 0) warn(`${role.mighty.join(', ')} of role ${role.name}`)
@@ -118,10 +118,12 @@ export const applyRoles = async (
   for (const role of roles) await makeRole(client, role, mark, warn)
   if (major < 16)
     for (const { name } of roles)
-      await client.query(`GRANT ${quoted(name)} TO CURRENT_USER WITH ADMIN OPTION`)
+      await client.query(`GRANT ${quoteName(name)} TO CURRENT_USER WITH ADMIN OPTION`)
   for (const { role, member, options } of memberships)
-    await attempt(client, `GRANT ${quoted(role)} TO ${quoted(member)}${optionsOf(options, major)}`, () =>
-      warn(`the membership of ${member} in ${role}`),
+    await attempt(
+      client,
+      `GRANT ${quoteName(role)} TO ${quoteName(member)}${optionsOf(options, major)}`,
+      () => warn(`the membership of ${member} in ${role}`),
     )
   for (const command of settings) await attempt(client, command, () => warn(command))
   await client.query('COMMIT')

@@ -3,7 +3,7 @@ import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
 import { postgresEnvironment } from '../../units/postgres/programs.ts'
 import { replaced } from '../../units/swap.ts'
-import { type Base, isUsable, listBases, readNames, walKeepOf } from '../../units/undo.ts'
+import { type Base, isUsable, readNames, usableBases, walKeepOf } from '../../units/undo.ts'
 import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
 import { outputOf } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
@@ -24,10 +24,6 @@ const noWindow = (): SupervisorError =>
       'With UNDO_SPACE a copy of the cluster is made within some minutes of a start; `supervisor undo ' +
       'list` says from when on. Backups go further back: `supervisor backup list`.',
   })
-
-/** The bases that the log still reaches back to, the newest first. */
-export const usableBases = (scope: OperationScope): readonly Base[] =>
-  listBases(scope).filter((base) => isUsable(scope, base))
 
 /** The newest base that is older than the moment. */
 const chooseBase = (scope: OperationScope, { atMs }: Target): Base => {

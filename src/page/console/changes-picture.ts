@@ -1,3 +1,4 @@
+import { minuteOf } from '../../core/moment.ts'
 import type { HistoryEntry } from '../../settings/history.ts'
 import { escape } from '../render.ts'
 import { words } from '../words.ts'
@@ -42,8 +43,7 @@ const titleOf = ({ at, from, result, version, changes }: HistoryEntry): string =
 }
 
 const drawDate = (x: number, at: string, anchor: string): string =>
-  `<text x="${x}" y="${height - 12}" text-anchor="${anchor}">` +
-  `${escape(at.slice(0, 16).replace('T', ' '))}</text>`
+  `<text x="${x}" y="${height - 12}" text-anchor="${anchor}">` + `${escape(minuteOf(at))}</text>`
 
 /** The last changes on a line of time. '' where there are none. */
 export const drawChanges = (history: readonly HistoryEntry[]): string => {

@@ -4,6 +4,7 @@ import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
 import { inVolume } from '../place.ts'
 import { appRole, asSuperuser, embeddedAs, internalDatabase, withConnection } from '../postgres/connection.ts'
+import { quoteName, quoteText } from '../postgres/quoting.ts'
 import type { Scope } from '../unit.ts'
 import { compareMigrations, type Migration } from './applied.ts'
 import { asData, asText, readSince, type Since } from './since.ts'
@@ -55,9 +56,6 @@ export const listKept = async (client: Client): Promise<KeptDatabase[]> => {
     })
     .toSorted((one, other) => other.at.localeCompare(one.at))
 }
-
-const quoteName = (name: string): string => `"${name.replaceAll('"', '""')}"`
-const quoteText = (text: string): string => `'${text.replaceAll("'", "''")}'`
 
 /** Names are at most 63 bytes long. */
 const nameOf = (what: 'before' | 'of', version: string): string =>

@@ -1,5 +1,6 @@
 import { firstFew, printable } from '../../core/message.ts'
 import type { Client } from '../../system/ports.ts'
+import { quoteName } from '../postgres/quoting.ts'
 
 /**
  * What was added to an internal database since it was copied: before the copy takes its place again. Both are
@@ -62,7 +63,6 @@ const readTables = async (client: Client): Promise<readonly Table[]> => {
   return rows
 }
 
-const quoted = (name: string): string => `"${name.replaceAll('"', '""')}"`
 const keyOf = ({ key }: Table): string => `pg_catalog.left(ROW(${(key ?? []).join(', ')})::text, 200)`
 
 /** The keys and digests of a table; `undefined` for one that has too many rows. */
@@ -73,7 +73,7 @@ const readDigests = async (
 ): Promise<readonly RowDigest[] | undefined> => {
   const { rows } = await client.query<RowDigest>(
     `SELECT ${keyOf(table)} AS key, pg_catalog.md5(ROW(${columns.join(', ')})::text) AS digest
-      FROM ${quoted(table.name)} LIMIT ${rowLimit + 1}`,
+      FROM ${quoteName(table.name)} LIMIT ${rowLimit + 1}`,
   )
   return rows.length > rowLimit ? undefined : rows
 }
@@ -107,7 +107,7 @@ const readRows = async (
     const { rows } = await client.query<{ key: string; data: string | null }>(
       `SELECT key, CASE WHEN pg_catalog.octet_length(data) <= ${rowBytes} THEN data END AS data
         FROM (SELECT ${keyOf(table)} AS key, pg_catalog.row_to_json(whole.*)::text AS data
-          FROM ${quoted(table.name)} AS whole WHERE ${keyOf(table)} = ANY ($1)) AS found
+          FROM ${quoteName(table.name)} AS whole WHERE ${keyOf(table)} = ANY ($1)) AS found
         LIMIT ${batchSize}`,
       [batch.map(({ key }) => key)],
     )

@@ -1,3 +1,4 @@
+import { minuteOf } from '../../core/moment.ts'
 import { inWords } from '../../core/outcome.ts'
 import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
@@ -21,7 +22,7 @@ const tornError = (scope: Scope<never>, { host, since }: Copied, why: string): S
   new SupervisorError(
     'VOLUME_TORN',
     `cannot serve this copy of a volume: it was taken while Postgres wrote (in container ${host}, which ` +
-      `ran since ${since.slice(0, 16).replace('T', ' ')} UTC), and ${why}`,
+      `ran since ${minuteOf(since)} UTC), and ${why}`,
     { hint: `${wayBackHint(scope)} \`-e ON_TORN=serve\` starts on it as it is.` },
   )
 

@@ -1,4 +1,5 @@
 import { parseArchiveName } from '../../core/archive-name.ts'
+import { minuteOf } from '../../core/moment.ts'
 import type { System } from '../../system/ports.ts'
 import { inVolume, type Place } from '../place.ts'
 import type { Scope } from '../unit.ts'
@@ -20,9 +21,6 @@ export const archivesIn = (
     return []
   }
 }
-
-/** To the minute, in UTC. */
-export const minuteOf = (atMs: number): string => new Date(atMs).toISOString().slice(0, 16).replace('T', ' ')
 
 /** What to type where the cluster cannot be used: an archive first, for it loses no number of a table. */
 export const wayBackHint = (scope: Scope<never>): string => {

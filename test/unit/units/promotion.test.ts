@@ -53,7 +53,7 @@ describe('the copy of a change', () => {
       {
         unit: 'promote',
         command: {
-          argv: ['supervisor', 'promote', '--copy', '--within', '20'],
+          argv: ['nice', '-n', '0', 'supervisor', 'promote', '--copy', '--within', '20'],
           env: { DATABASE_URL: 'postgres://joe:hunter2@db.example.org:5432/app' },
         },
       },

@@ -41,6 +41,10 @@ const notHere = {
   RESTORE_REFUSED: 'backup.test.ts follows it',
   RESCUE_REFUSED: 'rescue.test.ts has its cases',
   TRIAL_FAILED: 'upgrade.test.ts follows it',
+  PROMOTE_REFUSED: 'promote.test.ts has its cases',
+  PROMOTE_FAILED: 'promote.test.ts follows it',
+  UNDO_REFUSED: 'undo.test.ts has its cases',
+  VOLUME_TORN: 'torn.test.ts has its cases',
 } as const satisfies Partial<Record<ErrorCode, string>>
 
 const followed = new Set<ErrorCode>()

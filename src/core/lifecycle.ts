@@ -219,6 +219,8 @@ export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Polic
       return state.current === undefined ? ended(state, policy) : stay(state)
     case 'prepared':
       return prepared(state, event.id)
+    case 'tried':
+      return stay({ ...state, retiring: [...state.retiring, event.id] })
     case 'promoted':
       return promoted(state, event.id)
     case 'exited':

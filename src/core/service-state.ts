@@ -49,8 +49,14 @@ export type ServiceEvent =
    * `open` says that the service may serve, and `close` that the next generation must wait for that again.
    */
   | { readonly type: 'start' | 'restart' | 'drain' | 'stop' | 'open' | 'close' | 'spawnFailed' | TimerEvent }
-  /** Facts about one generation. `prepared` is a candidate that was spawned. */
-  | { readonly type: 'spawned' | 'prepared' | 'promoted' | 'exited' | 'hung'; readonly id: GenerationId }
+  /**
+   * Facts about one generation. `prepared` is a candidate that was spawned; `tried` is one that is never
+   * promoted, and as good as retiring.
+   */
+  | {
+      readonly type: 'spawned' | 'prepared' | 'tried' | 'promoted' | 'exited' | 'hung'
+      readonly id: GenerationId
+    }
   | { readonly type: 'probed'; readonly id: GenerationId; readonly isUp: boolean }
 
 export type Effect =

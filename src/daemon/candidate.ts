@@ -1,6 +1,8 @@
 import { inWords } from '../core/outcome.ts'
+import type { GenerationId } from '../core/service-state.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Clock } from '../system/ports.ts'
+import type { ServiceUnit } from '../units/unit.ts'
 import type { Generation } from './generation.ts'
 
 /** A candidate that has not answered by then is not fit to serve. */
@@ -8,6 +10,7 @@ const checkLimitMs = 120_000
 
 /** A new generation that does not serve yet. */
 export type Candidate = {
+  readonly id: GenerationId
   /** Has it check itself. Throws CONFIG_ROLLED_BACK when it is not fit to serve. */
   readonly check: (signal: AbortSignal) => Promise<void>
   /**
@@ -21,8 +24,7 @@ export type Candidate = {
 type Options = {
   readonly generation: Generation
   readonly clock: Clock
-  /** What its answer means: `undefined` when it is fit to serve. */
-  readonly readCheck: (answer: string) => string | undefined
+  readonly unit: Pick<ServiceUnit, 'readCheck'>
   readonly promote: () => Promise<void>
 }
 
@@ -30,7 +32,8 @@ const refuse = (why: string): never => {
   throw new SupervisorError('CONFIG_ROLLED_BACK', `cannot apply the change: ${why}`)
 }
 
-export const createCandidate = ({ generation, clock, readCheck, promote }: Options): Candidate => ({
+export const createCandidate = ({ generation, clock, unit, promote }: Options): Candidate => ({
+  id: generation.id,
   check: async (signal) => {
     const limit = new AbortController()
     const cancel = clock.after(checkLimitMs, () => limit.abort())
@@ -39,7 +42,7 @@ export const createCandidate = ({ generation, clock, readCheck, promote }: Optio
       const why =
         answer === undefined
           ? `the new generation ${inWords(await generation.process.ended)}`
-          : readCheck(answer)
+          : unit.readCheck?.(answer)
       if (why !== undefined) refuse(why)
     } catch (error) {
       if (limit.signal.aborted) refuse(`the new generation did not answer within ${checkLimitMs / 1000} s`)

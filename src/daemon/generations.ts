@@ -4,6 +4,7 @@ import type { Command, Policy } from '../core/unit.ts'
 import type { System } from '../system/ports.ts'
 import type { Output } from '../system/output.ts'
 import type { ServiceUnit } from '../units/unit.ts'
+import { type Candidate, createCandidate } from './candidate.ts'
 import { type Generation, startGeneration } from './generation.ts'
 
 type Options = {
@@ -40,6 +41,13 @@ export class Generations {
     this.#running.set(id, generation)
     system.inBackground(`follow ${unit.name}`, () => this.#follow(generation))
     return generation
+  }
+
+  /** Starts one that does not serve before it is promoted. */
+  spawnCandidate(command: Command, promote: (id: GenerationId) => Promise<void>): Candidate {
+    const { unit, system } = this.#options
+    const generation = this.spawn(command)
+    return createCandidate({ generation, unit, clock: system.clock, promote: () => promote(generation.id) })
   }
 
   /** Does what the machine wants of one of them, if it is still there. */

@@ -6,8 +6,7 @@ import { probePauseMs } from '../core/timers.ts'
 import type { Policy } from '../core/unit.ts'
 import type { Output } from '../system/output.ts'
 import type { Scope, ServiceUnit } from '../units/unit.ts'
-import { type Candidate, createCandidate } from './candidate.ts'
-import type { Generation } from './generation.ts'
+import type { Candidate } from './candidate.ts'
 import { Generations } from './generations.ts'
 import { watchGeneration } from './liveness.ts'
 import { narrate } from './narrate.ts'
@@ -134,26 +133,23 @@ export class Service {
     this.#generations.forceStop(this.#policy().forceStopSignal)
   }
 
-  /** Starts a generation beside the one that serves. It takes no request until it is promoted. */
-  async prepare(scope: Scope): Promise<Candidate> {
+  /**
+   * Starts a generation beside the one that serves. It takes no request until it is promoted. One that is
+   * only to be `tried` never is: a service that is stopped stays so.
+   */
+  async prepare(scope: Scope, type: 'prepared' | 'tried' = 'prepared'): Promise<Candidate> {
     // Changes in quick succession: an earlier generation gets time to go first, for each takes its memory.
     const { clock } = this.#options.system
     await this.#waiters.within(this.#policy().graceMs, ({ retiring }) => retiring.length === 0, clock)
     const command = await this.unit.command(scope)
     if (this.#isShuttingDown) throw stoppingError()
-    const candidate = this.#generations.spawn(command)
-    this.#send({ type: 'prepared', id: candidate.id })
-    const readCheck = (answer: string): string | undefined => this.unit.readCheck?.(answer)
-    return createCandidate({
-      generation: candidate,
-      clock,
-      readCheck,
-      promote: () => this.#promote(candidate),
-    })
+    const candidate = this.#generations.spawnCandidate(command, (id) => this.#promote(id))
+    this.#send({ type, id: candidate.id })
+    return candidate
   }
 
   /** Makes a candidate the one that serves, and retires the one before. Resolves when that one is gone. */
-  async #promote({ id }: Generation): Promise<void> {
+  async #promote(id: GenerationId): Promise<void> {
     const { current: replaced } = this.#state
     this.#send({ type: 'promoted', id })
     if (this.#state.current !== id) throw new Error('the new generation has ended')

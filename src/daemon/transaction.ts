@@ -59,6 +59,14 @@ const serviceInChange = (
     if (pid !== null) await unit.reload?.(worlds.scopeOf(unit), pid, stopping)
   },
   prepare: () => service.prepare(worlds.scopeOf(service.unit, sides.after)),
+  tryOut: async (signal) => {
+    const { check, discard } = await service.prepare(worlds.scopeOf(service.unit, sides.after), 'tried')
+    try {
+      await check(signal)
+    } finally {
+      await discard()
+    }
+  },
 })
 
 /**

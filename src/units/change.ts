@@ -27,6 +27,8 @@ export type ServiceInChange = {
     readonly promote: () => Promise<void>
     readonly discard: () => Promise<void>
   }>
+  /** The same, only to prove that the service could start with them: it stays stopped. */
+  readonly tryOut: (signal: AbortSignal) => Promise<void>
 }
 
 type Tools = {
@@ -149,7 +151,7 @@ const letGoStep = ({ letGo }: Tools): Step => {
 
 /**
  * The steps of a plan, in their order. The old generation of Mathesar serves all the time, but for a restart
- * of Postgres. One that a person has stopped stays stopped: the settings wait for its start.
+ * of Postgres. One that a person has stopped stays stopped: the settings are proved, and wait for its start.
  */
 export const stepsOf = (tools: Tools): ChangeSteps => {
   const { plan, isEmbedded, runTask, service } = tools
@@ -174,6 +176,12 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
     name: 'proving the new generation',
     run: async (signal) => await candidate?.check(signal),
   }
+  const tryOut: Step = {
+    name: 'proving the settings; Mathesar stays stopped',
+    run: async (signal) => {
+      if (!isEmbedded('after') || postgres.isRunning()) await mathesar.tryOut(signal)
+    },
+  }
 
   return {
     steps: [
@@ -185,7 +193,7 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
       ...(plan.door ? [doorStep(tools)] : []),
       ...(makesGeneration && !carries ? [prepare] : []),
       ...(plan.postgres === 'restart' ? restartSteps(tools, makesGeneration) : []),
-      ...(makesGeneration ? [prove] : []),
+      ...(plan.generation ? [makesGeneration ? prove : tryOut] : []),
       ...(plan.database ? [letGoStep(tools)] : []),
     ],
     afterwards: async () => {

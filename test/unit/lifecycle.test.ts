@@ -73,6 +73,7 @@ const eventOf = (words: string): ServiceEvent => {
       return { type }
     case 'spawned':
     case 'prepared':
+    case 'tried':
     case 'promoted':
     case 'exited':
     case 'hung':
@@ -336,6 +337,12 @@ describe('a candidate', () => {
     },
   )
 
+  test('that is only tried leaves the service as it is, and a stop waits for its end', () => {
+    expect(step('stopped 0', 'tried 2')).toEqual({ state: stateOf('stopped 0 -2'), effects: [] })
+    expect(step('stopped 0 -2', 'stop')).toEqual({ state: stateOf('stopped 0 -2'), effects: ['finish 2'] })
+    expect(step('stopped 0 -2', 'exited 2').state).toEqual(stateOf('stopped 0'))
+  })
+
   test('ends when it is promoted while the service stops: nobody else would end it', () => {
     // It counts as retiring: the next candidate must not take its place.
     for (const next of ['stopped', 'starting', 'backoff'])
@@ -557,8 +564,8 @@ const createWorld = (mayServe: boolean) => {
     next.effects.forEach(tell)
     hold(state, told, underWay)
   }
-  const begin = (): number => {
-    told.set(++ids, new Set())
+  const begin = (...heard: string[]): number => {
+    told.set(++ids, new Set(heard))
     return ids
   }
   const nth = (at: number): number => [...told.keys()][at % Math.max(1, told.size)] ?? 99
@@ -580,6 +587,8 @@ const createWorld = (mayServe: boolean) => {
     prepare: () => {
       if (state.candidate === undefined) feed({ type: 'prepared', id: begin() })
     },
+    /** Whoever tries it out ends it. */
+    tryOut: () => feed({ type: 'tried', id: begin('kill') }),
     promote: () => {
       isOpen = isOpen || (state.candidate !== undefined && state.name !== 'stopping')
       if (state.candidate !== undefined) feed({ type: 'promoted', id: state.candidate })

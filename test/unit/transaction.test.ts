@@ -121,6 +121,14 @@ describe('a change', () => {
     await clock.advance(1000)
     expect([await started, running('mathesar')[0]!.command.env.DEBUG]).toEqual(['ready', 'true'])
   })
+
+  test('that Mathesar could not start with is refused also while it is stopped', async () => {
+    const { change, instance, running, processes } = await stage()
+    await instance.control('stop', 'mathesar')
+    processes.answerWith(async () => '500 ')
+    expect(await change('DEBUG=true\n')).toBe('CONFIG_ROLLED_BACK')
+    expect([running('mathesar'), instance.inForce.settings.DEBUG]).toEqual([[], false])
+  })
 })
 
 describe('a change that fails', () => {

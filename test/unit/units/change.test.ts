@@ -21,21 +21,23 @@ type Options = {
   readonly from?: 'embedded' | 'external'
   readonly to?: 'embedded' | 'external'
   readonly isStopped?: boolean
+  readonly isDatabaseStopped?: boolean
   /** What fails. */
   readonly fails?: string
   readonly failsToo?: string
 }
 
 /** Services and tasks that only write down what is asked of them. */
-const stage = ({ plan, from = 'embedded', to = from, isStopped = false, fails, failsToo }: Options) => {
+const stage = (options: Options) => {
+  const { plan, from = 'embedded', to = from, fails, failsToo } = options
   const did: string[] = []
   const act = async (what: string): Promise<void> => {
     did.push(what)
     if (what === fails || what === failsToo) throw new Error(`${what} failed`)
   }
   const service = (name: ServiceName): ServiceInChange => ({
-    isRunning: () => name === 'mathesar' || from === 'embedded',
-    isStopped: () => name === 'mathesar' && isStopped,
+    isRunning: () => name === 'mathesar' || (from === 'embedded' && options.isDatabaseStopped !== true),
+    isStopped: () => name === 'mathesar' && options.isStopped === true,
     start: (side) => act(`start ${name} ${side}`),
     stop: () => act(`stop ${name}`),
     drain: () => act(`drain ${name}`),
@@ -50,6 +52,7 @@ const stage = ({ plan, from = 'embedded', to = from, isStopped = false, fails, f
         discard: () => act('discard'),
       }
     },
+    tryOut: () => act('try out'),
   })
   const { steps, afterwards } = stepsOf({
     plan: { ...nothing, ...plan },
@@ -188,11 +191,16 @@ describe('a plan is carried out', () => {
   })
 
   test.each<[string, Options, string[]]>([
-    ['a generation', { plan: { generation: true } }, ['config after', 'commit']],
+    ['a generation', { plan: { generation: true } }, ['config after', 'try out', 'commit']],
+    [
+      'a generation whose database is stopped, too',
+      { plan: { generation: true }, isDatabaseStopped: true },
+      ['config after', 'commit'],
+    ],
     [
       'a restart of Postgres',
       { plan: { postgres: 'restart', generation: true } },
-      ['config after', 'server-config after', 'restart postgres', 'commit'],
+      ['config after', 'server-config after', 'restart postgres', 'try out', 'commit'],
     ],
   ])('without Mathesar where a person has stopped it: %s', async (_, options, did) => {
     expect(await stage({ ...options, isStopped: true }).carryOut()).toEqual(did)

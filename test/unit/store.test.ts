@@ -79,15 +79,22 @@ describe('the store', () => {
     expect(readdirSync(join(home, 'history'))).toEqual(['intent.json'])
   })
 
-  test.each([0, 1, 2, 3])(
-    'writes all of several files or none: when step %d fails, what was written goes back',
-    (step) => {
+  test.each(
+    [0, 1, 2, 3].flatMap((step) => [
+      { step, isDone: false },
+      { step, isDone: true }, // It is there, and its folder cannot be synced.
+    ]),
+  )(
+    'writes all of several files or none: when step $step fails (done all the same: $isDone), all goes back',
+    ({ step, isDone }) => {
       open().write(before)
       let left = step
       const fails =
         <Args extends unknown[], Result>(act: (...args: Args) => Result) =>
         (...args: Args): Result => {
-          if (left-- === 0) throw new Error('failed')
+          const isLast = left-- === 0
+          if (isLast && isDone) act(...args)
+          if (isLast) throw new Error('failed')
           return act(...args)
         }
       expect(() =>

@@ -119,14 +119,16 @@ export class Store {
       configFiles.map((name) => [name, this.#config.read(name)]),
     ) as ConfigFiles
     const differing = configFiles.filter((name) => before[name] !== wanted[name])
-    if (differing.length > 1) whereWritable(() => files.writeWhole(this.#intent, formatFiles(wanted), 0o600))
+    const isWrittenDown = differing.length > 1
     try {
+      if (isWrittenDown) whereWritable(() => files.writeWhole(this.#intent, formatFiles(wanted), 0o600))
       for (const name of differing) this.#config.write(name, wanted[name], before[name])
     } catch (error) {
       this.takeBack(wanted, before)
       throw error
     } finally {
-      if (differing.length > 1) whereWritable(() => files.remove(this.#intent))
+      // Also where the disk failed when it was there already: the next start would complete it.
+      if (isWrittenDown) whereWritable(() => files.remove(this.#intent))
     }
   }
 

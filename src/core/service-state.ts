@@ -86,6 +86,9 @@ export const initialState = (mayServe: boolean): ServiceState => ({
   retiring: [],
 })
 
+/** Whether it can do its work, as far as is known. */
+export const isUp = ({ name }: ServiceState): boolean => name === 'ready' || name === 'unready'
+
 /** Whether any process of the service is left, also one that was replaced. */
 export const isRunning = ({ current, candidate, retiring }: ServiceState): boolean =>
   current !== undefined || candidate !== undefined || retiring.length > 0

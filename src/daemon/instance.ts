@@ -6,13 +6,14 @@ import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
 import type { Results } from '../units/results.ts'
-import type { ServiceUnit, UnitName } from '../units/unit.ts'
+import type { UnitName } from '../units/unit.ts'
 import { type Timing, walk } from './boot.ts'
 import { type ControlAction, controlService, requireControllable } from './control.ts'
 import type { InstanceEvent } from './events.ts'
 import { drain } from './drain.ts'
 import { Roster } from './roster.ts'
-import { Service } from './service.ts'
+import type { Service } from './service.ts'
+import { createServices } from './services.ts'
 import { createSleeper, type Sleeper } from './sleeper.ts'
 import { outermost, stopInOrder } from './shutdown.ts'
 import type { InstanceOptions } from './instance-options.ts'
@@ -47,7 +48,14 @@ export class Instance {
     const { system, place, units, inForce } = options
     this.#options = options
     this.#worlds = new Worlds(system, place, { inForce, results: {} })
-    const services = units.flatMap((unit) => (unit.kind === 'service' ? [this.#createService(unit)] : []))
+    const services = createServices(units, {
+      system,
+      worlds: this.#worlds,
+      roster: () => this.#roster,
+      emit: (event) => this.#subscribers.emit(event),
+      onChange: (service) => this.#look(service),
+      onGiveUp: (service) => this.fail(crashLoopOf(service, this.#worlds.scopeOf(service.unit))),
+    })
     this.#roster = new Roster(units, services)
     this.#tasks = new Tasks(system, this.#worlds, this.#roster)
     this.sleeper = createSleeper({
@@ -84,6 +92,10 @@ export class Instance {
   /** Whether those who come from outside reach what they come for. */
   get isServing(): boolean {
     return this.#roster.isServing
+  }
+  /** Whether they will in a moment. */
+  get isBackSoon(): boolean {
+    return this.#roster.isBackSoon
   }
 
   /** Resolves when everything is down, with the error that the container exits with, if any. */
@@ -209,22 +221,8 @@ export class Instance {
     })
   }
 
-  #createService(unit: ServiceUnit): Service {
-    const { log } = this.#options.system
-    const { watchedText, readLine } = unit
-    const found = (line: string): void => this.#subscribers.emit({ type: 'line', unit: unit.name, line })
-    const watch = watchedText === undefined ? undefined : { needle: watchedText, found }
-    const service: Service = new Service(unit, {
-      system: this.#options.system,
-      scope: () => this.#worlds.scopeOf(unit),
-      output: () => (readLine ? log.readLines(unit.name, readLine) : log.lines(unit.name, watch)),
-      onChange: () => this.#look(service),
-      onGiveUp: () => this.fail(crashLoopOf(service, this.#worlds.scopeOf(unit))),
-    })
-    return service
-  }
-
   #look(service: Service): void {
+    for (const other of this.#roster.servicesOn(service.unit)) other.lookAround()
     this.#subscribers.emit({ type: 'changed' })
     this.#noteReady()
     if (this.#phase === 'booting' && speaksAgainstEdit(service) && this.#options.isUnproven?.())

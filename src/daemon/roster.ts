@@ -22,7 +22,12 @@ export class Roster {
 
   /** Whether each service that tells visitors of itself serves. */
   get isServing(): boolean {
-    return this.services.every(({ unit, isServing }) => unit.onServing === undefined || isServing)
+    return this.services.every(({ unit, serving }) => unit.onServing === undefined || serving.isServing)
+  }
+
+  /** Whether one that does not serve is back in a moment. */
+  get isBackSoon(): boolean {
+    return this.services.some(({ serving }) => serving.isBackSoon)
   }
 
   serviceOf({ name }: Pick<Unit, 'name'>): Service | undefined {
@@ -54,5 +59,10 @@ export class Roster {
   /** The services that a unit depends on. */
   servicesFor({ name }: Pick<Unit, 'name'>): readonly Service[] {
     return this.services.filter(({ unit }) => this.dependsOn(name, unit.name))
+  }
+
+  /** The services that depend on a unit. */
+  servicesOn({ name }: Pick<Unit, 'name'>): readonly Service[] {
+    return this.services.filter(({ unit }) => this.dependsOn(unit.name, name))
   }
 }

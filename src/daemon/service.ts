@@ -25,11 +25,12 @@ type Options = Surroundings & {
 /** One service kept up: feeds the pure machine of `core/lifecycle.ts`, and carries its effects out. */
 export class Service {
   readonly unit: ServiceUnit
+  /** What its visitors find. */
+  readonly serving: Serving
   readonly #options: Options
   readonly #generations: Generations
   readonly #waiters: Waiters<ServiceState>
   readonly #timer: StateTimer
-  readonly #serving: Serving
   #state: ServiceState
   #since: number
   #isShuttingDown = false
@@ -46,7 +47,7 @@ export class Service {
     this.#since = options.system.clock.now()
     this.#generations = new Generations({ ...options, unit, onExit: (...exit) => this.#exited(...exit) })
     this.#waiters = new Waiters(() => this.#state)
-    this.#serving = new Serving(unit, options)
+    this.serving = new Serving(unit, options)
     this.#timer = new StateTimer(options.system, (type) => this.#send({ type }))
   }
 
@@ -61,9 +62,6 @@ export class Service {
   }
   get isRunning(): boolean {
     return isRunning(this.#state)
-  }
-  get isServing(): boolean {
-    return this.#serving.isServing
   }
   get restarts(): number {
     return Math.max(0, this.#starts - 1)
@@ -109,9 +107,14 @@ export class Service {
     await this.#waiters.until((state) => ['stopped', 'failed'].includes(state.name) && !isRunning(state))
   }
 
+  /** What it depends on came or went. */
+  lookAround(): void {
+    this.serving.see(this.#state)
+  }
+
   /** Has its visitors wait, also those who come while it serves on; or serves them again. */
   setHidden(isHidden: boolean): void {
-    this.#serving.setHidden(isHidden || this.#isShuttingDown, this.#state)
+    this.serving.setHidden(isHidden || this.#isShuttingDown, this.#state)
   }
 
   /** Stops it for a while, hidden. Its next start waits for `open`, and is not counted as another one. */
@@ -124,7 +127,7 @@ export class Service {
   /** The same because the whole container stops, in the time that the platform gives for it. */
   async shutDown(): Promise<void> {
     this.#isShuttingDown = true
-    this.#serving.setHidden(true, this.#state)
+    this.serving.setHidden(true, this.#state)
     await this.stop()
   }
 
@@ -172,7 +175,7 @@ export class Service {
     }
     if (after.name !== before.name) this.#enter(after, policy)
     this.#timer.arm(after, policy)
-    this.#serving.see(after)
+    this.serving.see(after)
     for (const effect of effects) this.#carryOut(effect, policy)
     if (after === before) return
     this.#options.onChange()

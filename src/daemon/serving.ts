@@ -1,4 +1,4 @@
-import type { ServiceState } from '../core/service-state.ts'
+import { isUp, type ServiceState } from '../core/service-state.ts'
 import type { Milliseconds } from '../core/unit.ts'
 import type { System } from '../system/ports.ts'
 import type { Scope, ServiceUnit } from '../units/unit.ts'
@@ -31,6 +31,8 @@ export type Surroundings = {
   readonly system: System
   /** What is in force now. */
   readonly scope: () => Scope
+  /** Whether every service that it depends on is up: else it could answer with errors only. */
+  readonly isCarried: () => boolean
   readonly onChange: () => void
 }
 
@@ -40,6 +42,7 @@ export class Serving {
   readonly #options: Surroundings
   #isServing = false
   #isHidden = false
+  #isBackSoon = false
   #deadlineMs = Number.POSITIVE_INFINITY
   #cancel = (): void => {}
 
@@ -52,9 +55,15 @@ export class Serving {
     return this.#isServing
   }
 
+  /** It is away, and usually back before a visitor has to hear of it. */
+  get isBackSoon(): boolean {
+    return this.#isBackSoon
+  }
+
   /** Looks at a state of the service. The clock goes on through states in which it is away. */
   see(state: ServiceState): void {
     if (this.#isHidden) return
+    if (isUp(state) && !this.#options.isCarried()) return this.#leave()
     const patienceMs = patienceOf(state)
     if (patienceMs === undefined) return this.#set(true)
     if (!this.#isServing) return
@@ -74,9 +83,22 @@ export class Serving {
     else this.see(state)
   }
 
+  /** Others keep it from serving. Whoever comes waits a moment. */
+  #leave(): void {
+    if (!this.#isServing) return
+    const { system, onChange } = this.#options
+    this.#set(false)
+    this.#isBackSoon = true
+    this.#cancel = system.clock.after(crashedMs, () => {
+      this.#isBackSoon = false
+      onChange()
+    })
+  }
+
   #set(isServing: boolean): void {
     this.#cancel()
     this.#deadlineMs = Number.POSITIVE_INFINITY
+    this.#isBackSoon = false
     if (isServing === this.#isServing) return
     this.#isServing = isServing
     const { system, scope, onChange } = this.#options

@@ -48,7 +48,7 @@ export type Measures = {
 export type ControlOptions = {
   readonly instance: Pick<
     Instance,
-    'isReady' | 'wasReady' | 'isServing' | 'isStopping' | 'results' | 'control' | 'subscribe'
+    'isReady' | 'wasReady' | 'isServing' | 'isBackSoon' | 'isStopping' | 'results' | 'control' | 'subscribe'
   > & { readonly sleeper: Pick<Sleeper, 'isAsleep' | 'wake' | 'stayAwake'> }
   readonly config: {
     readonly changes: Pick<Changes, 'current' | 'isChanging' | 'problem' | 'propose'>

@@ -1,6 +1,6 @@
 import { type Exchange, sendJson } from './exchange.ts'
 import type { Invitation } from './door/owner.ts'
-import { wakeForVisitor } from './door/wake.ts'
+import { waitForMathesar } from './door/wake.ts'
 import type { ControlOptions } from './server.ts'
 
 /** What opens a Mathesar that nobody has set up yet; `null` once somebody has. */
@@ -24,6 +24,6 @@ const inWords = (
 /** How the owner of a new Mathesar comes in: {"setup"}. */
 export const getSetup = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { owner, setup: asked, linkOf } = options
-  if (await wakeForVisitor(options)) await asked.isDone().catch(() => {})
+  if (await waitForMathesar(options)) await asked.isDone().catch(() => {})
   sendJson(exchange, 200, { setup: inWords(owner.invite(), linkOf) })
 }

@@ -33,6 +33,11 @@ describeContainer('a service that is killed', () => {
     await until('the container is ready', async () => (await box.status()).ready)
     expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302 })
     expect(await box.unit('mathesar')).toMatchObject({ pid: mathesar.pid, restarts: 0, state: 'ready' })
+    // As long as it is away visitors see the page, and not the errors of a Mathesar without a database.
+    await box.supervisor('stop', 'postgres')
+    expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 503 })
+    await box.supervisor('start', 'postgres')
+    expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302 })
     expect((await box.stop()).exitCode).toBe(0)
   })
 

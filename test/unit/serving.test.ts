@@ -10,11 +10,11 @@ const stateOf = (name: Exclude<ServiceState['name'], 'stopping'>, failures = 0):
   failures,
 })
 
-const create = () => {
+const create = (isCarried = () => true) => {
   const { scope, system, clock } = createScope()
   const told: boolean[] = []
   const unit = { ...mathesar, onServing: (_: unknown, isServing: boolean) => void told.push(isServing) }
-  const serving = new Serving(unit, { system, scope: () => scope, onChange: () => {} })
+  const serving = new Serving(unit, { system, scope: () => scope, isCarried, onChange: () => {} })
   return { serving, told, clock }
 }
 
@@ -55,6 +55,27 @@ describe('visitors of a service', () => {
     expect(told).toEqual([true])
     await clock.advance(1000)
     expect(told).toEqual([true, false])
+  })
+
+  test('wait a moment where what it depends on is away, and never meet it', async () => {
+    let isThere = true
+    const { serving, told, clock } = create(() => isThere)
+    const ready = stateOf('ready')
+    serving.see(ready)
+    isThere = false
+    serving.see(ready)
+    expect([told, serving.isBackSoon]).toEqual([[true, false], true])
+    await clock.advance(2000)
+    isThere = true
+    serving.see(ready)
+    expect([told, serving.isBackSoon, clock.armed]).toEqual([[true, false, true], false, 0])
+    isThere = false
+    serving.see(ready)
+    await clock.advance(2999)
+    serving.see(ready) // Nothing makes the moment longer.
+    expect(serving.isBackSoon).toBe(true)
+    await clock.advance(1)
+    expect([serving.isServing, serving.isBackSoon, clock.armed]).toEqual([false, false, 0])
   })
 
   test('do not wait for one that has failed, or when the container stops', () => {

@@ -6,7 +6,7 @@ import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { awayPath } from '../../units/place.ts'
 import { readView } from './feed.ts'
-import { handOn, wakeForVisitor } from './wake.ts'
+import { handOn, mayWait, waitForMathesar } from './wake.ts'
 
 /** Seconds after which whoever asked may ask again. */
 const retryAfter = '2'
@@ -25,9 +25,12 @@ export const formHeaders = (policy: string) => ({
   'referrer-policy': 'same-origin',
 })
 
-/** What a request was that Mathesar could not be asked: it is another thing whether it had begun with it. */
-const messageFor = (isServing: boolean): string =>
-  isServing
+/** Whether Mathesar had begun with the request. The door says what its connections took, "-" for none. */
+const hasReached = ({ headers }: Exchange['request']): boolean =>
+  /\d$/.test(String(headers['x-connect-time'] ?? ''))
+
+const messageFor = (request: Exchange['request']): string =>
+  hasReached(request)
     ? 'cannot answer: Mathesar ended while it answered this request, and may have carried it out'
     : 'cannot answer: Mathesar does not serve yet; this request was not carried out'
 
@@ -42,9 +45,8 @@ const wantsPage = (request: Exchange['request']): boolean =>
  */
 export const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
   const headers = { ...securityHeaders, 'retry-after': retryAfter }
-  const { isServing } = options.instance
   if (!wantsPage(exchange.request)) {
-    const message = messageFor(isServing)
+    const message = messageFor(exchange.request)
     return sendJson(exchange, 503, { code: 'NOT_SERVING', message, hint: 'Ask again in a moment.' }, headers)
   }
   sendHtml(exchange, 503, renderPage(readView(options)), headers)
@@ -74,10 +76,11 @@ export const sendRefused = (
   sendJson(exchange, 400, { code: 'HOST_REFUSED', message, hint }, securityHeaders)
 }
 
-/** For what came for Mathesar and did not find it: it is handed back if Mathesar only sleeps. */
+/** For what came for Mathesar and did not find it: it is handed back if Mathesar serves in time. */
 export const answerAway = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  const mayWake = options.instance.sleeper.isAsleep && exchange.url.pathname !== awayPath
-  if (mayWake && (await wakeForVisitor(options))) handOn(exchange)
+  const { request, url } = exchange
+  const mayHandOn = mayWait(options) && url.pathname !== awayPath && !hasReached(request)
+  if (mayHandOn && (await waitForMathesar(options))) handOn(exchange)
   else sendUnavailable(exchange, options)
 }
 

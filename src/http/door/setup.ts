@@ -5,7 +5,7 @@ import { setupHandover, setupPath } from '../../units/place.ts'
 import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import type { Owner } from './owner.ts'
-import { wakeForVisitor } from './wake.ts'
+import { waitForMathesar } from './wake.ts'
 import { formHeaders, isBrowser, securityHeaders, sendUnavailable } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
 
@@ -126,7 +126,7 @@ export const takeCode = (
 export const answerSetup = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { setup, owner } = options
   const { request, response } = exchange
-  const isDone = (await wakeForVisitor(options)) ? await setup.isDone().catch(() => undefined) : undefined
+  const isDone = (await waitForMathesar(options)) ? await setup.isDone().catch(() => undefined) : undefined
   if (isDone === undefined) return sendUnavailable(exchange, options)
   if (!isDone && !owner.isOwner(request.headers.cookie, 'setup')) {
     owner.invite() // A new one, if the last one is too old: the log has it then.

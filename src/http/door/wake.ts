@@ -5,16 +5,32 @@ import type { ControlOptions } from '../server.ts'
 /** The door waits for 60 s. */
 const wakeLimitMs = 50_000
 
-/** Wakes Mathesar where it sleeps; whether it serves within the time that a visitor waits. */
-export const wakeForVisitor = async ({
-  instance,
-  after,
-}: Pick<ControlOptions, 'instance' | 'after'>): Promise<boolean> => {
-  if (!instance.sleeper.isAsleep) return instance.isServing
+type Awaited = Pick<ControlOptions, 'instance' | 'after'>
+
+const wake = async ({ instance, after }: Awaited): Promise<void> => {
   const { promise: late, resolve } = Promise.withResolvers<void>()
   const cancel = after(wakeLimitMs, resolve)
   await Promise.race([instance.sleeper.wake().catch(() => {}), late]) // The status says why it does not.
   cancel()
+}
+
+const untilBack = ({ instance }: Awaited): Promise<void> =>
+  new Promise((resolve) => {
+    const forget = instance.subscribe(() => {
+      if (instance.isBackSoon) return
+      forget()
+      resolve()
+    })
+  })
+
+/** Whether a visitor who waits may be served: Mathesar sleeps, or is back in a moment. */
+export const mayWait = ({ instance }: Awaited): boolean => instance.sleeper.isAsleep || instance.isBackSoon
+
+/** Has a visitor wait for Mathesar as long as that may help; whether it serves then. */
+export const waitForMathesar = async (options: Awaited): Promise<boolean> => {
+  const { instance } = options
+  if (instance.sleeper.isAsleep) await wake(options)
+  else if (instance.isBackSoon) await untilBack(options)
   return instance.isServing
 }
 

@@ -13,4 +13,6 @@ export const headerLines = [
   'proxy_set_header X-Forwarded-Port "";',
   'proxy_set_header Forwarded "";',
   'proxy_set_header Proxy "";',
+  // For the supervisor: what Mathesar took to accept this request before, "-" where it could not be reached.
+  'proxy_set_header X-Connect-Time $upstream_connect_time;',
 ]

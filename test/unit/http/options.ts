@@ -80,6 +80,7 @@ export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptio
       isReady: true,
       wasReady: true,
       isServing: true,
+      isBackSoon: false,
       isStopping: false,
       results: {},
       subscribe: () => () => {},

@@ -71,3 +71,59 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
     },
   )
 })
+
+describe('what the door asks the supervisor while Mathesar is away for a moment', () => {
+  let folder: string
+  let server: ControlServer | undefined
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), 'away-'))
+  })
+  afterEach(() => {
+    server?.close()
+    rmSync(folder, { recursive: true })
+  })
+
+  /** Mathesar is back, or not in time, once somebody waits for it. */
+  const stage = async (isServing: boolean) => {
+    const path = join(folder, 'page.sock')
+    const { instance, ...plain } = createOptions()
+    const now = { isServing: false, isBackSoon: true }
+    const options = {
+      ...plain,
+      instance: {
+        ...instance,
+        get isServing() {
+          return now.isServing
+        },
+        get isBackSoon() {
+          return now.isBackSoon
+        },
+        subscribe: (listener: (event: { readonly type: 'changed' }) => void) => {
+          queueMicrotask(() => listener({ type: 'changed' })) // Another unit: it waits on.
+          setImmediate(() => {
+            Object.assign(now, { isServing, isBackSoon: false })
+            listener({ type: 'changed' })
+          })
+          return () => {}
+        },
+      },
+    }
+    server = await listen({ path, mode: 0o600 }, options, 'visitor')
+    return (method: string, headers: Readonly<Record<string, string>>) =>
+      askSocket(path, method, '/some/page', undefined, headers)
+  }
+
+  test.each([
+    ['GET', true, '-', '@mathesar'],
+    ['POST', true, '-', '@mathesar'],
+    ['GET', false, '-', undefined],
+    ['GET', true, '0.000', undefined],
+    ['POST', true, '-, 0.001, 0.000', undefined],
+  ])('%s, it is back: %j, connections before: %s: handed to %s', async (method, isBack, times, to) => {
+    const ask = await stage(isBack)
+    const { status, headers, text } = await ask(method, { 'x-connect-time': times })
+    expect([status, headers['x-accel-redirect']]).toEqual([to === undefined ? 503 : 200, to])
+    if (to === undefined)
+      expect(text).toContain(times.endsWith('-') ? 'was not carried out' : 'may have carried')
+  })
+})

@@ -64,6 +64,7 @@ export class Instance {
       worlds: this.#worlds,
       roster: this.#roster,
       phase: () => this.#phase,
+      signal: this.#stopping.signal,
       onChange: () => this.#subscribers.emit({ type: 'changed' }),
     })
   }

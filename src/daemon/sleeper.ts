@@ -22,6 +22,8 @@ type Options = {
   readonly services: () => readonly Service[]
   readonly scopeOf: (unit: ServiceUnit) => Scope
   readonly phase: () => Phase
+  /** Aborts when everything stops. */
+  readonly signal: AbortSignal
   /** Whether somebody waits on a socket of theirs. */
   readonly isAwaited: () => boolean
   readonly onChange: () => void
@@ -45,6 +47,7 @@ export class Sleeper {
 
   constructor(options: Options) {
     this.#options = options
+    options.signal.addEventListener('abort', () => this.#cancel())
   }
 
   /** From the moment that visitors are held back until they are served again. */
@@ -62,7 +65,7 @@ export class Sleeper {
     this.#cancel()
     this.#wantedMs ||= this.#nowMs // It was wanted until it was up.
     const { SLEEP_AFTER: afterMs } = this.#options.settings()
-    if (this.#isAsleep || afterMs === Number.POSITIVE_INFINITY) return
+    if (this.#isAsleep || this.#options.signal.aborted || afterMs === Number.POSITIVE_INFINITY) return
     const pauseMs = Math.min(mostPauseMs, Math.max(leastPauseMs, afterMs / looksInTime))
     const { clock, inBackground } = this.#options.system
     this.#cancel = clock.after(pauseMs, () =>
@@ -112,7 +115,7 @@ export class Sleeper {
     if (!(await this.#isUnused(services, afterMs))) return
     this.#isAsleep = true
     for (const service of services) service.setHidden(true)
-    await this.#options.system.clock.delay(settleMs)
+    await this.#options.system.clock.delay(settleMs, this.#options.signal).catch(() => {})
     if (!(await this.#isUnused(services, afterMs))) return this.#showAll(services)
     this.#options.system.log.say('info', 'nobody came for a while: asleep until somebody does')
     this.#options.onChange()
@@ -128,9 +131,9 @@ export class Sleeper {
 
   async #wakeUp(): Promise<void> {
     await this.#falling?.catch(() => {})
-    const { services: find, phase, system, onChange } = this.#options
+    const { services: find, signal, system, onChange } = this.#options
     if (!this.#isAsleep) return
-    if (phase() === 'stopping' || phase() === 'ended') throw stoppingError()
+    if (signal.aborted) throw stoppingError()
     const beganMs = this.#nowMs
     const services = find()
     for (const service of services) {
@@ -157,7 +160,7 @@ export class Sleeper {
   }
 }
 
-type Tools = Pick<Options, 'system' | 'phase' | 'onChange'> & {
+type Tools = Pick<Options, 'system' | 'phase' | 'signal' | 'onChange'> & {
   readonly place: Place
   readonly worlds: Worlds
   readonly roster: Roster

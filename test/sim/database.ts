@@ -86,6 +86,7 @@ const rules: readonly Rule[] = [
     /^\s*SELECT split_part\(current_setting\('server_version'\)/,
     () => ({ rows: [{ version: '17.0', locale: 'und', collation: 'ICU 1', databases: [], stale: [] }] }),
   ],
+  [/AS "usedMs"/, () => ({ rows: [{ usedMs: null }] })], // Nobody is connected beside us.
   [/FROM pg_roles WHERE rolname = \$1$/, ({ roles }, [name]) => found(roles.includes(String(name)))],
   [
     /FROM pg_database WHERE datname = \$1$/,

@@ -44,8 +44,10 @@ export class People {
     if (faults.strikes('role changed by the app')) this.#tamper(container)
   }
 
-  /** Somebody stores a row, where a page can be had. */
-  visit({ generations }: Container): void {
+  /** Somebody stores a row, where a page can be had. Who finds a Mathesar that sleeps wakes it. */
+  visit({ generations, supervisor }: Container): void {
+    const sleeper = supervisor?.instance?.sleeper
+    if (sleeper?.isAsleep && this.#world.random.chance(0.5)) void sleeper.wake().catch(() => {})
     for (const generation of generations) {
       const { server } = generation
       if (!generation.isServing || !generation.hasDatabase || server === undefined) continue

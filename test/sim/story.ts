@@ -46,6 +46,7 @@ export class Story {
           POSTGRES_PASSWORD: pinned.password,
         }
       : {}
+    if (random.chance(0.15)) environment.SLEEP_AFTER = random.pick(['1s', '10s'])
     if (random.chance(0.1)) environment.SECRET_KEY = world.oracle.addSecret(random.text(50))
     if (pinned) world.oracle.tell('db')
     else if (random.chance(0.25)) world.people.prepare()

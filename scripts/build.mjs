@@ -26,6 +26,8 @@ const options = {
   minifyWhitespace: true, // Names stay as they are: stack traces in a user's log must tell.
   legalComments: 'none',
   logLevel: 'warning',
+  metafile: true,
+  absWorkingDir: root, // To which the metafile's paths are relative.
 }
 
 /** What pino loads for outputs that it never has here: a file, and a thread. It is 7 ms of each start. */
@@ -57,8 +59,17 @@ const apart = {
   },
 }
 
-await build({
-  ...options,
+const bundled = new Set(['node_modules/koffi', `node_modules/@koromix/koffi-linux-${process.arch}`])
+const bundle = async (contents) => {
+  const { metafile } = await build({ ...options, ...contents })
+  for (const { inputs } of Object.values(metafile.outputs))
+    for (const input of Object.keys(inputs)) {
+      const [folder] = /^.*node_modules\/(@[^/]+\/)?[^/]+/.exec(input) ?? []
+      if (folder !== undefined) bundled.add(folder)
+    }
+}
+
+await bundle({
   entryPoints: [entry],
   outfile: join(dist, 'supervisor.cjs'),
   plugins: [withoutUnused, apart],
@@ -68,7 +79,7 @@ for (const library of libraries) {
   const contents =
     `const all = require('${library}'); module.exports = all.__esModule && ` +
     'all.default ? Object.assign(all.default, all) : all'
-  await build({ ...options, stdin: { contents, resolveDir: root }, outfile: join(dist, `${library}.cjs`) })
+  await bundle({ stdin: { contents, resolveDir: root }, outfile: join(dist, `${library}.cjs`) })
 }
 
 cpSync(join(root, 'scripts/load.cjs'), join(dist, 'main.cjs'))
@@ -79,6 +90,12 @@ cpSync(
   join(dist, 'koffi.node'),
 )
 cpSync(join(root, 'node_modules/koffi/LICENSE.txt'), join(dist, 'koffi.LICENSE.txt'))
+// For sbom.mjs.
+const packages = [...bundled].sort().map((folder) => {
+  const { name, version, license } = readJson(join(root, folder, 'package.json'))
+  return { name, version, license }
+})
+writeFileSync(join(dist, 'packages.json'), `${JSON.stringify(packages, null, 2)}\n`)
 
 function readJson(file) {
   return JSON.parse(readFileSync(file, 'utf8'))

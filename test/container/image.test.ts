@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { describeContainer, image, leanImage, mustDocker } from '../helpers/docker.ts'
 
@@ -61,6 +62,66 @@ const programs = {
   clients: ['psql', 'pg_dump', 'pg_dumpall', 'pg_restore', 'pg_basebackup', 'pg_isready'],
   servers: ['postgres', 'initdb', 'pg_ctl', 'pg_controldata', 'pg_resetwal'],
 }
+
+type Lists = {
+  readonly cyclonedx: {
+    readonly components: readonly { readonly name: string; readonly version: string; readonly purl: string }[]
+  }
+  readonly spdx: {
+    readonly packages: readonly { readonly externalRefs: readonly Reference[] }[]
+    readonly relationships: readonly unknown[]
+  }
+}
+type Reference = { readonly referenceType: string; readonly referenceLocator: string }
+
+const purlIn = ({ referenceType, referenceLocator }: Reference): string | undefined =>
+  referenceType === 'purl' ? referenceLocator : undefined
+const isText = (value: string | undefined): value is string => value !== undefined
+
+const readLists = async (name: string): Promise<Lists> => {
+  const text = await inside(
+    name,
+    'cd /usr/share/sbom && cat mathesar-one.cdx.json; echo; cat mathesar-one.spdx.json',
+  )
+  const [cyclonedx, spdx] = text.split(/\n\n/).map((document) => JSON.parse(document) as unknown)
+  return { cyclonedx, spdx } as Lists
+}
+
+const ofType = ({ components }: Lists['cyclonedx'], type: string): readonly string[] =>
+  components
+    .filter(({ purl }) => purl.startsWith(`pkg:${type}/`))
+    .map(({ name, version }) => `${name} ${version}`)
+    .sort()
+
+/** The packages that are there, as `name version`: by dpkg's list, by Python itself, by our lock. */
+const findPackages = async (name: string) => {
+  const python =
+    'import importlib.metadata, platform; print(platform.python_version()); ' +
+    '[print(found.metadata["Name"], found.version) for found in importlib.metadata.distributions()]'
+  const [interpreter, ...packages] = (await inside(name, `python3 -c '${python}'`)).split('\n')
+  const awk = '/^Package:/{name=$2} /^Version:/{print name, $2}'
+  const { dependencies } = readProject('package.json') as { dependencies: Readonly<Record<string, string>> }
+  const lock = readProject('package-lock.json') as {
+    packages: Readonly<Record<string, { readonly version: string }>>
+  }
+  return {
+    debian: (await inside(name, `awk '${awk}' /var/lib/dpkg/status`)).split('\n').sort(),
+    interpreter,
+    python: packages.sort(),
+    node: (await inside(name, '/usr/local/lib/supervisor/node --version')).slice(1),
+    locked: new Set(
+      Object.entries(lock.packages).map(
+        ([path, { version }]) => `${path.replace(/^.*node_modules\//, '')} ${version}`,
+      ),
+    ),
+    // esbuild makes the bundle, and is not in it.
+    direct: Object.entries(dependencies)
+      .filter(([dependency]) => dependency !== 'esbuild')
+      .map(([dependency, version]) => `${dependency} ${version}`),
+  }
+}
+const readProject = (file: string): unknown =>
+  JSON.parse(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'))
 
 describeContainer('an image', () => {
   describe.each([
@@ -138,6 +199,23 @@ describeContainer('an image', () => {
         expect.arrayContaining(['base-files', 'libc6', 'libssl3t64', 'postgresql-client-17']),
       )
       expect(packages.includes('postgresql-17')).toBe(kind === 'full')
+    })
+
+    it('lists what it contains as SPDX and as CycloneDX', async () => {
+      const { cyclonedx, spdx } = await readLists(name)
+      const listed = cyclonedx.components.map(({ purl }) => purl)
+      expect(new Set(listed).size).toBe(listed.length)
+      expect(spdx.packages.flatMap(({ externalRefs }) => externalRefs.map(purlIn)).filter(isText)).toEqual(
+        listed,
+      )
+      expect(spdx.relationships).toHaveLength(spdx.packages.length)
+      const found = await findPackages(name)
+      expect(ofType(cyclonedx, 'deb')).toEqual(found.debian)
+      expect(ofType(cyclonedx, 'pypi')).toEqual(found.python)
+      expect(ofType(cyclonedx, 'generic')).toEqual([`node ${found.node}`, `python ${found.interpreter}`])
+      const bundled = ofType(cyclonedx, 'npm')
+      expect(bundled.filter((item) => !found.locked.has(item))).toEqual([])
+      expect(found.direct.filter((item) => !bundled.includes(item))).toEqual([])
     })
 
     it('says how it is to be run', async () => {

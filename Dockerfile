@@ -2,8 +2,11 @@
 #   docker build -t mathesar-one .                       everything, with its own Postgres
 #   docker build --target lean -t mathesar-one:lean .    the same without a Postgres server
 # Both begin empty. Their layers go from what seldom changes to what often does: Debian, Postgres, Mathesar,
-# Node, the supervisor.
+# Node, the supervisor, what it bakes. All but the last are the same, byte for byte, in each build of the same
+# parts (npm run reproduce), so an upgrade pulls only those that changed.
 ARG MATHESAR_IMAGE=mathesar/mathesar:0.10.1
+# The time of our own files. Those of others have theirs.
+ARG SOURCE_DATE_EPOCH=1795651200
 
 FROM node:24-trixie-slim AS supervisor
 WORKDIR /build
@@ -14,13 +17,22 @@ RUN npm ci --omit=dev --legacy-peer-deps --ignore-scripts --no-audit --no-fund
 COPY scripts scripts
 COPY src src
 COPY rootfs /supervisor
+ARG SOURCE_DATE_EPOCH
 RUN npm run build && mv dist/packages.json scripts/sbom.mjs / \
- && mkdir -p /supervisor/usr/local/lib && mv dist /supervisor/usr/local/lib/supervisor
+ && mkdir -p /supervisor/usr/local/lib && mv dist /supervisor/usr/local/lib/supervisor \
+ && chmod -R u=rwX,go=rX /supervisor \
+ && find /supervisor -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
+
+FROM debian:trixie-slim AS stripped
+COPY --from=node:24-trixie-slim /usr/local/bin/node /node/usr/local/lib/supervisor/
+RUN cd /node/usr/local/lib/supervisor \
+ && find /node -type d -exec touch --reference=node {} +
 
 FROM ${MATHESAR_IMAGE} AS mathesar
 
 FROM debian:trixie-slim AS debian
-COPY scripts/unpack.sh /
+COPY scripts/unpack.sh scripts/same-times.sh /
+RUN touch /began
 # The first lines are a Debian to work in; bsdutils has `script`, which gives psql and manage.py a terminal of
 # their own; nano-tiny is for `supervisor config edit`. The libraries are those
 # that Mathesar's Python and its packages link (or load: libcairo2); a check below names a missing one.
@@ -59,10 +71,10 @@ RUN mkdir -m 1777 var/lib/mathesar && ln -s /dev/shm/mathesar run/mathesar && ch
  && rm -r var/run var/lock && ln -s ../run var/run
 # Where Debian's programs look for the server: `docker exec … pg_dump -U postgres` finds it.
 RUN ln -s mathesar/postgres run/postgresql
+RUN for layer in /system /postgres; do sh /same-times.sh /began $layer; done
 
 # What both images say of themselves.
 FROM scratch AS image
-WORKDIR /code
 ENV PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/usr/lib/postgresql/17/bin \
     LANG=C.UTF-8 PERL_BADLANG=0 PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 DJANGO_SETTINGS_MODULE=config.settings.production
 VOLUME /var/lib/mathesar
@@ -79,16 +91,20 @@ LABEL org.opencontainers.image.title="Mathesar in one container" \
       org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 
-FROM image AS lean-base
+# Mathesar and its Python, and what is made of them once here and not at each start.
+FROM image AS app
 COPY --from=debian /system /
+COPY --from=debian /same-times.sh /
 COPY --from=mathesar /usr/local /usr/local
 COPY --from=mathesar /code /code
-# Once here and not at each start. SECRET_KEY is given because Mathesar else writes one into /code/.secrets.
+WORKDIR /code
+RUN touch /began && ldconfig
+# SECRET_KEY is given because Mathesar else writes one into /code/.secrets.
 # It looks for its two optional files in /code: the checked copies are linked there.
-RUN ldconfig \
- && SECRET_KEY=build python3 manage.py collectstatic --noinput \
+RUN SECRET_KEY=build python3 manage.py collectstatic --noinput \
  && python3 -m compileall -q -j 0 /code "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
- && ln -s /run/mathesar/app/sso.yml /run/mathesar/app/file_storage.yml /code/
+ && ln -s /run/mathesar/app/sso.yml /run/mathesar/app/file_storage.yml /code/ \
+ && sh /same-times.sh /began /usr/local /code
 # Everything copied must find its libraries here: the image that it comes from has more packages than this
 # one. Wheels bring libraries of their own in *.libs; nobody uses _tkinter, _dbm and _gdbm.
 RUN export LD_LIBRARY_PATH="$(find /usr/local -name '*.libs' -type d | tr '\n' ':')"; \
@@ -96,41 +112,54 @@ RUN export LD_LIBRARY_PATH="$(find /usr/local -name '*.libs' -type d | tr '\n' '
       ! -name '_tkinter.*' ! -name '_dbm.*' ! -name '_gdbm.*' \
       -exec sh -c 'for file; do \
         ldd "$file" 2>/dev/null | sed -n "s|^[[:space:]]*\(.*\) => not found|$file lacks \1|p"; done' sh {} + > /tmp/lacks; \
-    if [ -s /tmp/lacks ]; then cat /tmp/lacks; exit 1; fi; rm /tmp/lacks
+    if [ -s /tmp/lacks ]; then cat /tmp/lacks; exit 1; fi
+# Into folders that are copied whole: the folder that a COPY names gets the time of the COPY.
+RUN mkdir -p /python/usr /mathesar && mv /usr/local /python/usr/ && mv /code /mathesar/ \
+ && touch --reference=/mathesar/code/manage.py /python/usr
+
+FROM image AS lean-base
+COPY --from=debian /system /
+COPY --from=app /python /
+COPY --from=app /mathesar /
+WORKDIR /code
+RUN ldconfig && rm /var/cache/ldconfig/* && touch --reference=manage.py /etc/ld.so.cache /etc /var/cache/ldconfig
 
 FROM image AS full-base
 COPY --from=debian /system /
 COPY --from=debian /postgres /
-COPY --from=lean-base /usr/local /usr/local
-COPY --from=lean-base /code /code
-RUN ldconfig
+COPY --from=app /python /
+COPY --from=app /mathesar /
+WORKDIR /code
+RUN ldconfig && rm /var/cache/ldconfig/* && touch --reference=manage.py /etc/ld.so.cache /etc /var/cache/ldconfig
 # MATHESAR_IMAGE may bring another Node; ours lies where no PATH finds it.
-COPY --from=node:24-trixie-slim /usr/local/bin/node /usr/local/lib/supervisor/node
+COPY --from=stripped /node /
 
 # A migrated cluster as a template, and the list of its migrations: a first boot then copies files instead of
 # running initdb and them. What of the supervisor ran meanwhile is kept compiled.
+# No two clusters are the same: these are the layers that each build makes anew.
 FROM full-base AS baked
 COPY --from=supervisor /supervisor /
 RUN supervisor bake
 # What each of the two images contains, for those who look for vulnerable packages and for licenses.
-ARG SOURCE_DATE_EPOCH=1795651200
+ARG SOURCE_DATE_EPOCH
 COPY --from=supervisor /sbom.mjs /packages.json /tmp/
 COPY --from=debian /system/var/lib/dpkg/status /tmp/lean
-RUN for image in full lean; do \
-      SOURCE_DATE_EPOCH=$SOURCE_DATE_EPOCH /usr/local/lib/supervisor/node /tmp/sbom.mjs \
-        "$([ $image = lean ] && echo /tmp/lean || echo /var/lib/dpkg/status)" /tmp/packages.json /sbom/$image; \
-    done
+RUN cp /var/lib/dpkg/status /tmp/full && cd /usr/local \
+ && for image in lean full; do \
+      /usr/local/lib/supervisor/node /tmp/sbom.mjs /tmp/$image /tmp/packages.json /$image/usr/share/sbom; \
+      mkdir -p /$image/usr/local/lib/supervisor /$image/usr/local/share/supervisor; \
+      cp lib/supervisor/supervisor.cjs.cache /$image/usr/local/lib/supervisor/; \
+      cp share/supervisor/migrations.json /$image/usr/local/share/supervisor/; \
+    done \
+ && cp share/supervisor/cluster.tar.zst /full/usr/local/share/supervisor/ \
+ && find /lean /full -exec touch --date="@$SOURCE_DATE_EPOCH" {} +
 
 FROM lean-base AS lean
-COPY --from=node:24-trixie-slim /usr/local/bin/node /usr/local/lib/supervisor/node
+COPY --from=stripped /node /
 COPY --from=supervisor /supervisor /
-COPY --from=baked /usr/local/lib/supervisor/supervisor.cjs.cache /usr/local/lib/supervisor/
-COPY --from=baked /usr/local/share/supervisor/migrations.json /usr/local/share/supervisor/
-COPY --from=baked /sbom/lean /usr/share/sbom
+COPY --from=baked /lean /
 
 # The last stage is what a plain `docker build` makes.
 FROM full-base AS full
 COPY --from=supervisor /supervisor /
-COPY --from=baked /usr/local/lib/supervisor/supervisor.cjs.cache /usr/local/lib/supervisor/
-COPY --from=baked /usr/local/share/supervisor /usr/local/share/supervisor
-COPY --from=baked /sbom/full /usr/share/sbom
+COPY --from=baked /full /

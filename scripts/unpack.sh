@@ -12,7 +12,7 @@ shift
 # is 120 MB for a JIT that stays off. The others keep clusters in Debian's way, make certificates for tests, and
 # ask questions, start services or log somebody in.
 absent='perl locales libllvm19 postgresql-common postgresql-client-common ssl-cert
-  base-passwd debconf init-system-helpers libpam-modules libpam-runtime'
+  base-passwd debconf init-system-helpers iproute2 libpam-modules libpam-runtime'
 state=var/lib/dpkg
 mkdir -p "/system/$state" "$folder/$state/info"
 touch "/system/$state/status"

@@ -11,7 +11,7 @@ const find = (name: string, what: string): Promise<string> => inside(name, `find
 
 /**
  * Files of what no container needs: Debian's way of keeping clusters, JIT, certificates for tests, package
- * managers, logins, all of Perl.
+ * managers, logins, all of Perl, Python's windows and headers, what sets up a network.
  */
 const unneeded = [
   'pg_createcluster',
@@ -37,6 +37,11 @@ const unneeded = [
   'perl5db.pl',
   'perldoc',
   'locale-gen',
+  'pip3',
+  'pip-*.whl',
+  '_tkinter*',
+  'Python.h',
+  'tc',
 ]
 
 const programs = {

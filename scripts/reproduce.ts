@@ -1,13 +1,14 @@
 // npm run reproduce -- [ARGUMENTS OF docker build]
-// Builds the image twice without a cache and says which layers are the same, byte for byte. Ends with 1 where files
-// differ that should not. It takes two builds' time and twice the image's space, in the folder of temporary files.
+// Builds the image twice without a cache and says which layers are the same, byte for byte. Ends with 1 where
+// files differ that should not. It takes the time of two builds, and twice the image's space in the folder of
+// temporary files.
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { ask, lacksBridge, Problem, root, say, step } from './prepare.ts'
 
-/** What no two builds have in common: the identifier of a cluster and its log, and which functions V8 compiled. */
+/** What no two builds have in common: a cluster's identifier and log, and which functions V8 compiled. */
 const ownOfEachBuild = [
   'usr/local/share/supervisor/cluster.tar.zst',
   'usr/local/lib/supervisor/supervisor.cjs.cache',

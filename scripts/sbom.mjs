@@ -1,7 +1,7 @@
 // sbom.mjs STATUS PACKAGES FOLDER
-// Writes what the image contains as mathesar-one.spdx.json and mathesar-one.cdx.json into FOLDER: the packages of
-// Debian (STATUS is dpkg's list), those of Python, those of npm that are in our bundle (PACKAGES is the list of
-// build.mjs), and what comes without a package manager. It runs in the image, which it asks.
+// Writes what the image contains as mathesar-one.spdx.json and mathesar-one.cdx.json into FOLDER: the
+// packages of Debian (STATUS is dpkg's list), those of Python, those of npm that are in our bundle (PACKAGES
+// is the list of build.mjs), and what comes without a package manager. It runs in the image, which it asks.
 // The same image gives the same bytes: the time is SOURCE_DATE_EPOCH, and the ids are hashes of the contents.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -20,16 +20,18 @@ function readJson(file) {
 function purlOf(type, path, version, qualifiers = {}) {
   const query = Object.entries(qualifiers).map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
   const where = path.split('/').map(encodeURIComponent).join('/')
-  return `pkg:${type}/${where}@${encodeURIComponent(version)}${query.length > 0 ? `?${query.join('&')}` : ''}`
+  const end = query.length > 0 ? `?${query.join('&')}` : ''
+  return `pkg:${type}/${where}@${encodeURIComponent(version)}${end}`
 }
 
 function listDebian() {
   const release = /^VERSION_ID="?([^"\n]+)/m.exec(readFileSync('/etc/os-release', 'utf8'))[1]
-  const entries = readFileSync(status, 'utf8').split(/\n\n+/).filter((entry) => entry.startsWith('Package: '))
-  return entries.map((entry) => {
+  const entries = readFileSync(status, 'utf8').split(/\n\n+/)
+  const packages = entries.filter((entry) => entry.startsWith('Package: '))
+  return packages.map((entry) => {
     const field = (key) => new RegExp(`^${key}: (.*)$`, 'm').exec(entry)?.[1]
     const [name, version, arch] = [field('Package'), field('Version'), field('Architecture')]
-    // Debian's advisories name source packages. `Source: glibc (2.41-12)` has a version where it is another one.
+    // Debian's advisories name source packages. `Source: glibc (2.41-12)` has a version where it is another.
     const [, source, of] = /^(\S+)(?: \((.*)\))?$/.exec(field('Source') ?? name)
     const upstream = of === undefined ? source : `${source}@${of}`
     const distro = `debian-${release}`
@@ -41,7 +43,8 @@ function listDebian() {
 const askPython = `
 import importlib.metadata, json, platform
 print(json.dumps({"version": platform.python_version(), "packages": [
-    {"name": found.metadata["Name"], "version": found.version, "license": found.metadata.get("License-Expression")}
+    {"name": found.metadata["Name"], "version": found.version,
+     "license": found.metadata.get("License-Expression")}
     for found in importlib.metadata.distributions()]}))`
 
 function listPython() {
@@ -75,8 +78,10 @@ function listMathesar() {
 const packages = [...listMathesar(), ...listSupervisor(), ...listPython(), ...listDebian()]
   .filter(({ purl }, at, all) => all.findIndex((other) => other.purl === purl) === at)
   .sort((one, other) => (one.purl < other.purl ? -1 : 1))
-const hash = createHash('sha256').update(JSON.stringify([version, created, packages])).digest('hex')
-const uuid = `${hash.slice(0, 8)}-${hash.slice(8, 12)}-5${hash.slice(13, 16)}-8${hash.slice(17, 20)}-${hash.slice(20, 32)}`
+const hash = createHash('sha256')
+  .update(JSON.stringify([version, created, packages]))
+  .digest('hex')
+const uuid = hash.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12}).*$/, '$1-$2-5$3-8$4-$5')
 const root = { name, version, license: 'GPL-3.0-only' }
 const tool = { name: 'mathesar-supervisor', version }
 
@@ -114,7 +119,9 @@ const toPackage = ({ name, version, license = 'NOASSERTION', purl, cpe }, number
   licenseDeclared: license ?? 'NOASSERTION',
   copyrightText: 'NOASSERTION',
   externalRefs: [
-    ...(purl ? [{ referenceCategory: 'PACKAGE-MANAGER', referenceType: 'purl', referenceLocator: purl }] : []),
+    ...(purl
+      ? [{ referenceCategory: 'PACKAGE-MANAGER', referenceType: 'purl', referenceLocator: purl }]
+      : []),
     ...(cpe ? [{ referenceCategory: 'SECURITY', referenceType: 'cpe23Type', referenceLocator: cpe }] : []),
   ],
 })

@@ -1,4 +1,5 @@
-import { findCommand, notFound, renderError } from './cli/index.ts'
+import { notFound, renderError } from './cli/failures.ts'
+import { findCommand } from './cli/index.ts'
 import { errorTable, toSupervisorError } from './errors.ts'
 
 const main = async (argv: readonly string[]): Promise<number> => {

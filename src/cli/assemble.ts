@@ -107,6 +107,7 @@ export const assemble = (
     status,
     measures: () => readMeasures(running, system, place),
     backups: beside.backups,
+    past: beside.past,
     isKept: () => ending.isKept,
     progress: startProgress(instance, system),
   })

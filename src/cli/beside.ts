@@ -2,6 +2,7 @@ import { Backups } from '../daemon/backups.ts'
 import { Certificates } from '../daemon/certificates.ts'
 import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
+import { PastKeeper } from '../daemon/past.ts'
 import { UndoKeeper } from '../daemon/undo.ts'
 import { Updates } from '../daemon/updates.ts'
 import type { System } from '../system/ports.ts'
@@ -12,18 +13,21 @@ import { ownProgram } from './boot-again.ts'
 export const createBeside = (system: System, place: Place, instance: Instance, config: Config) => {
   const tools = { system, place, instance, program: ownProgram() }
   const certificates = new Certificates(system, instance, config.changes)
-  const [backups, updates, undo] = [new Backups(tools), new Updates(tools), new UndoKeeper(tools)]
+  const past = new PastKeeper(tools)
+  const [backups, updates] = [new Backups(tools), new Updates(tools)]
+  const undo = new UndoKeeper({ ...tools, past })
   return {
     certificates,
     backups,
     updates,
     undo,
+    past,
     /** Once Mathesar is ready. */
     start: (): void => {
       for (const each of [backups, updates, undo]) each.start()
     },
     close: (): void => {
-      for (const each of [certificates, updates, undo]) each.close()
+      for (const each of [certificates, updates, undo, past]) each.close()
     },
   }
 }

@@ -1,6 +1,3 @@
-import { describeError, excerpt } from '../core/message.ts'
-import { SupervisorError } from '../errors.ts'
-import { isOnPath } from '../system/environment.ts'
 import { type CliCommand, define, service } from './define.ts'
 
 /** Every command. Each is loaded when it is called: `status` does not pay for the daemon. */
@@ -179,6 +176,18 @@ All databases of the server go back, accounts and settings of Mathesar among the
 proved to open; then the container starts over with it. UNDO_SPACE is what of the volume is used for it.`,
   ),
   define(
+    'yesterday 10:15',
+    'Serve the embedded database as it was, read-only beside that of today: to copy a row over.',
+    () => import('./yesterday.ts'),
+    `10:15               the last time that a clock showed that, in UTC; also "2026-11-26 10:15:30", 10m, 2h
+--before STATEMENT  just before the last of them: --before "DELETE FROM invoices"
+--for 2h            for how long, at most a day; 1h when not given
+--end               ends it before
+
+Mathesar shows each database a second time, with the moment in its name, to those who may use it today.
+UNDO_SPACE says how far back there is something, and \`supervisor undo list\` since when.`,
+  ),
+  define(
     'rescue [FOLDER] [--adopt | --salvage FOLDER]',
     "Say what is in a volume, or take over the cluster of Mathesar's own image.",
     () => import('./rescue.ts'),
@@ -234,17 +243,3 @@ const options: Readonly<Record<string, string>> = { '--help': 'help', '-h': 'hel
 
 export const findCommand = (name: string): CliCommand | undefined =>
   commands.find((command) => command.name === (options[name] ?? name))
-
-/** Many images run what they are given: `docker run IMAGE bash`. */
-export const notFound = (name: string): SupervisorError => {
-  const isProgram = /^[\w.+-]+$/.test(name) && isOnPath(name)
-  const hint = `To run it in place of the supervisor: \`docker run -it --entrypoint ${name} IMAGE\`.`
-  const shown = excerpt(name, 80)
-  return new SupervisorError('USAGE', `cannot find a command named ${shown}`, isProgram ? { hint } : {})
-}
-
-/** How a command that fails says why. */
-export const renderError = (error: SupervisorError): string => {
-  const { message, hint } = describeError(error)
-  return `supervisor: ${message}\n  ${hint}\n`
-}

@@ -1,16 +1,16 @@
-import { parseAgo, parseMoment } from '../core/moment.ts'
 import { renderTable } from '../core/table.ts'
 import { SupervisorError } from '../errors.ts'
 import { ask } from '../http/client.ts'
 import { undoRestore } from '../operations/restore.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { makeBase, noteNames } from '../operations/undo/bases.ts'
-import { listDestructions, type Target, undoTo } from '../operations/undo/recover.ts'
-import { inWords, isMeant } from '../operations/undo/statements.ts'
+import { listDestructions, undoTo } from '../operations/undo/recover.ts'
+import { inWords } from '../operations/undo/statements.ts'
 import { logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, usableBases } from '../units/undo.ts'
 import { parseArguments } from './arguments.ts'
-import { isServing, openOperation, tell, untilStopped } from './operation.ts'
+import { findTarget, requireOwnDatabase, utc } from './moment.ts'
+import { openOperation, tell, untilStopped } from './operation.ts'
 
 const usage = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot undo: ${why}`, { hint: 'Type `supervisor undo --help`.' })
@@ -19,13 +19,6 @@ const usage = (why: string): never => {
 /** How many lines a list has unless all are asked for. */
 const listLimit = 30
 const readyLimitMs = 300_000
-
-const utc = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace(/Z$/, '')
-
-const requireEmbedded = ({ inForce }: OperationScope): void => {
-  if (inForce.database.kind === 'external')
-    usage('the database is external, and its host has backups of its own')
-}
 
 const list = async (scope: OperationScope, isAll: boolean): Promise<void> => {
   const found = await listDestructions(scope)
@@ -38,26 +31,6 @@ const list = async (scope: OperationScope, isAll: boolean): Promise<void> => {
     process.stdout.write(`${renderTable([['COMMITTED (UTC)', 'WHAT'], ...rows])}\n`)
   }
   if (shown.length < found.length) tell(`${found.length - shown.length} earlier ones: --all`)
-}
-
-const findTarget = async (scope: OperationScope, text: string): Promise<Target> => {
-  const found = (await listDestructions(scope)).findLast((each) => isMeant(text, each))
-  if (found !== undefined) {
-    tell(`going back to just before: ${utc(found.atMs)} ${inWords(found)}`)
-    return found
-  }
-  throw new SupervisorError('UNDO_REFUSED', `cannot undo: nothing in the log is "${text.slice(0, 100)}"`)
-}
-
-type Values = { readonly to?: string | undefined; readonly before?: string | undefined }
-
-const targetOf = async (scope: OperationScope, ago: string | undefined, values: Values): Promise<Target> => {
-  const nowMs = scope.system.clock.now()
-  if (values.before !== undefined) return await findTarget(scope, values.before)
-  const agoMs = ago === undefined ? undefined : parseAgo(ago)
-  const atMs = agoMs === undefined ? parseMoment(values.to ?? '', nowMs) : nowMs - agoMs
-  if (atMs === undefined) return usage(`${ago ?? values.to} is neither like 10m nor like "2026-11-26 10:15"`)
-  return atMs > nowMs ? usage(`${utc(atMs)} is not in the past`) : { atMs }
 }
 
 type Seen = { readonly ready: boolean; readonly supervisor: { readonly startedAt: string } }
@@ -90,17 +63,20 @@ const options = {
   scheduled: { type: 'boolean', default: false },
 } as const
 
+type Values = { readonly to?: string | undefined; readonly before?: string | undefined }
+
 const act = async (
   scope: OperationScope,
   first: string | undefined,
-  { back, all, scheduled, ...values }: Values & Record<'back' | 'all' | 'scheduled', boolean>,
+  { back, all, scheduled, to, before }: Values & Record<'back' | 'all' | 'scheduled', boolean>,
 ): Promise<void> => {
   if (first === 'list') return await list(scope, all)
   if (back) undoRestore(scope, false)
   else {
     lockOperations(scope)
     if (scheduled) return await keep(scope)
-    const { lastChange, kept } = await undoTo(scope, await targetOf(scope, first, values))
+    const target = await findTarget(scope, { moment: first ?? to, before }, usage)
+    const { lastChange, kept } = await undoTo(scope, target)
     const last =
       lastChange === null
         ? 'There was no change since its copy'
@@ -120,8 +96,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   if (more.length > 0 || given.filter((each) => each !== undefined).length !== 1)
     return usage('say one of: 10m, --to TIME, --before STATEMENT, --back, list')
   const scope = await openOperation()
-  requireEmbedded(scope)
-  if (!(await isServing())) usage('no supervisor runs here: type it in the container that serves')
+  await requireOwnDatabase(scope, usage)
   await untilStopped(act(scope, first, values))
   return 0
 }

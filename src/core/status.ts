@@ -55,8 +55,11 @@ export type BackupStatus = {
   } | null
 }
 
+/** Which moment `supervisor yesterday` serves beside, and until when, in ISO 8601. */
+export type PastStatus = { readonly at: string; readonly until: string }
+
 /** How far back `supervisor undo` goes, in ISO 8601; `null` where nothing is kept yet. */
-export type UndoStatus = { readonly from: string | null }
+export type UndoStatus = { readonly from: string | null; readonly serves: PastStatus | null }
 
 /**
  * The one truth that the table, JSON, health and exit codes render.
@@ -151,8 +154,11 @@ const backupLines = ({ running, nextAt, last, proved }: BackupStatus, now: numbe
   return [`Backup: ${[made, ...(last === null ? [] : [proof]), ...next, ...work].join('; ')}`]
 }
 
-const undoLine = ({ from }: UndoStatus): string =>
-  `Undo: ${from === null ? 'nothing is kept yet' : `back to any moment since ${from.slice(0, 19)}Z`}`
+const undoLine = ({ from, serves }: UndoStatus): string => {
+  const kept = from === null ? 'nothing is kept yet' : `back to any moment since ${from.slice(0, 19)}Z`
+  if (serves === null) return `Undo: ${kept}`
+  return `Undo: ${kept}; ${serves.at.slice(0, 19)}Z is served beside until ${serves.until.slice(0, 16)}Z`
+}
 
 /** The status as people read it. `nowMs` is milliseconds since 1970. */
 export const renderStatus = (status: Status, nowMs: number): string => {

@@ -6,6 +6,7 @@ import { isBaseDue, readNames, undoReserveBytes, usableBases } from '../units/un
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import { runJob } from './own-job.ts'
+import type { PastKeeper } from './past.ts'
 
 /** How often it looks at what is free. */
 const lookMs = 10_000
@@ -24,6 +25,8 @@ type Options = {
     readonly sleeper: Pick<Instance['sleeper'], 'isAsleep'>
   }
   readonly program: readonly [string, ...string[]]
+  /** What else needs a base, and takes space. */
+  readonly past: Pick<PastKeeper, 'status' | 'end'>
 }
 
 /**
@@ -56,7 +59,8 @@ export class UndoKeeper {
   status(): UndoStatus | null {
     if (this.#spaceMiB === 0) return null
     const oldest = usableBases(this.#options).at(-1)
-    return { from: oldest === undefined ? null : new Date(oldest.endMs).toISOString() }
+    const from = oldest === undefined ? null : new Date(oldest.endMs).toISOString()
+    return { from, serves: this.#options.past.status() }
   }
 
   problems(): readonly Problem[] {
@@ -125,6 +129,7 @@ export class UndoKeeper {
     system.log.say('warn', 'the volume is nearly full: what `supervisor undo` needs is given up')
     system.files.remove(inVolume(place.paths).undo)
     await letGoOfLog(this.#where)
+    if (this.#options.past.status() !== null) await this.#options.past.end()
   }
 
   get #where() {

@@ -7,6 +7,7 @@ import type { Access, Exchange } from './exchange.ts'
 import { postConsole } from './console/open.ts'
 import { getLogs } from './logs.ts'
 import { getMetrics } from './metrics.ts'
+import { postPast, postPastEnd } from './past.ts'
 import type { ControlOptions } from './server.ts'
 import { postService } from './services.ts'
 import { getSetup } from './setup.ts'
@@ -38,6 +39,8 @@ export const routes = [
   { method: 'POST', path: '/v1/config/changes',           access: 'app',   handle: postChange, hasBody: true },
   { method: 'GET',  path: '/v1/setup',                    access: 'owner', handle: getSetup },
   { method: 'POST', path: '/v1/start-over',               access: 'owner', handle: postStartOver },
+  { method: 'POST', path: '/v1/past',                     access: 'owner', handle: postPast, hasBody: true },
+  { method: 'POST', path: '/v1/past/end',                 access: 'owner', handle: postPastEnd },
   { method: 'POST', path: '/v1/console',                  access: 'owner', handle: postConsole },
   { method: 'GET',  path: '/metrics',                     access: 'visitor', handle: getMetrics },
   { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },

@@ -7,6 +7,7 @@ import type { Backups } from '../daemon/backups.ts'
 import type { Changes } from '../daemon/config/changes.ts'
 import type { Store } from '../daemon/config/store.ts'
 import type { Instance } from '../daemon/instance.ts'
+import type { PastKeeper } from '../daemon/past.ts'
 import type { Progress } from '../daemon/progress.ts'
 import type { Sleeper } from '../daemon/sleeper.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
@@ -68,6 +69,7 @@ export type ControlOptions = {
   /** Stops everything in order, and boots again in the same container. */
   readonly startOver: () => void
   readonly backups: Pick<Backups, 'problems'>
+  readonly past: Pick<PastKeeper, 'serve' | 'end'>
   /** Without the memory of the units. */
   readonly status: () => Status
   readonly memoryOf: System['memoryOf']

@@ -5,7 +5,7 @@ import type { Client } from '../system/ports.ts'
 import type { RunningProcess } from '../system/process.ts'
 import { appRole, internalDatabase, superuserStart } from '../units/postgres/connection.ts'
 import { codeOf, isAnswer, sentenceOf } from '../units/postgres/failures.ts'
-import { postgresEnvironment } from '../units/postgres/programs.ts'
+import { asArguments, postgresEnvironment } from '../units/postgres/programs.ts'
 import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 import { makeOwnFolder } from './stage.ts'
@@ -103,9 +103,6 @@ export const parametersFor = (
     ...(isInForce ? {} : { fsync: 'off' }),
   }
 }
-
-export const asArguments = (parameters: Readonly<Record<string, string>>): readonly string[] =>
-  Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
 /**
  * Lets Mathesar's user into the folder of the socket, as its own role alone. Where all have one user, there

@@ -71,6 +71,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   promotion: `${data}/promotion.json`,
   /** Copies of the cluster, to go back to a moment. */
   undo: `${data}/undo`,
+  /** The cluster of a moment that is served beside; gone at the next start. */
+  past: `${data}/past`,
   /** What a restore brought and has not put in place yet, or took away and keeps. */
   restore: `${data}/restore`,
   /** Whoever holds it makes or restores a backup. */
@@ -88,6 +90,8 @@ export const inRun = ({ run }: Pick<Paths, 'run'>) => ({
   control: `${run}/control`,
   /** The host string that Mathesar stores for its own server: it must never change. */
   postgresSocket: `${run}/postgres`,
+  /** The same for the server of a moment that is gone. */
+  pastSocket: `${run}/yesterday`,
   etc: `${run}/etc`,
   /** Checked copies of the config files that Mathesar reads itself. */
   app: `${run}/app`,

@@ -81,7 +81,7 @@ const prepareVolume = (scope: Scope<never>): Holder => {
   ])
   removeUnfinished(system, [data.config, data.secrets, data.history])
   system.files.requireSpace(data.secrets, 64 * 1024) // A full or read-only volume is named now.
-  for (const folder of [data.temporary, data.buffer]) system.files.remove(folder)
+  for (const folder of [data.temporary, data.buffer, data.past]) system.files.remove(folder)
   makeFolders(scope, [
     [data.temporary, mathesar, 0o700],
     [data.buffer, door, 0o700],

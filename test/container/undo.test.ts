@@ -1,6 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { type Box, cleanUp, describeContainer, docker, newVolume, start, until } from '../helpers/docker.ts'
+import {
+  type Box,
+  cleanUp,
+  describeContainer,
+  docker,
+  makeAdmin,
+  newVolume,
+  start,
+  until,
+} from '../helpers/docker.ts'
 
 /** How many moments under load are gone back to, and how often an undo is cut off. */
 const points = Number(process.env.UNDO_POINTS ?? 1)
@@ -44,6 +53,36 @@ const makeShop = async (box: Box): Promise<void> => {
   await ask(box, 'CREATE TABLE ticks (id bigserial PRIMARY KEY, at timestamptz NOT NULL)')
 }
 
+/** md5 of 3. */
+const nameOf3 = 'eccbc87e4b5ce2fe28308fd9f2a7baf3'
+
+/** What Mathesar stores of a database with two people, of whom one has another role. */
+const peopleOfShop = `
+  CREATE ROLE alice LOGIN PASSWORD 'old word'; CREATE ROLE bob LOGIN;
+  INSERT INTO mathesar_server (host) VALUES ('/run/mathesar/postgres');
+  INSERT INTO mathesar_database (name, nickname, server_id, last_confirmed_sql_version)
+    VALUES ('shop', 'Shop', 1, '0'), ('later', NULL, 1, '0');
+  INSERT INTO mathesar_configuredrole (name, password, server_id)
+    VALUES ('mathesar', NULL, 1), ('alice', 'new word', 1);
+  INSERT INTO mathesar_userdatabaserolemap (user_id, database_id, configured_role_id, server_id)
+    SELECT (SELECT id FROM mathesar_user), 1, id, 1 FROM mathesar_configuredrole;
+  INSERT INTO mathesar_tablemetadata (database_id, table_oid, column_order) VALUES (1, 16444, '[2, 1]')`
+
+/** As Mathesar connects for them. */
+const lookAsPeople = `
+from mathesar.models.base import TableMetaData, UserDatabaseRoleMap
+for who in UserDatabaseRoleMap.objects.filter(server__host="/run/mathesar/yesterday").order_by("id"):
+    with who.connection as there:
+        name = there.execute("SELECT name FROM customers WHERE id = 3").fetchone()[0]
+    order = TableMetaData.objects.get(database=who.database).column_order
+    print("seen", who.configured_role.name, order, "in", who.database.nickname + ":", name)`
+
+/** How many servers Mathesar knows beside its own, and the folder of a moment. */
+const leftOfPast = async (box: Box): Promise<string> => {
+  const known = await ask(box, `SELECT count(*) - 1 FROM mathesar_server`, 'mathesar_django')
+  return `${known} ${(await box.sh('ls -d /var/lib/mathesar/past 2>/dev/null')).stdout}`
+}
+
 describeContainer('an undo', () => {
   let box: Box
   beforeAll(async () => {
@@ -56,7 +95,7 @@ describeContainer('an undo', () => {
   it('is refused as long as nothing is kept, and changes nothing', async () => {
     const refused = await box.supervisor('undo', '10m')
     expect(refused.exitCode).toBe(90)
-    expect(refused.stderr).toContain('cannot undo: nothing is kept to go back with yet')
+    expect(refused.stderr).toContain('cannot go back: nothing is kept for it yet')
   })
 
   it('lists what was destroyed, and brings back the table from just before it was dropped', async () => {
@@ -76,11 +115,59 @@ describeContainer('an undo', () => {
     await must(box, 'undo', '--before', 'drop table invoices')
     await box.ready()
     expect(await ask(box, 'SELECT count(*), max(id) FROM invoices')).toBe('989|1001')
-    expect((await box.status()).undo).toEqual({ from: null })
+    expect((await box.status()).undo).toEqual({ from: null, serves: null })
 
     await must(box, 'undo', '--back')
     expect(await ask(box, `SELECT to_regclass('invoices') IS NULL`)).toBe('t')
     expect((await box.status()).undo?.from).toMatch(/^20/)
+  })
+
+  it('is served read-only beside today to those who may use it today, and a row is copied over', async () => {
+    await makeAdmin(box)
+    await ask(box, peopleOfShop, 'mathesar_django')
+    await ask(
+      box,
+      'CREATE TABLE customers AS SELECT n AS id, md5(n::text) AS name FROM generate_series(1, 9) n',
+    )
+    await ask(box, 'GRANT SELECT ON customers TO alice')
+    await keepNow(box)
+    const at = await ask(box, `SELECT to_char(clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS.USOF')`)
+    await ask(box, `UPDATE customers SET name = 'gone'; DROP ROLE bob; ALTER ROLE alice PASSWORD 'new word'`)
+    const told = await must(box, 'yesterday', at.replace('+00', 'Z'), '--for', '5m')
+    expect(told).toBe('')
+    expect((await box.status()).undo?.serves?.at.slice(0, 19)).toBe(at.slice(0, 19))
+
+    const past = ['-h', '/run/mathesar/yesterday', '-d', 'shop']
+    const refused = await box.supervisor('psql', ...past, '-c', 'BEGIN READ WRITE; DELETE FROM customers')
+    expect(refused.stderr).toContain('cannot set transaction read-write mode during recovery')
+    const ofBob = `SELECT rolcanlogin FROM pg_roles WHERE rolname = 'bob'`
+    expect((await box.supervisor('psql', ...past, '-tAc', ofBob)).stdout).toBe('f')
+    const known = 'SELECT name FROM mathesar_database WHERE server_id <> 1'
+    expect(await ask(box, known, 'mathesar_django')).toBe('shop')
+    const seen = await box.supervisor('manage', 'shell', '-c', lookAsPeople)
+    expect(seen.stdout.split('\n').filter((line) => line.startsWith('seen '))).toEqual([
+      `seen mathesar [2, 1] in Shop, ${at.slice(0, 16).replace('T', ' ')} UTC: ${nameOf3}`,
+      `seen alice [2, 1] in Shop, ${at.slice(0, 16).replace('T', ' ')} UTC: ${nameOf3}`,
+    ])
+
+    const copied = String.raw`\copy (SELECT * FROM customers WHERE id = 3) TO STDOUT`
+    await box.sh(`supervisor psql ${past.join(' ')} -c '${copied}' |
+      supervisor psql -d shop -c 'DELETE FROM customers WHERE id = 3' -c '\\copy customers FROM STDIN'`)
+    expect(await ask(box, `SELECT id, name FROM customers WHERE name <> 'gone'`)).toBe(`3|${nameOf3}`)
+
+    const second = await box.supervisor('yesterday', '1m')
+    expect(`${second.exitCode} ${second.stderr}`).toMatch(/^90 .*is served\n.*yesterday --end/s)
+    await must(box, 'yesterday', '--end')
+    expect(await leftOfPast(box)).toBe('0 ')
+  })
+
+  it('that is served is gone after a kill', async () => {
+    await must(box, 'yesterday', '1s')
+    expect(await leftOfPast(box)).toBe('1 /var/lib/mathesar/past')
+    await docker('kill', box.id)
+    await box.startAgain()
+    await box.ready()
+    expect(await leftOfPast(box)).toBe('0 ')
   })
 
   it('has every acknowledged row of before a moment under load, and none of after it', async () => {

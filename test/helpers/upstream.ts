@@ -48,8 +48,6 @@ const library = `
 
 /** What Mathesar's tables have and those of the sample app do not. */
 const stored = (host: string, superuser: string): string => `
-  ALTER TABLE mathesar_configuredrole DROP CONSTRAINT mathesar_configuredrole_name_key;
-  ALTER TABLE mathesar_configuredrole ADD UNIQUE (name, server_id);
   INSERT INTO mathesar_server (host, port, sslmode)
     VALUES ('db.example.org', 5432, 'prefer'), ('${host}', 5432, 'prefer');
   INSERT INTO mathesar_database (name, last_confirmed_sql_version, server_id) VALUES ('library', '0.0.1', 2);

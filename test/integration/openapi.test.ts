@@ -65,7 +65,9 @@ const valuesOf = (type: string, body: string): readonly unknown[] => {
 /** What takes faults that nobody makes here: a unit test holds it to the table of errors. */
 const unreachable = [
   'POST /v1/config/changes 503',
-  'POST /v1/start-over 200', // undo.test.ts has it.
+  'POST /v1/start-over 200', // undo.test.ts has these.
+  'POST /v1/past 200',
+  'POST /v1/past/end 200',
   'GET /metrics 404', // On the port: measures.test.ts has it.
   'GET /startupz 503',
   'GET /supervisor/ca.crt 200', // tls.test.ts has it.
@@ -160,6 +162,15 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
       settings: readonly { name: string }[]
     }
     expect(settings.map(({ name }) => name)).toEqual(settingNames)
+  })
+
+  test('to a moment that is to be served', async () => {
+    const serve = async (body: unknown): Promise<number> =>
+      (await ask('supervisor', 'POST', '/v1/past', body)).status
+    expect(await serve({ at: '2026-11-26T10:15:00.000Z', seconds: 3600 })).toBe(409)
+    expect(await serve({ at: '2026-11-26T10:15:00.000Z', seconds: 0 })).toBe(422)
+    expect(await serve({ at: 'yesterday', seconds: 1 })).toBe(422)
+    expect((await ask('supervisor', 'POST', '/v1/past/end')).status).toBe(409)
   })
 
   test('to other methods and paths with 404', async () => {

@@ -75,7 +75,7 @@ const rules: readonly Rule[] = [
   [/^SET statement_timeout = 0$|^SELECT pg_terminate_backend|^DROP DATABASE|^COMMENT ON/, () => found(false)],
   [/^SELECT datname AS name, left\(shobj_description/, () => found(false)],
   [/^SELECT pg_database_size/, () => ({ rows: [{ bytes: '1' }] })],
-  [/FROM mathesar_database WHERE/, () => ({ rows: [{ count: '0' }] })],
+  [/FROM mathesar_database JOIN/, () => ({ rows: [{ behind: '0', hasPast: false }] })],
   [/^CREATE DATABASE "/, () => found(false)],
   [/FROM pg_authid WHERE rolname = 'postgres'/, ({ verifier }) => ({ rows: [{ rolpassword: verifier }] })],
   [

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import type { PastStatus } from '../../src/core/status.ts'
 import { UndoKeeper } from '../../src/daemon/undo.ts'
 import { createScope } from './fakes/scope.ts'
 
@@ -17,8 +18,16 @@ const stage = (config = 'UNDO_SPACE=256\n', sinceBytes = 0) => {
   database.answerWith((text) => (text.includes('pg_wal_lsn_diff') ? [{ bytes: sinceBytes }] : []))
   const { inForce, results } = scope
   const sleeper = { isAsleep: false }
+  let served: PastStatus | null = { at: 'then', until: 'later' }
   const instance = { inForce, isReady: true, isStopping: false, results, sleeper }
-  const keeper = new UndoKeeper({ system: at.system, place: scope.place, instance, program: ['supervisor'] })
+  const past = { status: () => served, end: async () => void (served = null) }
+  const keeper = new UndoKeeper({
+    system: at.system,
+    place: scope.place,
+    instance,
+    program: ['supervisor'],
+    past,
+  })
   const hasBase = (): void => {
     disk.put(`${volume.undo}/${base.name}`, 'x')
     disk.put(`${volume.undo}/${base.name}.json`, JSON.stringify(base))
@@ -36,7 +45,7 @@ describe('what an undo needs', () => {
     expect(typed()).toEqual([])
     await clock.advance(20_000)
     expect(typed()).toEqual(['nice -n 10 supervisor undo --scheduled'])
-    expect(keeper.status()).toEqual({ from: null })
+    expect(keeper.status()).toEqual({ from: null, serves: { at: 'then', until: 'later' } })
   })
 
   test('is made again at half of the log that is kept, and not before', async () => {
@@ -46,7 +55,7 @@ describe('what an undo needs', () => {
       await clock.advance(100_000)
     }
     expect([early.typed().length > 0, due.typed().length > 0]).toEqual([false, true])
-    expect(early.keeper.status()).toEqual({ from: '1970-01-01T00:00:01.000Z' })
+    expect(early.keeper.status()).toMatchObject({ from: '1970-01-01T00:00:01.000Z' })
   })
 
   test('is given up at once where the volume runs full, and kept again when there is room', async () => {
@@ -61,7 +70,7 @@ describe('what an undo needs', () => {
       'CHECKPOINT',
     ])
     expect(said.filter((line) => line.startsWith('warn'))).toHaveLength(1)
-    expect(keeper.status()).toEqual({ from: null })
+    expect(keeper.status()).toEqual({ from: null, serves: null })
     disk.setFree({ bytes: 200 * MiB, inodes: 9 })
     await clock.advance(25_000)
     expect(disk.files.readIfThere(`${run.etc}/undo.conf`)).toBe('wal_keep_size = 0\n')

@@ -6,6 +6,7 @@ import { serviceParameters } from '../services.ts'
 import { components } from './components.ts'
 import type { Operation } from './operation.ts'
 import { integer } from './parts.ts'
+import { past } from './past.ts'
 
 // What docs/openapi.json says of each route. Nothing that runs imports this folder.
 
@@ -98,6 +99,7 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
     summary: 'Stop everything in order and boot again in the same container',
     answers: { 200: { description: 'It begins now.', content: plain } },
   },
+  ...past,
   'GET /v1/config': {
     operationId: 'readConfig',
     summary: 'Every setting with its schema, value and source; secrets masked',

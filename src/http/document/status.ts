@@ -112,7 +112,13 @@ export const Status = about(
       'Backups.',
     ),
     undo: orNull(
-      v.strictObject({ from: orNull(v.string(), 'Since when; null: nothing is kept yet.') }),
+      v.strictObject({
+        from: orNull(v.string(), 'Since when; null: nothing is kept yet.'),
+        serves: orNull(
+          v.strictObject({ at: Time, until: Time }),
+          'The moment that `supervisor yesterday` serves beside, and until when.',
+        ),
+      }),
       'To which moments `supervisor undo` goes back; null where UNDO_SPACE is 0.',
     ),
     update: orNull(

@@ -19,7 +19,7 @@ export type Target = { readonly atMs: number; readonly lsn?: string }
 const iso = (ms: number): string => new Date(ms).toISOString()
 
 const noWindow = (): SupervisorError =>
-  new SupervisorError('UNDO_REFUSED', 'cannot undo: nothing is kept to go back with yet', {
+  new SupervisorError('UNDO_REFUSED', 'cannot go back: nothing is kept for it yet', {
     hint:
       'With UNDO_SPACE a copy of the cluster is made within some minutes of a start; `supervisor undo ' +
       'list` says from when on. Backups go further back: `supervisor backup list`.',
@@ -34,7 +34,7 @@ const chooseBase = (scope: OperationScope, { atMs }: Target): Base => {
   if (base !== undefined) return base
   throw new SupervisorError(
     'UNDO_REFUSED',
-    `cannot undo up to ${iso(atMs)}: what is kept begins at ${iso(oldest.endMs)}`,
+    `cannot go back to ${iso(atMs)}: what is kept begins at ${iso(oldest.endMs)}`,
     {
       hint: 'Go back less far, or restore a backup: `supervisor backup list`. Nothing was changed.',
     },
@@ -91,6 +91,12 @@ export const listDestructions = async (scope: OperationScope): Promise<readonly 
   }
 }
 
+/** Writes a file into a cluster. */
+export const writeForPostgres = ({ system, place }: OperationScope, path: string, text: string): void => {
+  system.files.writeWhole(path, text, 0o600)
+  system.setOwner(path, place.identities.postgres, 0o600)
+}
+
 const quoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`
 
 /** What has Postgres replay the log up to the target. Nobody connects meanwhile. */
@@ -108,7 +114,7 @@ const parametersOf = (
 })
 
 /** Looks into each database, and gives when the last change was; `null` where there was none. */
-const prove = async (scope: OperationScope, folder: string): Promise<string | null> => {
+export const prove = async (scope: OperationScope, folder: string): Promise<string | null> => {
   const ask = <Row extends Record<string, unknown>>(database: string, sql: string): Promise<Row[]> =>
     asUser(scope, folder, ['postgres', database], async (client) => (await client.query<Row>(sql)).rows)
   const databases = await ask<{ name: string }>(
@@ -130,34 +136,45 @@ export type Undone = {
   readonly kept: string | undefined
 }
 
+/** The base to go back with. There is room for the cluster of then, and the log can be read to its end. */
+export const requireWindow = async (scope: OperationScope, target: Target): Promise<Base> => {
+  const base = chooseBase(scope, target)
+  const walBytes = walKeepOf(scope.inForce.settings.UNDO_SPACE, undefined) * 1024 * 1024
+  requireRoom(scope, (await countBytes(scope)) + walBytes)
+  await endLog(scope)
+  return base
+}
+
+/**
+ * Makes the cluster of a moment in `postgres` of a folder, with nothing of the one that serves touched. `act`
+ * has its server, which then shuts down in order.
+ */
+export const recoverInto = async <T>(
+  scope: OperationScope,
+  folder: string,
+  { base, target, what }: { readonly base: Base; readonly target: Target; readonly what: string },
+  act: () => Promise<T>,
+): Promise<T> => {
+  const { system, place } = scope
+  makeOwnFolder(scope, folder, undefined, 0o711)
+  await unpackCluster(scope, folder, system.readStream(`${inVolume(place.paths).undo}/${base.name}`))
+  await verifyCluster(scope, `${folder}/postgres`, ['--no-parse-wal'])
+  writeForPostgres(scope, `${folder}/postgres/recovery.signal`, '')
+  const parameters = parametersOf(scope, target)
+  const side = { folder, what, code: 'UNDO_REFUSED', isKept: true, user: 'postgres', parameters } as const
+  return await withSideServer(scope, side, act)
+}
+
 /**
  * Brings the cluster to what it was, beside the one that serves, and has the next start put it in its place.
  * All else of the installation stays. Until it is proved to open, nothing is touched.
  */
 export const undoTo = async (scope: OperationScope, target: Target): Promise<Undone> => {
-  const { system, place, inForce } = scope
-  const base = chooseBase(scope, target)
   requireReplaceable(scope, true)
-  const walBytes = walKeepOf(inForce.settings.UNDO_SPACE, undefined) * 1024 * 1024
-  requireRoom(scope, (await countBytes(scope)) + walBytes)
-  await endLog(scope)
+  const base = await requireWindow(scope, target)
   let lastChange: string | null = null
   const kept = await bringIn(scope, false, async (folder) => {
-    makeOwnFolder(scope, folder, undefined, 0o711)
-    await unpackCluster(scope, folder, system.readStream(`${inVolume(place.paths).undo}/${base.name}`))
-    await verifyCluster(scope, `${folder}/postgres`, ['--no-parse-wal'])
-    const signalFile = `${folder}/postgres/recovery.signal`
-    system.files.writeWhole(signalFile, '', 0o600)
-    system.setOwner(signalFile, place.identities.postgres, 0o600)
-    const side = {
-      folder,
-      what: 'undo',
-      code: 'UNDO_REFUSED',
-      isKept: true,
-      user: 'postgres',
-      parameters: parametersOf(scope, target),
-    } as const
-    lastChange = await withSideServer(scope, side, () => prove(scope, folder))
+    lastChange = await recoverInto(scope, folder, { base, target, what: 'undo' }, () => prove(scope, folder))
     return replaced.filter((name) => name !== 'postgres' && name !== 'undo')
   })
   return { lastChange, kept }

@@ -7,6 +7,7 @@ import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appEnvironment } from './environment.ts'
 import { neverMigrates } from './migrations.ts'
+import { forgetPast } from './past.ts'
 
 /** How long visitors wait for it after an upgrade: a database takes about a second. */
 const patienceMs = 15_000
@@ -19,16 +20,25 @@ type Change = {
 
 const nothingToDo = { ended: Promise.resolve() }
 
-/** How many databases have the SQL of another Mathesar. One that we do not know may have no such table. */
-const countBehind = async (client: Client, { version, isOther }: Change): Promise<number> => {
+type Found = {
+  /** How many databases have the SQL of another Mathesar. */
+  readonly behind: number
+  /** Whether a moment that was served beside is still known, after a kill or in a copy from elsewhere. */
+  readonly hasPast: boolean
+}
+
+/** One that we do not know may have no such tables. */
+const look = async (client: Client, { version, isOther }: Change, past: string): Promise<Found> => {
   try {
-    const { rows } = await client.query<{ count: string }>(
-      'SELECT count(*) FROM mathesar_database WHERE $2 OR last_confirmed_sql_version <> $1',
-      [version, isOther],
+    const { rows } = await client.query<{ behind: string; hasPast: boolean }>(
+      `SELECT count(*) FILTER (WHERE host <> $3 AND ($2 OR last_confirmed_sql_version <> $1)) AS behind,
+          EXISTS (SELECT FROM mathesar_server WHERE host = $3) AS "hasPast"
+        FROM mathesar_database JOIN mathesar_server AS server ON server.id = server_id`,
+      [version, isOther, past],
     )
-    return Number(rows[0]?.count ?? 0)
+    return { behind: Number(rows[0]?.behind ?? 0), hasPast: rows[0]?.hasPast ?? false }
   } catch (error) {
-    if (isAnswer(error) && codeOf(error).startsWith('42')) return 0
+    if (isAnswer(error) && codeOf(error).startsWith('42')) return { behind: 0, hasPast: false }
     throw error
   }
 }
@@ -74,9 +84,11 @@ export const userDatabases = defineTask({
     if (version === null || neverMigrates(scope.inForce)) return nothingToDo
     const served = readServedVersion(scope)
     const change: Change = { version, isOther: served !== undefined && served !== version }
-    const behind = await withDatabase(scope, (client) =>
-      inTransaction(client, () => countBehind(client, change)),
+    const past = inRun(scope.place.paths).pastSocket
+    const { behind, hasPast } = await withDatabase(scope, (client) =>
+      inTransaction(client, () => look(client, change, past)),
     )
+    if (hasPast) await forgetPast(scope, signal)
     if (behind === 0) return nothingToDo
     system.log.say(
       'info',

@@ -18,6 +18,10 @@ export const postgresEnvironment = ({
   TZ: 'UTC',
 })
 
+/** Parameters on the command line of a server, where they win over all files. */
+export const asArguments = (parameters: Readonly<Record<string, string>>): readonly string[] =>
+  Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+
 /** The line that says why a program failed: tar and initdb write more after it. */
 const reasonIn = (lines: readonly string[]): string =>
   lines.find((line) => /: Cannot |error:|FATAL:|PANIC:/.test(line)) ?? lines.at(-1) ?? 'it said nothing'

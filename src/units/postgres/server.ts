@@ -8,7 +8,7 @@ import { readLockFile } from './cluster.ts'
 import { appRole, embeddedAs, superuserDatabase } from './connection.ts'
 import { readControlFile } from './control-file.ts'
 import { codeOf, isAnswer } from './failures.ts'
-import { postgresEnvironment } from './programs.ts'
+import { asArguments, postgresEnvironment } from './programs.ts'
 import { repairIfAsked } from './repair.ts'
 import { crashHint } from './way-back.ts'
 
@@ -40,17 +40,16 @@ const endLeftovers = async ({ system }: Scope<never>): Promise<void> => {
  * somebody wrote by ALTER SYSTEM: that would else keep us from reaching the server,
  * and from putting it right.
  */
-const argumentsOf = ({ paths }: Scope['place']): string[] => {
+const argumentsOf = ({ paths }: Scope['place']): readonly string[] => {
   const { etc, postgresSocket } = inRun(paths)
-  const parameters = {
+  return asArguments({
     config_file: `${etc}/postgresql.conf`,
     hba_file: `${etc}/pg_hba.conf`,
     ident_file: `${etc}/pg_ident.conf`,
     unix_socket_directories: postgresSocket,
     listen_addresses: '',
     port: '5432',
-  }
-  return Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
+  })
 }
 
 /**

@@ -99,6 +99,7 @@ export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptio
     consoleLinkOf: (key) => `http://localhost:8000/supervisor/console#${key}`,
     console: async () => new Console(options),
     backups: { problems: () => [] },
+    past: { serve: async () => {}, end: async () => {} },
     restoring: {
       work: undefined,
       begin: () => {},

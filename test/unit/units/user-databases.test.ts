@@ -11,13 +11,14 @@ const stage = (
   lines: readonly string[] = [],
   tookMs = 0,
   config = '',
+  hasPast = false,
 ) => {
   const at = createScope({ config })
   at.disk.put('/code/mathesar/__init__.py', '__version__ = "0.11.0"\n')
   at.disk.put('/data/manifest.json', JSON.stringify({ servedBy: { mathesar: served } }))
   at.database.answerWith((text) => {
     if (!text.includes('FROM mathesar_database')) return []
-    return behind instanceof Error ? behind : [{ count: String(behind) }]
+    return behind instanceof Error ? behind : [{ behind: String(behind), hasPast }]
   })
   at.replies.program = async (_, signal) => {
     await at.clock.delay(tookMs, signal)
@@ -34,6 +35,23 @@ describe('the task `user-databases`', () => {
     const { scope, programs } = stage(behind, '0.9.0')
     await userDatabases.run(scope, never)
     expect(programs).toEqual([])
+  })
+
+  test('removes a moment that was served beside when the container was killed, before all else', async () => {
+    const { scope, clock, programs } = stage(0, '0.11.0', [], 0, '', true)
+    const run = userDatabases.run(scope, never)
+    await clock.advance(1)
+    await run
+    expect(programs).toMatchObject([
+      {
+        unit: 'yesterday',
+        command: {
+          argv: ['/usr/bin/python3', '/etc/past.py', 'remove'],
+          user: { name: 'mathesar' },
+          env: { PAST_HOST: '/run/m/yesterday' },
+        },
+      },
+    ])
   })
 
   test('waits after an upgrade until all are done, and names those that could not be', async () => {

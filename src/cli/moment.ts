@@ -1,0 +1,42 @@
+import { parseAgo, parseMoment } from '../core/moment.ts'
+import { SupervisorError } from '../errors.ts'
+import type { OperationScope } from '../operations/scope.ts'
+import { listDestructions, type Target } from '../operations/undo/recover.ts'
+import { inWords, isMeant } from '../operations/undo/statements.ts'
+import { isServing, tell } from './operation.ts'
+
+/** How people say to which moment of the embedded database they want. */
+
+type Usage = (why: string) => never
+
+export const utc = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace(/Z$/, '')
+
+const findStatement = async (scope: OperationScope, text: string): Promise<Target> => {
+  const found = (await listDestructions(scope)).findLast((each) => isMeant(text, each))
+  if (found !== undefined) {
+    tell(`going back to just before: ${utc(found.atMs)} ${inWords(found)}`)
+    return found
+  }
+  throw new SupervisorError('UNDO_REFUSED', `cannot go back: nothing in the log is "${text.slice(0, 100)}"`)
+}
+
+/** A moment, how long ago it was, or what was destroyed just after it. */
+export const findTarget = async (
+  scope: OperationScope,
+  { moment = '', before }: { readonly moment?: string | undefined; readonly before?: string | undefined },
+  usage: Usage,
+): Promise<Target> => {
+  if (before !== undefined) return await findStatement(scope, before)
+  const nowMs = scope.system.clock.now()
+  const agoMs = parseAgo(moment)
+  const atMs = agoMs === undefined ? parseMoment(moment, nowMs) : nowMs - agoMs
+  if (atMs === undefined) return usage(`${moment} is neither like 10m nor like "2026-11-26 10:15"`)
+  return atMs > nowMs ? usage(`${utc(atMs)} is not in the past`) : { atMs }
+}
+
+/** Refuses where there is no database of ours, or nobody who serves it. */
+export const requireOwnDatabase = async ({ inForce }: OperationScope, usage: Usage): Promise<void> => {
+  if (inForce.database.kind === 'external')
+    usage('the database is external, and its host has backups of its own')
+  if (!(await isServing())) usage('no supervisor runs here: type it in the container that serves')
+}

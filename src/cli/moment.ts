@@ -1,5 +1,6 @@
 import { parseAgo, parseMoment } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
+import { keepAwake } from '../http/client.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { listDestructions, type Target } from '../operations/undo/recover.ts'
 import { inWords, isMeant } from '../operations/undo/statements.ts'
@@ -34,9 +35,10 @@ export const findTarget = async (
   return atMs > nowMs ? usage(`${utc(atMs)} is not in the past`) : { atMs }
 }
 
-/** Refuses where there is no database of ours, or nobody who serves it. */
+/** Refuses where there is no database of ours, or nobody who serves it, and wakes it. */
 export const requireOwnDatabase = async ({ inForce }: OperationScope, usage: Usage): Promise<void> => {
   if (inForce.database.kind === 'external')
     usage('the database is external, and its host has backups of its own')
   if (!(await isServing())) usage('no supervisor runs here: type it in the container that serves')
+  await keepAwake()
 }

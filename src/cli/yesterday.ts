@@ -6,7 +6,7 @@ import { longestSeconds } from '../http/past.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { recoverPast } from '../operations/undo/past.ts'
 import type { Target } from '../operations/undo/recover.ts'
-import { inRun } from '../units/place.ts'
+import { inRun, inVolume } from '../units/place.ts'
 import { parseArguments } from './arguments.ts'
 import { findTarget, requireOwnDatabase } from './moment.ts'
 import { openOperation, tell, untilStopped } from './operation.ts'
@@ -40,13 +40,17 @@ const requireNone = async (): Promise<void> => {
 }
 
 const serve = async (scope: OperationScope, target: Target, seconds: number): Promise<void> => {
+  const { system, place } = scope
   await recoverPast(scope, target)
   const at = new Date(target.atMs).toISOString()
-  await ask('POST', '/v1/past', { at, seconds })
-  const until = minuteOf(scope.system.clock.now() + seconds * 1000)
+  await ask('POST', '/v1/past', { at, seconds }).catch((error: unknown) => {
+    system.files.remove(inVolume(place.paths).past)
+    throw error
+  })
+  const until = minuteOf(system.clock.now() + seconds * 1000)
   tell(`Mathesar shows each database once more, as "NAME, ${minuteOf(at)} UTC", until ${until} UTC.`)
   tell('Nobody can change anything in it. Copy rows there, and paste them into the table of today.')
-  tell(`With psql: \`supervisor psql -h ${inRun(scope.place.paths).pastSocket} -d NAME\`.`)
+  tell(`With psql: \`supervisor psql -h ${inRun(place.paths).pastSocket} -d NAME\`.`)
   tell('`supervisor yesterday --end` ends it before.')
 }
 
@@ -63,8 +67,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
     await ask('POST', '/v1/past/end')
     return 0
   }
-  await requireNone()
   lockOperations(scope)
+  await requireNone()
   const act = async (): Promise<void> =>
     await serve(scope, await findTarget(scope, { moment, before: values.before }, usage), seconds)
   await untilStopped(act())

@@ -98,6 +98,7 @@ export class PastKeeper {
     try {
       await this.#waitUntilUp(until)
       const label = `${minuteOf(at)} UTC`
+      await this.#options.instance.results['user-databases']?.ended // What a kill left is removed first.
       await registerPast(this.#scope, label, until)
       this.#status = { at, until: new Date(clock.now() + forMs).toISOString() }
       log.say('info', `${label} is served beside, until ${minuteOf(this.#status.until)} UTC`)

@@ -88,24 +88,28 @@ export const userDatabases = defineTask({
     const { behind, hasPast } = await withDatabase(scope, (client) =>
       inTransaction(client, () => look(client, change, past)),
     )
-    if (hasPast) await forgetPast(scope, signal)
-    if (behind === 0) return nothingToDo
-    system.log.say(
-      'info',
-      `connected databases with the SQL of another Mathesar: ${behind}; they are brought to ${version}`,
-    )
-    const upgraded = new AbortController()
+    if (behind === 0 && !hasPast) return nothingToDo
+    const bring = async (): Promise<void> => {
+      if (hasPast) await forgetPast(scope, signal)
+      if (behind > 0) await upgrade(scope, change, signal)
+    }
+    if (behind > 0)
+      system.log.say(
+        'info',
+        `connected databases with the SQL of another Mathesar: ${behind}; they are brought to ${version}`,
+      )
+    const brought = new AbortController()
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
     system.inBackground('upgrade the connected databases', async () => {
-      await upgrade(scope, change, signal)
-        .finally(() => upgraded.abort())
+      await bring()
+        .finally(() => brought.abort())
         .finally(end)
         .catch((error: unknown) => {
           if (!signal.aborted) throw error // A stop cuts it off, and the next start goes on.
         })
     })
-    if (change.isOther)
-      await system.clock.delay(patienceMs, AbortSignal.any([signal, upgraded.signal])).catch(() => {})
+    if (change.isOther && behind > 0)
+      await system.clock.delay(patienceMs, AbortSignal.any([signal, brought.signal])).catch(() => {})
     signal.throwIfAborted()
     return { ended }
   },

@@ -28,7 +28,7 @@ type Run = { readonly over: AbortController; readonly ended: Promise<void> }
 const refusal = (why: string, hint: string): SupervisorError =>
   new SupervisorError('UNDO_REFUSED', `cannot serve that moment: ${why}`, { hint })
 
-const tryAgain = '`supervisor logs yesterday` may say more. Type the same again.'
+const tryAgain = '`supervisor logs` may say more. Type the same again.'
 
 /** Aborts when the server ends by itself. */
 const endOf = (server: RunningProcess): AbortSignal => {

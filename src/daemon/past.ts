@@ -103,10 +103,11 @@ export class PastKeeper {
       this.#status = { at, until: new Date(clock.now() + forMs).toISOString() }
       log.say('info', `${label} is served beside, until ${minuteOf(this.#status.until)} UTC`)
       served()
-      await clock.delay(forMs, until).catch(() => {})
+      await clock.delay(forMs, until).catch((why: Error) => {
+        if (!over.aborted) log.say('warn', why.message)
+      })
     } finally {
-      this.#status = null
-      await this.#leave(server)
+      await this.#leave(server).finally(() => (this.#status = null))
     }
   }
 

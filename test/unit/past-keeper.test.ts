@@ -57,6 +57,7 @@ describe('a moment that is served beside', () => {
     await late.keeper.serve(past)
     late.processes.last.exit({ code: 1 })
     await late.clock.advance(0)
+    expect(late.said).toContain('warn cannot serve that moment: its Postgres failed with exit code 1')
     for (const { keeper, told, disk, volume } of [early, late]) {
       expect([keeper.status(), disk.files.isThere(volume.past)]).toEqual([null, false])
       expect(told().at(-1)).toBe('/etc/past.py remove')

@@ -59,7 +59,7 @@ const nameOf3 = 'eccbc87e4b5ce2fe28308fd9f2a7baf3'
 /** What Mathesar stores of a database with two people, of whom one has another role. */
 const peopleOfShop = `
   CREATE ROLE alice LOGIN PASSWORD 'old word'; CREATE ROLE bob LOGIN;
-  INSERT INTO mathesar_server (host) VALUES ('/run/mathesar/postgres');
+  INSERT INTO mathesar_server (host, sslmode) VALUES ('/run/mathesar/postgres', 'prefer');
   INSERT INTO mathesar_database (name, nickname, server_id, last_confirmed_sql_version)
     VALUES ('shop', 'Shop', 1, '0'), ('later', NULL, 1, '0');
   INSERT INTO mathesar_configuredrole (name, password, server_id)

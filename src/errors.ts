@@ -57,6 +57,7 @@ const rows = {
   TRIAL_FAILED: { exitCode: 86, httpStatus: 500, hint: 'Nothing was changed. The lines above say more; then try again.' },
   PROMOTE_REFUSED: { exitCode: 88, httpStatus: 409, hint: 'Nothing was changed: Mathesar serves as before.' },
   PROMOTE_FAILED: { exitCode: 89, httpStatus: 500, hint: 'The embedded Postgres is in force as before, with all data. Type the same again: what was begun on the other server is removed first.' },
+  PROMOTE_OVERTAKEN: { exitCode: 94, httpStatus: 409, hint: 'Type the same again at an hour at which nobody makes or changes tables. Nothing was changed: Mathesar serves as before.' },
   UNDO_REFUSED: { exitCode: 90, httpStatus: 409, hint: 'Type `supervisor undo list` for what can be undone. Nothing was changed.' },
   STOP_NOT_CLEAN: { exitCode: 70, httpStatus: 500, hint: 'Nothing is lost: Postgres recovers at the next start. Give more time: `docker stop -t 30` and `-e STOP_GRACE_PERIOD=30`.' },
 } as const satisfies Record<string, Row>

@@ -11,6 +11,23 @@ export type Promotion = {
   readonly mark: string
   readonly host: string
   readonly port: number
+  /** What is there already: a copy of the databases as they were at a moment. */
+  readonly copies?: readonly Copied[]
+}
+
+/** The copy of a database as it was at a moment. */
+export type Copied = {
+  readonly name: string
+  /** By which the database can be read as it was, while who made the copy lives. */
+  readonly snapshot: string
+  /** Every transaction before this one had ended at that moment. */
+  readonly oldest: string
+  /** Of the dump of its schema, a hash. */
+  readonly shape: string
+  /** Where in that dump begins what is not there yet. */
+  readonly restAt: number
+  /** The number of each table's file, by the OID of the table. */
+  readonly files: Readonly<Record<string, string>>
 }
 
 type Volume = {
@@ -26,7 +43,8 @@ const isPromotion = (value: unknown): value is Promotion =>
   'host' in value &&
   typeof value.host === 'string' &&
   'port' in value &&
-  typeof value.port === 'number'
+  typeof value.port === 'number' &&
+  (!('copies' in value) || Array.isArray(value.copies))
 
 export const readPromotion = ({ system, place }: Volume): Promotion | undefined => {
   const text = system.files.readIfThere(inVolume(place.paths).promotion)

@@ -43,6 +43,7 @@ const notHere = {
   TRIAL_FAILED: 'upgrade.test.ts follows it',
   PROMOTE_REFUSED: 'promote.test.ts has its cases',
   PROMOTE_FAILED: 'promote.test.ts follows it',
+  PROMOTE_OVERTAKEN: 'promote.test.ts has its case',
   UNDO_REFUSED: 'undo.test.ts has its cases',
   VOLUME_TORN: 'torn.test.ts has its cases',
 } as const satisfies Partial<Record<ErrorCode, string>>

@@ -3,7 +3,6 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startDatabaseServer } from '../helpers/database-server.ts'
 import { type Box, cleanUp, describeContainer, docker, makeAdmin, start, until } from '../helpers/docker.ts'
@@ -35,6 +34,63 @@ const built = `
   SELECT lo_from_bytea(4711, 'large');
 `
 
+/** Tables of every kind that somebody writes to while they are copied. */
+const busy = `
+  CREATE SCHEMA busy;
+  CREATE TABLE busy.parent (id int PRIMARY KEY, twice int GENERATED ALWAYS AS (id * 2) STORED, kept text);
+  CREATE TABLE busy.child (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number float8, bytes bytea,
+    parent int REFERENCES busy.parent ON DELETE CASCADE ON UPDATE CASCADE);
+  CREATE TABLE busy.keyless (n int, kept text);
+  CREATE TABLE busy.cut (n int PRIMARY KEY);
+  CREATE TABLE busy.pair (a citext, gone int, b numeric, PRIMARY KEY (b, a));
+  ALTER TABLE busy.pair DROP COLUMN gone;
+  CREATE TABLE busy.parts (n int, part text, PRIMARY KEY (n, part)) PARTITION BY LIST (part);
+  CREATE TABLE busy.part_a PARTITION OF busy.parts FOR VALUES IN ('a');
+  CREATE TABLE busy.part_b PARTITION OF busy.parts FOR VALUES IN ('b');
+  INSERT INTO busy.parent SELECT n, 'row ' || n FROM generate_series(1, 20000) n;
+  INSERT INTO busy.child (parent, number, bytes)
+    SELECT n, n / 7.0, decode(md5(n::text), 'hex') FROM generate_series(1, 20000) n;
+  INSERT INTO busy.keyless SELECT n, E'a\\tb\\\\' FROM generate_series(1, 100) n;
+  INSERT INTO busy.pair SELECT 'x' || n, n / 3.0 FROM generate_series(1, 20000) n;
+  INSERT INTO busy.parts SELECT n, 'a' FROM generate_series(1, 20000) n;
+  CREATE MATERIALIZED VIEW busy.counted AS SELECT count(*) AS counted FROM busy.pair;
+  CREATE VIEW busy.grouped AS SELECT parent.*, count(*) FROM busy.parent JOIN busy.child
+    ON child.parent = parent.id GROUP BY parent.id;
+  CREATE FUNCTION busy.mark() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN NEW.kept := NEW.kept || '!'; RETURN NEW; END $$;
+  CREATE TRIGGER mark BEFORE INSERT OR UPDATE ON busy.parent FOR EACH ROW EXECUTE FUNCTION busy.mark();
+`
+
+/** Writes over and over, until it has to wait: then everything is frozen. */
+const writer = `
+  { echo 'SET lock_timeout = 100;'; n=0; while [ $n -lt 19000 ]; do n=$((n + 1)); echo "
+    INSERT INTO busy.parent (id, kept) VALUES (100000 + $n, 'new');
+    INSERT INTO busy.child (parent) VALUES (100000 + $n), (20000);
+    DELETE FROM busy.parent WHERE id = 2 * $n; UPDATE busy.parent SET id = -id WHERE id = 2 * $n - 1;
+    UPDATE busy.child SET number = number + 1 WHERE id % 5000 = $n % 5000;
+    INSERT INTO busy.keyless VALUES ($n); DELETE FROM busy.keyless WHERE n = $n;
+    UPDATE busy.pair SET b = -b WHERE a = 'x$n'; UPDATE busy.parts SET part = 'b' WHERE n = $n;
+    TRUNCATE busy.cut; INSERT INTO busy.cut VALUES ($n); SELECT pg_sleep(0.02);"
+  done; } | supervisor psql -X -q -d shop -v ON_ERROR_STOP=1 > /dev/null`
+
+/** All that it has written, and what must hold of it. */
+const written = `
+  SELECT string_agg(line, E'\n' ORDER BY line) FROM (
+    SELECT 'parent ' || count(*) || md5(string_agg(each::text, '' ORDER BY id)) AS line FROM busy.parent each
+    UNION ALL SELECT 'child ' || count(*) || md5(string_agg(each::text, '' ORDER BY id)) FROM busy.child each
+    UNION ALL SELECT 'keyless ' || count(*) || md5(string_agg(each::text, '' ORDER BY n, kept))
+      FROM busy.keyless each
+    UNION ALL SELECT 'cut ' || n FROM busy.cut
+    UNION ALL SELECT 'pair ' || md5(string_agg(each::text, '' ORDER BY b, a)) FROM busy.pair each
+    UNION ALL SELECT 'parts ' || md5(string_agg(tableoid::regclass || each::text, '' ORDER BY n))
+      FROM busy.parts each
+    UNION ALL SELECT 'counted ' || counted FROM busy.counted
+    UNION ALL SELECT 'last ' || last_value || is_called FROM busy.child_id_seq
+    UNION ALL SELECT conname || convalidated || pg_get_constraintdef(oid) FROM pg_constraint
+      WHERE connamespace = 'busy'::regnamespace
+    UNION ALL SELECT tgname || tgenabled FROM pg_trigger WHERE tgrelid = 'busy.parent'::regclass
+      AND NOT tgisinternal) AS lines`
+
 /** The same that Mathesar's pages would store. \`nowhere\` is a table that was dropped. */
 const stored = (first: number, orders: number, sales: number, nowhere: number): string => `
   INSERT INTO mathesar_tablemetadata (database_id, table_oid, column_order)
@@ -62,11 +118,38 @@ const resolved = `
       FROM pg_roles WHERE rolname IN ('alice', 'readers')
     UNION ALL SELECT 'last ' || last_value FROM public.first_id_seq) AS lines`
 
+/** What it says on its way, at which it is killed; all of them with TEST_KILLS=all. */
+const points = [
+  'preparing',
+  'copying mathesar_django',
+  'copying shop',
+  'starting a new generation',
+  'holding requests back',
+  'copying the databases',
+  'running secrets',
+  'running cluster',
+  'running server-config',
+  'running proof',
+  'running database',
+  'running collations',
+  'running key',
+  'running migrations',
+  'running administrator',
+  'running user-databases',
+  'running sync',
+  'running manifest',
+  'proving the new generation',
+  'letting go of the copy',
+]
+const few = ['copying shop', 'copying the databases', 'letting go of the copy']
+const kills = process.env.TEST_KILLS === 'all' ? points : few
+
 describeContainer('promote', () => {
   let server: Box
   let box: Box
   let port: number
   let folder: string
+  let wasThere: string
   beforeAll(async () => {
     port = await freePort()
     server = await startDatabaseServer(port, password)
@@ -112,6 +195,7 @@ describeContainer('promote', () => {
     await makeAdmin(box)
     await here('mathesar_django', 'CREATE DATABASE shop')
     await here('shop', built)
+    await here('shop', busy)
     const oid = async (name: string): Promise<number> =>
       Number(await here('shop', `SELECT '${name}'::regclass::oid::int`))
     const [first, orders] = [await oid('public.first'), await oid('sales.orders')]
@@ -203,8 +287,16 @@ describeContainer('promote', () => {
   )
 
   it('that is late, or fails on the way, leaves all as it was, and nothing there', async () => {
+    const holding = here('shop', 'BEGIN; INSERT INTO busy.cut VALUES (0); SELECT pg_sleep(100)').catch(
+      () => {},
+    )
     const late = await box.supervisor('promote', '--to', url(), '--within', '1')
     expect(late).toMatchObject({ exitCode: 89, stderr: expect.stringContaining('not done within 1 s') })
+    await here(
+      'shop',
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'BEGIN%sleep%'",
+    )
+    await holding
     expect(await leftThere()).toBe('')
     const asSuperuser = (text: string) => box.supervisor('psql', '--superuser', '-d', 'shop', '-c', text)
     await asSuperuser('CREATE PUBLICATION everything FOR ALL TABLES')
@@ -215,28 +307,55 @@ describeContainer('promote', () => {
     expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
   })
 
-  it.each([
-    ['while it looks around', false, 500],
-    ['when it begins to copy', true, 0],
-    ['while it copies', true, 500],
-  ])('that is killed %s leaves one side whole', async (_, isCopying, ms) => {
-    const copies = async (): Promise<number> => (await box.logs()).split('copying ').length
-    const before = await copies()
-    const typed = box.supervisor('promote', '--to', url(), '--within', '60')
-    if (isCopying) await until('it copies', async () => (await copies()) > before)
-    await delay(ms)
+  it('that people overtake, who make tables all the time, says so and leaves all as it was', async () => {
+    const making = box.sh(`
+      n=0; while [ ! -e /tmp/enough ] && [ $n -lt 1000 ]; do n=$((n + 1));
+        echo "CREATE TABLE busy.made_$n (); SELECT pg_sleep(0.1);"
+      done | supervisor psql -X -q -d shop > /dev/null 2>&1`)
+    const overtaken = await box.supervisor('promote', '--to', url(), '--within', '60')
+    await box.sh('touch /tmp/enough')
+    expect((await making).exitCode).toBe(0)
+    expect(overtaken.stderr).toContain(
+      'tables of shop were made or changed while it was copied: copying it again',
+    )
+    expect(overtaken.exitCode).toBe(94)
+    expect(await leftThere()).toBe('')
+    expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
+  })
+
+  it.each(kills)('that is killed at "%s" leaves one side whole and in force', async (point) => {
+    const before = await here('shop', written)
+    const typed = execa(
+      'docker',
+      ['exec', box.id, 'supervisor', 'promote', '--to', url(), '--within', '60'],
+      {
+        reject: false,
+        all: true,
+        buffer: false,
+      },
+    )
+    for await (const line of typed.iterable({ from: 'all' })) if (line.includes(point)) break
     await docker('kill', '--signal', 'KILL', box.id)
-    await typed
     await box.startAgain()
     await box.ready()
+    const { database } = (await box.status()) as { readonly database: string }
+    if (database === 'external') {
+      expect((await there('shop', written)).stdout).toBe(before)
+      const back = await box.supervisor('promote', '--back')
+      expect(back.exitCode, back.stderr).toBe(0)
+      for (const name of ['mathesar_django', 'shop']) await there('postgres', `DROP DATABASE ${name}`)
+      await there('postgres', 'DROP ROLE mathesar; DROP ROLE alice; DROP ROLE readers')
+    }
     expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
-    expect(await here('shop', 'SELECT count(*) FROM sales.orders')).toBe('100')
+    expect(await here('shop', written)).toBe(before)
   })
 
   it('takes everything along that people built, while requests wait', async () => {
     const before = await here('shop', resolved)
     const load = startLoad(box.url('/auth/login/'), 4)
+    const writing = box.sh(writer)
     const moved = await type('The move')
+    expect((await writing).stderr).toContain('lock timeout')
     expect(moved.exitCode, moved.all).toBe(0)
     expect((await load.stop()).failed).toEqual([])
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
@@ -244,6 +363,7 @@ describeContainer('promote', () => {
     expect(moved.all).not.toContain('not carried')
     const after = (await there('shop', resolved)).stdout
     expect(after).toBe(before)
+    wasThere = (await there('shop', written)).stdout
     const [firstThere, ordersThere, salesThere] = (
       await there(
         'shop',
@@ -278,6 +398,8 @@ describeContainer('promote', () => {
     expect(back.exitCode, back.all).toBe(0)
     expect(back.all).toContain('stays there, and is not here')
     expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
+    await here('shop', 'REFRESH MATERIALIZED VIEW busy.counted')
+    expect(await here('shop', written)).toBe(wasThere)
     const again = await type('The move')
     expect(again.all).toContain('a database mathesar_django')
     expect(again.exitCode).toBe(88)

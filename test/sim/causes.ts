@@ -46,6 +46,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   PRIVILEGES_INSUFFICIENT: 'never',
   PROMOTE_REFUSED: 'never',
   PROMOTE_FAILED: 'never',
+  PROMOTE_OVERTAKEN: 'never',
   BACKUP_FAILED: 'never',
   BACKUP_DAMAGED: 'never',
   BACKUP_PLACE_FAILED: 'never',

@@ -1,115 +1,40 @@
 import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
-import { readPromotion } from '../../units/promotion.ts'
+import { type Copied, readPromotion } from '../../units/promotion.ts'
 import { inRun } from '../../units/place.ts'
 import { internalDatabase } from '../../units/postgres/connection.ts'
-import { asMathesar, asSuperuserOf, libpqEnvironment } from '../../units/postgres/libpq.ts'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
-import type { Bytes } from '../archive/bytes.ts'
-import { outputOf, runToEnd } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
-import { applyKept, countTables, listMoving, readKept } from './databases.ts'
+import { inGroups } from './ahead.ts'
+import { applyKept, carrySequences, countTables, listMoving, readKept } from './databases.ts'
+import { bytesOf, dump, load, readSchema, streamOf } from './dump.ts'
 import { type Frozen, inSource, inSourceAsApp, whileFrozen } from './freeze.ts'
-import { hasRows, keepGaps } from './gaps.ts'
 import { tellMathesar } from './mathesar.ts'
 import { differencesOf, type Names, numbersOf, readNames } from './names.ts'
 import { applyOwnership, readOwnership } from './owners.ts'
 import { applyRoles, readRoles } from './roles.ts'
+import { provedLater } from './shape.ts'
+import { bringUpToDate } from './since.ts'
 import { describeReferences, readConnected, translateStored } from './stored.ts'
 import { inTarget } from './target.ts'
 
 /**
  * The theory of the copy.
  *
- * It runs while Mathesar's requests wait and locks keep everybody else from writing. So every dump, every
- * count and every map of names is of one state, and whatever the copy makes is the only thing that changes.
- * The other server is in force only after all of it is proved.
+ * Most of it is there already (`ahead.ts`). What is done here is done while Mathesar's requests wait and
+ * locks keep everybody else from writing: so every dump, every count and every map of names is of one
+ * state, and whatever the copy makes is the only thing that changes. The other server is in force only
+ * after all of it is proved.
  */
 type Copy = {
   readonly scope: OperationScope
   readonly url: DatabaseUrl
-  readonly major: number
   readonly warn: (what: string) => void
 }
 
 const failure = (why: string): SupervisorError =>
   new SupervisorError('PROMOTE_FAILED', `cannot move to that server: ${why}`)
-
-/** As SQL. Who owns what is said afterwards, and extensions are there. */
-const dump = ({ scope }: Copy, name: string): Bytes => {
-  const { place, results } = scope
-  const options = [
-    '--encoding=UTF8',
-    '--quote-all-identifiers',
-    '--no-owner',
-    '--no-tablespaces',
-    '--no-password',
-  ] as const
-  return outputOf(scope, {
-    what: 'dump a database',
-    command: {
-      argv: ['pg_dump', '--format=plain', ...options],
-      env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword, name)),
-      user: place.identities.postgres,
-      cwd: '/',
-    },
-    code: 'PROMOTE_FAILED',
-  })
-}
-
-/** As Mathesar's user, who has that password anyway: whatever a dump holds can do no more than that. */
-const load = ({ scope, url }: Copy, name: string, sql: Bytes): Promise<void> =>
-  runToEnd(scope, {
-    what: `fill the database ${name}`,
-    command: {
-      argv: [
-        'psql',
-        '--no-psqlrc',
-        '--quiet',
-        '--set=ON_ERROR_STOP=1',
-        '--output=/dev/null',
-        '--no-password',
-      ],
-      env: libpqEnvironment(scope.place, {
-        ...asMathesar(scope.place.paths, { kind: 'external', ...url }),
-        PGDATABASE: name,
-      }),
-      user: scope.place.identities.mathesar,
-      cwd: '/',
-    },
-    input: sql,
-    code: 'PROMOTE_FAILED',
-  })
-
-/** A comment that tells what follows is shorter. */
-const overlapBytes = 1024
-
-/** Changes what a dump says before the rows, which are many, come. */
-async function* withSchema(bytes: Bytes, change: (sql: string) => string): AsyncGenerator<Buffer> {
-  const pieces: Buffer[] = []
-  let isSchema = true
-  for await (const chunk of bytes) {
-    const own = Buffer.from(chunk) // Its memory is used again.
-    if (!isSchema) {
-      yield own
-      continue
-    }
-    const end = Buffer.concat([(pieces.at(-1) ?? own).subarray(-overlapBytes), own])
-    pieces.push(own)
-    if (!hasRows(end.toString('latin1'))) continue
-    isSchema = false
-    yield* changed(Buffer.concat(pieces), change)
-  }
-  if (isSchema) yield* changed(Buffer.concat(pieces), change)
-}
-
-/** Up to the last whole line: a letter may be cut in two. */
-function* changed(sql: Buffer, change: (sql: string) => string): Generator<Buffer> {
-  const end = sql.lastIndexOf('\n') + 1
-  yield Buffer.from(change(sql.subarray(0, end).toString()))
-  yield sql.subarray(end)
-}
 
 const requireEqualCounts = (
   name: string,
@@ -121,32 +46,65 @@ const requireEqualCounts = (
     throw failure(`tables of ${name} have other numbers of rows there: ${odd.slice(0, 5).join(', ')}`)
 }
 
-/** Databases that are copied at the same time. */
-const atOnce = 3
+/** What has to be the same as when the copy was made; the end of it is what is not there yet. */
+const readRest = async (scope: OperationScope, { name, shape, restAt }: Copied): Promise<string> => {
+  const now = await readSchema(scope, name)
+  if (now.shape !== shape)
+    throw new SupervisorError(
+      'PROMOTE_OVERTAKEN',
+      `cannot move to that server: tables of ${name} were made or changed while it was copied`,
+    )
+  const head = now.sql.slice(0, Math.max(now.sql.search(/\n--\n-- Name: /), 0))
+  return head + provedLater(now.sql.slice(restAt))
+}
+
+const hasLargeObjects = async (client: Client): Promise<boolean> =>
+  (await client.query('SELECT FROM pg_largeobject_metadata LIMIT 1')).rowCount !== 0
+
+/** The contents of views that have some, each after those that it is made of. */
+const refreshViews = async (client: Client, there: Client): Promise<void> => {
+  let { rows: left } = await client.query<{ name: string }>(
+    `SELECT format('%I.%I', nspname, relname) AS name FROM pg_class c
+      JOIN pg_namespace n ON n.oid = relnamespace
+      WHERE relkind = 'm' AND relispopulated AND nspname !~ '^pg_' ORDER BY c.oid`,
+  )
+  while (left.length > 0) {
+    const failed: { readonly name: string; readonly error: unknown }[] = []
+    for (const { name } of left)
+      await there
+        .query(`REFRESH MATERIALIZED VIEW ${name}`)
+        .catch((error: unknown) => failed.push({ name, error }))
+    if (failed.length === left.length) throw failed[0]!.error
+    left = failed
+  }
+}
 
 type Moved = { readonly before: Names; readonly after: Names }
 
-/** Copies one database, and proves that it has the same tables, columns and rows. */
-const move = async (copy: Copy, { name, client }: Frozen): Promise<Moved> => {
+type Ready = { readonly frozen: Frozen; readonly copied: Copied; readonly rest: string }
+
+/** Completes the copy of one database, and proves that it has the same tables, columns and rows. */
+const complete = async (copy: Copy, { frozen, copied, rest }: Ready): Promise<Moved> => {
   const { scope, url, warn } = copy
+  const { name, client } = frozen
   const before = await readNames(client)
-  const [ownership, kept, counts] = [
-    await readOwnership(client),
-    await readKept(client),
-    await countTables(client),
-  ]
+  const [ownership, kept] = [await readOwnership(client), await readKept(client)]
   if (ownership.ofSuperuser.length > 0)
     warn(
       `the superuser as owner in ${name}, of ${firstFew(ownership.ofSuperuser, String).join(', ')}: ` +
         "Mathesar's role owns it there",
     )
-  await load(
-    copy,
-    name,
-    withSchema(dump(copy, name), (sql) => keepGaps(sql, before.tables)),
-  )
+  const counts = await bringUpToDate(scope, url, frozen, copied)
+  if (await hasLargeObjects(client)) {
+    // Of these alone: there is nothing in no schema.
+    const only = ['--large-objects', '--section=data', '--exclude-schema=*']
+    await load(scope, url, name, streamOf(dump(scope, name, only)))
+  }
+  await load(scope, url, name, bytesOf(rest))
   return await inTarget(scope, url, name, async (there) => {
     await there.query('SET statement_timeout = 0') // Hosts have limits, and a count takes its time.
+    await carrySequences(client, there)
+    await refreshViews(client, there)
     await applyOwnership(there, ownership)
     await applyKept(there, name, kept, warn)
     const after = await readNames(there)
@@ -178,30 +136,48 @@ const translate = async (
   await there.query('COMMIT')
 }
 
+const carryRoles = async ({ scope, url, warn }: Copy, source: Client, mark: string): Promise<void> =>
+  await inTarget(scope, url, internalDatabase, async (there) => {
+    const { rows } = await there.query<{ major: number }>(
+      "SELECT current_setting('server_version_num')::int / 10000 AS major",
+    )
+    await applyRoles(there, await readRoles(source), { major: rows[0]!.major, mark, warn })
+  })
+
+/** Each with its copy: one that was made since has none. */
+const readReady = async (
+  scope: OperationScope,
+  frozen: readonly Frozen[],
+  copies: readonly Copied[],
+): Promise<readonly Ready[]> => {
+  const ready: Ready[] = []
+  await inGroups(frozen, async (each) => {
+    const copied = copies.find(({ name }) => name === each.name)
+    if (copied === undefined)
+      throw new SupervisorError(
+        'PROMOTE_OVERTAKEN',
+        `cannot move to that server: the database ${each.name} was made while the others were copied`,
+      )
+    ready.push({ frozen: each, copied, rest: await readRest(scope, copied) })
+  })
+  return ready
+}
+
 const copyAll = async (scope: OperationScope, say: (what: string) => void): Promise<readonly string[]> => {
   const { database } = scope.inForce
-  const mark = readPromotion(scope)?.mark
-  if (database.kind === 'embedded' || mark === undefined) throw failure('nothing was prepared there')
+  const { mark, copies } = readPromotion(scope) ?? {}
+  if (database.kind === 'embedded' || mark === undefined || copies === undefined)
+    throw failure('nothing was prepared there')
   const warnings: string[] = []
   const warn = (what: string): void => void warnings.push(what)
   const names = await inSource(scope, internalDatabase, (client) => listMoving(client, internalDatabase))
   await whileFrozen(scope, names, async (frozen) => {
-    const source = frozen[0]!.client
-    const major = await inTarget(scope, database, internalDatabase, async (there) => {
-      const { rows } = await there.query<{ major: number }>(
-        "SELECT current_setting('server_version_num')::int / 10000 AS major",
-      )
-      const { major } = rows[0]!
-      await applyRoles(there, await readRoles(source), { major, mark, warn })
-      return major
-    })
-    const copy = { scope, url: database, major, warn }
+    say('copying what was written since')
+    const copy = { scope, url: database, warn }
+    const ready = await readReady(scope, frozen, copies)
+    await carryRoles(copy, frozen[0]!.client, mark)
     const moved = new Map<string, Moved>()
-    for (let at = 0; at < frozen.length; at += atOnce) {
-      const few = frozen.slice(at, at + atOnce)
-      say(`copying ${few.map(({ name }) => name).join(', ')}`)
-      await Promise.all(few.map(async (each) => moved.set(each.name, await move(copy, each))))
-    }
+    await inGroups(ready, async (each) => void moved.set(each.frozen.name, await complete(copy, each)))
     await inSourceAsApp(scope, (app) =>
       inTarget(scope, database, internalDatabase, (there) => translate(copy, app, there, moved)),
     )
@@ -211,7 +187,8 @@ const copyAll = async (scope: OperationScope, say: (what: string) => void): Prom
 }
 
 /**
- * Copies the embedded server's databases to the one that `inForce` names. Returns what could not be carried.
+ * Completes what was copied of the embedded server's databases to the one that `inForce` names. Returns what
+ * could not be carried.
  */
 export const carry = async (
   scope: OperationScope,

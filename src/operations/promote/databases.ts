@@ -84,3 +84,33 @@ export const countTables = async (client: Client): Promise<ReadonlyMap<string, s
   )
   return new Map(rows.map((row) => [row.name, row.rows]))
 }
+
+/** The values of sequences, of which no transaction is the owner. */
+export const carrySequences = async (client: Client, there: Client): Promise<void> => {
+  const { rows } = await client.query<{ name: string; value: string; called: string }>(
+    `SELECT name, (xpath('/row/value/text()', seen))[1]::text AS value,
+        (xpath('/row/called/text()', seen))[1]::text AS called
+      FROM (SELECT format('%I.%I', nspname, relname) AS name FROM pg_class c
+        JOIN pg_namespace n ON n.oid = relnamespace
+        WHERE relkind = 'S' AND relpersistence <> 't' AND nspname <> 'information_schema'
+          AND nspname !~ '^pg_') AS sequences,
+        query_to_xml('SELECT last_value AS value, is_called AS called FROM ' || name,
+          false, true, '') AS seen`,
+  )
+  await there.query(
+    `SELECT pg_catalog.setval(name::regclass, value::bigint, called::boolean)
+      FROM unnest($1::text[], $2::text[], $3::text[]) AS sequences (name, value, called)`,
+    [rows.map(({ name }) => name), rows.map(({ value }) => value), rows.map(({ called }) => called)],
+  )
+}
+
+/** What proves foreign keys that hold. */
+export const readProofs = async (client: Client): Promise<readonly string[]> =>
+  (
+    await client.query<{ command: string }>(
+      `SELECT format('ALTER TABLE %I.%I VALIDATE CONSTRAINT %I', nspname, relname, conname) AS command
+        FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class c ON c.oid = conrelid
+          JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
+        WHERE contype = 'f' AND convalidated AND relkind = 'r' AND conparentid = 0`,
+    )
+  ).rows.map(({ command }) => command)

@@ -6,7 +6,7 @@ import type { OperationScope } from '../scope.ts'
 const lockTimeout = '10s'
 
 /** No setting of a role or database keeps it from what it does. */
-const ownStart = [
+export const ownStart = [
   superuserStart,
   '-c role=none',
   '-c default_transaction_read_only=off',
@@ -50,13 +50,16 @@ const tablesQuery = `
 /** What a change of tables or large objects writes. A dump itself locks pg_largeobject. */
 const catalog = ['pg_class', 'pg_largeobject_metadata']
 
+/** Not even a row may be locked by others: that changes what says whether it was written. */
+const tablesMode = 'EXCLUSIVE'
+
 const lockAll = async (client: Client, isFirst: boolean): Promise<void> => {
   await client.query('BEGIN')
   await client.query(`SET LOCAL lock_timeout = '${lockTimeout}'`)
   const shared = isFirst ? ['pg_database', 'pg_authid', 'pg_auth_members'] : []
   await client.query(`LOCK TABLE ${[...shared, ...catalog].join(', ')} IN SHARE MODE`)
   const tables = (await client.query<{ tables: string | null }>(tablesQuery)).rows[0]?.tables
-  if (tables) await client.query(`LOCK TABLE ${tables} IN SHARE MODE`)
+  if (tables) await client.query(`LOCK TABLE ${tables} IN ${tablesMode} MODE`)
 }
 
 export type Frozen = { readonly name: string; readonly client: Client }
@@ -76,5 +79,33 @@ export const whileFrozen = async <T>(
   return await inSource(scope, name, async (client) => {
     await lockAll(client, frozen.length === 0)
     return await whileFrozen(scope, others, act, [...frozen, { name, client }])
+  })
+}
+
+export type Held = {
+  readonly name: string
+  readonly client: Client
+  /** By which others see what the client sees, for as long as its transaction lasts. */
+  readonly snapshot: string
+  /** Every transaction before this one had ended by then. */
+  readonly oldest: string
+}
+
+/** Acts while each database can be read as it is now, however much is written meanwhile. */
+export const whileHeld = async <T>(
+  scope: OperationScope,
+  names: readonly string[],
+  act: (held: readonly Held[]) => Promise<T>,
+  held: readonly Held[] = [],
+): Promise<T> => {
+  const [name, ...others] = names
+  if (name === undefined) return await act(held)
+  return await inSource(scope, name, async (client) => {
+    await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
+    const { rows } = await client.query<{ snapshot: string; oldest: string }>(
+      `SELECT pg_export_snapshot() AS snapshot,
+        pg_snapshot_xmin(pg_current_snapshot())::xid::text AS oldest`,
+    )
+    return await whileHeld(scope, others, act, [...held, { name, client, ...rows[0]! }])
   })
 }

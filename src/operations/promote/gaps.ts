@@ -52,14 +52,12 @@ const fill = (entry: string, table: Table): string => {
   return `${filled}\n\n${commands.join('\n')}`
 }
 
-/** What servers before 17 do not know. */
-const newSetting = /^SET transaction_timeout = 0;$/m
 /** They come with the extension or the database, which may be another role's. */
 const usualComment = /^COMMENT ON (?:EXTENSION .*|SCHEMA "public" IS 'standard public schema');$/gm
 
-/** The beginning of a dump, up to its rows, with the gaps of its tables. */
+/** The part of a dump that makes the tables, with their gaps. */
 export const keepGaps = (sql: string, tables: readonly Table[]): string => {
-  let kept = sql.replace(newSetting, '').replaceAll(usualComment, '')
+  let kept = sql.replaceAll(usualComment, '')
   for (const table of withGaps(tables)) {
     const name = `${quoteName(table.schema)}.${quoteName(table.name)}`
     const beginning = ['CREATE TABLE', 'CREATE UNLOGGED TABLE', 'CREATE FOREIGN TABLE']
@@ -72,7 +70,3 @@ export const keepGaps = (sql: string, tables: readonly Table[]): string => {
   }
   return kept
 }
-
-/** Whether a dump has come to the rows. The whole schema is before them. */
-export const hasRows = (sql: string): boolean =>
-  /\n-- (?:Data for Name: |Name: .*; Type: (?:SEQUENCE SET|BLOBS);)/.test(sql)

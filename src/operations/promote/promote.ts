@@ -4,21 +4,23 @@ import { inVolume } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { letGo, readPromotion } from '../../units/promotion.ts'
 import type { OperationScope } from '../scope.ts'
-import { listMoving, readExtensions } from './databases.ts'
+import { listMoving, readExtensions, readProofs } from './databases.ts'
+import { withCopies } from './ahead.ts'
 import { inSource, inSourceAsApp } from './freeze.ts'
 import { prepareTarget, removeMarked, requireFree, type Wanted } from './prepare.ts'
 import { unknownIn } from './references.ts'
 import { readRoles } from './roles.ts'
 import { knowsServer, readColumns } from './stored.ts'
-import { checkTarget, inTarget, nameOf, refuse } from './target.ts'
+import { checkTarget, inTarget, nameOf, refuse, type Target } from './target.ts'
 
 /**
  * The theory of a promotion.
  *
- * First everything is asked that could stand in its way, then the other server gets empty databases, marked
- * as ours. The rest is a change of the settings: requests wait, the databases are copied and proved, the
- * settings name the other server. Up to that moment the embedded Postgres is in force and untouched; whatever
- * ends the move before leaves only what is marked, and the next attempt removes that.
+ * First everything is asked that could stand in its way, then the other server gets databases, marked as
+ * ours, and a copy of all rows, while people go on working. The rest is a change of the settings: requests
+ * wait, the copy gets what was written since and is proved, the settings name the other server. Up to that
+ * moment the embedded Postgres is in force and untouched; whatever ends the move before leaves only what is
+ * marked, and the next attempt removes that.
  */
 type Talk = { readonly say: (text: string) => void }
 
@@ -53,6 +55,47 @@ const requireNewServer = async (scope: OperationScope, { host, port }: DatabaseU
 const newMark = (scope: OperationScope): string =>
   `moved here by supervisor promote ${scope.system.randomText(16, 'abcdefghijklmnopqrstuvwxyz0123456789')}`
 
+/** Where people make tables all the time, the last attempt says so. */
+const attempts = 3
+
+type Move = Talk & {
+  readonly wanted: readonly Wanted[]
+  readonly mark: string
+  readonly change: (url: string) => Promise<void>
+}
+
+/** What holds there already, and is proved of the rows that are there while people work. */
+type ToProve = readonly { readonly name: string; readonly commands: readonly string[] }[]
+
+/** Copies, and changes over. What people have made meanwhile needs another copy. */
+const move = async (
+  scope: OperationScope,
+  target: Target,
+  { wanted, mark, say, change }: Move,
+  attempt = 1,
+): Promise<{ readonly url: DatabaseUrl; readonly toProve: ToProve }> => {
+  const prepared = await prepareTarget(scope, target, wanted, mark)
+  for (const warning of attempt === 1 ? prepared.warnings : []) say(`not carried: ${warning}`)
+  const { url } = prepared
+  try {
+    const names = wanted.map(({ name }) => name)
+    return await withCopies(scope, { ...target, url }, { names, say }, async () => {
+      const toProve = []
+      for (const name of names) toProve.push({ name, commands: await inSource(scope, name, readProofs) })
+      await change(formatDatabaseUrl(url))
+      return { url, toProve }
+    })
+  } catch (error) {
+    // Best here; else at the next attempt.
+    if (readPromotion(scope)?.mark === mark)
+      await inTarget(scope, url, target.url.name, (client) => removeMarked(client, mark)).catch(() => {})
+    const isOvertaken = error instanceof SupervisorError && error.code === 'PROMOTE_OVERTAKEN'
+    if (!isOvertaken || attempt === attempts) throw error
+    say(`${error.message}: copying it again`)
+  }
+  return await move(scope, target, { wanted: await readWanted(scope), mark, say, change }, attempt + 1)
+}
+
 /** Moves the installation to another server. `change` makes the settings say so, and copies on the way. */
 export const promote = async (
   scope: OperationScope,
@@ -83,19 +126,12 @@ export const promote = async (
   const what = `${wanted.length} databases and ${roles.length + 1} roles`
   say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
   const mark = begun?.host === url.host && begun.port === url.port ? begun.mark : newMark(scope)
-  const prepared = await prepareTarget(scope, target, wanted, mark)
-  for (const warning of prepared.warnings) say(`not carried: ${warning}`)
-  try {
-    await change(formatDatabaseUrl(prepared.url))
-  } catch (error) {
-    // Best here; else at the next attempt.
-    const isBegun = readPromotion(scope)?.mark === mark
-    if (isBegun)
-      await inTarget(scope, prepared.url, url.name, (client) => removeMarked(client, mark)).catch(() => {})
-    throw error
-  }
-  for (const { name } of wanted)
-    await inTarget(scope, prepared.url, name, (client) => client.query('ANALYZE')).catch(() => {})
+  const { url: mathesar, toProve } = await move(scope, target, { wanted, mark, say, change })
+  for (const { name, commands } of toProve)
+    await inTarget(scope, mathesar, name, async (client) => {
+      await client.query('SET statement_timeout = 0')
+      for (const command of commands) await client.query(command).catch(() => say(`not carried: ${command}`))
+    }).catch(() => {})
   say(
     `Mathesar works on ${nameOf(target)}. The embedded data stays in the volume as it was: ` +
       '`supervisor promote --back` returns to it.',

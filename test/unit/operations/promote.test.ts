@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
 import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
+import { forOlder, partsOf, provedLater } from '../../../src/operations/promote/shape.ts'
 import { completed, mapColumns, oidsIn, unknownIn } from '../../../src/operations/promote/references.ts'
 import { formatDatabaseUrl, parseDatabaseUrl } from '../../../src/settings/database-url.ts'
 
@@ -196,5 +197,49 @@ describe('a DATABASE_URL', () => {
   ])('says the same once it is read and written: %s', (text) => {
     const read = parseDatabaseUrl(text)
     expect(parseDatabaseUrl(formatDatabaseUrl(read))).toEqual(read)
+  })
+})
+
+describe('the parts of a dump', () => {
+  const head = '--\n-- PostgreSQL database dump\n--\n\nSET x = 1;\n'
+  const entryOf = (type: string, sql: string): string =>
+    `\n--\n-- Name: some; Type: ${type}; Schema: public; Owner: -\n--\n\n${sql}\n\n`
+  const end = '\n--\n-- PostgreSQL database dump complete\n--\n\n'
+  const made = entryOf('TABLE', 'CREATE TABLE a ();') + entryOf('FUNCTION', 'CREATE FUNCTION f();')
+  const keys =
+    entryOf('CONSTRAINT', 'PRIMARY KEY') + entryOf('INDEX', 'CREATE INDEX') + entryOf('COMMENT', 'i')
+  const rest = entryOf('TRIGGER', 'CREATE TRIGGER') + entryOf('INDEX', 'of a view') + entryOf('ACL', 'GRANT')
+
+  test('are the tables, then keys, then the rest from the first that is neither', () => {
+    const [tables, whole] = [head + made + end, head + made + keys + rest + end]
+    const parts = partsOf(tables, whole)
+    expect(parts).toEqual({ head, tables, keys, restAt: whole.indexOf(rest) })
+    expect(whole.slice(parts!.restAt)).toBe(rest + end)
+  })
+  test('may be empty', () => {
+    expect(partsOf(head + end, head + end)).toEqual({
+      head,
+      tables: head + end,
+      keys: '',
+      restAt: head.length,
+    })
+    expect(partsOf(head + made + end, head + made + end)?.keys).toBe('')
+  })
+  test('are none where the two dumps are of different tables', () => {
+    expect(partsOf(head + made + end, head + keys + end)).toBeUndefined()
+    expect(partsOf('', '')).toBeUndefined()
+  })
+
+  const key = `ALTER TABLE ONLY "a"."b ""c;"
+    ADD CONSTRAINT "d" FOREIGN KEY ("e") REFERENCES "a"."f"("g") ON DELETE CASCADE`
+  test('that are foreign keys are proved later, unless a table has partitions', () => {
+    expect(provedLater(`${key};\n\n${key};\n`)).toBe(`${key} NOT VALID;\n\n${key} NOT VALID;\n`)
+    for (const same of [`${key} NOT VALID;\n`, `${key.replace(' ONLY', '')};\n`])
+      expect(provedLater(same)).toBe(same)
+  })
+  test('have no setting that older servers do not know', () => {
+    expect(forOlder('SET a = 0;\nSET transaction_timeout = 0;\nSET b = 0;\n')).toBe(
+      'SET a = 0;\nSET b = 0;\n',
+    )
   })
 })

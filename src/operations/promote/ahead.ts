@@ -1,0 +1,69 @@
+import { SupervisorError } from '../../errors.ts'
+import type { DatabaseUrl } from '../../settings/database-url.ts'
+import { type Copied, readPromotion, writePromotion } from '../../units/promotion.ts'
+import type { OperationScope } from '../scope.ts'
+import { bytesOf, dump, load, readSchema, streamOf, textOf } from './dump.ts'
+import { type Held, whileHeld } from './freeze.ts'
+import { keepGaps } from './gaps.ts'
+import { readNames } from './names.ts'
+import { applyRoles, readRoles } from './roles.ts'
+import { partsOf } from './shape.ts'
+import { readTables } from './since.ts'
+import { inTarget, type Target } from './target.ts'
+
+/**
+ * The copy ahead: all rows, keys and indexes, while Mathesar serves and people write. It is of one moment of
+ * each database, which stays readable until the other server is in force.
+ */
+
+/** Databases that are copied at the same time. */
+export const atOnce = 3
+
+export const inGroups = async <T>(all: readonly T[], act: (each: T) => Promise<void>): Promise<void> => {
+  for (let at = 0; at < all.length; at += atOnce) await Promise.all(all.slice(at, at + atOnce).map(act))
+}
+
+const copyOne = async (scope: OperationScope, url: DatabaseUrl, held: Held): Promise<Copied> => {
+  const { name, client, snapshot, oldest } = held
+  const asThen = `--snapshot=${snapshot}`
+  const { tables: gaps } = await readNames(client)
+  const files = (await readTables(client)).map(({ oid, file }) => [oid, file] as const)
+  const pre = await textOf(dump(scope, name, ['--section=pre-data', '--no-acl', asThen]))
+  const { sql, shape } = await readSchema(scope, name, [asThen])
+  const parts = partsOf(pre, sql)
+  if (parts === undefined)
+    throw new SupervisorError(
+      'PROMOTE_OVERTAKEN',
+      `cannot move to that server: tables of ${name} were changed while they were read`,
+    )
+  await load(scope, url, name, bytesOf(keepGaps(parts.tables, gaps)))
+  await load(scope, url, name, streamOf(dump(scope, name, ['--section=data', '--no-large-objects', asThen])))
+  await load(scope, url, name, bytesOf(parts.head, parts.keys))
+  await inTarget(scope, url, name, async (there) => {
+    await there.query('SET statement_timeout = 0') // Hosts have limits.
+    await there.query('ANALYZE')
+  })
+  return { name, snapshot, oldest, shape, restAt: parts.restAt, files: Object.fromEntries(files) }
+}
+
+/** Copies the databases as they are now, and acts while it can be told what is written since. */
+export const withCopies = async <T>(
+  scope: OperationScope,
+  { url, major }: Target,
+  { names, say }: { readonly names: readonly string[]; readonly say: (text: string) => void },
+  act: () => Promise<T>,
+): Promise<T> =>
+  await whileHeld(scope, names, async (held) => {
+    const promotion = readPromotion(scope)!
+    const roles = await readRoles(held[0]!.client)
+    await inTarget(scope, url, names[0]!, (there) =>
+      applyRoles(there, roles, { major, mark: promotion.mark, warn: () => {} }),
+    )
+    const copies: Copied[] = []
+    await inGroups(held, async (each) => {
+      say(`copying ${each.name}; Mathesar serves`)
+      copies.push(await copyOne(scope, url, each))
+    })
+    writePromotion(scope, { ...promotion, copies })
+    return await act()
+  })

@@ -1,0 +1,117 @@
+import { createHash } from 'node:crypto'
+import type { DatabaseUrl } from '../../settings/database-url.ts'
+import { readPromotion } from '../../units/promotion.ts'
+import { asMathesar, asSuperuserOf, libpqEnvironment } from '../../units/postgres/libpq.ts'
+import type { Bytes } from '../archive/bytes.ts'
+import { outputOf, runToEnd } from '../programs.ts'
+import type { OperationScope } from '../scope.ts'
+import { ownStart } from './freeze.ts'
+import { forOlder } from './shape.ts'
+
+/** Postgres's own programs, which read from one server and write to the other. */
+
+const code = 'PROMOTE_FAILED'
+
+/** How values are written, whatever a role or database says. */
+const ownFormats = ['datestyle=ISO', 'intervalstyle=postgres', 'extra_float_digits=3', 'row_security=off']
+  .map((setting) => `-c ${setting}`)
+  .join(' ')
+
+const sourceOf = ({ place, results }: OperationScope, database: string) => ({
+  env: libpqEnvironment(place, {
+    ...asSuperuserOf(place.paths, results.secrets.superuserPassword, database),
+    PGOPTIONS: `${ownStart} ${ownFormats}`,
+    PGCLIENTENCODING: 'UTF8',
+  }),
+  user: place.identities.postgres,
+  cwd: '/',
+})
+
+/** As SQL. Who owns what is said afterwards, and extensions are there. */
+export const dump = (scope: OperationScope, database: string, options: readonly string[]): Bytes => {
+  const fixed = [
+    '--format=plain',
+    '--encoding=UTF8',
+    '--quote-all-identifiers',
+    '--no-owner',
+    '--no-tablespaces',
+    '--no-password',
+    // The same each time, so that two dumps can be compared; nobody who writes to a database knows it.
+    `--restrict-key=${readPromotion(scope)?.mark.split(' ').at(-1) ?? ''}`,
+  ] as const
+  return outputOf(scope, {
+    what: 'dump a database',
+    command: { argv: ['pg_dump', ...fixed, ...options], ...sourceOf(scope, database) },
+    code,
+  })
+}
+
+export const textOf = async (bytes: Bytes): Promise<string> => {
+  const chunks: Buffer[] = []
+  for await (const chunk of bytes) chunks.push(Buffer.from(chunk)) // Its memory is used again.
+  return forOlder(Buffer.concat(chunks).toString())
+}
+
+/** The dump of a schema, and its hash. */
+export const readSchema = async (
+  scope: OperationScope,
+  database: string,
+  options: readonly string[] = [],
+) => {
+  const sql = await textOf(dump(scope, database, ['--schema-only', ...options]))
+  return { sql, shape: createHash('sha256').update(sql).digest('hex') }
+}
+
+/** The settings at the beginning are in what comes first. */
+const headBytes = 4096
+
+/** A dump for a server that may be older. */
+export async function* streamOf(bytes: Bytes): AsyncGenerator<Buffer> {
+  let head: Buffer | undefined = Buffer.alloc(0)
+  for await (const chunk of bytes) {
+    const own = Buffer.from(chunk) // Its memory is used again.
+    if (head === undefined) {
+      yield own
+      continue
+    }
+    head = Buffer.concat([head, own])
+    if (head.length < headBytes) continue
+    yield Buffer.from(forOlder(head.toString('latin1')), 'latin1')
+    head = undefined
+  }
+  if (head !== undefined) yield Buffer.from(forOlder(head.toString('latin1')), 'latin1')
+}
+
+const psql = ['psql', '--no-psqlrc', '--quiet', '--set=ON_ERROR_STOP=1', '--no-password'] as const
+
+/** What commands write, run as the superuser of the embedded server. */
+export const outputFrom = (scope: OperationScope, database: string, commands: readonly string[]): Bytes =>
+  outputOf(scope, {
+    what: 'read from a database',
+    command: {
+      argv: [...psql, ...commands.map((command) => `--command=${command}`)],
+      ...sourceOf(scope, database),
+    },
+    code,
+  })
+
+/** As Mathesar's user, who has that password anyway: whatever a dump holds can do no more than that. */
+export const load = (scope: OperationScope, url: DatabaseUrl, database: string, sql: Bytes): Promise<void> =>
+  runToEnd(scope, {
+    what: `fill the database ${database}`,
+    command: {
+      argv: [...psql, '--output=/dev/null'],
+      env: libpqEnvironment(scope.place, {
+        ...asMathesar(scope.place.paths, { kind: 'external', ...url }),
+        PGDATABASE: database,
+      }),
+      user: scope.place.identities.mathesar,
+      cwd: '/',
+    },
+    input: sql,
+    code,
+  })
+
+export async function* bytesOf(...texts: readonly string[]): AsyncGenerator<Buffer> {
+  for (const text of texts) yield Buffer.from(text)
+}

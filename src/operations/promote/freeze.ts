@@ -1,5 +1,6 @@
 import type { Client } from '../../system/ports.ts'
 import { appRole, embeddedAs, internalDatabase, superuserStart } from '../../units/postgres/connection.ts'
+import { codeOf } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
 
 /** Whoever writes just then is waited for that long. */
@@ -55,11 +56,29 @@ const tablesMode = 'EXCLUSIVE'
 
 const lockAll = async (client: Client, isFirst: boolean): Promise<void> => {
   await client.query('BEGIN')
-  await client.query(`SET LOCAL lock_timeout = '${lockTimeout}'`)
+  await client.query(`SET LOCAL lock_timeout = '${lockTimeout}'; SET LOCAL deadlock_timeout = '100ms'`)
+  const lockTables = async (): Promise<void> => {
+    const tables = (await client.query<{ tables: string | null }>(tablesQuery)).rows[0]?.tables
+    if (tables) await client.query(`LOCK TABLE ${tables} IN ${tablesMode} MODE`)
+  }
+  await lockTables()
   const shared = isFirst ? ['pg_database', 'pg_authid', 'pg_auth_members'] : []
   await client.query(`LOCK TABLE ${[...shared, ...catalog].join(', ')} IN SHARE MODE`)
-  const tables = (await client.query<{ tables: string | null }>(tablesQuery)).rows[0]?.tables
-  if (tables) await client.query(`LOCK TABLE ${tables} IN ${tablesMode} MODE`)
+  await lockTables() // Those that were made meanwhile.
+}
+
+/** Who has one of the locks may wait for another, as a vacuum does: that goes on first. */
+const isDeadlock = (error: unknown): boolean => codeOf(error) === '40P01'
+const lockAttempts = 10
+
+const freeze = async (client: Client, isFirst: boolean): Promise<void> => {
+  for (let attempt = 1; ; attempt++)
+    try {
+      return await lockAll(client, isFirst)
+    } catch (error) {
+      if (!isDeadlock(error) || attempt === lockAttempts) throw error
+      await client.query('ROLLBACK')
+    }
 }
 
 export type Frozen = { readonly name: string; readonly client: Client }
@@ -77,7 +96,7 @@ export const whileFrozen = async <T>(
   const [name, ...others] = names
   if (name === undefined) return await act(frozen)
   return await inSource(scope, name, async (client) => {
-    await lockAll(client, frozen.length === 0)
+    await freeze(client, frozen.length === 0)
     return await whileFrozen(scope, others, act, [...frozen, { name, client }])
   })
 }

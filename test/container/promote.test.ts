@@ -47,7 +47,7 @@ const busy = `
   CREATE TABLE busy.parts (n int, part text, PRIMARY KEY (n, part)) PARTITION BY LIST (part);
   CREATE TABLE busy.part_a PARTITION OF busy.parts FOR VALUES IN ('a');
   CREATE TABLE busy.part_b PARTITION OF busy.parts FOR VALUES IN ('b');
-  INSERT INTO busy.parent SELECT n, 'row ' || n FROM generate_series(1, 20000) n;
+  INSERT INTO busy.parent (id, kept) SELECT n, 'row ' || n FROM generate_series(1, 20000) n;
   INSERT INTO busy.child (parent, number, bytes)
     SELECT n, n / 7.0, decode(md5(n::text), 'hex') FROM generate_series(1, 20000) n;
   INSERT INTO busy.keyless SELECT n, E'a\\tb\\\\' FROM generate_series(1, 100) n;
@@ -82,13 +82,13 @@ const written = `
       FROM busy.keyless each
     UNION ALL SELECT 'cut ' || n FROM busy.cut
     UNION ALL SELECT 'pair ' || md5(string_agg(each::text, '' ORDER BY b, a)) FROM busy.pair each
-    UNION ALL SELECT 'parts ' || md5(string_agg(tableoid::regclass || each::text, '' ORDER BY n))
+    UNION ALL SELECT 'parts ' || md5(string_agg(tableoid::regclass::text || each::text, '' ORDER BY n))
       FROM busy.parts each
     UNION ALL SELECT 'counted ' || counted FROM busy.counted
-    UNION ALL SELECT 'last ' || last_value || is_called FROM busy.child_id_seq
-    UNION ALL SELECT conname || convalidated || pg_get_constraintdef(oid) FROM pg_constraint
+    UNION ALL SELECT 'last ' || last_value || is_called::text FROM busy.child_id_seq
+    UNION ALL SELECT conname || convalidated::text || pg_get_constraintdef(oid) FROM pg_constraint
       WHERE connamespace = 'busy'::regnamespace
-    UNION ALL SELECT tgname || tgenabled FROM pg_trigger WHERE tgrelid = 'busy.parent'::regclass
+    UNION ALL SELECT tgname || tgenabled::text FROM pg_trigger WHERE tgrelid = 'busy.parent'::regclass
       AND NOT tgisinternal) AS lines`
 
 /** The same that Mathesar's pages would store. \`nowhere\` is a table that was dropped. */
@@ -404,5 +404,31 @@ describeContainer('promote', () => {
     expect(again.all).toContain('a database mathesar_django')
     expect(again.exitCode).toBe(88)
     expect(await leftThere()).toBe('mathesar_django shop')
+  })
+
+  it('fills databases that somebody else made, and empties them if it fails', async () => {
+    for (const name of ['mathesar_django', 'shop']) await there('postgres', `DROP DATABASE ${name}`)
+    await there('postgres', "DROP ROLE alice, readers; ALTER ROLE mathesar NOCREATEDB PASSWORD 'of the host'")
+    const to = `postgres://mathesar:of%20the%20host@127.0.0.1:${port}/postgres`
+    const refused = await box.supervisor('promote', '--to', to)
+    const command = 'CREATE DATABASE "shop" OWNER mathesar TEMPLATE template0 ENCODING \'UTF8\''
+    expect(refused).toMatchObject({
+      exitCode: 88,
+      stderr: expect.stringContaining('may not create databases'),
+    })
+    expect(refused.stderr).toContain(command)
+    for (const name of ['mathesar_django', 'shop']) await there('postgres', command.replace('"shop"', name))
+    await here('shop', 'CREATE DATABASE third')
+    expect((await box.supervisor('promote', '--to', to)).stderr).toContain('create databases (third)')
+    await here('shop', 'DROP DATABASE third')
+    const asSuperuser = (text: string) => box.supervisor('psql', '--superuser', '-d', 'shop', '-c', text)
+    await asSuperuser('CREATE PUBLICATION everything FOR ALL TABLES')
+    expect((await box.supervisor('promote', '--to', to, '--within', '60')).exitCode).toBe(89)
+    await asSuperuser('DROP PUBLICATION everything')
+    expect((await there('shop', "SELECT to_regclass('sales.orders') IS NULL")).stdout).toBe('t')
+    const moved = await box.supervisor('promote', '--to', to, '--within', '60')
+    expect(moved.exitCode, moved.stderr).toBe(0)
+    expect((await there('shop', written)).stdout).toBe(wasThere)
+    expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
   })
 })

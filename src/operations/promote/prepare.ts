@@ -1,8 +1,8 @@
-import { firstFew } from '../../core/message.ts'
 import type { Client } from '../../system/ports.ts'
 import { writePromotion } from '../../units/promotion.ts'
 import { appRole } from '../../units/postgres/connection.ts'
 import type { OperationScope } from '../scope.ts'
+import { emptyGiven, isGiven, isOurs, type Marked, takeGiven } from './given.ts'
 import { inTarget, ofMathesar, refuse, type Target } from './target.ts'
 import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
 
@@ -10,54 +10,6 @@ import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
 export type Wanted = {
   readonly name: string
   readonly extensions: readonly { readonly name: string; readonly schema: string }[]
-}
-
-type Marked = { readonly name: string; readonly comment: string | null }
-
-const isOurs = ({ comment }: Marked, mark: string | undefined): boolean =>
-  mark !== undefined && comment?.endsWith(mark) === true
-
-const readMarked = async (
-  client: Client,
-  names: readonly string[],
-): Promise<Record<'databases' | 'roles', readonly Marked[]>> => ({
-  databases: (
-    await client.query<Marked>(
-      `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment
-        FROM pg_catalog.pg_database WHERE datname = ANY($1)`,
-      [names],
-    )
-  ).rows,
-  roles: (
-    await client.query<Marked>(
-      `SELECT rolname AS name, pg_catalog.shobj_description(oid, 'pg_authid') AS comment
-        FROM pg_catalog.pg_roles WHERE oid >= 16384`,
-    )
-  ).rows,
-})
-
-/** Throws where something has a name that is needed, and is not what an earlier attempt of ours left. */
-export const requireFree = async (
-  scope: OperationScope,
-  { url }: Target,
-  wanted: { readonly databases: readonly string[]; readonly roles: readonly string[] },
-  mark: string | undefined,
-): Promise<void> => {
-  const found = await inTarget(scope, url, url.name, (client) => readMarked(client, wanted.databases))
-  const databases = found.databases.filter((each) => !isOurs(each, mark)).map(({ name }) => name)
-  const roles = found.roles
-    .filter((each) => wanted.roles.includes(each.name) && each.name !== url.user && !isOurs(each, mark))
-    .map(({ name }) => name)
-  const drops = [
-    ...databases.map((name) => `DROP DATABASE ${quoteName(name)}`),
-    ...roles.map((name) => `DROP ROLE ${quoteName(name)}`),
-  ]
-  if (drops.length === 0) return
-  const names = [...databases.map((name) => `a database ${name}`), ...roles.map((name) => `a role ${name}`)]
-  refuse(
-    `it has ${firstFew(names, String).join(', ')} already`,
-    `Take an empty server. If nobody needs what is there: \`${drops.join('; ')}\`. Nothing was changed.`,
-  )
 }
 
 /** Mathesar's role: as the user of the URL, which need not be kept. */
@@ -73,15 +25,30 @@ const makeRole = async (client: Client, mark: string, verifier: string): Promise
 /** A database gets its mark and then its name: none is left that nobody knows. */
 const unmarkedName = (mark: string): string => `promoted_${mark.split(' ').at(-1)}`
 
-/** Databases of an attempt before, which only its mark makes ours. */
-export const removeMarked = async (client: Client, mark: string): Promise<void> => {
-  const { rows } = await client.query<Marked>(
-    `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment
-      FROM pg_catalog.pg_database WHERE NOT datistemplate`,
+type Begun = {
+  /** Of Mathesar's role there. */
+  readonly url: Target['url']
+  /** A database that stays. */
+  readonly from: string
+  readonly mark: string
+}
+
+/** What an attempt before has left in databases, which only its mark makes ours. */
+export const removeMarked = async (scope: OperationScope, { url, from, mark }: Begun): Promise<void> => {
+  const { rows } = await inTarget(scope, url, from, (client) =>
+    client.query<Marked>(
+      `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment
+        FROM pg_catalog.pg_database WHERE NOT datistemplate`,
+    ),
   )
-  for (const each of rows)
-    if (isOurs(each, mark) || each.name === unmarkedName(mark))
-      await client.query(`DROP DATABASE ${quoteName(each.name)} WITH (FORCE)`)
+  for (const each of rows) {
+    if (!isOurs(each, mark) && each.name !== unmarkedName(mark)) continue
+    if (isGiven(each)) await inTarget(scope, url, each.name, emptyGiven)
+    else
+      await inTarget(scope, url, from, (client) =>
+        client.query(`DROP DATABASE ${quoteName(each.name)} WITH (FORCE)`),
+      )
+  }
 }
 
 /** Says whether it sorts as ours does. */
@@ -144,12 +111,18 @@ export type Prepared = {
   readonly warnings: readonly string[]
 }
 
+export type Plan = {
+  readonly wanted: readonly Wanted[]
+  /** Those that are there, and are not ours to make. */
+  readonly given: readonly string[]
+  readonly mark: string
+}
+
 /** Makes what the copy needs: Mathesar's role and empty databases, all marked. */
 export const prepareTarget = async (
   scope: OperationScope,
   target: Target,
-  wanted: readonly Wanted[],
-  mark: string,
+  { wanted, given, mark }: Plan,
 ): Promise<Prepared> => {
   await requireExtensions(scope, target, wanted)
   const { url, major } = target
@@ -162,10 +135,15 @@ export const prepareTarget = async (
       makeRole(client, mark, scramVerifier(mathesar.password!)),
     )
   }
+  await removeMarked(scope, { url: mathesar, from: url.name, mark })
   const unsorted = await inTarget(scope, mathesar, url.name, async (client) => {
-    await removeMarked(client, mark)
     const others: string[] = []
-    for (const { name } of wanted) if (!(await makeDatabase(client, name, mark, major))) others.push(name)
+    for (const { name } of wanted) {
+      const isSorted = given.includes(name)
+        ? await takeGiven(client, name, { mark, major })
+        : await makeDatabase(client, name, mark, major)
+      if (!isSorted) others.push(name)
+    }
     return others
   })
   for (const each of wanted) await makeExtensions(scope, target, mathesar, each)

@@ -6,8 +6,9 @@ import { letGo, readPromotion } from '../../units/promotion.ts'
 import type { OperationScope } from '../scope.ts'
 import { listMoving, readExtensions, readProofs } from './databases.ts'
 import { withCopies } from './ahead.ts'
+import { requireFree } from './free.ts'
 import { inSource, inSourceAsApp } from './freeze.ts'
-import { prepareTarget, removeMarked, requireFree, type Wanted } from './prepare.ts'
+import { type Plan, prepareTarget, removeMarked, type Wanted } from './prepare.ts'
 import { unknownIn } from './references.ts'
 import { readRoles } from './roles.ts'
 import { knowsServer, readColumns } from './stored.ts'
@@ -59,8 +60,7 @@ const newMark = (scope: OperationScope): string =>
 const attempts = 3
 
 type Move = Talk & {
-  readonly wanted: readonly Wanted[]
-  readonly mark: string
+  readonly plan: Plan
   readonly change: (url: string) => Promise<void>
 }
 
@@ -71,14 +71,14 @@ type ToProve = readonly { readonly name: string; readonly commands: readonly str
 const move = async (
   scope: OperationScope,
   target: Target,
-  { wanted, mark, say, change }: Move,
+  { plan, say, change }: Move,
   attempt = 1,
 ): Promise<{ readonly url: DatabaseUrl; readonly toProve: ToProve }> => {
-  const prepared = await prepareTarget(scope, target, wanted, mark)
+  const prepared = await prepareTarget(scope, target, plan)
   for (const warning of attempt === 1 ? prepared.warnings : []) say(`not carried: ${warning}`)
   const { url } = prepared
   try {
-    const names = wanted.map(({ name }) => name)
+    const names = plan.wanted.map(({ name }) => name)
     return await withCopies(scope, { ...target, url }, { names, say }, async () => {
       const toProve = []
       for (const name of names) toProve.push({ name, commands: await inSource(scope, name, readProofs) })
@@ -87,13 +87,18 @@ const move = async (
     })
   } catch (error) {
     // Best here; else at the next attempt.
-    if (readPromotion(scope)?.mark === mark)
-      await inTarget(scope, url, target.url.name, (client) => removeMarked(client, mark)).catch(() => {})
+    if (readPromotion(scope)?.mark === plan.mark)
+      await removeMarked(scope, { url, from: target.url.name, mark: plan.mark }).catch(() => {})
     const isOvertaken = error instanceof SupervisorError && error.code === 'PROMOTE_OVERTAKEN'
     if (!isOvertaken || attempt === attempts) throw error
     say(`${error.message}: copying it again`)
   }
-  return await move(scope, target, { wanted: await readWanted(scope), mark, say, change }, attempt + 1)
+  return await move(
+    scope,
+    target,
+    { plan: { ...plan, wanted: await readWanted(scope) }, say, change },
+    attempt + 1,
+  )
 }
 
 /** Moves the installation to another server. `change` makes the settings say so, and copies on the way. */
@@ -117,7 +122,7 @@ export const promote = async (
   const wanted = await readWanted(scope)
   const { roles } = await inSource(scope, internalDatabase, readRoles)
   const begun = readPromotion(scope)
-  await requireFree(
+  const given = await requireFree(
     scope,
     target,
     { databases: wanted.map(({ name }) => name), roles: [appRole, ...roles.map(({ name }) => name)] },
@@ -126,7 +131,7 @@ export const promote = async (
   const what = `${wanted.length} databases and ${roles.length + 1} roles`
   say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
   const mark = begun?.host === url.host && begun.port === url.port ? begun.mark : newMark(scope)
-  const { url: mathesar, toProve } = await move(scope, target, { wanted, mark, say, change })
+  const { url: mathesar, toProve } = await move(scope, target, { plan: { wanted, given, mark }, say, change })
   for (const { name, commands } of toProve)
     await inTarget(scope, mathesar, name, async (client) => {
       await client.query('SET statement_timeout = 0')

@@ -13,6 +13,8 @@ export type Target = {
   readonly url: DatabaseUrl
   /** As `server_version_num` divided by 10,000. */
   readonly major: number
+  /** Whether the user of the URL may create databases, and roles. */
+  readonly may: { readonly createDatabases: boolean; readonly createRoles: boolean }
 }
 
 const oldest = 14
@@ -65,15 +67,13 @@ type Rights = {
   readonly isSuper: boolean
   readonly mayCreateDatabases: boolean
   readonly mayCreateRoles: boolean
-  readonly encoding: string
 }
 
 const readRights = async (client: Client): Promise<Rights> => {
   const { rows } = await client.query<Rights>(
     `SELECT pg_catalog.current_setting('server_version_num')::int / 10000 AS major,
         rolsuper AS "isSuper", rolsuper OR rolcreatedb AS "mayCreateDatabases",
-        rolsuper OR rolcreaterole AS "mayCreateRoles",
-        pg_catalog.current_setting('server_encoding') AS encoding
+        rolsuper OR rolcreaterole AS "mayCreateRoles"
       FROM pg_catalog.pg_roles WHERE rolname = current_user`,
   )
   return rows[0]!
@@ -94,18 +94,9 @@ const isPooled = (scope: OperationScope, url: DatabaseUrl): Promise<boolean> =>
     })
   })
 
-const requireRights = (
-  { major, mayCreateDatabases, mayCreateRoles }: Rights,
-  { user }: DatabaseUrl,
-): void => {
+const requireVersion = ({ major }: Rights): void => {
   if (major < oldest || major > newest)
     refuse(`it is Postgres ${major}, and ${oldest} to ${newest} are what this image moves to`)
-  if (!mayCreateDatabases || !mayCreateRoles)
-    refuse(
-      `its user may not create ${mayCreateDatabases ? 'roles' : 'databases'}`,
-      `As its administrator type \`ALTER ROLE "${user}" CREATEDB CREATEROLE\`, or give the URL of one who ` +
-        'may. Nothing was changed.',
-    )
 }
 
 /** Throws unless an installation can be moved there. Nothing is changed. */
@@ -117,14 +108,15 @@ export const checkTarget = async (
   const { system, place, inForce } = scope
   await reachExternal({ system, place, inForce: { ...inForce, database: asDatabase(url) } }, signal)
   const rights = await inTarget(scope, url, url.name, readRights)
-  requireRights(rights, url)
+  requireVersion(rights)
   if (await isPooled(scope, url))
     refuse(
       'a pooler is in front of it, which lends a session for one transaction at a time',
       'Give the direct address of the server: hosts show it beside that of the pooler, often with port ' +
         '5432. Nothing was changed.',
     )
-  return { url, major: rights.major }
+  const { major, mayCreateDatabases, mayCreateRoles } = rights
+  return { url, major, may: { createDatabases: mayCreateDatabases, createRoles: mayCreateRoles } }
 }
 
 /** For people: without user and password. */

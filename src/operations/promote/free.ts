@@ -1,0 +1,93 @@
+import { firstFew } from '../../core/message.ts'
+import type { Client } from '../../system/ports.ts'
+import { appRole } from '../../units/postgres/connection.ts'
+import { quoteName } from '../../units/postgres/quoting.ts'
+import type { OperationScope } from '../scope.ts'
+import { findGiven, isGiven, isOurs, type Marked } from './given.ts'
+import { inTarget, refuse, type Target } from './target.ts'
+
+/** Whether the names that are needed are free, and may be taken. */
+
+const readMarked = async (
+  client: Client,
+  names: readonly string[],
+): Promise<Record<'databases' | 'roles', readonly Marked[]>> => ({
+  databases: (
+    await client.query<Marked>(
+      `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment
+        FROM pg_catalog.pg_database WHERE datname = ANY($1)`,
+      [names],
+    )
+  ).rows,
+  roles: (
+    await client.query<Marked>(
+      `SELECT rolname AS name, pg_catalog.shobj_description(oid, 'pg_authid') AS comment
+        FROM pg_catalog.pg_roles WHERE oid >= 16384`,
+    )
+  ).rows,
+})
+
+type Names = { readonly databases: readonly string[]; readonly roles: readonly string[] }
+
+/** What somebody types who may, so that Mathesar's role needs to make none. */
+const madeFor = (user: string, databases: readonly string[]): string =>
+  [
+    ...(user === appRole ? [] : [`CREATE ROLE ${appRole} LOGIN PASSWORD '…'`]),
+    ...databases.map(
+      (name) => `CREATE DATABASE ${quoteName(name)} OWNER ${appRole} TEMPLATE template0 ENCODING 'UTF8'`,
+    ),
+  ].join('; ')
+
+/** Refuses where the user of the URL may not make what is not there. */
+const requireRights = ({ url: { user }, may }: Target, missing: Names): void => {
+  const roles = may.createRoles ? [] : missing.roles
+  const databases = may.createDatabases ? [] : missing.databases
+  if (roles.length + databases.length === 0) return
+  const instead = roles.some((name) => name !== appRole)
+    ? ''
+    : ` Where nobody may: have them made, and give the URL of ${appRole} there: ` +
+      `\`${madeFor(user, missing.databases)}\`.`
+  refuse(
+    `its user may not create ${roles.length > 0 ? 'roles' : 'databases'} ` +
+      `(${firstFew(roles.length > 0 ? roles : databases, String).join(', ')})`,
+    `As its administrator type \`ALTER ROLE ${quoteName(user)} CREATEDB CREATEROLE\`, or give the URL of ` +
+      `one who may.${instead} Nothing was changed.`,
+  )
+}
+
+/**
+ * Throws where something has a name that is needed, and is not what an earlier attempt of ours left; or where
+ * it is needed and cannot be made. Returns the databases that are used as they are.
+ */
+export const requireFree = async (
+  scope: OperationScope,
+  target: Target,
+  wanted: Names,
+  mark: string | undefined,
+): Promise<readonly string[]> => {
+  const { url } = target
+  const found = await inTarget(scope, url, url.name, (client) => readMarked(client, wanted.databases))
+  const others = found.databases.filter((each) => !isOurs(each, mark)).map(({ name }) => name)
+  const given = [
+    ...found.databases.filter((each) => isOurs(each, mark) && isGiven(each)).map(({ name }) => name),
+    ...(await findGiven(scope, url, others)),
+  ]
+  const databases = others.filter((name) => !given.includes(name))
+  const roles = found.roles
+    .filter((each) => wanted.roles.includes(each.name) && each.name !== url.user && !isOurs(each, mark))
+    .map(({ name }) => name)
+  requireRights(target, {
+    databases: wanted.databases.filter((name) => !given.includes(name)),
+    roles: wanted.roles.filter((name) => name !== url.user),
+  })
+  const drops = [
+    ...databases.map((name) => `DROP DATABASE ${quoteName(name)}`),
+    ...roles.map((name) => `DROP ROLE ${quoteName(name)}`),
+  ]
+  if (drops.length === 0) return given
+  const names = [...databases.map((name) => `a database ${name}`), ...roles.map((name) => `a role ${name}`)]
+  return refuse(
+    `it has ${firstFew(names, String).join(', ')} already`,
+    `Take an empty server. If nobody needs what is there: \`${drops.join('; ')}\`. Nothing was changed.`,
+  )
+}

@@ -13,7 +13,8 @@ import { ownProgram } from './boot-again.ts'
 export const createBeside = (system: System, place: Place, instance: Instance, config: Config) => {
   const tools = { system, place, instance, program: ownProgram() }
   const certificates = new Certificates(system, instance, config.changes)
-  const past = new PastKeeper(tools)
+  const whenCleared = async (): Promise<void> => await instance.results['user-databases']?.ended
+  const past = new PastKeeper({ ...tools, whenCleared })
   const [backups, updates] = [new Backups(tools), new Updates(tools)]
   const undo = new UndoKeeper({ ...tools, past })
   return {

@@ -18,6 +18,8 @@ type Options = {
   readonly instance: Pick<Instance, 'inForce' | 'isReady' | 'results'> & {
     readonly sleeper: Pick<Instance['sleeper'], 'stayAwake'>
   }
+  /** Resolves once what a kill left of an earlier one is removed. */
+  readonly whenCleared: () => Promise<void>
 }
 
 /** A moment that is gone, in ISO 8601, and for how long it is served. */
@@ -98,7 +100,7 @@ export class PastKeeper {
     try {
       await this.#waitUntilUp(until)
       const label = `${minuteOf(at)} UTC`
-      await this.#options.instance.results['user-databases']?.ended // What a kill left is removed first.
+      await this.#options.whenCleared()
       await registerPast(this.#scope, label, until)
       this.#status = { at, until: new Date(clock.now() + forMs).toISOString() }
       log.say('info', `${label} is served beside, until ${minuteOf(this.#status.until)} UTC`)

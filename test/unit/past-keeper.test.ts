@@ -17,7 +17,7 @@ const stage = (canStart = true) => {
     return await act().finally(() => (holds -= 1))
   }
   const instance = { inForce, isReady: true, results, sleeper: { stayAwake } }
-  const keeper = new PastKeeper({ system, place: scope.place, instance })
+  const keeper = new PastKeeper({ system, place: scope.place, instance, whenCleared: async () => {} })
   const told = (): readonly string[] => at.programs.map(({ command }) => command.argv.slice(1).join(' '))
   return { ...at, keeper, told, isHeld: () => holds > 0 }
 }

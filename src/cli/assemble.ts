@@ -4,6 +4,7 @@ import { isUnproven, type Setup } from '../daemon/config/boot-trial.ts'
 import { Config } from '../daemon/config/config.ts'
 import { Ending } from '../daemon/ending.ts'
 import { startHolding } from '../daemon/holding.ts'
+import { restForMove } from '../daemon/moving.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { startProgress } from '../daemon/progress.ts'
 import type { SupervisorError } from '../errors.ts'
@@ -101,6 +102,7 @@ export const assemble = (
     archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
     restoring: new VolumeRestores({ system, paths: place.paths, startOver }),
     startOver,
+    rest: (act) => restForMove({ system, place, instance, startOver }, act),
     instance,
     config,
     log,

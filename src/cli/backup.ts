@@ -7,19 +7,13 @@ import { openNamedStore, openStores } from '../operations/places/store.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { list, show, verify } from './archives.ts'
 import { parseArguments } from './arguments.ts'
+import { print } from './output.ts'
 import { createProgress, openOperation, tell, untilStopped, withServer } from './operation.ts'
 
 const MiB = 1024 * 1024
 
 const usage = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot back up: ${why}`, { hint: 'Type `supervisor backup --help`.' })
-}
-
-/** Writes to standard output as fast as it is read. */
-const print = async (bytes: Bytes): Promise<void> => {
-  for await (const chunk of bytes)
-    if (!process.stdout.write(chunk))
-      await new Promise<void>((resolve) => process.stdout.once('drain', resolve))
 }
 
 type Wanted = {

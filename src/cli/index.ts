@@ -1,3 +1,4 @@
+import { dataCommands } from './data-commands.ts'
 import { type CliCommand, define, service } from './define.ts'
 
 /** Every command. Each is loaded when it is called: `status` does not pay for the daemon. */
@@ -127,109 +128,7 @@ The exit code is 0 when it is done, 2 when it is refused.`,
     'For instance: supervisor manage changepassword admin',
     true,
   ),
-  define(
-    'backup [PLACE…] [--portable] [--include-secrets]',
-    'Back up everything into one archive, while Mathesar serves.',
-    () => import('./backup.ts'),
-    `PLACE is - for standard output (what is meant where that is not a terminal), \`volume\` for the
-folder backups of the volume, a folder that is mounted, or s3://BUCKET/PREFIX. At a terminal the places
-of BACKUP_TO are meant, \`volume\` when not given.
-
---portable          dumps instead of a copy: for another server, without what Mathesar keys by OID
---include-secrets   the secret key and passwords, too, where the archive is not encrypted
---scheduled         as BACKUP_SCHEDULE makes it: to BACKUP_TO, thinned out by BACKUP_KEEP
-
-backup list [PLACE]      the archives there, or in all of BACKUP_TO; --json as data
-backup show ARCHIVE      what one says of itself
-backup verify ARCHIVE    restores it beside and proves it: every file, page and index; --quick compares
-                         the checksums alone
-
-ARCHIVE is a path, - for standard input, the name of one that is listed, or \`newest\`.
-BACKUP_PASSPHRASE or BACKUP_RECIPIENTS encrypts. From outside:
-  docker exec CONTAINER supervisor backup > FILE
-  docker run --rm -v VOLUME:/var/lib/mathesar IMAGE backup - > FILE`,
-  ),
-  define(
-    'restore ARCHIVE [--replace]',
-    'Restore an archive: a file, standard input (-), the name of one in a place, or `newest`.',
-    () => import('./restore.ts'),
-    `It is proved before anything is touched.
-
---replace   into a volume that is in use: what is there is kept beside
---undo      brings that back
---forget    removes it
-
-Into a new volume:
-  docker run --rm -i -v VOLUME:/var/lib/mathesar IMAGE restore - < ARCHIVE`,
-  ),
-  define(
-    'undo 10m',
-    'Bring the embedded database back to a moment: what was dropped or deleted is there again.',
-    () => import('./undo.ts'),
-    `10m                 to ten minutes ago; also 90s, 2h, 1d
---to TIME           to that moment: "2026-11-26 10:15:30", or 10:15, in UTC
---before STATEMENT  to just before the last of them: --before "DROP TABLE invoices"
---back              brings back what was undone, as \`supervisor restore --undo\`
-undo list [--all]   since when, and what was dropped, truncated, deleted or updated in numbers
-
-All databases of the server go back, accounts and settings of Mathesar among them. It is done beside, and
-proved to open; then the container starts over with it. UNDO_SPACE is what of the volume is used for it.`,
-  ),
-  define(
-    'yesterday 10:15',
-    'Serve the embedded database as it was, read-only beside that of today: to copy a row over.',
-    () => import('./yesterday.ts'),
-    `10:15               the last time that a clock showed that, in UTC; also "2026-11-26 10:15:30", 10m, 2h
---before STATEMENT  just before the last of them: --before "DELETE FROM invoices"
---for 2h            for how long, at most a day; 1h when not given
---end               ends it before
-
-Mathesar shows each database a second time, with the moment in its name, to those who may use it today.
-UNDO_SPACE says how far back there is something, and \`supervisor undo list\` since when.`,
-  ),
-  define(
-    'rescue [FOLDER] [--adopt | --salvage FOLDER]',
-    "Say what is in a volume, or take over the cluster of Mathesar's own image.",
-    () => import('./rescue.ts'),
-    `Without --adopt nothing is written. FOLDER is where something is mounted; without it, it looks into
-the volume and wherever other images keep their data.
-
---adopt         copies that cluster into an installation of this image: every OID, role and stored
-                password stays, and the old one is only read
---replace       into a volume that is in use: what is there is kept beside (\`restore --undo\`)
---host NAME     what Mathesar calls the server of that cluster, if not localhost or mathesar_db
---without-key   although its secret key is lost: passwords of roles have to be set again
---salvage DIR   dumps what can be read of a cluster that does not open, table by table, from a copy of it;
-                REPORT.txt there says what is saved and lost. The exit code is 34 if some of it is lost
-
-Of a container that has stopped, with its secret key and media:
-  docker cp CONTAINER:/code/.secrets secrets; docker cp CONTAINER:/code/.media media
-  docker run --rm --volumes-from CONTAINER:ro -v mathesar:/var/lib/mathesar \\
-    -v ./secrets:/code/.secrets:ro -v ./media:/code/.media:ro IMAGE rescue --adopt`,
-  ),
-  define(
-    'upgrade-postgres',
-    'Bring the cluster of a volume to the Postgres of this image: in the image that has both servers.',
-    () => import('./upgrade-postgres.ts'),
-    `The old cluster is kept beside: \`restore --undo\` brings it back, \`restore --forget\` removes it.
-
-  docker run --rm -v VOLUME:/var/lib/mathesar IMAGE-with-both upgrade-postgres`,
-  ),
-  define(
-    'promote --to postgres://… | --back',
-    'Move from the embedded Postgres to an external one (14 to 18), with everything that people built.',
-    () => import('./promote.ts'),
-    `--to URL         of a user there that may create databases and roles; it is used for the move alone
---to -           the same from standard input, so that no list of processes shows the password
---to-file FILE   the same from a file
---within SECONDS how long requests may wait for the copy; 20 when not given, and 30 s before a page comes
---back           returns to the embedded Postgres, as it was when you left it
-
-All databases, roles with their passwords, and what Mathesar keeps of tables go there. Requests wait
-while it copies, and none fails. It proves the copy before it is in force; until then, and whatever
-fails, the embedded Postgres stays in force. Its data stays in the volume.
-The exit code is 0 when the move is in force, 88 when it is refused, 89 when it failed.`,
-  ),
+  ...dataCommands,
   define(
     'bake',
     'Make the cluster template and the list of migrations, while an image is built.',

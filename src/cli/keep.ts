@@ -18,7 +18,10 @@ type Facts = {
  */
 export const isKeptForPage = ({ code, wasReady, onFailure, isTerminal }: Facts): boolean =>
   // A stop that was not clean is one that somebody wanted.
-  !wasReady && code !== 'STOP_NOT_CLEAN' && (onFailure ?? (isTerminal ? 'page' : 'exit')) === 'page'
+  // To start again what has moved changes nothing.
+  !wasReady &&
+  code !== 'STOP_NOT_CLEAN' &&
+  (onFailure ?? (isTerminal || code === 'MOVED' ? 'page' : 'exit')) === 'page'
 
 const keptText = ({ code, exitCode, message, hint }: SupervisorError, port: number): string =>
   `${code}: ${message}\n${hint}\nThe container stays, and shows this on port ${port} (ON_FAILURE=page); ` +

@@ -37,7 +37,7 @@ type Seen = { readonly ready: boolean; readonly supervisor: { readonly startedAt
 const readSeen = async (): Promise<Seen> => JSON.parse((await ask('GET', '/v1/status')).text) as Seen
 
 /** Has the container start over, and waits until it serves. Visitors see the steps meanwhile. */
-const startOver = async ({ system: { clock } }: OperationScope): Promise<void> => {
+export const startOver = async ({ system: { clock } }: OperationScope): Promise<void> => {
   const { supervisor } = await readSeen()
   await ask('POST', '/v1/start-over')
   for (const endMs = clock.now() + readyLimitMs; clock.now() < endMs; await clock.delay(300)) {

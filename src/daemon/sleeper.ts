@@ -18,8 +18,10 @@ const [leastPauseMs, mostPauseMs] = [500, 30_000]
 type Options = {
   readonly system: System
   readonly settings: () => Pick<Settings, 'SLEEP_AFTER'>
-  /** Those that may sleep, in the order in which they start; none where nobody could wake them. */
+  /** Those that may sleep, in the order in which they start. */
   readonly services: () => readonly Service[]
+  /** Whether somebody would tell that a visitor comes. */
+  readonly canBeWoken: boolean
   readonly scopeOf: (unit: ServiceUnit) => Scope
   readonly phase: () => Phase
   /** Aborts when everything stops. */
@@ -65,7 +67,8 @@ export class Sleeper {
     this.#cancel()
     this.#wantedMs ||= this.#nowMs // It was wanted until it was up.
     const { SLEEP_AFTER: afterMs } = this.#options.settings()
-    if (this.#isAsleep || this.#options.signal.aborted || afterMs === Number.POSITIVE_INFINITY) return
+    const { signal, canBeWoken } = this.#options
+    if (this.#isAsleep || signal.aborted || !canBeWoken || afterMs === Number.POSITIVE_INFINITY) return
     const pauseMs = Math.min(mostPauseMs, Math.max(leastPauseMs, afterMs / looksInTime))
     const { clock, inBackground } = this.#options.system
     this.#cancel = clock.after(pauseMs, () =>
@@ -97,13 +100,43 @@ export class Sleeper {
     }
   }
 
+  /**
+   * Has all that may sleep rest while `act` goes on, whoever comes: visitors wait until it is awake again.
+   * Throws where not all of it is ready.
+   */
+  async restWhile(act: () => Promise<void>): Promise<void> {
+    await this.wake()
+    const services = this.#options.services()
+    if (!this.#mayRest(services))
+      throw new SupervisorError('USAGE', 'cannot stop Mathesar for a while: not everything is ready')
+    const over = Promise.withResolvers<void>()
+    this.#cancel()
+    this.#isAsleep = true
+    const waking = over.promise.then(() => this.#wakeUp())
+    this.#waking = waking
+    try {
+      for (const service of services) service.setHidden(true)
+      await this.#options.system.clock.delay(settleMs)
+      await this.#layDown(services)
+      await act()
+    } finally {
+      over.resolve()
+      await waking.catch(() => {}) // The status says why it does not serve.
+      this.#waking = undefined
+    }
+  }
+
   get #nowMs(): Milliseconds {
     return this.#options.system.clock.now()
   }
 
+  #mayRest(services: readonly Service[]): boolean {
+    return this.#options.phase() === 'running' && services.every(isIdle)
+  }
+
   /** Whether all that may sleep is at rest, and nobody wanted it for so long. */
   async #isUnused(services: readonly Service[], forMs: Milliseconds): Promise<boolean> {
-    if (services.length === 0 || this.#options.phase() !== 'running' || !services.every(isIdle)) return false
+    if (services.length === 0 || !this.#mayRest(services)) return false
     const used = await Promise.all(
       services.map(async ({ unit }) => await unit.lastUsedMs?.(this.#options.scopeOf(unit))),
     ).catch(() => [this.#nowMs])
@@ -118,10 +151,14 @@ export class Sleeper {
     await this.#options.system.clock.delay(settleMs, this.#options.signal).catch(() => {})
     if (!(await this.#isUnused(services, afterMs))) return this.#showAll(services)
     this.#options.system.log.say('info', 'nobody came for a while: asleep until somebody does')
+    await this.#layDown(services)
+    if (this.#options.isAwaited()) this.#options.system.inBackground('wake', () => this.wake())
+  }
+
+  async #layDown(services: readonly Service[]): Promise<void> {
     this.#options.onChange()
     for (const service of services.toReversed()) await service.rest()
     this.#options.onChange()
-    if (this.#options.isAwaited()) this.#options.system.inBackground('wake', () => this.wake())
   }
 
   #showAll(services: readonly Service[]): void {
@@ -173,7 +210,8 @@ export const createSleeper = ({ place, worlds, roster, ...tools }: Tools): Sleep
   return new Sleeper({
     ...tools,
     settings: () => worlds.current.inForce.settings,
-    services: () => (place.paths.nginx === undefined ? [] : roster.services.filter(maySleep)),
+    services: () => roster.services.filter(maySleep),
+    canBeWoken: place.paths.nginx !== undefined,
     scopeOf: (unit) => worlds.scopeOf(unit),
     isAwaited: () => {
       const { upstream } = worlds.current.results

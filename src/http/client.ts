@@ -70,6 +70,14 @@ export const keepAwake = async (): Promise<void> => {
   }
 }
 
+/** Has the daemon stop what serves, until the function that this resolves with is called, or we end. */
+export const holdAtRest = async (): Promise<() => void> => {
+  const response = await open('POST', '/v1/rest')
+  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  response.once('error', () => {}).resume()
+  return () => response.destroy()
+}
+
 /** One request to the daemon. Errors that it names come back as errors here. */
 export const ask = async (
   method: Method,

@@ -9,6 +9,7 @@ import { getLogs } from './logs.ts'
 import { getMetrics } from './metrics.ts'
 import { postPast, postPastEnd } from './past.ts'
 import type { ControlOptions } from './server.ts'
+import { postRest } from './rest.ts'
 import { postService } from './services.ts'
 import { getSetup } from './setup.ts'
 import { postStartOver } from './start-over.ts'
@@ -33,6 +34,7 @@ export const routes = [
   { method: 'GET',  path: '/v1/logs',                     access: 'owner', handle: getLogs },
   { method: 'POST', path: '/v1/services/{name}/{action}', access: 'owner', handle: postService },
   { method: 'POST', path: '/v1/awake',                    access: 'owner', handle: postAwake },
+  { method: 'POST', path: '/v1/rest',                     access: 'owner', handle: postRest },
   { method: 'GET',  path: '/v1/config',                   access: 'app',   handle: getConfig },
   { method: 'GET',  path: '/v1/config/history',           access: 'app',   handle: getHistory },
   { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },

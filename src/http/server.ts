@@ -68,6 +68,8 @@ export type ControlOptions = {
   readonly isKept: () => boolean
   /** Stops everything in order, and boots again in the same container. */
   readonly startOver: () => void
+  /** Stops Mathesar and Postgres while `act` goes on; visitors wait. */
+  readonly rest: (act: () => Promise<void>) => Promise<void>
   readonly backups: Pick<Backups, 'problems'>
   readonly past: Pick<PastKeeper, 'serve' | 'end'>
   /** Without the memory of the units. */

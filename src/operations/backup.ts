@@ -26,7 +26,7 @@ export type BackupOptions = {
 export const streams = { cluster: 'postgres.tar.zst', media: 'media.tar.zst' }
 
 /** A cluster that has not served yet says so in a file, and a restored one would be created again. */
-const requireServed = ({ system, place, inForce }: OperationScope): void => {
+export const requireServed = ({ system, place, inForce }: OperationScope): void => {
   const { cluster } = inVolume(place.paths)
   if (inForce.database.kind === 'external' || !system.files.isThere(unsyncedMark(cluster))) return
   throw new SupervisorError('BACKUP_FAILED', 'cannot back up: this installation is being made', {
@@ -34,9 +34,9 @@ const requireServed = ({ system, place, inForce }: OperationScope): void => {
   })
 }
 
-const describe = async (
+export const describe = async (
   scope: OperationScope,
-  { kind, hasSecrets }: BackupOptions,
+  { kind, hasSecrets }: Pick<BackupOptions, 'kind' | 'hasSecrets'>,
   names: readonly string[],
 ): Promise<Description> => {
   const { system, inForce, results } = scope
@@ -76,11 +76,16 @@ const streamsOf = (
   ]
 }
 
+/** What an archive begins with. */
+export const headOf = (description: Description): readonly Entry[] => [
+  { name: 'README.txt', data: Buffer.from(readmeOf(description)) },
+  { name: 'backup.json', data: Buffer.from(`${JSON.stringify(description, null, 2)}\n`) },
+]
+
 async function* entriesOf(scope: OperationScope, options: BackupOptions): AsyncGenerator<Entry> {
   const names = options.kind === 'portable' ? await listDatabases(scope) : []
   const description = await describe(scope, options, names)
-  yield { name: 'README.txt', data: Buffer.from(readmeOf(description)) }
-  yield { name: 'backup.json', data: Buffer.from(`${JSON.stringify(description, null, 2)}\n`) }
+  yield* headOf(description)
   if (options.hasSecrets) yield* readSecrets(scope)
   yield* readConfig(scope, options.hasSecrets)
   let read = 0
@@ -91,16 +96,21 @@ async function* entriesOf(scope: OperationScope, options: BackupOptions): AsyncG
     })
 }
 
-/** An archive of the installation, as it is read. What fails is thrown, and leaves it without its end. */
-export async function* writeBackup(scope: OperationScope, options: BackupOptions): AsyncGenerator<Buffer> {
-  requireServed(scope)
+/** The archive of some files. What fails is thrown, and leaves it without its end. */
+export async function* archiveOf(entries: AsyncIterable<Entry>): AsyncGenerator<Buffer> {
   const [tar, checksums] = [new TarWriter(), new Checksums()]
-  for await (const entry of entriesOf(scope, options)) {
+  for await (const entry of entries) {
     checksums.add(entry)
     yield Buffer.concat(tar.add(entry))
   }
   yield Buffer.concat(tar.add(checksums.entry()))
   yield tar.end()
+}
+
+/** An archive of the installation, as it is read. */
+export const writeBackup = (scope: OperationScope, options: BackupOptions): AsyncGenerator<Buffer> => {
+  requireServed(scope)
+  return archiveOf(entriesOf(scope, options))
 }
 
 /** How archives are locked here, if they are. */

@@ -73,7 +73,7 @@ export const makeRestoreFolder = ({ system, place }: OperationScope): void => {
 const newName = ({ system }: OperationScope): string => `state-${system.randomText(8)}`
 
 /** Everything is on the disk before the journal says that it is in force. */
-const sync = (scope: OperationScope, folder: string): Promise<void> =>
+export const sync = (scope: OperationScope, folder: string): Promise<void> =>
   runToEnd(scope, {
     what: `write ${folder} to the disk`,
     command: { argv: ['sync', '--file-system', folder], env: { PATH: '/usr/bin:/bin' }, cwd: '/' },

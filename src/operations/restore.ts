@@ -39,7 +39,7 @@ export const fitnessOf = ({ system, place }: OperationScope): Fitness => {
 }
 
 /** What the next start finds instead of an empty volume, should parts of it get lost. */
-const writeManifest = (scope: OperationScope, folder: string, description: Description): void => {
+export const writeManifest = (scope: OperationScope, folder: string, description: Description): void => {
   const { system, place } = scope
   const { instance, keyFingerprint, supervisor, mathesar, migration, postgres, locale, collation } =
     description

@@ -72,6 +72,22 @@ export const asUser = <T>(
   use: (client: Client) => Promise<T>,
 ): Promise<T> => system.withClient([connectTo(folder, database, user)], use)
 
+/** The rows of one query to a cluster of ours that lies beside, as its superuser. */
+export const askBeside = <Row extends Record<string, unknown>>(
+  scope: OperationScope,
+  folder: string,
+  database: string,
+  sql: string,
+): Promise<Row[]> =>
+  asUser(scope, folder, ['postgres', database], async (client) => (await client.query<Row>(sql)).rows)
+
+/** Throws where one of its databases does not open. */
+export const lookIntoEach = async (scope: OperationScope, folder: string): Promise<void> => {
+  const sql = 'SELECT datname AS name FROM pg_database WHERE datallowconn'
+  for (const { name } of await askBeside<{ name: string }>(scope, folder, 'template1', sql))
+    await askBeside(scope, folder, name, 'SELECT count(*) FROM pg_class')
+}
+
 const isOlderThan17 = ({ place: { paths } }: OperationScope): boolean =>
   Number(/(\d+)\/bin$/.exec(paths.postgresBin ?? '')?.[1] ?? 17) < 17
 

@@ -13,44 +13,59 @@ import type { OperationScope } from './scope.ts'
 
 const slotName = 'supervisor_backup'
 
+type HeldWal = {
+  /** Where the log begins that is kept. */
+  readonly lsn: string
+  readonly letGo: () => Promise<void>
+}
+
 /**
- * Keeps the server from removing WAL as long as the function that it returns is not called. A temporary slot
- * goes with its connection, so none is left behind, whatever happens to us.
+ * Keeps the server from removing WAL until it is told to let go. A temporary slot goes with its connection,
+ * so none is left behind, whatever happens to us.
  */
-const holdWal = async (scope: OperationScope): Promise<() => Promise<void>> => {
-  const held = Promise.withResolvers<void>()
+export const holdWal = async (scope: OperationScope): Promise<HeldWal> => {
+  const held = Promise.withResolvers<string>()
   const release = Promise.withResolvers<void>()
   const session = asSuperuser(scope, async (client) => {
-    await client.query('SELECT pg_create_physical_replication_slot($1, true, true)', [slotName])
-    held.resolve()
+    const { rows } = await client.query<{ lsn: string }>(
+      'SELECT lsn::text FROM pg_create_physical_replication_slot($1, true, true)',
+      [slotName],
+    )
+    held.resolve(rows[0]!.lsn)
     await release.promise
     await client.query('SELECT 1') // It has broken meanwhile? Then WAL may be missing.
   })
   session.catch(held.reject)
-  await held.promise
-  return async () => {
+  const lsn = await held.promise
+  const letGo = async (): Promise<void> => {
     release.resolve()
     await session
   }
+  return { lsn, letGo }
 }
 
 const basebackupOptions = ['--checkpoint=fast', '--no-password', '--label=supervisor'] as const
 
-/** The cluster as a tar, with the WAL that it needs and a manifest for `pg_verifybackup`. */
-export async function* readCluster(scope: OperationScope): AsyncGenerator<Buffer> {
+/** The cluster as a tar, with a manifest for `pg_verifybackup`, and with the WAL that it needs or none. */
+export const readBase = (scope: OperationScope, wal: 'fetch' | 'none'): Bytes => {
   const { place, results } = scope
-  const letGo = await holdWal(scope)
+  return outputOf(scope, {
+    what: 'copy the cluster',
+    command: {
+      argv: ['pg_basebackup', '--pgdata=-', '--format=tar', `--wal-method=${wal}`, ...basebackupOptions],
+      env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
+      user: place.identities.postgres,
+      cwd: '/',
+    },
+  })
+}
+
+/** The cluster, whole. */
+export async function* readCluster(scope: OperationScope): AsyncGenerator<Buffer> {
+  const { letGo } = await holdWal(scope)
   let isWhole = false
   try {
-    yield* outputOf(scope, {
-      what: 'copy the cluster',
-      command: {
-        argv: ['pg_basebackup', '--pgdata=-', '--format=tar', '--wal-method=fetch', ...basebackupOptions],
-        env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
-        user: place.identities.postgres,
-        cwd: '/',
-      },
-    })
+    yield* readBase(scope, 'fetch')
     isWhole = true
   } finally {
     if (isWhole) await letGo()
@@ -62,13 +77,22 @@ export async function* readCluster(scope: OperationScope): AsyncGenerator<Buffer
  * The files that Mathesar keeps, as a tar. Its own user reads them: what it put there, such as a link, leads
  * to nothing that it could not read itself. A file that changes or goes meanwhile is not a failure.
  */
-export const readMedia = (scope: OperationScope): Bytes => {
+export const readMedia = (scope: OperationScope, how: readonly string[] = []): Bytes => {
   const { paths, identities } = scope.place
   const folder = inVolume(paths).media
   return outputOf(scope, {
     what: 'copy the media',
     command: {
-      argv: ['tar', '--create', '--hard-dereference', '--ignore-failed-read', '--directory', folder, '.'],
+      argv: [
+        'tar',
+        '--create',
+        '--hard-dereference',
+        '--ignore-failed-read',
+        ...how,
+        '--directory',
+        folder,
+        '.',
+      ],
       env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' },
       user: identities.mathesar,
       cwd: '/',

@@ -29,7 +29,7 @@ export const makeOwnFolder = (
  * As the user whose files they are, so that nothing in a tar can reach what that user cannot. GNU tar takes
  * no name that climbs out of its folder.
  */
-const unpack = async (
+export const unpack = async (
   scope: OperationScope,
   folder: string,
   user: User | undefined,
@@ -77,7 +77,7 @@ export const findOdd = async (scope: OperationScope, folder: string): Promise<st
   return undefined
 }
 
-const requirePlainFiles = async (scope: OperationScope, folder: string): Promise<void> => {
+export const requirePlainFiles = async (scope: OperationScope, folder: string): Promise<void> => {
   const odd = await findOdd(scope, folder)
   if (odd !== undefined)
     throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${odd} is a link or a device`)
@@ -118,7 +118,7 @@ const known = new Set<string>([
   ...configFiles.map((name) => `config/${name}`),
 ])
 
-const writeFile = (scope: OperationScope, folder: string, { name, data }: Entry): void => {
+export const writeFile = (scope: OperationScope, folder: string, { name, data }: Entry): void => {
   if (!known.has(name))
     throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
   makeOwnFolder(scope, `${folder}/${name.split('/')[0]}`, undefined, 0o700)

@@ -30,7 +30,7 @@ export type View = {
    * `hindered` is a boot that tries again and again; `failed` one that has ended, and `kept` one that has
    * ended in a container that stays for this page.
    */
-  readonly situation: 'booting' | 'hindered' | 'away' | 'failed' | 'kept' | 'stopping' | 'serving'
+  readonly situation: 'booting' | 'hindered' | 'away' | 'failed' | 'kept' | 'moved' | 'stopping' | 'serving'
   readonly steps: readonly Step[]
   readonly troubles: readonly Trouble[]
   /** Settings may cure it, so there is a page for that. */
@@ -67,7 +67,7 @@ const situationOf = (
   { status: { phase, boot }, isServing, isKept }: ViewFacts,
   troubles: readonly Trouble[],
 ): View['situation'] => {
-  if (isKept) return 'kept'
+  if (isKept) return troubles.some(({ code }) => code === 'MOVED') ? 'moved' : 'kept'
   if (phase === 'stopping' || phase === 'ended')
     return troubles.some(({ code }) => code !== undefined) ? 'failed' : 'stopping'
   if (isServing) return 'serving'

@@ -4,6 +4,7 @@ import { SupervisorError } from '../errors.ts'
 import { requireNoForeignCluster } from './foreign.ts'
 import { type Holder, inUseBy, settleHold, takeHold } from './holder.ts'
 import { mountWarnings } from './mounts.ts'
+import { requireNotMoved } from './moved.ts'
 import { requireOwnData, restoreOwners } from './owners.ts'
 import { inRun, inVolume, runHint } from './place.ts'
 import { refusalOf } from './refusal.ts'
@@ -71,6 +72,7 @@ const prepareVolume = (scope: Scope<never>): Holder => {
   system.files.makeFolder(paths.data, 0o755)
   if (postgres && inForce.database.kind === 'embedded') requireOwnData(scope, postgres)
   if (!system.lock(data.lock)) throw inUseBy(scope)
+  if (inForce.database.kind === 'embedded') requireNotMoved(scope)
   if (postgres) openDataFolder(scope)
   restoreOwners(scope)
   makeConfigFolder(scope, data.config)

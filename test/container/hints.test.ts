@@ -45,6 +45,8 @@ const notHere = {
   PROMOTE_FAILED: 'promote.test.ts follows it',
   PROMOTE_OVERTAKEN: 'promote.test.ts has its case',
   UNDO_REFUSED: 'undo.test.ts has its cases',
+  MOVED: 'move.test.ts follows it',
+  MOVE_FAILED: 'move.test.ts has its cases',
   VOLUME_TORN: 'torn.test.ts has its cases',
 } as const satisfies Partial<Record<ErrorCode, string>>
 

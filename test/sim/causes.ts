@@ -95,6 +95,8 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
     'role changed by the app',
   ],
   UNDO_REFUSED: 'never',
+  MOVED: 'never',
+  MOVE_FAILED: 'never',
   STOP_NOT_CLEAN: [...postgresFaults, 'second stop', 'stop'],
 }
 

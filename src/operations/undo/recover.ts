@@ -7,7 +7,7 @@ import { type Base, isUsable, readNames, usableBases, walKeepOf } from '../../un
 import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
 import { outputOf } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
-import { asUser, withSideServer } from '../server.ts'
+import { askBeside, lookIntoEach, withSideServer } from '../server.ts'
 import { countBytes } from '../sources.ts'
 import { makeOwnFolder, unpackCluster, verifyCluster } from '../stage.ts'
 import { readPresentNames } from './bases.ts'
@@ -115,14 +115,10 @@ const parametersOf = (
 
 /** Looks into each database, and gives when the last change was; `null` where there was none. */
 export const prove = async (scope: OperationScope, folder: string): Promise<string | null> => {
-  const ask = <Row extends Record<string, unknown>>(database: string, sql: string): Promise<Row[]> =>
-    asUser(scope, folder, ['postgres', database], async (client) => (await client.query<Row>(sql)).rows)
-  const databases = await ask<{ name: string }>(
-    'template1',
-    'SELECT datname AS name FROM pg_database WHERE datallowconn',
-  )
-  for (const { name } of databases) await ask(name, 'SELECT count(*) FROM pg_class')
-  const [last] = await ask<{ at: string | null }>(
+  await lookIntoEach(scope, folder)
+  const [last] = await askBeside<{ at: string | null }>(
+    scope,
+    folder,
     'template1',
     `SELECT to_char(pg_last_xact_replay_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS') AS at`,
   )

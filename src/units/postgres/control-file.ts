@@ -3,19 +3,29 @@ import type { Scope } from '../unit.ts'
 
 /**
  * Where the control file has the identifier of the cluster, its state, the value of that after a clean
- * shutdown, and the place in the log from which its last checkpoint is replayed (pg_control.h,
+ * shutdown, and its last checkpoint, with the place in the log from which that is replayed (pg_control.h,
  * ControlFileData).
  */
 const identifierAt = 0
 const stateAt = 16
 const shutDown = 1
+const checkpointAt = 32
 const redoAt = 40
+const checkpointEnd = 128
 const limitBytes = 8192
 
 type ControlFile = {
   readonly identifier: string
   readonly isShutDown: boolean
   readonly checkpoint: string | undefined
+  /** All that it says of the last checkpoint, to be compared, and where in the log that is: "0/3000028". */
+  readonly last: { readonly lsn: string; readonly hex: string } | undefined
+}
+
+const lastOf = (bytes: Buffer): ControlFile['last'] => {
+  const [low, high] = [bytes.readUInt32LE(checkpointAt), bytes.readUInt32LE(checkpointAt + 4)]
+  const lsn = `${high.toString(16)}/${low.toString(16)}`.toUpperCase()
+  return { lsn, hex: bytes.toString('hex', checkpointAt, checkpointEnd) }
 }
 
 /**
@@ -31,6 +41,7 @@ export const readControlFile = (
   return {
     identifier: String(bytes.readBigUInt64LE(identifierAt)),
     isShutDown: bytes.readUInt32LE(stateAt) === shutDown,
+    last: bytes.length < checkpointEnd ? undefined : lastOf(bytes),
     checkpoint: bytes.length < redoAt + 8 ? undefined : String(bytes.readBigUInt64LE(redoAt)),
   }
 }

@@ -1,3 +1,4 @@
+import { SupervisorError } from '../../errors.ts'
 import { undoConfig } from '../place.ts'
 import type { Results } from '../results.ts'
 import type { Scope } from '../unit.ts'
@@ -38,8 +39,27 @@ export const letGoOfLog = async (where: Where): Promise<void> => {
   await ask(where, 'CHECKPOINT')
 }
 
-/** Has it keep the log again. */
+/**
+ * Has it keep all of its log, also in the checkpoint with which it stops. Throws where it does not yet: it
+ * reads its configuration in its own time.
+ */
+export const keepAllLog = async (where: Where): Promise<void> => {
+  where.system.files.writeWhole(undoConfig(where.place.paths), "wal_keep_size = '1TB'\n", 0o644)
+  await ask(where, 'SELECT pg_reload_conf()')
+  const sql = `SELECT setting::float8 >= 1048576 AS keeps FROM pg_settings WHERE name = 'wal_keep_size'`
+  for (let left = 50; left > 0; left--) {
+    if ((await ask<{ keeps: boolean }>(where, sql))?.keeps === true) return
+    await where.system.clock.delay(100)
+  }
+  throw new SupervisorError('MOVE_FAILED', 'cannot have Postgres keep its log: it does not say that it does')
+}
+
+/** What it keeps from its next start on is as the settings say. */
+export const forgetLogRules = ({ system, place }: Pick<Where, 'system' | 'place'>): void =>
+  void system.files.writeWhole(undoConfig(place.paths), '', 0o644)
+
+/** Has it keep the log as the settings say. */
 export const keepLog = async (where: Where): Promise<void> => {
-  where.system.files.writeWhole(undoConfig(where.place.paths), '', 0o644)
+  forgetLogRules(where)
   await ask(where, 'SELECT pg_reload_conf()')
 }

@@ -90,6 +90,7 @@ export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptio
     after: () => () => {},
     isKept: () => false,
     startOver: () => {},
+    rest: async (act) => await act(),
     progress: { signsOf: () => undefined },
     feed: { follow: () => () => {} },
     owner: createOwner(),

@@ -1,0 +1,150 @@
+import { isatty } from 'node:tty'
+import { SupervisorError } from '../errors.ts'
+import { holdAtRest, keepAwake } from '../http/client.ts'
+import type { Bytes } from '../operations/archive/bytes.ts'
+import { goAheadFrame } from '../operations/move/frames.ts'
+import { writeMove } from '../operations/move/send.ts'
+import { lockOperations, type OperationScope } from '../operations/scope.ts'
+import { type Moved, readMoved, writeMoved } from '../units/moved.ts'
+import { parseArguments } from './arguments.ts'
+import { takeVolume } from './into-volume.ts'
+import { isServing, openOperation, tell, untilStopped } from './operation.ts'
+import { print } from './output.ts'
+import { listenToPeer, type Peer } from './peer.ts'
+import { startOver } from './undo.ts'
+
+const usage = (why: string): never => {
+  throw new SupervisorError('USAGE', `cannot send: ${why}`, { hint: 'Type `supervisor send --help`.' })
+}
+
+const tellEveryMs = 5000
+const MiB = 1024 * 1024
+/** Requests wait for so long before they get a page. */
+const usualSeconds = 50
+const limitSeconds = 86_400
+const nameLimit = 200
+
+/** A line each few seconds: standard error is seldom a terminal here. */
+const createTeller = (clock: OperationScope['system']['clock']) => {
+  let nextMs = clock.now() + tellEveryMs
+  return (read: number, total: number): void => {
+    if (clock.now() < nextMs) return
+    nextMs = clock.now() + tellEveryMs
+    tell(`sent ${Math.round(read / MiB)} of about ${Math.round(total / MiB)} MiB`)
+  }
+}
+
+type Wanted = { readonly to: string | null; readonly seconds: number }
+
+/** Writes everything, and has it at rest when the last of it is written. Resolves with when that began. */
+const writeAll = async (scope: OperationScope, wanted: Wanted, whole: Promise<void>): Promise<number> => {
+  const { clock } = scope.system
+  const late = Promise.withResolvers<never>()
+  let restedMs = 0
+  const rest = async (): Promise<void> => {
+    tell('the rest is small: Mathesar and Postgres stop now, and visitors wait')
+    restedMs = clock.now()
+    clock.after(wanted.seconds * 1000, () =>
+      late.reject(
+        new SupervisorError(
+          'MOVE_FAILED',
+          `cannot send: the receiver did not have all within ${wanted.seconds} s`,
+          { hint: 'Mathesar serves on here. Type the same again with a longer `--within SECONDS`.' },
+        ),
+      ),
+    )
+    await holdAtRest()
+    tell(`stopped after ${((clock.now() - restedMs) / 1000).toFixed(1)} s; sending the last of the log`)
+  }
+  const move = writeMove(scope, { rest, say: tell, onProgress: createTeller(clock) })
+  await Promise.race([Promise.all([print(move), whole]), late.promise])
+  return restedMs
+}
+
+const unconfirmed = ({ to }: Moved, cause: unknown): SupervisorError =>
+  new SupervisorError('MOVE_FAILED', 'cannot tell whether the receiver has all in place: it went away', {
+    cause,
+    hint:
+      `What it said last is on its side${to === null ? '' : ` (${to})`}: "in place" or not. If not, ` +
+      '`supervisor send --back` serves from here again. Nothing is lost.',
+  })
+
+const send = async (scope: OperationScope, peer: Peer, wanted: Wanted): Promise<void> => {
+  const { clock } = scope.system
+  tell('waiting for the receiver')
+  await peer.hear('ready')
+  const whole = peer.hear('whole')
+  whole.catch(() => {}) // It is awaited below.
+  const restedMs = await writeAll(scope, wanted, whole)
+  const moved: Moved = { at: new Date(clock.now()).toISOString(), to: wanted.to, isConfirmed: false }
+  writeMoved(scope, moved)
+  async function* last(): Bytes & AsyncGenerator<Buffer> {
+    yield goAheadFrame()
+  }
+  try {
+    await print(last())
+    await peer.hear('in place')
+  } catch (cause) {
+    throw unconfirmed(moved, cause)
+  }
+  writeMoved(scope, { ...moved, isConfirmed: true })
+  tell(`moved, ${((clock.now() - restedMs) / 1000).toFixed(1)} s after the stop: start the other container`)
+}
+
+const takeBack = async (scope: OperationScope): Promise<number> => {
+  const isAlone = await takeVolume(scope)
+  lockOperations(scope)
+  if (readMoved(scope) === undefined) return usage('nothing was moved away from here')
+  writeMoved(scope, undefined)
+  if (isAlone) tell('It serves from here again: start the container on this volume.')
+  else {
+    tell('The container starts over, and serves from here again.')
+    await startOver(scope)
+  }
+  return 0
+}
+
+const readSeconds = (text: string | undefined): number => {
+  const seconds = Number(text ?? usualSeconds)
+  return Number.isInteger(seconds) && seconds > 0 && seconds <= limitSeconds
+    ? seconds
+    : usage(`--within takes seconds, from 1 to ${limitSeconds}`)
+}
+
+const requireMovable = async ({ inForce }: OperationScope): Promise<void> => {
+  if (isatty(1)) usage('standard output is a terminal: it has to lead to `supervisor receive`')
+  if (isatty(0)) usage('standard input is a terminal: what the receiver says has to come in there')
+  if (inForce.database.kind === 'external')
+    usage('the database is external: start a container with the same settings elsewhere')
+  if (await isServing()) return
+  throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot send: the supervisor does not run here', {
+    hint: 'Start the container, or move the volume as it is: `backup -` there, `restore -` elsewhere.',
+  })
+}
+
+const options = {
+  to: { type: 'string' },
+  within: { type: 'string' },
+  back: { type: 'boolean', default: false },
+} as const
+
+/** Moves everything to another volume, or takes that back. */
+export const run = async (args: readonly string[]): Promise<number> => {
+  const { positionals, values } = parseArguments(args, options, usage)
+  const { to = null, within, back } = values
+  if (positionals.length > 0) return usage('there are too many arguments')
+  if (back && (to ?? within) !== (within ?? null)) return usage('give --back alone')
+  if ((to?.length ?? 0) > nameLimit) return usage(`--to takes a name of up to ${nameLimit} characters`)
+  const wanted = { to, seconds: readSeconds(within) }
+  const scope = await openOperation()
+  if (back) return await takeBack(scope)
+  await requireMovable(scope)
+  lockOperations(scope)
+  await keepAwake()
+  try {
+    await untilStopped(send(scope, listenToPeer(), wanted))
+    return 0
+  } finally {
+    process.stdout.destroy() // Nobody may read what is still to be written.
+  }
+}

@@ -1,0 +1,40 @@
+import type { System } from '../system/ports.ts'
+import { movedInWords, readMoved } from '../units/moved.ts'
+import type { Place } from '../units/place.ts'
+import { forgetLogRules, keepAllLog, keepLog } from '../units/postgres/undo-log.ts'
+import type { Instance } from './instance.ts'
+
+type Tools = {
+  readonly system: System
+  readonly place: Place
+  readonly instance: Pick<Instance, 'inForce' | 'results'> & {
+    readonly sleeper: Pick<Instance['sleeper'], 'restWhile'>
+  }
+  /** The next boot says that it has moved. */
+  readonly startOver: () => void
+}
+
+/**
+ * Stops Mathesar and Postgres in order while `act` goes on: what is last written to the log can be read then.
+ * Visitors wait. Unless the volume says afterwards that all has moved, everything serves on.
+ */
+export const restForMove = async (
+  { system, place, instance, startOver }: Tools,
+  act: () => Promise<void>,
+): Promise<void> => {
+  const where = { system, place, inForce: instance.inForce, results: instance.results }
+  const decide = (): void => {
+    forgetLogRules(where) // Before it starts again.
+    const moved = readMoved(where)
+    if (moved === undefined) return
+    system.log.say('warn', `moved ${movedInWords(moved)}: this container serves no more`)
+    startOver()
+  }
+  try {
+    await keepAllLog(where)
+    system.log.say('info', 'everything rests for `supervisor send`, and visitors wait')
+    await instance.sleeper.restWhile(() => act().finally(decide))
+  } finally {
+    await keepLog(where)
+  }
+}

@@ -131,11 +131,11 @@ const options = {
 /** Moves everything to another volume, or takes that back. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const { positionals, values } = parseArguments(args, options, usage)
-  const { to = null, within, back } = values
+  const { to, within, back } = values
   if (positionals.length > 0) return usage('there are too many arguments')
-  if (back && (to ?? within) !== (within ?? null)) return usage('give --back alone')
+  if (back && (to ?? within) !== undefined) return usage('give --back alone')
   if ((to?.length ?? 0) > nameLimit) return usage(`--to takes a name of up to ${nameLimit} characters`)
-  const wanted = { to, seconds: readSeconds(within) }
+  const wanted = { to: to ?? null, seconds: readSeconds(within) }
   const scope = await openOperation()
   if (back) return await takeBack(scope)
   await requireMovable(scope)

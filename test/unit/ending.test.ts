@@ -16,6 +16,8 @@ describe('a container whose boot failed', () => {
     ['does what it was told', { onFailure: 'page' }, true],
     ['does what it was told at a terminal, too', { onFailure: 'exit', isTerminal: true }, false],
     ['exits when it has served before', { onFailure: 'page', wasReady: true }, false],
+    ['stays where it has moved: to start it again changes nothing', { code: 'MOVED' }, true],
+    ['exits where it has moved, when it is told to', { code: 'MOVED', onFailure: 'exit' }, false],
     ['exits when somebody stopped it', { onFailure: 'page', code: 'STOP_NOT_CLEAN' }, false],
   ] as const)('%s', (_, given, isKept) => {
     expect(isKeptForPage({ ...facts, ...given })).toBe(isKept)

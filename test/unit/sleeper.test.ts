@@ -100,6 +100,51 @@ describe('a container that nobody comes to', () => {
     }
   })
 
+  test('rests while a move goes on, whoever comes, and serves those who waited', async () => {
+    for (const hasDoor of [true, false]) {
+      const { instance, clock, states, running } = await stage('', hasDoor)
+      const { promise, resolve } = Promise.withResolvers<void>()
+      const rested = instance.sleeper.restWhile(() => promise)
+      await clock.advance(1000)
+      expect([states(), instance.isServing]).toEqual([['asleep', 'asleep'], false])
+      let isServed = false
+      const visit = instance.sleeper.wake().then(() => (isServed = true))
+      await clock.advance(60_000)
+      expect([isServed, running('postgres').length]).toEqual([false, 0])
+      resolve()
+      await clock.advance(2000)
+      await Promise.all([rested, visit])
+      expect([states(), instance.isServing]).toEqual([['ready', 'ready'], true])
+    }
+  })
+
+  test('serves on where a move fails, and stops cleanly in the midst of one', async () => {
+    const { instance, clock, states, running } = await stage('')
+    const failed = instance.sleeper.restWhile(() => Promise.reject(new Error('the receiver is gone')))
+    failed.catch(() => {})
+    await clock.advance(2000)
+    await expect(failed).rejects.toThrow('the receiver is gone')
+    expect([states(), instance.isServing]).toEqual([['ready', 'ready'], true])
+
+    const { promise, resolve } = Promise.withResolvers<void>()
+    const rested = instance.sleeper.restWhile(() => promise)
+    await clock.advance(1000)
+    void instance.stop()
+    resolve()
+    await clock.advance(1000)
+    await rested
+    expect([await instance.ended, running('postgres').length]).toEqual([undefined, 0])
+  })
+
+  test('does not stop for a move what is not ready', async () => {
+    const { instance, clock, states } = await stage('')
+    const stopped = instance.control('stop', 'mathesar')
+    await clock.advance(1000)
+    await stopped
+    await expect(instance.sleeper.restWhile(async () => {})).rejects.toThrow('not everything is ready')
+    expect(states()).toEqual(['ready', 'stopped'])
+  })
+
   test('is awake for whoever controls a service, and stops cleanly asleep', async () => {
     const at = await stage()
     await at.clock.advance(31 * minuteMs)

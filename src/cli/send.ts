@@ -30,7 +30,7 @@ const createTeller = (clock: OperationScope['system']['clock']) => {
   return (read: number, total: number): void => {
     if (clock.now() < nextMs) return
     nextMs = clock.now() + tellEveryMs
-    tell(`sent ${Math.round(read / MiB)} of about ${Math.round(total / MiB)} MiB`)
+    tell(`sent ${Math.round(read / MiB)} MiB; the databases take ${Math.round(total / MiB)} MiB`)
   }
 }
 

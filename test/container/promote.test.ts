@@ -318,7 +318,7 @@ describeContainer('promote', () => {
     expect(overtaken.stderr).toContain(
       'tables of shop were made or changed while it was copied: copying it again',
     )
-    expect(overtaken.exitCode).toBe(94)
+    expect(overtaken.exitCode).toBe(93)
     expect(await leftThere()).toBe('')
     expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
   })

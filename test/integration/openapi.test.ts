@@ -66,17 +66,9 @@ const valuesOf = (type: string, body: string): readonly unknown[] => {
 const unreachable = [
   'POST /v1/rest 500',
   'POST /v1/config/changes 503',
-<<<<<<< HEAD
   'POST /v1/start-over 200', // undo.test.ts has these.
   'POST /v1/past 200',
   'POST /v1/past/end 200',
-=======
-  'POST /v1/start-over 200', // undo.test.ts has it.
-<<<<<<< HEAD
-  'POST /v1/rest 500',
->>>>>>> 118cc37 (The interface's test asks for the rest of a move, too)
-=======
->>>>>>> 0454534 (Unit tests hold what has moved, and the rest before it)
   'GET /metrics 404', // On the port: measures.test.ts has it.
   'GET /startupz 503',
   'GET /supervisor/ca.crt 200', // tls.test.ts has it.

@@ -111,6 +111,7 @@ export const assemble = (
     backups: beside.backups,
     past: beside.past,
     isKept: () => ending.isKept,
+    isRestoring: () => ending.isRestoring,
     progress: startProgress(instance, system),
   })
   instance.subscribe((event) => {

@@ -1,6 +1,8 @@
 import { minuteOf } from '../core/moment.ts'
+import type { Ending } from '../daemon/ending.ts'
 import type { Instance } from '../daemon/instance.ts'
 import { type ErrorCode, type SupervisorError } from '../errors.ts'
+import type { Sockets } from '../http/sockets.ts'
 import type { Streams, System } from '../system/ports.ts'
 import { readHolder } from '../units/holder.ts'
 import type { Place } from '../units/place.ts'
@@ -11,9 +13,9 @@ import { runOwn } from './own-command.ts'
 type Surroundings = {
   readonly system: System & Pick<Streams, 'streamProgram'>
   readonly place: Place
-  readonly instance: Pick<Instance, 'inForce'>
-  /** The port shows how it stands meanwhile. */
-  readonly openPort: () => Promise<void>
+  readonly instance: Pick<Instance, 'inForce' | 'results'>
+  readonly ending: Pick<Ending, 'restore'>
+  readonly sockets: Pick<Sockets, 'openPort'>
 }
 
 /** How a boot on a torn cluster fails. */
@@ -37,11 +39,14 @@ const sayWhatIsLost = ({ system, place }: Surroundings, atMs: number): void => {
  * another boot finds it.
  */
 export const bringBack = async (error: SupervisorError, surroundings: Surroundings): Promise<boolean> => {
-  const { system, place, instance, openPort } = surroundings
+  const { system, place, instance, ending, sockets } = surroundings
   if (!tells.has(error.code) || instance.inForce.settings.ON_TORN !== 'restore') return false
   if (!readHolder({ system, place })?.copied) return false
   const archives = archivesIn(system, place)
-  if (archives.length > 0) await openPort()
+  if (archives.length === 0) return false
+  const { listener } = instance.results
+  ending.restore(true)
+  if (listener !== undefined) await sockets.openPort(listener)
   for (const { path, atMs } of archives) {
     system.log.say('warn', `${error.message}: restoring the backup of ${minuteOf(atMs)} UTC in the volume`)
     try {
@@ -52,5 +57,6 @@ export const bringBack = async (error: SupervisorError, surroundings: Surroundin
       system.log.say('warn', `${path} cannot be restored: ${(failure as Error).message}`)
     }
   }
+  ending.restore(false)
   return false
 }

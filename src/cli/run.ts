@@ -116,11 +116,8 @@ export const runDaemon = async (
   await config.close()
   const mayBootAgain = hasSockets && !instance.wasReady && !stops.isAsked
   const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))
-  const openPort = async (): Promise<void> => {
-    if (instance.results.listener) await sockets.openPort(instance.results.listener)
-  }
-  const isBroughtBack =
-    error && mayBootAgain && (await bringBack(error, { system, place: setup.place, instance, openPort }))
+  const surroundings = { system, place: setup.place, instance, ending, sockets }
+  const isBroughtBack = error && mayBootAgain && (await bringBack(error, surroundings))
   if (wentBack) log.say('warn', fellBackText(error))
   else if (!isBroughtBack && error && hasSockets && !stops.isAsked)
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })

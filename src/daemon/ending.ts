@@ -5,10 +5,16 @@ export class Ending {
   readonly #decision = Promise.withResolvers<End>()
   #decided: End | undefined
   #isKept = false
+  #isRestoring = false
 
   /** Everything is down, and the container stays for the page. */
   get isKept(): boolean {
     return this.#isKept
+  }
+
+  /** Everything is down, and a backup is being restored before the next boot. */
+  get isRestoring(): boolean {
+    return this.#isRestoring
   }
 
   get isStartingOver(): boolean {
@@ -22,6 +28,10 @@ export class Ending {
 
   keep(): void {
     this.#isKept = true
+  }
+
+  restore(isRestoring: boolean): void {
+    this.#isRestoring = isRestoring
   }
 
   /** Somebody stops the container. */

@@ -66,6 +66,8 @@ export type ControlOptions = {
   readonly progress: Pick<Progress, 'signsOf'>
   /** Whether everything is down, and the container stays for the page. */
   readonly isKept: () => boolean
+  /** The same, while a backup is being restored. */
+  readonly isRestoring: () => boolean
   /** Stops everything in order, and boots again in the same container. */
   readonly startOver: () => void
   /** Stops Mathesar and Postgres while `act` goes on; visitors wait. */

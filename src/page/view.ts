@@ -30,7 +30,16 @@ export type View = {
    * `hindered` is a boot that tries again and again; `failed` one that has ended, and `kept` one that has
    * ended in a container that stays for this page.
    */
-  readonly situation: 'booting' | 'hindered' | 'away' | 'failed' | 'kept' | 'moved' | 'stopping' | 'serving'
+  readonly situation:
+    | 'booting'
+    | 'hindered'
+    | 'away'
+    | 'failed'
+    | 'kept'
+    | 'moved'
+    | 'restoring'
+    | 'stopping'
+    | 'serving'
   readonly steps: readonly Step[]
   readonly troubles: readonly Trouble[]
   /** Settings may cure it, so there is a page for that. */
@@ -46,6 +55,8 @@ export type ViewFacts = {
   readonly isServing: boolean
   /** Everything is down, and the container stays for the page. */
   readonly isKept: boolean
+  /** The same, and a backup is being restored. */
+  readonly isRestoring: boolean
   /** What the table says of a failure's code. */
   readonly rowOf: (code: string) => Row | undefined
   /** Reads the last lines of the log, if whoever looks may see names and addresses. */
@@ -64,9 +75,10 @@ const stepOf = ({ name, description, state, since, tookMs }: UnitStatus, nowMs: 
 }
 
 const situationOf = (
-  { status: { phase, boot }, isServing, isKept }: ViewFacts,
+  { status: { phase, boot }, isServing, isKept, isRestoring }: ViewFacts,
   troubles: readonly Trouble[],
 ): View['situation'] => {
+  if (isRestoring) return 'restoring'
   if (isKept) return troubles.some(({ code }) => code === 'MOVED') ? 'moved' : 'kept'
   if (phase === 'stopping' || phase === 'ended')
     return troubles.some(({ code }) => code !== undefined) ? 'failed' : 'stopping'
@@ -107,7 +119,7 @@ export const viewOf = (facts: ViewFacts): View => {
     steps: status.units.filter(({ state }) => state !== 'skipped').map((unit) => stepOf(unit, nowMs)),
     troubles,
     isFixable:
-      situation !== 'failed' && // Nobody answers in a moment.
+      !['failed', 'restoring'].includes(situation) && // Nobody answers in a moment.
       troubles.some(({ code }) => code !== undefined && facts.rowOf(code)?.maybeBySettings === true),
     tail: troubles.length === 0 ? undefined : readTail?.(),
   }

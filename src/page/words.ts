@@ -12,6 +12,7 @@ export const words = {
     failed: 'Mathesar could not start',
     kept: 'Mathesar could not start',
     moved: 'Mathesar has moved',
+    restoring: 'A backup is being restored',
     stopping: 'Mathesar is stopping',
     serving: 'Mathesar is ready',
   },
@@ -22,6 +23,9 @@ export const words = {
     failed: 'The container stops, and its log says why: type `docker logs` and the name of the container.',
     kept: 'Nothing runs, and no data was touched. The container waits for what is wrong to be put right.',
     moved: 'It serves from another machine or volume now. Whoever runs it knows the address.',
+    restoring:
+      'This copy of the volume is not whole, so the newest backup in it takes its place. What is there is ' +
+      'kept beside it. This page goes over to Mathesar by itself.',
     stopping: 'The container was told to stop.',
     serving: 'One moment: it did not answer this request. The page tries again by itself.',
   },

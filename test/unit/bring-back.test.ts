@@ -33,7 +33,7 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], archives = [older, newer],
   }
   writeHolder(scope, holder)
   const tried: string[] = []
-  let isPageOpen = false
+  const shown: string[] = []
   async function* streamProgram({ argv }: Command): AsyncGenerator<Buffer, ProgramResult> {
     yield* []
     const [path = ''] = argv.slice(-2)
@@ -44,16 +44,17 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], archives = [older, newer],
   const isBroughtBack = await bringBack(new SupervisorError(code, 'cannot serve this copy'), {
     system: { ...scope.system, streamProgram },
     place: scope.place,
-    instance: { inForce: scope.inForce },
-    openPort: async () => void (isPageOpen = true),
+    instance: { inForce: scope.inForce, results: { listener: { fd: 9, address: '0.0.0.0', port: 8000 } } },
+    ending: { restore: (isRestoring) => void shown.push(isRestoring ? 'restoring' : 'over') },
+    sockets: { openPort: async ({ fd }) => void shown.push(`port ${fd}`) },
   })
-  return { isBroughtBack, tried, said, isPageOpen }
+  return { isBroughtBack, tried, said, shown }
 }
 
 describe('a boot that failed on a torn copy', () => {
-  test('restores the newest backup in the volume, with the page open meanwhile', async () => {
-    const { isBroughtBack, tried, said, isPageOpen } = await act({})
-    expect([isBroughtBack, isPageOpen]).toEqual([true, true])
+  test('restores the newest backup in the volume, and the page says so meanwhile', async () => {
+    const { isBroughtBack, tried, said, shown } = await act({})
+    expect([isBroughtBack, shown]).toEqual([true, ['restoring', 'port 9']])
     expect(tried).toEqual([newer])
     expect(said.join('\n')).toMatch(
       /the backup of 2026-09-30 03:30 UTC is restored: what was written after it is missing/,
@@ -67,8 +68,11 @@ describe('a boot that failed on a torn copy', () => {
   })
 
   test('ends where none is whole, or there is none', async () => {
-    expect(await act({ torn: [newer, older] })).toMatchObject({ isBroughtBack: false })
-    expect(await act({ archives: [] })).toMatchObject({ isBroughtBack: false, isPageOpen: false })
+    expect(await act({ torn: [newer, older] })).toMatchObject({
+      isBroughtBack: false,
+      shown: ['restoring', 'port 9', 'over'],
+    })
+    expect(await act({ archives: [] })).toMatchObject({ isBroughtBack: false, shown: [] })
   })
 
   test.each<[string, Stage]>([

@@ -38,6 +38,7 @@ const view = (status: Partial<ViewFacts['status']> = {}, facts: Partial<ViewFact
     },
     isServing: false,
     isKept: false,
+    isRestoring: false,
     rowOf: (code) => errorTable[code as keyof typeof errorTable],
     readTail: undefined,
     nowMs,
@@ -110,6 +111,7 @@ describe('what a stranger sees of a boot', () => {
     ['stopping', { phase: 'stopping' }, { isServing: true }],
     ['failed', { phase: 'stopping', problems: [problem] }, {}],
     ['kept', { phase: 'ended', problems: [problem] }, { isKept: true }],
+    ['restoring', { phase: 'ended', problems: [problem] }, { isRestoring: true }],
   ] as const)('is told as %s', (situation, status, facts) => {
     expect(view(status, facts).situation).toBe(situation)
   })

@@ -197,7 +197,7 @@ export const ConsoleState = about(
 export const Boot = about(
   v.strictObject({
     situation: oneOf(
-      ['booting', 'hindered', 'away', 'failed', 'kept', 'moved', 'stopping', 'serving'],
+      ['booting', 'hindered', 'away', 'failed', 'kept', 'moved', 'restoring', 'stopping', 'serving'],
       '`hindered`: the boot tries again and again. `away`: it has served, and is expected back. ' +
         '`kept`: the boot has failed, and the container stays for the page.',
     ),

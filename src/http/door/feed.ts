@@ -3,7 +3,7 @@ import { renderView } from '../../page/render.ts'
 import { type View, type ViewFacts, viewOf } from '../../page/view.ts'
 import type { ControlOptions } from '../server.ts'
 
-export type ViewOptions = Pick<ControlOptions, 'now' | 'isKept'> & {
+export type ViewOptions = Pick<ControlOptions, 'now' | 'isKept' | 'isRestoring'> & {
   readonly instance: Pick<ControlOptions['instance'], 'isServing'>
   readonly config: Pick<ControlOptions['config'], 'isNew'>
   readonly log: Pick<ControlOptions['log'], 'tail'>
@@ -23,13 +23,14 @@ const tailLines = 40
 
 /** What everybody may see of the boot now; the owner sees more of it. */
 export const readView = (
-  { status, instance, config, log, isKept, now }: ViewOptions,
+  { status, instance, config, log, isKept, isRestoring, now }: ViewOptions,
   isOwner = false,
 ): View =>
   viewOf({
     status: status(),
     isServing: instance.isServing,
     isKept: isKept(),
+    isRestoring: isRestoring(),
     rowOf: (code) => errorTable[code as ErrorCode],
     readTail: isOwner || config.isNew ? () => log.tail(undefined, tailLines).join('') : undefined,
     nowMs: now(),

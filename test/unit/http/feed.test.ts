@@ -22,6 +22,7 @@ const stage = () => {
     config: { isNew: false },
     log: { tail: () => [] },
     isKept: () => false,
+    isRestoring: () => false,
     now: clock.now,
     after: clock.after,
   }

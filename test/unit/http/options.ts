@@ -73,22 +73,25 @@ export const createEntrance = (place: () => ConsolePlace, now = (): number => 0)
     hosts: () => ['nas.local', '127.0.0.1'],
   })
 
+const readyInstance: ControlOptions['instance'] = {
+  isReady: true,
+  wasReady: true,
+  isServing: true,
+  isBackSoon: false,
+  isStopping: false,
+  results: {},
+  subscribe: () => () => {},
+  control: async () => 'ready',
+  sleeper: { isAsleep: false, wake: async () => {}, stayAwake: (act) => act() },
+}
+
 /** What the handlers act on: a Mathesar that is ready and does not change, but for what is given. */
 export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptions => {
   const options: ControlOptions = {
-    instance: {
-      isReady: true,
-      wasReady: true,
-      isServing: true,
-      isBackSoon: false,
-      isStopping: false,
-      results: {},
-      subscribe: () => () => {},
-      control: async () => 'ready',
-      sleeper: { isAsleep: false, wake: async () => {}, stayAwake: (act) => act() },
-    },
+    instance: readyInstance,
     after: () => () => {},
     isKept: () => false,
+    isRestoring: () => false,
     startOver: () => {},
     rest: async (act) => await act(),
     progress: { signsOf: () => undefined },

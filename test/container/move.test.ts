@@ -90,8 +90,8 @@ describeContainer('a move to another volume', () => {
     const env = { BACKUP_PASSPHRASE: 'a passphrase' }
     box = await start({ volume: await newVolume(), env, run: onHost(runs[0]) })
     await box.ready()
-    const text = `(SELECT string_agg(md5(id::text || part), '') FROM generate_series(1, 31) AS part)`
-    const filler = `SELECT id, ${text} AS text FROM generate_series(1, ${megabytes * 1000}) AS id`
+    const series = `generate_series(1, ${megabytes * 1000}) AS id`
+    const filler = `SELECT id, repeat(md5(id::text), 31) AS text FROM ${series}`
     await must(box, 'psql', '-c', `CREATE TABLE filler AS ${filler}`)
     await box.sh(makeMedia)
   })

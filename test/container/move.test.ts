@@ -50,7 +50,8 @@ const beginMove = (box: Box, volume: string, env: readonly string[] = [], args: 
   ] as const
   for (const [from, to] of pairs) {
     from.stdout.pipe(to.stdin)
-    to.stdin.on('error', () => from.stdout.destroy())
+    // As a shell does: who writes to nobody ends.
+    to.stdin.on('error', () => {}).once('close', () => from.stdout.destroy())
   }
   return { sender, receiver, name, ended: Promise.all([endOf(sender), endOf(receiver)]) }
 }

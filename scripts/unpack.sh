@@ -9,8 +9,8 @@ shift
 
 # These count as installed: they do not come, and neither does what only they need. perl-base, which runs the
 # supervisor's shim, is enough of Perl; C.UTF-8 is in libc-bin, `locales` has but the sources of others; LLVM
-# is 120 MB for a JIT that stays off. The others keep clusters in Debian's way, make certificates for tests, and
-# ask questions, start services or log somebody in.
+# is 120 MB for a JIT that stays off. The others keep clusters in Debian's way, make certificates for tests, set
+# up networks, ask questions, start services or log somebody in.
 absent='perl locales libllvm19 postgresql-common postgresql-client-common ssl-cert
   base-passwd debconf init-system-helpers iproute2 libpam-modules libpam-runtime'
 state=var/lib/dpkg

@@ -11,7 +11,7 @@ type Part = {
 
 // oxfmt-ignore
 const parts = {
-  node: { title: 'Node 24', whose: 'ours', why: 'runs the supervisor: the official binary, with all of ICU and V8' },
+  node: { title: 'Node 24', whose: 'ours', why: 'runs the supervisor: the official binary, with all of ICU and V8, without symbols' },
   template: { title: 'the cluster template', whose: 'ours', why: 'an initialised and migrated cluster, compressed: a first boot unpacks it' },
   made: { title: 'compiled Python, gathered static files', whose: 'ours', why: 'made once at build time, where Mathesar\'s own way makes them at boot or keeps them in memory' },
   supervisor: { title: 'the supervisor', whose: 'ours', why: 'one bundle of its code and libraries, the binding to the kernel, and two small files of configuration' },

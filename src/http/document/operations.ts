@@ -4,6 +4,7 @@ import { defaultLines, maxLines } from '../logs.ts'
 import type { RouteName } from '../routes.ts'
 import { serviceParameters } from '../services.ts'
 import { components } from './components.ts'
+import { holds } from './holds.ts'
 import type { Operation } from './operation.ts'
 import { integer } from './parts.ts'
 import { past } from './past.ts'
@@ -89,21 +90,7 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       USAGE: 'Not while booting or stopping, and not for a service that the settings leave out',
     },
   },
-  'POST /v1/awake': {
-    operationId: 'stayAwake',
-    summary: 'Wake what sleeps (SLEEP_AFTER), and keep it awake as long as the connection lasts',
-    answers: { 200: { description: '`awake`; the answer does not end by itself.', content: plain } },
-  },
-  'POST /v1/rest': {
-    operationId: 'rest',
-    summary: 'Stop Mathesar and Postgres, and have visitors wait, as long as the connection lasts',
-    description: 'For `supervisor send`. If the volume is marked as moved then, the container starts over.',
-    answers: { 200: { description: '`at rest`; the answer does not end by itself.', content: plain } },
-    errors: {
-      USAGE: 'Not everything is ready',
-      MOVE_FAILED: 'Postgres does not keep its log',
-    },
-  },
+  ...holds,
   'POST /v1/start-over': {
     operationId: 'startOver',
     summary: 'Stop everything in order and boot again in the same container',

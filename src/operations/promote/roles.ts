@@ -91,7 +91,13 @@ const makeRole = async (
   const name = quoteName(role.name)
   const isThere = (await client.query('SELECT FROM pg_catalog.pg_roles WHERE rolname = $1', [role.name]))
     .rowCount
-  await client.query(`${isThere === 1 ? 'ALTER' : 'CREATE'} ROLE ${name} ${role.attributes}`)
+  // Who may not create databases may not even take that right away.
+  const [right = ''] = /\b(?:NO)?CREATEDB\b/.exec(role.attributes) ?? []
+  const attributes = role.attributes.replace(right, '')
+  await client.query(`${isThere === 1 ? 'ALTER' : 'CREATE'} ROLE ${name} ${attributes}`)
+  await attempt(client, `ALTER ROLE ${name} ${right}`, () => {
+    if (right === 'CREATEDB') warn(`${right} of role ${role.name}`)
+  })
   if (isThere === 0) await client.query(`COMMENT ON ROLE ${name} IS ${quoteText(mark)}`)
   if (role.password !== null)
     await attempt(client, `ALTER ROLE ${name} PASSWORD ${quoteText(role.password)}`, () =>

@@ -91,6 +91,9 @@ const written = `
     UNION ALL SELECT tgname || tgenabled::text FROM pg_trigger WHERE tgrelid = 'busy.parent'::regclass
       AND NOT tgisinternal) AS lines`
 
+/** A crash of Postgres skips numbers of a sequence. */
+const lessSequence = (lines: string): string => lines.replace(/^last .*$/m, '')
+
 /** The same that Mathesar's pages would store. \`nowhere\` is a table that was dropped. */
 const stored = (first: number, orders: number, sales: number, nowhere: number): string => `
   INSERT INTO mathesar_tablemetadata (database_id, table_oid, column_order)
@@ -324,7 +327,7 @@ describeContainer('promote', () => {
   })
 
   it.each(kills)('that is killed at "%s" leaves one side whole and in force', async (point) => {
-    const before = await here('shop', written)
+    const before = lessSequence(await here('shop', written))
     const typed = execa(
       'docker',
       ['exec', box.id, 'supervisor', 'promote', '--to', url(), '--within', '60'],
@@ -340,14 +343,14 @@ describeContainer('promote', () => {
     await box.ready()
     const { database } = (await box.status()) as { readonly database: string }
     if (database === 'external') {
-      expect((await there('shop', written)).stdout).toBe(before)
+      expect(lessSequence((await there('shop', written)).stdout)).toBe(before)
       const back = await box.supervisor('promote', '--back')
       expect(back.exitCode, back.stderr).toBe(0)
       for (const name of ['mathesar_django', 'shop']) await there('postgres', `DROP DATABASE ${name}`)
-      await there('postgres', 'DROP ROLE mathesar; DROP ROLE alice; DROP ROLE readers')
+      await there('postgres', 'DROP ROLE alice, readers, mathesar')
     }
     expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
-    expect(await here('shop', written)).toBe(before)
+    expect(lessSequence(await here('shop', written))).toBe(before)
   })
 
   it('takes everything along that people built, while requests wait', async () => {

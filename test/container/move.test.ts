@@ -73,7 +73,7 @@ const must = async (box: Box, ...args: string[]): Promise<string> => {
 
 const media = `${dataFolder}/media`
 const listMedia = async (box: Box): Promise<string> =>
-  (await box.sh(`cd ${media} && find . -type f -exec sha256sum {} + | sort`)).stdout
+  (await box.sh(`cd ${media} && find . -type f -exec sha256sum {} + | sort -k 2`)).stdout
 
 const makeMedia = `cd ${media}; mkdir folder; for f in a b c folder/d; do echo $f > $f; done`
 /** One goes, one is other, one is new, and one is in a folder of another name. */

@@ -12,9 +12,10 @@ import { type Frozen, inSource } from './freeze.ts'
  * Postgres changes no row in place: it makes another one, which carries the number of its transaction
  * (xmin), and writes into the one before who has ended it (xmax). The copy is of a snapshot that is still
  * held, so nothing of that is cleaned away. What is gone since is among what the snapshot sees with an
- * xmax; what came is among what is there now with an xmin that the snapshot may not see. Both are taken too
- * widely (a row that was only locked has an xmax, too), so all of these rows are taken out of the copy, and
- * what is there now is put in. Nobody else can lock a row meanwhile: what has an xmax then has it now.
+ * xmax; what came is among what is there now with an xmin, in both cases of a transaction that the snapshot
+ * may not see. Both are taken too widely (a row that was only locked has an xmax, too), so all of these rows
+ * are taken out of the copy, and what is there now is put in. Nobody else can lock a row meanwhile: what has
+ * an xmax then has it now.
  *
  * A row is found by its primary key. A table without one that was written to is copied again as a whole,
  * and so is one whose file is another: there was a TRUNCATE, or all of it was rewritten.
@@ -44,9 +45,15 @@ const tablesQuery = `
 export const readTables = async (client: Client): Promise<readonly Table[]> =>
   (await client.query<Table>(tablesQuery)).rows
 
-/** Rows that have come, or were only locked. `age` counts back from now. */
-const hasCome = (age: string): string => `xmax <> 0 OR age(xmin) <= ${age}`
-const isGone = 'xmax <> 0'
+/** Whether it is of a transaction that may not have ended when the copy was made. */
+const isLater = (column: 'xmin' | 'xmax', { oldest }: Copied): string =>
+  `age(${column}) <= age(${quoteText(oldest)}::xid)`
+
+/** An xmax may also be the number of several transactions (a multixact), which are counted apart. */
+const isGone = (copied: Copied): string => `xmax <> 0 AND (${isLater('xmax', copied)} OR mxid_age(xmax) > 0)`
+
+/** Rows that have come, or were only locked. */
+const hasCome = (copied: Copied): string => `${isLater('xmin', copied)} OR ${isGone(copied)}`
 
 type Seen = { readonly name: string; readonly rows: string; readonly found: string }
 
@@ -62,9 +69,6 @@ const look = async (client: Client, names: readonly string[], like: string): Pro
   return rows
 }
 
-const readAge = async (client: Client, { oldest }: Copied): Promise<string> =>
-  (await client.query<{ age: string }>('SELECT age($1::xid)::text AS age', [oldest])).rows[0]!.age
-
 const asThen = ({ snapshot }: Copied): readonly string[] => [
   'BEGIN ISOLATION LEVEL REPEATABLE READ',
   `SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}`,
@@ -73,10 +77,10 @@ const asThen = ({ snapshot }: Copied): readonly string[] => [
 const goneIn = (scope: OperationScope, copied: Copied, names: readonly string[]): Promise<readonly Seen[]> =>
   inSource(scope, copied.name, async (client) => {
     for (const command of asThen(copied)) await client.query(command)
-    return await look(client, names, isGone)
+    return await look(client, names, isGone(copied))
   })
 
-type Script = { readonly scope: OperationScope; readonly copied: Copied; readonly age: string }
+type Script = { readonly scope: OperationScope; readonly copied: Copied }
 
 async function* own(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const chunk of bytes) yield Buffer.from(chunk) // Its memory is used again.
@@ -84,7 +88,7 @@ async function* own(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
 
 const list = (names: readonly string[]): string => names.join(', ')
 
-async function* rowsAgain({ scope, copied, age }: Script, table: Table): AsyncGenerator<Buffer> {
+async function* rowsAgain({ scope, copied }: Script, table: Table): AsyncGenerator<Buffer> {
   const { name, columns, key } = table
   const select = (what: readonly string[], where: string): string =>
     `COPY (SELECT ${list(what)} FROM ONLY ${name} WHERE ${where}) TO STDOUT`
@@ -93,9 +97,9 @@ CREATE TEMPORARY TABLE gone ON COMMIT DROP AS SELECT ${list(key)} FROM ONLY ${na
 CREATE TEMPORARY TABLE came ON COMMIT DROP AS SELECT ${list(columns)} FROM ONLY ${name} WITH NO DATA;
 COPY pg_temp.gone FROM STDIN;
 `)
-  yield* own(outputFrom(scope, copied.name, [...asThen(copied), select(key, isGone)]))
+  yield* own(outputFrom(scope, copied.name, [...asThen(copied), select(key, isGone(copied))]))
   yield Buffer.from('\\.\nCOPY pg_temp.came FROM STDIN;\n')
-  yield* own(outputFrom(scope, copied.name, [select(columns, hasCome(age))]))
+  yield* own(outputFrom(scope, copied.name, [select(columns, hasCome(copied))]))
   yield Buffer.from(`\\.
 INSERT INTO pg_temp.gone SELECT ${list(key)} FROM pg_temp.came;
 ANALYZE pg_temp.gone;
@@ -149,9 +153,8 @@ export const bringUpToDate = async (
   const tables = await readTables(client)
   const isSame = ({ oid, file }: Table): boolean => copied.files[oid] === file
   const names = (some: readonly Table[]): readonly string[] => some.map(({ name }) => name)
-  const age = await readAge(client, copied)
   const [now, then] = await Promise.all([
-    look(client, names(tables), hasCome(age)),
+    look(client, names(tables), hasCome(copied)),
     goneIn(scope, copied, names(tables.filter(isSame))),
   ])
   const found = new Set([...now, ...then].filter((seen) => seen.found !== '0').map(({ name }) => name))
@@ -159,7 +162,7 @@ export const bringUpToDate = async (
     .filter((table) => !isSame(table) || found.has(table.name))
     .map((table) => ({ table, isByKey: isSame(table) && hasKey(table) }))
   if (written.length > 0) {
-    const script = scriptOf({ scope, copied, age }, written, await readSchemas(client))
+    const script = scriptOf({ scope, copied }, written, await readSchemas(client))
     await load(scope, url, copied.name, script)
   }
   return new Map(now.map(({ name, rows }) => [name, rows]))

@@ -57,7 +57,7 @@ const newMark = (scope: OperationScope): string =>
   `moved here by supervisor promote ${scope.system.randomText(16, 'abcdefghijklmnopqrstuvwxyz0123456789')}`
 
 /** Where people make tables all the time, the last attempt says so. */
-const attempts = 3
+const attempts = 2
 
 type Move = Talk & {
   readonly plan: Plan

@@ -117,14 +117,11 @@ export const applyRoles = async (
   }: { readonly major: number; readonly mark: string; readonly warn: (what: string) => void },
 ): Promise<void> => {
   await client.query('BEGIN')
-  if (major >= 16) {
-    await client.query("SET LOCAL createrole_self_grant = 'set, inherit'")
-    await client.query("ALTER ROLE CURRENT_USER SET createrole_self_grant = 'set, inherit'")
-  }
+  if (major >= 16) await client.query("ALTER ROLE CURRENT_USER SET createrole_self_grant = 'set, inherit'")
   for (const role of roles) await makeRole(client, role, mark, warn)
-  if (major < 16)
-    for (const { name } of roles)
-      await client.query(`GRANT ${quoteName(name)} TO CURRENT_USER WITH ADMIN OPTION`)
+  // Also those of an attempt before: what emptied a database took this from Mathesar's role.
+  const asOwner = major < 16 ? 'ADMIN OPTION' : 'INHERIT TRUE, SET TRUE'
+  for (const { name } of roles) await client.query(`GRANT ${quoteName(name)} TO CURRENT_USER WITH ${asOwner}`)
   for (const { role, member, options } of memberships)
     await attempt(
       client,

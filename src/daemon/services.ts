@@ -23,7 +23,7 @@ const createService = (unit: ServiceUnit, tools: Tools): Service => {
   const service: Service = new Service(unit, {
     system,
     scope: () => worlds.scopeOf(unit),
-    isCarried: () =>
+    areDependenciesUp: () =>
       roster()
         .servicesFor(unit)
         .every((other) => isUp(other.state) || worlds.skipReason(other.unit) !== undefined),

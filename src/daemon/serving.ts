@@ -32,7 +32,7 @@ export type Surroundings = {
   /** What is in force now. */
   readonly scope: () => Scope
   /** Whether every service that it depends on is up: else it could answer with errors only. */
-  readonly isCarried: () => boolean
+  readonly areDependenciesUp: () => boolean
   readonly onChange: () => void
 }
 
@@ -63,7 +63,7 @@ export class Serving {
   /** Looks at a state of the service. The clock goes on through states in which it is away. */
   see(state: ServiceState): void {
     if (this.#isHidden) return
-    if (isUp(state) && !this.#options.isCarried()) return this.#leave()
+    if (isUp(state) && !this.#options.areDependenciesUp()) return this.#leave()
     const patienceMs = patienceOf(state)
     if (patienceMs === undefined) return this.#set(true)
     if (!this.#isServing) return

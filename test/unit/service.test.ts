@@ -40,7 +40,7 @@ const stage = (more: Partial<ServiceUnit> = {}) => {
     system: fake.system,
     scope: () => fake.scope,
     output: () => fake.system.log.lines('mathesar'),
-    isCarried: () => true,
+    areDependenciesUp: () => true,
     onChange: () => void told.changes++,
     onGiveUp: () => void told.giveUps++,
   })

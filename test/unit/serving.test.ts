@@ -10,11 +10,11 @@ const stateOf = (name: Exclude<ServiceState['name'], 'stopping'>, failures = 0):
   failures,
 })
 
-const create = (isCarried = () => true) => {
+const create = (areDependenciesUp = () => true) => {
   const { scope, system, clock } = createScope()
   const told: boolean[] = []
   const unit = { ...mathesar, onServing: (_: unknown, isServing: boolean) => void told.push(isServing) }
-  const serving = new Serving(unit, { system, scope: () => scope, isCarried, onChange: () => {} })
+  const serving = new Serving(unit, { system, scope: () => scope, areDependenciesUp, onChange: () => {} })
   return { serving, told, clock }
 }
 

@@ -176,7 +176,8 @@ describeContainer('a move to another volume', () => {
       }),
     ])
     await docker('restart', box.id)
-    await until('it says so again', async () => (await box.status()).problems[0]?.code === 'MOVED')
+    const code = (): Promise<string | null | undefined> => box.status().then((now) => now.problems[0]?.code)
+    await until('it says so again', async () => (await code().catch(() => null)) === 'MOVED')
     await must(box, 'send', '--back')
     await box.ready()
     expect(await writers.lost()).toEqual([])

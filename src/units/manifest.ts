@@ -48,6 +48,8 @@ export type Installation = {
   readonly lastBoot: LastBoot
 }
 
+type InVolume = Pick<Scope<never>, 'system' | 'place'>
+
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === 'object' && value !== null && !Array.isArray(value)
 
@@ -64,7 +66,7 @@ const parseCluster = (value: unknown): ServedCluster => {
  * Reads the manifest; `{}` where there is none. One that cannot be read still says that a cluster has served:
  * nothing else writes it.
  */
-export const readManifest = ({ system, place }: Scope<never>): Manifest => {
+export const readManifest = ({ system, place }: InVolume): Manifest => {
   const path = inVolume(place.paths).manifest
   try {
     const text = system.files.readIfThere(path)
@@ -77,6 +79,11 @@ export const readManifest = ({ system, place }: Scope<never>): Manifest => {
     system.log.say('warn', `cannot read ${path}: ${(error as Error).message}`)
     return { cluster: parseCluster(undefined) }
   }
+}
+
+/** Replaces the manifest, durably. */
+export const replaceManifest = ({ system, place }: InVolume, manifest: Manifest): void => {
+  system.files.writeWhole(inVolume(place.paths).manifest, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
 }
 
 const textOr = <Other>(value: unknown, other: Other): string | Other =>
@@ -108,7 +115,7 @@ export const readServedVersion = (scope: Scope<never>): string | undefined =>
   installationIn(readManifest(scope)).servedBy.mathesar?.slice(0, 50)
 
 /** The version of Mathesar in the image; `null` where it does not say. */
-export const readAppVersion = (scope: Pick<Scope<never>, 'system' | 'place'>): string | null =>
+export const readAppVersion = (scope: InVolume): string | null =>
   versionIn(scope, `${scope.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
 
 const readServedBy = (scope: Scope<'database'>): ServedBy => {
@@ -154,9 +161,7 @@ export const manifest = defineTask({
       keyFingerprint: fingerprintOf(results.secrets.secretKey),
       lastBoot: { at, after: lastStopOf(results.cluster) },
     }
-    const now = { ...before, ...installation, cluster: { ...before.cluster, ...cluster } }
-    const text = `${JSON.stringify(now, null, 2)}\n`
-    system.files.writeWhole(inVolume(place.paths).manifest, text, 0o644)
+    replaceManifest(scope, { ...before, ...installation, cluster: { ...before.cluster, ...cluster } })
     return undefined
   },
 })

@@ -1,8 +1,7 @@
 import { minuteOf } from '../core/moment.ts'
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
-import { readManifest } from './manifest.ts'
-import { inVolume } from './place.ts'
+import { readManifest, replaceManifest } from './manifest.ts'
 import type { Scope } from './unit.ts'
 
 /**
@@ -20,19 +19,22 @@ export type Moved = {
 
 type Where = Pick<Scope<never>, 'system' | 'place'>
 
-const isMoved = (value: unknown): value is Moved =>
-  typeof value === 'object' && value !== null && 'at' in value && typeof value.at === 'string'
-
+/** A mark of another form is one all the same: two must not serve. */
 export const readMoved = (where: Where): Moved | undefined => {
-  const { moved } = readManifest(where as Scope<never>)
-  return isMoved(moved) ? moved : undefined
+  const { moved } = readManifest(where)
+  if (moved === undefined) return undefined
+  const { at, to, isConfirmed } = typeof moved === 'object' && moved !== null ? (moved as Partial<Moved>) : {}
+  return {
+    at: typeof at === 'string' ? at : '',
+    to: typeof to === 'string' ? to : null,
+    isConfirmed: isConfirmed === true,
+  }
 }
 
 /** Marks it, durably, or takes the mark away. */
-export const writeMoved = ({ system, place }: Where, moved: Moved | undefined): void => {
-  const { moved: _, ...others } = readManifest({ system, place } as Scope<never>)
-  const manifest = moved === undefined ? others : { ...others, moved }
-  system.files.writeWhole(inVolume(place.paths).manifest, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
+export const writeMoved = (where: Where, moved: Moved | undefined): void => {
+  const { moved: _, ...others } = readManifest(where)
+  replaceManifest(where, moved === undefined ? others : { ...others, moved })
 }
 
 export const movedInWords = ({ at, to, isConfirmed }: Moved): string =>

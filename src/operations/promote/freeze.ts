@@ -81,25 +81,35 @@ const freeze = async (client: Client, isFirst: boolean): Promise<void> => {
     }
 }
 
+/** Acts with a connection to each database, all at once; `open` is called with one after the other. */
+const inEach = async <Each, T>(
+  scope: OperationScope,
+  [name, ...others]: readonly string[],
+  act: (all: readonly Each[]) => Promise<T>,
+  open: (client: Client, name: string) => Promise<Each>,
+  opened: readonly Each[] = [],
+): Promise<T> => {
+  if (name === undefined) return await act(opened)
+  return await inSource(scope, name, async (client) =>
+    inEach(scope, others, act, open, [...opened, await open(client, name)]),
+  )
+}
+
 export type Frozen = { readonly name: string; readonly client: Client }
 
 /**
  * Acts while nobody can write to any of the databases. The locks are those of sessions: whatever ends this
  * process ends them, and nothing has to be undone.
  */
-export const whileFrozen = async <T>(
+export const whileFrozen = <T>(
   scope: OperationScope,
   names: readonly string[],
   act: (frozen: readonly Frozen[]) => Promise<T>,
-  frozen: readonly Frozen[] = [],
-): Promise<T> => {
-  const [name, ...others] = names
-  if (name === undefined) return await act(frozen)
-  return await inSource(scope, name, async (client) => {
-    await freeze(client, frozen.length === 0)
-    return await whileFrozen(scope, others, act, [...frozen, { name, client }])
+): Promise<T> =>
+  inEach(scope, names, act, async (client, name) => {
+    await freeze(client, name === names[0])
+    return { name, client }
   })
-}
 
 export type Held = {
   readonly name: string
@@ -111,20 +121,16 @@ export type Held = {
 }
 
 /** Acts while each database can be read as it is now, however much is written meanwhile. */
-export const whileHeld = async <T>(
+export const whileHeld = <T>(
   scope: OperationScope,
   names: readonly string[],
   act: (held: readonly Held[]) => Promise<T>,
-  held: readonly Held[] = [],
-): Promise<T> => {
-  const [name, ...others] = names
-  if (name === undefined) return await act(held)
-  return await inSource(scope, name, async (client) => {
+): Promise<T> =>
+  inEach(scope, names, act, async (client, name) => {
     await client.query('BEGIN ISOLATION LEVEL REPEATABLE READ')
     const { rows } = await client.query<{ snapshot: string; oldest: string }>(
       `SELECT pg_export_snapshot() AS snapshot,
         pg_snapshot_xmin(pg_current_snapshot())::xid::text AS oldest`,
     )
-    return await whileHeld(scope, others, act, [...held, { name, client, ...rows[0]! }])
+    return { name, client, ...rows[0]! }
   })
-}

@@ -6,17 +6,17 @@ import { type ControlServer, listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
 import { createOptions } from './options.ts'
 
-describe('what the door asks the supervisor while Mathesar sleeps', () => {
-  let folder: string
-  let server: ControlServer | undefined
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'wake-'))
-  })
-  afterEach(() => {
-    server?.close()
-    rmSync(folder, { recursive: true })
-  })
+let folder: string
+let server: ControlServer | undefined
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'wake-'))
+})
+afterEach(() => {
+  server?.close()
+  rmSync(folder, { recursive: true })
+})
 
+describe('what the door asks the supervisor while Mathesar sleeps', () => {
   /** `canWake`: whether it serves afterwards. */
   const stage = async (canWake: boolean) => {
     const path = join(folder, 'page.sock')
@@ -73,16 +73,6 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
 })
 
 describe('what the door asks the supervisor while Mathesar is away for a moment', () => {
-  let folder: string
-  let server: ControlServer | undefined
-  beforeEach(() => {
-    folder = mkdtempSync(join(tmpdir(), 'away-'))
-  })
-  afterEach(() => {
-    server?.close()
-    rmSync(folder, { recursive: true })
-  })
-
   /** Mathesar is back, or not in time, once somebody waits for it. */
   const stage = async (isServing: boolean) => {
     const path = join(folder, 'page.sock')

@@ -56,15 +56,20 @@ const fail = ({ code, message, hint }: Named): never => {
 const failWith = async (response: IncomingMessage): Promise<never> =>
   fail(JSON.parse(await textOf(response)) as Named)
 
+/** Has the daemon hold something as long as this connection is open. */
+const hold = async (path: string) => {
+  const response = await open('POST', path)
+  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  return response.once('error', () => {}).resume()
+}
+
 /**
  * Has the daemon, if there is one, wake what sleeps, and keeps it awake as long as this process lives.
  */
 export const keepAwake = async (): Promise<void> => {
   try {
-    const response = await open('POST', '/v1/awake')
-    if ((response.statusCode ?? 500) >= 400) return await failWith(response)
-    response.once('error', () => {}).resume()
-    response.socket.unref()
+    const { socket } = await hold('/v1/awake')
+    socket.unref()
   } catch (error) {
     if (!(error instanceof SupervisorError && error.code === 'DAEMON_UNREACHABLE')) throw error
   }
@@ -72,9 +77,7 @@ export const keepAwake = async (): Promise<void> => {
 
 /** Has the daemon stop what serves, until the function that this resolves with is called, or we end. */
 export const holdAtRest = async (): Promise<() => void> => {
-  const response = await open('POST', '/v1/rest')
-  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
-  response.once('error', () => {}).resume()
+  const response = await hold('/v1/rest')
   return () => response.destroy()
 }
 

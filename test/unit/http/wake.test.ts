@@ -1,6 +1,8 @@
 import { mkdtempSync, rmSync } from 'node:fs'
+import { request } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlServer, listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
@@ -116,4 +118,26 @@ describe('what the door asks the supervisor while Mathesar is away for a moment'
     if (to === undefined)
       expect(text).toContain(times.endsWith('-') ? 'was not carried out' : 'may have carried')
   })
+})
+
+test('whoever leaves before all is awake keeps nothing awake', async () => {
+  const path = join(folder, 'control.sock')
+  const { instance, ...plain } = createOptions()
+  const [asked, awake, ended] = [1, 2, 3].map(() => Promise.withResolvers<void>())
+  const sleeper = {
+    ...instance.sleeper,
+    stayAwake: async <T>(act: () => Promise<T>): Promise<T> => {
+      asked!.resolve()
+      await awake!.promise
+      return await act().finally(() => ended!.resolve())
+    },
+  }
+  server = await listen({ path, mode: 0o600 }, { ...plain, instance: { ...instance, sleeper } }, 'owner')
+  const sent = request({ socketPath: path, method: 'POST', path: '/v1/awake' }).on('error', () => {})
+  sent.end()
+  await asked!.promise
+  sent.destroy()
+  await delay(50) // The server sees it.
+  awake!.resolve()
+  await ended!.promise
 })

@@ -60,8 +60,8 @@ const prepareVolume = async (
   return { volume, configuration }
 }
 
-/** The same Postgres for all: with the configuration of ours, in places of their own. */
-const forPeers = (configuration: string): string => `${configuration}
+/** The same Postgres for all: with the configuration of ours but for undo, in places of their own. */
+const forPeers = (configuration: string): string => `${configuration.replace(/^include .*$/m, '')}
 hba_file = '/bench/pg_hba.conf'
 ident_file = '/bench/pg_ident.conf'
 unix_socket_directories = '/dev/shm/peer'

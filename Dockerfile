@@ -4,7 +4,7 @@
 # Both begin empty. Their layers go from what seldom changes to what often does: Debian, Postgres, Mathesar,
 # Node, the supervisor, what it bakes. All but the last are the same, byte for byte, in each build of the same
 # parts (npm run reproduce), so an upgrade pulls only those that changed.
-ARG MATHESAR_IMAGE=mathesar/mathesar:0.10.1
+ARG MATHESAR_IMAGE=mathesar/mathesar:0.11.0
 # The time of our own files. Those of others have theirs.
 ARG SOURCE_DATE_EPOCH=1795651200
 

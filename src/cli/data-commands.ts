@@ -71,7 +71,7 @@ The exit code is 0 when it has moved, 92 when not.`,
 --to TIME           to that moment: "2026-11-26 10:15:30", or 10:15, in UTC
 --before STATEMENT  to just before the last of them: --before "DROP TABLE invoices"
 --back              brings back what was undone, as \`supervisor restore --undo\`
-undo list [--all]   since when, and what was dropped, truncated, deleted or updated in numbers
+undo list [--all] [--since 1h]   since when, and what was dropped, truncated, deleted or updated in numbers
 
 All databases of the server go back, accounts and settings of Mathesar among them. It is done beside, and
 proved to open; then the container starts over with it. UNDO_SPACE is what of the volume is used for it.`,

@@ -2,9 +2,10 @@ import { parseAgo, parseMoment } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import { keepAwake } from '../http/client.ts'
 import type { OperationScope } from '../operations/scope.ts'
-import { listDestructions, type Target } from '../operations/undo/recover.ts'
-import { inWords, isMeant } from '../operations/undo/statements.ts'
-import { isServing, tell } from './operation.ts'
+import { listDestructions } from '../operations/undo/list.ts'
+import type { Target } from '../operations/undo/recover.ts'
+import { type Destruction, inWords, isMeant } from '../operations/undo/statements.ts'
+import { createProgress, isServing, tell } from './operation.ts'
 
 /** How people say to which moment of the embedded database they want. */
 
@@ -13,12 +14,22 @@ type Usage = (why: string) => never
 export const utc = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace(/Z$/, '')
 
 const findStatement = async (scope: OperationScope, text: string): Promise<Target> => {
-  const found = (await listDestructions(scope)).findLast((each) => isMeant(text, each))
+  const progress = createProgress(scope.system.clock)
+  const isWanted = (each: Destruction): boolean => isMeant(text, each)
+  const { found: all } = await listDestructions(scope, { isWanted, limit: 1, report: progress.report })
+  progress.end()
+  const [found] = all
   if (found !== undefined) {
     tell(`going back to just before: ${utc(found.atMs)} ${inWords(found)}`)
     return found
   }
   throw new SupervisorError('UNDO_REFUSED', `cannot go back: nothing in the log is "${text.slice(0, 100)}"`)
+}
+
+/** In milliseconds since 1970. */
+export const momentOf = (text: string, nowMs: number): number | undefined => {
+  const agoMs = parseAgo(text)
+  return agoMs === undefined ? parseMoment(text, nowMs) : nowMs - agoMs
 }
 
 /** A moment, how long ago it was, or what was destroyed just after it. */
@@ -29,8 +40,7 @@ export const findTarget = async (
 ): Promise<Target> => {
   if (before !== undefined) return await findStatement(scope, before)
   const nowMs = scope.system.clock.now()
-  const agoMs = parseAgo(moment)
-  const atMs = agoMs === undefined ? parseMoment(moment, nowMs) : nowMs - agoMs
+  const atMs = momentOf(moment, nowMs)
   if (atMs === undefined) return usage(`${moment} is neither like 10m nor like "2026-11-26 10:15"`)
   return atMs > nowMs ? usage(`${utc(atMs)} is not in the past`) : { atMs }
 }

@@ -4,33 +4,43 @@ import { ask } from '../http/client.ts'
 import { undoRestore } from '../operations/restore.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { makeBase, noteNames } from '../operations/undo/bases.ts'
-import { listDestructions, undoTo } from '../operations/undo/recover.ts'
+import { listDestructions } from '../operations/undo/list.ts'
+import { undoTo } from '../operations/undo/recover.ts'
 import { inWords } from '../operations/undo/statements.ts'
 import { logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, usableBases } from '../units/undo.ts'
 import { parseArguments } from './arguments.ts'
-import { findTarget, requireOwnDatabase, utc } from './moment.ts'
-import { openOperation, tell, untilStopped } from './operation.ts'
+import { findTarget, momentOf, requireOwnDatabase, utc } from './moment.ts'
+import { createProgress, openOperation, tell, untilStopped } from './operation.ts'
 
 const usage = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot undo: ${why}`, { hint: 'Type `supervisor undo --help`.' })
 }
 
-/** How many lines a list has unless all are asked for. */
+/** How many lines a list has, and one of all. */
 const listLimit = 30
+const allLimit = 10_000
 const readyLimitMs = 300_000
 
-const list = async (scope: OperationScope, isAll: boolean): Promise<void> => {
-  const found = await listDestructions(scope)
-  const shown = isAll ? found : found.slice(-listLimit)
+const list = async (scope: OperationScope, isAll: boolean, since: string | undefined): Promise<void> => {
+  const { clock } = scope.system
+  const sinceMs = since === undefined ? 0 : momentOf(since, clock.now())
+  if (sinceMs === undefined) return usage(`${since} is neither like 10m nor like "2026-11-26 10:15"`)
+  const progress = createProgress(clock)
+  const { found, total } = await listDestructions(scope, {
+    isWanted: ({ atMs }) => atMs >= sinceMs,
+    limit: isAll ? allLimit : listLimit,
+    report: progress.report,
+  })
+  progress.end()
   const from = usableBases(scope).at(-1)!.endMs
   process.stdout.write(`One can go back to any moment since ${utc(from)} (UTC).\n`)
-  if (shown.length === 0) process.stdout.write('Nothing was dropped or deleted since.\n')
+  if (found.length === 0) process.stdout.write('Nothing was dropped or deleted since.\n')
   else {
-    const rows = shown.map((each) => [utc(each.atMs), inWords(each)])
+    const rows = found.map((each) => [utc(each.atMs), inWords(each)])
     process.stdout.write(`${renderTable([['COMMITTED (UTC)', 'WHAT'], ...rows])}\n`)
   }
-  if (shown.length < found.length) tell(`${found.length - shown.length} earlier ones: --all`)
+  if (found.length < total) tell(`${total - found.length} earlier ones${isAll ? '' : ': --all'}`)
 }
 
 type Seen = { readonly ready: boolean; readonly supervisor: { readonly startedAt: string } }
@@ -60,17 +70,18 @@ const options = {
   before: { type: 'string' },
   back: { type: 'boolean', default: false },
   all: { type: 'boolean', default: false },
+  since: { type: 'string' },
   scheduled: { type: 'boolean', default: false },
 } as const
 
-type Values = { readonly to?: string | undefined; readonly before?: string | undefined }
+type Values = { readonly [name in 'to' | 'before' | 'since']?: string | undefined }
 
 const act = async (
   scope: OperationScope,
   first: string | undefined,
-  { back, all, scheduled, to, before }: Values & Record<'back' | 'all' | 'scheduled', boolean>,
+  { back, all, scheduled, to, before, since }: Values & Record<'back' | 'all' | 'scheduled', boolean>,
 ): Promise<void> => {
-  if (first === 'list') return await list(scope, all)
+  if (first === 'list') return await list(scope, all, since)
   if (back) undoRestore(scope, false)
   else {
     lockOperations(scope)

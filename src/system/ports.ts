@@ -181,6 +181,8 @@ export type Streams = {
     input?: AsyncIterable<Buffer>,
   ) => AsyncGenerator<Buffer, ProgramResult>
   readonly readStream: (path: string) => AsyncIterable<Buffer>
+  /** The same into one block: each chunk but the last fills it, and is overwritten by the next one. */
+  readonly readBlocks: (path: string, block: Buffer) => AsyncIterable<Buffer>
   /** Bytes of a file. Throws when it is not there. */
   readonly sizeOf: (path: string) => number
   /** Begins a file that will be whole or absent, with mode 0600, also after a crash. */

@@ -83,6 +83,7 @@ export const startPostgres = async (user: string, password: string, tls?: Tls, w
   await until('the other Postgres to answer', async () => (await query('SELECT 1')).length === 1)
   return {
     port,
+    data,
     query,
     stop: async () => {
       server.kill('SIGINT')

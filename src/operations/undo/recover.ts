@@ -1,24 +1,21 @@
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
-import { postgresEnvironment } from '../../units/postgres/programs.ts'
 import { replaced } from '../../units/swap.ts'
-import { type Base, isUsable, readNames, usableBases, walKeepOf } from '../../units/undo.ts'
+import { type Base, usableBases, walKeepOf } from '../../units/undo.ts'
 import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
-import { outputOf } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 import { askBeside, lookIntoEach, withSideServer } from '../server.ts'
 import { countBytes } from '../sources.ts'
 import { makeOwnFolder, unpackCluster, verifyCluster } from '../stage.ts'
-import { readPresentNames } from './bases.ts'
-import { type Destruction, Destructions } from './statements.ts'
 
 /** Where to go back to: a moment, or just before a place in the log, which was at a moment. */
 export type Target = { readonly atMs: number; readonly lsn?: string }
 
 const iso = (ms: number): string => new Date(ms).toISOString()
 
-const noWindow = (): SupervisorError =>
+/** Nothing is kept. */
+export const noWindow = (): SupervisorError =>
   new SupervisorError('UNDO_REFUSED', 'cannot go back: nothing is kept for it yet', {
     hint:
       'With UNDO_SPACE a copy of the cluster is made within some minutes of a start; `supervisor undo ' +
@@ -45,51 +42,11 @@ const chooseBase = (scope: OperationScope, { atMs }: Target): Base => {
  * Ends the file of the log, so that all of it can be read, after a commit that is later than any moment that
  * somebody may ask for: Postgres stops at the first one that is.
  */
-const endLog = (scope: OperationScope): Promise<string> =>
+const endLog = (scope: OperationScope): Promise<void> =>
   asSuperuser(scope, async (client) => {
     await client.query('SELECT pg_current_xact_id()')
-    const { rows } = await client.query<{ lsn: string }>('SELECT pg_switch_wal()::text AS lsn')
-    return rows[0]!.lsn
+    await client.query('SELECT pg_switch_wal()')
   })
-
-const readDestructions = async (scope: OperationScope, oldest: Base): Promise<readonly Destruction[]> => {
-  const { place } = scope
-  const found: Destruction[] = []
-  const known = { names: readNames(scope), present: await readPresentNames(scope) }
-  const destructions = new Destructions(known, (each) => void found.push(each))
-  const managers = ['Transaction', 'Heap', 'Heap2', 'Storage', 'Database', 'XLOG']
-  const argv = [
-    `${place.paths.postgresBin}/pg_waldump`,
-    `--path=${inVolume(place.paths).cluster}/pg_wal`,
-    `--start=${oldest.startLsn}`,
-    `--end=${await endLog(scope)}`,
-    ...managers.map((name) => `--rmgr=${name}`),
-  ] as const
-  const command = { argv, env: postgresEnvironment(place), user: place.identities.postgres, cwd: '/' }
-  let rest = ''
-  for await (const chunk of outputOf(scope, {
-    what: 'read the log of Postgres',
-    command,
-    code: 'UNDO_REFUSED',
-  })) {
-    const lines = (rest + chunk.toString('latin1')).split('\n')
-    rest = lines.pop()!
-    for (const line of lines) destructions.read(line)
-  }
-  return found
-}
-
-/** What was destroyed since the oldest base. Should its log go meanwhile, the next base is the oldest. */
-export const listDestructions = async (scope: OperationScope): Promise<readonly Destruction[]> => {
-  const oldest = usableBases(scope).at(-1)
-  if (oldest === undefined) throw noWindow()
-  try {
-    return await readDestructions(scope, oldest)
-  } catch (error) {
-    if (isUsable(scope, oldest)) throw error
-    return await listDestructions(scope)
-  }
-}
 
 /** Writes a file into a cluster. */
 export const writeForPostgres = ({ system, place }: OperationScope, path: string, text: string): void => {

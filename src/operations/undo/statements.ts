@@ -1,11 +1,13 @@
 import { firstFew, printable } from '../../core/message.ts'
 import type { Names, TableName } from '../../units/undo.ts'
+import type { Commit, LogFile, LogVisitor, RowChange } from './log-changes.ts'
+import { formatLsn } from './log-records.ts'
 
 /**
- * What was destroyed, as Postgres's own log tells it (`pg_waldump`): it has each row that was deleted, each
- * file that was dropped, with the moment of the commit, whatever did that: a statement, a function of
- * Mathesar, a cascade. The log of statements would not: Mathesar drops tables within functions. The log knows
- * files by number alone, so names are those that were noted before.
+ * What was destroyed, as Postgres's own log tells it: it has each row that was deleted, each file that was
+ * dropped, with the moment of the commit, whatever did that: a statement, a function of Mathesar, a cascade.
+ * The log of statements would not: Mathesar drops tables within functions. The log knows files by number
+ * alone, so names are those that were noted before.
  */
 
 /** Something that people may regret. `lsn` is where to stop just before it. */
@@ -27,10 +29,10 @@ const openLimit = 5000
 const fileLimit = 2000
 
 type Transaction = {
+  /** Rows by file. */
   readonly deleted: Map<string, number>
   readonly updated: Map<string, number>
-  readonly created: Set<string>
-  readonly written: Set<string>
+  readonly created: string[]
 }
 
 type Known = {
@@ -39,12 +41,7 @@ type Known = {
   readonly present: Names
 }
 
-const newTransaction = (): Transaction => ({
-  deleted: new Map(),
-  updated: new Map(),
-  created: new Set(),
-  written: new Set(),
-})
+const newTransaction = (): Transaction => ({ deleted: new Map(), updated: new Map(), created: [] })
 
 const addUp = (counts: Map<string, number>, more: ReadonlyMap<string, number>): void => {
   for (const [file, count] of more) counts.set(file, (counts.get(file) ?? 0) + count)
@@ -54,20 +51,23 @@ const addUp = (counts: Map<string, number>, more: ReadonlyMap<string, number>): 
 const mergeInto = (whole: Transaction, part: Transaction): void => {
   addUp(whole.deleted, part.deleted)
   addUp(whole.updated, part.updated)
-  for (const file of part.created) whole.created.add(file)
-  for (const file of part.written) whole.written.add(file)
+  whole.created.push(...part.created)
 }
 
-const linePattern = /^rmgr: (\w+) .*?, tx: +(\d+), lsn: ([0-9A-F]+\/[0-9A-F]+), .*?desc: (.*)$/
-const filePattern = /rel \d+\/(\d+\/\d+)/g
+const keyOf = ({ database, file }: LogFile): string => `${database}/${file}`
 
-/** Follows the log line by line. What is destroyed is told when it is committed. */
-export class Destructions {
+/**
+ * Follows the log. What is destroyed is told when it is committed. Most of a log are rows that were written:
+ * they count only in files that a transaction made which is not over.
+ */
+export class Destructions implements LogVisitor {
   readonly #known: Known
   readonly #isThere: ReadonlySet<string>
   /** Files that tables came to meanwhile: a rewritten table gets another one. */
   readonly #moved = new Map<string, TableName>()
-  readonly #open = new Map<string, Transaction>()
+  readonly #open = new Map<number, Transaction>()
+  /** Files of transactions that are not over, and whether something was written to them. */
+  readonly #fresh = new Map<string, boolean>()
   readonly #found: (destruction: Destruction) => void
   #droppedDatabase: { readonly database: string; readonly lsn: string } | undefined
 
@@ -79,79 +79,52 @@ export class Destructions {
     )
   }
 
-  read(line: string): void {
-    const [, manager, xid = '', lsn = '', text = ''] = linePattern.exec(line) ?? []
-    switch (manager) {
-      case 'Heap':
-      case 'Heap2':
-      case 'XLOG':
-        return this.#noteRow(xid, text)
-      case 'Storage':
-        return this.#noteFile(xid, text)
-      case 'Database':
-        return this.#noteDatabase(lsn, text)
-      case 'Transaction':
-        return this.#end(xid, lsn, text)
-      case undefined:
-        return undefined
+  row(xid: number, change: RowChange, database: number, file: number): void {
+    if (change === 'written' && this.#fresh.size === 0) return
+    const key = `${database}/${file}`
+    if (change === 'written') {
+      if (this.#fresh.has(key)) this.#fresh.set(key, true)
+      return
     }
+    const counts = this.#at(xid)[change]
+    const count = counts.get(key)
+    if (count !== undefined || counts.size < fileLimit) counts.set(key, (count ?? 0) + 1)
   }
 
-  #at(xid: string): Transaction {
+  created(xid: number, file: LogFile): void {
+    const { created } = this.#at(xid)
+    if (created.length >= fileLimit) return
+    created.push(keyOf(file))
+    this.#fresh.set(keyOf(file), false)
+  }
+
+  databaseDropped(lsn: number, oid: number): void {
+    const database = this.#known.names.databases[oid]
+    if (database !== undefined) this.#droppedDatabase = { database, lsn: formatLsn(lsn) }
+  }
+
+  ended(xid: number, lsn: number, parts: readonly number[], commit: Commit | undefined): void {
+    const whole = this.#open.get(xid) ?? newTransaction()
+    for (const part of parts) mergeInto(whole, this.#open.get(part) ?? newTransaction())
+    if (commit !== undefined) this.#tell(whole, { atMs: commit.atMs, lsn: formatLsn(lsn) }, commit.dropped)
+    for (const ended of [xid, ...parts]) this.#open.delete(ended)
+    for (const file of whole.created) this.#fresh.delete(file)
+  }
+
+  #at(xid: number): Transaction {
     const open = this.#open.get(xid) ?? newTransaction()
     if (!this.#open.has(xid) && this.#open.size < openLimit) this.#open.set(xid, open)
     return open
   }
 
-  #noteRow(xid: string, text: string): void {
-    const file = filePattern.exec(text)?.[1]
-    filePattern.lastIndex = 0
-    if (file === undefined || xid === '0') return
-    const transaction = this.#at(xid)
-    const count = (counts: Map<string, number>): void =>
-      void (counts.size < fileLimit && counts.set(file, (counts.get(file) ?? 0) + 1))
-    if (text.startsWith('DELETE')) return count(transaction.deleted)
-    if (/^(HOT_)?UPDATE/.test(text)) return count(transaction.updated)
-    if (transaction.written.size < fileLimit) transaction.written.add(file)
-  }
-
-  #noteFile(xid: string, text: string): void {
-    const [, file] = /^CREATE base\/(\d+\/\d+)$/.exec(text) ?? []
-    const { created } = this.#at(xid)
-    if (file !== undefined && created.size < fileLimit) created.add(file)
-  }
-
-  #noteDatabase(lsn: string, text: string): void {
-    const [, oid] = /^DROP dir \d+\/(\d+)/.exec(text) ?? []
-    const database = oid === undefined ? undefined : this.#known.names.databases[oid]
-    if (database !== undefined) this.#droppedDatabase = { database, lsn }
-  }
-
-  #end(xid: string, lsn: string, text: string): void {
-    const [, at = ''] = /^COMMIT (?:PREPARED )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) UTC/.exec(text) ?? []
-    const parts = /; subxacts:((?: \d+)+)/.exec(text)?.[1]?.trim().split(' ') ?? []
-    const whole = this.#open.get(xid) ?? newTransaction()
-    for (const part of parts) mergeInto(whole, this.#open.get(part) ?? newTransaction())
-    for (const ended of [xid, ...parts]) this.#open.delete(ended)
-    if (at !== '') this.#tell(whole, { atMs: Date.parse(`${at.replace(' ', 'T')}Z`), lsn }, text)
-  }
-
-  #tell(whole: Transaction, when: Pick<Destruction, 'atMs' | 'lsn'>, text: string): void {
+  #tell(whole: Transaction, when: Pick<Destruction, 'atMs' | 'lsn'>, dropped: readonly LogFile[]): void {
     if (this.#droppedDatabase !== undefined) {
       const { database, lsn } = this.#droppedDatabase
       this.#droppedDatabase = undefined
-      return this.#found({
-        atMs: when.atMs,
-        lsn,
-        verb: 'DROP DATABASE',
-        names: [database],
-        database,
-        rows: 0,
-      })
+      const gone = { verb: 'DROP DATABASE', names: [database], database, rows: 0 } as const
+      return this.#found({ atMs: when.atMs, lsn, ...gone })
     }
-    const files = /; rels:((?: base\/\d+\/\w+)+)/.exec(text)?.[1]?.trim().split(' ') ?? []
-    const dropped = files.map((path) => path.slice('base/'.length))
-    this.#tellDropped(whole, when, dropped)
+    this.#tellDropped(whole, when, dropped.map(keyOf))
     this.#tellRows(when, 'DELETE', whole.deleted)
     for (const [file, count] of whole.updated) if (count < fewRows) whole.updated.delete(file)
     this.#tellRows(when, 'UPDATE', whole.updated)
@@ -159,20 +132,20 @@ export class Destructions {
 
   /** A table whose rows went to another file was rewritten: VACUUM FULL, ALTER TABLE. */
   #tellDropped(
-    { created, written }: Transaction,
+    { created }: Transaction,
     when: Pick<Destruction, 'atMs' | 'lsn'>,
     dropped: readonly string[],
   ): void {
     const tables = dropped.flatMap((file) => this.#tableOf(file) ?? [])
     const [first] = created // The table itself: what belongs to it is created after it.
-    const isRewritten = first !== undefined && written.has(first)
+    const isRewritten = first !== undefined && this.#fresh.get(first) === true
     if (tables.length === 1 && first !== undefined) this.#moved.set(first, tables[0]!)
     const gone = new Map<string, { readonly verb: 'DROP TABLE' | 'TRUNCATE'; readonly names: string[] }>()
     for (const file of dropped) {
       const table = this.#tableOf(file)
       if (table === undefined) continue
       const [oid = ''] = file.split('/')
-      const isTruncated = created.size > 0 && this.#isThere.has(`${oid}/${table.oid}`)
+      const isTruncated = created.length > 0 && this.#isThere.has(`${oid}/${table.oid}`)
       if (isTruncated && isRewritten) continue
       const verb = isTruncated ? 'TRUNCATE' : 'DROP TABLE'
       const known = gone.get(`${oid} ${verb}`) ?? { verb, names: [] }

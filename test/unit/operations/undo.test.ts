@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { parseAgo, parseMoment } from '../../../src/core/moment.ts'
+import type { Commit, LogFile } from '../../../src/operations/undo/log-changes.ts'
 import { type Destruction, Destructions, inWords, isMeant } from '../../../src/operations/undo/statements.ts'
 import {
   type Base,
@@ -55,11 +56,6 @@ describe('the space of an undo', () => {
   })
 })
 
-const line = (manager: string, xid: number, lsn: string, text: string): string =>
-  `rmgr: ${manager.padEnd(11)} len (rec/tot):     54/    54, tx: ${String(xid).padStart(10)}, lsn: ${lsn}, ` +
-  `prev 0/00000000, desc: ${text}`
-const at = '2026-11-26 10:15:30.123456 UTC'
-
 const known = {
   names: {
     atMs: 0,
@@ -73,42 +69,43 @@ const known = {
   present: { atMs: 0, databases: { 5: 'shop' }, tables: { '5/201': { oid: 200, name: 'public.ticks' } } },
 }
 
-const read = (...lines: readonly string[]): readonly Destruction[] => {
+const atMs = Date.parse('2026-11-26T10:15:30.123Z')
+const file = (path: string): LogFile => {
+  const [database, number] = path.split('/').map(Number)
+  return { database: database!, file: number! }
+}
+const commit = (...dropped: readonly string[]): Commit => ({ atMs, dropped: dropped.map(file) })
+
+const read = (tell: (log: Destructions) => void): readonly Destruction[] => {
   const found: Destruction[] = []
-  const destructions = new Destructions(known, (each) => void found.push(each))
-  for (const each of lines) destructions.read(each)
+  tell(new Destructions(known, (each) => void found.push(each)))
   return found
 }
 
 describe('what was destroyed', () => {
   test('are rows by table, counted over a transaction and those within it, once it is committed', () => {
-    const row = 'off: 1, blkref #0: rel 1663/5/100 blk 0'
-    const found = read(
-      line('Heap', 7, '0/1', `DELETE xmax: 7, ${row}`),
-      line('Heap', 8, '0/2', `DELETE xmax: 8, ${row}`),
-      line('Heap', 9, '0/3', `DELETE xmax: 9, ${row}`),
-      line('Heap', 7, '0/4', `HOT_UPDATE old_xmax: 7, ${row}`),
-      line('Heap', 7, '0/5', 'DELETE xmax: 7, off: 1, blkref #0: rel 1663/5/2619 blk 0'),
-      line('Transaction', 9, '0/6', `ABORT ${at}`),
-      'what is no line of it',
-      line('Transaction', 7, '0/7', `COMMIT ${at}; subxacts: 8`),
-    )
-    const atMs = Date.parse('2026-11-26T10:15:30.123Z')
+    const found = read((log) => {
+      for (const xid of [7, 8, 9]) log.row(xid, 'deleted', 5, 100)
+      log.row(7, 'updated', 5, 100)
+      log.row(7, 'deleted', 5, 2619)
+      log.ended(9, 6, [], undefined)
+      log.ended(7, 0x1_0000_0007, [8], commit())
+    })
     expect(found).toEqual([
-      { atMs, lsn: '0/7', verb: 'DELETE', names: ['public.invoices'], database: 'shop', rows: 2 },
+      { atMs, lsn: '1/7', verb: 'DELETE', names: ['public.invoices'], database: 'shop', rows: 2 },
     ])
     expect(found.map(inWords)).toEqual(['DELETE 2 rows of public.invoices in shop'])
   })
 
   test('are tables that were dropped or truncated, and not those that were rewritten', () => {
-    const found = read(
-      line('Transaction', 7, '0/7', `COMMIT ${at}; rels: base/5/100 base/5/300 base/5/t3_1; inval msgs: x`),
-      line('Storage', 8, '0/8', 'CREATE base/5/250'),
-      line('XLOG', 8, '0/9', 'FPI , blkref #0: rel 1663/5/250 blk 0 FPW'),
-      line('Transaction', 8, '0/A', `COMMIT ${at}; rels: base/5/200`),
-      line('Storage', 9, '0/B', 'CREATE base/5/201'),
-      line('Transaction', 9, '0/C', `COMMIT ${at}; rels: base/5/250`),
-    )
+    const found = read((log) => {
+      log.ended(7, 7, [], commit('5/100', '5/300', '5/301'))
+      log.created(8, file('5/250'))
+      log.row(8, 'written', 5, 250)
+      log.ended(8, 10, [], commit('5/200'))
+      log.created(9, file('5/201'))
+      log.ended(9, 12, [], commit('5/250'))
+    })
     expect(found.map((each) => `${each.lsn} ${inWords(each)}`)).toEqual([
       '0/7 DROP TABLE public.invoices, a."B c" in shop',
       '0/C TRUNCATE public.ticks in shop',
@@ -116,10 +113,10 @@ describe('what was destroyed', () => {
   })
 
   test('is a database, from before its files went', () => {
-    const [found] = read(
-      line('Database', 7, '0/5', 'DROP dir 1663/6'),
-      line('Transaction', 7, '0/7', `COMMIT ${at}; inval msgs: x`),
-    )
+    const [found] = read((log) => {
+      log.databaseDropped(5, 6)
+      log.ended(7, 7, [], commit())
+    })
     expect(found).toMatchObject({ lsn: '0/5', verb: 'DROP DATABASE', names: ['gone'] })
   })
 

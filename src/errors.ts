@@ -52,6 +52,7 @@ const rows = {
   BACKUP_DAMAGED: { exitCode: 81, httpStatus: 422, hint: 'Copy it again from where it was made (`docker exec` without `-t`: a terminal changes bytes), or take an older one. Nothing was changed.' },
   BACKUP_FOREIGN: { exitCode: 82, httpStatus: 422, hint: 'Give a file that `supervisor backup` made. Nothing was changed.' },
   BACKUP_LOCKED: { exitCode: 83, httpStatus: 422, hint: 'Give its passphrase with `-e BACKUP_PASSPHRASE=…`, or the secret key of one of its recipients with `-e BACKUP_IDENTITY=…`. Nothing was changed.' },
+  BACKUP_INCOMPLETE: { exitCode: 94, httpStatus: 422, hint: 'Put the archive that is named beside it, into the same folder or place, and name it by its path there. Nothing was changed.' },
   RESTORE_REFUSED: { exitCode: 84, httpStatus: 409, hint: 'Give a new, empty volume, or add `--replace`: what is there is then kept beside, and `supervisor restore --undo` brings it back.' },
   RESCUE_REFUSED: { exitCode: 85, httpStatus: 409, hint: 'Type `supervisor rescue` to see what is there. Nothing was changed.' },
   TRIAL_FAILED: { exitCode: 86, httpStatus: 500, hint: 'Nothing was changed. The lines above say more; then try again.' },

@@ -3,7 +3,9 @@ import { SupervisorError } from '../errors.ts'
 import type { Archive } from '../http/archives.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
+import { ancestorsOf, openChain, type Source } from '../operations/chain/open.ts'
 import { keyOf } from '../operations/keys.ts'
+import { openFolder } from '../operations/places/folder.ts'
 import {
   findArchive,
   openNamedStore,
@@ -20,15 +22,29 @@ import { createProgress } from './operation.ts'
 
 const MiB = 1024 * 1024
 
-type Source = {
-  /** Its name in a place; `undefined` for a file or standard input. */
-  readonly name: string | undefined
-  readonly bytes: Bytes
+/** With its name in a place; `undefined` for a file or standard input. */
+type NamedSource = Source & { readonly name: string | undefined }
+
+/** A file, with those beside it. */
+const openFile = (scope: OperationScope, path: string): NamedSource => {
+  const folder = path.slice(0, path.lastIndexOf('/')) || '/'
+  return {
+    name: undefined,
+    title: path,
+    open: () => scope.system.readStream(path),
+    shelf: openFolder(scope, { title: folder, path: folder, isOwn: false }),
+  }
 }
 
 /** What an argument means: `-`, a file, an archive in a place, or a name that one of BACKUP_TO has. */
-export const openSource = async (scope: OperationScope, argument: string): Promise<Source> => {
-  if (argument === '-') return { name: undefined, bytes: process.stdin as Bytes }
+export const openSource = async (scope: OperationScope, argument: string): Promise<NamedSource> => {
+  if (argument === '-')
+    return {
+      name: undefined,
+      title: 'this archive',
+      open: () => process.stdin as Bytes,
+      shelf: undefined,
+    }
   const [, place, name] = /^(s3:\/\/.+)\/([^/]+)$/.exec(argument) ?? []
   if (place !== undefined) return await openStored([openNamedStore(scope, place)], name!)
   if (argument.includes('/')) {
@@ -36,22 +52,32 @@ export const openSource = async (scope: OperationScope, argument: string): Promi
       throw new SupervisorError('USAGE', `cannot open ${argument}: it is not there`, {
         hint: 'A path is one inside the container; `-` is standard input, and `newest` the newest backup.',
       })
-    return { name: undefined, bytes: scope.system.readStream(argument) }
+    return openFile(scope, argument)
   }
   return await openStored(openStores(scope), argument)
 }
 
-const openStored = async (stores: readonly Store[], wanted: string): Promise<Source> => {
+const openStored = async (stores: readonly Store[], wanted: string): Promise<NamedSource> => {
   const { store, name } = await findArchive(stores, wanted)
-  return { name, bytes: store.read(name) }
+  return { name, title: name, open: () => store.read(name), shelf: store }
 }
 
 const describeStored = async (
   scope: OperationScope,
   { title, read }: Store,
   { name, bytes }: Stored,
+  all: readonly Stored[],
 ): Promise<Archive> => {
-  const common = { place: title, name, bytes, isEncrypted: name.endsWith('.age'), problem: null }
+  const { needs, isWhole } = ancestorsOf(name, all)
+  const common = {
+    place: title,
+    name,
+    bytes,
+    needs: needs.map((each) => each.name),
+    needsBytes: needs.reduce((sum, each) => sum + each.bytes, 0),
+    isEncrypted: name.endsWith('.age'),
+    problem: isWhole ? null : 'an archive that it needs is not here',
+  }
   try {
     const { description, isLocked, entries } = await openArchive(scope.system, read(name), keyOf(scope))
     await entries.return(undefined)
@@ -68,19 +94,24 @@ const listArchives = async (scope: OperationScope, stores: readonly Store[]): Pr
   const archives: Archive[] = []
   for (const store of stores) {
     const stored = (await store.list()).toSorted((one, other) => (one.name < other.name ? 1 : -1))
-    for (const each of stored) archives.push(await describeStored(scope, store, each))
+    for (const each of stored) archives.push(await describeStored(scope, store, each, stored))
   }
   return archives
 }
 
-const head = ['PLACE', 'ARCHIVE', 'MIB', 'MADE AT', 'KIND', 'MATHESAR', 'POSTGRES', 'SECRETS']
+const head = ['PLACE', 'ARCHIVE', 'MIB', 'MADE AT', 'KIND', 'MATHESAR', 'POSTGRES', 'SECRETS', 'NEEDS']
+
+const inMiB = (bytes: number): string => (bytes / MiB).toFixed(1)
 
 const rowOf = (archive: Archive): string[] => {
-  const { place, name, bytes, at, kind, mathesar, postgres, isEncrypted, hasSecrets, problem } = archive
-  const start = [place, name, (bytes / MiB).toFixed(1)]
+  const { place, name, bytes, at, mathesar, postgres, isEncrypted, hasSecrets, problem } = archive
+  const { needs, needsBytes } = archive
+  const kind = needs.length > 0 ? 'incremental' : archive.kind
+  const start = [place, name, inMiB(bytes)]
   if (problem !== null) return [...start, '', problem]
   const secrets = isEncrypted ? 'encrypted' : `with${hasSecrets === true ? '' : 'out'} secrets`
-  return [...start, at ?? '', kind ?? '', mathesar ?? '', postgres ?? '', secrets]
+  const more = needs.length === 0 ? '' : `${needs.length} more, ${inMiB(needsBytes)} MiB`
+  return [...start, at ?? '', kind ?? '', mathesar ?? '', postgres ?? '', secrets, more]
 }
 
 /** Lists what each place has, the newest first. */
@@ -92,31 +123,30 @@ export const list = async (scope: OperationScope, isJson: boolean, place?: strin
   return 0
 }
 
-/** Prints what an archive says of itself. */
+/** Prints what an archive says of itself, and which others it needs. */
 export const show = async (scope: OperationScope, argument: string): Promise<number> => {
-  const { bytes } = await openSource(scope, argument)
-  const { description, entries } = await openArchive(scope.system, bytes, keyOf(scope))
+  const source = await openSource(scope, argument)
+  const { description, entries } = await openArchive(scope.system, source.open(), keyOf(scope))
   await entries.return(undefined)
-  process.stdout.write(`${JSON.stringify(description, null, 2)}\n`)
+  const stored = description.parent === undefined ? [] : ((await source.shelf?.list()) ?? [])
+  const { needs } = ancestorsOf(source.title.split('/').at(-1)!, stored)
+  process.stdout.write(`${JSON.stringify({ ...description, needs }, null, 2)}\n`)
   return 0
 }
 
 /** Proves an archive, and notes that where it is one of a place. */
 export const verify = async (scope: OperationScope, argument: string, isQuick: boolean): Promise<number> => {
   const { clock } = scope.system
-  const { name, bytes } = await openSource(scope, argument)
-  const archive = await openArchive(scope.system, bytes, keyOf(scope))
+  const { name, ...source } = await openSource(scope, argument)
+  const chain = await openChain({ system: scope.system, lock: keyOf(scope) }, source)
   const progress = createProgress(clock)
-  if (isQuick || archive.description.kind === 'portable') {
-    const inIt = await checkArchive(archive)
+  if (isQuick || chain.newest.description.kind === 'portable') {
+    let inIt = 0
+    for (const link of [...chain.parents, chain.newest]) inIt += await checkArchive(await link.open())
     process.stdout.write(`every checksum is right; ${(inIt / MiB).toFixed(1)} MiB are in it\n`)
     return 0
   }
-  let read = 0
-  const { databases, tables, rows, restoreMs } = await prove(scope, archive, (more) => {
-    read += more
-    progress.report(read, archive.description.databaseBytes)
-  })
+  const { databases, tables, rows, restoreMs } = await prove(scope, chain, progress.report)
   const tookMs = progress.end()
   if (name !== undefined) changeRecord(scope, () => ({ proved: { name, atMs: clock.now(), restoreMs } }))
   process.stdout.write(

@@ -1,10 +1,13 @@
 import { isatty } from 'node:tty'
 import { SupervisorError } from '../errors.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
-import { lockOf, writeBackup } from '../operations/backup.ts'
+import { type BackupOptions, lockOf, writeBackup } from '../operations/backup.ts'
+import { planChain, type Planned } from '../operations/chain/plan.ts'
 import { keepBackup } from '../operations/keep.ts'
 import { openNamedStore, openStores } from '../operations/places/store.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
+import { summarizesLog } from '../settings/schedule.ts'
+import type { Lock } from '../system/ports.ts'
 import { list, show, verify } from './archives.ts'
 import { parseArguments } from './arguments.ts'
 import { print } from './output.ts'
@@ -20,6 +23,8 @@ type Wanted = {
   /** `-` for standard output; none for those of BACKUP_TO. */
   readonly places: readonly string[]
   readonly isPortable: boolean
+  /** Only what has changed since the last one of the schedule, where that is possible. */
+  readonly isIncremental: boolean
   readonly includesSecrets: boolean
   readonly isScheduled: boolean
 }
@@ -39,15 +44,29 @@ const warn = ({ isPortable }: Wanted, isLocked: boolean, hasSecrets: boolean): v
   )
 }
 
+/** Where it goes, and whether it builds on what is there. */
+const plan = async (
+  scope: OperationScope,
+  { places, isIncremental }: Wanted,
+  lock: Lock | undefined,
+): Promise<Planned> => {
+  const stores = places.length > 0 ? places.map((text) => openNamedStore(scope, text)) : openStores(scope)
+  if (!isIncremental) return { base: undefined, why: undefined, stores, failures: [] }
+  const planned = await planChain(scope, stores, lock)
+  if (planned.why !== undefined) tell(`a full backup is made: ${planned.why}`)
+  return planned
+}
+
 /** Keeps the archive in places. What failed in some of them is thrown once the others have it. */
 const keep = async (
   scope: OperationScope,
-  { places, isScheduled }: Wanted,
-  archive: Bytes,
-  isLocked: boolean,
+  wanted: Wanted,
+  lock: Lock | undefined,
+  write: (how: Pick<BackupOptions, 'base' | 'watch'>) => Bytes,
 ): Promise<void> => {
-  const stores = places.length > 0 ? places.map((text) => openNamedStore(scope, text)) : openStores(scope)
-  const { made, failures } = await keepBackup(scope, stores, { archive, isLocked, isScheduled })
+  const { isScheduled } = wanted
+  const planned = await plan(scope, wanted, lock)
+  const { made, failures } = await keepBackup(scope, { plan: planned, lock, isScheduled, write })
   for (const place of made.places)
     process.stdout.write(`${place === 'volume' ? `${scope.place.paths.data}/backups` : place}/${made.name}\n`)
   const [first, ...more] = failures
@@ -74,20 +93,29 @@ const create = async (scope: OperationScope, wanted: Wanted): Promise<void> => {
   }
   if (!wanted.isScheduled) warn(wanted, lock !== undefined, hasSecrets)
   const kind = wanted.isPortable ? 'portable' : 'exact'
-  const plain = writeBackup(scope, { kind, hasSecrets, onProgress: progress.report })
-  const archive = count(lock === undefined ? plain : system.encrypt(plain, lock))
-  if (wanted.places[0] === '-') await print(archive)
-  else await keep(scope, wanted, archive, lock !== undefined)
+  const write = (how: Pick<BackupOptions, 'base' | 'watch'>): Bytes => {
+    const plain = writeBackup(scope, { kind, hasSecrets, ...how, onProgress: progress.report })
+    return count(lock === undefined ? plain : system.encrypt(plain, lock))
+  }
+  if (wanted.places[0] === '-') await print(write({}))
+  else await keep(scope, wanted, lock, write)
   const tookMs = progress.end()
   tell(`backed up: ${(written / MiB).toFixed(1)} MiB in ${(tookMs / 1000).toFixed(1)} s`)
 }
 
 /** As the schedule makes it: of an external database there is one kind alone. */
 const asScheduled = (scope: OperationScope, wanted: Wanted): Wanted =>
-  wanted.isScheduled ? { ...wanted, isPortable: scope.inForce.database.kind === 'external' } : wanted
+  wanted.isScheduled
+    ? {
+        ...wanted,
+        isIncremental: summarizesLog(scope.inForce),
+        isPortable: scope.inForce.database.kind === 'external',
+      }
+    : wanted
 
 const options = {
   portable: { type: 'boolean', default: false },
+  incremental: { type: 'boolean', default: false },
   'include-secrets': { type: 'boolean', default: false },
   scheduled: { type: 'boolean', default: false },
   quick: { type: 'boolean', default: false },
@@ -119,10 +147,14 @@ export const run = async (args: readonly string[]): Promise<number> => {
     if (more.length > 0) usage('standard output and another place at once')
     if (isTerminal) usage('an archive is nothing for a terminal: write it to a file, `… backup - > FILE`')
   }
-  const isForOutput = positionals.length === 0 && !isTerminal && !values.scheduled
+  const isForPlaces = values.scheduled || values.incremental
+  if (values.incremental && (positionals.includes('-') || values.portable))
+    usage('an incremental archive is kept in a place, with those that it builds on, and has no dumps')
+  const isForOutput = positionals.length === 0 && !isTerminal && !isForPlaces
   const wanted = {
     places: isForOutput ? ['-'] : positionals,
     isPortable: values.portable,
+    isIncremental: values.incremental,
     includesSecrets: values['include-secrets'],
     isScheduled: values.scheduled,
   }

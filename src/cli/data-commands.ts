@@ -3,13 +3,15 @@ import { type CliCommand, define } from './define.ts'
 /** Those that keep, bring back and move what people have. */
 export const dataCommands: readonly CliCommand[] = [
   define(
-    'backup [PLACE…] [--portable] [--include-secrets]',
+    'backup [PLACE…] [--incremental | --portable] [--include-secrets]',
     'Back up everything into one archive, while Mathesar serves.',
     () => import('./backup.ts'),
     `PLACE is - for standard output (what is meant where that is not a terminal), \`volume\` for the
 folder backups of the volume, a folder that is mounted, or s3://BUCKET/PREFIX. At a terminal the places
 of BACKUP_TO are meant, \`volume\` when not given.
 
+--incremental       only what has changed of the database since the last one of the schedule there; a full
+                    one where that is not possible, with a word of why
 --portable          dumps instead of a copy: for another server, without what Mathesar keys by OID
 --include-secrets   the secret key and passwords, too, where the archive is not encrypted
 --scheduled         as BACKUP_SCHEDULE makes it: to BACKUP_TO, thinned out by BACKUP_KEEP

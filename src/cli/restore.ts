@@ -39,9 +39,9 @@ export const run = async (args: readonly string[]): Promise<number> => {
     return 0
   }
   const progress = createProgress(scope.system.clock)
-  const { bytes } = await openSource(scope, path!)
+  const source = await openSource(scope, path!)
   const { description, kept, warnings } = await untilStopped(
-    restore(scope, bytes, {
+    restore(scope, source, {
       mayReplace: replace,
       isAlone,
       lock: keyOf(scope),

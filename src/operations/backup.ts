@@ -7,10 +7,11 @@ import { unsyncedMark } from '../units/postgres/cluster.ts'
 import { version } from '../version.ts'
 import type { Bytes } from './archive/bytes.ts'
 import { Checksums } from './archive/checksums.ts'
-import { type Description, formatVersion } from './archive/description.ts'
+import { type Description, formatOf } from './archive/description.ts'
 import { partsOf } from './archive/parts.ts'
 import { readmeOf } from './archive/readme.ts'
 import { type Entry, TarWriter } from './archive/tar.ts'
+import type { Base } from './chain/plan.ts'
 import { dumpDatabase, dumpRoles, listDatabases } from './dumps.ts'
 import { countBytes, readCluster, readConfig, readMedia, readSecrets } from './sources.ts'
 import type { OperationScope } from './scope.ts'
@@ -18,6 +19,10 @@ import type { OperationScope } from './scope.ts'
 export type BackupOptions = {
   readonly kind: Description['kind']
   readonly hasSecrets: boolean
+  /** What it builds on: then it has only what has changed of the cluster since. */
+  readonly base?: Base | undefined
+  /** Looks at the tar of the cluster as it passes by. */
+  readonly watch?: (tar: Bytes) => Bytes
   /** Bytes read so far, of about `total`. */
   readonly onProgress: (read: number, total: number) => void
 }
@@ -36,13 +41,14 @@ export const requireServed = ({ system, place, inForce }: OperationScope): void 
 
 export const describe = async (
   scope: OperationScope,
-  { kind, hasSecrets }: Pick<BackupOptions, 'kind' | 'hasSecrets'>,
+  { kind, hasSecrets, base }: Pick<BackupOptions, 'kind' | 'hasSecrets' | 'base'>,
   names: readonly string[],
 ): Promise<Description> => {
   const { system, inForce, results } = scope
   const { instance, servedBy } = installationIn(readManifest(scope))
+  const parent = base?.chain.links.at(-1)?.name
   return {
-    mathesarBackup: formatVersion,
+    mathesarBackup: formatOf(parent),
     kind,
     at: new Date(system.clock.now()).toISOString(),
     instance,
@@ -55,6 +61,7 @@ export const describe = async (
     keyFingerprint: fingerprintOf(results.secrets.secretKey),
     hasSecrets,
     databaseBytes: inForce.database.kind === 'embedded' ? await countBytes(scope) : 0,
+    ...(parent === undefined ? {} : { parent }),
     ...(kind === 'portable'
       ? { databases: names.map((name, index) => ({ name, file: `databases/${index + 1}.dump` })) }
       : {}),
@@ -66,9 +73,11 @@ type Stream = { readonly name: string; readonly bytes: () => Bytes }
 const streamsOf = (
   scope: OperationScope,
   { databases = [], kind, hasSecrets }: Description,
+  { base, watch = (tar) => tar }: BackupOptions,
 ): readonly Stream[] => {
   const media = { name: streams.media, bytes: () => readMedia(scope) }
-  if (kind === 'exact') return [{ name: streams.cluster, bytes: () => readCluster(scope) }, media]
+  const cluster = { name: streams.cluster, bytes: () => watch(readCluster(scope, base?.manifest)) }
+  if (kind === 'exact') return [cluster, media]
   return [
     { name: 'roles.sql.zst', bytes: () => dumpRoles(scope, hasSecrets) },
     ...databases.map(({ name, file }) => ({ name: `${file}.zst`, bytes: () => dumpDatabase(scope, name) })),
@@ -76,23 +85,28 @@ const streamsOf = (
   ]
 }
 
-/** What an archive begins with. */
-export const headOf = (description: Description): readonly Entry[] => [
-  { name: 'README.txt', data: Buffer.from(readmeOf(description)) },
+/** What an archive begins with; `links` are the names of those that it builds on, from the full one on. */
+export const headOf = (description: Description, links: readonly string[] = []): readonly Entry[] => [
+  { name: 'README.txt', data: Buffer.from(readmeOf(description, links)) },
   { name: 'backup.json', data: Buffer.from(`${JSON.stringify(description, null, 2)}\n`) },
 ]
 
 async function* entriesOf(scope: OperationScope, options: BackupOptions): AsyncGenerator<Entry> {
   const names = options.kind === 'portable' ? await listDatabases(scope) : []
   const description = await describe(scope, options, names)
-  yield* headOf(description)
+  yield* headOf(
+    description,
+    options.base?.chain.links.map(({ name }) => name),
+  )
   if (options.hasSecrets) yield* readSecrets(scope)
   yield* readConfig(scope, options.hasSecrets)
   let read = 0
-  for (const { name, bytes } of streamsOf(scope, description))
+  // Nobody knows how much has changed.
+  const total = options.base === undefined ? description.databaseBytes : 0
+  for (const { name, bytes } of streamsOf(scope, description, options))
     yield* partsOf(name, bytes(), (more) => {
       read += more
-      options.onProgress(read, description.databaseBytes)
+      options.onProgress(read, total)
     })
 }
 

@@ -1,11 +1,16 @@
-import { formatArchiveName, parseArchiveName } from '../core/archive-name.ts'
+import { findParent, formatArchiveName, parseArchiveName } from '../core/archive-name.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
+import { summarizesLog } from '../settings/schedule.ts'
+import type { Lock } from '../system/ports.ts'
 import { chooseRemoved } from '../settings/retention.ts'
 import { changeRecord, type MadeBackup, readRecord } from '../units/backup-record.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
 import { installationIn, readManifest } from '../units/manifest.ts'
 import type { Bytes } from './archive/bytes.ts'
-import { spread } from './places/spread.ts'
+import type { BackupOptions } from './backup.ts'
+import { ChainDraft, endChain } from './chain/draft.ts'
+import { lockInWords, type Planned } from './chain/plan.ts'
+import { type Spread, spread } from './places/spread.ts'
 import type { Store } from './places/store.ts'
 import { countBytes } from './sources.ts'
 import type { OperationScope } from './scope.ts'
@@ -20,12 +25,14 @@ const installationName = (scope: OperationScope): string => {
 const thinOut = async (scope: OperationScope, { list, remove }: Store): Promise<void> => {
   const own = installationName(scope)
   const { proved } = readRecord(scope)
-  const archives = (await list()).flatMap(({ name }) => {
-    const { atMs = 0, by } = parseArchiveName(name) ?? {}
-    return by === own ? [{ name, atMs }] : []
-  })
+  const all = (await list()).map(({ name }) => ({ name, ...parseArchiveName(name) }))
+  const archives = all.flatMap(({ name, by, atMs = 0 }) =>
+    by === own ? [{ name, atMs, parent: findParent(name, all)?.name }] : [],
+  )
   const rule = scope.inForce.settings.BACKUP_KEEP
-  const pinned = proved === undefined ? [] : [proved.name]
+  // What people made by hand stays, and may build on what the schedule made.
+  const neededByHand = all.flatMap(({ name, by }) => (by === own ? [] : (findParent(name, all)?.name ?? [])))
+  const pinned = [...neededByHand, ...(proved === undefined ? [] : [proved.name])]
   for (const name of chooseRemoved(rule, archives, pinned)) await remove(name)
 }
 
@@ -34,40 +41,85 @@ const inPart = ({ code, message, hint }: SupervisorError, { places }: MadeBackup
   new SupervisorError(code, `${message}; it is kept in ${places.join(', ')}`, { hint })
 
 type Options = {
-  /** The archive, as it is to be kept. */
-  readonly archive: Bytes
-  readonly isLocked: boolean
+  readonly plan: Planned
+  readonly lock: Lock | undefined
   /** Whether it is one of the schedule, of which older ones give way. */
   readonly isScheduled: boolean
+  /** The archive, as it is to be kept. */
+  readonly write: (how: Pick<BackupOptions, 'base' | 'watch'>) => Bytes
+}
+
+/** How it is called: also after what, where it builds on another one. */
+const nameOf = (
+  scope: OperationScope,
+  atMs: number,
+  { plan: { base }, lock, isScheduled }: Options,
+): string => {
+  const by = isScheduled ? installationName(scope) : undefined
+  const after = parseArchiveName(base?.chain.links.at(-1)?.name ?? '')
+  return formatArchiveName({ atMs, by, after }, lock !== undefined)
+}
+
+type Written = Spread & {
+  readonly name: string
+  readonly atMs: number
+  readonly draft: ChainDraft | undefined
+}
+
+const write = async (scope: OperationScope, options: Options): Promise<Written> => {
+  const { base, stores } = options.plan
+  const atMs = scope.system.clock.now()
+  const name = nameOf(scope, atMs, options)
+  const isEmbedded = scope.inForce.database.kind === 'embedded'
+  const aboutBytes = isEmbedded ? await countBytes(scope) : 0
+  const isLink = options.isScheduled && summarizesLog(scope.inForce)
+  const draft = isLink ? await ChainDraft.begin(scope, name, base?.chain) : undefined
+  try {
+    const archive = options.write({ base, ...(draft && { watch: draft.watch }) })
+    return { name, atMs, draft, ...(await spread(stores, name, aboutBytes, archive)) }
+  } catch (error) {
+    await draft?.abort()
+    throw error
+  }
+}
+
+/** Where Postgres cannot say what has changed, all of it is copied. */
+const writeAtLast = async (scope: OperationScope, options: Options): Promise<Written> => {
+  try {
+    return await write(scope, options)
+  } catch (error) {
+    const { code, message } = toSupervisorError(error)
+    if (options.plan.base === undefined || code !== 'BACKUP_FAILED') throw error
+    scope.system.log.say('warn', `${message}: a full backup is made`)
+    endChain(scope)
+    return await write(scope, { ...options, plan: { ...options.plan, base: undefined } })
+  }
 }
 
 /**
  * Keeps an archive in places, and notes it. Throws where none has it. Else returns what was made, and what
- * failed in some of the places.
+ * failed in some of the places. The next one of the schedule may build on this one, if it is of the schedule,
+ * too: others may be removed by who made them.
  */
 export const keepBackup = async (
   scope: OperationScope,
-  stores: readonly Store[],
-  { archive, isLocked, isScheduled }: Options,
+  options: Options,
 ): Promise<{ readonly made: MadeBackup; readonly failures: readonly SupervisorError[] }> => {
-  const { clock } = scope.system
-  const atMs = clock.now()
-  const by = isScheduled ? installationName(scope) : undefined
-  const name = formatArchiveName({ atMs, by }, isLocked)
-  const isEmbedded = scope.inForce.database.kind === 'embedded'
-  const aboutBytes = isEmbedded ? await countBytes(scope) : 0
-  const { bytes, places, failures } = await spread(stores, name, aboutBytes, archive)
-  const made = { name, atMs, tookMs: clock.now() - atMs, bytes, places }
+  const { plan, lock, isScheduled } = options
+  const { name, atMs, draft, bytes, places, failures } = await writeAtLast(scope, options)
+  const made = { name, atMs, tookMs: scope.system.clock.now() - atMs, bytes, places }
   const after: SupervisorError[] = []
   const collect = (error: unknown): void => void after.push(toSupervisorError(error))
   try {
     changeRecord(scope, () => ({ made }))
+    if (draft !== undefined) await draft.keep({ name, atMs, bytes }, lockInWords(lock))
+    else if (isScheduled) endChain(scope)
   } catch (error) {
     collect(error) // The volume may be full, and the archive elsewhere.
   }
-  for (const store of isScheduled ? stores : []) {
+  for (const store of isScheduled ? plan.stores : []) {
     if (!places.includes(store.title)) continue
     await thinOut(scope, store).catch(collect)
   }
-  return { made, failures: [...failures, ...after].map((error) => inPart(error, made)) }
+  return { made, failures: [...plan.failures, ...failures, ...after].map((error) => inPart(error, made)) }
 }

@@ -4,9 +4,8 @@ import { fingerprintOf } from '../units/fingerprint.ts'
 import type { Place } from '../units/place.ts'
 import { readControlFile } from '../units/postgres/control-file.ts'
 import { folderOf, forget, readJournal, replaced } from '../units/swap.ts'
-import type { Bytes } from './archive/bytes.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
-import { openArchive } from './archive/read.ts'
+import { bytesToRestore, openChain, type Source } from './chain/open.ts'
 import { bringIn, requireReplaceable, requireRoom, swapIn, volumeOf } from './incoming.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
 import { stage } from './stage.ts'
@@ -74,21 +73,22 @@ const keyWarning =
 /** Unpacks, proves and puts in place. Until all is proved, nothing that is there is touched. */
 export const restore = async (
   scope: OperationScope,
-  bytes: Bytes,
+  source: Source,
   options: RestoreOptions,
 ): Promise<Restored> => {
   lockOperations(scope)
   requireReplaceable(scope, options.mayReplace)
-  const archive = await openArchive(scope.system, bytes, options.lock)
-  const { description } = archive
+  const chain = await openChain({ system: scope.system, lock: options.lock }, source)
+  const { description } = chain.newest
   requireFit(description, fitnessOf(scope))
-  requireRoom(scope, description.databaseBytes)
+  const total = bytesToRestore(chain)
+  requireRoom(scope, total)
   const keepsSecrets = !description.hasSecrets && hasItsKey(scope, description)
   const kept = await bringIn(scope, options.isAlone, async (folder) => {
     let read = 0
-    await stage(scope, archive, folder, (more) => {
+    await stage(scope, chain, folder, (more) => {
       read += more
-      options.onProgress(read, description.databaseBytes)
+      options.onProgress(read, total)
     })
     if (!description.hasSecrets && !keepsSecrets) prepareSecrets(scope, folder)
     writeManifest(scope, folder, description)

@@ -46,13 +46,17 @@ export const holdWal = async (scope: OperationScope): Promise<HeldWal> => {
 
 const basebackupOptions = ['--checkpoint=fast', '--no-password', '--label=supervisor'] as const
 
-/** The cluster as a tar, with a manifest for `pg_verifybackup`, and with the WAL that it needs or none. */
-export const readBase = (scope: OperationScope, wal: 'fetch' | 'none'): Bytes => {
+/**
+ * The cluster as a tar, with a manifest for `pg_verifybackup`, and with the WAL that it needs or none. With
+ * the manifest of an earlier one, only what has changed since.
+ */
+export const readBase = (scope: OperationScope, wal: 'fetch' | 'none', since?: string): Bytes => {
   const { place, results } = scope
+  const how = [`--wal-method=${wal}`, ...(since === undefined ? [] : [`--incremental=${since}`])]
   return outputOf(scope, {
     what: 'copy the cluster',
     command: {
-      argv: ['pg_basebackup', '--pgdata=-', '--format=tar', `--wal-method=${wal}`, ...basebackupOptions],
+      argv: ['pg_basebackup', '--pgdata=-', '--format=tar', ...how, ...basebackupOptions],
       env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
       user: place.identities.postgres,
       cwd: '/',
@@ -60,12 +64,12 @@ export const readBase = (scope: OperationScope, wal: 'fetch' | 'none'): Bytes =>
   })
 }
 
-/** The cluster, whole. */
-export async function* readCluster(scope: OperationScope): AsyncGenerator<Buffer> {
+/** The cluster, whole, or what has changed since the one of a manifest. */
+export async function* readCluster(scope: OperationScope, since?: string): AsyncGenerator<Buffer> {
   const { letGo } = await holdWal(scope)
   let isWhole = false
   try {
-    yield* readBase(scope, 'fetch')
+    yield* readBase(scope, 'fetch', since)
     isWhole = true
   } finally {
     if (isWhole) await letGo()

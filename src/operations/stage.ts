@@ -1,6 +1,7 @@
 import { SupervisorError } from '../errors.ts'
 import { configFiles } from '../settings/configuration.ts'
-import type { Archive } from './archive/read.ts'
+import type { ArchiveChain, ChainLink } from './chain/open.ts'
+import { combine } from './chain/combine.ts'
 import { sectionsOf } from './archive/read.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { Entry } from './archive/tar.ts'
@@ -125,32 +126,80 @@ export const writeFile = (scope: OperationScope, folder: string, { name, data }:
   scope.system.files.writeWhole(`${folder}/${name}`, data.toString(), 0o600)
 }
 
-const writeStream = (scope: OperationScope, folder: string, name: string, bytes: Bytes): Promise<void> => {
+type Target = {
+  readonly folder: string
+  /** Where the cluster goes. */
+  readonly cluster: string
+  readonly onProgress: (bytes: number) => void
+}
+
+const writeStream = (
+  scope: OperationScope,
+  { folder, cluster }: Target,
+  name: string,
+  bytes: Bytes,
+): Promise<void> => {
   const { postgres, mathesar } = scope.place.identities
-  if (name === streams.cluster) return unpack(scope, `${folder}/postgres`, postgres, 0o700, bytes)
+  if (name === streams.cluster) return unpack(scope, cluster, postgres, 0o700, bytes)
   if (name === streams.media) return unpack(scope, `${folder}/media`, mathesar, 0o750, bytes)
   throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
+}
+
+async function* counted(bytes: Bytes, onProgress: Target['onProgress']): AsyncGenerator<Buffer> {
+  for await (const chunk of bytes) {
+    onProgress(chunk.length)
+    yield chunk
+  }
+}
+
+/** All of an archive. */
+const unpackAll = async (scope: OperationScope, link: ChainLink, target: Target): Promise<void> => {
+  for await (const section of sectionsOf((await link.open()).entries)) {
+    if (section.kind === 'file') writeFile(scope, target.folder, section.entry)
+    else await writeStream(scope, target, section.name, counted(section.bytes, target.onProgress))
+  }
+}
+
+/** The cluster of an archive alone. The rest of it is read all the same: its checksums are at its end. */
+const unpackParent = async (scope: OperationScope, link: ChainLink, target: Target): Promise<void> => {
+  for await (const section of sectionsOf((await link.open()).entries)) {
+    if (section.kind === 'file') continue
+    const bytes = counted(section.bytes, target.onProgress)
+    if (section.name === streams.cluster) await writeStream(scope, target, section.name, bytes)
+    else for await (const _ of bytes);
+  }
+}
+
+/** Unpacks the clusters of a chain beside each other, and makes one of them. */
+const stageChain = async (
+  scope: OperationScope,
+  { parents, newest }: ArchiveChain,
+  { folder, cluster, onProgress }: Target,
+): Promise<void> => {
+  const beside = `${folder}/links`
+  makeOwnFolder(scope, beside, scope.place.identities.postgres, 0o700)
+  const links = [...parents, newest].map((_, index) => `${beside}/${index + 1}`)
+  for (const [index, parent] of parents.entries())
+    await unpackParent(scope, parent, { folder, cluster: links[index]!, onProgress })
+  await unpackAll(scope, newest, { folder, cluster: links.at(-1)!, onProgress })
+  await requirePlainFiles(scope, beside)
+  makeOwnFolder(scope, cluster, scope.place.identities.postgres, 0o700)
+  await combine(scope, links, cluster)
+  scope.system.files.remove(beside)
 }
 
 /** The files of an installation, in a folder that everybody may pass through. Throws unless all is proved. */
 export const stage = async (
   scope: OperationScope,
-  { entries }: Archive,
+  chain: ArchiveChain,
   folder: string,
   onProgress: (bytes: number) => void,
 ): Promise<void> => {
   makeOwnFolder(scope, folder, undefined, 0o711)
-  const counted = async function* (bytes: Bytes): AsyncGenerator<Buffer> {
-    for await (const chunk of bytes) {
-      onProgress(chunk.length)
-      yield chunk
-    }
-  }
-  for await (const section of sectionsOf(entries)) {
-    if (section.kind === 'file') writeFile(scope, folder, section.entry)
-    else await writeStream(scope, folder, section.name, counted(section.bytes))
-  }
-  await requirePlainFiles(scope, `${folder}/postgres`)
+  const target = { folder, cluster: `${folder}/postgres`, onProgress }
+  if (chain.parents.length === 0) await unpackAll(scope, chain.newest, target)
+  else await stageChain(scope, chain, target)
+  await requirePlainFiles(scope, target.cluster)
   await removeOddMedia(scope, `${folder}/media`)
-  await verifyCluster(scope, `${folder}/postgres`)
+  await verifyCluster(scope, target.cluster)
 }

@@ -2,7 +2,7 @@ import { appEnvironment } from '../units/mathesar/environment.ts'
 import { inVolume, ownProgram } from '../units/place.ts'
 import { folderOf, readJournal, tidy } from '../units/swap.ts'
 import { requireFit } from './archive/description.ts'
-import type { Archive } from './archive/read.ts'
+import { type ArchiveChain, bytesToRestore } from './chain/open.ts'
 import { type Count, countRows } from './count.ts'
 import { makeRestoreFolder, requireRoom } from './incoming.ts'
 import { runToEnd } from './programs.ts'
@@ -63,26 +63,34 @@ const checkModels = (scope: OperationScope, folder: string): Promise<void> => {
   })
 }
 
-/** Restores an archive into a scratch folder, and has a server of its own prove that it is whole. */
+/**
+ * Restores an archive, with those that it builds on, into a scratch folder, and has a server of its own prove
+ * that it is whole.
+ */
 export const prove = async (
   scope: OperationScope,
-  archive: Archive,
-  onProgress: (bytes: number) => void,
+  chain: ArchiveChain,
+  onProgress: (read: number, total: number) => void,
 ): Promise<Proof> => {
   const { system, place } = scope
   lockOperations(scope)
-  requireFit(archive.description, fitnessOf(scope))
+  requireFit(chain.newest.description, fitnessOf(scope))
   const journal = readJournal({ files: system.files, paths: place.paths })
   makeRestoreFolder(scope)
   tidy(
     { files: system.files, paths: place.paths },
     journal === undefined ? [] : [journal.incoming, journal.outgoing],
   )
-  requireRoom(scope, archive.description.databaseBytes)
+  const total = bytesToRestore(chain)
+  requireRoom(scope, total)
   const beganMs = system.clock.now()
   const folder = folderOf(place.paths, `verify-${system.randomText(8)}`)
   try {
-    await stage(scope, archive, folder, onProgress)
+    let read = 0
+    await stage(scope, chain, folder, (more) => {
+      read += more
+      onProgress(read, total)
+    })
     const what = { what: 'use this archive', code: 'BACKUP_DAMAGED' } as const
     const side = { folder, ...what, isKept: false, user: superuser, isForMathesar: true } as const
     return await withSideServer(scope, side, async () => {

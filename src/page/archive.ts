@@ -4,6 +4,9 @@ export type Archive = {
   readonly place: string
   readonly name: string
   readonly bytes: number
+  /** The archives that it builds on, the nearest first, and what they have together. */
+  readonly needs: readonly string[]
+  readonly needsBytes: number
   /** ISO 8601. */
   readonly at: string | null
   readonly kind: 'exact' | 'portable' | null

@@ -52,11 +52,28 @@ const periodOf = (period: Period, atMs: number, index: number): string => {
   }
 }
 
-type Made = { readonly name: string; readonly atMs: number }
+type Made = {
+  readonly name: string
+  readonly atMs: number
+  /** What it cannot be restored without. */
+  readonly parent?: string | undefined
+}
+
+/** Adds what others need: the parent of each, its parent, and so on. */
+const withParents = (kept: ReadonlySet<string>, archives: readonly Made[]): ReadonlySet<string> => {
+  const parents = new Map(archives.map(({ name, parent }) => [name, parent]))
+  const all = new Set(kept)
+  // What is added to a set while one goes over it comes in its turn.
+  for (const name of all) {
+    const parent = parents.get(name)
+    if (parent !== undefined) all.add(parent)
+  }
+  return all
+}
 
 /**
- * The archives that a rule no longer keeps, the oldest first. The newest one always stays, and so does what
- * has one of the names in `pinned`.
+ * The archives that a rule no longer keeps, the newest first: so none is ever there without its parent. The
+ * newest one always stays, and so do those of the names in `pinned`, and whatever they need.
  */
 export const chooseRemoved = (
   rule: string,
@@ -65,15 +82,16 @@ export const chooseRemoved = (
 ): readonly string[] => {
   if (rule === all) return []
   const newestFirst = archives.toSorted((one, other) => other.atMs - one.atMs)
-  const kept = new Set<string>([...pinned, ...newestFirst.slice(0, 1).map(({ name }) => name)])
+  const wanted = new Set<string>([...pinned, ...newestFirst.slice(0, 1).map(({ name }) => name)])
   for (const { count, period } of listItems(rule).flatMap((item) => parseRule(item) ?? [])) {
     const seen = new Set<string>()
     newestFirst.forEach(({ name, atMs }, index) => {
       const key = periodOf(period, atMs, index)
       if (seen.has(key) || seen.size === count) return
       seen.add(key)
-      kept.add(name)
+      wanted.add(name)
     })
   }
-  return newestFirst.flatMap(({ name }) => (kept.has(name) ? [] : [name])).toReversed()
+  const kept = withParents(wanted, archives)
+  return newestFirst.flatMap(({ name }) => (kept.has(name) ? [] : [name]))
 }

@@ -19,12 +19,31 @@ export type ProvedBackup = {
   readonly restoreMs: number
 }
 
+/** An archive of a chain. */
+export type Link = { readonly name: string; readonly atMs: number; readonly bytes: number }
+
+/** What the next backup of the schedule may build on: a full archive, and those with what changed since. */
+export type Chain = {
+  /** From the full one on. */
+  readonly links: readonly [full: Link, ...since: Link[]]
+  /** Of the cluster. */
+  readonly identifier: string
+  /** Where the log begins that the last one has. */
+  readonly start: LogStart
+  /** How they are encrypted: not at all, with the passphrase, or for these public keys. */
+  readonly lock: string
+}
+
+/** A place in the log of Postgres. */
+export type LogStart = { readonly timeline: number; readonly lsn: string }
+
 /** What the volume remembers of its backups. Failures are not in it: a full volume could not take them. */
 export type BackupRecord = {
   /** Since when archives are to be made by themselves, where none was made yet. */
   readonly sinceMs: number | undefined
   readonly made: MadeBackup | undefined
   readonly proved: ProvedBackup | undefined
+  readonly chain: Chain | undefined
   /** Mounted folders that have had an archive. */
   readonly folders: readonly string[]
 }
@@ -35,7 +54,13 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 
 /** Only the supervisor's user writes there, and each time all of it: what is no record is none of ours. */
 export const readRecord = ({ system, place }: Where): BackupRecord => {
-  const nothing: BackupRecord = { sinceMs: undefined, made: undefined, proved: undefined, folders: [] }
+  const nothing: BackupRecord = {
+    sinceMs: undefined,
+    made: undefined,
+    proved: undefined,
+    chain: undefined,
+    folders: [],
+  }
   try {
     const value: unknown = JSON.parse(system.files.readIfThere(inVolume(place.paths).backupRecord) ?? '{}')
     return isObject(value) ? { ...nothing, ...value } : nothing

@@ -65,6 +65,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   backups: `${data}/backups`,
   /** What the volume remembers of them. */
   backupRecord: `${data}/backups.json`,
+  /** What the next backup builds on: the manifest of the last one, for Postgres to read. */
+  chain: `${data}/chain`,
   /** Which releases of Mathesar there are, as it was last told. */
   updateRecord: `${data}/updates.json`,
   /** What was begun on another server: see `units/promotion.ts`. */

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -164,6 +164,87 @@ describeContainer('a backup', () => {
     expect(exitCode, `${stdout}\n${stderr}`).toBe(0)
     expect(stdout).toContain('backup successfully verified')
     expect(stdout).toMatch(/^10000\|50005000$/m)
+  })
+
+  describe('that builds on another', () => {
+    const chain = join(folder, 'chain')
+    let [full, middle, last] = ['', '', '']
+    const count = ['psql', '-tAc', 'SELECT count(*) FROM since'] as const
+
+    /** One more row, and a backup in another second. Returns what it said, and its name. */
+    const backUpMore = async (on: Box, ...args: readonly string[]): Promise<[said: string, name: string]> => {
+      const sql = 'CREATE TABLE IF NOT EXISTS since (id int); INSERT INTO since VALUES (1)'
+      await on.supervisor('psql', '-qc', sql)
+      await delay(1100)
+      const { exitCode, stdout, stderr } = await on.supervisor('backup', ...args, '--include-secrets')
+      expect(exitCode, stderr).toBe(0)
+      return [stderr, stdout.split('/').at(-1)!]
+    }
+
+    it('says so in its name, and is listed and proved with all that it needs', async () => {
+      let said: string
+      ;[said, full] = await backUpMore(box, '--scheduled')
+      expect(said).toContain('a full backup is made: there is none yet')
+      const id = /^mathesar-(\w{8}-20[\dTZ-]+)\.tar$/
+      middle = (await backUpMore(box, '--scheduled'))[1]
+      expect(middle).toContain(`-after-${id.exec(full)![1]}.tar`)
+      ;[said, last] = await backUpMore(box, 'volume', '--incremental')
+      expect(said).not.toContain('a full backup')
+      expect(last).toMatch(new RegExp(`^mathesar-20[\\dTZ-]+-after-${middle.slice(9, 38)}\\.tar$`))
+      const { stdout: list } = await box.supervisor('backup', 'list')
+      expect(list).toMatch(new RegExp(`${last} .* incremental .* 2 more, [\\d.]+ MiB`))
+      expect((await box.supervisor('backup', 'show', last)).stdout).toContain(`"parent": "${middle}"`)
+      expect((await box.supervisor('backup', 'verify', last)).stdout).toMatch(/^proved in/)
+      mkdirSync(chain)
+      const copy = ['exec', box.id, 'tar', '-C', `${dataFolder}/backups`, '-c', '.']
+      await stream(copy, { to: `${chain}.tar` })
+      await execa('tar', ['-xf', `${chain}.tar`, '--no-same-owner', '-C', chain])
+      await execa('chmod', ['-R', 'a+rX', chain])
+    })
+
+    it('is refused alone and restored with the others; no history that was left is built on', async () => {
+      const other = await newVolume()
+      expect(await restoreInto(other, join(chain, last))).toMatchObject({
+        exitCode: 94,
+        stderr: expect.stringContaining(middle),
+      })
+      const restore = [...runOn(other, `--volume=${chain}:/from:ro`), image, 'restore', `/from/${last}`]
+      expect(await stream(restore, {})).toMatchObject({ exitCode: 0 })
+      const restored = await start({ volume: other })
+      await restored.ready(90_000)
+      expect(await stateOf(restored)).toBe(state)
+      expect((await restored.supervisor(...count)).stdout).toBe('3')
+      const [, kept] = await backUpMore(restored, '--scheduled')
+      expect((await backUpMore(restored, '--scheduled'))[1]).toContain('-after-')
+      expect(await restored.supervisor('restore', kept, '--replace')).toMatchObject({ exitCode: 0 })
+      await mustDocker('restart', restored.id)
+      await restored.ready(90_000)
+      // It has the same identifier and timeline, and never had what the last one has.
+      expect((await backUpMore(restored, '--scheduled'))[0]).toContain(
+        'a full backup is made: Postgres has no summary of its log since the last one',
+      )
+      await restored.remove()
+    })
+
+    it('opens with stock tools alone, by the commands in its README.txt', async () => {
+      const { stdout: readme } = await execa('tar', ['-xOf', join(chain, last), 'README.txt'])
+      const commands = commandsIn(readme).replace('ARCHIVE', last).replace('psql -h', 'psql -tA -h')
+      const script = `cd "$(mktemp -d)"; cp /from/*.tar .\n${commands} -c 'SELECT count(*) FROM since'`
+      const args = ['run', '--rm', '-v', `${chain}:/from:ro`, '--network=none', '--user=5432:5432']
+      const stock = await docker(...args, '--entrypoint=bash', image, '-euo', 'pipefail', '-c', script)
+      expect(stock.exitCode, stock.stderr).toBe(0)
+      expect(stock.stdout).toMatch(/backup successfully verified[^]*^3$/m)
+    })
+
+    it('keeps from removal what it builds on, also where somebody made it by hand', async () => {
+      const options = ['-e', 'BACKUP_KEEP=1 last', '-e', 'BACKUP_FULL_EVERY=0', box.id]
+      for (const isThere of [true, false]) {
+        await mustDocker('exec', ...options, 'supervisor', 'backup', '--scheduled')
+        const names = (await box.sh(`ls ${dataFolder}/backups`)).stdout
+        expect([full, middle].map((name) => names.includes(name))).toEqual([isThere, isThere])
+        await box.sh(`rm -f ${dataFolder}/backups/${last}; sleep 1.1`)
+      }
+    })
   })
 
   it('that is cut off, altered, foreign or locked is refused, a volume in use, too: all stays', async () => {

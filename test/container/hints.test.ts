@@ -38,6 +38,7 @@ const notHere = {
   BACKUP_DAMAGED: 'it takes another archive',
   BACKUP_FOREIGN: 'it takes another archive',
   BACKUP_LOCKED: 'backup.test.ts follows it',
+  BACKUP_INCOMPLETE: 'backup.test.ts follows it',
   RESTORE_REFUSED: 'backup.test.ts follows it',
   RESCUE_REFUSED: 'rescue.test.ts has its cases',
   TRIAL_FAILED: 'upgrade.test.ts follows it',

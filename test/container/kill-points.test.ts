@@ -9,7 +9,8 @@ const die = fileURLToPath(new URL('../fixtures/die.cjs', import.meta.url))
 
 /** What all scripts begin with. `old` is a cluster of another image, `base` an installation at rest. */
 const prelude = `
-  cd /lab; export SUPERVISOR_DATA=/lab/v PORT=18999 BIND_ADDRESS=127.0.0.1 BACKUP_SCHEDULE=off
+  cd /lab; export SUPERVISOR_DATA=/lab/v PORT=18999 BIND_ADDRESS=127.0.0.1
+  export BACKUP_SCHEDULE='0 0 1 1 *' BACKUP_DRILL=off
   as() { setpriv --reuid postgres --regid postgres --clear-groups \\
     env PATH=/usr/lib/postgresql/17/bin:$PATH "$@"; }
   marks() {
@@ -22,7 +23,14 @@ const make = `${prelude}
   SUPERVISOR_DATA=/lab/base timeout -s TERM 60 supervisor run > made.log 2>&1 &
   until supervisor health > /dev/null; do sleep 0.2; done
   supervisor psql -c 'CREATE TABLE mark AS SELECT 1 AS id' > /dev/null
-  SUPERVISOR_DATA=/lab/base supervisor backup - --include-secrets > archive.tar 2> /dev/null
+  export SUPERVISOR_DATA=/lab/base
+  supervisor backup - --include-secrets > archive.tar 2> /dev/null
+  for id in 2 3; do
+    supervisor backup --scheduled --include-secrets > last
+    supervisor psql -c "INSERT INTO mark VALUES ($id)" > /dev/null
+    sleep 1.1 # The name of an archive has seconds.
+  done
+  cp -a base/backups chain; ln -s "$(basename "$(cat last)")" chain/last; grep -q after last
   kill -TERM %1; wait %1 || cat made.log >&2
   as initdb -D old -U postgres -A trust -E UTF8 > /dev/null
   as pg_ctl -D old -w -o '-k /tmp -c listen_addresses=' start > /dev/null
@@ -48,7 +56,8 @@ const archivesAreWhole = `${prelude}
     rm -rf unpacked; mkdir unpacked; tar -xf "$each" -C unpacked
     (cd unpacked; sha256sum --quiet --check SHA256SUMS) || exit 1
   done
-  supervisor backup volume > out 2>&1 || { cat out; exit 1; }`
+  supervisor backup --scheduled > out 2>&1 && supervisor backup verify --quick newest > out 2>&1 ||
+    { cat out; exit 1; }`
 
 describeContainer('an operation that is killed at any of its steps', () => {
   let lab: string
@@ -79,6 +88,7 @@ describeContainer('an operation that is killed at any of its steps', () => {
 
   it.each([
     ['restore', 'restore /lab/archive.tar --replace', '"restored"'],
+    ['restore of a chain', 'restore /lab/chain/$(readlink /lab/chain/last) --replace', '"restored"'],
     ['adoption', 'rescue /lab/old --adopt --replace', '"adopted"'],
   ])(
     'a %s leaves the old state untouched, or the next start has the new one whole',
@@ -97,13 +107,16 @@ describeContainer('an operation that is killed at any of its steps', () => {
     3_000_000,
   )
 
-  it('a backup leaves no archive that is not whole, and the next one is made', async () => {
-    const operation = 'backup volume'
-    const points = await pointsOf(operation)
-    for (const point of points) {
-      await sh(killAt(operation, point))
-      await sh(archivesAreWhole)
-    }
-    console.log(`${operation}: ${points.length} points`)
-  }, 3_000_000)
+  it.each(['backup volume', 'backup --scheduled'])(
+    '`%s` leaves no archive that is not whole, and the next one is made',
+    async (operation) => {
+      const points = await pointsOf(operation)
+      for (const point of points) {
+        await sh(killAt(operation, point))
+        await sh(archivesAreWhole)
+      }
+      console.log(`${operation}: ${points.length} points`)
+    },
+    3_000_000,
+  )
 })

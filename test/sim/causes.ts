@@ -52,6 +52,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
   BACKUP_PLACE_FAILED: 'never',
   BACKUP_FOREIGN: 'never',
   BACKUP_LOCKED: 'never',
+  BACKUP_INCOMPLETE: 'never',
   RESTORE_REFUSED: 'never',
   RESCUE_REFUSED: 'never',
   DATABASE_OTHER_KEY: 'never',

@@ -1,6 +1,11 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { formatArchiveName, isArchiveName, parseArchiveName } from '../../src/core/archive-name.ts'
+import {
+  findParent,
+  formatArchiveName,
+  isArchiveName,
+  parseArchiveName,
+} from '../../src/core/archive-name.ts'
 import { parsePlace, placeInWords, whyNotPlaces } from '../../src/settings/backup-places.ts'
 import { chooseRemoved, whyNotRetention } from '../../src/settings/retention.ts'
 
@@ -30,7 +35,7 @@ describe('what is kept of archives', () => {
 
   test('skips days without one: an old archive is not removed because nothing new came', () => {
     expect(chooseRemoved('3 daily', madeOn(100, 200, 300), [])).toEqual([])
-    expect(chooseRemoved('2 daily', madeOn(100, 100.1, 200, 300), [])).toEqual(['300', '100.1'])
+    expect(chooseRemoved('2 daily', madeOn(100, 100.1, 200, 300), [])).toEqual(['100.1', '300'])
   })
 
   test('always has the newest one, and what is pinned', () => {
@@ -47,6 +52,22 @@ describe('what is kept of archives', () => {
         },
       ),
     )
+  })
+
+  test('is never without what it builds on, at no moment of a removal', () => {
+    // A full one of 9 days ago, and one a day that builds on the one before; a new full one of 2 days ago.
+    const chained = madeOn(...range(10)).map((each, days) => ({
+      ...each,
+      parent: [2, 9].includes(days) ? undefined : String(days + 1),
+    }))
+    expect(chooseRemoved('2 daily', chained, [])).toEqual(range(10).slice(3).map(String))
+    expect(chooseRemoved('3 daily', chained, ['5'])).toEqual(['3', '4'])
+    expect(chooseRemoved('4 daily', chained, [])).toEqual([])
+    const removed = chooseRemoved('1 last', chained, [])
+    for (const [index, name] of removed.entries()) {
+      const parent = chained.find((each) => each.name === name)!.parent
+      expect(removed.slice(0, index)).not.toContain(parent)
+    }
   })
 
   test('is said in numbers and periods', () => {
@@ -95,6 +116,24 @@ describe('the places of backups', () => {
         expect(parseArchiveName(name)).toEqual({ atMs: nowMs, by })
         expect(isArchiveName(name)).toBe(true)
       }
+    const [after, by] = [{ atMs: nowMs - day, by: 'a1B2c3D4' }, 'a1B2c3D4']
+    for (const own of [
+      { atMs: nowMs, by },
+      { atMs: nowMs, by: undefined },
+    ]) {
+      const name = formatArchiveName({ ...own, after }, true)
+      expect(name).toMatch(/T12-00-00Z-after-a1B2c3D4-2026-11-25T12-00-00Z\.tar\.age$/)
+      expect(parseArchiveName(name)).toEqual({ ...own, after })
+      expect(isArchiveName(name)).toBe(true)
+      const parent = { name: formatArchiveName(after, false) }
+      expect(findParent(name, [{ name }, { name: 'x.tar' }, parent])).toBe(parent)
+      expect(findParent(name, [{ name: formatArchiveName({ ...after, by: undefined }, false) }])).toBe(
+        undefined,
+      )
+      expect(findParent(parent.name, [parent])).toBe(undefined)
+    }
+    // Nothing is its own parent, nor that of an older one.
+    expect(parseArchiveName(formatArchiveName({ ...after, after }, false))).toBe(undefined)
     for (const other of [
       'x.tar',
       'mathesar-2026-11-26T12-00-00Z.tar.gz',

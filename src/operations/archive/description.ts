@@ -1,8 +1,12 @@
 import * as v from 'valibot'
 import { SupervisorError } from '../../errors.ts'
 
-/** Grows when an older supervisor could no longer read what a newer one writes. */
-export const formatVersion = 1
+/**
+ * Grows when an older supervisor could no longer read what a newer one writes. An archive has the least that
+ * it can be read with: 2 is one that builds on another.
+ */
+export const formatVersion = 2
+export const formatOf = (parent: string | undefined): 1 | 2 => (parent === undefined ? 1 : 2)
 
 const text = v.pipe(v.string(), v.maxLength(1000))
 const known = v.nullable(text)
@@ -13,7 +17,7 @@ const known = v.nullable(text)
  */
 const schema = v.object({
   /** What kind of file this is. */
-  mathesarBackup: v.literal(formatVersion),
+  mathesarBackup: v.picklist([1, formatVersion]),
   /** A copy of the cluster's files, exact to the OID, or a dump of each database, for any other server. */
   kind: v.picklist(['exact', 'portable']),
   /** ISO 8601. */
@@ -31,6 +35,8 @@ const schema = v.object({
   hasSecrets: v.boolean(),
   /** Bytes of all databases, for the progress of whoever reads it. */
   databaseBytes: v.number(),
+  /** The name of the archive that it builds on: of the cluster it has only what has changed since. */
+  parent: v.optional(text),
   /** Of a portable one: which dump is of which database. */
   databases: v.optional(v.array(v.object({ name: text, file: text }))),
 })

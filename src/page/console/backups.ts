@@ -22,9 +22,15 @@ export type BackupsPage = {
   readonly nowMs: number
 }
 
+const kindOf = ({ kind, needs }: Archive): string => {
+  const { kinds, incremental } = words.console.backups
+  if (needs.length > 0) return incremental(needs.length)
+  return kind === null ? '' : kinds[kind]
+}
+
 const renderArchive = (archive: Archive, { proved, nowMs }: BackupsPage): readonly string[] => {
-  const { place, name, bytes, at, kind, mathesar, isEncrypted, hasSecrets, problem } = archive
-  const { kinds, encrypted, withSecrets, withoutSecrets, provedAgo } = words.console.backups
+  const { place, name, bytes, at, mathesar, isEncrypted, hasSecrets, problem } = archive
+  const { encrypted, withSecrets, withoutSecrets, provedAgo } = words.console.backups
   const plain = hasSecrets === true ? withSecrets : withoutSecrets
   const secrets = hasSecrets === null ? '' : plain
   const why = problem === null ? '' : `<p class="bad"><span class="state">${escape(problem)}</span></p>`
@@ -37,7 +43,7 @@ const renderArchive = (archive: Archive, { proved, nowMs }: BackupsPage): readon
     escape(place),
     at === null ? '' : `${renderTime(at)} <small>${words.console.ago(age(at, nowMs))}</small>`,
     renderBytes(bytes),
-    kind === null ? '' : kinds[kind],
+    kindOf(archive),
     escape(mathesar ?? ''),
     isEncrypted ? encrypted : secrets,
   ]

@@ -137,6 +137,7 @@ export const consoleWords = {
       secrets: 'Secrets',
     },
     kinds: { exact: 'exact', portable: 'portable' },
+    incremental: (others: number): string => `incremental, with ${others} more`,
     encrypted: 'encrypted',
     withSecrets: 'in it, not encrypted',
     withoutSecrets: 'not in it',

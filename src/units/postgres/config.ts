@@ -1,15 +1,13 @@
 import { SupervisorError } from '../../errors.ts'
+import { summarizesLog } from '../../settings/schedule.ts'
 import { inRun, inVolume, undoConfig } from '../place.ts'
 import { walKeepOf } from '../undo.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appRole } from './connection.ts'
 import { fitPostgres } from './sizing.ts'
 
-const parametersOf = ({
-  system,
-  place,
-  inForce: { settings },
-}: Scope<never>): Readonly<Record<string, string>> => {
+const parametersOf = ({ system, place, inForce }: Scope<never>): Readonly<Record<string, string>> => {
+  const { settings } = inForce
   const given = (parameter: string, value: number | undefined, unit = ''): Record<string, string> =>
     value === undefined ? {} : { [parameter]: `${value}${unit}` }
   return {
@@ -19,6 +17,7 @@ const parametersOf = ({
     timezone: 'UTC',
     max_wal_size: '1GB',
     wal_keep_size: `${walKeepOf(settings.UNDO_SPACE, system.files.freeSpace(place.paths.data)?.bytes)}MB`,
+    summarize_wal: summarizesLog(inForce) ? 'on' : 'off',
     jit: 'off', // The image leaves LLVM out.
     ...fitPostgres(place.machine),
     ...given('max_connections', settings.EMBEDDED_POSTGRES_MAX_CONNECTIONS),

@@ -2,6 +2,7 @@ import { minuteOf } from '../../core/moment.ts'
 import { inWords } from '../../core/outcome.ts'
 import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
+import { changeRecord } from '../backup-record.ts'
 import { type Copied, trust } from '../holder.ts'
 import { inVolume, ownProgram } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
@@ -97,6 +98,7 @@ export const proof = defineTask({
       if (why !== undefined) throw tornError(scope, copied, why)
       say('info', 'the copy is whole: each page, table and index agrees')
     }
+    changeRecord(scope, () => ({ chain: undefined })) // It may be newer than the cluster.
     trust(scope)
     return undefined
   },

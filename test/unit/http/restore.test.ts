@@ -35,6 +35,8 @@ describe('a restore in the browser', () => {
     const archive = {
       name: 'a.tar',
       bytes: 2 * 1024 * 1024,
+      needs: [],
+      needsBytes: 0,
       at: '2026-11-01T03:00:00.000Z',
       kind: 'exact' as const,
       mathesar: '0.11.0',

@@ -103,7 +103,7 @@ describe('what an image takes', () => {
     expect(refusal).toMatchObject({ code: 'BACKUP_FOREIGN', message: expect.stringContaining(words) })
   })
   test.each([
-    ['of a later format', '{"mathesarBackup":2}', 'it is of format 2'],
+    ['of a later format', '{"mathesarBackup":3}', 'it is of format 3'],
     ['that says nothing', '{}', 'not one of ours'],
     ['that is no JSON', 'x', 'not JSON'],
   ])('is not one %s', async (_, text, words) => {

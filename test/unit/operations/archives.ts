@@ -1,12 +1,12 @@
 import type { Bytes } from '../../../src/operations/archive/bytes.ts'
 import { Checksums } from '../../../src/operations/archive/checksums.ts'
-import { type Description, formatVersion } from '../../../src/operations/archive/description.ts'
+import { type Description, formatOf } from '../../../src/operations/archive/description.ts'
 import { partsOf } from '../../../src/operations/archive/parts.ts'
 import { type Archive, checkArchive, openArchive } from '../../../src/operations/archive/read.ts'
 import { type Entry, TarWriter } from '../../../src/operations/archive/tar.ts'
 
 export const description: Description = {
-  mathesarBackup: formatVersion,
+  mathesarBackup: formatOf(undefined),
   kind: 'exact',
   at: '2026-11-26T11:00:00.000Z',
   instance: 'an instance',
@@ -41,10 +41,17 @@ export const packed = (entries: readonly Entry[]): Buffer => {
   return Buffer.concat([...pieces, ...tar.add(checksums.entry()), tar.end()])
 }
 
-export const entriesOf = async (...streams: readonly (readonly [name: string, content: Buffer])[]) => {
+export const entriesOf = async (...streams: readonly (readonly [name: string, content: Buffer])[]) =>
+  entriesSaying(description, ...streams)
+
+/** The same with another description. */
+export const entriesSaying = async (
+  said: Description,
+  ...streams: readonly (readonly [name: string, content: Buffer])[]
+) => {
   const entries: Entry[] = [
     { name: 'README.txt', data: Buffer.from('read me\n') },
-    { name: 'backup.json', data: Buffer.from(JSON.stringify(description)) },
+    { name: 'backup.json', data: Buffer.from(JSON.stringify(said)) },
     { name: 'secrets/secret_key', data: Buffer.from('the secret key') },
   ]
   for (const [name, content] of streams)

@@ -25,6 +25,14 @@ describe('the task `server-config`', () => {
     expect(parameters).not.toHaveProperty('work_mem')
   })
 
+  test('keeps summaries of its log as long as a backup of the schedule may build on another', async () => {
+    const summarizes = async (config: string): Promise<unknown> =>
+      (await run({ config })).parameters.summarize_wal
+    expect(await summarizes('')).toBe('on')
+    expect(await summarizes('BACKUP_FULL_EVERY=0\n')).toBe('off')
+    expect(await summarizes('BACKUP_SCHEDULE=off\n')).toBe('off')
+  })
+
   test('refuses a copy that follows another server, and names the file and the command', async () => {
     const { scope, disk } = createScope()
     disk.put('/data/postgres/standby.signal', '')

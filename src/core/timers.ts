@@ -12,6 +12,13 @@ export const backoffMs = (failures: number, policy: Policy, random: number): Mil
   )
 
 /**
+ * The pause before the next look at something that is looked at for ever. Looks are due on whole seconds, all
+ * together: each time that the processor wakes costs more than most of them.
+ */
+export const pauseToLook = (nowMs: number, everyMs: Milliseconds): Milliseconds =>
+  everyMs < 1000 ? everyMs : Math.round((nowMs + everyMs) / 1000) * 1000 - nowMs
+
+/**
  * The one timer that a state arms. Leaving the state cancels it.
  * A start cannot be late while it may not serve: it waits for others.
  */

@@ -1,4 +1,5 @@
 import type { Problem } from '../core/status.ts'
+import { pauseToLook } from '../core/timers.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import { idOf, whyRenew } from '../settings/certificate.ts'
 import type { Plan } from '../settings/plan.ts'
@@ -71,8 +72,9 @@ export class Certificates {
 
   #lookLater(): void {
     if (this.#isClosed) return
-    this.#cancel = this.#system.clock.after(lookMs, () =>
-      this.#system.inBackground('look at the TLS certificate', async () => {
+    const { clock, inBackground } = this.#system
+    this.#cancel = clock.after(pauseToLook(clock.now(), lookMs), () =>
+      inBackground('look at the TLS certificate', async () => {
         await this.#look().finally(() => this.#lookLater())
       }),
     )

@@ -1,6 +1,7 @@
+import { pauseToLook } from '../core/timers.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
-import { beat, beatEveryMs, isShared, letGo, noteCheckpoint } from '../units/holder.ts'
+import { beat, beatEveryMs, isShared, letGo, noteCheckpoint, type SeenControlFile } from '../units/holder.ts'
 import type { Place } from '../units/place.ts'
 import type { Results } from '../units/results.ts'
 
@@ -20,7 +21,8 @@ export const startHolding = ({ system, place, resultsOf, onLost }: Options): (()
   const { clock, log } = system
   const scope = { system, place }
   const ownRun = (): string | undefined => resultsOf().volume?.holder?.run
-  let [looks, seen, hasToBeat]: [number, string | null, boolean | undefined] = [0, null, undefined]
+  let [looks, hasToBeat]: [number, boolean | undefined] = [0, undefined]
+  let seen: SeenControlFile | undefined
   const look = (run: string): void => {
     hasToBeat ??= isShared(scope)
     seen = noteCheckpoint(scope, run, seen)
@@ -36,7 +38,7 @@ export const startHolding = ({ system, place, resultsOf, onLost }: Options): (()
     }
   }
   const tick = (): void => {
-    cancel = clock.after(lookEveryMs, tick)
+    cancel = clock.after(pauseToLook(clock.now(), lookEveryMs), tick)
     act('who has it', ownRun(), look)
   }
   let cancel = clock.after(lookEveryMs, tick)

@@ -1,3 +1,4 @@
+import { pauseToLook } from '../core/timers.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { Clock } from '../system/ports.ts'
 
@@ -35,7 +36,7 @@ export const startProber = ({ clock, probe, onResult, pauseMs }: Options): (() =
       const trouble = reason === undefined ? undefined : troubleOf(reason)
       onResult(trouble)
       before = trouble?.why
-      await clock.delay(pauseMs(), signal)
+      await clock.delay(pauseToLook(clock.now(), pauseMs()), signal)
     }
   }
 

@@ -1,4 +1,5 @@
 import type { Problem, UndoStatus } from '../core/status.ts'
+import { pauseToLook } from '../core/timers.ts'
 import type { System } from '../system/ports.ts'
 import { inVolume, type Place } from '../units/place.ts'
 import { keepLog, letGoOfLog, logSince } from '../units/postgres/undo-log.ts'
@@ -74,7 +75,7 @@ export class UndoKeeper {
 
   #lookLater(): void {
     const { clock, inBackground } = this.#options.system
-    this.#cancel = clock.after(lookMs, () =>
+    this.#cancel = clock.after(pauseToLook(clock.now(), lookMs), () =>
       inBackground('keep what an undo needs', async () => {
         await this.#look().finally(() => this.#lookLater())
       }),

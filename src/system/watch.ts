@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FSWatcher } from 'chokidar'
 import { follow, isSame, type Pending, type Seen, type SettlingRules, waitMsOf } from '../core/settling.ts'
+import { pauseToLook } from '../core/timers.ts'
 import { SupervisorError } from '../errors.ts'
 import { readAll } from './config-files.ts'
 import { findMounts, type MountOfFile } from './mounts.ts'
@@ -159,8 +160,9 @@ class Watcher {
   }
 
   #pollLater(): void {
-    this.#dueAtMs = performance.now() + this.#pollMs
-    this.#timer = setTimeout(() => this.#poll(), this.#pollMs)
+    const pauseMs = pauseToLook(Date.now(), this.#pollMs)
+    this.#dueAtMs = performance.now() + pauseMs
+    this.#timer = setTimeout(() => this.#poll(), pauseMs)
   }
 
   /** Reads only what looks changed, and all every few times. */

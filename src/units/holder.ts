@@ -4,7 +4,7 @@ import type { Identity } from '../system/identity.ts'
 import type { System } from '../system/ports.ts'
 import { mountOf } from './mounts.ts'
 import { inVolume } from './place.ts'
-import { readControlFile } from './postgres/control-file.ts'
+import { controlFileChangedMs, readControlFile } from './postgres/control-file.ts'
 import type { Scope } from './unit.ts'
 
 /**
@@ -183,17 +183,21 @@ export const beat = (scope: Where, run: string, count: number): void => {
   scope.system.files.writeInPlace(inVolume(scope.place.paths).beat, `${run} ${count}\n`)
 }
 
+/** The control file, as last seen. */
+export type SeenControlFile = { readonly changedMs: number | undefined; readonly checkpoint: string | null }
+
 /** Notes where the log would be replayed from now, once Postgres has written a checkpoint. */
 export const noteCheckpoint = (
   scope: Pick<Scope<never>, 'system' | 'place'>,
   run: string,
-  seen: string | null,
-): string | null => {
+  seen: SeenControlFile | undefined,
+): SeenControlFile => {
+  const changedMs = controlFileChangedMs(scope)
+  if (seen !== undefined && changedMs === seen.changedMs) return seen
   const checkpoint = checkpointOf(scope)
-  if (checkpoint === seen) return seen
-  const holder = readHolder(scope)
+  const holder = checkpoint === seen?.checkpoint ? undefined : readHolder(scope)
   if (holder?.run === run && holder.copied === null) writeHolder(scope, { ...holder, checkpoint })
-  return checkpoint
+  return { changedMs, checkpoint }
 }
 
 /** Everything was stopped: a copy of the volume is none that has to be doubted. */

@@ -6,6 +6,8 @@ type File = {
   /** What is on the disk of it; `undefined` when nothing was ever written there. */
   stored: string | undefined
   uid: number
+  /** How often it was written, which stands for the time of that. */
+  writes: number
 }
 type Folder = {
   readonly kind: 'folder'
@@ -102,13 +104,14 @@ export class Disk {
     const inode = this.find(path)
     if (inode?.kind !== 'file') throw new DiskError(inode ? 'EISDIR' : 'ENOENT', path)
     inode.data = data
+    inode.writes++
     this.#dirty.add(inode)
     this.#tell(path)
   }
 
   /** A file without a name. */
   create(data: string, uid = 0): File {
-    const file: File = { kind: 'file', data, stored: undefined, uid }
+    const file: File = { kind: 'file', data, stored: undefined, uid, writes: 0 }
     this.#dirty.add(file)
     return file
   }

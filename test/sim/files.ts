@@ -31,7 +31,8 @@ export class SupervisorFiles {
       statOf: (path) => {
         const inode = this.#find(path)
         const { hasOneUser } = this.#supervisor.container
-        return inode && { uid: hasOneUser ? 1000 : inode.uid, gid: 0, mode: 0o700, bytes: 0, changedMs: 0 }
+        const changedMs = inode?.kind === 'file' ? inode.writes : 0
+        return inode && { uid: hasOneUser ? 1000 : inode.uid, gid: 0, mode: 0o700, bytes: 0, changedMs }
       },
       identityOf: (path) => (this.#find(path) ? { device: '1', inode: path, born: null } : undefined),
       giveTree: (folder, user) => {

@@ -8,7 +8,7 @@ import {
   type ServiceEvent,
   type ServiceState,
 } from '../../src/core/service-state.ts'
-import { backoffMs, probePauseMs, timerKeyOf, timerOf } from '../../src/core/timers.ts'
+import { backoffMs, pauseToLook, probePauseMs, timerKeyOf, timerOf } from '../../src/core/timers.ts'
 import type { Policy } from '../../src/core/unit.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
@@ -657,4 +657,16 @@ describe('whatever happens', () => {
     },
     runsTimeoutMs,
   )
+})
+
+describe('looks that go on for ever', () => {
+  test('are due on whole seconds, all together', () => {
+    expect(pauseToLook(10_250, 3000)).toBe(2750)
+    expect(pauseToLook(13_004, 1000)).toBe(996)
+    expect(pauseToLook(13_004, 10_000)).toBe(9996)
+  })
+
+  test('are not put off where they are frequent', () => {
+    expect(pauseToLook(10_250, 20)).toBe(20)
+  })
 })

@@ -28,6 +28,15 @@ const lastOf = (bytes: Buffer): ControlFile['last'] => {
   return { lsn, hex: bytes.toString('hex', checkpointAt, checkpointEnd) }
 }
 
+const pathIn = (folder: string): string => `${folder}/global/pg_control`
+
+/** When it was last written (ms since 1970). */
+export const controlFileChangedMs = ({
+  system,
+  place,
+}: Pick<Scope<never>, 'system' | 'place'>): number | undefined =>
+  system.files.statOf(pathIn(inVolume(place.paths).cluster))?.changedMs
+
 /**
  * What the control file of the cluster says; `undefined` where there is none.
  * Throws when it cannot be read.
@@ -36,7 +45,7 @@ export const readControlFile = (
   { system, place }: Pick<Scope<never>, 'system' | 'place'>,
   folder = inVolume(place.paths).cluster,
 ): ControlFile | undefined => {
-  const bytes = system.files.readForeign(`${folder}/global/pg_control`, limitBytes)
+  const bytes = system.files.readForeign(pathIn(folder), limitBytes)
   if (bytes === undefined || bytes.length < stateAt + 4) return undefined
   return {
     identifier: String(bytes.readBigUInt64LE(identifierAt)),

@@ -4,7 +4,12 @@ import type { Files } from '../../../src/system/files.ts'
 import type { System } from '../../../src/system/ports.ts'
 
 type Owner = { readonly uid: number; readonly gid: number }
-type Entry = Owner & { readonly bytes: Buffer | undefined; readonly mode: number }
+type Entry = Owner & {
+  readonly bytes: Buffer | undefined
+  readonly mode: number
+  /** How many writes there were by then, which stands for the time. */
+  readonly changedMs?: number
+}
 type Act = Exclude<keyof Files, 'readForeign'> | 'setOwner'
 type Begin = (act: Act, path: string) => void
 
@@ -19,6 +24,7 @@ class Disk {
   born = '1'
   /** What is free, where a test says so. */
   free: Space | undefined
+  #writes = 0
   readonly #entries = new Map<string, Entry>([['/', { ...root, bytes: undefined, mode: 0o755 }]])
 
   find(path: string): Entry | undefined {
@@ -47,7 +53,8 @@ class Disk {
   }
   write(path: string, content: string | Buffer, mode: number, owner: Owner = root): void {
     this.need(posix.dirname(path))
-    this.#entries.set(path, { uid: owner.uid, gid: owner.gid, bytes: Buffer.from(content), mode })
+    const changedMs = ++this.#writes
+    this.#entries.set(path, { uid: owner.uid, gid: owner.gid, bytes: Buffer.from(content), mode, changedMs })
   }
   change(path: string, fields: Partial<Entry>): void {
     this.#entries.set(path, { ...this.need(path), ...fields })
@@ -92,7 +99,9 @@ const readsOn = (disk: Disk, begin: Begin): Pick<Files, Reads> => ({
   isThere: (path) => disk.find(path) !== undefined,
   statOf: (path) => {
     const entry = disk.find(path)
-    return entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode, bytes: 0, changedMs: 0 }
+    return (
+      entry && { uid: entry.uid, gid: entry.gid, mode: entry.mode, bytes: 0, changedMs: entry.changedMs ?? 0 }
+    )
   },
   identityOf: (path) => (disk.find(path) ? { device: '1', inode: path, born: disk.born } : undefined),
   freeSpace: () => disk.free,

@@ -5,6 +5,7 @@ import {
   type Holder,
   isCopyOf,
   letGo,
+  noteCheckpoint,
   readHolder,
   requireUnheld,
 } from '../../../src/units/holder.ts'
@@ -218,5 +219,17 @@ describe('a file system of which the locks may not reach other machines', () => 
     )
     await clock.advance(1000)
     expect(await failure).toMatchObject({ code: 'VOLUME_IN_USE' })
+  })
+})
+
+describe('a checkpoint of Postgres', () => {
+  test('is noted once its control file was written', async () => {
+    const { scope, disk } = await killed()
+    const { run } = readHolder(scope)!
+    const first = noteCheckpoint(scope, run, undefined)
+    expect(noteCheckpoint(scope, run, first)).toBe(first)
+    disk.put(control, controlFile(false, 900n))
+    expect(noteCheckpoint(scope, run, first).checkpoint).toBe('900')
+    expect(readHolder(scope)?.checkpoint).toBe('900')
   })
 })

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
-import { appSocket, controlSocket, inDoor, inRun, type Place, runHint } from '../units/place.ts'
+import { appSocket, controlSocket, inRun, type Place, runHint } from '../units/place.ts'
 import type { Listener } from '../units/results.ts'
 import { ConsolePort } from './console/port.ts'
 import type { Console } from './console/console.ts'
@@ -34,7 +34,7 @@ export class Sockets {
 
   async open(): Promise<void> {
     await this.#openControl()
-    await this.#openPage()
+    this.#followPage()
     this.#followConsole()
   }
 
@@ -68,13 +68,18 @@ export class Sockets {
     if (mathesar) this.#system.setOwner(appSocket(paths), { ...supervisor, gid: mathesar.gid }, 0o660)
   }
 
-  /** For the door: the page and the health that everybody may ask for. */
-  async #openPage(): Promise<void> {
-    const { paths } = this.#place
-    if (paths.nginx === undefined) return
-    this.#system.files.makeFolder(inRun(paths).door, 0o750)
-    // The folder keeps everybody but the door out.
-    await this.#open({ path: inDoor(paths).page, mode: 0o666 }, 'visitor')
+  /** For the door: the page and the health that everybody may ask for, on the socket that a task opens. */
+  #followPage(): void {
+    const { instance } = this.#options
+    let isOpen = false
+    const follow = (): void => {
+      const fd = instance.results.upstream?.page
+      if (fd === undefined || isOpen) return
+      isOpen = true
+      this.#system.inBackground('open the page', () => this.#open({ fd }, 'visitor'))
+    }
+    instance.subscribe(follow)
+    follow()
   }
 
   /** A port of the console's own, if the setting wants one. */

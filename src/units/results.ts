@@ -28,8 +28,13 @@ export type Nothing = undefined
  */
 export type Results = {
   readonly listener: Listener
-  /** Where Mathesar listens: behind the door, or on the port itself. */
-  readonly upstream: { readonly fd: number; readonly target: HttpTarget }
+  readonly upstream: {
+    /** Where Mathesar listens: behind the door, or on the port itself. */
+    readonly fd: number
+    readonly target: HttpTarget
+    /** Where the supervisor answers behind the door, if there is one. */
+    readonly page: number | undefined
+  }
   readonly volume: {
     /** The volume cannot be written and need not be: all that Mathesar writes is gone with the container. */
     readonly isEphemeral: boolean

@@ -43,6 +43,7 @@ describeContainer('from its first answer on, the port', () => {
   it('answers every request of a boot, of a crash of Mathesar and of one of Postgres', async () => {
     const port = await freePort()
     const client = poll(port)
+    const health = poll(port, { path: '/livez', everyMs: 5 })
     const box = await start({ env: { PORT: String(port), SAMPLE_APP_TEST: '1' } })
     await box.ready()
     for (const name of ['mathesar', 'postgres']) {
@@ -50,6 +51,9 @@ describeContainer('from its first answer on, the port', () => {
       await delay(500)
       await box.ready()
     }
+    const lives = await health.stop()
+    expect(failuresAfterFirst(lives)).toEqual([])
+    expect(lives.filter(({ outcome }) => typeof outcome === 'number' && outcome !== 200)).toEqual([])
     const outcomes = await client.stop()
     expect(failuresAfterFirst(outcomes)).toEqual([])
     const statuses = new Set(outcomes.map(({ outcome }) => outcome))

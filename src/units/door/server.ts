@@ -18,7 +18,7 @@ const probeLimitMs = 5000
  */
 export const door = defineService({
   name: 'door',
-  needs: ['listener', 'volume', 'door-config'],
+  needs: ['listener', 'volume', 'upstream', 'door-config'],
   // It answers until Mathesar has; but where there was time for load balancers to notice, it goes first: they
   // try another server when nobody listens, and not after an answer.
   stopsAfter: ({ settings }) => (settings.DRAIN_DELAY > 0 ? [] : ['mathesar']),

@@ -3,20 +3,29 @@ import { reachableAddress } from '../results.ts'
 import { defineTask } from '../unit.ts'
 
 /**
- * The socket on which Mathesar listens. Like the port it is held by the supervisor: requests wait in it while
- * Mathesar starts. Without a web server here it is the port itself.
+ * The sockets behind the door: Mathesar's, and the supervisor's own. Like the port they are held by the
+ * supervisor, and are there before the door is: requests wait in them until Mathesar, or the supervisor's own
+ * HTTP, has loaded. Without a web server here Mathesar has the port itself.
  */
 export const upstream = defineTask({
   name: 'upstream',
   needs: ['volume', 'listener'],
-  description: 'opens the socket between the door and Mathesar',
+  description: 'opens the sockets behind the door',
   run: async ({ system, place: { paths }, results: { listener } }) => {
     if (paths.nginx === undefined)
-      return { fd: listener.fd, target: { host: reachableAddress(listener), port: listener.port } }
-    const { mathesar, serving } = inDoor(paths)
-    for (const left of [mathesar, serving]) system.files.remove(left)
-    const socket = system.listenUnix(mathesar)
-    system.setOwner(mathesar, undefined, 0o666) // The folder keeps everybody but the door out.
-    return { fd: socket, target: { socketPath: mathesar } }
+      return {
+        fd: listener.fd,
+        target: { host: reachableAddress(listener), port: listener.port },
+        page: undefined,
+      }
+    const { mathesar, serving, page } = inDoor(paths)
+    system.files.remove(serving)
+    const listen = (path: string): number => {
+      system.files.remove(path)
+      const socket = system.listenUnix(path)
+      system.setOwner(path, undefined, 0o666) // The folder keeps everybody but the door out.
+      return socket
+    }
+    return { fd: listen(mathesar), target: { socketPath: mathesar }, page: listen(page) }
   },
 })

@@ -40,7 +40,7 @@ export const placeOf = (fields: Partial<Place> = {}): Place => ({
 const usualResults: Results = {
   listener: { fd: 10, address: '0.0.0.0', port: 8000 },
   volume: { isEphemeral: false, media: '/data/media', temporary: '/data/tmp', buffer: '/data/buffer' },
-  upstream: { fd: 11, target: { socketPath: '/run/m/door/mathesar.sock' } },
+  upstream: { fd: 11, target: { socketPath: '/run/m/door/mathesar.sock' }, page: 12 },
   certificate: undefined,
   config: undefined,
   secrets: { secretKey: 'the secret key', isKeyPending: false, superuserPassword: 'the password' },

@@ -19,9 +19,10 @@ describe('the task `upstream`', () => {
     expect(await upstream.run(scope, never)).toEqual({
       fd: 11,
       target: { socketPath: '/run/m/door/mathesar.sock' },
+      page: 11,
     })
     expect(disk.files.isThere('/run/m/door/serving.sock')).toBe(false)
-    expect(disk.modeOf('/run/m/door/mathesar.sock')).toMatch(/^0666 /)
+    for (const name of ['mathesar', 'page']) expect(disk.modeOf(`/run/m/door/${name}.sock`)).toMatch(/^0666 /)
   })
 
   test.each([
@@ -29,7 +30,11 @@ describe('the task `upstream`', () => {
     ['10.0.0.7', '10.0.0.7'],
   ])('is the port itself where there is no nginx (%s)', async (address, host) => {
     const { scope } = createScope({ results: { listener: { fd: 9, address, port: 8001 } } })
-    expect(await upstream.run(scope, never)).toEqual({ fd: 9, target: { host, port: 8001 } })
+    expect(await upstream.run(scope, never)).toEqual({
+      fd: 9,
+      target: { host, port: 8001 },
+      page: undefined,
+    })
   })
 })
 

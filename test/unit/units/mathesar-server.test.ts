@@ -90,7 +90,7 @@ describe('the probe of Mathesar', () => {
 
   test('asks where Mathesar listens', async () => {
     const target = { host: '10.0.0.7', port: 8001 }
-    const { scope, gets } = createScope({ results: { upstream: { fd: 9, target } } })
+    const { scope, gets } = createScope({ results: { upstream: { fd: 9, target, page: 12 } } })
     await mathesar.probe(scope, never)
     expect(gets[0]!.target).toEqual(target)
   })

@@ -1,5 +1,5 @@
 import type { System } from '../system/ports.ts'
-import { movedInWords, readMoved } from '../units/moved.ts'
+import { type Moved, movedInWords, readMoved } from '../units/moved.ts'
 import type { Place } from '../units/place.ts'
 import { forgetLogRules, keepAllLog, keepLog } from '../units/postgres/undo-log.ts'
 import type { Instance } from './instance.ts'
@@ -8,10 +8,20 @@ type Tools = {
   readonly system: System
   readonly place: Place
   readonly instance: Pick<Instance, 'inForce' | 'results'> & {
-    readonly sleeper: Pick<Instance['sleeper'], 'restWhile'>
+    readonly sleeper: Pick<Instance['sleeper'], 'restWhile' | 'stopping'>
   }
   /** The next boot says that it has moved. */
   readonly startOver: () => void
+}
+
+/** Why this container may serve no more; where nobody can tell, the next boot asks again. */
+const whatIsTold = (read: () => Moved | undefined): string | undefined => {
+  try {
+    const moved = read()
+    return moved && `moved ${movedInWords(moved)}: this container serves no more`
+  } catch (error) {
+    return `cannot tell whether all has moved (${(error as Error).message}): starting over`
+  }
 }
 
 /**
@@ -25,13 +35,13 @@ export const restForMove = async (
   const where = { system, place, inForce: instance.inForce, results: instance.results }
   const decide = (): void => {
     forgetLogRules(where) // Before it starts again.
-    const moved = readMoved(where)
-    if (moved === undefined) return
-    system.log.say('warn', `moved ${movedInWords(moved)}: this container serves no more`)
+    const told = whatIsTold(() => readMoved(where))
+    if (told === undefined) return
+    system.log.say('warn', told)
     startOver()
   }
   try {
-    await keepAllLog(where)
+    await keepAllLog(where, instance.sleeper.stopping)
     system.log.say('info', 'everything rests for `supervisor send`, and visitors wait')
     await instance.sleeper.restWhile(() => act().finally(decide))
   } finally {

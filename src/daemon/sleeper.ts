@@ -57,6 +57,11 @@ export class Sleeper {
     return this.#isAsleep
   }
 
+  /** Aborts when everything stops. */
+  get stopping(): AbortSignal {
+    return this.#options.signal
+  }
+
   /** Whether a service is ready, or would be for whoever comes. */
   isUp({ unit, state }: Service): boolean {
     return state.name === 'ready' || (this.#isAsleep && unit.lastUsedMs !== undefined)
@@ -116,7 +121,8 @@ export class Sleeper {
     this.#waking = waking
     try {
       for (const service of services) service.setHidden(true)
-      await this.#options.system.clock.delay(settleMs)
+      const { stopping } = this
+      await this.#options.system.clock.delay(settleMs, stopping).catch(() => stopping.throwIfAborted())
       await this.#layDown(services)
       await act()
     } finally {

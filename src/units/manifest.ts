@@ -62,22 +62,39 @@ const parseCluster = (value: unknown): ServedCluster => {
   }
 }
 
+const parseManifest = (text: string): Manifest => {
+  const value: unknown = JSON.parse(text)
+  if (!isRecord(value)) throw new Error('it is not a JSON object')
+  const { cluster, ...others } = value
+  return cluster === undefined ? others : { ...others, cluster: parseCluster(cluster) }
+}
+
+/** One that cannot be used still says that a cluster has served: nothing else writes it. */
+const spoilt = ({ system, place }: InVolume, error: unknown): Manifest => {
+  system.log.say('warn', `cannot read ${inVolume(place.paths).manifest}: ${(error as Error).message}`)
+  return { cluster: parseCluster(undefined) }
+}
+
 /**
- * Reads the manifest; `{}` where there is none. One that cannot be read still says that a cluster has served:
- * nothing else writes it.
+ * Reads the manifest, for whoever writes it again or must not miss a mark in it: throws where the disk does
+ * not give it. `{}` where there is none.
  */
-export const readManifest = ({ system, place }: InVolume): Manifest => {
-  const path = inVolume(place.paths).manifest
+export const requireManifest = (where: InVolume): Manifest => {
   try {
-    const text = system.files.readIfThere(path)
-    if (text === undefined) return {}
-    const value: unknown = JSON.parse(text)
-    if (!isRecord(value)) throw new Error('it is not a JSON object')
-    const { cluster, ...others } = value
-    return cluster === undefined ? others : { ...others, cluster: parseCluster(cluster) }
+    const text = where.system.files.readIfThere(inVolume(where.place.paths).manifest)
+    return text === undefined ? {} : parseManifest(text)
   } catch (error) {
-    system.log.say('warn', `cannot read ${path}: ${(error as Error).message}`)
-    return { cluster: parseCluster(undefined) }
+    if ((error as NodeJS.ErrnoException).code !== undefined) throw error
+    return spoilt(where, error)
+  }
+}
+
+/** The same for whoever can do without. */
+export const readManifest = (where: InVolume): Manifest => {
+  try {
+    return requireManifest(where)
+  } catch (error) {
+    return spoilt(where, error)
   }
 }
 
@@ -148,7 +165,7 @@ export const manifest = defineTask({
   run: async (scope) => {
     const { system, place, results } = scope
     const { fingerprintOf } = await import('./fingerprint.ts')
-    const before = readManifest(scope)
+    const before = requireManifest(scope)
     const at = new Date(system.clock.now()).toISOString()
     const cluster: ServedCluster = {
       systemIdentifier: readControlFile(scope)?.identifier,

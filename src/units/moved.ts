@@ -1,7 +1,9 @@
 import { minuteOf } from '../core/moment.ts'
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
-import { readManifest, replaceManifest } from './manifest.ts'
+import { replaceManifest, requireManifest } from './manifest.ts'
+import { inVolume } from './place.ts'
+import { refusalOf } from './refusal.ts'
 import type { Scope } from './unit.ts'
 
 /**
@@ -19,9 +21,9 @@ export type Moved = {
 
 type Where = Pick<Scope<never>, 'system' | 'place'>
 
-/** A mark of another form is one all the same: two must not serve. */
+/** A mark of another form is one all the same: two must not serve. Throws where it cannot be read. */
 export const readMoved = (where: Where): Moved | undefined => {
-  const { moved } = readManifest(where)
+  const { moved } = requireManifest(where)
   if (moved === undefined) return undefined
   const { at, to, isConfirmed } = typeof moved === 'object' && moved !== null ? (moved as Partial<Moved>) : {}
   return {
@@ -33,7 +35,7 @@ export const readMoved = (where: Where): Moved | undefined => {
 
 /** Marks it, durably, or takes the mark away. */
 export const writeMoved = (where: Where, moved: Moved | undefined): void => {
-  const { moved: _, ...others } = readManifest(where)
+  const { moved: _, ...others } = requireManifest(where)
   replaceManifest(where, moved === undefined ? others : { ...others, moved })
 }
 
@@ -41,12 +43,20 @@ export const movedInWords = ({ at, to, isConfirmed }: Moved): string =>
   `${to === null ? '' : `to ${printable(to)} `}on ${minuteOf(at)} UTC` +
   (isConfirmed ? '' : ', and the receiver did not confirm it')
 
-/** Refuses to serve from what has moved. */
-export const requireNotMoved = (where: Where): void => {
-  const moved = readMoved(where)
+const requireMark = (scope: Scope<never>): Moved | undefined => {
+  try {
+    return readMoved(scope)
+  } catch (cause) {
+    throw refusalOf(scope, inVolume(scope.place.paths).manifest, cause)
+  }
+}
+
+/** Refuses to serve from what has moved, and from what may have. */
+export const requireNotMoved = (scope: Scope<never>): void => {
+  const moved = requireMark(scope)
   if (moved === undefined) return
   throw new SupervisorError(
     'MOVED',
-    `cannot serve from ${where.place.paths.data}: it was moved ${movedInWords(moved)}`,
+    `cannot serve from ${scope.place.paths.data}: it was moved ${movedInWords(moved)}`,
   )
 }

@@ -2,9 +2,10 @@ import { describe, expect, test } from 'vitest'
 import { restForMove } from '../../src/daemon/moving.ts'
 import { writeMoved } from '../../src/units/moved.ts'
 import { undoConfig } from '../../src/units/place.ts'
+import { errorWith } from './fakes/files.ts'
 import { createImage } from './fakes/image.ts'
 
-const stage = async (keepsLog = true) => {
+const stage = async (keepsLog = true, forMs = 10_000) => {
   const at = createImage()
   await at.boot()
   at.database.answerWith((text) => (text.includes('wal_keep_size') ? [{ keeps: keepsLog }] : []))
@@ -17,7 +18,7 @@ const stage = async (keepsLog = true) => {
   const { promise, resolve } = Promise.withResolvers<void>()
   const rested = restForMove({ system, place, instance: at.instance, startOver }, () => promise)
   rested.catch(() => {})
-  await at.clock.advance(10_000)
+  await at.clock.advance(forMs)
   const config = (): string | undefined => at.disk.text(undoConfig(place.paths))
   return { ...at, rested, resolve, config, starts: () => starts }
 }
@@ -42,6 +43,27 @@ describe('a rest for a move', () => {
     await rested
     expect([starts(), running('postgres').length]).toEqual([1, 0])
     expect(said).toContain('warn moved on 2026-11-26 22:45 UTC: this container serves no more')
+  })
+
+  test('ends in a start over where the disk does not tell', async () => {
+    const { resolve, clock, rested, starts, running, disk } = await stage()
+    disk.failOn((act, path) =>
+      act === 'readIfThere' && path.endsWith('/manifest.json') ? errorWith('EIO') : undefined,
+    )
+    resolve()
+    await clock.advance(2000)
+    await rested
+    expect([starts(), running('postgres').length]).toEqual([1, 0])
+  })
+
+  test('gives up at once where everything stops, also while it waits', async () => {
+    for (const keepsLog of [true, false]) {
+      const { instance, rested, clock } = await stage(keepsLog, 150)
+      void instance.stop()
+      await expect(rested).rejects.toThrow('everything stops')
+      await clock.advance(5000)
+      await instance.ended
+    }
   })
 
   test('stops nothing unless Postgres says that it keeps its log', async () => {

@@ -2,6 +2,7 @@ import { isTemporaryName } from '../../core/temporary.ts'
 import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
 import { type Manifest, readManifest, startAnewHint } from '../manifest.ts'
+import { requireNotMoved } from '../moved.ts'
 import { inRun, inVolume } from '../place.ts'
 import { isForbidden, refusalOf } from '../refusal.ts'
 import { wayBackHint } from './way-back.ts'
@@ -184,6 +185,7 @@ export const cluster = defineTask({
   description: "makes the embedded Postgres's data directory",
   skip: ({ database }) => (database.kind === 'external' ? 'the database is external' : undefined),
   run: async (scope, signal) => {
+    requireNotMoved(scope) // A change may bring the embedded Postgres back, long after the boot.
     const { cluster: folder } = inVolume(scope.place.paths)
     const isUnfinished = scope.system.files.isThere(unsyncedMark(folder))
     const isFresh = isUnfinished || requireOwnMajor(scope, folder) === undefined

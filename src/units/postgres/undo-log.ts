@@ -43,13 +43,13 @@ export const letGoOfLog = async (where: Where): Promise<void> => {
  * Has it keep all of its log, also in the checkpoint with which it stops. Throws where it does not yet: it
  * reads its configuration in its own time.
  */
-export const keepAllLog = async (where: Where): Promise<void> => {
+export const keepAllLog = async (where: Where, stopping: AbortSignal): Promise<void> => {
   where.system.files.writeWhole(undoConfig(where.place.paths), "wal_keep_size = '1TB'\n", 0o644)
   await ask(where, 'SELECT pg_reload_conf()')
   const sql = `SELECT setting::float8 >= 1048576 AS keeps FROM pg_settings WHERE name = 'wal_keep_size'`
   for (let left = 50; left > 0; left--) {
     if ((await ask<{ keeps: boolean }>(where, sql))?.keeps === true) return
-    await where.system.clock.delay(100)
+    await where.system.clock.delay(100, stopping).catch(() => stopping.throwIfAborted())
   }
   throw new SupervisorError('MOVE_FAILED', 'cannot have Postgres keep its log: it does not say that it does')
 }

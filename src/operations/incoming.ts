@@ -11,6 +11,7 @@ import {
   replaced,
   type Replaced,
   tidy,
+  UnsureSwap,
   type Volume,
 } from '../units/swap.ts'
 import { runToEnd } from './programs.ts'
@@ -119,7 +120,8 @@ export const bringIn = async (
     await sync(scope, folder)
     return swapIn(scope, incoming, kept, isAlone)
   } catch (error) {
-    if (readJournal(volume)?.incoming !== incoming) scope.system.files.remove(folder)
+    const mayBeInForce = error instanceof UnsureSwap || readJournal(volume)?.incoming === incoming
+    if (!mayBeInForce) scope.system.files.remove(folder)
     throw error
   }
 }

@@ -1,3 +1,4 @@
+import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import { inVolume, type Paths } from './place.ts'
 
@@ -78,11 +79,42 @@ const move = (volume: Volume, journal: Journal, { name, isLeaving, isComing }: M
     files.renameWhole(`${incoming}/${name}`, `${paths.data}/${name}`)
 }
 
-/** The point of no return: says which state is in force from now on. `finishSwap` puts it in place. */
+/** Nobody can tell which of two states the disk has in its journal: both stay. */
+export class UnsureSwap extends SupervisorError {
+  constructor(cause: unknown) {
+    const why = `cannot tell which state the next start finds: the disk failed (${(cause as Error).message})`
+    super('VOLUME_NOT_WRITABLE', why, { cause, hint: 'Look at `dmesg` on the host. Both states are kept.' })
+  }
+}
+
+/** A disk that fails may have the new journal all the same: the one of before is put back. */
+const takeBack = ({ files, paths }: Volume, before: string | undefined, cause: unknown): void => {
+  const path = journalPath(paths)
+  try {
+    if (files.readIfThere(path) === before) return
+    if (before === undefined) files.removeWhole(path)
+    else files.writeWhole(path, before, 0o600)
+  } catch {
+    throw new UnsureSwap(cause)
+  }
+}
+
+/**
+ * The point of no return: says which state is in force from now on. `finishSwap` puts it in place. What it
+ * throws leaves the state before in force.
+ */
 export const beginSwap = (
   volume: Volume,
   swap: Pick<Journal, 'incoming' | 'outgoing' | 'kept' | 'at'>,
-): void => writeJournal(volume, { ...swap, isDone: false })
+): void => {
+  const before = volume.files.readIfThere(journalPath(volume.paths))
+  try {
+    writeJournal(volume, { ...swap, isDone: false })
+  } catch (cause) {
+    takeBack(volume, before, cause)
+    throw cause
+  }
+}
 
 /** Finishes a swap that was begun. The lock of the volume must be ours. Returns whether there was one. */
 export const finishSwap = (volume: Volume): boolean => {

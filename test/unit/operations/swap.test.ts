@@ -1,6 +1,14 @@
 import { describe, expect, test } from 'vitest'
-import { beginSwap, finishSwap, forget, readJournal, resumeSwap, tidy } from '../../../src/units/swap.ts'
-import { createFiles } from '../fakes/files.ts'
+import {
+  beginSwap,
+  finishSwap,
+  forget,
+  readJournal,
+  resumeSwap,
+  tidy,
+  UnsureSwap,
+} from '../../../src/units/swap.ts'
+import { createFiles, errorWith } from '../fakes/files.ts'
 
 const names = ['postgres/PG_VERSION', 'secrets/secret_key', 'config/mathesar.env', 'media/a', 'manifest.json']
 const swap = { incoming: 'new', outgoing: 'old', kept: [], at: 'now' } as const
@@ -42,6 +50,30 @@ describe('a swap of the state of a volume', () => {
     expect(finishSwap(volume)).toBe(false)
   })
 
+  test('leaves the journal of before where the disk has the new one and fails to say so', () => {
+    const { volume, disk } = stage()
+    const failing = {
+      ...volume,
+      files: {
+        ...disk.files,
+        writeWhole: (...args: Parameters<typeof disk.files.writeWhole>) => {
+          disk.files.writeWhole(...args)
+          if (args[1].includes('"new"')) throw errorWith('EIO')
+          return true
+        },
+      },
+    }
+    expect(() => beginSwap(failing, swap)).toThrow('EIO')
+    expect(readJournal(volume)).toBeUndefined()
+    beginSwap(volume, { ...swap, incoming: 'other' })
+    expect(() => beginSwap(failing, swap)).toThrow('EIO')
+    expect(readJournal(volume)?.incoming).toBe('other')
+    disk.failOn((act, path) =>
+      act === 'writeWhole' && disk.text(path)?.includes('"new"') ? errorWith('EIO') : undefined,
+    )
+    expect(() => beginSwap(failing, swap)).toThrow(UnsureSwap)
+  })
+
   test('is whole after a death in any call: all old before the journal, all new after the next start', () => {
     const counts = { old: 0, new: 0 }
     for (let calls = 0; ; calls++) {
@@ -62,7 +94,7 @@ describe('a swap of the state of a volume', () => {
       counts[first as 'old' | 'new'] += 1
       if (!hasDied) break
     }
-    expect(counts.old).toBe(1)
+    expect(counts.old).toBe(2) // It reads the journal, and writes it.
     expect(counts.new).toBeGreaterThan(30)
   })
 

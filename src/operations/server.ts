@@ -4,7 +4,7 @@ import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { Client } from '../system/ports.ts'
 import type { RunningProcess } from '../system/process.ts'
 import { appRole, internalDatabase, superuserStart } from '../units/postgres/connection.ts'
-import { codeOf, isAnswer, sentenceOf } from '../units/postgres/failures.ts'
+import { codeOf, isAnswer, isBroken, sentenceOf } from '../units/postgres/failures.ts'
 import { asArguments, postgresEnvironment } from '../units/postgres/programs.ts'
 import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
@@ -203,7 +203,7 @@ export const withSideServer = async <T>(
     await waitUntilReady(scope, side, started)
     return await act()
   } catch (cause) {
-    if (!isAnswer(cause)) throw cause
+    if (!isAnswer(cause) && !isBroken(cause)) throw cause // One that ended breaks its connections.
     throw new SupervisorError(side.code, `cannot ${side.what}: ${sentenceOf(cause)}`, { cause })
   } finally {
     started.server.signal(side.isKept ? 'SIGINT' : 'SIGQUIT')

@@ -38,10 +38,12 @@ export const runJob = async (
   } as const
   const limit = new AbortController()
   const cancel = system.clock.after(limitMs, () => limit.abort(new Error('it took too long and was ended')))
+  stopping.addEventListener('abort', cancel)
   try {
     const signal = AbortSignal.any([stopping, limit.signal])
     return await system.runProgram(name, command, signal)
   } finally {
     cancel()
+    stopping.removeEventListener('abort', cancel)
   }
 }

@@ -59,6 +59,18 @@ export class Api {
     this.#send(container, { from: 'rollback', kind: 'restore', files }, { marker, isNew: false, database })
   }
 
+  /** Has the settings name another database, which gets what the embedded one has if `seconds` are given. */
+  moveTo(container: Container, database: string, seconds?: number): Promise<void> {
+    const marker = this.#people.nextMarker()
+    const set = { PUBLIC_URL: urlOf(marker), ...this.#settingsOf(database) }
+    const carries = seconds === undefined ? {} : { carries: seconds }
+    return this.#ask(
+      container,
+      { from: 'api', kind: 'set', set, ...carries },
+      { marker, isNew: true, database },
+    )
+  }
+
   control({ supervisor }: Container): void {
     const { world } = this
     const action = world.random.pick(['start', 'stop', 'restart'] as const)
@@ -76,18 +88,23 @@ export class Api {
     return { ...none, DATABASE_URL: null, ...settingsOf(this.#world.externals.get(database)) }
   }
 
-  #send(container: Container, proposal: Proposal, { marker, isNew, database }: Wish): void {
+  #send(container: Container, proposal: Proposal, wish: Wish): void {
+    const { faults } = this.#world
+    const base = faults.strikes('proposal with an old base') ? { base: '0123456789ab' } : {}
+    const isDryRun = faults.strikes('dry run')
+    this.#ask(container, { ...proposal, ...base, isDryRun }, wish).catch(() => {}) // Nobody waits.
+  }
+
+  async #ask(container: Container, proposal: Proposal, { marker, isNew, database }: Wish): Promise<void> {
     const { world } = this
     const { edits } = world.oracle
     const { config, name } = container.supervisor ?? {}
     if (config === undefined) return
-    const base = world.faults.strikes('proposal with an old base') ? { base: '0123456789ab' } : {}
-    const isDryRun = world.faults.strikes('dry run')
     const proposed = edits.propose(container.name, marker)
     const endMove = database === undefined ? () => {} : world.oracle.propose(container, database)
     const isHeard = (): boolean => container.supervisor?.config === config
-    world.trace(`m${marker} is proposed to ${name}: ${proposal.kind}${isDryRun ? ', dry run' : ''}`)
-    config.changes.propose({ ...proposal, ...base, isDryRun }).then(
+    world.trace(`m${marker} is proposed to ${name}: ${proposal.kind}${proposal.isDryRun ? ', dry run' : ''}`)
+    await config.changes.propose(proposal).then(
       ({ result }) => {
         if (!isHeard()) return
         endMove()
@@ -96,12 +113,14 @@ export class Api {
         const inForce = markerOf(config.changes.current.files['mathesar.env'])
         edits.acknowledge(proposed, inForce, world.volume, configFile)
       },
-      ({ code, message, cause }: Refusal) => {
+      (refusal: Refusal) => {
         if (!isHeard()) return
+        const { code, message, cause } = refusal
         endMove()
         world.trace(`m${marker} is refused: ${code}: ${message}`)
         edits.refuse(proposed, isNew)
         if (code === 'INTERNAL') world.violate('internal', `a change was answered ${message} ${cause?.stack}`)
+        throw refusal
       },
     )
   }

@@ -96,7 +96,7 @@ const causes: Readonly<Record<ErrorCode, readonly Fault[] | 'never' | 'settings'
     'role changed by the app',
   ],
   UNDO_REFUSED: 'never',
-  MOVED: 'never',
+  MOVED: ['move'],
   MOVE_FAILED: 'never',
   STOP_NOT_CLEAN: [...postgresFaults, 'second stop', 'stop'],
 }

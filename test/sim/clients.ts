@@ -4,7 +4,7 @@ import { isTlsFailure } from '../../src/settings/tls.ts'
 import type { Container } from './container.ts'
 import { ConnectionError } from './database.ts'
 import type { Server, Session } from './server.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { Actor } from './actor.ts'
 
 const terminated = (): ConnectionError => new ConnectionError(undefined, 'Connection terminated unexpectedly')
 
@@ -52,7 +52,7 @@ const openFirst = async (
 }
 
 /** Connections to the servers of the world. `wait` never resolves for a supervisor that is dead. */
-export const createWithClient = (supervisor: Supervisor, wait: Wait): System['withClient'] => {
+export const createWithClient = (supervisor: Actor, wait: Wait): System['withClient'] => {
   const { container, sessions } = supervisor
   const { faults } = container.world
   const clientOf = ({ server, session }: Awaited<ReturnType<typeof open>>): Client => ({

@@ -7,12 +7,13 @@ import { Disk, DiskError } from './disk.ts'
 import { Door } from './door.ts'
 import type { Mathesar } from './mathesar.ts'
 import { baseOf, inCluster, Postgres } from './postgres.ts'
+import type { Operation } from './operation.ts'
 import { ProcessTable } from './processes.ts'
 import type { Server } from './server.ts'
 import { Supervisor } from './supervisor.ts'
 import type { World } from './world.ts'
 
-const paths: Paths = {
+export const paths: Paths = {
   data: '/var/lib/mathesar',
   run: '/run/mathesar',
   app: '/code',
@@ -47,6 +48,10 @@ export class Container {
   readonly layer: Disk
   readonly processes: ProcessTable
   readonly generations = new Set<Mathesar>()
+  /** Commands that somebody has typed. */
+  readonly operations = new Set<Operation>()
+  /** Servers on clusters that are not in force, by the folder of their socket. */
+  readonly sides = new Map<string, Server>()
   readonly hasOneUser: boolean
   readonly place: Place
   image: readonly string[]
@@ -115,7 +120,7 @@ export class Container {
     this.world.trace(`${ended.name} exits: ${error ? `${error.code}: ${error.message}` : 0}`)
     this.world.oracle.checkExit(this, ended, error)
     this.#stop(ended)
-    this.processes.killAll()
+    this.#killAll()
     this.world.story.onExit(this, error)
   }
 
@@ -125,7 +130,7 @@ export class Container {
     if (supervisor === undefined) return
     this.world.trace(`${supervisor.name} is killed`)
     this.#stop(supervisor)
-    this.processes.killAll()
+    this.#killAll()
     this.world.story.onExit(this, undefined)
   }
 
@@ -150,7 +155,7 @@ export class Container {
   /** By the host of a client: the folder of the socket, or a name. */
   serverAt(host: string | undefined): Server | undefined {
     if (host === `${paths.run}/postgres`) return this.#postgres?.server
-    return host === undefined ? undefined : this.world.externals.get(host)
+    return host === undefined ? undefined : (this.sides.get(host) ?? this.world.externals.get(host))
   }
 
   listen(port: number): number {
@@ -237,9 +242,13 @@ export class Container {
     this.supervisor.start()
   }
 
+  #killAll(): void {
+    for (const operation of this.operations) operation.kill()
+    this.processes.killAll()
+  }
+
   #stop(supervisor: Supervisor): void {
     supervisor.die()
-    this.world.unlock(supervisor)
     this.#waiting.clear()
     this.supervisor = undefined
   }

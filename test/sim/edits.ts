@@ -15,6 +15,10 @@ export const urlOf = (marker: Marker): string => `http://m${marker}.example`
 /** `to` names the container whose supervisor is to say what came of it. */
 type Proposed = { readonly to: string; readonly startedAtMs: number; readonly marker: Marker }
 
+type Edit = { readonly atMs: number; readonly marker: Marker }
+/** What may be in force of a state, and what was edited in it. */
+export type Known = { readonly allowed: readonly Marker[]; readonly edits: readonly Edit[] }
+
 /**
  * What may be in force at the next boot: what was last acknowledged, whatever was edited or proposed since,
  * and nothing else. And what was refused, which may never be in force.
@@ -24,7 +28,7 @@ export class Edits {
   #allowed = new Set<Marker>([0])
   readonly #refused = new Set<Marker>()
   readonly #inFlight = new Set<Proposed>()
-  #edits: { readonly atMs: number; readonly marker: Marker }[] = []
+  #edits: Edit[] = []
   /** A refused edit that was moved aside, once mathesar.env is another one. */
   #setAside: Marker | undefined
 
@@ -78,6 +82,20 @@ export class Edits {
   /** The container died: what was proposed to it may be in force or not. */
   forget(container: string): void {
     for (const proposed of this.#inFlight) if (proposed.to === container) this.#inFlight.delete(proposed)
+  }
+
+  /** What may be in force now, for when this state is back. */
+  get known(): Known {
+    return { allowed: [...this.#allowed], edits: this.#edits }
+  }
+
+  /** Another state is in force, with its own settings: those of before are beside. */
+  restore(marker: Marker, sinceMs: number, { allowed, edits }: Known = { allowed: [], edits: [] }): void {
+    const later = this.#edits.filter(({ atMs }) => atMs >= sinceMs)
+    this.#edits = [...edits, ...later]
+    this.#refused.delete(marker)
+    const proposed = [...this.#inFlight].map((one) => one.marker)
+    this.#allowed = new Set([marker, ...allowed, ...proposed, ...later.map((one) => one.marker)])
   }
 
   /** The power went: of an edit that nobody synced, any part may be there. */

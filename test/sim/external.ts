@@ -19,12 +19,16 @@ export class ExternalServer extends Server {
   readonly password: string
   #data: Data
   #trouble: Trouble | undefined
+  #made = 0
+  /** What the comment of its database says. */
+  #mark: string | undefined
 
   constructor(world: World, host: string) {
     super(world)
     this.host = host
     this.password = `password-of-${host}-${world.random.text(12)}`
-    this.#data = { ...emptyData(`the database at ${host}`), roles: ['mathesar'], databases: ['mathesar'] }
+    const databases = host === 'target' ? [] : ['mathesar']
+    this.#data = { ...emptyData(`the database at ${host}`), roles: ['mathesar'], databases }
     this.#live()
   }
 
@@ -35,7 +39,47 @@ export class ExternalServer extends Server {
     return this.#data
   }
 
+  /** Whether Mathesar's database is there. */
+  get isThere(): boolean {
+    return this.#data.databases.length > 0
+  }
+  get mark(): string | undefined {
+    return this.#mark
+  }
+
+  /** Makes the database, and marks it. */
+  make(mark: string): void {
+    this.#mark = mark
+    const id = `database ${++this.#made} at ${this.host}`
+    this.#data = { ...emptyData(id), roles: ['mathesar'], databases: ['mathesar'] }
+  }
+
+  /** Drops the database if it is marked so. */
+  removeMarked(mark: string): void {
+    if (this.#mark !== mark) return
+    const { oracle, containers } = this.world
+    oracle.checkDropped(this.#data)
+    for (const { generations } of containers)
+      for (const { isServing, server } of generations)
+        if (isServing && server === this) this.world.violate('cluster', `${this.#data.id} is dropped in use`)
+    this.world.trace(`${this.#data.id} is dropped`)
+    this.#mark = undefined
+    this.#data = { ...this.#data, databases: [] }
+    this.breakAll()
+  }
+
   whyNoConnection({ user, database, password }: ClientConfig): Error | undefined {
+    const away = this.whyAway(user)
+    if (away !== undefined) return away
+    if (password !== this.password)
+      return new PostgresError('28P01', `password authentication failed for user "${user}"`)
+    if (!this.#data.databases.includes(database ?? ''))
+      return new PostgresError('3D000', `database "${database}" does not exist`)
+    return undefined
+  }
+
+  /** Why nobody gets a connection. */
+  whyAway(user?: string): Error | undefined {
     switch (this.#trouble) {
       case 'database away':
         return new ConnectionError('ECONNREFUSED', `connect ECONNREFUSED ${this.host}:5432`)
@@ -48,11 +92,8 @@ export class ExternalServer extends Server {
       case 'database refuses':
         return new PostgresError('28P01', `password authentication failed for user "${user}"`)
       case undefined:
+        return undefined
     }
-    if (password !== this.password)
-      return new PostgresError('28P01', `password authentication failed for user "${user}"`)
-    if (database !== 'mathesar') return new PostgresError('3D000', `database "${database}" does not exist`)
-    return undefined
   }
 
   commit(next: Data): void {

@@ -76,6 +76,15 @@ export const rates = {
   restore: 0.15,
   'service controlled': 0.15,
   'image upgraded': 0.3,
+  // Operations that somebody begins.
+  promotion: 0.3,
+  'promotion back': 0.1,
+  'base for an undo': 0.2,
+  undo: 0.25,
+  'backup restored': 0.25,
+  'undo of a restore': 0.25,
+  move: 0.15,
+  'operation killed': 0.3,
 } as const
 
 export type Fault = keyof typeof rates

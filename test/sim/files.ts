@@ -3,7 +3,7 @@ import { temporaryName } from '../../src/core/temporary.ts'
 import type { Seen } from '../../src/core/settling.ts'
 import type { System } from '../../src/system/ports.ts'
 import { type Disk, DiskError, type Inode } from './disk.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { Actor } from './actor.ts'
 
 type Files = System['files']
 
@@ -11,10 +11,10 @@ type Files = System['files']
  * The files as a supervisor reaches them: every call may be its last one, and every write and read may fail.
  */
 export class SupervisorFiles {
-  readonly #supervisor: Supervisor
+  readonly #supervisor: Actor
   #made = 0
 
-  constructor(supervisor: Supervisor) {
+  constructor(supervisor: Actor) {
     this.#supervisor = supervisor
   }
 
@@ -140,6 +140,7 @@ export class SupervisorFiles {
     const temporary = `${folder}/${temporaryName(world.timeline.nowMs, ++this.#made)}`
     if (disk.find(folder) === undefined) throw new DiskError('ENOENT', path)
     disk.write(temporary, text, disk.find(path)?.uid)
+    world.oracle.sides.seeWrite(this.#supervisor, path, text)
     try {
       this.#supervisor.call()
       this.#sync(disk, temporary)

@@ -1,11 +1,11 @@
 import { Redactor } from '../../src/core/redactor.ts'
 import type { System } from '../../src/system/ports.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { Actor } from './actor.ts'
 
 const tailLength = 50
 
 /** The log of a supervisor: the real redactor, and every line looked at for secrets. */
-export const createSimulatedLog = (supervisor: Supervisor): System['log'] => {
+export const createSimulatedLog = (supervisor: Actor): System['log'] => {
   const { world } = supervisor
   const redactor = new Redactor()
   const tails = new Map<string, string[]>()

@@ -130,6 +130,40 @@ export const mutants: readonly {
     })),
   },
   {
+    name: 'what an undo or a restore leaves behind stays where it is',
+    breaks: 'whole',
+    mutant: changeFiles(({ renameWhole }) => ({
+      renameWhole: (from, to) => {
+        if (!from.endsWith('/undo')) renameWhole(from, to)
+      },
+    })),
+  },
+  {
+    name: 'the journal of an undo or a restore is not written',
+    breaks: 'acknowledged',
+    mutant: changeFiles(({ writeWhole }) => ({
+      writeWhole: (path, text, mode, mayReplace) =>
+        path.endsWith('/journal.json') || writeWhole(path, text, mode, mayReplace),
+    })),
+  },
+  {
+    name: 'the mark of a move is not written',
+    breaks: 'moved',
+    mutant: changeFiles(({ writeWhole }) => ({
+      writeWhole: (path, text, mode, mayReplace) =>
+        (isManifest(path) && text.includes('"moved"')) || writeWhole(path, text, mode, mayReplace),
+    })),
+  },
+  {
+    name: 'a promotion keeps the mark of what it has put in force',
+    breaks: 'cluster',
+    mutant: changeFiles(({ removeWhole }) => ({
+      removeWhole: (path) => {
+        if (!path.endsWith('/promotion.json')) removeWhole(path)
+      },
+    })),
+  },
+  {
     name: 'the log knows no secrets',
     breaks: 'secret',
     mutant: {

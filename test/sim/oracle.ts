@@ -2,7 +2,7 @@ import type { SupervisorError } from '../../src/errors.ts'
 import type { Setup } from '../../src/daemon/config/boot-trial.ts'
 import { inVolume } from '../../src/units/place.ts'
 import { whyExitIsWrong } from './causes.ts'
-import type { Container } from './container.ts'
+import { type Container, paths } from './container.ts'
 import type { Data } from './database.ts'
 import type { Disk } from './disk.ts'
 import { Edits, markerOf } from './edits.ts'
@@ -10,6 +10,7 @@ import type { Fault } from './faults.ts'
 import type { Mathesar } from './mathesar.ts'
 import { inCluster } from './postgres.ts'
 import { checkStatus } from './status.ts'
+import { Sides } from './sides.ts'
 import type { Supervisor } from './supervisor.ts'
 import type { World } from './world.ts'
 
@@ -18,12 +19,15 @@ type Move = { readonly to: Container; readonly database: string }
 /** What the world has been told, and what must therefore hold. */
 export class Oracle {
   readonly edits: Edits
+  readonly sides: Sides
   /** What has gone wrong since the supervisor of a container began. */
   readonly #seen = new Map<Container, Set<Fault>>()
   readonly #world: World
   readonly #secrets = new Set<string>()
   /** Rows that were acknowledged, by the cluster that they are in. */
   readonly #rows = new Map<string, number>()
+  /** Of databases that got a copy and have not served since, the one that it is of. */
+  readonly #carried = new Map<string, string>()
   /** Databases that somebody has named and that have not served since. */
   readonly #told = new Set<string>()
   /** Moves to a database that were proposed to a supervisor and have no answer yet. */
@@ -39,6 +43,7 @@ export class Oracle {
   constructor(world: World) {
     this.#world = world
     this.edits = new Edits(world)
+    this.sides = new Sides(world, paths)
     world.faults.listen((fault) => {
       for (const seen of this.#seen.values()) seen.add(fault)
     })
@@ -105,6 +110,10 @@ export class Oracle {
     for (const move of this.#moves) if (move.to === container) this.#end(move)
   }
 
+  rowsOf(id: string): number {
+    return this.#rows.get(id) ?? 0
+  }
+
   /** A row is acknowledged to a client. */
   seeRow({ id, rows }: Data): void {
     this.#rows.set(id, rows)
@@ -115,6 +124,16 @@ export class Oracle {
     const acknowledged = this.#rows.get(id) ?? 0
     if (rows < acknowledged)
       this.#world.violate('rows', `${id} has ${rows} rows, and ${acknowledged} were acknowledged`)
+  }
+
+  /** The rows of one database are copied to another one, which is to be in force from then on. */
+  seeCarried(from: string, to: string): void {
+    this.#carried.set(to, from)
+  }
+
+  /** A database elsewhere is dropped. */
+  checkDropped({ id }: Data): void {
+    if ((this.#rows.get(id) ?? 0) > 0) this.#world.violate('cluster', `${id} is dropped with rows in it`)
   }
 
   /** A cluster with rows goes by the order of its administrator alone. */
@@ -146,7 +165,19 @@ export class Oracle {
     if (missing.length > 0) world.violate('gate', `generation ${pid} serves before ${missing.join(', ')}`)
     if (!isOnDisk) world.violate('gate', `generation ${pid} serves before its cluster is on the disk`)
     this.seeKey(data, environment.SECRET_KEY)
+    this.#checkCarried(data)
+    if (world.isMovedAway && environment.POSTGRES_HOST?.startsWith('/'))
+      world.violate('moved', `generation ${pid} serves what was given away`)
     this.#checkLeft(data, environment.POSTGRES_HOST ?? '')
+  }
+
+  #checkCarried({ id, rows }: Data): void {
+    const from = this.#carried.get(id)
+    if (from === undefined) return
+    this.#carried.delete(id)
+    const acknowledged = this.#rows.get(from) ?? 0
+    if (rows < acknowledged)
+      this.#world.violate('rows', `${id} has ${rows} rows, and ${acknowledged} were acknowledged in ${from}`)
   }
 
   #end(move: Move): void {
@@ -177,8 +208,9 @@ export class Oracle {
   /** Everything is down: nothing may be left of it. */
   checkLeftovers(container: Container, { clock, gates, watches, name }: Supervisor): void {
     const { world } = this
-    for (const { pid, name: process, folder } of container.processes.living)
-      if (!folder.endsWith('/backend')) world.violate('leak', `${process} ${pid} outlives ${name}`)
+    for (const { pid, name: process, folder, owner } of container.processes.living)
+      if (owner === undefined && !folder.endsWith('/backend'))
+        world.violate('leak', `${process} ${pid} outlives ${name}`)
     for (const [madeAt] of clock.left.map((each) => [each] as const))
       world.violate('leak', `a timer outlives ${name}: ${madeAt}`)
     if (gates.some(({ isClosed }) => !isClosed)) world.violate('leak', `a gate of ${name} is left open`)

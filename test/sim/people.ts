@@ -44,6 +44,15 @@ export class People {
     if (faults.strikes('role changed by the app')) this.#tamper(container)
   }
 
+  get api(): Api {
+    return this.#api
+  }
+
+  /** People want another database from now on. */
+  want(database: string): void {
+    this.#wanted = database
+  }
+
   /** Somebody stores a row, where a page can be had. Who finds a Mathesar that sleeps wakes it. */
   visit({ generations, supervisor }: Container): void {
     const sleeper = supervisor?.instance?.sleeper
@@ -111,7 +120,8 @@ export class People {
   }
 
   #otherDatabase(): string {
-    return this.#world.random.pick([embedded, ...this.#world.externals.keys()])
+    const there = [...this.#world.externals.values()].filter(({ isThere }) => isThere)
+    return this.#world.random.pick([embedded, ...there.map(({ host }) => host)])
   }
 
   /** What Mathesar does to its own role. */

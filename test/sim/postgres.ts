@@ -8,9 +8,12 @@ import { type Parent, Process } from './processes.ts'
 import { Server } from './server.ts'
 
 /** The states of a cluster in its control file (pg_control.h, DBState). */
-const shutDown = 1
-const inProduction = 6
-const controlFile = (state: number): string => `${'\0'.repeat(16)}${String.fromCharCode(state)}\0\0\0`
+export const shutDown = 1
+export const inProduction = 6
+export const controlFile = (state: number): string => `${'\0'.repeat(16)}${String.fromCharCode(state)}\0\0\0`
+
+/** Where the log of a cluster begins. */
+export const firstLog = '000000010000000000000001'
 
 /**
  * The files of a cluster. `base` stands for what is written once and not synced, `wal` for what every commit
@@ -22,18 +25,20 @@ export const inCluster = (folder: string) => ({
   base: `${folder}/base`,
   wal: `${folder}/wal`,
   lock: `${folder}/postmaster.pid`,
+  log: `${folder}/pg_wal/${firstLog}`,
 })
 
 export const baseOf = (id: string): string => `the tables of ${id}`
 
 /** What tar or initdb writes, in its order. */
 export const newCluster = (data: Data): readonly (readonly [path: string, text: string])[] => {
-  const { version, control, base, wal } = inCluster('')
+  const { version, control, base, wal, log } = inCluster('')
   return [
     [version, '17\n'],
     [control, controlFile(shutDown)],
     [base, baseOf(data.id)],
     [wal, JSON.stringify(data)],
+    [log, 'log'],
   ]
 }
 

@@ -39,7 +39,12 @@ export class ProcessTable {
 }
 
 /** What a supervisor gets of a process that it starts. Nothing reaches a supervisor that is dead. */
-export type Parent = { readonly isAlive: boolean; readonly output: Output | undefined }
+export type Parent = {
+  readonly isAlive: boolean
+  readonly output: Output | undefined
+  /** The command that started it, and with which it ends. */
+  readonly owner?: object
+}
 
 /** A process, or a group of them: the leader, and members that may outlive it. */
 export abstract class Process {
@@ -63,6 +68,11 @@ export abstract class Process {
     this.ended = this.#end.promise
     this.pid = table.add(this)
     this.world.trace(`${name} ${this.pid} begins`)
+  }
+
+  /** The command that it ends with, unless it is the supervisor's. */
+  get owner(): object | undefined {
+    return this.#parent.owner
   }
 
   /** Whether the leader lives. */

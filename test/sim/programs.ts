@@ -1,24 +1,35 @@
+import { errorTable } from '../../src/errors.ts'
+import { readPromotion } from '../../src/units/promotion.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 import type { Command } from '../../src/core/unit.ts'
 import { oftenEmpty } from '../../src/units/postgres/folder.ts'
 import type { ProgramResult } from '../../src/system/ports.ts'
 import type { Container } from './container.ts'
-import { emptyData } from './database.ts'
+import { type Data, emptyData } from './database.ts'
 import type { DiskError } from './disk.ts'
 import { newCluster } from './postgres.ts'
 import { type Parent, Process } from './processes.ts'
+import type { Server } from './server.ts'
 
 const done: Outcome = { code: 0, signal: null }
 const failed: Outcome = { code: 1, signal: null }
+const failedToCarry: Outcome = { code: errorTable.PROMOTE_FAILED.exitCode, signal: null }
+
+/** With what it writes at its end. */
+type Steps = Iterator<void, string | void>
 
 /** A program that runs to its end: steps with a pause before each. A step that throws fails it. */
 class Program extends Process {
   readonly lines: string[] = []
-  readonly #steps: Iterator<void>
+  /** What it wrote to its standard output. */
+  written = ''
+  readonly #steps: Steps
+  readonly #failed: Outcome
 
-  constructor(container: Container, command: Command, steps: Iterator<void>, parent: Parent) {
+  constructor(container: Container, command: Command, steps: Steps, parent: Parent) {
     super(container.processes, command.argv.at(-1) ?? '', command.cwd ?? '/', parent)
     this.#steps = steps
+    this.#failed = command.argv.includes('--copy') ? failedToCarry : failed
     this.#next()
   }
 
@@ -37,7 +48,11 @@ class Program extends Process {
       if (faults.strikes('program fails')) return this.#fail('it failed')
       if (faults.strikes('program is killed')) return this.exit({ code: null, signal: 'SIGKILL' })
       try {
-        if (this.#steps.next().done) return this.exit(done)
+        const { done: isDone, value } = this.#steps.next()
+        if (isDone) {
+          this.written = value ?? ''
+          return this.exit(done)
+        }
       } catch (error) {
         return this.#fail((error as Error).message)
       }
@@ -47,7 +62,7 @@ class Program extends Process {
 
   #fail(why: string): void {
     this.say(why)
-    this.exit(failed)
+    this.exit(this.#failed)
   }
 }
 
@@ -66,6 +81,61 @@ function* makeCluster(container: Container, folder: string): Iterator<void> {
     }
     yield
   }
+}
+
+/** tar with a copy of a cluster as its input: another cluster from then on, with the same rows. */
+function* unpackCluster({ world }: Container, folder: string, copy: string): Iterator<void> {
+  const data: Data = { ...(JSON.parse(copy) as Data), id: world.nameCluster() }
+  const { volume, oracle } = world
+  oracle.seeRow(data)
+  for (const name of oftenEmpty) volume.makeFolder(`${folder}/${name}`)
+  for (const [path, text] of newCluster(data)) {
+    const full = folder + path
+    volume.makeFolder(full.slice(0, full.lastIndexOf('/')))
+    volume.write(full, text)
+    yield
+  }
+}
+
+/** Where the supervisor's superuser connects to. */
+const ownServer = (container: Container): Server => {
+  const server = container.serverAt(`${container.paths.run}/postgres`)
+  const why =
+    server === undefined
+      ? new Error('no such socket')
+      : server.whyNoConnection({ user: 'mathesar', database: 'mathesar_django' })
+  if (server === undefined || why !== undefined) throw new Error(`error: ${why?.message}`)
+  return server
+}
+
+function* copyCluster(container: Container): Iterator<void, string> {
+  yield
+  return JSON.stringify(ownServer(container).data)
+}
+
+/** The copy of a promotion: it completes what a command that still lives has begun. */
+function* carryAll(container: Container, { env }: Command): Iterator<void> {
+  const { world, operations } = container
+  const files = {
+    readIfThere: (path: string) => world.volume.read(path),
+    writeWhole: () => false,
+    removeWhole: () => {},
+  }
+  const { mark, copies } = readPromotion({ system: { files }, place: container.place }) ?? {}
+  const target = world.externals.get(new URL(env.DATABASE_URL ?? '').hostname)
+  const snapshot = copies?.[0]?.snapshot
+  if (snapshot === undefined || target?.mark === undefined || target.mark !== mark)
+    throw new Error('supervisor: nothing was prepared there')
+  yield
+  if (![...operations].some(({ name }) => name === snapshot))
+    throw new Error('supervisor: the snapshot does not exist')
+  const { data } = ownServer(container)
+  yield
+  const why = target.whyAway()
+  if (why !== undefined) throw new Error(`supervisor: ${why.message}`)
+  const { id, roles, databases } = target.data
+  target.commit({ ...data, id, roles, databases, undone: [], hasSelfGrant: true })
+  world.oracle.seeCarried(data.id, id)
 }
 
 function* syncVolume({ world }: Container): Iterator<void> {
@@ -106,9 +176,14 @@ function* checkConfig({ env }: Command): Iterator<void> {
     if (/: !/.test(text)) throw new Error(`ERROR ${name.slice('PROPOSED_'.length)}, line 1: it has a tag`)
 }
 
-const stepsOf = (container: Container, command: Command): Iterator<void> => {
+const stepsOf = (container: Container, command: Command, input: string | undefined): Steps => {
   const [program] = command.argv
   const folder = command.cwd ?? ''
+  if (command.argv.includes('--copy')) return carryAll(container, command)
+  if (program === 'tar' && input !== undefined)
+    return unpackCluster(container, command.argv[command.argv.indexOf('--directory') + 1] ?? '', input)
+  if (program === 'pg_basebackup') return copyCluster(container)
+  if (program === 'pg_verifybackup') return [undefined][Symbol.iterator]()
   if (program === 'tar' || program.endsWith('/initdb')) return makeCluster(container, folder)
   if (program === 'sync') return syncVolume(container)
   if (program === 'pg_dump') return dump(container)
@@ -124,15 +199,16 @@ export const runProgram = async (
   command: Command,
   parent: Parent,
   signal: AbortSignal | undefined,
-): Promise<ProgramResult> => {
+  input?: string,
+): Promise<ProgramResult & { readonly written: string }> => {
   if (container.world.faults.strikes('program cannot start'))
-    return { outcome: { code: 126, signal: null }, lines: ['cannot start it: spawn EAGAIN'] }
-  const program = new Program(container, command, stepsOf(container, command), parent)
+    return { outcome: { code: 126, signal: null }, lines: ['cannot start it: spawn EAGAIN'], written: '' }
+  const program = new Program(container, command, stepsOf(container, command, input), parent)
   const kill = (): void => program.killGroup()
   signal?.addEventListener('abort', kill, { once: true })
   if (signal?.aborted) kill()
   const outcome = await program.ended
   signal?.removeEventListener('abort', kill)
   signal?.throwIfAborted()
-  return { outcome, lines: program.lines }
+  return { outcome, lines: program.lines, written: program.written }
 }

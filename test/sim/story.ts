@@ -46,6 +46,7 @@ export class Story {
           POSTGRES_PASSWORD: pinned.password,
         }
       : {}
+    if (random.chance(0.7)) environment.UNDO_SPACE = '256'
     if (random.chance(0.15)) environment.SLEEP_AFTER = random.pick(['1s', '10s'])
     if (random.chance(0.1)) environment.SECRET_KEY = world.oracle.addSecret(random.text(50))
     if (pinned) world.oracle.tell('db')
@@ -116,7 +117,7 @@ export class Story {
         if (!world.containers.some(({ isRunning }) => isRunning)) this.#bootLast()
         return
       case 'last boot':
-        return this.#judge(error)
+        return this.#judge(container, error)
       case 'last stop':
         if (error) world.violate('exit code', `the last stop ends with ${error.code}: ${error.message}`)
         this.#part = 'over'
@@ -129,6 +130,7 @@ export class Story {
     if (this.#part !== 'trouble' || container.isRunning) return
     if (this.world.faults.strikes('image upgraded')) this.#image = [...image, upgrade]
     container.image = this.#image
+    if (this.world.random.chance(0.5)) this.world.operations.takeBack(container)
     container.start()
   }
 
@@ -151,10 +153,11 @@ export class Story {
 
   /** Something may happen, now and again: in bursts, and after long pauses. */
   #moment(): void {
-    const { random, timeline, people, containers, faults, volume } = this.world
+    const { random, timeline, people, operations, containers, faults, volume } = this.world
     timeline.after(random.latency(random.pick([30, 300, 3000])), () => {
       if (this.#part !== 'trouble') return
       for (const container of containers) people.act(container)
+      for (const container of containers) operations.act(container)
       if (faults.strikes('disk full'))
         this.#for(
           () => (volume.isFull = true),
@@ -214,8 +217,9 @@ export class Story {
   /**
    * The last boot ended. That is right when what is on the disk cannot serve; somebody puts it right then.
    */
-  #judge(error: SupervisorError | undefined): void {
+  #judge(container: Container, error: SupervisorError | undefined): void {
     const { world } = this
+    if (error?.code === 'MOVED' && world.operations.takeBack(container)) return this.#bootLast()
     const why = `${error?.code}: ${error?.message}`
     if (this.#hasRepaired || error === undefined || !this.#isBadOnDisk())
       return world.violate('serves', `the last boot does not serve: ${why}`)

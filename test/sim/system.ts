@@ -1,5 +1,6 @@
 import type { Retry, System } from '../../src/system/ports.ts'
 import { loadYaml } from '../../src/system/yaml.ts'
+import { SidePostgres } from './beside.ts'
 import { createWithClient } from './clients.ts'
 import { Dead } from './dead.ts'
 import { Door } from './door.ts'
@@ -8,7 +9,7 @@ import { createSimulatedLog } from './log.ts'
 import { Mathesar } from './mathesar.ts'
 import { Postgres } from './postgres.ts'
 import { runProgram } from './programs.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { Actor } from './actor.ts'
 import { SimulatedWatch } from './watch.ts'
 
 const parse = await loadYaml()
@@ -34,14 +35,14 @@ const createRetry =
         onFailure(error)
         const leftMs = endMs - clock.now()
         if (leftMs <= 0 || !isWorthIt(error)) throw error
-        await clock.delay(Math.min(pauseMs, leftMs), signal)
+        await clock.delay(Math.min(pauseMs, leftMs), signal).catch(() => signal.throwIfAborted())
       }
     }
   }
 
 /** What acts on processes. */
 const createProcessPorts = (
-  supervisor: Supervisor,
+  supervisor: Actor,
   log: System['log'],
 ): Pick<
   System,
@@ -62,6 +63,10 @@ const createProcessPorts = (
       supervisor.call()
       world.oracle.checkText('an argv', command.argv.join(' '))
       const parent = supervisor.asParent(output)
+      const [, socket] = /^unix_socket_directories=(.*)$/m.exec(command.argv.join('\n')) ?? []
+      const folder = command.argv[command.argv.indexOf('-D') + 1]
+      if (command.cwd === '/' && socket !== undefined && folder !== undefined)
+        return new SidePostgres(container, folder, socket, parent).asRunning()
       if (command.argv[0].endsWith('/postgres'))
         return new Postgres(container, command.cwd ?? '/', parent).asRunning()
       if (command.argv[0].endsWith('/nginx'))
@@ -110,7 +115,7 @@ const createProcessPorts = (
 }
 
 /** Everything that acts on the world, for one supervisor. */
-export const createSimulatedSystem = (supervisor: Supervisor): System => {
+export const createSimulatedSystem = (supervisor: Actor): System => {
   const { container, world, files, clock } = supervisor
   const log = createSimulatedLog(supervisor)
   // Of a server and of the way to it: it is no timer of the supervisor.
@@ -126,7 +131,11 @@ export const createSimulatedSystem = (supervisor: Supervisor): System => {
     log,
     ...createProcessPorts(supervisor, log),
     random: () => world.random.next(),
-    randomText: (length) => world.oracle.addSecret(world.random.text(length)),
+    // What is shorter names a folder or a mark.
+    randomText: (length) => {
+      const text = world.random.text(length)
+      return length < 20 ? text : world.oracle.addSecret(text)
+    },
     setOwner: (path, user) => files.setOwner(path, user),
     readMounts: () => new Map(),
     ownNames: () => ['box', '10.0.0.2'],

@@ -8,13 +8,13 @@ import {
 } from '../../src/core/settling.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import type { Watch, WatchOptions } from '../../src/system/watch.ts'
-import type { Supervisor } from './supervisor.ts'
+import type { Actor } from './actor.ts'
 
 const patience = 10
 
 /** `system/watch.ts` in virtual time: when a change has settled the real rules say. */
 export class SimulatedWatch {
-  readonly #supervisor: Supervisor
+  readonly #supervisor: Actor
   readonly #options: WatchOptions
   readonly #rules: SettlingRules
   readonly #pollMs: number
@@ -25,7 +25,7 @@ export class SimulatedWatch {
   #dueAtMs = Number.POSITIVE_INFINITY
   #isClosed = false
 
-  constructor(supervisor: Supervisor, options: WatchOptions) {
+  constructor(supervisor: Actor, options: WatchOptions) {
     const { names, pollMs = 4000, settleMs = 100, emptyMs = 1500 } = options
     this.#supervisor = supervisor
     this.#options = options

@@ -1,14 +1,16 @@
-import { Container } from './container.ts'
+import type { Actor } from './actor.ts'
+import { inVolume } from '../../src/units/place.ts'
+import { Container, paths } from './container.ts'
 import { Disk } from './disk.ts'
 import { ExternalServer } from './external.ts'
 import { type Fault, Faults } from './faults.ts'
 import { knownAs } from './known.ts'
 import { type Mutant, original } from './mutants.ts'
+import { Operations } from './operations.ts'
 import { Oracle } from './oracle.ts'
 import { People } from './people.ts'
 import { Random } from './random.ts'
 import { Story } from './story.ts'
-import type { Supervisor } from './supervisor.ts'
 import { Timeline } from './timeline.ts'
 
 /** What must hold; README.md says each in a sentence. */
@@ -28,6 +30,8 @@ export type Invariant =
   | 'status'
   | 'serves'
   | 'model'
+  | 'whole'
+  | 'moved'
 
 export type Violation = { readonly invariant: Invariant; readonly detail: string }
 
@@ -49,6 +53,7 @@ export class World {
   readonly volume: Disk
   readonly oracle: Oracle
   readonly people: People
+  readonly operations: Operations
   readonly story: Story
   readonly externals: ReadonlyMap<string, ExternalServer>
   readonly containers: Container[] = []
@@ -58,9 +63,11 @@ export class World {
   readonly lines: string[] = []
   /** The power went when there were edits: of those any part may be left. */
   hasLostEdits = false
+  /** Somebody else may serve from what was sent, and nobody has typed `send --back`. */
+  isMovedAway = false
   /** Starts of a supervisor. */
   boots = 0
-  #lockedBy: Supervisor | undefined
+  readonly #locks = new Map<string, Actor>()
   #clusters = 0
 
   constructor(options: WorldOptions) {
@@ -75,9 +82,10 @@ export class World {
     this.volume.makeFolder('/var/lib')
     this.volume.syncAll()
     this.oracle = new Oracle(this)
-    this.externals = new Map(['db', 'other'].map((host) => [host, new ExternalServer(this, host)]))
+    this.externals = new Map(['db', 'other', 'target'].map((host) => [host, new ExternalServer(this, host)]))
     for (const { password } of this.externals.values()) this.oracle.addSecret(password)
     this.people = new People(this)
+    this.operations = new Operations(this)
     this.story = new Story(this)
     if (isTraced) this.faults.listen((fault) => this.trace(`! ${fault}`))
   }
@@ -102,8 +110,14 @@ export class World {
     return [
       ...(this.volume.isFull ? (['disk full'] as const) : []),
       ...(this.volume.isReadOnly ? (['disk read-only'] as const) : []),
+      ...(this.isMarked ? (['move'] as const) : []),
       ...[...this.externals.values()].flatMap(({ trouble }) => trouble ?? []),
     ]
+  }
+
+  /** Whether the volume says that all of it was moved away. */
+  get isMarked(): boolean {
+    return /"moved"/.test(this.volume.read(inVolume(paths).manifest) ?? '')
   }
 
   trace(line: string): void {
@@ -127,14 +141,15 @@ export class World {
     return container
   }
 
-  /** The lock of the volume: held by one supervisor until its death. */
-  lockFor(supervisor: Supervisor): boolean {
-    this.#lockedBy ??= supervisor
-    if (this.#lockedBy !== supervisor) this.faults.record('second container')
-    return this.#lockedBy === supervisor
+  /** A lock in the volume: held by one process until its death. */
+  lock(path: string, actor: Actor): boolean {
+    const holder = this.#locks.get(path) ?? actor
+    this.#locks.set(path, holder)
+    if (holder !== actor && path.endsWith('/.lock')) this.faults.record('second container')
+    return holder === actor
   }
-  unlock(supervisor: Supervisor): void {
-    if (this.#lockedBy === supervisor) this.#lockedBy = undefined
+  unlock(actor: Actor): void {
+    for (const [path, holder] of this.#locks) if (holder === actor) this.#locks.delete(path)
   }
 
   /** Everything stops in this instant. */

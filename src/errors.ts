@@ -57,7 +57,7 @@ const rows = {
   RESCUE_REFUSED: { exitCode: 85, httpStatus: 409, hint: 'Type `supervisor rescue` to see what is there. Nothing was changed.' },
   TRIAL_FAILED: { exitCode: 86, httpStatus: 500, hint: 'Nothing was changed. The lines above say more; then try again.' },
   PROMOTE_REFUSED: { exitCode: 88, httpStatus: 409, hint: 'Nothing was changed: Mathesar serves as before.' },
-  PROMOTE_FAILED: { exitCode: 89, httpStatus: 500, hint: 'The embedded Postgres is in force as before, with all data. Type the same again: what was begun on the other server is removed first.' },
+  PROMOTE_FAILED: { exitCode: 89, httpStatus: 500, hint: 'The database of before is in force, with all data. Type the same again: what was begun on the other server is removed first.' },
   PROMOTE_OVERTAKEN: { exitCode: 93, httpStatus: 409, hint: 'Type the same again at an hour at which nobody makes or changes tables. Nothing was changed: Mathesar serves as before.' },
   UNDO_REFUSED: { exitCode: 90, httpStatus: 409, hint: 'Type `supervisor undo list` for what can be undone. Nothing was changed.' },
   MOVED: { exitCode: 91, httpStatus: 409, hint: 'It serves from where it was moved to; its data is still here, too. To serve from here again, stop the other one and type `supervisor send --back` here: what was written there since is not in it.' },

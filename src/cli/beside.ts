@@ -3,6 +3,7 @@ import { Certificates } from '../daemon/certificates.ts'
 import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
 import { PastKeeper } from '../daemon/past.ts'
+import { Proving } from '../daemon/proving.ts'
 import { UndoKeeper } from '../daemon/undo.ts'
 import { Updates } from '../daemon/updates.ts'
 import type { System } from '../system/ports.ts'
@@ -15,7 +16,7 @@ export const createBeside = (system: System, place: Place, instance: Instance, c
   const certificates = new Certificates(system, instance, config.changes)
   const whenCleared = async (): Promise<void> => await instance.results['user-databases']?.ended
   const past = new PastKeeper({ ...tools, whenCleared })
-  const [backups, updates] = [new Backups(tools), new Updates(tools)]
+  const [backups, updates, proving] = [new Backups(tools), new Updates(tools), new Proving(tools)]
   const undo = new UndoKeeper({ ...tools, past })
   return {
     certificates,
@@ -25,10 +26,10 @@ export const createBeside = (system: System, place: Place, instance: Instance, c
     past,
     /** Once Mathesar is ready. */
     start: (): void => {
-      for (const each of [backups, updates, undo]) each.start()
+      for (const each of [backups, updates, undo, proving]) each.start()
     },
     close: (): void => {
-      for (const each of [certificates, updates, undo, past]) each.close()
+      for (const each of [certificates, updates, undo, past, proving]) each.close()
     },
   }
 }

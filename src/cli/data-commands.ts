@@ -120,18 +120,20 @@ Of a container that has stopped, with its secret key and media:
   ),
   define(
     'promote --to postgres://… | --back',
-    'Move from the embedded Postgres to an external one (14 to 18), with everything that people built.',
+    'Move to an external Postgres (14 to 18), with everything that people built.',
     () => import('./promote.ts'),
     `--to URL         of a user there that may create databases and roles, and is used for the move alone;
                  or of a user \`mathesar\` that owns empty databases of the same names
 --to -           the same from standard input, so that no list of processes shows the password
 --to-file FILE   the same from a file
 --within SECONDS how long requests may wait; 20 when not given, and 30 s before a page comes
---back           returns to the embedded Postgres, as it was when you left it
+--back           returns to the server of before, as it was when you left it
 
-All databases, roles with their passwords, and what Mathesar keeps of tables go there, while people work.
-Requests wait for what was written meanwhile, and none fails. It proves the copy before it is in force;
-until then, and whatever fails, the embedded Postgres stays in force. Its data stays in the volume.
+From the embedded Postgres, or from an external one: of that the databases that Mathesar is connected to,
+and passwords that Mathesar stores. All databases, roles, and what Mathesar keeps of tables go there, while
+people work. Requests wait for what was written meanwhile, and none fails; whoever else is connected to the
+server that is left is disconnected then, and can write no more. It proves the copy before it is in force;
+until then, and whatever fails, the server of before stays in force. Its data stays there.
 The exit code is 0 when the move is in force, 88 when it is refused, 89 when it failed, and 93 when
 tables were made or changed again and again.`,
   ),

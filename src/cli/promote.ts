@@ -1,69 +1,62 @@
-import { readFileSync } from 'node:fs'
-import { isatty } from 'node:tty'
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
 import { ask } from '../http/client.ts'
+import { leftVariable } from '../daemon/carrying.ts'
 import { carry } from '../operations/promote/carry.ts'
-import { promote, returnBack } from '../operations/promote/promote.ts'
+import { promote, proveLeft, returnBack } from '../operations/promote/promote.ts'
+import { sourceOf } from '../operations/promote/source.ts'
 import { lockOperations } from '../operations/scope.ts'
 import { parseDatabaseUrl } from '../settings/database-url.ts'
 import type { DescribedSetting } from '../settings/configuration.ts'
+import { databaseSettings, namesDatabase } from '../settings/table.ts'
+import { environment } from '../system/environment.ts'
 import { parseArguments } from './arguments.ts'
 import { change as changeSettings } from './config.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
+import { readSeconds, readUrl, toServer } from './to-server.ts'
 
 const usage = (why: string): never => {
   throw new SupervisorError('USAGE', `cannot promote: ${why}`, { hint: 'Type `supervisor promote --help`.' })
 }
 
 const options = {
-  to: { type: 'string' },
-  'to-file': { type: 'string' },
+  ...toServer,
   back: { type: 'boolean', default: false },
-  within: { type: 'string' },
   copy: { type: 'boolean', default: false },
+  prove: { type: 'boolean', default: false },
 } as const
-
-const readFrom = (path: string | 0): string => {
-  try {
-    return readFileSync(path, 'utf8').trim()
-  } catch (error) {
-    return usage(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`)
-  }
-}
-
-const readUrl = (to: string | undefined, file: string | undefined): string => {
-  if ((to === undefined) === (file === undefined)) return usage('give either --to or --to-file')
-  if (file !== undefined) return readFrom(file)
-  if (to !== '-') return to!
-  return isatty(0) ? usage('standard input is a terminal: `… promote --to - < FILE`') : readFrom(0)
-}
-
-/** Requests wait 30 s before they get a page. The rest of that is for what comes after the copy. */
-const usualSeconds = 20
-const limitSeconds = 86_400
-
-const readSeconds = (text: string | undefined): number => {
-  if (text === undefined) return usualSeconds
-  const seconds = Number(text)
-  return /^\d+$/.test(text) && seconds > 0 && seconds <= limitSeconds
-    ? seconds
-    : usage(`--within takes seconds, from 1 to ${limitSeconds}`)
-}
 
 /** Runs within a change of the settings, which goes on once it has ended well. */
 const copy = async (seconds: number): Promise<number> => {
   const scope = await openOperation()
-  const warnings = await untilStopped(carry(scope, { say: tell, seconds }))
+  const left = environment[leftVariable]
+  const database =
+    left === undefined
+      ? ({ kind: 'embedded' } as const)
+      : ({ kind: 'external', ...parseDatabaseUrl(left) } as const)
+  if (database.kind === 'external') scope.system.log.addSecret(database.password)
+  const source = sourceOf(scope, database)
+  const warnings = await untilStopped(carry({ ...scope, source }, { say: tell, seconds, isLeft: true }))
   for (const what of warnings) tell(`not carried: ${what}`)
   return 0
 }
 
-const isPinned = async (): Promise<boolean> => {
+const isOfDatabase = (name: string): boolean =>
+  name === 'DATABASE_URL' || databaseSettings.some((each) => each === name)
+
+/** The lines of the file that name the database in force another way: they go with it. */
+const readOthers = async (): Promise<Readonly<Record<string, null>>> => {
   const { settings } = JSON.parse((await ask('GET', '/v1/config')).text) as {
     readonly settings: readonly DescribedSetting[]
   }
-  return settings.some(({ name, pinned }) => name === 'DATABASE_URL' && pinned)
+  const given = settings.filter(({ name }) => isOfDatabase(name))
+  const pinned = given.filter((each) => each.pinned && namesDatabase(each.name)).map(({ name }) => name)
+  if (pinned.length > 0)
+    throw new SupervisorError(
+      'SETTING_PINNED',
+      `cannot promote: the container was started with ${pinned.join(', ')} in its environment, which wins`,
+    )
+  return Object.fromEntries(given.filter(({ source }) => source === 'file').map(({ name }) => [name, null]))
 }
 
 /** What the copy said last, in a process of its own. */
@@ -74,36 +67,38 @@ const tellNotCarried = async (): Promise<void> => {
   for (const line of lines.slice(last + 1)) if (line.startsWith('not carried: ')) tell(printable(line))
 }
 
-/** Moves to an external Postgres, or back. */
+/** Moves to an external Postgres, from the embedded one or another, or back. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const { positionals, values } = parseArguments(args, options, usage)
   const { to, back, 'to-file': file } = values
   if (positionals.length > 0) return usage('there are too many arguments')
-  if (values.copy) return await copy(readSeconds(values.within))
+  if (values.copy) return await copy(readSeconds(values.within, usage))
+  if (values.prove) {
+    await untilStopped(proveLeft(await openOperation(), { say: tell }))
+    return 0
+  }
   if (back && (to ?? file) !== undefined) return usage('give --to or --back')
-  const url = back ? undefined : parseDatabaseUrl(readUrl(to, file))
+  const url = back ? undefined : readUrl(values, usage)
   const scope = await openOperation()
   if (!(await isServing()))
     throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot promote: the supervisor does not run here', {
       hint: 'Start the container, and type it there: `docker exec -i CONTAINER supervisor promote …`.',
     })
-  if (await isPinned())
-    throw new SupervisorError(
-      'SETTING_PINNED',
-      'cannot promote: the container was started with DATABASE_URL in its environment, which wins',
-    )
+  const others = await readOthers()
   lockOperations(scope)
   if (url === undefined) {
-    const change = async (): Promise<void> => void (await changeSettings({ set: { DATABASE_URL: null } }))
+    const change = async (DATABASE_URL: string | null): Promise<void> =>
+      void (await changeSettings({ set: { ...others, DATABASE_URL } }))
     await returnBack(scope, { say: tell, change })
     return 0
   }
-  const carries = readSeconds(values.within)
+  const carries = readSeconds(values.within, usage)
   scope.system.log.addSecret(url.password)
   const stopped = new AbortController()
   const change = async (text: string): Promise<void> =>
-    void (await changeSettings({ set: { DATABASE_URL: text }, carries }))
-  await untilStopped(promote(scope, url, { say: tell, change, signal: stopped.signal }))
+    void (await changeSettings({ set: { ...others, DATABASE_URL: text }, carries }))
+  const moving = { ...scope, source: sourceOf(scope, scope.inForce.database) }
+  await untilStopped(promote(moving, url, { say: tell, change, signal: stopped.signal }))
   await tellNotCarried()
   return 0
 }

@@ -1,5 +1,6 @@
 import { SupervisorError } from '../errors.ts'
-import { formatDatabaseUrl } from '../settings/database-url.ts'
+import type { Database } from '../settings/database.ts'
+import { type DatabaseUrl, formatDatabaseUrl } from '../settings/database-url.ts'
 import type { Configuration, InForce } from '../settings/configuration.ts'
 import { letGo } from '../units/promotion.ts'
 import { failureIn } from './command-failure.ts'
@@ -8,23 +9,42 @@ import { type JobTools, runJob } from './own-job.ts'
 /** The copy ends itself when it is late: what goes on for so much longer hangs. */
 const hungAfterMs = 60_000
 
-/** Throws where there is nothing to carry, or nowhere to carry it to. */
+const addressOf = (database: Database): string =>
+  database.kind === 'embedded' ? '' : `${database.host}:${database.port}`
+
+/** Throws where there is nowhere to carry anything to. */
 export const requireCarriable = (before: Configuration, after: Configuration): void => {
-  if (before.database.kind === 'embedded' && after.database.kind === 'external') return
-  throw new SupervisorError('PROMOTE_REFUSED', 'cannot copy the databases: only the embedded ones are copied')
+  const isElsewhere = addressOf(before.database) !== addressOf(after.database)
+  if (after.database.kind === 'external' && isElsewhere) return
+  throw new SupervisorError(
+    'PROMOTE_REFUSED',
+    'cannot copy the databases: they are copied to another external server',
+  )
 }
+
+/** In the environment of the copy: the server that is left, unless it is the embedded one. */
+export const leftVariable = 'SUPERVISOR_LEAVES'
+
+/** With its sslmode: that of the file may be meant for the other server. */
+const said = (url: DatabaseUrl): string => formatDatabaseUrl({ ...url, sslmode: url.sslmode ?? 'prefer' })
 
 const failed = (error: Error): SupervisorError =>
   new SupervisorError('PROMOTE_FAILED', `cannot copy the databases: ${error.message}`, { cause: error })
 
 /** How a change copies the databases: in a process of its own, which PID 1 outlives in any case. */
 export const createCarrying = (tools: JobTools) => ({
-  carry: async ({ database }: InForce, seconds: number, signal: AbortSignal): Promise<void> => {
+  carry: async (
+    { database: left }: InForce,
+    { database }: InForce,
+    seconds: number,
+    signal: AbortSignal,
+  ): Promise<void> => {
     if (database.kind !== 'external') return
+    const from = left.kind === 'embedded' ? {} : { [leftVariable]: said(left) }
     const job = {
       name: 'promote',
       args: ['promote', '--copy', '--within', String(seconds)],
-      env: { DATABASE_URL: formatDatabaseUrl(database) },
+      env: { DATABASE_URL: said(database), ...from },
       niceness: 0,
       limitMs: seconds * 1000 + hungAfterMs,
     }

@@ -84,7 +84,7 @@ export const carryOut = async (tools: Tools, { plan, inForce, report, commit }: 
       if (worlds.skipReason(unit, sides[side]) === undefined) await tasks.run(unit, sides[side], signal)
     },
     service: (name) => serviceInChange(roster.serviceNamed(name), tools, sides),
-    carry: (seconds, signal) => tools.carry(inForce, seconds, signal),
+    carry: (seconds, signal) => tools.carry(sides.before.inForce, inForce, seconds, signal),
     letGo: tools.letGo,
   })
   try {

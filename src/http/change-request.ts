@@ -40,7 +40,7 @@ const set = about(
 const carries = v.exactOptional(
   about(
     v.pipe(v.number('must be seconds'), v.integer(), v.minValue(1), v.maxValue(86_400)),
-    'The external database that is set gets what the embedded Postgres has within so many seconds, while ' +
+    'The external database that is set gets what the database in force has within so many seconds, while ' +
       'requests wait: what `supervisor promote` asks for once it has prepared that server.',
   ),
 )

@@ -36,7 +36,7 @@ type Tools = {
   readonly isEmbedded: (side: Side) => boolean
   readonly runTask: (name: TaskName, side: Side) => Promise<void>
   readonly service: (name: ServiceName) => ServiceInChange
-  /** Copies what the embedded Postgres has to the database of after, within so many seconds. */
+  /** Copies what the database of before has to that of after, within so many seconds. */
   readonly carry: (seconds: number, signal: AbortSignal) => Promise<void>
   /** Nothing that was copied may be removed any more. Returns what takes this back. */
   readonly letGo: () => () => void
@@ -131,10 +131,14 @@ const holdBack = ({ service }: Tools): Step => ({
   undo: () => service('mathesar').start('before'),
 })
 
-/** Requests wait from here on. The embedded Postgres runs all the time, and nothing of it changes. */
+/** Requests wait from here on. Where it ends otherwise, the database of before takes writes again. */
 const carrySteps = (tools: Tools, drains: boolean, seconds: number): Step[] => [
   ...(drains ? [holdBack(tools)] : []),
-  { name: 'copying the databases; requests wait', run: (signal) => tools.carry(seconds, signal) },
+  {
+    name: 'copying the databases; requests wait',
+    run: (signal) => tools.carry(seconds, signal),
+    undo: () => tools.runTask('database', 'before'),
+  },
 ]
 
 /** The last before the commit: what people may work on from then on is never removed. */

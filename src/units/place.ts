@@ -71,6 +71,8 @@ export const inVolume = ({ data }: Pick<Paths, 'data'>) => ({
   updateRecord: `${data}/updates.json`,
   /** What was begun on another server: see `units/promotion.ts`. */
   promotion: `${data}/promotion.json`,
+  /** Servers that were left for another: see `units/left.ts`. */
+  left: `${data}/left.json`,
   /** Copies of the cluster, to go back to a moment. */
   undo: `${data}/undo`,
   /** The cluster of a moment that is served beside; gone at the next start. */

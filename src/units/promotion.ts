@@ -11,15 +11,23 @@ export type Promotion = {
   readonly mark: string
   readonly host: string
   readonly port: number
+  /** The server that is left meanwhile, unless that is the embedded one. */
+  readonly from?: Address
+  /** Roles that have a password there which the server that is left does not show. */
+  readonly knownPasswords?: readonly string[]
   /** What is there already: a copy of the databases as they were at a moment. */
   readonly copies?: readonly Copied[]
 }
+
+type Address = { readonly host: string; readonly port: number; readonly name: string }
 
 /** The copy of a database as it was at a moment. */
 export type Copied = {
   readonly name: string
   /** By which the database can be read as it was, while who made the copy lives. */
   readonly snapshot: string
+  /** Of the session that holds it. */
+  readonly pid: number
   /** Every transaction before this one had ended at that moment. */
   readonly oldest: string
   /** Of the dump of its schema, a hash. */
@@ -59,6 +67,12 @@ export const readPromotion = ({ system, place }: Volume): Promotion | undefined 
 
 export const writePromotion = ({ system, place }: Volume, promotion: Promotion): void => {
   system.files.writeWhole(inVolume(place.paths).promotion, `${JSON.stringify(promotion)}\n`, 0o600)
+}
+
+/** Whether that is the server which would be left, and is in force as before. */
+export const isLeaving = (volume: Volume, database: Address): boolean => {
+  const from = readPromotion(volume)?.from
+  return from?.host === database.host && from.port === database.port && from.name === database.name
 }
 
 /** From here on nothing on that server may be removed. Returns what takes this back. */

@@ -18,6 +18,9 @@ const built = `
   CREATE ROLE alice LOGIN PASSWORD 'of alice' CONNECTION LIMIT 7;
   CREATE ROLE readers;
   GRANT readers TO alice;
+  CREATE ROLE bob LOGIN PASSWORD 'of bob';
+  CREATE ROLE leaver LOGIN;
+  GRANT readers TO bob;
   CREATE SCHEMA sales AUTHORIZATION alice;
   CREATE TABLE public.first (id serial PRIMARY KEY, gone int, kept text, gone_too int,
     "odd ""name" text DEFAULT E'a\\n    "kept" text');
@@ -28,7 +31,7 @@ const built = `
   ALTER TABLE sales.orders DROP COLUMN last;
   INSERT INTO sales.orders (first_id) SELECT n FROM generate_series(1, 100) n;
   ALTER TABLE sales.orders OWNER TO alice;
-  GRANT SELECT ON sales.orders TO readers;
+  GRANT SELECT ON sales.orders TO readers, bob;
   CREATE VIEW sales.seen AS SELECT first_id, count(*) FROM sales.orders GROUP BY 1;
   CREATE EXTENSION citext;
   SELECT lo_from_bytea(4711, 'large');
@@ -42,6 +45,7 @@ const busy = `
     parent int REFERENCES busy.parent ON DELETE CASCADE ON UPDATE CASCADE);
   CREATE TABLE busy.keyless (n int, kept text);
   CREATE TABLE busy.cut (n int PRIMARY KEY);
+  CREATE TABLE busy.acked (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, who text);
   CREATE TABLE busy.pair (a citext, gone int, b numeric, PRIMARY KEY (b, a));
   ALTER TABLE busy.pair DROP COLUMN gone;
   CREATE TABLE busy.parts (n int, part text, PRIMARY KEY (n, part)) PARTITION BY LIST (part);
@@ -73,6 +77,20 @@ const writer = `
     TRUNCATE busy.cut; INSERT INTO busy.cut VALUES ($n); SELECT pg_sleep(0.02);"
   done; } | supervisor psql -X -q -d shop -v ON_ERROR_STOP=1 > /dev/null`
 
+/** Writes beside Mathesar and says which rows were acknowledged: in one session, or in one for each row. */
+const steady = `
+  session() { psql -X -q -At -h /run/mathesar/postgres -U mathesar -d shop "$@" 2>> /tmp/refused; }
+  insert="INSERT INTO busy.acked (who) VALUES ('a client') RETURNING id"
+  (while [ ! -e /tmp/over ]; do session -c "$insert" >> /tmp/acked.1; done) &
+  while [ ! -e /tmp/over ]; do
+    yes "$insert; SELECT pg_sleep(0.002);" | session >> /tmp/acked.2
+  done; wait`
+
+/** In the middle: once the copy ahead is there, and before requests wait. */
+const removeRoles = `
+  until grep -q copies /var/lib/mathesar/promotion.json 2> /dev/null; do sleep 0.02; done
+  supervisor psql -X -q -c 'DROP ROLE leaver; REVOKE readers FROM bob'`
+
 /** All that it has written, and what must hold of it. */
 const written = `
   SELECT string_agg(line, E'\n' ORDER BY line) FROM (
@@ -91,9 +109,8 @@ const written = `
     UNION ALL SELECT tgname || tgenabled::text FROM pg_trigger WHERE tgrelid = 'busy.parent'::regclass
       AND NOT tgisinternal) AS lines`
 
-/** A crash of Postgres skips numbers of a sequence, and a kill leaves foreign keys to be validated. */
-const asAfterKill = (lines: string): string =>
-  lines.replace(/^last .*$/m, '').replace(/^(\w+_fkey)(true|false)(.*?)( NOT VALID)?$/gm, '$1$3')
+/** A crash of Postgres skips numbers of a sequence. */
+const asAfterKill = (lines: string): string => lines.replace(/^last .*$/m, '')
 
 /** The same that Mathesar's pages would store. \`nowhere\` is a table that was dropped. */
 const stored = (first: number, orders: number, sales: number, nowhere: number): string => `
@@ -119,7 +136,9 @@ const resolved = `
       WHERE nspname = 'sales'
     UNION ALL SELECT 'large ' || encode(lo_get(4711), 'escape')
     UNION ALL SELECT format('role %s %s %s', rolname, rolconnlimit, pg_has_role('alice', oid, 'MEMBER'))
-      FROM pg_roles WHERE rolname IN ('alice', 'readers')
+      FROM pg_roles WHERE rolname IN ('alice', 'readers', 'bob', 'leaver')
+    UNION ALL SELECT format('%s in %s', member::regrole, roleid::regrole) FROM pg_auth_members
+      WHERE member IN ('alice'::regrole, 'bob'::regrole)
     UNION ALL SELECT 'last ' || last_value FROM public.first_id_seq) AS lines`
 
 /** What it says on its way, at which it is killed; all of them with TEST_KILLS=all. */
@@ -150,10 +169,13 @@ const kills = process.env.TEST_KILLS === 'all' ? points : few
 
 describeContainer('promote', () => {
   let server: Box
+  let other: Box
+  let otherPort: number
   let box: Box
   let port: number
   let folder: string
   let wasThere: string
+  let wasResolved: string
   beforeAll(async () => {
     port = await freePort()
     server = await startDatabaseServer(port, password)
@@ -190,8 +212,15 @@ describeContainer('promote', () => {
     expect(exitCode, stderr).toBe(0)
     return stdout
   }
-  const url = (database = 'postgres'): string =>
-    `postgres://mover:${encodeURIComponent(mover)}@127.0.0.1:${port}/${database}`
+  const onOther = (database: string, text: string) =>
+    other.exec(
+      'sh',
+      '-c',
+      `PGPASSWORD="$PGPASS_TEXT" psql -X -h 127.0.0.1 -p ${otherPort} -U owner -d ${database} -tAc "$0"`,
+      text,
+    )
+  const url = (database = 'postgres', at = port): string =>
+    `postgres://mover:${encodeURIComponent(mover)}@127.0.0.1:${at}/${database}`
 
   const build = async (): Promise<void> => {
     box = await start()
@@ -314,8 +343,8 @@ describeContainer('promote', () => {
   it('that people overtake, who make tables all the time, says so and leaves all as it was', async () => {
     const making = box.sh(`
       n=0; while [ ! -e /tmp/enough ] && [ $n -lt 1000 ]; do n=$((n + 1));
-        supervisor psql -X -q -d shop -c "CREATE TABLE busy.made_$n ()" > /dev/null 2>&1
-      done; true`)
+        supervisor psql -X -q -d shop -c "CREATE TABLE busy.made_$n ()" > /dev/null 2>&1 || true
+      done`)
     const overtaken = await box.supervisor('promote', '--to', url(), '--within', '60')
     await box.sh('touch /tmp/enough')
     expect((await making).exitCode).toBe(0)
@@ -344,29 +373,42 @@ describeContainer('promote', () => {
     await box.ready()
     const { database } = (await box.status()) as { readonly database: string }
     if (database === 'external') {
-      expect(asAfterKill((await there('shop', written)).stdout)).toBe(before)
+      // Foreign keys are proved by this start.
+      await until('all is there', async () => asAfterKill((await there('shop', written)).stdout) === before)
       const back = await box.supervisor('promote', '--back')
       expect(back.exitCode, back.stderr).toBe(0)
       for (const name of ['mathesar_django', 'shop']) await there('postgres', `DROP DATABASE ${name}`)
-      await there('postgres', 'DROP ROLE alice, readers, mathesar')
+      await there('postgres', 'DROP ROLE alice, readers, bob, leaver, mathesar')
     }
     expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
     expect(asAfterKill(await here('shop', written))).toBe(before)
   })
 
   it('takes everything along that people built, while requests wait', async () => {
-    const before = await here('shop', resolved)
+    const clients = execa('docker', ['exec', '--user', 'mathesar', box.id, 'sh', '-c', steady])
+    const removing = box.sh(removeRoles)
     const load = startLoad(box.url('/auth/login/'), 4)
     const writing = box.sh(writer)
     const moved = await type('The move')
-    expect((await writing).stderr).toContain('lock timeout')
+    await box.sh('touch /tmp/over')
+    await clients
     expect(moved.exitCode, moved.all).toBe(0)
+    expect((await writing).stderr).toMatch(/lock timeout|terminating connection/)
+    expect(await removing).toMatchObject({ exitCode: 0, stderr: '' })
+    const read = async (file: string): Promise<readonly string[]> =>
+      (await box.sh(`cat ${file}`)).stdout.split('\n').filter(Boolean)
+    for (const file of ['/tmp/acked.1', '/tmp/acked.2']) expect((await read(file)).length).toBeGreaterThan(20)
+    const rows = new Set((await there('shop', 'SELECT id FROM busy.acked')).stdout.split('\n'))
+    expect((await read('/tmp/acked.*')).filter((id) => !rows.has(id))).toEqual([])
+    expect((await read('/tmp/refused')).join('\n')).toContain('read-only transaction')
     expect((await load.stop()).failed).toEqual([])
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
     expect(`${moved.all}${await box.logs()}`).not.toContain(mover)
     expect(moved.all).not.toContain('not carried')
     const after = (await there('shop', resolved)).stdout
-    expect(after).toBe(before)
+    expect(after).toContain('role bob')
+    expect(after).not.toMatch(/leaver|bob in/)
+    wasResolved = after
     wasThere = (await there('shop', written)).stdout
     const [firstThere, ordersThere, salesThere] = (
       await there(
@@ -402,6 +444,7 @@ describeContainer('promote', () => {
     expect(back.exitCode, back.all).toBe(0)
     expect(back.all).toContain('stays there, and is not here')
     expect(await box.status()).toMatchObject({ database: 'embedded', ready: true })
+    expect(await here('shop', resolved)).toBe(wasResolved)
     await here('shop', 'REFRESH MATERIALIZED VIEW busy.counted')
     expect(await here('shop', written)).toBe(wasThere)
     const again = await type('The move')
@@ -412,10 +455,13 @@ describeContainer('promote', () => {
 
   it('fills databases that somebody else made, and empties them if it fails', async () => {
     for (const name of ['mathesar_django', 'shop']) await there('postgres', `DROP DATABASE ${name}`)
-    await there('postgres', "DROP ROLE alice, readers; ALTER ROLE mathesar NOCREATEDB PASSWORD 'of the host'")
+    await there(
+      'postgres',
+      "DROP ROLE alice, readers, bob; ALTER ROLE mathesar NOCREATEDB PASSWORD 'of the host'",
+    )
     const to = `postgres://mathesar:of%20the%20host@127.0.0.1:${port}/postgres`
     const refused = await box.supervisor('promote', '--to', to)
-    const command = 'CREATE DATABASE "shop" OWNER mathesar TEMPLATE template0 ENCODING \'UTF8\''
+    const command = 'CREATE DATABASE "shop" OWNER "mathesar" TEMPLATE template0 ENCODING \'UTF8\''
     expect(refused).toMatchObject({
       exitCode: 88,
       stderr: expect.stringContaining('may not create databases'),
@@ -433,6 +479,52 @@ describeContainer('promote', () => {
     const moved = await box.supervisor('promote', '--to', to, '--within', '60')
     expect(moved.exitCode, moved.stderr).toBe(0)
     expect((await there('shop', written)).stdout).toBe(wasThere)
+    expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
+  })
+
+  it('goes on to another external server, which is left as it was', async () => {
+    otherPort = await freePort()
+    other = await startDatabaseServer(otherPort, password)
+    await until('it answers', async () => (await onOther('postgres', 'select 1')).exitCode === 0)
+    await onOther('postgres', `CREATE ROLE mover LOGIN CREATEDB CREATEROLE PASSWORD '${mover}'`)
+    await there('shop', 'CREATE TABLE public.hidden ()')
+    const refused = await box.supervisor('promote', '--to', url('postgres', otherPort))
+    expect(refused).toMatchObject({
+      exitCode: 88,
+      stderr: expect.stringContaining('may not do in shop what it takes: read and lock public.hidden'),
+    })
+    expect(refused.stderr).toContain('`GRANT "owner" TO "mathesar"`')
+    expect((await onOther('postgres', 'SELECT count(*) FROM pg_database')).stdout).toBe('3')
+    await there('shop', 'DROP TABLE public.hidden')
+    const moved = await box.supervisor('promote', '--to', url('postgres', otherPort), '--within', '60')
+    expect(moved.exitCode, moved.stderr).toBe(0)
+    expect(moved.stderr).toContain(
+      'not carried: the password of role bob: its server does not show it. ' +
+        `Type there \`ALTER ROLE "bob" PASSWORD '…'\``,
+    )
+    expect(moved.stderr.match(/not carried/g)).toHaveLength(1)
+    expect(moved.stderr).not.toContain(mover)
+    expect((await onOther('shop', resolved)).stdout).toBe(wasResolved)
+    expect((await onOther('shop', written)).stdout).toBe(wasThere)
+    const [oid] = (await onOther('mathesar_django', 'SELECT base_table_oid FROM mathesar_form')).stdout.split(
+      '|',
+    )
+    expect((await onOther('shop', `SELECT ${oid}::oid::regclass`)).stdout).toBe('sales.orders')
+    const login = await other.sh(
+      `PGPASSWORD='of alice' psql -X -h 127.0.0.1 -p ${otherPort} -U alice -d shop ` +
+        "-tAc 'select count(*) from sales.orders'",
+    )
+    expect(login).toMatchObject({ exitCode: 0, stdout: '100' })
+    expect((await there('shop', 'INSERT INTO busy.cut VALUES (0)')).stderr).toContain('read-only transaction')
+    expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
+  })
+
+  it('returns to the one of before, which takes writes again', async () => {
+    const back = await type('And back')
+    expect(back.exitCode, back.all).toBe(0)
+    expect(back.all).toContain(`works on 127.0.0.1:${port} again`)
+    expect(await here('shop', 'INSERT INTO busy.cut VALUES (-1)')).toBe('INSERT 0 1')
+    expect((await there('shop', 'DELETE FROM busy.cut WHERE n = -1')).exitCode).toBe(0)
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
   })
 })

@@ -1,13 +1,19 @@
 import { type Box, start } from './docker.ts'
 
+/** The folder of another version of Postgres than that of the image: with its bin, lib and share. */
+const folder = process.env.TEST_TARGET_POSTGRES
+
 /** A Postgres for external databases, of the superuser `owner`. Whether it answers each test asks itself. */
 export const startDatabaseServer = (port: number, password: string): Promise<Box> =>
   start({
     env: { PGPASS_TEXT: password },
-    run: ['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
+    run: [
+      ...['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
+      ...(folder === undefined ? [] : ['-v', `${folder}:/target:ro`]),
+    ],
     args: [
       '-euc',
-      `umask 077; printf %s "$PGPASS_TEXT" > /tmp/password
+      `export PATH=/target/bin:$PATH; umask 077; printf %s "$PGPASS_TEXT" > /tmp/password
       initdb -D /tmp/data -U owner -A scram-sha-256 --pwfile=/tmp/password --no-sync > /tmp/log
       exec postgres -D /tmp/data -p ${port} -c listen_addresses=127.0.0.1 \\
         -c unix_socket_directories=/tmp -c fsync=off`,

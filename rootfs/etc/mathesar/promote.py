@@ -1,6 +1,8 @@
 """Tells Mathesar that its server is another one, and connects there by every password that it stores.
 
-`move` writes; `try` only connects, to compare. A line is a connection that does not come about."""
+`move` writes; `try` only connects, to compare. A line is a connection that does not come about.
+`passwords` tells those that are stored, a role a line."""
+import json
 import os
 import signal
 import sys
@@ -12,11 +14,19 @@ import django  # noqa: E402
 django.setup()
 
 from django.db import transaction  # noqa: E402
+from django.db.models import Q  # noqa: E402
 from mathesar.models import base  # noqa: E402
 
 signal.alarm(300)
-before = os.environ['SERVER_BEFORE']
-servers = base.Server.objects.filter(host=before)
+port = int(os.environ['SERVER_BEFORE_PORT'])
+servers = base.Server.objects.filter(host=os.environ['SERVER_BEFORE'])
+if 'port' in {field.name for field in base.Server._meta.get_fields()}:
+    servers = servers.filter(Q(port=port) | Q(port=None) if port == 5432 else Q(port=port))
+if sys.argv[1] == 'passwords':
+    for role in base.ConfiguredRole.objects.filter(server__in=servers):
+        if role.password:
+            print(json.dumps([role.name, role.password]))
+    sys.exit()
 
 
 @transaction.atomic

@@ -1,14 +1,15 @@
 import { SupervisorError } from '../../errors.ts'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { type Copied, readPromotion, writePromotion } from '../../units/promotion.ts'
-import type { OperationScope } from '../scope.ts'
 import { bytesOf, dump, load, readSchema, streamOf, textOf } from './dump.ts'
 import { type Held, whileHeld } from './freeze.ts'
 import { keepGaps } from './gaps.ts'
 import { readNames } from './names.ts'
-import { applyRoles, readRoles } from './roles.ts'
+import { applyRoles } from './roles.ts'
+import { readMoving, withStored } from './passwords.ts'
 import { partsOf } from './shape.ts'
 import { readTables } from './since.ts'
+import type { MoveScope } from './source.ts'
 import { inTarget, type Target } from './target.ts'
 
 /**
@@ -23,8 +24,8 @@ export const inGroups = async <T>(all: readonly T[], act: (each: T) => Promise<v
   for (let at = 0; at < all.length; at += atOnce) await Promise.all(all.slice(at, at + atOnce).map(act))
 }
 
-const copyOne = async (scope: OperationScope, url: DatabaseUrl, held: Held): Promise<Copied> => {
-  const { name, client, snapshot, oldest } = held
+const copyOne = async (scope: MoveScope, url: DatabaseUrl, held: Held): Promise<Copied> => {
+  const { name, client, snapshot, oldest, pid } = held
   const asThen = `--snapshot=${snapshot}`
   const { tables: gaps } = await readNames(client)
   const files = (await readTables(client)).map(({ oid, file }) => [oid, file] as const)
@@ -43,27 +44,28 @@ const copyOne = async (scope: OperationScope, url: DatabaseUrl, held: Held): Pro
     await there.query('SET statement_timeout = 0') // Hosts have limits.
     await there.query('VACUUM (ANALYZE)') // So that counts are fast, and no autovacuum is at work then.
   })
-  return { name, snapshot, oldest, shape, restAt: parts.restAt, files: Object.fromEntries(files) }
+  return { name, snapshot, oldest, pid, shape, restAt: parts.restAt, files: Object.fromEntries(files) }
 }
 
 /** Copies the databases as they are now, and acts while it can be told what is written since. */
 export const withCopies = async <T>(
-  scope: OperationScope,
+  scope: MoveScope,
   { url, major }: Target,
   { names, say }: { readonly names: readonly string[]; readonly say: (text: string) => void },
   act: () => Promise<T>,
 ): Promise<T> =>
   await whileHeld(scope, names, async (held) => {
     const promotion = readPromotion(scope)!
-    const roles = await readRoles(held[0]!.client)
+    const moving = await readMoving(scope, held[0]!.client, names)
+    const { roles, knownPasswords } = await withStored(scope, moving)
     await inTarget(scope, url, names[0]!, (there) =>
-      applyRoles(there, roles, { major, mark: promotion.mark, warn: () => {} }),
+      applyRoles(there, roles, { major, mark: promotion.mark, knownPasswords, warn: () => {} }),
     )
     const copies: Copied[] = []
     await inGroups(held, async (each) => {
       say(`copying ${each.name}; Mathesar serves`)
       copies.push(await copyOne(scope, url, each))
     })
-    writePromotion(scope, { ...promotion, copies })
+    writePromotion(scope, { ...promotion, knownPasswords, copies })
     return await act()
   })

@@ -1,21 +1,22 @@
 import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
+import type { Left } from '../../units/left.ts'
 import { type Copied, readPromotion } from '../../units/promotion.ts'
-import { inRun } from '../../units/place.ts'
-import { internalDatabase } from '../../units/postgres/connection.ts'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
-import type { OperationScope } from '../scope.ts'
 import { inGroups } from './ahead.ts'
-import { applyKept, carrySequences, countTables, listMoving, readKept } from './databases.ts'
+import { endOthers, refuseWrites } from './close.ts'
+import { applyKept, carrySequences, countTables, listMoving, readKept, readProofs } from './databases.ts'
 import { bytesOf, dump, load, readSchema, streamOf } from './dump.ts'
-import { type Frozen, inSource, inSourceAsApp, whileFrozen } from './freeze.ts'
+import { type Frozen, whileFrozen } from './freeze.ts'
 import { tellMathesar } from './mathesar.ts'
 import { differencesOf, type Names, numbersOf, readNames } from './names.ts'
 import { applyOwnership, readOwnership } from './owners.ts'
-import { applyRoles, readRoles } from './roles.ts'
+import { readMoving } from './passwords.ts'
+import { applyRoles, type Roles } from './roles.ts'
 import { provedLater } from './shape.ts'
 import { bringUpToDate } from './since.ts'
+import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
 import { describeReferences, readConnected, translateStored } from './stored.ts'
 import { inTarget } from './target.ts'
 
@@ -25,11 +26,12 @@ import { inTarget } from './target.ts'
  * Most of it is there already (`ahead.ts`). What is done here is done while Mathesar's requests wait and
  * locks keep everybody else from writing: so every dump, every count and every map of names is of one
  * state, and whatever the copy makes is the only thing that changes. The other server is in force only
- * after all of it is proved.
+ * after all of it is proved. A copy that replaces the database in force closes that first (`close.ts`).
  */
 type Copy = {
-  readonly scope: OperationScope
+  readonly scope: MoveScope
   readonly url: DatabaseUrl
+  readonly roles: Roles
   readonly warn: (what: string) => void
 }
 
@@ -47,7 +49,7 @@ const requireEqualCounts = (
 }
 
 /** What has to be the same as when the copy was made; the end of it is what is not there yet. */
-const readRest = async (scope: OperationScope, { name, shape, restAt }: Copied): Promise<string> => {
+const readRest = async (scope: MoveScope, { name, shape, restAt }: Copied): Promise<string> => {
   const now = await readSchema(scope, name)
   if (now.shape !== shape)
     throw new SupervisorError(
@@ -87,11 +89,13 @@ type Ready = { readonly frozen: Frozen; readonly copied: Copied; readonly rest: 
 const complete = async (copy: Copy, { frozen, copied, rest }: Ready): Promise<Moved> => {
   const { scope, url, warn } = copy
   const { name, client } = frozen
+  const roles = copy.roles.roles.map((role) => role.name)
   const before = await readNames(client)
-  const [ownership, kept] = [await readOwnership(client), await readKept(client)]
-  if (ownership.ofSuperuser.length > 0)
+  const ownership = await readOwnership(client, scope.source.role, roles)
+  const kept = await readKept(client, roles)
+  if (ownership.ofOthers.length > 0)
     warn(
-      `the superuser as owner in ${name}, of ${firstFew(ownership.ofSuperuser, String).join(', ')}: ` +
+      `the superuser as owner in ${name}, of ${firstFew(ownership.ofOthers, String).join(', ')}: ` +
         "Mathesar's role owns it there",
     )
   const counts = await bringUpToDate(scope, url, frozen, copied)
@@ -124,7 +128,7 @@ const translate = async (
   moved: ReadonlyMap<string, Moved>,
 ): Promise<void> => {
   await there.query('BEGIN')
-  for (const { id, name } of await readConnected(here, inRun(scope.place.paths).postgresSocket)) {
+  for (const { id, name } of await readConnected(here, scope.source)) {
     const names = moved.get(name)
     if (names === undefined) continue // Connected, and gone from the server since.
     await translateStored(there, id, numbersOf(names.before, names.after))
@@ -136,17 +140,18 @@ const translate = async (
   await there.query('COMMIT')
 }
 
-const carryRoles = async ({ scope, url, warn }: Copy, source: Client, mark: string): Promise<void> =>
-  await inTarget(scope, url, internalDatabase, async (there) => {
+const carryRoles = async ({ scope, url, roles, warn }: Copy): Promise<void> =>
+  await inTarget(scope, url, url.name, async (there) => {
+    const { mark = '', knownPasswords = [] } = readPromotion(scope) ?? {}
     const { rows } = await there.query<{ major: number }>(
       "SELECT current_setting('server_version_num')::int / 10000 AS major",
     )
-    await applyRoles(there, await readRoles(source), { major: rows[0]!.major, mark, warn })
+    await applyRoles(there, roles, { major: rows[0]!.major, mark, knownPasswords, warn })
   })
 
 /** Each with its copy: one that was made since has none. */
 const readReady = async (
-  scope: OperationScope,
+  scope: MoveScope,
   frozen: readonly Frozen[],
   copies: readonly Copied[],
 ): Promise<readonly Ready[]> => {
@@ -163,23 +168,42 @@ const readReady = async (
   return ready
 }
 
-const copyAll = async (scope: OperationScope, say: (what: string) => void): Promise<readonly string[]> => {
+type Carry = {
+  readonly say: (what: string) => void
+  /** How long writers may have to wait. */
+  readonly seconds: number
+  /** Whether the server takes no writes from now on: it is left. */
+  readonly isLeft: boolean
+}
+
+/** What proves its foreign keys there, of each database. */
+const readAllProofs = async (scope: MoveScope, names: readonly string[]): Promise<Left['toProve']> => {
+  const all = []
+  for (const name of names) all.push({ name, commands: await inSource(scope, name, readProofs) })
+  return all
+}
+
+const copyAll = async (scope: MoveScope, { say, isLeft }: Carry): Promise<readonly string[]> => {
   const { database } = scope.inForce
   const { mark, copies } = readPromotion(scope) ?? {}
   if (database.kind === 'embedded' || mark === undefined || copies === undefined)
     throw failure('nothing was prepared there')
   const warnings: string[] = []
   const warn = (what: string): void => void warnings.push(what)
-  const names = await inSource(scope, internalDatabase, (client) => listMoving(client, internalDatabase))
+  const names = await listMoving(scope)
+  const since = isLeft ? await refuseWrites(scope, names, await readAllProofs(scope, names)) : undefined
   await whileFrozen(scope, names, async (frozen) => {
+    if (since !== undefined)
+      await endOthers(scope, names, { since, ours: [...frozen, ...copies].map(({ pid }) => pid) })
     say('copying what was written since')
-    const copy = { scope, url: database, warn }
     const ready = await readReady(scope, frozen, copies)
-    await carryRoles(copy, frozen[0]!.client, mark)
+    const roles = await readMoving(scope, frozen[0]!.client, names)
+    const copy = { scope, url: database, roles, warn }
+    await carryRoles(copy)
     const moved = new Map<string, Moved>()
     await inGroups(ready, async (each) => void moved.set(each.frozen.name, await complete(copy, each)))
     await inSourceAsApp(scope, (app) =>
-      inTarget(scope, database, internalDatabase, (there) => translate(copy, app, there, moved)),
+      inTarget(scope, database, database.name, (there) => translate(copy, app, there, moved)),
     )
     await tellMathesar(scope, warn)
   })
@@ -187,23 +211,21 @@ const copyAll = async (scope: OperationScope, say: (what: string) => void): Prom
 }
 
 /**
- * Completes what was copied of the embedded server's databases to the one that `inForce` names. Returns what
- * could not be carried.
+ * Completes what was copied of the databases to the server that `inForce` names. Returns what could not be
+ * carried.
  */
-export const carry = async (
-  scope: OperationScope,
-  { say, seconds }: { readonly say: (what: string) => void; readonly seconds: number },
-): Promise<readonly string[]> => {
+export const carry = async (scope: MoveScope, wanted: Carry): Promise<readonly string[]> => {
+  const { seconds } = wanted
   const late = scope.system.clock.delay(seconds * 1000).then((): never => {
     throw new SupervisorError(
       'PROMOTE_FAILED',
       `cannot move to that server: the copy was not done within ${seconds} s, for which requests wait`,
       {
         hint:
-          'The embedded Postgres is in force as before. At a quiet hour type it with `--within 600`: ' +
+          'The database of before is in force. At a quiet hour type it with `--within 600`: ' +
           'who comes after 30 s sees a page meanwhile, and goes on by itself.',
       },
     )
   })
-  return await Promise.race([copyAll(scope, say), late])
+  return await Promise.race([copyAll(scope, wanted), late])
 }

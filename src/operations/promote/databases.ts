@@ -1,22 +1,35 @@
 import type { Client } from '../../system/ports.ts'
-import { appRole } from '../../units/postgres/connection.ts'
 import type { Wanted } from './prepare.ts'
+import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
+import { readConnected } from './stored.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
 
-/** The databases of the embedded server that move, and what a dump of one does not have. */
+/** The databases that move, and what a dump of one does not have. */
 
 export type Kept = {
-  /** Who owns it, unless that is Mathesar's role. */
+  /** Who owns it, if that is one of the roles that go along. */
   readonly owner: string | null
   /** Commands for what belongs to the database itself. */
   readonly commands: readonly string[]
 }
 
-export const listMoving = async (client: Client, internal: string): Promise<readonly string[]> => {
-  const { rows } = await client.query<{ name: string }>(
-    `SELECT datname AS name FROM pg_catalog.pg_database
-      WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY datname <> $1, datname`,
-    [internal],
+/**
+ * All of the embedded server, the internal one first. Of another one those that Mathesar is connected to:
+ * what else is there need not be its own.
+ */
+export const listMoving = async (scope: MoveScope): Promise<readonly string[]> => {
+  const { database, internal } = scope.source
+  const connected =
+    database.kind === 'embedded'
+      ? undefined
+      : (await inSourceAsApp(scope, (client) => readConnected(client, scope.source))).map(({ name }) => name)
+  const { rows } = await inSource(scope, internal, (client) =>
+    client.query<{ name: string }>(
+      `SELECT datname AS name FROM pg_catalog.pg_database
+        WHERE datallowconn AND NOT datistemplate AND (datname = $1 OR CASE WHEN $2::text[] IS NULL
+          THEN datname <> 'postgres' ELSE datname = ANY($2) END) ORDER BY datname <> $1, datname`,
+      [internal, connected ?? null],
+    ),
   )
   return rows.map(({ name }) => name)
 }
@@ -30,6 +43,9 @@ export const readExtensions = async (client: Client): Promise<Wanted['extensions
     )
   ).rows
 
+/** What keeps writes from a database that is left (`close.ts`). */
+export const closing = 'default_transaction_read_only=on'
+
 const settings = `
   SELECT format('ALTER %s SET %I = %L',
       CASE WHEN setrole = 0 THEN format('DATABASE %I', datname)
@@ -37,7 +53,7 @@ const settings = `
       split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)) AS command
     FROM pg_catalog.pg_db_role_setting JOIN pg_catalog.pg_database d ON d.oid = setdatabase
       LEFT JOIN pg_catalog.pg_roles r ON r.oid = setrole, unnest(setconfig) AS setting
-    WHERE datname = current_database()`
+    WHERE datname = current_database() AND (setrole <> 0 OR setting <> '${closing}')`
 
 /** Rights on the database itself. Everybody may connect where nothing else is said. */
 const rights = `
@@ -49,15 +65,15 @@ const rights = `
     FROM pg_catalog.pg_database, aclexplode(datacl)
     WHERE datname = current_database() AND grantee NOT IN (10, datdba)`
 
-export const readKept = async (client: Client): Promise<Kept> => {
+export const readKept = async (client: Client, roles: readonly string[]): Promise<Kept> => {
   const commandsOf = async (query: string): Promise<readonly string[]> =>
     (await client.query<{ command: string }>(query)).rows.map(({ command }) => command)
   const { rows } = await client.query<{ owner: string }>(
     'SELECT pg_get_userbyid(datdba) AS owner FROM pg_catalog.pg_database WHERE datname = current_database()',
   )
-  const owner = rows[0]?.owner ?? appRole
+  const owner = rows[0]?.owner ?? ''
   return {
-    owner: [appRole, 'postgres'].includes(owner) ? null : owner,
+    owner: roles.includes(owner) ? owner : null,
     commands: [...(await commandsOf(rights)), ...(await commandsOf(settings))],
   }
 }

@@ -1,34 +1,19 @@
 import { createHash } from 'node:crypto'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { readPromotion } from '../../units/promotion.ts'
-import { asMathesar, asSuperuserOf, libpqEnvironment } from '../../units/postgres/libpq.ts'
+import { asMathesar, libpqEnvironment } from '../../units/postgres/libpq.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import { outputOf, runToEnd } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
-import { ownStart } from './freeze.ts'
 import { forOlder } from './shape.ts'
+import { type MoveScope, programInSource } from './source.ts'
 
 /** Postgres's own programs, which read from one server and write to the other. */
 
 const code = 'PROMOTE_FAILED'
 
-/** How values are written, whatever a role or database says. */
-const ownFormats = ['datestyle=ISO', 'intervalstyle=postgres', 'extra_float_digits=3', 'row_security=off']
-  .map((setting) => `-c ${setting}`)
-  .join(' ')
-
-const sourceOf = ({ place, results }: OperationScope, database: string) => ({
-  env: libpqEnvironment(place, {
-    ...asSuperuserOf(place.paths, results.secrets.superuserPassword, database),
-    PGOPTIONS: `${ownStart} ${ownFormats}`,
-    PGCLIENTENCODING: 'UTF8',
-  }),
-  user: place.identities.postgres,
-  cwd: '/',
-})
-
 /** As SQL. Who owns what is said afterwards, and extensions are there. */
-export const dump = (scope: OperationScope, database: string, options: readonly string[]): Bytes => {
+export const dump = (scope: MoveScope, database: string, options: readonly string[]): Bytes => {
   const fixed = [
     '--format=plain',
     '--encoding=UTF8',
@@ -41,7 +26,7 @@ export const dump = (scope: OperationScope, database: string, options: readonly 
   ] as const
   return outputOf(scope, {
     what: 'dump a database',
-    command: { argv: ['pg_dump', ...fixed, ...options], ...sourceOf(scope, database) },
+    command: { argv: ['pg_dump', ...fixed, ...options], ...programInSource(scope, database) },
     code,
   })
 }
@@ -53,11 +38,7 @@ export const textOf = async (bytes: Bytes): Promise<string> => {
 }
 
 /** The dump of a schema, and its hash. */
-export const readSchema = async (
-  scope: OperationScope,
-  database: string,
-  options: readonly string[] = [],
-) => {
+export const readSchema = async (scope: MoveScope, database: string, options: readonly string[] = []) => {
   const sql = await textOf(dump(scope, database, ['--schema-only', ...options]))
   return { sql, shape: createHash('sha256').update(sql).digest('hex') }
 }
@@ -84,13 +65,13 @@ export async function* streamOf(bytes: Bytes): AsyncGenerator<Buffer> {
 
 const psql = ['psql', '--no-psqlrc', '--quiet', '--set=ON_ERROR_STOP=1', '--no-password'] as const
 
-/** What commands write, run as the superuser of the embedded server. */
-export const outputFrom = (scope: OperationScope, database: string, commands: readonly string[]): Bytes =>
+/** What commands write, run in the server that is left. */
+export const outputFrom = (scope: MoveScope, database: string, commands: readonly string[]): Bytes =>
   outputOf(scope, {
     what: 'read from a database',
     command: {
       argv: [...psql, ...commands.map((command) => `--command=${command}`)],
-      ...sourceOf(scope, database),
+      ...programInSource(scope, database),
     },
     code,
   })

@@ -1,9 +1,8 @@
 import { firstFew } from '../../core/message.ts'
 import type { Client } from '../../system/ports.ts'
-import { appRole } from '../../units/postgres/connection.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
-import type { OperationScope } from '../scope.ts'
 import { findGiven, isGiven, isOurs, type Marked } from './given.ts'
+import type { MoveScope } from './source.ts'
 import { inTarget, refuse, type Target } from './target.ts'
 
 /** Whether the names that are needed are free, and may be taken. */
@@ -30,23 +29,24 @@ const readMarked = async (
 type Names = { readonly databases: readonly string[]; readonly roles: readonly string[] }
 
 /** What somebody types who may, so that Mathesar's role needs to make none. */
-const madeFor = (user: string, databases: readonly string[]): string =>
+const madeFor = (user: string, app: string, databases: readonly string[]): string =>
   [
-    ...(user === appRole ? [] : [`CREATE ROLE ${appRole} LOGIN PASSWORD '…'`]),
+    ...(user === app ? [] : [`CREATE ROLE ${quoteName(app)} LOGIN PASSWORD '…'`]),
     ...databases.map(
-      (name) => `CREATE DATABASE ${quoteName(name)} OWNER ${appRole} TEMPLATE template0 ENCODING 'UTF8'`,
+      (name) =>
+        `CREATE DATABASE ${quoteName(name)} OWNER ${quoteName(app)} TEMPLATE template0 ENCODING 'UTF8'`,
     ),
   ].join('; ')
 
 /** Refuses where the user of the URL may not make what is not there. */
-const requireRights = ({ url: { user }, may }: Target, missing: Names): void => {
+const requireRights = ({ url: { user }, may }: Target, app: string, missing: Names): void => {
   const roles = may.createRoles ? [] : missing.roles
   const databases = may.createDatabases ? [] : missing.databases
   if (roles.length + databases.length === 0) return
-  const instead = roles.some((name) => name !== appRole)
+  const instead = roles.some((name) => name !== app)
     ? ''
-    : ` Where nobody may: have them made, and give the URL of ${appRole} there: ` +
-      `\`${madeFor(user, missing.databases)}\`.`
+    : ` Where nobody may: have them made, and give the URL of ${app} there: ` +
+      `\`${madeFor(user, app, missing.databases)}\`.`
   refuse(
     `its user may not create ${roles.length > 0 ? 'roles' : 'databases'} ` +
       `(${firstFew(roles.length > 0 ? roles : databases, String).join(', ')})`,
@@ -60,7 +60,7 @@ const requireRights = ({ url: { user }, may }: Target, missing: Names): void => 
  * it is needed and cannot be made. Returns the databases that are used as they are.
  */
 export const requireFree = async (
-  scope: OperationScope,
+  scope: MoveScope,
   target: Target,
   wanted: Names,
   mark: string | undefined,
@@ -76,7 +76,7 @@ export const requireFree = async (
   const roles = found.roles
     .filter((each) => wanted.roles.includes(each.name) && each.name !== url.user && !isOurs(each, mark))
     .map(({ name }) => name)
-  requireRights(target, {
+  requireRights(target, scope.source.role, {
     databases: wanted.databases.filter((name) => !given.includes(name)),
     roles: wanted.roles.filter((name) => name !== url.user),
   })

@@ -1,8 +1,7 @@
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import type { Client } from '../../system/ports.ts'
-import { appRole } from '../../units/postgres/connection.ts'
 import { quoteName, quoteText } from '../../units/postgres/quoting.ts'
-import type { OperationScope } from '../scope.ts'
+import type { MoveScope } from './source.ts'
 import { inTarget } from './target.ts'
 
 /**
@@ -36,11 +35,11 @@ const emptyQuery = `
 
 /** Those of the names that were made for Mathesar's role, and have nothing in them. */
 export const findGiven = async (
-  scope: OperationScope,
+  scope: MoveScope,
   url: DatabaseUrl,
   names: readonly string[],
 ): Promise<readonly string[]> => {
-  if (url.user !== appRole) return []
+  if (url.user !== scope.source.role) return []
   const { rows } = await inTarget(scope, url, url.name, (client) =>
     client.query<{ name: string }>(
       `SELECT datname AS name FROM pg_catalog.pg_database WHERE datname = ANY($1)

@@ -1,21 +1,21 @@
 import { appEnvironment } from '../../units/mathesar/environment.ts'
-import { inRun, inVolume, ownProgram } from '../../units/place.ts'
+import { inVolume, ownProgram } from '../../units/place.ts'
 import type { Database } from '../../settings/database.ts'
 import { outputOf } from '../programs.ts'
-import type { OperationScope } from '../scope.ts'
+import type { MoveScope } from './source.ts'
 
 /** Runs a program of ours with Mathesar's models, as its user, on one of the two servers. */
 const runModels = async (
-  scope: OperationScope,
+  scope: MoveScope,
   database: Database,
   [program, ...args]: readonly [string, ...string[]],
 ): Promise<readonly string[]> => {
-  const { place, inForce, results } = scope
+  const { place, inForce, results, source } = scope
   const { paths, identities } = place
   const { media, temporary, buffer } = inVolume(paths)
   const volume = { isEphemeral: false, media, temporary, buffer }
   const output = outputOf(scope, {
-    what: 'have Mathesar check the other server',
+    what: 'have Mathesar check its server',
     command: {
       argv: [`${paths.pythonBin}/python3`, ownProgram(paths, program), ...args],
       env: {
@@ -25,7 +25,8 @@ const runModels = async (
           results: { volume, secrets: results.secrets },
         }),
         PGCONNECT_TIMEOUT: '5',
-        SERVER_BEFORE: inRun(paths).postgresSocket,
+        SERVER_BEFORE: source.host,
+        SERVER_BEFORE_PORT: String(source.port),
       },
       user: identities.mathesar,
       cwd: paths.app,
@@ -41,12 +42,25 @@ const runModels = async (
  * Tells Mathesar where its server is and what its role's password is, has it check its tables, and connects
  * by every password that it stores. Those that no longer work and did before are told.
  */
-export const tellMathesar = async (scope: OperationScope, warn: (what: string) => void): Promise<void> => {
+export const tellMathesar = async (scope: MoveScope, warn: (what: string) => void): Promise<void> => {
   const [after] = await Promise.all([
     runModels(scope, scope.inForce.database, ['promote.py', 'move']),
     runModels(scope, scope.inForce.database, ['check_models.py']),
   ])
   if (after.length === 0) return
-  const before = await runModels(scope, { kind: 'embedded' }, ['promote.py', 'try'])
+  const connecting = runModels(scope, scope.source.database, ['promote.py', 'try'])
+  // One of several hosts that takes no writes any more lets nobody in.
+  const before = await connecting.catch((): readonly string[] => [])
   for (const line of after) if (!before.includes(line)) warn(`Mathesar cannot connect there: ${line}`)
+}
+
+/** Passwords of roles on the server that is left, as Mathesar stores them: by name. */
+export const readStoredPasswords = async (scope: MoveScope): Promise<ReadonlyMap<string, string>> => {
+  const lines = await runModels(scope, scope.source.database, ['promote.py', 'passwords'])
+  const pairs = lines.map((line): unknown => JSON.parse(line))
+  const isPair = (pair: unknown): pair is readonly [string, string] =>
+    Array.isArray(pair) && pair.length === 2 && pair.every((each) => typeof each === 'string')
+  const stored = pairs.filter(isPair)
+  scope.system.log.addSecret(...stored.map(([, password]) => password))
+  return new Map(stored)
 }

@@ -1,5 +1,4 @@
 import type { Client } from '../../system/ports.ts'
-import { appRole } from '../../units/postgres/connection.ts'
 import { ownedObjects } from '../rescue/handover.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
 
@@ -11,8 +10,8 @@ export type Ownership = {
   /** Others than Mathesar's role that own something here, by name. */
   readonly owners: readonly string[]
   readonly commands: readonly string[]
-  /** What the superuser owns: Mathesar's role gets it. */
-  readonly ofSuperuser: readonly string[]
+  /** What others own, that do not go along, such as a superuser: Mathesar's role gets it. */
+  readonly ofOthers: readonly string[]
 }
 
 /** Schemas last: what is in them is given away by who owns them. */
@@ -20,17 +19,23 @@ const query = `
   SELECT rolname AS owner, format('ALTER %s %s OWNER TO %I', type, identity, rolname) AS command,
       format('%s %s', type, identity) AS what
     FROM (${ownedObjects}) AS owned JOIN pg_catalog.pg_roles r ON r.oid = owner
-    WHERE rolname NOT IN ('${appRole}', 'pg_database_owner') ORDER BY type = 'schema', identity`
+    WHERE rolname NOT IN ($1, 'pg_database_owner')
+      AND NOT (owner = 10 AND type = 'schema' AND identity = 'public') -- Of Postgres before 15.
+    ORDER BY type = 'schema', identity`
 
 type Row = { readonly owner: string; readonly command: string; readonly what: string }
 
-export const readOwnership = async (client: Client): Promise<Ownership> => {
-  const { rows } = await client.query<Row>(query)
-  const others = rows.filter(({ owner }) => owner !== 'postgres')
+export const readOwnership = async (
+  client: Client,
+  app: string,
+  roles: readonly string[],
+): Promise<Ownership> => {
+  const { rows } = await client.query<Row>(query, [app])
+  const moving = rows.filter(({ owner }) => roles.includes(owner))
   return {
-    owners: [...new Set(others.map(({ owner }) => owner))],
-    commands: others.map(({ command }) => command),
-    ofSuperuser: rows.filter(({ owner }) => owner === 'postgres').map(({ what }) => what),
+    owners: [...new Set(moving.map(({ owner }) => owner))],
+    commands: moving.map(({ command }) => command),
+    ofOthers: rows.filter(({ owner }) => !roles.includes(owner)).map(({ what }) => what),
   }
 }
 

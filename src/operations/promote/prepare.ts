@@ -1,24 +1,24 @@
 import type { Client } from '../../system/ports.ts'
 import { writePromotion } from '../../units/promotion.ts'
-import { appRole } from '../../units/postgres/connection.ts'
-import type { OperationScope } from '../scope.ts'
 import { emptyGiven, isGiven, isOurs, type Marked, takeGiven } from './given.ts'
+import type { MoveScope } from './source.ts'
 import { inTarget, ofMathesar, refuse, type Target } from './target.ts'
 import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
 
-/** What a database of the embedded server needs of the other one before it is filled. */
+/** What a database needs of the other server before it is filled. */
 export type Wanted = {
   readonly name: string
   readonly extensions: readonly { readonly name: string; readonly schema: string }[]
 }
 
 /** Mathesar's role: as the user of the URL, which need not be kept. */
-const makeRole = async (client: Client, mark: string, verifier: string): Promise<void> => {
-  const there = await client.query('SELECT FROM pg_catalog.pg_roles WHERE rolname = $1', [appRole])
+const makeRole = async (client: Client, role: string, mark: string, verifier: string): Promise<void> => {
+  const there = await client.query('SELECT FROM pg_catalog.pg_roles WHERE rolname = $1', [role])
+  const name = quoteName(role)
   const command = there.rowCount === 1 ? 'ALTER' : 'CREATE'
   await client.query('BEGIN')
-  await client.query(`${command} ROLE ${appRole} LOGIN CREATEDB CREATEROLE PASSWORD ${quoteText(verifier)}`)
-  await client.query(`COMMENT ON ROLE ${appRole} IS ${quoteText(mark)}`)
+  await client.query(`${command} ROLE ${name} LOGIN CREATEDB CREATEROLE PASSWORD ${quoteText(verifier)}`)
+  await client.query(`COMMENT ON ROLE ${name} IS ${quoteText(mark)}`)
   await client.query('COMMIT')
 }
 
@@ -34,7 +34,7 @@ type Begun = {
 }
 
 /** What an attempt before has left in databases, which only its mark makes ours. */
-export const removeMarked = async (scope: OperationScope, { url, from, mark }: Begun): Promise<void> => {
+export const removeMarked = async (scope: MoveScope, { url, from, mark }: Begun): Promise<void> => {
   const { rows } = await inTarget(scope, url, from, (client) =>
     client.query<Marked>(
       `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment
@@ -69,7 +69,7 @@ const makeDatabase = async (client: Client, name: string, mark: string, major: n
 
 /** As Mathesar's role, which may make those that are trusted; else as the user of the URL. */
 const makeExtensions = async (
-  scope: OperationScope,
+  scope: MoveScope,
   { url }: Target,
   mathesar: Target['url'],
   { name, extensions }: Wanted,
@@ -86,7 +86,7 @@ const makeExtensions = async (
 }
 
 const requireExtensions = async (
-  scope: OperationScope,
+  scope: MoveScope,
   { url }: Target,
   wanted: readonly Wanted[],
 ): Promise<void> => {
@@ -120,19 +120,25 @@ export type Plan = {
 
 /** Makes what the copy needs: Mathesar's role and empty databases, all marked. */
 export const prepareTarget = async (
-  scope: OperationScope,
+  scope: MoveScope,
   target: Target,
   { wanted, given, mark }: Plan,
 ): Promise<Prepared> => {
   await requireExtensions(scope, target, wanted)
   const { url, major } = target
-  const mathesar = ofMathesar(url, scope.system.randomText(40))
+  const mathesar = ofMathesar(scope.source, url, scope.system.randomText(40))
   scope.system.log.addSecret(mathesar.password)
-  writePromotion(scope, { mark, host: url.host, port: url.port })
-  if (url.user !== appRole) {
+  const { database } = scope.source
+  const from =
+    database.kind === 'embedded'
+      ? {}
+      : { from: { host: database.host, port: database.port, name: database.name } }
+  writePromotion(scope, { mark, host: url.host, port: url.port, ...from })
+  const { role } = scope.source
+  if (url.user !== role) {
     const { scramVerifier } = await import('../../units/postgres/scram.ts')
     await inTarget(scope, url, url.name, (client) =>
-      makeRole(client, mark, scramVerifier(mathesar.password!)),
+      makeRole(client, role, mark, scramVerifier(mathesar.password!)),
     )
   }
   await removeMarked(scope, { url: mathesar, from: url.name, mark })

@@ -1,16 +1,17 @@
 import { SupervisorError } from '../../errors.ts'
-import { type DatabaseUrl, formatDatabaseUrl } from '../../settings/database-url.ts'
+import { type DatabaseUrl, formatDatabaseUrl, parseDatabaseUrl } from '../../settings/database-url.ts'
+import { type Left, leftOf, readLeft, rememberLeft } from '../../units/left.ts'
 import { inVolume } from '../../units/place.ts'
-import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { letGo, readPromotion } from '../../units/promotion.ts'
 import type { OperationScope } from '../scope.ts'
-import { listMoving, readExtensions, readProofs } from './databases.ts'
+import { listMoving, readExtensions } from './databases.ts'
 import { withCopies } from './ahead.ts'
 import { requireFree } from './free.ts'
-import { inSource, inSourceAsApp } from './freeze.ts'
 import { type Plan, prepareTarget, removeMarked, type Wanted } from './prepare.ts'
 import { unknownIn } from './references.ts'
-import { readRoles } from './roles.ts'
+import { readMoving } from './passwords.ts'
+import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
+import { checkSource } from './leaving.ts'
 import { knowsServer, readColumns } from './stored.ts'
 import { checkTarget, inTarget, nameOf, refuse, type Target } from './target.ts'
 
@@ -20,20 +21,20 @@ import { checkTarget, inTarget, nameOf, refuse, type Target } from './target.ts'
  * First everything is asked that could stand in its way, then the other server gets databases, marked as
  * ours, and a copy of all rows, while people go on working. The rest is a change of the settings: requests
  * wait, the copy gets what was written since and is proved, the settings name the other server. Up to that
- * moment the embedded Postgres is in force and untouched; whatever ends the move before leaves only what is
+ * moment the server of before is in force and untouched; whatever ends the move before leaves only what is
  * marked, and the next attempt removes that.
  */
 type Talk = { readonly say: (text: string) => void }
 
-const readWanted = async (scope: OperationScope): Promise<readonly Wanted[]> => {
-  const names = await inSource(scope, internalDatabase, (client) => listMoving(client, internalDatabase))
+const readWanted = async (scope: MoveScope): Promise<readonly Wanted[]> => {
   const wanted: Wanted[] = []
-  for (const name of names) wanted.push({ name, extensions: await inSource(scope, name, readExtensions) })
+  for (const name of await listMoving(scope))
+    wanted.push({ name, extensions: await inSource(scope, name, readExtensions) })
   return wanted
 }
 
 /** A Mathesar that keeps more by number than is known here would lose it without a word. */
-const requireKnown = async (scope: OperationScope): Promise<void> => {
+const requireKnown = async (scope: MoveScope): Promise<void> => {
   const unknown = unknownIn(await inSourceAsApp(scope, readColumns))
   if (unknown.length > 0)
     refuse(
@@ -43,7 +44,9 @@ const requireKnown = async (scope: OperationScope): Promise<void> => {
 }
 
 /** Mathesar knows a server by host and port, and cannot have two of one. */
-const requireNewServer = async (scope: OperationScope, { host, port }: DatabaseUrl): Promise<void> => {
+const requireNewServer = async (scope: MoveScope, { host, port }: DatabaseUrl): Promise<void> => {
+  if (host === scope.source.host && port === scope.source.port)
+    refuse('Mathesar works on it already', 'Give the URL of another one. Nothing was changed.')
   const isKnown = await inSourceAsApp(scope, (client) => knowsServer(client, host, port))
   if (isKnown)
     refuse(
@@ -53,7 +56,7 @@ const requireNewServer = async (scope: OperationScope, { host, port }: DatabaseU
     )
 }
 
-const newMark = (scope: OperationScope): string =>
+const newMark = (scope: MoveScope): string =>
   `moved here by supervisor promote ${scope.system.randomText(16, 'abcdefghijklmnopqrstuvwxyz0123456789')}`
 
 /** Where people make tables all the time, the last attempt says so. */
@@ -61,30 +64,24 @@ const attempts = 2
 
 type Move = Talk & {
   readonly plan: Plan
-  readonly change: (url: string) => Promise<void>
+  /** Completes the copy at that server, and has it in force, if that is wanted. */
+  readonly complete: (url: DatabaseUrl) => Promise<void>
 }
 
-/** What holds there already, and is proved of the rows that are there while people work. */
-type ToProve = readonly { readonly name: string; readonly commands: readonly string[] }[]
-
-/** Copies, and changes over. What people have made meanwhile needs another copy. */
+/** Copies, and completes. What people have made meanwhile needs another copy. Returns the way there. */
 const move = async (
-  scope: OperationScope,
+  scope: MoveScope,
   target: Target,
-  { plan, say, change }: Move,
+  { plan, say, complete }: Move,
   attempt = 1,
-): Promise<{ readonly url: DatabaseUrl; readonly toProve: ToProve }> => {
+): Promise<DatabaseUrl> => {
   const prepared = await prepareTarget(scope, target, plan)
   for (const warning of attempt === 1 ? prepared.warnings : []) say(`not carried: ${warning}`)
   const { url } = prepared
   try {
     const names = plan.wanted.map(({ name }) => name)
-    return await withCopies(scope, { ...target, url }, { names, say }, async () => {
-      const toProve = []
-      for (const name of names) toProve.push({ name, commands: await inSource(scope, name, readProofs) })
-      await change(formatDatabaseUrl(url))
-      return { url, toProve }
-    })
+    await withCopies(scope, { ...target, url }, { names, say }, () => complete(url))
+    return url
   } catch (error) {
     // Best here; else at the next attempt.
     if (readPromotion(scope)?.mark === plan.mark)
@@ -93,17 +90,65 @@ const move = async (
     if (!isOvertaken || attempt === attempts) throw error
     say(`${error.message}: copying it again`)
   }
-  return await move(
-    scope,
-    target,
-    { plan: { ...plan, wanted: await readWanted(scope) }, say, change },
-    attempt + 1,
-  )
+  const again = { ...plan, wanted: await readWanted(scope) }
+  return await move(scope, target, { plan: again, say, complete }, attempt + 1)
 }
 
-/** Moves the installation to another server. `change` makes the settings say so, and copies on the way. */
-export const promote = async (
+type Wish = Talk & Pick<Move, 'complete'> & { readonly signal: AbortSignal }
+
+/** Checks that everything can be copied to another server, and does it. Returns the way there. */
+export const copyTo = async (
+  scope: MoveScope,
+  url: DatabaseUrl,
+  { say, complete, signal }: Wish,
+): Promise<DatabaseUrl> => {
+  const { source } = scope
+  const target = await checkTarget(scope, url, signal)
+  await requireKnown(scope)
+  await requireNewServer(scope, url)
+  const wanted = await readWanted(scope)
+  const databases = wanted.map(({ name }) => name)
+  for (const name of await checkSource(scope, databases))
+    say(`not carried: the database ${name}, which Mathesar is not connected to`)
+  const { roles } = await inSource(scope, source.internal, (client) => readMoving(scope, client, databases))
+  const begun = readPromotion(scope)
+  const given = await requireFree(
+    scope,
+    target,
+    { databases, roles: [source.role, ...roles.map(({ name }) => name)] },
+    begun?.mark,
+  )
+  const what = `${wanted.length} databases and ${roles.length + 1} roles`
+  say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
+  const mark = begun?.host === url.host && begun.port === url.port ? begun.mark : newMark(scope)
+  return await move(scope, target, { plan: { wanted, given, mark }, say, complete })
+}
+
+/** Proves foreign keys there that hold already for whatever is written. */
+export const prove = async (
   scope: OperationScope,
+  { url, toProve }: Pick<Left, 'toProve'> & { readonly url: DatabaseUrl },
+  { say }: Talk,
+): Promise<void> => {
+  for (const { name, commands } of toProve)
+    await inTarget(scope, url, name, async (client) => {
+      await client.query('SET statement_timeout = 0') // Hosts have limits.
+      for (const command of commands) await client.query(command).catch(() => say(`not carried: ${command}`))
+    })
+}
+
+/** Proves there what the last move has left to be proved. Whatever ends it, the next start goes on. */
+export const proveLeft = async (scope: OperationScope, { say }: Talk): Promise<void> => {
+  const { database } = scope.inForce
+  const left = readLeft(scope).at(-1)
+  if (left === undefined || database.kind === 'embedded' || leftOf(scope, database)?.url === left.url) return
+  await prove(scope, { url: database, toProve: left.toProve }, { say })
+  rememberLeft(scope, { ...left, toProve: [] })
+}
+
+/** Moves the installation to another server. `change` makes the settings say so, and completes the copy. */
+export const promote = async (
+  scope: MoveScope,
   url: DatabaseUrl,
   {
     say,
@@ -114,50 +159,40 @@ export const promote = async (
     readonly signal: AbortSignal
   },
 ): Promise<void> => {
-  if (scope.inForce.database.kind === 'external')
-    refuse('the database is external already', 'Type `supervisor status`.')
-  const target = await checkTarget(scope, url, signal)
-  await requireKnown(scope)
-  await requireNewServer(scope, url)
-  const wanted = await readWanted(scope)
-  const { roles } = await inSource(scope, internalDatabase, readRoles)
-  const begun = readPromotion(scope)
-  const given = await requireFree(
-    scope,
-    target,
-    { databases: wanted.map(({ name }) => name), roles: [appRole, ...roles.map(({ name }) => name)] },
-    begun?.mark,
-  )
-  const what = `${wanted.length} databases and ${roles.length + 1} roles`
-  say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
-  const mark = begun?.host === url.host && begun.port === url.port ? begun.mark : newMark(scope)
-  const { url: mathesar, toProve } = await move(scope, target, { plan: { wanted, given, mark }, say, change })
-  for (const { name, commands } of toProve)
-    await inTarget(scope, mathesar, name, async (client) => {
-      await client.query('SET statement_timeout = 0')
-      for (const command of commands) await client.query(command).catch(() => say(`not carried: ${command}`))
-    }).catch(() => {})
-  say(
-    `Mathesar works on ${nameOf(target)}. The embedded data stays in the volume as it was: ` +
-      '`supervisor promote --back` returns to it.',
-  )
+  const complete = (to: DatabaseUrl): Promise<void> => change(formatDatabaseUrl(to))
+  const there = await copyTo(scope, url, { say, complete, signal })
+  const inForce = { ...scope.inForce, database: { kind: 'external', ...there } } as const
+  await proveLeft({ ...scope, inForce }, { say }).catch(() => {})
+  const stays =
+    scope.source.database.kind === 'embedded'
+      ? 'The embedded data stays in the volume as it was'
+      : 'The data of the other one stays there as it was, and takes no writes'
+  say(`Mathesar works on ${nameOf({ url })}. ${stays}: \`supervisor promote --back\` returns to it.`)
 }
 
-/** Back to the embedded Postgres, which is as it was. */
+/** Where the last move came from: the URL of another server, or `null` for the embedded one. */
+const lastLeft = (scope: OperationScope): string | null => {
+  const current = leftOf(scope, scope.inForce.database)
+  return readLeft(scope).findLast((left) => left.url !== current?.url)?.url ?? null
+}
+
+/** Back to the server of before, which is as it was. */
 export const returnBack = async (
   scope: OperationScope,
-  { say, change }: Talk & { readonly change: () => Promise<void> },
+  { say, change }: Talk & { readonly change: (url: string | null) => Promise<void> },
 ): Promise<void> => {
   const { system, place, inForce } = scope
   if (inForce.database.kind === 'embedded')
     throw new SupervisorError('PROMOTE_REFUSED', 'cannot go back: the database is the embedded one')
+  const url = lastLeft(scope)
   const { cluster } = inVolume(place.paths)
-  if (!system.files.isThere(`${cluster}/PG_VERSION`))
+  if (url === null && !system.files.isThere(`${cluster}/PG_VERSION`))
     throw new SupervisorError('PROMOTE_REFUSED', `cannot go back: there is no data in ${cluster}`)
+  if (url !== null) system.log.addSecret(parseDatabaseUrl(url).password)
   letGo(scope)
-  await change()
+  await change(url)
   say(
-    `Mathesar works on the embedded Postgres again. What was written on the other ` +
-      'server since the move stays there, and is not here.',
+    `Mathesar works on ${url === null ? 'the embedded Postgres' : nameOf({ url: parseDatabaseUrl(url) })} ` +
+      'again. What was written on the other server since the move stays there, and is not here.',
   )
 }

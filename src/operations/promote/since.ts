@@ -2,9 +2,9 @@ import type { Client } from '../../system/ports.ts'
 import type { Copied } from '../../units/promotion.ts'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { quoteText } from '../../units/postgres/quoting.ts'
-import type { OperationScope } from '../scope.ts'
 import { load, outputFrom } from './dump.ts'
-import { type Frozen, inSource } from './freeze.ts'
+import type { Frozen } from './freeze.ts'
+import { inSource, type MoveScope } from './source.ts'
 
 /**
  * The theory of what was written since the copy.
@@ -74,13 +74,13 @@ const asThen = ({ snapshot }: Copied): readonly string[] => [
   `SET TRANSACTION SNAPSHOT ${quoteText(snapshot)}`,
 ]
 
-const goneIn = (scope: OperationScope, copied: Copied, names: readonly string[]): Promise<readonly Seen[]> =>
+const goneIn = (scope: MoveScope, copied: Copied, names: readonly string[]): Promise<readonly Seen[]> =>
   inSource(scope, copied.name, async (client) => {
     for (const command of asThen(copied)) await client.query(command)
     return await look(client, names, isGone(copied))
   })
 
-type Script = { readonly scope: OperationScope; readonly copied: Copied }
+type Script = { readonly scope: MoveScope; readonly copied: Copied }
 
 async function* own(bytes: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
   for await (const chunk of bytes) yield Buffer.from(chunk) // Its memory is used again.
@@ -145,7 +145,7 @@ const readSchemas = async (client: Client): Promise<string> =>
  * Brings the copy of a frozen database to what is there now. Returns how many rows each table has.
  */
 export const bringUpToDate = async (
-  scope: OperationScope,
+  scope: MoveScope,
   url: DatabaseUrl,
   { client }: Frozen,
   copied: Copied,

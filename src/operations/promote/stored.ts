@@ -1,5 +1,6 @@
 import type { Client } from '../../system/ports.ts'
 import type { Names, Numbers } from './names.ts'
+import type { Source } from './source.ts'
 import { completed, fields, type Found, mapColumns, oidsIn } from './references.ts'
 
 /** What Mathesar keeps of the databases of its own server, and how it comes to the numbers of another. */
@@ -7,14 +8,31 @@ import { completed, fields, type Found, mapColumns, oidsIn } from './references.
 /** A database that people connected, on the server that is left. */
 export type Connected = { readonly id: string; readonly name: string }
 
-export const readConnected = async (client: Client, host: string): Promise<readonly Connected[]> => {
+export const readConnected = async (
+  client: Client,
+  { host, port }: Pick<Source, 'host' | 'port'>,
+): Promise<readonly Connected[]> => {
   const { rows } = await client.query<Connected>(
     `SELECT held.id::text AS id, held.name FROM public.mathesar_database AS held
         JOIN public.mathesar_server AS server ON server.id = held.server_id
-      WHERE server.host = $1 ORDER BY held.id`,
-    [host],
+      WHERE server.host = $1 AND coalesce(server.port, 5432) = $2 ORDER BY held.id`,
+    [host, port],
   )
   return rows
+}
+
+/** Names of the roles that people have given Mathesar for that server. */
+export const readConfigured = async (
+  client: Client,
+  { host, port }: Pick<Source, 'host' | 'port'>,
+): Promise<readonly string[]> => {
+  const { rows } = await client.query<{ name: string }>(
+    `SELECT DISTINCT role.name FROM public.mathesar_configuredrole AS role
+        JOIN public.mathesar_server AS server ON server.id = role.server_id
+      WHERE server.host = $1 AND coalesce(server.port, 5432) = $2`,
+    [host, port],
+  )
+  return rows.map(({ name }) => name)
 }
 
 export const knowsServer = async (client: Client, host: string, port: number): Promise<boolean> =>

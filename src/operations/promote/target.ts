@@ -3,10 +3,11 @@ import { SupervisorError } from '../../errors.ts'
 import { hostsOf, type Database } from '../../settings/database.ts'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import type { Client } from '../../system/ports.ts'
-import { appRole, connectionOf, internalDatabase } from '../../units/postgres/connection.ts'
+import { connectionOf } from '../../units/postgres/connection.ts'
 import { reachExternal } from '../../units/postgres/external.ts'
 import { isAnswer, sentenceOf } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
+import type { Source } from './source.ts'
 
 /** The server that an installation moves to, and who may do what there. */
 export type Target = {
@@ -55,11 +56,15 @@ export const inTarget = async <T>(
 }
 
 /** The way of Mathesar's role there: the one that is kept as DATABASE_URL. */
-export const ofMathesar = (url: DatabaseUrl, password: string): DatabaseUrl => ({
+export const ofMathesar = (
+  { role, internal }: Pick<Source, 'role' | 'internal'>,
+  url: DatabaseUrl,
+  password: string,
+): DatabaseUrl => ({
   ...url,
-  user: appRole,
-  password: url.user === appRole ? url.password : password,
-  name: internalDatabase,
+  user: role,
+  password: url.user === role ? url.password : password,
+  name: internal,
 })
 
 type Rights = {
@@ -83,7 +88,7 @@ const readPid = async (client: Client): Promise<number> =>
   (await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]!.pid
 
 /** A pooler in transaction mode gives the session of one, while it is idle, to the transaction of another. */
-const isPooled = (scope: OperationScope, url: DatabaseUrl): Promise<boolean> =>
+export const isPooled = (scope: OperationScope, url: DatabaseUrl): Promise<boolean> =>
   inTarget(scope, url, url.name, async (one) => {
     const first = await readPid(one)
     return await inTarget(scope, url, url.name, async (other) => {

@@ -5,6 +5,7 @@ import { isAddress } from '../../settings/addresses.ts'
 import { oddityOf } from '../../settings/forms.ts'
 import type { Scope } from '../unit.ts'
 import { connectionOf } from './connection.ts'
+import { openExternal, writableWays } from './open.ts'
 import { isAboutTls, isAnsweredByAll, isRefusal, sentenceOf } from './failures.ts'
 
 const tlsHint =
@@ -84,8 +85,12 @@ export const databaseTrouble = async (
   }
 }
 
-/** How long to wait, and whom to tell meanwhile. */
-type Patience = { readonly seconds: number; readonly onFailure: (error: unknown) => void }
+/** How long to wait, whom to tell meanwhile, and what to do first once it answers. */
+type Patience = {
+  readonly seconds: number
+  readonly onFailure: (error: unknown) => void
+  readonly prepare?: () => Promise<void>
+}
 
 /** The addresses of the names, where there are some: the sentence of the system has no word of them. */
 const triedOf = async ({ system }: Target, host: string): Promise<string> => {
@@ -121,13 +126,17 @@ const failureOf = async (
 const reach = async (
   target: Target,
   signal: AbortSignal,
-  { seconds, onFailure }: Patience,
+  { seconds, onFailure, prepare }: Patience,
 ): Promise<void> => {
   const { database } = target.inForce
   if (database.kind !== 'external') return
-  const ways = connectionOf(target)
+  const ways = writableWays(target)
   try {
-    await target.system.retry(() => requireWritable(target, ways), {
+    const attempt = async (): Promise<void> => {
+      await prepare?.()
+      await requireWritable(target, ways)
+    }
+    await target.system.retry(attempt, {
       forMs: seconds * 1000,
       signal,
       // A replica may become the primary.
@@ -158,6 +167,7 @@ export const waitForExternal = async (scope: Scope<never>, signal: AbortSignal):
   const where = whereOf(scope)
   await reach(scope, signal, {
     seconds: isBoot ? settings.DATABASE_WAIT_TIMEOUT : secondsOfChange(scope),
+    prepare: () => openExternal(scope),
     onFailure: (error) => {
       if (isRefusal(error)) return // It ends the waiting.
       const why = system.log.redact(sentenceOf(error))

@@ -2,13 +2,14 @@ import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
 import { readManifest, startAnewHint } from '../manifest.ts'
 import { inVolume } from '../place.ts'
-import { letGo } from '../promotion.ts'
+import { isLeaving, letGo } from '../promotion.ts'
 import type { Results } from '../results.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { alterSystemHint } from './alter-system.ts'
 import { appRole, asSuperuser, internalDatabase, superuserDatabase } from './connection.ts'
 import { waitForExternal } from './external.ts'
 import { codeOf, isAnswer, sentenceOf } from './failures.ts'
+import { openAgain } from './open.ts'
 import { isLockedOut, repairLogin } from './repair.ts'
 
 /** Gives this installation's own password to the superuser, unless it has it. */
@@ -138,7 +139,10 @@ const prepareEmbedded = async (
   signal: AbortSignal,
 ): Promise<Results['database']> => {
   const prepare = (): Promise<Results['database']> =>
-    asSuperuser(scope, (client) => prepareRoles(scope, client))
+    asSuperuser(scope, async (client) => {
+      await openAgain(scope, client)
+      return await prepareRoles(scope, client)
+    })
   try {
     return await prepare().catch(async (refusal: unknown) => {
       if (!isLockedOut(refusal)) throw refusal
@@ -158,9 +162,11 @@ export const database = defineTask({
   needs: ['postgres', 'proof', 'secrets', 'cluster'],
   description: "prepares Mathesar's role and internal database, or waits for the external one",
   run: async (scope, signal) => {
-    if (scope.inForce.database.kind === 'embedded') return await prepareEmbedded(scope, signal)
+    const { database: named } = scope.inForce
+    if (named.kind === 'embedded') return await prepareEmbedded(scope, signal)
     await waitForExternal(scope, signal)
-    if (scope.isBoot) letGo(scope) // Whatever was begun there: people work on it from here on.
+    // Whatever was begun there: people work on it from here on.
+    if (scope.isBoot && !isLeaving(scope, named)) letGo(scope)
     return undefined
   },
 })

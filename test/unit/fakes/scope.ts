@@ -83,6 +83,7 @@ export const createScope = ({ place: fields, config = '', results, isBoot = true
     backups: _b,
     backupRecord: _br,
     promotion: _p,
+    left: _le,
     restore: _r,
     operationLock: _o,
     ...folders

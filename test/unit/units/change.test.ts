@@ -251,6 +251,24 @@ describe('a plan that fails', () => {
       ],
     ],
     [
+      'at a copy lets the database of before take writes again, and then its Mathesar',
+      {
+        plan: { database: true, carries: 20, generation: true },
+        to: 'external',
+        fails: 'carry within 20 s',
+      },
+      [
+        'config after',
+        'prepare',
+        'drain mathesar',
+        'carry within 20 s',
+        'database before',
+        'start mathesar before',
+        'discard',
+        'config before',
+      ],
+    ],
+    [
       'at a move away leaves the embedded database running',
       { plan: { database: true, generation: true }, to: 'external', fails: 'database after' },
       [

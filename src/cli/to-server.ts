@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs'
+import { isatty } from 'node:tty'
+import { type DatabaseUrl, parseDatabaseUrl } from '../settings/database-url.ts'
+
+/** What the commands have in common that copy to another server. */
+
+export const toServer = {
+  to: { type: 'string' },
+  'to-file': { type: 'string' },
+  within: { type: 'string' },
+} as const
+
+type Usage = (why: string) => never
+
+const readFrom = (path: string | 0, usage: Usage): string => {
+  try {
+    return readFileSync(path, 'utf8').trim()
+  } catch (error) {
+    return usage(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`)
+  }
+}
+
+const readText = (to: string | undefined, file: string | undefined, usage: Usage): string => {
+  if ((to === undefined) === (file === undefined)) return usage('give either --to or --to-file')
+  if (file !== undefined) return readFrom(file, usage)
+  if (to !== '-') return to!
+  return isatty(0) ? usage('standard input is a terminal: `… --to - < FILE`') : readFrom(0, usage)
+}
+
+/** The URL of `--to` or of `--to-file`. */
+export const readUrl = (
+  { to, 'to-file': file }: { readonly to?: string; readonly 'to-file'?: string },
+  usage: Usage,
+): DatabaseUrl => parseDatabaseUrl(readText(to, file, usage))
+
+/** Requests wait 30 s before they get a page. The rest of that is for what comes after the copy. */
+const usualSeconds = 20
+const limitSeconds = 86_400
+
+/** How long requests may wait. */
+export const readSeconds = (text: string | undefined, usage: Usage): number => {
+  if (text === undefined) return usualSeconds
+  const seconds = Number(text)
+  return /^\d+$/.test(text) && seconds > 0 && seconds <= limitSeconds
+    ? seconds
+    : usage(`--within takes seconds, from 1 to ${limitSeconds}`)
+}

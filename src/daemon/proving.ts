@@ -1,0 +1,39 @@
+import { leftOf, readLeft } from '../units/left.ts'
+import type { Instance } from './instance.ts'
+import { type JobTools, runJob } from './own-job.ts'
+
+/** Long enough for tables of any size that is sensible here. */
+const limitMs = 86_400_000
+
+/**
+ * Proves the foreign keys that a move to another server has left to be proved, where whoever does that after
+ * a move was killed. Nobody waits for it; what ends it goes on at the next start.
+ */
+export class Proving {
+  readonly #tools: JobTools & { readonly instance: Pick<Instance, 'inForce'> }
+  readonly #stopping = new AbortController()
+
+  constructor(tools: JobTools & { readonly instance: Pick<Instance, 'inForce'> }) {
+    this.#tools = tools
+  }
+
+  /** Begins once Mathesar is ready. */
+  start(): void {
+    const { system, instance } = this.#tools
+    const { database } = instance.inForce
+    const left = readLeft(this.#tools).at(-1)
+    const isOfOther = left !== undefined && leftOf(this.#tools, database)?.url !== left.url
+    if (database.kind === 'embedded' || !isOfOther || left.toProve.length === 0) return
+    const job = { name: 'promote', args: ['promote', '--prove'], niceness: 19, limitMs }
+    system.inBackground('prove foreign keys', async () => {
+      await runJob(this.#tools, job, this.#stopping.signal).catch((error: Error) => {
+        if (!this.#stopping.signal.aborted)
+          system.log.say('warn', `cannot prove foreign keys: ${error.message}`)
+      })
+    })
+  }
+
+  close(): void {
+    this.#stopping.abort(new Error('everything stops'))
+  }
+}

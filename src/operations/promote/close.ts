@@ -1,0 +1,113 @@
+import { SupervisorError } from '../../errors.ts'
+import { formatDatabaseUrl } from '../../settings/database-url.ts'
+import type { Client } from '../../system/ports.ts'
+import { type Left, leftOf, rememberLeft } from '../../units/left.ts'
+import { quoteName } from '../../units/postgres/quoting.ts'
+import { closing } from './databases.ts'
+import { inSource, type MoveScope } from './source.ts'
+
+/**
+ * The theory of closing.
+ *
+ * The locks of the copy end with it, and the other server is in force a second later: what somebody writes to
+ * the old one in between would stay behind, though it was acknowledged. So the databases take no writes from
+ * the pause on, and for good once the installation has left. Sessions that begin later are read-only, by a
+ * setting of the database; those from before are ended, once locks keep them from having written. A session
+ * has read its settings while it holds the lock of its start on the database: who does so is waited for.
+ *
+ * The volume says what was closed before it is, so that a start on the same server opens it again.
+ */
+
+const openQuery = `
+  SELECT datname AS name FROM pg_catalog.pg_database d WHERE datname = ANY($1) AND NOT EXISTS (
+    SELECT FROM pg_catalog.pg_db_role_setting
+      WHERE setdatabase = d.oid AND setrole = 0 AND '${closing}' = ANY(setconfig))`
+
+/** Lets nobody write who comes from now on. Returns when that was, as the server counts. */
+export const refuseWrites = async (
+  scope: MoveScope,
+  names: readonly string[],
+  toProve: Left['toProve'],
+): Promise<string> => {
+  const { database, internal } = scope.source
+  return await inSource(scope, internal, async (client) => {
+    const { rows } = await client.query<{ name: string }>(openQuery, [names])
+    const before = leftOf(scope, database)?.closed ?? [] // An attempt that nobody could undo.
+    rememberLeft(scope, {
+      url: database.kind === 'embedded' ? null : formatDatabaseUrl(database),
+      closed: [...new Set([...before, ...rows.map(({ name }) => name)])],
+      toProve,
+    })
+    for (const { name } of rows)
+      await client.query(`ALTER DATABASE ${quoteName(name)} SET ${closing.replace('=', ' = ')}`)
+    const { rows: clock } = await client.query<{ now: string }>(
+      'SELECT pg_catalog.clock_timestamp()::text AS now',
+    )
+    return clock[0]!.now
+  })
+}
+
+const startingQuery = `
+  SELECT pid FROM pg_catalog.pg_locks JOIN pg_catalog.pg_database d ON d.oid = objid
+    WHERE locktype = 'object' AND classid = 'pg_catalog.pg_database'::regclass AND datname = ANY($1)
+      AND mode = 'RowExclusiveLock' AND pid <> pg_catalog.pg_backend_pid()`
+
+/** A role that may not see more of a session sees whose it is. Only a superuser may end a superuser's. */
+const othersQuery = `
+  SELECT pid, usename AS role FROM pg_catalog.pg_stat_activity JOIN pg_catalog.pg_roles r ON r.oid = usesysid
+    WHERE datname = ANY($1) AND pid <> ALL($2) AND pid <> pg_catalog.pg_backend_pid()
+      AND coalesce(backend_type, 'client backend') = 'client backend'
+      AND coalesce(backend_start <= $3::timestamptz, true)
+      AND (NOT rolsuper OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user))`
+
+const limitMs = 5000
+const pauseMs = 20
+
+/** Asks again until nobody is left. Returns who is after all. */
+const untilNone = async <T>(
+  { clock }: MoveScope['system'],
+  ask: () => Promise<readonly T[]>,
+): Promise<readonly T[]> => {
+  const endMs = clock.now() + limitMs
+  for (;;) {
+    const left = await ask()
+    if (left.length === 0 || clock.now() > endMs) return left
+    await clock.delay(pauseMs)
+  }
+}
+
+const pidsOf = async (client: Client, query: string, names: readonly string[]): Promise<readonly number[]> =>
+  (await client.query<{ pid: number }>(query, [names])).rows.map(({ pid }) => pid)
+
+/** Ends the sessions from before, which cannot have written: the locks are held. Ours go on. */
+export const endOthers = async (
+  scope: MoveScope,
+  names: readonly string[],
+  { since, ours }: { readonly since: string; readonly ours: readonly number[] },
+): Promise<void> => {
+  const left = await inSource(scope, scope.source.internal, async (client) => {
+    const starting = new Set(await pidsOf(client, startingQuery, names))
+    await untilNone(scope.system, async () =>
+      (await pidsOf(client, startingQuery, names)).filter((pid) => starting.has(pid)),
+    )
+    return await untilNone(scope.system, async () => {
+      const { rows } = await client.query<{ pid: number; role: string }>(othersQuery, [names, ours, since])
+      // Who may not is told at the end.
+      for (const { pid } of rows)
+        await client.query('SELECT pg_catalog.pg_terminate_backend($1)', [pid]).catch(() => {})
+      return rows
+    })
+  })
+  if (left.length === 0) return
+  const roles = [...new Set(left.map(({ role }) => role))].join(', ')
+  throw new SupervisorError(
+    'PROMOTE_FAILED',
+    'cannot move to that server: others are connected to the one that is left, and may go on writing: ' +
+      roles,
+    {
+      hint:
+        `End what is connected as ${roles}, or let Mathesar's role do it: \`GRANT pg_signal_backend TO ` +
+        `${quoteName(scope.source.role)}\`. Nothing was changed: Mathesar serves as before.`,
+    },
+  )
+}

@@ -137,4 +137,17 @@ until then, and whatever fails, the server of before stays in force. Its data st
 The exit code is 0 when the move is in force, 88 when it is refused, 89 when it failed, and 93 when
 tables were made or changed again and again.`,
   ),
+  define(
+    'export --to postgres://…',
+    'Copy everything to another server for a Mathesar of another image, and print its settings.',
+    () => import('./export.ts'),
+    `--to, --to-file and --within as those of \`promote\`. It is the same copy, and this installation goes on.
+Who writes meanwhile waits for a moment at its end.
+
+Standard output gets the settings of the other Mathesar, with the secret key and the password:
+  docker exec -i CONTAINER supervisor export --to - < admin-url > mathesar.env
+  docker cp CONTAINER:/var/lib/mathesar/media media
+
+The exit codes are those of \`promote\`.`,
+  ),
 ]

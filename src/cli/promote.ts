@@ -55,6 +55,11 @@ const readOthers = async (): Promise<Readonly<Record<string, null>>> => {
     throw new SupervisorError(
       'SETTING_PINNED',
       `cannot promote: the container was started with ${pinned.join(', ')} in its environment, which wins`,
+      {
+        hint:
+          '`supervisor export --to …` copies everything to another server; then start the container with ' +
+          'the settings that it prints.',
+      },
     )
   return Object.fromEntries(given.filter(({ source }) => source === 'file').map(({ name }) => [name, null]))
 }

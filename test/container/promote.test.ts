@@ -5,7 +5,16 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startDatabaseServer } from '../helpers/database-server.ts'
-import { type Box, cleanUp, describeContainer, docker, makeAdmin, start, until } from '../helpers/docker.ts'
+import {
+  type Box,
+  cleanUp,
+  describeContainer,
+  docker,
+  leanImage,
+  makeAdmin,
+  start,
+  until,
+} from '../helpers/docker.ts'
 import { startLoad } from '../helpers/load.ts'
 import { noPooler, startPooler } from '../helpers/pooler.ts'
 import { freePort } from '../helpers/port.ts'
@@ -526,5 +535,24 @@ describeContainer('promote', () => {
     expect(await here('shop', 'INSERT INTO busy.cut VALUES (-1)')).toBe('INSERT 0 1')
     expect((await there('shop', 'DELETE FROM busy.cut WHERE n = -1')).exitCode).toBe(0)
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
+  })
+
+  it('is copied whole for another image, which starts with the settings that are printed', async () => {
+    for (const name of ['mathesar_django', 'shop']) await onOther('postgres', `DROP DATABASE ${name}`)
+    await onOther('postgres', 'DROP ROLE alice, readers, bob, mathesar')
+    const copied = await box.supervisor('export', '--to', url('postgres', otherPort))
+    expect(copied.exitCode, copied.stderr).toBe(0)
+    expect((await onOther('shop', resolved)).stdout).toBe(wasResolved)
+    expect((await onOther('shop', written)).stdout).toBe(wasThere)
+    expect((await there('shop', 'INSERT INTO busy.cut VALUES (-1)')).exitCode).toBe(0)
+    const env = Object.fromEntries(copied.stdout.split('\n').map((line) => line.split(/=(.*)/s).slice(0, 2)))
+    expect(env).toMatchObject({ POSTGRES_PORT: String(otherPort), POSTGRES_USER: 'mathesar' })
+    const elsewhere = await start({ image: leanImage, env })
+    await elsewhere.ready()
+    expect(await elsewhere.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
+    expect(await elsewhere.logs()).not.toContain('SECRET_KEY')
+    expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
+    // Nothing of it is removed by another attempt: somebody works on it.
+    expect((await box.supervisor('export', '--to', url('postgres', otherPort))).exitCode).toBe(88)
   })
 })

@@ -177,7 +177,7 @@ type Carry = {
 }
 
 /** What proves its foreign keys there, of each database. */
-const readAllProofs = async (scope: MoveScope, names: readonly string[]): Promise<Left['toProve']> => {
+export const readAllProofs = async (scope: MoveScope, names: readonly string[]): Promise<Left['toProve']> => {
   const all = []
   for (const name of names) all.push({ name, commands: await inSource(scope, name, readProofs) })
   return all

@@ -22,7 +22,7 @@ import { checkTarget, inTarget, nameOf, refuse, type Target } from './target.ts'
  * ours, and a copy of all rows, while people go on working. The rest is a change of the settings: requests
  * wait, the copy gets what was written since and is proved, the settings name the other server. Up to that
  * moment the server of before is in force and untouched; whatever ends the move before leaves only what is
- * marked, and the next attempt removes that.
+ * marked, and the next attempt removes that. An export is the same without the change.
  */
 type Talk = { readonly say: (text: string) => void }
 

@@ -1,0 +1,31 @@
+import { SupervisorError } from '../errors.ts'
+import { exportTo } from '../operations/promote/export.ts'
+import { sourceOf } from '../operations/promote/source.ts'
+import { lockOperations } from '../operations/scope.ts'
+import { parseArguments } from './arguments.ts'
+import { isServing, openOperation, tell, untilStopped } from './operation.ts'
+import { readSeconds, readUrl, toServer } from './to-server.ts'
+
+const usage = (why: string): never => {
+  throw new SupervisorError('USAGE', `cannot export: ${why}`, { hint: 'Type `supervisor export --help`.' })
+}
+
+/** Copies the installation to another server, for another Mathesar, and prints that one's settings. */
+export const run = async (args: readonly string[]): Promise<number> => {
+  const { positionals, values } = parseArguments(args, toServer, usage)
+  if (positionals.length > 0) return usage('there are too many arguments')
+  const url = readUrl(values, usage)
+  const seconds = readSeconds(values.within, usage)
+  const scope = await openOperation()
+  if (!(await isServing()))
+    throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot export: the supervisor does not run here', {
+      hint: 'Start the container, and type it there: `docker exec -i CONTAINER supervisor export …`.',
+    })
+  lockOperations(scope)
+  scope.system.log.addSecret(url.password)
+  const signal = new AbortController().signal
+  const moving = { ...scope, source: sourceOf(scope, scope.inForce.database) }
+  const settings = await untilStopped(exportTo(moving, url, { say: tell, seconds, signal }))
+  process.stdout.write(settings)
+  return 0
+}

@@ -1,0 +1,74 @@
+import type { DatabaseUrl } from '../../settings/database-url.ts'
+import type { Values } from '../../settings/table.ts'
+import { letGo } from '../../units/promotion.ts'
+import { carry, readAllProofs } from './carry.ts'
+import { listMoving } from './databases.ts'
+import { copyTo, prove } from './promote.ts'
+import type { MoveScope } from './source.ts'
+import { nameOf } from './target.ts'
+
+/**
+ * The theory of an export.
+ *
+ * It is a promotion without the change: the same copy, translation of numbers and proofs, and this
+ * installation goes on as it was. Another Mathesar, of any image, starts on it with the settings that are
+ * printed: they hold the key, without which it could not read the passwords that are stored.
+ */
+
+const quoted = (value: string): string => value.replaceAll("'", "\\'")
+
+/** A line of an env file as Docker and Compose read it alike, where they do. */
+const lineOf = (name: string, value: string): string =>
+  /^[\w.,:@%+/*=[\]-]*$/.test(value)
+    ? `${name}=${value}\n`
+    : `# Compose takes the quotes away, \`docker run --env-file\` does not.\n${name}='${quoted(value)}'\n`
+
+/** What people have set that another image reads, too. */
+const others = ['ALLOWED_HOSTS', 'CSRF_TRUSTED_ORIGINS', 'SSO_CONFIG_DICT', 'FILE_STORAGE_DICT'] as const
+
+const settingsFor = (scope: MoveScope, url: DatabaseUrl): string => {
+  const { values }: { readonly values: Values } = scope.inForce
+  const given = others.flatMap((name): [string, string][] => {
+    const { value, source } = values[name]
+    return value === undefined || source === 'default' ? [] : [[name, value]]
+  })
+  const lines: readonly (readonly [string, string | undefined])[] = [
+    ['POSTGRES_HOST', url.host],
+    ['POSTGRES_PORT', String(url.port)],
+    ['POSTGRES_DB', url.name],
+    ['POSTGRES_USER', url.user],
+    ['POSTGRES_PASSWORD', url.password],
+    ['POSTGRES_SSLMODE', url.sslmode],
+    ['SECRET_KEY', scope.results.secrets.secretKey],
+    ...given,
+  ]
+  return lines.flatMap(([name, value]) => (value === undefined ? [] : [lineOf(name, value)])).join('')
+}
+
+type Wish = {
+  readonly say: (text: string) => void
+  readonly seconds: number
+  readonly signal: AbortSignal
+}
+
+/** Copies the installation to that server. Returns the settings with which another Mathesar starts on it. */
+export const exportTo = async (
+  scope: MoveScope,
+  url: DatabaseUrl,
+  { say, seconds, signal }: Wish,
+): Promise<string> => {
+  const complete = async (to: DatabaseUrl): Promise<void> => {
+    const inForce = { ...scope.inForce, database: { kind: 'external', ...to } } as const
+    const warnings = await carry({ ...scope, inForce }, { say, seconds, isLeft: false })
+    for (const what of warnings) say(`not carried: ${what}`)
+  }
+  const there = await copyTo(scope, url, { say, complete, signal })
+  const toProve = await readAllProofs(scope, await listMoving(scope))
+  await prove(scope, { url: there, toProve }, { say })
+  letGo(scope) // From here on somebody may work on it.
+  say(
+    `${nameOf({ url })} has a copy of everything, for another Mathesar; this one goes on as it was. ` +
+      'Copy the folder media to it, too: what people have uploaded.',
+  )
+  return settingsFor(scope, there)
+}

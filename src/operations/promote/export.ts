@@ -18,7 +18,7 @@ import { nameOf } from './target.ts'
 const quoted = (value: string): string => value.replaceAll("'", "\\'")
 
 /** A line of an env file as Docker and Compose read it alike, where they do. */
-const lineOf = (name: string, value: string): string =>
+export const envLine = (name: string, value: string): string =>
   /^[\w.,:@%+/*=[\]-]*$/.test(value)
     ? `${name}=${value}\n`
     : `# Compose takes the quotes away, \`docker run --env-file\` does not.\n${name}='${quoted(value)}'\n`
@@ -30,7 +30,8 @@ const settingsFor = (scope: MoveScope, url: DatabaseUrl): string => {
   const { values }: { readonly values: Values } = scope.inForce
   const given = others.flatMap((name): [string, string][] => {
     const { value, source } = values[name]
-    return value === undefined || source === 'default' ? [] : [[name, value]]
+    // JSON may have lines, and a value has one.
+    return value === undefined || source === 'default' ? [] : [[name, value.replaceAll(/\s*\n\s*/g, ' ')]]
   })
   const lines: readonly (readonly [string, string | undefined])[] = [
     ['POSTGRES_HOST', url.host],
@@ -42,7 +43,7 @@ const settingsFor = (scope: MoveScope, url: DatabaseUrl): string => {
     ['SECRET_KEY', scope.results.secrets.secretKey],
     ...given,
   ]
-  return lines.flatMap(([name, value]) => (value === undefined ? [] : [lineOf(name, value)])).join('')
+  return lines.flatMap(([name, value]) => (value === undefined ? [] : [envLine(name, value)])).join('')
 }
 
 type Wish = {

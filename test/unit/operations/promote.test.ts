@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { envLine } from '../../../src/operations/promote/export.ts'
 import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
 import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
 import { forOlder, partsOf, provedLater } from '../../../src/operations/promote/shape.ts'
@@ -197,6 +198,15 @@ describe('a DATABASE_URL', () => {
   ])('says the same once it is read and written: %s', (text) => {
     const read = parseDatabaseUrl(text)
     expect(parseDatabaseUrl(formatDatabaseUrl(read))).toEqual(read)
+  })
+})
+
+describe('a setting that is printed for another Mathesar', () => {
+  test('has no quotes where Docker and Compose read it alike, and else those of Compose', () => {
+    expect(envLine('POSTGRES_HOST', 'db.example.org')).toBe('POSTGRES_HOST=db.example.org\n')
+    for (const value of ['{"a": 1}', 'a$b', 'a#b', 'a b', '"a"'])
+      expect(envLine('NAME', value)).toContain(`\nNAME='${value}'\n`)
+    expect(envLine('NAME', "it's")).toContain("NAME='it\\'s'")
   })
 })
 

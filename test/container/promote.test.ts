@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { startDatabaseServer } from '../helpers/database-server.ts'
+import { isOtherVersion, startDatabaseServer } from '../helpers/database-server.ts'
 import {
   type Box,
   cleanUp,
@@ -139,7 +139,8 @@ const resolved = `
     SELECT format('%s %s %s', attrelid::regclass, attnum,
         CASE WHEN attisdropped THEN '' ELSE attname END) AS line
       FROM pg_attribute WHERE attrelid IN ('public.first'::regclass, 'sales.orders'::regclass) AND attnum > 0
-    UNION ALL SELECT format('%s of %s for %s', oid::regclass, relowner::regrole, relacl)
+    UNION ALL SELECT format('%s of %s for %s', oid::regclass, relowner::regrole,
+        replace(relacl::text, 'Dxtm', 'Dxt'))
       FROM pg_class WHERE relname IN ('first', 'orders', 'seen')
     UNION ALL SELECT format('schema %s of %s', nspname, nspowner::regrole) FROM pg_namespace
       WHERE nspname = 'sales'
@@ -149,6 +150,12 @@ const resolved = `
     UNION ALL SELECT format('%s in %s', member::regrole, roleid::regrole) FROM pg_auth_members
       WHERE member IN ('alice'::regrole, 'bob'::regrole)
     UNION ALL SELECT 'last ' || last_value FROM public.first_id_seq) AS lines`
+
+/** What could not be carried. Before Postgres 15 no database sorts by ICU. */
+const notCarried = (said: string | undefined): readonly string[] =>
+  [...(said ?? '').matchAll(/^not carried: (.*)$/gm)]
+    .map(([, what]) => what!)
+    .filter((what) => !isOtherVersion || !what.startsWith('the order of texts'))
 
 /** What it says on its way, at which it is killed; all of them with TEST_KILLS=all. */
 const points = [
@@ -413,7 +420,7 @@ describeContainer('promote', () => {
     expect((await load.stop()).failed).toEqual([])
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
     expect(`${moved.all}${await box.logs()}`).not.toContain(mover)
-    expect(moved.all).not.toContain('not carried')
+    expect(notCarried(moved.all)).toEqual([])
     const after = (await there('shop', resolved)).stdout
     expect(after).toContain('role bob')
     expect(after).not.toMatch(/leaver|bob in/)
@@ -507,11 +514,10 @@ describeContainer('promote', () => {
     await there('shop', 'DROP TABLE public.hidden')
     const moved = await box.supervisor('promote', '--to', url('postgres', otherPort), '--within', '60')
     expect(moved.exitCode, moved.stderr).toBe(0)
-    expect(moved.stderr).toContain(
-      'not carried: the password of role bob: its server does not show it. ' +
+    expect(notCarried(moved.stderr)).toEqual([
+      'the password of role bob: its server does not show it. ' +
         `Type there \`ALTER ROLE "bob" PASSWORD '…'\``,
-    )
-    expect(moved.stderr.match(/not carried/g)).toHaveLength(1)
+    ])
     expect(moved.stderr).not.toContain(mover)
     expect((await onOther('shop', resolved)).stdout).toBe(wasResolved)
     expect((await onOther('shop', written)).stdout).toBe(wasThere)

@@ -2,6 +2,7 @@ import { type Box, start } from './docker.ts'
 
 /** The folder of another version of Postgres than that of the image: with its bin, lib and share. */
 const folder = process.env.TEST_TARGET_POSTGRES
+export const isOtherVersion = folder !== undefined
 
 /** A Postgres for external databases, of the superuser `owner`. Whether it answers each test asks itself. */
 export const startDatabaseServer = (port: number, password: string): Promise<Box> =>

@@ -35,6 +35,7 @@ const copyOf = (snapshot: string): Copied => ({
   name: 'mathesar_django',
   snapshot,
   oldest: '1',
+  pid: 1,
   shape: '',
   restAt: 0,
   files: {},

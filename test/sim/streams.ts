@@ -31,6 +31,7 @@ export const createSimulatedStreams = (actor: Actor): Streams => {
       if (text === undefined) throw new DiskError('ENOENT', path)
       yield Buffer.from(text)
     },
+    readBlocks: unknown('log of Postgres'),
     sizeOf: (path) => files.asFiles().readIfThere(path)?.length ?? 0,
     createFile: async (path) => {
       const chunks: Buffer[] = []

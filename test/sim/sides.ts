@@ -63,7 +63,10 @@ export class Sides {
 
   /** Nothing is said where the disk failed in a way that nobody can tell. */
   answer(by: Actor, answer: 'done' | 'refused'): void {
-    for (const swap of this.#swaps) if (swap.by === by) swap.answer = answer
+    const asked = this.#swaps.filter((swap) => swap.by === by)
+    for (const swap of asked) swap.answer = answer
+    if (answer === 'done' && asked.length === 0)
+      this.#world.violate('acknowledged', `${by.name} is acknowledged and in no journal`)
   }
 
   /** A boot has finished what waited for it, and has read nothing else yet. */

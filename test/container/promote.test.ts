@@ -114,7 +114,7 @@ const written = `
     UNION ALL SELECT 'counted ' || counted FROM busy.counted
     UNION ALL SELECT 'last ' || last_value || is_called::text FROM busy.child_id_seq
     UNION ALL SELECT conname || convalidated::text || pg_get_constraintdef(oid) FROM pg_constraint
-      WHERE connamespace = 'busy'::regnamespace
+      WHERE connamespace = 'busy'::regnamespace AND contype <> 'n' -- Those of columns, from 18 on.
     UNION ALL SELECT tgname || tgenabled::text FROM pg_trigger WHERE tgrelid = 'busy.parent'::regclass
       AND NOT tgisinternal) AS lines`
 

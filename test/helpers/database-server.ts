@@ -9,8 +9,13 @@ export const startDatabaseServer = (port: number, password: string): Promise<Box
   start({
     env: { PGPASS_TEXT: password },
     run: [
-      ...['--user', 'postgres', '--tmpfs', '/tmp', '--entrypoint', 'sh'],
       ...(folder === undefined ? [] : ['-v', `${folder}:/target:ro`]),
+      '--user',
+      'postgres',
+      '--tmpfs',
+      '/tmp',
+      '--entrypoint',
+      'sh',
     ],
     args: [
       '-euc',

@@ -33,8 +33,8 @@ export class Sockets {
   }
 
   async open(): Promise<void> {
+    this.#followPage() // Somebody may wait for it already.
     await this.#openControl()
-    this.#followPage()
     this.#followConsole()
   }
 

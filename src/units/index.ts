@@ -31,6 +31,10 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   volume,
   config,
   secrets,
+  upstream,
+  certificate,
+  doorConfig,
+  door,
   cluster,
   serverConfig,
   sync,
@@ -43,10 +47,6 @@ export const units: readonly Unit[] = inStartOrder<Unit>([
   migrations,
   administrator,
   userDatabases,
-  upstream,
-  certificate,
-  doorConfig,
-  door,
   mathesar,
 ])
 

@@ -106,6 +106,10 @@ describe('the units of the image', () => {
       'volume',
       'config',
       'secrets',
+      'upstream',
+      'certificate',
+      'door-config',
+      'door',
       'cluster',
       'server-config',
       'sync',
@@ -118,10 +122,6 @@ describe('the units of the image', () => {
       'user-databases',
       'manifest',
       'administrator',
-      'upstream',
-      'certificate',
-      'door-config',
-      'door',
       'mathesar',
     ])
   })

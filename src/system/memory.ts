@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import type { Kernel } from './kernel.ts'
+import { anonymousBytes } from './proc.ts'
 
 /**
  * Where a program is mapped read-only and nothing was ever written: what differs from the file, such as
@@ -43,12 +44,14 @@ export const createChunkCollector = ({ trimHeap }: Pick<Kernel, 'trimHeap'>): ((
 }
 
 /**
- * Gives what the boot left behind back to the system: V8's garbage, since V8 alone sees no need while little
- * happens, what malloc holds free, and the pages of Node's program. The pages that an idle supervisor needs
- * are mapped again in an instant; the kernel may now drop the others when it must.
+ * Gives what the boot, or a flood, left behind back to the system: V8's garbage, since V8 alone sees no need
+ * while little happens, what malloc holds free, and the pages of Node's program. The pages that an idle
+ * supervisor needs are mapped again in an instant; the kernel may now drop the others when it must. Returns
+ * the bytes that are left, without pages of files.
  */
-export const releaseMemory = (kernel: Pick<Kernel, 'trimHeap' | 'forgetMapped'>): void => {
+export const releaseMemory = (kernel: Pick<Kernel, 'trimHeap' | 'forgetMapped'>): number => {
   findCollector()({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   kernel.trimHeap()
   for (const { address, bytes } of cleanPartsOf(process.execPath)) kernel.forgetMapped(address, bytes)
+  return anonymousBytes()
 }

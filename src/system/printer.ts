@@ -1,6 +1,8 @@
 import { EventFinder, formatEvent, type Level, prefixOf } from '../core/log-lines.ts'
 
+/** What is delivered at once; one event may be longer. */
 const blockBytes = 128 * 1024
+const longestBytes = 384 * 1024
 const newlineByte = 10
 
 /** Takes `events` whole events. The block is overwritten afterwards. */
@@ -14,7 +16,7 @@ export class Printer {
   readonly #format: 'text' | 'json'
   readonly #deliver: Deliver
   readonly #finder = new EventFinder()
-  readonly #block = Buffer.allocUnsafeSlow(blockBytes)
+  readonly #block = Buffer.allocUnsafeSlow(longestBytes)
   #used = 0
   #events = 0
 
@@ -30,11 +32,11 @@ export class Printer {
     const rest = this.#finder.find(output, isLast, (start, end, level, lines) => {
       const prefix = (prefixes[level] ??= Buffer.from(prefixOf(time, level, unit)))
       const bytes = end - start + 1 + lines * prefix.length
-      if (this.#format === 'json' || bytes > blockBytes) {
+      if (this.#format === 'json' || bytes > longestBytes) {
         const text = output.toString('utf8', start, end)
         return this.#addText(unit, formatEvent(this.#format, time, unit, { level, text }))
       }
-      if (this.#used + bytes > blockBytes) this.#send(unit)
+      if (this.#used > 0 && this.#used + bytes > blockBytes) this.#send(unit)
       this.#addLines(output, start, end, prefix, lines)
     })
     this.#send(unit)

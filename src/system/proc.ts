@@ -54,6 +54,10 @@ export const residentBytes = (pid: number): number => {
   return Number(kib ?? 0) * 1024
 }
 
+/** What of the memory of this process is no page of a file. */
+export const anonymousBytes = (): number =>
+  Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]) * 1024
+
 const statusOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, 'latin1')
 const stateIn = (status: string): string => /^State:\s+(\S)/m.exec(status)?.[1] ?? '?'
 

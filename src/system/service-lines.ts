@@ -7,6 +7,8 @@ const holdMs = 30
 const newlineByte = 10
 const newline = Buffer.from('\n')
 const nothing = Buffer.alloc(0)
+/** What is kept has a buffer of its own, which stays for the next time unless it is larger. */
+const usualBytes = 16 * 1024
 
 /** Calls `found` with each line in which `needle` occurs. */
 export type LineWatch = { readonly needle: string; readonly found: (line: string) => void }
@@ -35,6 +37,7 @@ export class ServiceLines {
   readonly #options: Options
   readonly #needle: Buffer | undefined
   #rest: Buffer = nothing
+  #buffer: Buffer = nothing
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: Options) {
@@ -45,7 +48,8 @@ export class ServiceLines {
   /** Takes a chunk, which the caller may overwrite afterwards. */
   write(chunk: Buffer): void {
     const { redactor, join } = this.#options
-    this.#take(redactor.redactBytes(this.#rest.length > 0 ? join(this.#rest, chunk) : chunk), false)
+    const output = redactor.redactBytes(this.#rest.length > 0 ? join(this.#rest, chunk) : chunk)
+    this.#keep(output.subarray(this.#print(output, false)))
     const { longest } = redactor
     // Its end may be a part of a secret.
     if (this.#rest.length > eventLimitBytes + longest) this.#cut(this.#rest.length - longest)
@@ -59,11 +63,20 @@ export class ServiceLines {
     if (this.#rest.length > 0) this.#cut(this.#rest.length)
   }
 
-  #take(output: Buffer, isLast: boolean, end = this.#options.redactor.heldFrom(output)): void {
+  /** Returns where the rest begins. */
+  #print(output: Buffer, isLast: boolean, end = this.#options.redactor.heldFrom(output)): number {
     const { unit, printer } = this.#options
     const done = printer.print(unit, output.subarray(0, end), isLast)
     if (this.#needle !== undefined) this.#report(output, this.#needle, done)
-    this.#rest = Buffer.from(output.subarray(done))
+    return done
+  }
+
+  /** Without a new buffer for each chunk: a gigabyte without a newline leaves no garbage. */
+  #keep(rest: Buffer): void {
+    if (rest.length > this.#buffer.length || (rest.length === 0 && this.#buffer.length > usualBytes))
+      this.#buffer = Buffer.allocUnsafeSlow(rest.length === 0 ? 0 : Math.max(usualBytes, 2 * rest.length))
+    rest.copy(this.#buffer)
+    this.#rest = this.#buffer.subarray(0, rest.length)
   }
 
   /** Reports the printed lines that are watched for. */
@@ -77,15 +90,14 @@ export class ServiceLines {
 
   /** Prints everything up to `at` as if it were whole. */
   #cut(at: number): void {
-    const after = this.#rest.subarray(at)
-    const whole = Buffer.concat([this.#rest.subarray(0, at), newline])
-    this.#take(whole, true, whole.length)
-    this.#rest = after
+    const whole = this.#options.join(this.#rest.subarray(0, at), newline)
+    this.#print(whole, true, whole.length)
+    this.#keep(this.#rest.subarray(at))
   }
 
   /** Nothing more came for a while: the last event is complete. */
   #pass(): void {
     this.#timer = undefined
-    this.#take(this.#rest, true)
+    this.#keep(this.#rest.subarray(this.#print(this.#rest, true)))
   }
 }

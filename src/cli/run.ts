@@ -83,6 +83,7 @@ export const runDaemon = async (
   options: Options = {},
 ): Promise<number> => {
   const kernel = openKernel()
+  kernel.keepHeapSmall()
   const sink = new Sink(kernel, options.logTo ?? 1)
   const base = createBase(kernel)
   const startedAtMs = base.clock.now() - Math.round(process.uptime() * 1000)

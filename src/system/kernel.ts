@@ -27,6 +27,8 @@ const PR_SET_DUMPABLE = 4
 const PR_SET_CHILD_SUBREAPER = 36
 const LOCK_EX_NB = 2 | 4
 const MADV_DONTNEED = 4
+const M_MMAP_THRESHOLD = -3
+const M_ARENA_MAX = -8
 /** Connections that may wait in a socket; the kernel has a limit of its own (net.core.somaxconn). */
 const backlog = 4096
 /** `siginfo_t` as ints: `si_pid` comes after three of them and one of padding. */
@@ -172,6 +174,15 @@ const openProcesses = (libc: Libc) => {
 }
 
 const openMemory = (libc: Libc) => ({
+  /**
+   * Has malloc keep little: large blocks go back to the kernel when they are freed, however many there were,
+   * and threads share one heap. What it has before stays.
+   */
+  keepHeapSmall: (): void => {
+    libc.mallopt(M_MMAP_THRESHOLD, 128 * 1024)
+    libc.mallopt(M_ARENA_MAX, 1)
+  },
+
   /** Gives the pages that malloc holds free back to the kernel. */
   trimHeap: (): void => {
     libc.malloc_trim(0)

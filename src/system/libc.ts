@@ -21,6 +21,7 @@ export type Libc = {
   readonly setfsuid: (uid: number) => number
   readonly setfsgid: (gid: number) => number
   readonly malloc_trim: (pad: number) => number
+  readonly mallopt: (parameter: number, value: number) => number
   readonly madvise: (address: number, length: number, advice: number) => number
 }
 
@@ -43,6 +44,7 @@ export const loadLibc = (): Libc => {
     setfsuid: libc.func('int setfsuid(uint32_t)'),
     setfsgid: libc.func('int setfsgid(uint32_t)'),
     malloc_trim: libc.func('int malloc_trim(size_t)'),
+    mallopt: libc.func('int mallopt(int, int)'),
     madvise: libc.func('int madvise(uint64_t, size_t, int)'),
   }
 }

@@ -197,7 +197,7 @@ describeContainer('the commands in a running container', () => {
     })
     expect(await box.supervisor('restart', 'dance')).toMatchObject({
       exitCode: 4,
-      stderr: expect.stringContaining('postgres, door, mathesar'),
+      stderr: expect.stringContaining('door, postgres, mathesar'),
     })
     expect((await box.supervisor('restart')).exitCode).toBe(2)
   })

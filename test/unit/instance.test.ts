@@ -307,13 +307,13 @@ describe('a service that a person controls', () => {
       'start',
       'nobody',
       'UNIT_UNKNOWN',
-      'cannot find a service named nobody: there is postgres, door, mathesar',
+      'cannot find a service named nobody: there is door, postgres, mathesar',
     ],
     [
       'stop',
       'volume',
       'UNIT_UNKNOWN',
-      'cannot find a service named volume: there is postgres, door, mathesar',
+      'cannot find a service named volume: there is door, postgres, mathesar',
     ],
     ['start', 'postgres', 'USAGE', 'cannot start postgres: the database is external'],
   ] as const)('is refused: %s %s', async (action, name, code, message) => {

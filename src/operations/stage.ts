@@ -130,17 +130,19 @@ type Target = {
   readonly folder: string
   /** Where the cluster goes. */
   readonly cluster: string
+  /** What is left out of it. */
+  readonly without?: readonly string[]
   readonly onProgress: (bytes: number) => void
 }
 
 const writeStream = (
   scope: OperationScope,
-  { folder, cluster }: Target,
+  { folder, cluster, without = [] }: Target,
   name: string,
   bytes: Bytes,
 ): Promise<void> => {
   const { postgres, mathesar } = scope.place.identities
-  if (name === streams.cluster) return unpack(scope, cluster, postgres, 0o700, bytes)
+  if (name === streams.cluster) return unpack(scope, cluster, postgres, 0o700, bytes, without)
   if (name === streams.media) return unpack(scope, `${folder}/media`, mathesar, 0o750, bytes)
   throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
 }
@@ -179,8 +181,9 @@ const stageChain = async (
   const beside = `${folder}/links`
   makeOwnFolder(scope, beside, scope.place.identities.postgres, 0o700)
   const links = [...parents, newest].map((_, index) => `${beside}/${index + 1}`)
+  const without = ['--exclude=pg_wal'] // The log of the newest is what starts.
   for (const [index, parent] of parents.entries())
-    await unpackParent(scope, parent, { folder, cluster: links[index]!, onProgress })
+    await unpackParent(scope, parent, { folder, cluster: links[index]!, without, onProgress })
   await unpackAll(scope, newest, { folder, cluster: links.at(-1)!, onProgress })
   await requirePlainFiles(scope, beside)
   makeOwnFolder(scope, cluster, scope.place.identities.postgres, 0o700)

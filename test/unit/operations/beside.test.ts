@@ -23,6 +23,7 @@ test('a server beside that dies ends what is asked of it with the code of the op
   const streams = {
     streamProgram: unused,
     readStream: unused,
+    readBlocks: unused,
     sizeOf: unused,
     createFile: unused,
     trust: unused,

@@ -1,4 +1,5 @@
 import type { Status } from '../core/status.ts'
+import { pauseToLook } from '../core/timers.ts'
 import type { Sockets } from '../http/sockets.ts'
 import type { Kernel } from '../system/kernel.ts'
 import type { System } from '../system/ports.ts'
@@ -31,7 +32,7 @@ export const announceReady = (
     })
   const release = (): void => void clock.after(releaseAfterMs, releaseNow)
   const look = (): void =>
-    void clock.after(lookAtMemoryMs, () => {
+    void clock.after(pauseToLook(clock.now(), lookAtMemoryMs), () => {
       if (anonymousBytes() > leastBytes + muchBytes) releaseNow()
       look()
     })

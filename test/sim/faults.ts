@@ -100,12 +100,15 @@ export class Faults {
   readonly #listeners = new Set<(fault: Fault) => void>()
   #isOver = false
 
-  constructor(random: Random) {
+  /** `stories` are those that every run may have. */
+  constructor(random: Random, stories: readonly Fault[] = []) {
     this.#random = random
     const share = random.pick([0, 0.15, 0.3, 0.3, 0.5, 1])
     const weight = random.pick([0.3, 1, 1, 2])
     this.#drawn = new Map(
-      kinds.filter(() => random.chance(share)).map((kind) => [kind, Math.min(1, rates[kind] * weight)]),
+      kinds
+        .filter((kind) => random.chance(share) || stories.includes(kind))
+        .map((kind) => [kind, Math.min(1, rates[kind] * weight)]),
     )
   }
 

@@ -2,12 +2,15 @@ import { SupervisorError } from '../../src/errors.ts'
 import type { System } from '../../src/system/ports.ts'
 import { units } from '../../src/units/index.ts'
 import type { TaskUnit, Unit } from '../../src/units/unit.ts'
+import type { Fault } from './faults.ts'
 import type { Invariant } from './world.ts'
 
 /** The product without one of its safeguards. */
 export type Mutant = {
   readonly units: readonly Unit[]
   readonly changeSystem: (system: System) => System
+  /** What has to happen for it to show, so that few runs are enough. */
+  readonly stories?: readonly Fault[]
 }
 
 /** The product as it is. */
@@ -78,6 +81,7 @@ export const mutants: readonly {
     breaks: 'left',
     mutant: {
       ...original,
+      stories: ['file emptied', 'file removed', 'proposal moves the database'],
       changeSystem: (system) => ({
         ...system,
         readConfigFiles: (folder, names) => {
@@ -157,11 +161,14 @@ export const mutants: readonly {
   {
     name: 'a promotion keeps the mark of what it has put in force',
     breaks: 'cluster',
-    mutant: changeFiles(({ removeWhole }) => ({
-      removeWhole: (path) => {
-        if (!path.endsWith('/promotion.json')) removeWhole(path)
-      },
-    })),
+    mutant: {
+      ...changeFiles(({ removeWhole }) => ({
+        removeWhole: (path) => {
+          if (!path.endsWith('/promotion.json')) removeWhole(path)
+        },
+      })),
+      stories: ['promotion', 'operation killed'],
+    },
   },
   {
     name: 'the log knows no secrets',

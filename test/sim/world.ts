@@ -77,7 +77,7 @@ export class World {
     this.isTraced = isTraced
     this.mutant = mutant
     this.random = new Random(seed)
-    this.faults = new Faults(this.random)
+    this.faults = new Faults(this.random, mutant.stories)
     this.volume = new Disk(this.random)
     this.volume.makeFolder('/var/lib')
     this.volume.syncAll()

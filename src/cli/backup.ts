@@ -6,7 +6,7 @@ import { planChain, type Planned } from '../operations/chain/plan.ts'
 import { keepBackup } from '../operations/keep.ts'
 import { openNamedStore, openStores } from '../operations/places/store.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
-import { summarizesLog } from '../settings/schedule.ts'
+import { summarizesLog } from '../units/postgres/summaries.ts'
 import type { Lock } from '../system/ports.ts'
 import { list, show, verify } from './archives.ts'
 import { parseArguments } from './arguments.ts'
@@ -108,7 +108,7 @@ const asScheduled = (scope: OperationScope, wanted: Wanted): Wanted =>
   wanted.isScheduled
     ? {
         ...wanted,
-        isIncremental: summarizesLog(scope.inForce),
+        isIncremental: summarizesLog(scope),
         isPortable: scope.inForce.database.kind === 'external',
       }
     : wanted

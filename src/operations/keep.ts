@@ -1,11 +1,11 @@
 import { findParent, formatArchiveName, parseArchiveName } from '../core/archive-name.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
-import { summarizesLog } from '../settings/schedule.ts'
 import type { Lock } from '../system/ports.ts'
 import { chooseRemoved } from '../settings/retention.ts'
 import { changeRecord, type MadeBackup, readRecord } from '../units/backup-record.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
 import { installationIn, readManifest } from '../units/manifest.ts'
+import { summarizesLog } from '../units/postgres/summaries.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { BackupOptions } from './backup.ts'
 import { ChainDraft, endChain } from './chain/draft.ts'
@@ -72,7 +72,7 @@ const write = async (scope: OperationScope, options: Options): Promise<Written> 
   const name = nameOf(scope, atMs, options)
   const isEmbedded = scope.inForce.database.kind === 'embedded'
   const aboutBytes = isEmbedded ? await countBytes(scope) : 0
-  const isLink = options.isScheduled && summarizesLog(scope.inForce)
+  const isLink = options.isScheduled && summarizesLog(scope)
   const draft = isLink ? await ChainDraft.begin(scope, name, base?.chain) : undefined
   try {
     const archive = options.write({ base, ...(draft && { watch: draft.watch }) })

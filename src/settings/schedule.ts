@@ -86,12 +86,3 @@ export const schedulesOf = ({ settings, database }: Pick<InForce, 'settings' | '
     isDrillAsked: drill !== undefined,
   }
 }
-
-/**
- * Whether Postgres keeps summaries of its log: by them an archive has only what has changed since another
- * one.
- */
-export const summarizesLog = (inForce: Pick<InForce, 'settings' | 'database'>): boolean =>
-  inForce.database.kind === 'embedded' &&
-  inForce.settings.BACKUP_FULL_EVERY > 0 &&
-  schedulesOf(inForce).backup !== undefined

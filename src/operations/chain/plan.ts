@@ -1,10 +1,10 @@
 import { minuteOf } from '../../core/moment.ts'
 import { SupervisorError, toSupervisorError } from '../../errors.ts'
-import { summarizesLog } from '../../settings/schedule.ts'
 import type { Lock } from '../../system/ports.ts'
 import { type Chain, readRecord } from '../../units/backup-record.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
+import { summarizesLog } from '../../units/postgres/summaries.ts'
 import { openArchive } from '../archive/read.ts'
 import { keyOf } from '../keys.ts'
 import type { Store } from '../places/store.ts'
@@ -120,7 +120,7 @@ export const planChain = async (
 ): Promise<Planned> => {
   const { system, inForce } = scope
   const full = (why: string): Planned => ({ base: undefined, why, stores, failures: [] })
-  if (!summarizesLog(inForce)) return full('BACKUP_FULL_EVERY is 0, or BACKUP_SCHEDULE is off')
+  if (!summarizesLog(scope)) return full('BACKUP_FULL_EVERY is 0, or BACKUP_SCHEDULE is off')
   const { chain } = readRecord(scope)
   const known = { nowMs: system.clock.now(), fullEveryDays: inForce.settings.BACKUP_FULL_EVERY }
   if (chain === undefined) return full('there is none yet that it could build on')

@@ -10,7 +10,7 @@ import { defineTask, type Scope } from '../unit.ts'
 import { bootstrapPassword } from './connection.ts'
 import { readControlFile } from './control-file.ts'
 import { takeFolder, takeOver } from './folder.ts'
-import { runOnCluster } from './programs.ts'
+import { majorOf, runOnCluster } from './programs.ts'
 import { requireNoCheckpointBetween } from './proof.ts'
 
 /**
@@ -134,11 +134,11 @@ const readVersion = (scope: Scope<never>, folder: string): string | undefined =>
 const requireOwnMajor = (scope: Scope<never>, folder: string): string | undefined => {
   const {
     system: { files },
-    place: { paths },
+    place,
   } = scope
   const version = readVersion(scope, folder)
-  const major = /(\d+)\/bin$/.exec(paths.postgresBin ?? '')?.[1]
-  if (version !== undefined && major !== undefined && version !== major) {
+  const major = majorOf(place)
+  if (version !== undefined && major !== undefined && version !== String(major)) {
     throw new SupervisorError(
       'CLUSTER_OTHER_MAJOR',
       `cannot start Postgres ${major} on ${folder}: its data is of Postgres ${version}`,

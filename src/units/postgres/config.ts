@@ -1,13 +1,14 @@
 import { SupervisorError } from '../../errors.ts'
-import { summarizesLog } from '../../settings/schedule.ts'
 import { inRun, inVolume, undoConfig } from '../place.ts'
 import { walKeepOf } from '../undo.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { appRole } from './connection.ts'
 import { fitPostgres } from './sizing.ts'
+import { summarizesLog } from './summaries.ts'
 
-const parametersOf = ({ system, place, inForce }: Scope<never>): Readonly<Record<string, string>> => {
-  const { settings } = inForce
+const parametersOf = (scope: Scope<never>): Readonly<Record<string, string>> => {
+  const { system, place } = scope
+  const { settings } = scope.inForce
   const given = (parameter: string, value: number | undefined, unit = ''): Record<string, string> =>
     value === undefined ? {} : { [parameter]: `${value}${unit}` }
   return {
@@ -17,7 +18,7 @@ const parametersOf = ({ system, place, inForce }: Scope<never>): Readonly<Record
     timezone: 'UTC',
     max_wal_size: '1GB',
     wal_keep_size: `${walKeepOf(settings.UNDO_SPACE, system.files.freeSpace(place.paths.data)?.bytes)}MB`,
-    summarize_wal: summarizesLog(inForce) ? 'on' : 'off',
+    ...(summarizesLog(scope) ? { summarize_wal: 'on' } : {}), // Older ones do not know it.
     jit: 'off', // The image leaves LLVM out.
     ...fitPostgres(place.machine),
     ...given('max_connections', settings.EMBEDDED_POSTGRES_MAX_CONNECTIONS),

@@ -18,6 +18,12 @@ export const postgresEnvironment = ({
   TZ: 'UTC',
 })
 
+/** The major version of the server that is here, as its folder says. */
+export const majorOf = ({ paths: { postgresBin = '' } }: Pick<Place, 'paths'>): number | undefined => {
+  const major = /(\d+)\/bin$/.exec(postgresBin)?.[1]
+  return major === undefined ? undefined : Number(major)
+}
+
 /** Parameters on the command line of a server, where they win over all files. */
 export const asArguments = (parameters: Readonly<Record<string, string>>): readonly string[] =>
   Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])

@@ -26,11 +26,13 @@ describe('the task `server-config`', () => {
   })
 
   test('keeps summaries of its log as long as a backup of the schedule may build on another', async () => {
-    const summarizes = async (config: string): Promise<unknown> =>
-      (await run({ config })).parameters.summarize_wal
-    expect(await summarizes('')).toBe('on')
-    expect(await summarizes('BACKUP_FULL_EVERY=0\n')).toBe('off')
-    expect(await summarizes('BACKUP_SCHEDULE=off\n')).toBe('off')
+    const summarizes = async (options: Parameters<typeof createScope>[0]): Promise<unknown> =>
+      (await run(options)).parameters.summarize_wal
+    expect(await summarizes({})).toBe('on')
+    expect(await summarizes({ config: 'BACKUP_FULL_EVERY=0\n' })).toBeUndefined()
+    expect(await summarizes({ config: 'BACKUP_SCHEDULE=off\n' })).toBeUndefined()
+    const paths = { ...placeOf().paths, postgresBin: '/usr/lib/postgresql/16/bin' }
+    expect(await summarizes({ place: { paths } })).toBeUndefined()
   })
 
   test('refuses a copy that follows another server, and names the file and the command', async () => {

@@ -2,7 +2,7 @@ import { SupervisorError } from '../errors.ts'
 import type { Database } from '../settings/database.ts'
 import { type DatabaseUrl, formatDatabaseUrl } from '../settings/database-url.ts'
 import type { Configuration, InForce } from '../settings/configuration.ts'
-import { letGo } from '../units/promotion.ts'
+import { copyIn, letGo } from '../units/promotion.ts'
 import { failureIn } from './command-failure.ts'
 import { type JobTools, runJob } from './own-job.ts'
 
@@ -38,8 +38,8 @@ export const createCarrying = (tools: JobTools) => ({
     { database }: InForce,
     seconds: number,
     signal: AbortSignal,
-  ): Promise<void> => {
-    if (database.kind !== 'external') return
+  ): Promise<string> => {
+    if (database.kind !== 'external') throw new Error('there is nowhere to carry anything to')
     const from = left.kind === 'embedded' ? {} : { [leftVariable]: said(left) }
     const job = {
       name: 'promote',
@@ -54,8 +54,9 @@ export const createCarrying = (tools: JobTools) => ({
     const failure = failureIn(result)
     if (failure !== undefined)
       throw new SupervisorError(failure.code, failure.message, { hint: failure.hint })
+    return copyIn(tools)
   },
-  letGo: () => letGo(tools),
+  letGo: (carried: string | undefined) => letGo(tools, carried),
 })
 
 export type Carrying = ReturnType<typeof createCarrying>

@@ -36,10 +36,13 @@ type Tools = {
   readonly isEmbedded: (side: Side) => boolean
   readonly runTask: (name: TaskName, side: Side) => Promise<void>
   readonly service: (name: ServiceName) => ServiceInChange
-  /** Copies what the database of before has to that of after, within so many seconds. */
-  readonly carry: (seconds: number, signal: AbortSignal) => Promise<void>
-  /** Nothing that was copied may be removed any more. Returns what takes this back. */
-  readonly letGo: () => () => void
+  /** Copies what the database of before has to that of after, within so many seconds. Names the copy. */
+  readonly carry: (seconds: number, signal: AbortSignal) => Promise<string>
+  /**
+   * Nothing that was copied may be removed any more. Returns what takes this back. Throws where another copy
+   * has begun.
+   */
+  readonly letGo: (carried: string | undefined) => () => void
 }
 
 /** What carries a plan out: steps that can be undone, and what is left to do once they are committed. */
@@ -131,25 +134,26 @@ const holdBack = ({ service }: Tools): Step => ({
   undo: () => service('mathesar').start('before'),
 })
 
-/** Requests wait from here on. Where it ends otherwise, the database of before takes writes again. */
-const carrySteps = (tools: Tools, drains: boolean, seconds: number): Step[] => [
-  ...(drains ? [holdBack(tools)] : []),
-  {
-    name: 'copying the databases; requests wait',
-    run: (signal) => tools.carry(seconds, signal),
-    undo: () => tools.runTask('database', 'before'),
-  },
-]
-
-/** The last before the commit: what people may work on from then on is never removed. */
-const letGoStep = ({ letGo }: Tools): Step => {
+/** Requests wait from the copy on. Where it ends otherwise, the database of before takes writes again. */
+const carrySteps = ({ carry, letGo, runTask }: Tools, seconds: number): { copying: Step; letting: Step } => {
+  let carried: string | undefined
   let takeBack = (): void => {}
   return {
-    name: 'letting go of the copy',
-    run: () => {
-      takeBack = letGo()
+    copying: {
+      name: 'copying the databases; requests wait',
+      run: async (signal) => {
+        carried = await carry(seconds, signal)
+      },
+      undo: () => runTask('database', 'before'),
     },
-    undo: () => takeBack(),
+    // The last before the commit: what people may work on from then on is never removed.
+    letting: {
+      name: 'letting go of the copy',
+      run: () => {
+        takeBack = letGo(carried)
+      },
+      undo: () => takeBack(),
+    },
   }
 }
 
@@ -162,6 +166,7 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
   const [mathesar, postgres] = [service('mathesar'), service('postgres')]
   const makesGeneration = plan.generation && !mathesar.isStopped()
   const carries = plan.carries !== undefined
+  const { copying, letting } = carrySteps(tools, plan.carries ?? 0)
   let candidate: Awaited<ReturnType<ServiceInChange['prepare']>> | undefined
 
   const files: Step = {
@@ -191,14 +196,15 @@ export const stepsOf = (tools: Tools): ChangeSteps => {
     steps: [
       files,
       ...(carries && makesGeneration ? [prepare] : []),
-      ...(carries ? carrySteps(tools, makesGeneration, plan.carries) : []),
+      ...(carries && makesGeneration ? [holdBack(tools)] : []),
+      ...(carries ? [copying] : []),
       ...(plan.database ? moveSteps(tools) : []),
       ...(plan.postgres === 'reload' ? [reloadStep(tools)] : []),
       ...(plan.door ? [doorStep(tools)] : []),
       ...(makesGeneration && !carries ? [prepare] : []),
       ...(plan.postgres === 'restart' ? restartSteps(tools, makesGeneration) : []),
       ...(plan.generation ? [makesGeneration ? prove : tryOut] : []),
-      ...(plan.database ? [letGoStep(tools)] : []),
+      ...(plan.database ? [letting] : []),
     ],
     afterwards: async () => {
       const retired = candidate

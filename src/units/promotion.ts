@@ -1,3 +1,4 @@
+import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import { inVolume, type Paths } from './place.ts'
 
@@ -75,9 +76,17 @@ export const isLeaving = (volume: Volume, database: Address): boolean => {
   return from?.host === database.host && from.port === database.port && from.name === database.name
 }
 
-/** From here on nothing on that server may be removed. Returns what takes this back. */
-export const letGo = (volume: Volume): (() => void) => {
+/** Tells one copy from another. */
+export const copyIn = (volume: Volume): string => JSON.stringify(readPromotion(volume)?.copies ?? [])
+
+/**
+ * From here on nothing on that server may be removed. Returns what takes this back. `carried` is the copy
+ * that is to be in force: whoever typed the same again meanwhile has begun with another one.
+ */
+export const letGo = (volume: Volume, carried?: string): (() => void) => {
   const promotion = readPromotion(volume)
+  if (carried !== undefined && carried !== copyIn(volume))
+    throw new SupervisorError('PROMOTE_FAILED', 'cannot move to that server: another promotion has begun')
   if (promotion === undefined) return () => {}
   volume.system.files.removeWhole(inVolume(volume.place.paths).promotion)
   return () => writePromotion(volume, promotion)

@@ -67,7 +67,7 @@ export const createImage = (options: Options = {}) => {
     units: options.units ?? units,
     inForce: scope.inForce,
     startedAtMs: clock.now(),
-    carrying: { carry: async () => {}, letGo: () => () => {} },
+    carrying: { carry: async () => '', letGo: () => () => {} },
     isUnproven: () => options.isUnproven ?? false,
     ...(options.whenUp === undefined ? {} : { whenUp: options.whenUp }),
   })

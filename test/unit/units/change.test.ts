@@ -59,9 +59,12 @@ const stage = (options: Options) => {
     isEmbedded: (side: Side) => (side === 'before' ? from : to) === 'embedded',
     runTask: (name, side) => act(`${name} ${side}`),
     service,
-    carry: (seconds) => act(`carry within ${seconds} s`),
-    letGo: () => {
-      did.push('let go')
+    carry: async (seconds) => {
+      await act(`carry within ${seconds} s`)
+      return 'a copy'
+    },
+    letGo: (carried) => {
+      did.push(carried === undefined ? 'let go' : `let go of ${carried}`)
       return () => void did.push('take back')
     },
   })
@@ -151,7 +154,7 @@ describe('a plan is carried out', () => {
         'server-config after',
         ...reached,
         'check',
-        'let go',
+        'let go of a copy',
         'commit',
         'promote',
         'stop postgres',

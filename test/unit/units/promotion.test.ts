@@ -4,7 +4,7 @@ import { createCarrying, requireCarriable } from '../../../src/daemon/carrying.t
 import { Proving } from '../../../src/daemon/proving.ts'
 import { SupervisorError } from '../../../src/errors.ts'
 import { forgetLeft, type Left, leftOf, readLeft, rememberLeft } from '../../../src/units/left.ts'
-import { letGo, readPromotion, writePromotion } from '../../../src/units/promotion.ts'
+import { copyIn, letGo, readPromotion, writePromotion } from '../../../src/units/promotion.ts'
 import { database } from '../../../src/units/postgres/roles.ts'
 import { readFile } from '../configurations.ts'
 import { serverError } from '../fakes/postgres.ts'
@@ -21,6 +21,16 @@ describe('what was begun on another server', () => {
     expect(readPromotion(scope)).toBeUndefined()
     takeBack()
     expect(readPromotion(scope)).toEqual(begun)
+  })
+  test('is not let go where another copy has begun', () => {
+    const { scope } = createScope()
+    writePromotion(scope, { ...begun, copies: [] })
+    const carried = copyIn(scope)
+    const snapshot = { name: 'x', snapshot: '1', pid: 1, oldest: '1', shape: '', restAt: 0, files: {} }
+    writePromotion(scope, { ...begun, copies: [snapshot] })
+    expect(() => letGo(scope, carried)).toThrow('another promotion has begun')
+    expect(readPromotion(scope)?.mark).toBe(begun.mark)
+    expect(() => letGo(scope, copyIn(scope))).not.toThrow()
   })
   test.each(['', '{', '[]', '{"mark":1}', 'null'])('is nothing where the file says %j', (text) => {
     const { scope, disk } = createScope()

@@ -39,6 +39,7 @@ export class Instance {
   readonly #stopping = new AbortController()
   readonly #hurry = new AbortController()
   readonly #changeable = Promise.withResolvers<void>()
+  #changing = Promise.resolve()
   readonly #ended = Promise.withResolvers<SupervisorError | undefined>()
   #phase: Phase = 'booting'
   #readyAfterMs: number | null = null
@@ -179,9 +180,10 @@ export class Instance {
       if (service.unit.forwards?.includes(signal)) service.signal(signal)
   }
 
-  /** Starts, stops or restarts a service. Resolves with the state that it reached. */
+  /** Resolves with the state it reached. A start waits for a change: it would have the settings of before. */
   async control(action: ControlAction, name: string): Promise<UnitState> {
     const service = this.#roster.serviceNamed(name)
+    if (action !== 'stop') await this.#changing.catch(() => {})
     requireControllable({ action, name, phase: this.#phase, skipped: this.#worlds.skipReason(service.unit) })
     return await this.sleeper.stayAwake(() => controlService(service, action))
   }
@@ -197,7 +199,8 @@ export class Instance {
     await Promise.race([this.whenChangeable, this.ended])
     signal.throwIfAborted()
     const tools = { ...this.#parts, ...this.#options.carrying, signal }
-    await this.sleeper.stayAwake(() => carryOut(tools, { plan, inForce, report, commit }))
+    this.#changing = this.sleeper.stayAwake(() => carryOut(tools, { plan, inForce, report, commit }))
+    await this.#changing
     this.sleeper.watch()
     this.#subscribers.emit({ type: 'changed' })
   }

@@ -122,6 +122,18 @@ describe('a change', () => {
     expect([await started, running('mathesar')[0]!.command.env.DEBUG]).toEqual(['ready', 'true'])
   })
 
+  test('is waited for by a start that a person types meanwhile: it has the new settings', async () => {
+    const { change, instance, running, clock } = await stage()
+    await instance.control('stop', 'mathesar')
+    let started: Promise<string> | undefined
+    expect(await change('DEBUG=true\n', () => (started ??= instance.control('start', 'mathesar')))).toBe(
+      'done',
+    )
+    await clock.advance(1000)
+    expect(await started).toBe('ready')
+    expect(running('mathesar').map(({ command }) => command.env.DEBUG)).toEqual(['true'])
+  })
+
   test('that Mathesar could not start with is refused also while it is stopped', async () => {
     const { change, instance, running, processes } = await stage()
     await instance.control('stop', 'mathesar')

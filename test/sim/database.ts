@@ -17,6 +17,8 @@ export type Data = {
   /** `undefined` without the table. */
   readonly migrations: readonly string[] | undefined
   readonly rows: number
+  /** It takes no writes: the installation leaves it, or has left it. */
+  readonly isClosed: boolean
   /** The key that encrypted what is stored. */
   readonly key: string | undefined
 }
@@ -32,6 +34,7 @@ export const emptyData = (id: string): Data => ({
   hasSelfGrant: false,
   migrations: undefined,
   rows: 0,
+  isClosed: false,
   key: undefined,
 })
 
@@ -116,6 +119,10 @@ const rules: readonly Rule[] = [
     (data, _, [, name = '']) => ({ rows: [], next: { ...data, databases: [...data.databases, name] } }),
   ],
   [/^\s*SELECT CASE WHEN setrole = 0/, ({ undone }) => ({ rows: undone.map((command) => ({ command })) })],
+  [
+    /^ALTER DATABASE "\w+" RESET default_transaction_read_only$/,
+    (data) => ({ rows: [], next: { ...data, isClosed: false } }),
+  ],
   [
     /^ALTER (ROLE|DATABASE) \w+ (RESET ALL|ALLOW_CONNECTIONS|OWNER TO)|^GRANT ALL ON DATABASE/,
     (data, _, { input }) => ({

@@ -164,6 +164,7 @@ export class Oracle {
     const missing = container.image.filter((migration) => !data.migrations?.includes(migration))
     if (missing.length > 0) world.violate('gate', `generation ${pid} serves before ${missing.join(', ')}`)
     if (!isOnDisk) world.violate('gate', `generation ${pid} serves before its cluster is on the disk`)
+    if (data.isClosed) world.violate('serves', `generation ${pid} serves what takes no writes`)
     this.seeKey(data, environment.SECRET_KEY)
     this.#checkCarried(data)
     if (world.isMovedAway && environment.POSTGRES_HOST?.startsWith('/'))

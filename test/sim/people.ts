@@ -60,6 +60,7 @@ export class People {
     for (const generation of generations) {
       const { server } = generation
       if (!generation.isServing || !generation.hasDatabase || server === undefined) continue
+      if (server.data.isClosed) continue
       try {
         const next = { ...server.data, rows: server.data.rows + 1 }
         server.commit(next)

@@ -1,15 +1,17 @@
 import { errorTable } from '../../src/errors.ts'
+import { rememberLeft } from '../../src/units/left.ts'
 import { readPromotion } from '../../src/units/promotion.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 import type { Command } from '../../src/core/unit.ts'
 import { oftenEmpty } from '../../src/units/postgres/folder.ts'
 import type { ProgramResult } from '../../src/system/ports.ts'
 import type { Container } from './container.ts'
-import { type Data, emptyData } from './database.ts'
+import { type Data, emptyData, internalDatabase } from './database.ts'
 import type { DiskError } from './disk.ts'
 import { newCluster } from './postgres.ts'
 import { type Parent, Process } from './processes.ts'
 import type { Server } from './server.ts'
+import type { World } from './world.ts'
 
 const done: Outcome = { code: 0, signal: null }
 const failed: Outcome = { code: 1, signal: null }
@@ -113,15 +115,25 @@ function* copyCluster(container: Container): Iterator<void, string> {
   return JSON.stringify(ownServer(container).data)
 }
 
-/** The copy of a promotion: it completes what a command that still lives has begun. */
+/** The files of the volume, as a program has them that syncs what it writes. */
+const filesOf = ({ volume }: World) => ({
+  readIfThere: (path: string) => volume.read(path),
+  writeWhole: (path: string, text: string) => {
+    volume.write(path, text)
+    volume.syncAll()
+    return true
+  },
+  removeWhole: () => {},
+})
+
+/**
+ * The copy of a promotion: it completes what a command that still lives has begun. The server that is left
+ * takes no writes from then on.
+ */
 function* carryAll(container: Container, { env }: Command): Iterator<void> {
   const { world, operations } = container
-  const files = {
-    readIfThere: (path: string) => world.volume.read(path),
-    writeWhole: () => false,
-    removeWhole: () => {},
-  }
-  const { mark, copies } = readPromotion({ system: { files }, place: container.place }) ?? {}
+  const where = { system: { files: filesOf(world) }, place: container.place }
+  const { mark, copies } = readPromotion(where) ?? {}
   const target = world.externals.get(new URL(env.DATABASE_URL ?? '').hostname)
   const snapshot = copies?.[0]?.snapshot
   if (snapshot === undefined || target?.mark === undefined || target.mark !== mark)
@@ -129,12 +141,17 @@ function* carryAll(container: Container, { env }: Command): Iterator<void> {
   yield
   if (![...operations].some(({ name }) => name === snapshot))
     throw new Error('supervisor: the snapshot does not exist')
+  rememberLeft(where, { url: null, closed: [internalDatabase], toProve: [] })
+  yield
+  const own = ownServer(container)
+  own.commit({ ...own.data, isClosed: true })
+  yield
   const { data } = ownServer(container)
   yield
   const why = target.whyAway()
   if (why !== undefined) throw new Error(`supervisor: ${why.message}`)
   const { id, roles, databases } = target.data
-  target.commit({ ...data, id, roles, databases, undone: [], hasSelfGrant: true })
+  target.commit({ ...data, id, roles, databases, undone: [], hasSelfGrant: true, isClosed: false })
   world.oracle.seeCarried(data.id, id)
 }
 

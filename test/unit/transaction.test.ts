@@ -126,9 +126,10 @@ describe('a change', () => {
     const { change, instance, running, clock } = await stage()
     await instance.control('stop', 'mathesar')
     let started: Promise<string> | undefined
-    expect(await change('DEBUG=true\n', () => (started ??= instance.control('start', 'mathesar')))).toBe(
-      'done',
-    )
+    const done = await change('DEBUG=true\n', () => {
+      started = instance.control('start', 'mathesar')
+    })
+    expect(done).toBe('done')
     await clock.advance(1000)
     expect(await started).toBe('ready')
     expect(running('mathesar').map(({ command }) => command.env.DEBUG)).toEqual(['true'])

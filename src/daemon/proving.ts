@@ -1,4 +1,4 @@
-import { leftOf, readLeft } from '../units/left.ts'
+import { leftFor } from '../units/left.ts'
 import type { Instance } from './instance.ts'
 import { type JobTools, runJob } from './own-job.ts'
 
@@ -21,9 +21,8 @@ export class Proving {
   start(): void {
     const { system, instance } = this.#tools
     const { database } = instance.inForce
-    const left = readLeft(this.#tools).at(-1)
-    const isOfOther = left !== undefined && leftOf(this.#tools, database)?.url !== left.url
-    if (database.kind === 'embedded' || !isOfOther || left.toProve.length === 0) return
+    const { toProve = [] } = leftFor(this.#tools, database) ?? {}
+    if (database.kind === 'embedded' || toProve.length === 0) return
     const job = { name: 'promote', args: ['promote', '--prove'], niceness: 19, limitMs }
     system.inBackground('prove foreign keys', async () => {
       await runJob(this.#tools, job, this.#stopping.signal).catch((error: Error) => {

@@ -46,10 +46,9 @@ const isLeft = (value: unknown): value is Left =>
 /** Foreign keys may be many. */
 const limitBytes = 16 * 1024 * 1024
 
-/** The servers that were left, the last of them at the end. */
-export const readLeft = ({ system, place }: Volume): readonly Left[] => {
+const parse = (text: string): readonly Left[] => {
   try {
-    const read: unknown = JSON.parse(system.files.readIfThere(inVolume(place.paths).left, limitBytes) ?? '[]')
+    const read: unknown = JSON.parse(text)
     const all = Array.isArray(read) ? read.filter(isLeft) : []
     for (const { url } of all) if (url !== null) parseDatabaseUrl(url)
     return all
@@ -58,33 +57,41 @@ export const readLeft = ({ system, place }: Volume): readonly Left[] => {
   }
 }
 
+/**
+ * The servers that were left, the last of them at the end. Throws where the disk fails: what is closed would
+ * stay so.
+ */
+export const readLeft = ({ system, place }: Volume): readonly Left[] =>
+  parse(system.files.readIfThere(inVolume(place.paths).left, limitBytes) ?? '[]')
+
 const write = ({ system, place }: Volume, all: readonly Left[]): void => {
   const { left } = inVolume(place.paths)
   if (all.length === 0) system.files.removeWhole(left)
   else system.files.writeWhole(left, `${JSON.stringify(all)}\n`, 0o600)
 }
 
-/** A password may be another one since. */
-const addressOf = (url: string | null): string => {
-  if (url === null) return ''
-  const { host, port, name } = parseDatabaseUrl(url)
-  return `${host}:${port}/${name}`
-}
+const databaseOf = ({ url }: Left): Database =>
+  url === null ? { kind: 'embedded' } : { kind: 'external', ...parseDatabaseUrl(url) }
 
-const isSame = (one: Left, other: Left): boolean => addressOf(one.url) === addressOf(other.url)
+/** Whoever connects to it, and how: a password may be another one since. */
+const addressOf = (database: Database): string =>
+  database.kind === 'embedded' ? '' : `${database.host}:${database.port}/${database.name}`
+
+const isOf = (left: Left, database: Database): boolean => addressOf(databaseOf(left)) === addressOf(database)
+
+const without = (volume: Volume, left: Left): readonly Left[] =>
+  readLeft(volume).filter((each) => !isOf(each, databaseOf(left)))
 
 /** Has it as the last that was left. */
 export const rememberLeft = (volume: Volume, left: Left): void =>
-  write(volume, [...readLeft(volume).filter((each) => !isSame(each, left)), left])
+  write(volume, [...without(volume, left), left])
 
-export const forgetLeft = (volume: Volume, left: Left): void =>
-  write(
-    volume,
-    readLeft(volume).filter((each) => !isSame(each, left)),
-  )
+export const forgetLeft = (volume: Volume, left: Left): void => write(volume, without(volume, left))
 
 /** What was left of the server of that database, if it was. */
-export const leftOf = (volume: Volume, database: Database): Left | undefined => {
-  const address = database.kind === 'embedded' ? '' : `${database.host}:${database.port}/${database.name}`
-  return readLeft(volume).find(({ url }) => addressOf(url) === address)
-}
+export const leftOf = (volume: Volume, database: Database): Left | undefined =>
+  readLeft(volume).find((left) => isOf(left, database))
+
+/** The server that was left for the one of that database, the last of them. */
+export const leftFor = (volume: Volume, database: Database): Left | undefined =>
+  readLeft(volume).findLast((left) => !isOf(left, database))

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../../errors.ts'
 import { type DatabaseUrl, formatDatabaseUrl, parseDatabaseUrl } from '../../settings/database-url.ts'
-import { type Left, leftOf, readLeft, rememberLeft } from '../../units/left.ts'
+import { type Left, leftFor, rememberLeft } from '../../units/left.ts'
 import { inVolume } from '../../units/place.ts'
 import { letGo, readPromotion } from '../../units/promotion.ts'
 import type { OperationScope } from '../scope.ts'
@@ -140,8 +140,8 @@ export const prove = async (
 /** Proves there what the last move has left to be proved. Whatever ends it, the next start goes on. */
 export const proveLeft = async (scope: OperationScope, { say }: Talk): Promise<void> => {
   const { database } = scope.inForce
-  const left = readLeft(scope).at(-1)
-  if (left === undefined || database.kind === 'embedded' || leftOf(scope, database)?.url === left.url) return
+  const left = leftFor(scope, database)
+  if (left === undefined || database.kind === 'embedded') return
   await prove(scope, { url: database, toProve: left.toProve }, { say })
   rememberLeft(scope, { ...left, toProve: [] })
 }
@@ -170,12 +170,6 @@ export const promote = async (
   say(`Mathesar works on ${nameOf({ url })}. ${stays}: \`supervisor promote --back\` returns to it.`)
 }
 
-/** Where the last move came from: the URL of another server, or `null` for the embedded one. */
-const lastLeft = (scope: OperationScope): string | null => {
-  const current = leftOf(scope, scope.inForce.database)
-  return readLeft(scope).findLast((left) => left.url !== current?.url)?.url ?? null
-}
-
 /** Back to the server of before, which is as it was. */
 export const returnBack = async (
   scope: OperationScope,
@@ -184,7 +178,7 @@ export const returnBack = async (
   const { system, place, inForce } = scope
   if (inForce.database.kind === 'embedded')
     throw new SupervisorError('PROMOTE_REFUSED', 'cannot go back: the database is the embedded one')
-  const url = lastLeft(scope)
+  const url = leftFor(scope, inForce.database)?.url ?? null
   const { cluster } = inVolume(place.paths)
   if (url === null && !system.files.isThere(`${cluster}/PG_VERSION`))
     throw new SupervisorError('PROMOTE_REFUSED', `cannot go back: there is no data in ${cluster}`)

@@ -7,6 +7,8 @@ import { forgetLeft, type Left, leftOf, readLeft, rememberLeft } from '../../../
 import { copyIn, letGo, readPromotion, writePromotion } from '../../../src/units/promotion.ts'
 import { database } from '../../../src/units/postgres/roles.ts'
 import { readFile } from '../configurations.ts'
+import { failureOf } from '../failure.ts'
+import { errorWith } from '../fakes/files.ts'
 import { serverError } from '../fakes/postgres.ts'
 import { createScope, externalDatabase, never } from '../fakes/scope.ts'
 
@@ -85,6 +87,15 @@ describe('what is left for another server', () => {
       expect(server.logins[0]).toMatchObject({ options: '-c default_transaction_read_only=off' })
       expect(readLeft(scope)).toEqual(isBoot ? [] : [{ ...left, closed: [] }])
     }
+  })
+  test('is asked for again where the disk fails: what is closed must not stay so', async () => {
+    const { scope, disk } = createScope({ config: externalDatabase })
+    rememberLeft(scope, left)
+    disk.failOn((act, path) =>
+      act === 'readIfThere' && path === '/data/left.json' ? errorWith('EIO') : undefined,
+    )
+    const error = await failureOf(() => database.run(scope, never))
+    expect(error).toMatchObject({ code: 'DATABASE_LOST', isPassing: true })
   })
   test('takes none while the other one is in force', async () => {
     const { scope, database: server } = createScope({ config: externalDatabase })

@@ -9,12 +9,12 @@ import { type JobTools, runJob } from './own-job.ts'
 /** The copy ends itself when it is late: what goes on for so much longer hangs. */
 const hungAfterMs = 60_000
 
-const addressOf = (database: Database): string =>
+const serverOf = (database: Database): string =>
   database.kind === 'embedded' ? '' : `${database.host}:${database.port}`
 
 /** Throws where there is nowhere to carry anything to. */
 export const requireCarriable = (before: Configuration, after: Configuration): void => {
-  const isElsewhere = addressOf(before.database) !== addressOf(after.database)
+  const isElsewhere = serverOf(before.database) !== serverOf(after.database)
   if (after.database.kind === 'external' && isElsewhere) return
   throw new SupervisorError(
     'PROMOTE_REFUSED',

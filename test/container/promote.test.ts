@@ -206,13 +206,15 @@ describeContainer('promote', () => {
     await cleanUp()
   })
 
-  const there = (database: string, text: string) =>
-    server.exec(
+  const query = (box: Box, at: number, database: string, text: string) =>
+    box.exec(
       'sh',
       '-c',
-      `PGPASSWORD="$PGPASS_TEXT" psql -X -h 127.0.0.1 -p ${port} -U owner -d ${database} -tAc "$0"`,
+      `PGPASSWORD="$PGPASS_TEXT" psql -X -h 127.0.0.1 -p ${at} -U owner -d ${database} -tAc "$0"`,
       text,
     )
+  const there = (database: string, text: string) => query(server, port, database, text)
+  const onOther = (database: string, text: string) => query(other, otherPort, database, text)
   const here = async (database: string, text: string): Promise<string> => {
     const { exitCode, stdout, stderr } = await box.exec(
       'supervisor',
@@ -228,13 +230,6 @@ describeContainer('promote', () => {
     expect(exitCode, stderr).toBe(0)
     return stdout
   }
-  const onOther = (database: string, text: string) =>
-    other.exec(
-      'sh',
-      '-c',
-      `PGPASSWORD="$PGPASS_TEXT" psql -X -h 127.0.0.1 -p ${otherPort} -U owner -d ${database} -tAc "$0"`,
-      text,
-    )
   const url = (database = 'postgres', at = port): string =>
     `postgres://mover:${encodeURIComponent(mover)}@127.0.0.1:${at}/${database}`
 

@@ -26,6 +26,12 @@ const changeFiles = (change: (files: System['files']) => Partial<System['files']
   changeSystem: (system) => ({ ...system, files: { ...system.files, ...change(system.files) } }),
 })
 
+const withoutWriting = (isMeant: (path: string, text: string) => boolean): Mutant =>
+  changeFiles(({ writeWhole }) => ({
+    writeWhole: (path, text, mode, mayReplace) =>
+      isMeant(path, text) || writeWhole(path, text, mode, mayReplace),
+  }))
+
 const isSecret = (path: string): boolean => path.endsWith('/secret_key')
 const isManifest = (path: string): boolean => path.endsWith('/manifest.json')
 const isUnsyncedMark = (path: string): boolean => path.endsWith('/supervisor.unsynced')
@@ -128,10 +134,7 @@ export const mutants: readonly {
   {
     name: 'mathesar.env is not written',
     breaks: 'acknowledged',
-    mutant: changeFiles(({ writeWhole }) => ({
-      writeWhole: (path, text, mode, mayReplace) =>
-        path.endsWith('/mathesar.env') || writeWhole(path, text, mode, mayReplace),
-    })),
+    mutant: withoutWriting((path) => path.endsWith('/mathesar.env')),
   },
   {
     name: 'what an undo or a restore leaves behind stays where it is',
@@ -145,18 +148,12 @@ export const mutants: readonly {
   {
     name: 'the journal of an undo or a restore is not written',
     breaks: 'acknowledged',
-    mutant: changeFiles(({ writeWhole }) => ({
-      writeWhole: (path, text, mode, mayReplace) =>
-        path.endsWith('/journal.json') || writeWhole(path, text, mode, mayReplace),
-    })),
+    mutant: withoutWriting((path) => path.endsWith('/journal.json')),
   },
   {
     name: 'the mark of a move is not written',
     breaks: 'moved',
-    mutant: changeFiles(({ writeWhole }) => ({
-      writeWhole: (path, text, mode, mayReplace) =>
-        (isManifest(path) && text.includes('"moved"')) || writeWhole(path, text, mode, mayReplace),
-    })),
+    mutant: withoutWriting((path, text) => isManifest(path) && text.includes('"moved"')),
   },
   {
     name: 'a promotion keeps the mark of what it has put in force',

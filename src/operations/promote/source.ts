@@ -65,9 +65,10 @@ const asApp = (scope: MoveScope): readonly ClientConfig[] =>
     query_timeout: 0,
   }))
 
-/** What the server says no to is its word, not a fault of ours. */
-const connect = async <T>(
-  { system }: MoveScope,
+/** What a server says no to is its word, not a fault of ours. `who` is the one that says it. */
+export const connectAs = async <T>(
+  { system }: Pick<OperationScope, 'system'>,
+  who: 'it' | 'the one that is left',
   ways: readonly ClientConfig[],
   use: (client: Client) => Promise<T>,
 ): Promise<T> => {
@@ -75,12 +76,8 @@ const connect = async <T>(
     return await system.withClient(ways, use)
   } catch (cause) {
     if (cause instanceof SupervisorError || !(isAnswer(cause) || isBroken(cause))) throw cause
-    const why = system.log.redact(sentenceOf(cause))
-    throw new SupervisorError(
-      'PROMOTE_FAILED',
-      `cannot move to that server: the one that is left says: ${why}`,
-      { cause },
-    )
+    const why = `cannot move to that server: ${who} says: ${system.log.redact(sentenceOf(cause))}`
+    throw new SupervisorError('PROMOTE_FAILED', why, { cause })
   }
 }
 
@@ -88,7 +85,7 @@ const connect = async <T>(
  * As Mathesar's role in its own database: what somebody put in the place of one of its tables gains nothing.
  */
 export const inSourceAsApp = <T>(scope: MoveScope, use: (client: Client) => Promise<T>): Promise<T> =>
-  connect(scope, asApp(scope), use)
+  connectAs(scope, 'the one that is left', asApp(scope), use)
 
 /** As whoever may see most there, for as long as it takes; a superuser reads the catalog alone. */
 export const inSource = <T>(
@@ -105,7 +102,7 @@ export const inSource = <T>(
   }
   const ways =
     source.database.kind === 'embedded' ? [asSuperuser] : asApp(scope).map((way) => ({ ...way, database }))
-  return connect(scope, ways, use)
+  return connectAs(scope, 'the one that is left', ways, use)
 }
 
 /** How a program of Postgres gets there. */

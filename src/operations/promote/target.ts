@@ -5,9 +5,8 @@ import type { DatabaseUrl } from '../../settings/database-url.ts'
 import type { Client } from '../../system/ports.ts'
 import { connectionOf } from '../../units/postgres/connection.ts'
 import { reachExternal } from '../../units/postgres/external.ts'
-import { isAnswer, sentenceOf } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
-import type { Source } from './source.ts'
+import { connectAs, type Source } from './source.ts'
 
 /** The server that an installation moves to, and who may do what there. */
 export type Target = {
@@ -37,23 +36,12 @@ export const waysTo = (scope: OperationScope, url: DatabaseUrl, database: string
     query_timeout: 0,
   }))
 
-export const inTarget = async <T>(
+export const inTarget = <T>(
   scope: OperationScope,
   url: DatabaseUrl,
   database: string,
   use: (client: Client) => Promise<T>,
-): Promise<T> => {
-  try {
-    return await scope.system.withClient(waysTo(scope, url, database), use)
-  } catch (cause) {
-    if (!isAnswer(cause)) throw cause
-    throw new SupervisorError(
-      'PROMOTE_FAILED',
-      `cannot move to that server: it says: ${scope.system.log.redact(sentenceOf(cause))}`,
-      { cause },
-    )
-  }
-}
+): Promise<T> => connectAs(scope, 'it', waysTo(scope, url, database), use)
 
 /** The way of Mathesar's role there: the one that is kept as DATABASE_URL. */
 export const ofMathesar = (

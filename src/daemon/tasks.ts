@@ -3,6 +3,7 @@ import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import type { TaskName } from '../units/results.ts'
 import type { TaskUnit } from '../units/unit.ts'
+import { OwedTasks } from './owed-tasks.ts'
 import type { Roster } from './roster.ts'
 import { keepResult, type World, type Worlds } from './worlds.ts'
 
@@ -12,6 +13,9 @@ import { keepResult, type World, type Worlds } from './worlds.ts'
  */
 const retries = 6
 const firstPauseMs = 100
+
+/** How long a task that a change owes rests before it is run once more. */
+const untilDonePauseMs = 5000
 
 export type TaskRecord = {
   readonly state: UnitState
@@ -26,6 +30,7 @@ export class Tasks {
   readonly #system: System
   readonly #worlds: Worlds
   readonly #roster: Roster
+  readonly owed = new OwedTasks((unit, signal) => this.#runUntilDone(unit, signal))
   readonly #records = new Map<TaskName, TaskRecord>()
 
   constructor(system: System, worlds: Worlds, roster: Roster) {
@@ -73,6 +78,22 @@ export class Tasks {
         this.#noteRetry(unit.name, error)
         await clock.delay(firstPauseMs * 2 ** attempt, signal)
         await this.#whenServicesReady(unit, signal)
+      }
+    }
+  }
+
+  /** Runs a task in what is in force until it works. Meanwhile the status says why it does not. */
+  async #runUntilDone(unit: TaskUnit, signal: AbortSignal): Promise<void> {
+    const { clock, log } = this.#system
+    for (;;) {
+      try {
+        await this.run(unit, this.#worlds.current, signal)
+        return log.say('info', `${unit.name} is done after all`)
+      } catch (error) {
+        signal.throwIfAborted()
+        const failure = toSupervisorError(error)
+        this.#records.set(unit.name, { state: 'running', since: clock.now(), failure })
+        await clock.delay(untilDonePauseMs, signal)
       }
     }
   }

@@ -3,6 +3,7 @@ import { SupervisorError } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
 import { type ServiceInChange, type Side, stepsOf } from '../units/change.ts'
+import type { TaskName } from '../units/results.ts'
 import type { Carrying } from './carrying.ts'
 import type { Roster } from './roster.ts'
 import type { Service } from './service.ts'
@@ -69,19 +70,24 @@ const serviceInChange = (
   },
 })
 
-/**
- * Carries out a plan, or leaves everything as it was. Until `commit` the old settings are in force and serve;
- * after it nothing can fail: the new generation is told to serve, the old one to finish.
- */
-export const carryOut = async (tools: Tools, { plan, inForce, report, commit }: Change): Promise<void> => {
+const attempt = async (tools: Tools, { plan, inForce, report, commit }: Change): Promise<void> => {
   const { worlds, tasks, roster, signal } = tools
   const sides: Record<Side, World> = { before: worlds.current, after: worlds.next(inForce) }
+  const runTask = async (name: TaskName, side: Side): Promise<void> => {
+    const unit = roster.taskNamed(name)
+    if (worlds.skipReason(unit, sides[side]) === undefined) await tasks.run(unit, sides[side], signal)
+  }
   const { steps, afterwards } = stepsOf({
     plan,
     isEmbedded: (side) => sides[side].inForce.database.kind === 'embedded',
-    runTask: async (name, side) => {
-      const unit = roster.taskNamed(name)
-      if (worlds.skipReason(unit, sides[side]) === undefined) await tasks.run(unit, sides[side], signal)
+    runTask,
+    oweTask: async (name) => {
+      try {
+        await runTask(name, 'before')
+      } catch (error) {
+        tasks.owed.add(roster.taskNamed(name))
+        throw error
+      }
     },
     service: (name) => serviceInChange(roster.serviceNamed(name), tools, sides),
     carry: (seconds, signal) => tools.carry(sides.before.inForce, inForce, seconds, signal),
@@ -96,3 +102,10 @@ export const carryOut = async (tools: Tools, { plan, inForce, report, commit }: 
   worlds.commit(sides.after)
   await afterwards()
 }
+
+/**
+ * Carries out a plan, or leaves everything as it was. Until `commit` the old settings are in force and serve;
+ * after it nothing can fail: the new generation is told to serve, the old one to finish.
+ */
+export const carryOut = async (tools: Tools, change: Change): Promise<void> =>
+  await tools.tasks.owed.pauseWhile(() => attempt(tools, change), tools.signal)

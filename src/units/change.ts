@@ -35,6 +35,8 @@ type Tools = {
   readonly plan: Plan
   readonly isEmbedded: (side: Side) => boolean
   readonly runTask: (name: TaskName, side: Side) => Promise<void>
+  /** Runs it with the settings of before. Where it fails it is run again after the change until it works. */
+  readonly oweTask: (name: TaskName) => Promise<void>
   readonly service: (name: ServiceName) => ServiceInChange
   /** Copies what the database of before has to that of after, within so many seconds. Names the copy. */
   readonly carry: (seconds: number, signal: AbortSignal) => Promise<string>
@@ -135,7 +137,7 @@ const holdBack = ({ service }: Tools): Step => ({
 })
 
 /** Requests wait from the copy on. Where it ends otherwise, the database of before takes writes again. */
-const carrySteps = ({ carry, letGo, runTask }: Tools, seconds: number): { copying: Step; letting: Step } => {
+const carrySteps = ({ carry, letGo, oweTask }: Tools, seconds: number): { copying: Step; letting: Step } => {
   let carried: string | undefined
   let takeBack = (): void => {}
   return {
@@ -144,7 +146,7 @@ const carrySteps = ({ carry, letGo, runTask }: Tools, seconds: number): { copyin
       run: async (signal) => {
         carried = await carry(seconds, signal)
       },
-      undo: () => runTask('database', 'before'),
+      undo: () => oweTask('database'),
     },
     // The last before the commit: what people may work on from then on is never removed.
     letting: {

@@ -164,7 +164,9 @@ export class Oracle {
     const missing = container.image.filter((migration) => !data.migrations?.includes(migration))
     if (missing.length > 0) world.violate('gate', `generation ${pid} serves before ${missing.join(', ')}`)
     if (!isOnDisk) world.violate('gate', `generation ${pid} serves before its cluster is on the disk`)
-    if (data.isClosed) world.violate('serves', `generation ${pid} serves what takes no writes`)
+    // A change that could not open it on its way back goes on trying: `story.ts` looks whether it did.
+    const hasServed = container.supervisor?.instance?.wasReady === true
+    if (data.isClosed && !hasServed) world.violate('serves', `generation ${pid} serves what takes no writes`)
     this.seeKey(data, environment.SECRET_KEY)
     this.#checkCarried(data)
     if (world.isMovedAway && environment.POSTGRES_HOST?.startsWith('/'))

@@ -13,6 +13,11 @@ const minuteMs = 60_000
 /** A service that never gets ready is given up after eight starts of 300 s. */
 const longestBootMs = 60 * minuteMs
 const longestRunMs = 24 * 60 * minuteMs
+/** A task of a change that failed on its way back is run again at least so often. */
+const openingMs = 30_000
+
+const servesClosed = ({ generations }: Container): boolean =>
+  [...generations].some(({ isServing, server }) => isServing && server?.data.isClosed)
 
 /**
  * What happens in a run. First trouble: boots, with people, faults and crashes at any moment. Then calm:
@@ -195,6 +200,17 @@ export class Story {
     world.volume.isReadOnly = false
     for (const server of world.externals.values()) server.mend()
     this.#part = 'stopping'
+    if (!world.containers.some(servesClosed)) return this.#stopAll()
+    // A way back that failed is gone on with: its databases take writes again, without another start.
+    world.timeline.after(openingMs, () => {
+      if (world.containers.some(servesClosed))
+        world.violate('serves', 'what serves takes no writes, and nobody mends it')
+      this.#stopAll()
+    })
+  }
+
+  #stopAll(): void {
+    const { world } = this
     const running = world.containers.filter(({ isRunning }) => isRunning)
     for (const container of running) this.#stop(container)
     if (running.length === 0) this.#bootLast()

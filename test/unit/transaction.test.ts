@@ -10,9 +10,9 @@ import { createImage } from './fakes/image.ts'
 const before = 'DEBUG=false\n'
 
 /** A running image, and what becomes of a change of its settings. */
-const stage = async (text = before) => {
+const stage = async (text = before, { carry }: { readonly carry?: () => Promise<string> } = {}) => {
   const boot = readFile(text)
-  const at = createImage({ config: boot })
+  const at = createImage({ config: boot, ...(carry ? { carry } : {}) })
   await at.boot()
   let current: Configuration = boot
   const steps: string[] = []
@@ -21,7 +21,7 @@ const stage = async (text = before) => {
     steps,
     change: async (next: string, commit = (): void => {}): Promise<string> => {
       const wanted = readFile(next)
-      const plan = planOf(changesBetween(current, wanted))
+      const plan = { ...planOf(changesBetween(current, wanted)), ...(carry ? { carries: 20 } : {}) }
       const inForce = inForceOf(boot.values, wanted)
       let isDone = false
       const done = at.instance
@@ -195,6 +195,23 @@ describe('a change that fails', () => {
     expect(await change(externalDatabase)).toBe('DATABASE_REFUSED')
     expect([running('postgres').length, running('mathesar').length, instance.isReady]).toEqual([1, 1, true])
     expect(instance.inForce.database.kind).toBe('embedded')
+  })
+
+  test('at its copy has the database take writes again, as soon as that works', async () => {
+    const failing = async (): Promise<string> => {
+      throw new SupervisorError('PROMOTE_FAILED', 'cannot copy the databases: no space')
+    }
+    const { change, database, instance, stateOf, clock } = await stage(before, { carry: failing })
+    database.refuseWith(() => serverError('53100'))
+    const done = change(externalDatabase)
+    expect(await done).toBe('PROMOTE_FAILED')
+    expect([stateOf('database'), instance.isReady]).toEqual(['running', true])
+    expect(instance.status().problems.map(({ unit, code }) => [unit, code])).toEqual([
+      ['database', 'VOLUME_FULL'],
+    ])
+    database.refuseWith(() => undefined)
+    await clock.advance(60_000)
+    expect([stateOf('database'), instance.status().problems]).toEqual(['done', []])
   })
 
   test('because everything stops leaves nothing running, and commits nothing', async () => {

@@ -12,6 +12,7 @@ type Options = Parameters<typeof createScope>[0] & {
   readonly units?: readonly Unit[]
   readonly isUnproven?: boolean
   readonly whenUp?: () => Promise<void>
+  readonly carry?: () => Promise<string>
 }
 
 /** What a control file says of the data, 1 after a clean shutdown. */
@@ -67,7 +68,7 @@ export const createImage = (options: Options = {}) => {
     units: options.units ?? units,
     inForce: scope.inForce,
     startedAtMs: clock.now(),
-    carrying: { carry: async () => '', letGo: () => () => {} },
+    carrying: { carry: options.carry ?? (async () => ''), letGo: () => () => {} },
     isUnproven: () => options.isUnproven ?? false,
     ...(options.whenUp === undefined ? {} : { whenUp: options.whenUp }),
   })

@@ -58,6 +58,7 @@ const stage = (options: Options) => {
     plan: { ...nothing, ...plan },
     isEmbedded: (side: Side) => (side === 'before' ? from : to) === 'embedded',
     runTask: (name, side) => act(`${name} ${side}`),
+    oweTask: (name) => act(`${name} before, until it works`),
     service,
     carry: async (seconds) => {
       await act(`carry within ${seconds} s`)
@@ -265,7 +266,7 @@ describe('a plan that fails', () => {
         'prepare',
         'drain mathesar',
         'carry within 20 s',
-        'database before',
+        'database before, until it works',
         'start mathesar before',
         'discard',
         'config before',

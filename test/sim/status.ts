@@ -13,7 +13,7 @@ export const checkStatus = (container: Container, checkText: (text: string) => v
   } catch (error) {
     return refuse(`the status threw ${(error as Error).stack}`)
   }
-  const { phase, ready, units } = status
+  const { phase, ready, units, problems } = status
   const services = units.filter(({ kind }) => kind === 'service')
   const { kind } = instance.inForce.database
   // The embedded Postgres that a change is just starting does not count yet.
@@ -28,8 +28,10 @@ export const checkStatus = (container: Container, checkText: (text: string) => v
     if (state === 'ready' && pid === null) refuse(`${name} is ready without a process`)
     if (state === 'ready' && pid !== null && pid <= 1) refuse(`${name} is ready as process ${pid}`)
   }
+  // What a failed change still owes, and says so.
+  const isOwed = (name: string): boolean => problems.some(({ unit }) => unit === name)
   if (phase === 'running')
-    for (const { name, state } of units)
-      if (['waiting', 'running', 'failed'].includes(state) && !services.some((one) => one.name === name))
+    for (const { name, state } of units.filter(({ kind }) => kind === 'task'))
+      if (['waiting', 'failed'].includes(state) || (state === 'running' && !isOwed(name)))
         refuse(`${name} is ${state} while running`)
 }

@@ -4,6 +4,9 @@
 const { readFileSync, writeFileSync } = require('node:fs')
 const { Script } = require('node:vm')
 
+// malloc has read it, and it is not meant for children.
+if (process.env.MALLOC_MMAP_THRESHOLD_ === '131072') delete process.env.MALLOC_MMAP_THRESHOLD_
+
 const filename = `${__dirname}/supervisor.cjs`
 const cache = `${filename}.cache`
 

@@ -3,6 +3,9 @@ import type { System } from './ports.ts'
 /** A page is smaller; one that is larger is cut off. */
 const bodyLimitBytes = 1024 * 1024
 
+/** Else Node asks whether the host is an address, and compiles a pattern of 160 kB for it. */
+const withoutServername = { servername: '' }
+
 /** One GET. Rejects when there is no answer within `timeoutMs`. */
 export const httpGet: System['httpGet'] = async (target, { path, hostHeader, timeoutMs }, signal) => {
   const { request } = await import('node:http')
@@ -13,6 +16,7 @@ export const httpGet: System['httpGet'] = async (target, { path, hostHeader, tim
         path,
         method: 'GET',
         agent: false,
+        ...withoutServername,
         headers: { host: hostHeader, connection: 'close', 'user-agent': 'supervisor' },
         signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
       },

@@ -338,6 +338,18 @@ describe('the store', () => {
     expect(open().readHistory()).toEqual([entryOf(other)])
   })
 
+  test('keeps a history that a disk does not give for a moment', () => {
+    open().record(entryOf(other))
+    const failing: typeof files = {
+      ...files,
+      readIfThere: () => {
+        throw Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' })
+      },
+    }
+    expect(() => open(failing).record(entryOf(one))).toThrow('EIO')
+    expect(open().readHistory()).toEqual([entryOf(other)])
+  })
+
   test('keeps a history that is small, whatever was refused how often', () => {
     for (let index = 0; index < 30; index++)
       open().record({ ...entryOf(one), result: 'rejected', why: '漢'.repeat(100_000) })

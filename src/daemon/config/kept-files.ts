@@ -10,10 +10,15 @@ const limitBytes = Math.max(6 * configFiles.length * fileLimitBytes, historyLimi
 
 type Kept = Pick<Files, 'readIfThere' | 'remove' | 'renameWhole' | 'writeWhole' | 'writeInPlace'>
 
-/** Files that we alone write. Whatever is in the place of one and cannot be used counts as not there. */
+const isOfDisk = (error: Error): boolean => (error as NodeJS.ErrnoException).code === 'EIO'
+
+/**
+ * Files that we alone write. Whatever is in the place of one and cannot be used counts as not there, but
+ * where the disk fails nothing takes its place: it may be read again in a moment.
+ */
 export class KeptFiles {
   readonly #files: Kept
-  readonly #unusable = new Map<string, string>()
+  readonly #unusable = new Map<string, Error>()
 
   constructor(files: Kept) {
     this.#files = files
@@ -21,7 +26,7 @@ export class KeptFiles {
 
   /** What was found that cannot be used, in words. */
   get warnings(): readonly string[] {
-    return [...this.#unusable].map(([path, why]) => `cannot use ${path}: ${why}; it is ignored`)
+    return [...this.#unusable].map(([path, { message }]) => `cannot use ${path}: ${message}; it is ignored`)
   }
 
   isUnusable(path: string): boolean {
@@ -34,13 +39,15 @@ export class KeptFiles {
       const text = this.#files.readIfThere(path, limitBytes)
       return text === undefined ? undefined : parse(text)
     } catch (error) {
-      this.#unusable.set(path, (error as Error).message)
+      this.#unusable.set(path, error as Error)
       return undefined
     }
   }
 
   /** What could not be used there makes room, and is kept beside for whoever wants to look into it. */
   write(path: string, text: string): void {
+    const why = this.#unusable.get(path)
+    if (why !== undefined && isOfDisk(why)) throw why
     if (this.#unusable.delete(path)) {
       this.#files.remove(`${path}.unusable`)
       this.#files.renameWhole(path, `${path}.unusable`)

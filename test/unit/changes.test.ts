@@ -816,6 +816,16 @@ describe('after a boot', () => {
     expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('applied')
     expect(at.history.map(({ from }) => from)).toEqual(['boot', 'api'])
   })
+
+  test('a history that was read-only gets its record with what comes next', async () => {
+    const at = stage()
+    at.failRecord('EROFS')
+    await at.changes.settle()
+    expect([at.history, at.logged]).toEqual([[], []])
+    at.failRecord(undefined)
+    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('applied')
+    expect(at.history.map(({ from }) => from)).toEqual(['boot', 'api'])
+  })
 })
 
 test('no secret is in what is logged, recorded or answered', async () => {

@@ -50,16 +50,19 @@ const changesSince = async (
   }
 }
 
-/** Records what is in force as good, unless it is recorded: the next boot can go back to it. */
-export const recordBoot = async (options: Options, current: () => Configuration): Promise<void> => {
+/**
+ * Records what is in force as good, unless it is recorded: the next boot can go back to it. Resolves with
+ * whether the volume has that; where it is read-only, it may be written later.
+ */
+export const recordBoot = async (options: Options, current: () => Configuration): Promise<boolean> => {
   const { store, now } = options
   const { version, files } = current()
   const before = store.lastGood()
   // What was refused at boot has been told then:
   // an entry after it keeps the next start from telling it again.
-  if (before?.version === version && failedBoot(store.readHistory()) === undefined) return
+  if (before?.version === version && failedBoot(store.readHistory()) === undefined) return true
   const changes = await changesSince(options, before?.files, current())
-  if (current().version !== version) return // The change that came in between has recorded itself.
+  if (current().version !== version) return true // The change that came in between has recorded itself.
   store.keep(version, files)
   store.record({
     at: new Date(now()).toISOString(),
@@ -69,4 +72,5 @@ export const recordBoot = async (options: Options, current: () => Configuration)
     changes,
     why: null,
   })
+  return store.lastGood()?.version === version
 }

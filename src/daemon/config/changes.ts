@@ -83,7 +83,7 @@ export class Changes {
 
   async #run(proposal: Proposal, report: Report): Promise<ChangeResult> {
     const { readSettled } = this.#options
-    if (this.#isUnrecorded) await this.#persistBoot().catch(() => {}) // The disk was full, and may have room.
+    if (this.#isUnrecorded) await this.#persistBoot().catch(() => {}) // The disk may have room now.
     if (!isOnDisk(proposal)) {
       await this.#catchUp(report)
       const files = filesWanted(proposal, this.#current, this.#current.files)
@@ -242,7 +242,6 @@ export class Changes {
 
   async #persistBoot(): Promise<void> {
     this.#current = await persistEnvironment(this.#options, this.#current)
-    await recordBoot(this.#options, () => this.#current)
-    this.#isUnrecorded = false
+    this.#isUnrecorded = !(await recordBoot(this.#options, () => this.#current))
   }
 }

@@ -17,6 +17,7 @@ export class Mathesar extends Process {
   readonly #gate: SimulatedGate | undefined
   #hasImported = false
   #isServing = false
+  #wasToldToEnd = false
   #isGateOpen = false
   #answer: ((line: string) => void) | undefined
 
@@ -52,6 +53,10 @@ export class Mathesar extends Process {
     return this.#isServing
   }
 
+  get wasToldToEnd(): boolean {
+    return this.#wasToldToEnd
+  }
+
   /** The database that it was started for. */
   get server(): Server | undefined {
     return this.#container.serverAt(this.environment.POSTGRES_HOST)
@@ -76,6 +81,7 @@ export class Mathesar extends Process {
 
   protected override hear(signal: NodeJS.Signals): void {
     if (signal !== 'SIGTERM' && signal !== 'SIGINT' && signal !== 'SIGQUIT') return
+    this.#wasToldToEnd = true
     if (signal !== 'SIGQUIT' && this.#is('--deaf', 'mathesar is deaf')) return
     this.later(signal === 'SIGTERM' && this.#isServing ? 50 : 5, () => this.exit({ code: 0, signal: null }))
   }

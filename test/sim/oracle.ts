@@ -175,6 +175,8 @@ export class Oracle {
   }
 
   #checkCarried({ id, rows }: Data): void {
+    // Somebody went back before the copy ever served: it is behind from now on, and they know.
+    for (const [to, from] of this.#carried) if (from === id) this.#carried.delete(to)
     const from = this.#carried.get(id)
     if (from === undefined) return
     this.#carried.delete(id)

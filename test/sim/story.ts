@@ -16,8 +16,11 @@ const longestRunMs = 24 * 60 * minuteMs
 /** A task of a change that failed on its way back is run again at least so often. */
 const openingMs = 30_000
 
+/** One that was told to end may be deaf, and has nobody any more. */
 const servesClosed = ({ generations }: Container): boolean =>
-  [...generations].some(({ isServing, server }) => isServing && server?.data.isClosed)
+  [...generations].some(
+    ({ isServing, wasToldToEnd, server }) => isServing && !wasToldToEnd && server?.data.isClosed,
+  )
 
 /**
  * What happens in a run. First trouble: boots, with people, faults and crashes at any moment. Then calm:

@@ -44,21 +44,13 @@ export const createChunkCollector = ({ trimHeap }: Pick<Kernel, 'trimHeap'>): ((
 }
 
 /**
- * The third one forgets the compiled code of what was not called since the first, over 1 MB after a boot; the
- * fourth gives its pages back. Each takes some 10 ms.
- */
-const collections = 4
-
-/**
  * Gives what the boot, or a flood, left behind back to the system: V8's garbage, since V8 alone sees no need
  * while little happens, what malloc holds free, and the pages of Node's program. The pages that an idle
  * supervisor needs are mapped again in an instant; the kernel may now drop the others when it must. Returns
  * the bytes that are left, without pages of files.
  */
 export const releaseMemory = (kernel: Pick<Kernel, 'trimHeap' | 'forgetMapped'>): number => {
-  const collect = findCollector()
-  for (let run = 0; run < collections; run++)
-    collect({ type: 'major', execution: 'sync', flavor: 'last-resort' })
+  findCollector()({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   kernel.trimHeap()
   for (const { address, bytes } of cleanPartsOf(process.execPath)) kernel.forgetMapped(address, bytes)
   return anonymousBytes()

@@ -33,8 +33,8 @@ export const managers = { xlog: 0, transaction: 1, storage: 2, database: 4, heap
 const pageBytes = 8192
 const [shortHeader, longHeader] = [24, 40]
 const bodyBytes = pageBytes - shortHeader
-/** Of the pages of Postgres 15, 16 and 17: what is read here is the same in each. */
-const knownMagic: ReadonlySet<number> = new Set([0xd110, 0xd113, 0xd116])
+/** Of the pages of Postgres 15 to 18, in their order: what is read here is the same in each. */
+const knownMagic: ReadonlySet<number> = new Set([0xd110, 0xd113, 0xd116, 0xd118])
 const flags = { continues: 1, longHeader: 2, overwrites: 8 } as const
 const switchInfo = 0x40
 /** Longer ones are passed over unread: of those that are needed only the end of a transaction may be. */
@@ -61,6 +61,11 @@ export const segmentName = (lsn: number, segmentBytes: number, likeName: string)
 
 const damaged = (lsn: number, why: string): SupervisorError =>
   new SupervisorError('UNDO_REFUSED', `cannot read the log of Postgres at ${formatLsn(lsn)}: ${why}`)
+
+const whatIsThere = (magic: number): string =>
+  magic >> 8 === 0xd1
+    ? `its form (0x${magic.toString(16)}) is of a version of Postgres that this image does not know`
+    : 'no page of a known form is there'
 
 const padded = (bytes: number): number => Math.ceil(bytes / 8) * 8
 const readLong = (view: DataView, at: number): number =>
@@ -100,7 +105,7 @@ export class LogRecords {
     if (!knownMagic.has(view.getUint16(at, true))) {
       this.#readRecords()
       if (lsn < this.#resumeLsn) return
-      throw damaged(lsn, 'no page of a known form is there')
+      throw damaged(lsn, whatIsThere(view.getUint16(at, true)))
     }
     if (readLong(view, at + 8) !== lsn) throw damaged(lsn, 'another page is there')
     const info = view.getUint16(at + 2, true)

@@ -21,6 +21,9 @@ type Note = {
 /** An internal database of another version, which nobody can connect to. */
 export type KeptDatabase = Note & { readonly name: string; readonly bytes: number }
 
+/** The present one, once an older one takes its place. */
+type Left = Pick<Note, 'version' | 'applied'> & { readonly database: string }
+
 /** How many are kept; the oldest goes first. */
 const keptLimit = 4
 /** What Postgres and Mathesar need besides a copy. */
@@ -81,6 +84,21 @@ const requireSpace = async ({ system, place }: Scope<never>, client: Client): Pr
       `${Math.ceil(needed / 1048576)} MiB, and ${spaceInWords(space)}`,
   )
 }
+
+/** What the present database is called once it is put aside. Those of earlier times stay, with their lists. */
+export const chooseName = (scope: Scope<'secrets' | 'cluster'>, version: string): Promise<string> =>
+  asSuperuser(scope, async (client) => {
+    const name = nameOf('of', version)
+    const { rows } = await client.query<{ name: string }>(
+      'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)',
+      [name],
+    )
+    const taken = new Set(rows.map((row) => row.name))
+    for (let count = 2, free = name; ; count++) {
+      if (!taken.has(free)) return free
+      free = `${name}.${count}`
+    }
+  })
 
 /** The files that say in words and as data what a database has that the one in its place lacks. */
 const sinceFiles = ({ place }: Scope<never>, database: string) => {
@@ -145,10 +163,9 @@ const whileOpen = async <T>(client: Client, database: string, look: () => Promis
 export const writeSince = async (
   scope: Scope<'secrets' | 'cluster'>,
   kept: KeptDatabase,
-  version: string,
+  { database, version }: Pick<Left, 'database' | 'version'>,
 ): Promise<string | undefined> => {
   const { system, place } = scope
-  const database = nameOf('of', version)
   const files = sinceFiles(scope, database)
   const read = (client: Client): Promise<readonly Since[]> =>
     whileOpen(client, kept.name, () =>
@@ -188,12 +205,11 @@ export const findSince = (scope: Scope<never>, { name }: KeptDatabase): string |
 export const goBackTo = async (
   scope: Scope<'secrets' | 'cluster'>,
   kept: KeptDatabase,
-  { version, applied }: Pick<Note, 'version' | 'applied'>,
+  { database, version, applied }: Left,
 ): Promise<void> =>
   asSuperuser(scope, async (client) => {
-    const [before, left] = [quoteName(kept.name), quoteName(nameOf('of', version))]
+    const [before, left] = [quoteName(kept.name), quoteName(database)]
     const note: Note = { version, at: new Date(scope.system.clock.now()).toISOString(), applied }
-    await client.query(`DROP DATABASE IF EXISTS ${left}`)
     await endSessions(client)
     await client.query('BEGIN')
     await client.query(`ALTER DATABASE ${internalDatabase} RENAME TO ${left}`)

@@ -9,7 +9,7 @@ import { persistSecret } from '../secrets.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { compareMigrations, type Internal, type Migration, readInternal } from './applied.ts'
 import { dumpBefore } from './dump-before.ts'
-import { findWayBack, goBackTo, keepBefore, type KeptDatabase, writeSince } from './kept.ts'
+import { chooseName, findWayBack, goBackTo, keepBefore, type KeptDatabase, writeSince } from './kept.ts'
 import { isKeyOf, keyNoteOf } from './key-check.ts'
 import { migrate } from './migrate.ts'
 
@@ -111,8 +111,9 @@ const goBack = async (
   const back = isOurs ? await findWayBack(scope, image) : undefined
   if (back === undefined || scope.inForce.settings.ON_DOWNGRADE !== 'return')
     throw aheadError(known, ahead, back)
-  const written = await writeSince(scope, back, from)
-  await goBackTo(scope, back, { version: from, applied })
+  const left = { version: from, applied, database: await chooseName(scope, from) }
+  const written = await writeSince(scope, back, left)
+  await goBackTo(scope, back, left)
   const where = written === undefined ? '' : `, and what was added since is listed in ${written}`
   const kept = `that of Mathesar ${from} is kept${where}`
   const what = `the internal database of ${back.at} is in its place again; ${kept}`

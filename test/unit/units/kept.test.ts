@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { findWayBack, goBackTo, keepBefore } from '../../../src/units/mathesar/kept.ts'
+import { chooseName, findWayBack, goBackTo, keepBefore } from '../../../src/units/mathesar/kept.ts'
 import { failureOf } from '../failure.ts'
 import { createScope } from '../fakes/scope.ts'
 
@@ -85,9 +85,9 @@ describe('the way back', () => {
   test('is one transaction, and keeps the database that is left', async () => {
     const { scope, done } = stage()
     const kept = { name: 'mathesar_django_before_0.11.0', version: '0.9.0', at: '', applied: [], bytes: 1 }
-    await goBackTo(scope, kept, { version: '0.11.0', applied: image })
+    const database = await chooseName(scope, '0.11.0')
+    await goBackTo(scope, kept, { version: '0.11.0', applied: image, database })
     expect(done()).toEqual([
-      'DROP DATABASE IF EXISTS "mathesar_django_of_0.11.0"',
       'BEGIN',
       'ALTER DATABASE mathesar_django RENAME TO "mathesar_django_of_0.11.0"',
       'ALTER DATABASE "mathesar_django_of_0.11.0" OWNER TO postgres',
@@ -99,5 +99,13 @@ describe('the way back', () => {
       'COMMENT ON DATABASE mathesar_django IS NULL',
       'COMMIT',
     ])
+  })
+
+  test('leaves what an earlier one kept as it is', async () => {
+    const { scope, database } = createScope()
+    const names = ['mathesar_django_of_1.0', 'mathesar_django_of_1.0.2', 'mathesar_django_of_1.0.0']
+    database.answerWith((text) => (text.includes('starts_with') ? names.map((name) => ({ name })) : []))
+    expect(await chooseName(scope, '1.0')).toBe('mathesar_django_of_1.0.3')
+    expect(await chooseName(scope, '0.9')).toBe('mathesar_django_of_0.9')
   })
 })

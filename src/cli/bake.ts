@@ -29,6 +29,8 @@ export const run = async (): Promise<number> => {
     SUPERVISOR_RUN: `${scratch}/run`,
     SUPERVISOR_SHARE: `${scratch}/share`,
     SECRET_KEY: 'used-while-baking-and-never-again',
+    // No platform waits for the end of it, and a checkpoint on a busy disk takes its time.
+    STOP_GRACE_PERIOD: '600',
   }
   // Each installation replaces this password before anything but the supervisor can connect.
   mkdirSync(`${scratch}/secrets`, { recursive: true, mode: 0o700 })

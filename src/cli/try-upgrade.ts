@@ -54,7 +54,8 @@ const boot = async (data: string, { signals, logTo }: Wanted): Promise<Superviso
     'TRIAL_FAILED',
     'cannot try this image: it was asked to stop',
   )
-  const env = { ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1' }
+  // A checkpoint on a busy disk takes its time, and says nothing of the image.
+  const env = { ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1', STOP_GRACE_PERIOD: '600' }
   await runDaemon(signals, env, {
     until: {
       unit: 'mathesar',

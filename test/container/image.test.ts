@@ -128,6 +128,11 @@ const findPackages = async (name: string) => {
 const readProject = (file: string): unknown =>
   JSON.parse(readFileSync(new URL(`../../${file}`, import.meta.url), 'utf8'))
 
+const slowPostgres = `#!/bin/sh
+trap 'sleep 6; kill -INT $server' INT
+/usr/lib/postgresql/17/bin/postgres "$@" & server=$!
+while kill -0 $server 2> /dev/null; do wait $server; done`
+
 describeContainer('an image', () => {
   describe.each([
     {
@@ -251,5 +256,14 @@ describeContainer('an image', () => {
         },
       })
     })
+  })
+
+  it('is made on a busy machine, too, where Postgres takes long to stop', async () => {
+    const script = `mkdir /tmp/bin && ln -s /usr/lib/postgresql/17/bin/* /tmp/bin/ && rm /tmp/bin/postgres
+cat > /tmp/bin/postgres << 'END'
+${slowPostgres}
+END
+chmod 755 /tmp/bin/postgres && SUPERVISOR_POSTGRES_BIN=/tmp/bin supervisor bake`
+    expect(await inside(image, script)).toContain('baked /usr/local/share/supervisor')
   })
 })

@@ -192,6 +192,22 @@ export const writeSince = async (
   }
 }
 
+/**
+ * A start of the newer image may have been cut off while it gave the connected databases its SQL: what the
+ * kept database says of them is not believed.
+ */
+const distrust = (scope: Scope<'secrets' | 'cluster'>, client: Client, { name }: KeptDatabase) =>
+  whileOpen(client, name, () =>
+    withConnection(scope, [embeddedAs(scope.place, appRole, name)], async (kept) => {
+      const { rowCount } = await kept.query(
+        `SELECT FROM pg_catalog.pg_attribute WHERE attrelid = pg_catalog.to_regclass('mathesar_database')
+          AND attname = 'last_confirmed_sql_version'`,
+      )
+      if (rowCount === 1)
+        await kept.query("UPDATE mathesar_database SET last_confirmed_sql_version = '0.0.0'")
+    }),
+  )
+
 /** Where the words of a database that was left are, if there are any. */
 export const findSince = (scope: Scope<never>, { name }: KeptDatabase): string | undefined => {
   const { words } = sinceFiles(scope, name)
@@ -210,6 +226,7 @@ export const goBackTo = async (
   asSuperuser(scope, async (client) => {
     const [before, left] = [quoteName(kept.name), quoteName(database)]
     const note: Note = { version, at: new Date(scope.system.clock.now()).toISOString(), applied }
+    await distrust(scope, client, kept)
     await endSessions(client)
     await client.query('BEGIN')
     await client.query(`ALTER DATABASE ${internalDatabase} RENAME TO ${left}`)

@@ -11,11 +11,12 @@ const noteOf = (version: string, at: string, applied: readonly string[]): string
 const stage = (kept: readonly { readonly name: string; readonly note: string | null }[] = []) => {
   const at = createScope()
   at.database.answerWith((text) => {
+    if (text.includes("'last_confirmed_sql_version'")) return [{}]
     if (text.includes('shobj_description')) return kept.map((row) => ({ ...row, bytes: '1000' }))
     return text.includes('pg_database_size') ? [{ bytes: String(100 * 2 ** 20) }] : []
   })
   const done = (): string[] =>
-    at.database.queries.filter((text) => /^(CREATE|DROP|ALTER|COMMENT|BEGIN|COMMIT)/.test(text))
+    at.database.queries.filter((text) => /^(CREATE|DROP|ALTER|COMMENT|BEGIN|COMMIT|UPDATE)/.test(text))
   return { ...at, done }
 }
 const versions = { from: '0.9.0', to: '0.11.0' }
@@ -88,6 +89,10 @@ describe('the way back', () => {
     const database = await chooseName(scope, '0.11.0')
     await goBackTo(scope, kept, { version: '0.11.0', applied: image, database })
     expect(done()).toEqual([
+      // A start that was cut off may have given the connected databases the newer SQL.
+      'ALTER DATABASE "mathesar_django_before_0.11.0" ALLOW_CONNECTIONS true',
+      "UPDATE mathesar_database SET last_confirmed_sql_version = '0.0.0'",
+      'ALTER DATABASE "mathesar_django_before_0.11.0" ALLOW_CONNECTIONS false',
       'BEGIN',
       'ALTER DATABASE mathesar_django RENAME TO "mathesar_django_of_0.11.0"',
       'ALTER DATABASE "mathesar_django_of_0.11.0" OWNER TO postgres',

@@ -82,7 +82,10 @@ export type Results = {
   readonly collations: Nothing
   readonly key: Nothing
   readonly manifest: Nothing
-  readonly migrations: Nothing
+  readonly migrations: {
+    /** Whether this start brought it to another version: by migrations, or by the one that was kept. */
+    readonly hasChanged: boolean
+  }
   readonly administrator: Nothing
   /** The rest may go on in the background: resolves when that has ended. */
   readonly 'user-databases': { readonly ended: Promise<void> }

@@ -114,9 +114,8 @@ const goBack = async (
   const left = { version: from, applied, database: await chooseName(scope, from) }
   const written = await writeSince(scope, back, left)
   await goBackTo(scope, back, left)
-  const where = written === undefined ? '' : `, and what was added since is listed in ${written}`
-  const kept = `that of Mathesar ${from} is kept${where}`
-  const what = `the internal database of ${back.at} is in its place again; ${kept}`
+  const list = written === undefined ? '' : `, and what was added since is listed in ${written}`
+  const what = `the database of ${back.at} is in its place again; that of Mathesar ${from} is kept${list}`
   scope.system.log.say('warn', what)
   scope.report(what)
 }
@@ -232,19 +231,20 @@ export const migrations = defineTask({
     if (neverMigrates(inForce)) {
       const found = await waitForOthers(scope, lookNow, signal)
       if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
-      return undefined
+      return { hasChanged: false }
     }
     let found = await lookNow()
+    const hasChanged = found.kind !== 'current'
     if (found.kind === 'ahead') {
       await goBack(scope, known, found)
       found = await lookNow()
     }
-    if (found.kind !== 'behind') return undefined
+    if (found.kind !== 'behind') return { hasChanged }
     if (found.applied.length > 0)
       await (inForce.database.kind === 'embedded'
         ? keepBefore(scope, known, found.applied)
         : dumpBefore(scope, known.to, signal))
     await withDatabase(scope, (client) => inTransaction(client, () => migrateOnce(client)))
-    return undefined
+    return { hasChanged }
   },
 })

@@ -84,6 +84,8 @@ export const userDatabases = defineTask({
     if (version === null || neverMigrates(scope.inForce)) return nothingToDo
     const served = readServedVersion(scope)
     const change: Change = { version, isOther: served !== undefined && served !== version }
+    // A start that was cut off may have gone back to the version before, which the manifest does not name yet.
+    const hasChanged = change.isOther || scope.results.migrations.hasChanged
     const past = inRun(scope.place.paths).pastSocket
     const { behind, hasPast } = await withDatabase(scope, (client) =>
       inTransaction(client, () => look(client, change, past)),
@@ -108,7 +110,7 @@ export const userDatabases = defineTask({
           if (!signal.aborted) throw error // A stop cuts it off, and the next start goes on.
         })
     })
-    if (change.isOther && behind > 0)
+    if (hasChanged && behind > 0)
       await system.clock.delay(patienceMs, AbortSignal.any([signal, brought.signal])).catch(() => {})
     signal.throwIfAborted()
     return { ended }

@@ -53,7 +53,7 @@ const usualResults: Results = {
   collations: undefined,
   key: undefined,
   manifest: undefined,
-  migrations: undefined,
+  migrations: { hasChanged: false },
   'user-databases': { ended: Promise.resolve() },
   administrator: undefined,
 }

@@ -41,7 +41,7 @@ const stage = (applied: string[] | undefined, options: Parameters<typeof createS
 describe('the task `migrations`', () => {
   test('runs nothing and takes no lock where the database is up to date', async () => {
     const { scope, programs, held } = stage(image)
-    await migrations.run(scope, never)
+    expect(await migrations.run(scope, never)).toEqual({ hasChanged: false })
     expect([programs, held.locks]).toEqual([[], 0])
   })
 
@@ -54,7 +54,7 @@ describe('the task `migrations`', () => {
     ],
   ])('migrates the database %s as the user of Mathesar, once it has the lock', async (_, applied, words) => {
     const { scope, programs, held, said } = stage(applied)
-    await migrations.run(scope, never)
+    expect(await migrations.run(scope, never)).toEqual({ hasChanged: true })
     expect(programs).toHaveLength(1)
     expect(programs[0]).toMatchObject({
       unit: 'migrations',

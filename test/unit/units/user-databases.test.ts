@@ -73,6 +73,17 @@ describe('the task `user-databases`', () => {
     expect(clock.armed).toBe(0)
   })
 
+  test('waits as well where the version that served last is the same, and its database was another', async () => {
+    const { scope, clock } = stage(2, '0.11.0', [], 4000)
+    let isDone = false
+    const after = { ...scope, results: { ...scope.results, migrations: { hasChanged: true } } }
+    const run = Promise.resolve(userDatabases.run(after, never)).then(() => (isDone = true))
+    await clock.advance(3900)
+    expect(isDone).toBe(false)
+    await clock.advance(200)
+    await run
+  })
+
   test('lets visitors wait no longer than 15 s', async () => {
     const { scope, clock } = stage(2, '0.9.0', [], 60_000)
     const run = userDatabases.run(scope, never)

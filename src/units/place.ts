@@ -132,6 +132,9 @@ export const mathesarHandover = '@mathesar'
 export const consolePath = '/supervisor/console'
 /** What the door asks the supervisor for where Mathesar does not answer. */
 export const awayPath = '/supervisor/away'
+/** And where it could not for want of its database: `database_away.py` knows the name of the location. */
+export const databaseAwayPath = '/supervisor/away/database'
+export const databaseHandover = '@database'
 
 /** Mathesar touches it for each request of a visitor, as long as that lasts. */
 export const activityFile = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).app}/activity`

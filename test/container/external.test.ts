@@ -15,6 +15,7 @@ import {
   type Box,
 } from '../helpers/docker.ts'
 import { asNewerImage, removeNewerImages } from '../helpers/newer-image.ts'
+import { startLoad } from '../helpers/load.ts'
 import { freePort } from '../helpers/port.ts'
 
 const owner = 'owner'
@@ -184,6 +185,26 @@ describeContainer('an external database', () => {
       expect(await onVolume(volume, 'cat secrets/secret_key')).toBe(key)
       await box.remove()
     }
+  })
+
+  it('that crashes under load is a 503 for a moment, never a 500, and restarts nothing', async () => {
+    const box = await start({ image: leanImage, env: await newDatabase() })
+    await box.ready()
+    await makeAdmin(box)
+    const load = startLoad(box.url('/auth/login/'), 8)
+    for (let crashes = 0; crashes < 5; crashes++) {
+      await delay(500)
+      // When one of its processes dies, Postgres ends all sessions and recovers.
+      const query = "select pid from pg_stat_activity where backend_type = 'checkpointer'"
+      await server.exec('kill', '-9', (await sql('postgres', query)).stdout)
+      await until('it answers again', async () => (await sql('postgres', 'select 1')).exitCode === 0)
+    }
+    const { failed } = await load.stop()
+    expect([...new Set(failed)]).toEqual(['status 503'])
+    await box.ready()
+    expect(await box.unit('mathesar')).toMatchObject({ generation: 1, restarts: 0 })
+    expect(await box.logs()).not.toContain('Traceback')
+    await box.remove()
   })
 
   it('that nobody listens for is waited for, then exit code 50', async () => {

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { execa } from 'execa'
 import { afterAll, describe, expect, test } from 'vitest'
 import { missing, pythonBin } from '../helpers/daemon.ts'
+import { freePort } from '../helpers/port.ts'
 import { root } from '../../scripts/prepare.ts'
 
 const names = ['clevercsv', 'cairosvg', 'requests'] as const
@@ -20,6 +21,38 @@ import gc
 print(gc.isenabled())
 `
 
+/** What a Django of two pages answers, of which one takes a connection and the other fails by itself. */
+const askDjango = (database: string): string => `
+import runpy
+from django.conf import settings
+from django.db import connection
+from django.urls import path
+
+def ask(request):
+    connection.cursor()
+
+def fail(request):
+    raise RuntimeError('a fault of its own')
+
+urlpatterns = [path('ask/', ask), path('fail/', fail)]
+settings.configure(
+    ROOT_URLCONF=__name__, ALLOWED_HOSTS=['*'],
+    DATABASES={'default': {'ENGINE': 'django.db.backends.postgresql', ${database}}},
+    LOGGING={'version': 1,
+             'handlers': {'out': {'class': 'logging.StreamHandler', 'stream': 'ext://sys.stdout'}},
+             'root': {'handlers': ['out'], 'level': 'WARNING'},
+             'loggers': {'django': {'handlers': [], 'propagate': True}}},
+)
+from django.core.wsgi import get_wsgi_application
+from wsgiref.util import setup_testing_defaults
+away = runpy.run_path(${JSON.stringify(join(root, 'rootfs/etc/mathesar/database_away.py'))})
+application = away['answer_without_database'](get_wsgi_application())
+for page in 'ask', 'fail':
+    environ = {'PATH_INFO': f'/{page}/'}
+    setup_testing_defaults(environ)
+    print(b''.join(application(environ, lambda *answer: print(page, *answer))).decode().strip()[:40])
+`
+
 describe.skipIf(missing !== undefined)("gunicorn's configuration", () => {
   const folder = mkdtempSync(join(tmpdir(), 'lazy-'))
   afterAll(() => rmSync(folder, { recursive: true }))
@@ -33,6 +66,20 @@ describe.skipIf(missing !== undefined)("gunicorn's configuration", () => {
       env: { PYTHONPATH: folder },
     })
     expect(stdout.split('\n')).toEqual(['imported', 'loaded', 'a value', 'another', 'False'])
+  })
+
+  test('answers 503 where no database does, and leaves every other fault to Django', async () => {
+    const port = await freePort()
+    const { stdout } = await execa(join(pythonBin!, 'python3'), [
+      '-c',
+      askDjango(`'HOST': '127.0.0.1', 'PORT': ${port}, 'NAME': 'none', 'USER': 'none'`),
+    ])
+    expect(stdout).toMatch(
+      /^ask 503 Service Unavailable .*'Retry-After', '2'.*'X-Accel-Redirect', '@database'/m,
+    )
+    expect(stdout).toMatch(/^503 for \/ask\/: the database is away: .*refused/m)
+    expect(stdout).toMatch(/^fail 500 Internal Server Error/m)
+    expect(stdout.match(/Traceback/g)).toHaveLength(1)
   })
 
   test('shares that with the programs beside it, which go on with the collector', async () => {

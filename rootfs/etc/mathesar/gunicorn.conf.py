@@ -14,7 +14,9 @@ import time
 
 from gunicorn.workers.sync import SyncWorker
 
-runpy.run_path(os.path.join(os.path.dirname(__file__), 'quick_import.py'))  # `when_ready` turns the collector on again
+here = os.path.dirname(__file__)
+runpy.run_path(os.path.join(here, 'quick_import.py'))  # `when_ready` turns the collector on again
+answer_without_database = runpy.run_path(os.path.join(here, 'database_away.py'))['answer_without_database']
 
 # The socket comes from the supervisor as from systemd, as descriptor 3: gunicorn then leaves its path alone.
 if 'MATHESAR_GATE_FD' in os.environ:
@@ -238,6 +240,7 @@ def check_itself(wsgi):
 
 def post_worker_init(worker):
     """Serve only when the supervisor opens the gate: it closes its end of the pipe, and we read EOF. Until then, `?` asks for a check."""
+    worker.wsgi = answer_without_database(worker.wsgi)
     if was_told_early(worker):
         worker.alive = False
     gate = os.environ.get('MATHESAR_GATE_FD')

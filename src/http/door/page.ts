@@ -4,7 +4,7 @@ import { contentSecurityPolicy, renderPage } from '../../page/render.ts'
 import { sendEvents } from '../events.ts'
 import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
-import { awayPath } from '../../units/place.ts'
+import { awayPath, databaseAwayPath } from '../../units/place.ts'
 import { readView } from './feed.ts'
 import { handOn, mayWait, waitForMathesar } from './wake.ts'
 
@@ -29,10 +29,13 @@ export const formHeaders = (policy: string) => ({
 const hasReached = ({ headers }: Exchange['request']): boolean =>
   /\d$/.test(String(headers['x-connect-time'] ?? ''))
 
-const messageFor = (request: Exchange['request']): string =>
-  hasReached(request)
+const messageFor = ({ request, url }: Exchange): string => {
+  if (url.pathname === databaseAwayPath)
+    return 'cannot answer: the database of Mathesar is away; this request may have been carried out in part'
+  return hasReached(request)
     ? 'cannot answer: Mathesar ended while it answered this request, and may have carried it out'
     : 'cannot answer: Mathesar does not serve yet; this request was not carried out'
+}
 
 export const isBrowser = ({ headers: { accept = '' } }: Exchange['request']): boolean =>
   accept.includes('text/html')
@@ -46,7 +49,7 @@ const wantsPage = (request: Exchange['request']): boolean =>
 export const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
   const headers = { ...securityHeaders, 'retry-after': retryAfter }
   if (!wantsPage(exchange.request)) {
-    const message = messageFor(exchange.request)
+    const message = messageFor(exchange)
     return sendJson(exchange, 503, { code: 'NOT_SERVING', message, hint: 'Ask again in a moment.' }, headers)
   }
   sendHtml(exchange, 503, renderPage(readView(options)), headers)
@@ -76,10 +79,13 @@ export const sendRefused = (
   sendJson(exchange, 400, { code: 'HOST_REFUSED', message, hint }, securityHeaders)
 }
 
+/** What the door asks for where it is known that nobody else answers. */
+export const awayPaths: readonly string[] = [awayPath, databaseAwayPath]
+
 /** For what came for Mathesar and did not find it: it is handed back if Mathesar serves in time. */
 export const answerAway = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { request, url } = exchange
-  const mayHandOn = mayWait(options) && url.pathname !== awayPath && !hasReached(request)
+  const mayHandOn = mayWait(options) && !awayPaths.includes(url.pathname) && !hasReached(request)
   if (mayHandOn && (await waitForMathesar(options))) handOn(exchange)
   else sendUnavailable(exchange, options)
 }

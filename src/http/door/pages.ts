@@ -2,11 +2,11 @@ import { fixPath } from '../../page/fix.ts'
 import { permitPath } from '../../page/refused.ts'
 import { partPath, restorePath } from '../../page/restore.ts'
 import { provePath } from '../../page/setup.ts'
-import { awayPath, consolePath, setupPath } from '../../units/place.ts'
+import { consolePath, setupPath } from '../../units/place.ts'
 import type { Access } from '../exchange.ts'
 import type { Route } from '../routes.ts'
 import { getFix, postFix } from './fix.ts'
-import { answerAway, sendRefused } from './page.ts'
+import { answerAway, awayPaths, sendRefused } from './page.ts'
 import { postPermit } from './permit.ts'
 import { getRestore, postPart, postRestore } from './restore.ts'
 import { answerSetup, postCode, redirect } from './setup.ts'
@@ -32,6 +32,6 @@ export const pageRoute = (
   if (pathname === '/supervisor/refused') return { handle: sendRefused }
   if (pathname === fixPath) return { handle: getFix }
   if (pathname === setupPath) return { handle: answerSetup }
-  const isOurs = pathname.startsWith('/supervisor/') && pathname !== awayPath
+  const isOurs = pathname.startsWith('/supervisor/') && !awayPaths.includes(pathname)
   return isOurs ? undefined : { handle: answerAway }
 }

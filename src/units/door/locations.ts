@@ -2,7 +2,16 @@ import type { Settings } from '../../settings/typed.ts'
 import { headerLines } from './headers.ts'
 import { networksOf } from './networks.ts'
 import { tlsLines } from './tls.ts'
-import { awayPath, consolePath, inDoor, type Place, setupHandover, setupPath } from '../place.ts'
+import {
+  awayPath,
+  consolePath,
+  databaseAwayPath,
+  databaseHandover,
+  inDoor,
+  type Place,
+  setupHandover,
+  setupPath,
+} from '../place.ts'
 import type { Certificate, Listener } from '../results.ts'
 
 /** What the configuration is made of. */
@@ -83,17 +92,23 @@ const setupLines = (toMathesar: readonly string[]): readonly string[] => [
   ...location('@again', [`    return 303 ${setupPath};`]),
 ]
 
-/**
- * Where Mathesar does not serve. If it sleeps, the supervisor wakes it and hands the request back, whose body
- * stays here.
- */
-const awayLines = location('@supervisor', [
+/** To the supervisor, while the body stays here. */
+const withoutBody = [
   ...headerLines.map((line) => `    ${line}`),
   '    proxy_set_header Content-Length "";',
   '    proxy_pass_request_body off;',
   ...proxyTo('supervisor', 60),
   '    error_page 502 504 =503 /starting.html;',
-])
+]
+
+/**
+ * Where Mathesar does not serve: if it sleeps, the supervisor wakes it and hands the request back. And where
+ * its database is away.
+ */
+const awayLines = [
+  ...location('@supervisor', withoutBody),
+  ...location(databaseHandover, [`    rewrite ^ ${databaseAwayPath} break;`, ...withoutBody]),
+]
 
 /** Where the supervisor answers as long as the browser listens. */
 const streamPaths = ['/supervisor/events', `${consolePath}/events`, `${consolePath}/log/events`]

@@ -64,14 +64,19 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
     expect([status, headers['x-accel-redirect'], told.wakes]).toEqual([503, undefined, 1])
   })
 
-  test.each(['/livez', '/readyz', '/startupz', '/metrics', '/supervisor/boot', '/supervisor/away'])(
-    '%s does not wake it',
-    async (target) => {
-      const { told, ask } = await stage(true)
-      await ask('GET', target)
-      expect(told.wakes).toBe(0)
-    },
-  )
+  test.each([
+    '/livez',
+    '/readyz',
+    '/startupz',
+    '/metrics',
+    '/supervisor/boot',
+    '/supervisor/away',
+    '/supervisor/away/database',
+  ])('%s does not wake it', async (target) => {
+    const { told, ask } = await stage(true)
+    await ask('GET', target)
+    expect(told.wakes).toBe(0)
+  })
 })
 
 describe('what the door asks the supervisor while Mathesar is away for a moment', () => {

@@ -72,6 +72,12 @@ describe('the configuration of the door', () => {
     expect(render('TRUSTED_PROXIES=none\n')).not.toContain('set_real_ip_from')
   })
 
+  test('asks the supervisor, without the body, for what the database could not answer', () => {
+    const [text] = /location @database \{[^}]*\}/.exec(render()) ?? []
+    expect(text).toContain('rewrite ^ /supervisor/away/database break;')
+    expect(text).toMatch(/proxy_pass_request_body off;\s+proxy_pass http:\/\/supervisor;/)
+  })
+
   test('shows what is measured to those alone whom METRICS names', () => {
     expect(render()).not.toContain('/metrics')
     const text = render('METRICS=10.0.0.0/8,192.0.2.7\n')

@@ -39,6 +39,7 @@ const manifests: Readonly<Record<string, Manifest>> = {
   'compose/embedded.yaml': composeFile,
   'compose/external.yaml': composeFile,
   'compose/caddy.yaml': composeFile,
+  'compose/s3.yaml': composeFile,
   'compose/upstream.yaml': composeFile,
   'casaos/docker-compose.yml': composeFile,
   'umbrel/docker-compose.yml': composeFile,

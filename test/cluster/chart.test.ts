@@ -11,6 +11,7 @@ import {
   type Load,
   noCluster,
   nodeAddress,
+  schemaFolders,
   startLoad,
   startServer,
 } from '../helpers/cluster.ts'
@@ -109,7 +110,8 @@ describe.skipIf(noCluster !== undefined)(title, () => {
       const lintable = form.filter((each) => each !== '--is-upgrade')
       expect(await helm('lint', '--strict', chart, ...lintable)).toContain('0 chart(s) failed')
       const manifest = await render(...form)
-      expect(await conform(manifest)).toMatch(/Invalid: 0, Errors: 0/)
+      for (const schemas of schemaFolders())
+        expect(await conform(manifest, schemas), schemas).toMatch(/Invalid: 0, Errors: 0/)
     }
     await expect(render()).rejects.toThrow('no database is given')
     await expect(render(...release, '--set', 'settings.WEB_CONCURENCY=2')).rejects.toThrow('WEB_CONCURENCY')

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -44,9 +44,13 @@ export const bringUp = async (images: readonly string[]): Promise<void> => {
   if (exitCode !== 0) throw new Error(`cluster up ended with ${exitCode}: ${stderr}${stdout}`)
 }
 
-/** Holds a manifest to the schemas of Kubernetes, where every field has to be known. */
-export const conform = async (manifest: string): Promise<string> => {
-  const location = join(home, 'schemas/{{.ResourceKind}}{{.KindSuffix}}.json')
+/** The schemas of Kubernetes that are here: of the version that runs, and `schemas-VERSION` of others. */
+export const schemaFolders = (): readonly string[] =>
+  readdirSync(home).filter((name) => name === 'schemas' || name.startsWith('schemas-'))
+
+/** Holds a manifest to one of them, where every field has to be known. */
+export const conform = async (manifest: string, schemas: string): Promise<string> => {
+  const location = join(home, schemas, '{{.ResourceKind}}{{.KindSuffix}}.json')
   const { stdout } = await execa(
     bin('kubeconform'),
     ['-strict', '-summary', '-schema-location', location, '-skip', 'HTTPRoute', '-'],

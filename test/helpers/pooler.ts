@@ -12,11 +12,22 @@ export const noPooler = await execa('pgbouncer', ['--version'], { reject: false 
 
 type Server = { readonly port: number; readonly user: string; readonly password: string }
 
+const asksServer = [
+  'auth_type = scram-sha-256',
+  'auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename = $1',
+]
+
+/** How long a connection of the server is lent: the strictest of what hosts do when not given. */
+type Pooling = { readonly mode?: 'transaction' | 'session'; readonly more?: readonly string[] }
+
 /**
- * A real PgBouncer on the loopback, which lends a connection of the server for one transaction at a time: the
- * strictest of what hosts put in front of a database.
+ * A real PgBouncer on the loopback. For sessions it lets each role of the server in; `user` has to be a
+ * superuser, then.
  */
-export const startPooler = async ({ port: serverPort, user, password }: Server) => {
+export const startPooler = async (
+  { port: serverPort, user, password }: Server,
+  { mode = 'transaction', more = [] }: Pooling = {},
+) => {
   const folder = await mkdtemp(join(tmpdir(), 'pooler-'))
   await chmod(folder, 0o755)
   const port = await freePort()
@@ -30,11 +41,12 @@ export const startPooler = async ({ port: serverPort, user, password }: Server) 
       'listen_addr = 127.0.0.1',
       `listen_port = ${port}`,
       'unix_socket_dir =',
-      'auth_type = plain',
       `auth_file = ${folder}/users`,
-      'pool_mode = transaction',
-      'default_pool_size = 4',
-      'server_reset_query =',
+      `pool_mode = ${mode}`,
+      ...(mode === 'session'
+        ? [...asksServer, `auth_user = ${user}`]
+        : ['auth_type = plain', 'default_pool_size = 4', 'server_reset_query =']),
+      ...more,
       '',
     ].join('\n'),
   )

@@ -1,11 +1,12 @@
 import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
+import { sentenceOf } from '../../units/postgres/failures.ts'
 import { libpqEnvironment } from '../../units/postgres/libpq.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
 import { outputOf } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 import { inSource, type MoveScope } from './source.ts'
-import { isPooled } from './target.ts'
+import { whyPooled } from './target.ts'
 
 /**
  * Whether an external server can be left: Mathesar's role there has to see all, and to keep others from
@@ -16,6 +17,35 @@ const refuse = (why: string, hint: string): never => {
   throw new SupervisorError('PROMOTE_REFUSED', `cannot leave the server that Mathesar works on: ${why}`, {
     hint: `${hint} Nothing was changed.`,
   })
+}
+
+const refusePooler = (why: string): never =>
+  refuse(
+    why,
+    'Have Mathesar connect directly first: `supervisor config set DATABASE_URL=…`, with the address ' +
+      'that the host shows beside that of the pooler.',
+  )
+
+/** What sessions start with: a pooler refuses it, or passes over it. */
+const readStart = (scope: MoveScope): Promise<string | undefined> =>
+  inSource(scope, scope.source.internal, (client) =>
+    client.query<{ search_path: string }>('SHOW search_path'),
+  ).then(
+    ({ rows }) => rows[0]?.search_path,
+    (error: unknown) => {
+      if (/unsupported startup parameter/.test(sentenceOf(error))) return undefined
+      throw error
+    },
+  )
+
+/** Throws where sessions at the server are not our own from their start to their end. */
+export const requireDirect = async (scope: MoveScope): Promise<void> => {
+  const { database } = scope.source
+  if (database.kind === 'embedded') return
+  const why = await whyPooled(scope, database)
+  if (why !== undefined) refusePooler(why)
+  if ((await readStart(scope)) !== 'pg_catalog')
+    refusePooler('a pooler is in front of it, which gives sessions no settings of their own')
 }
 
 /** The major version of pg_dump, which reads no server that is newer. */
@@ -85,12 +115,6 @@ export const checkSource = async (
 ): Promise<readonly string[]> => {
   const { database, internal, role } = scope.source
   if (database.kind === 'embedded') return []
-  if (await isPooled(scope, database))
-    refuse(
-      'a pooler is in front of it, which lends a session for one transaction at a time',
-      'Have Mathesar connect directly first: `supervisor config set DATABASE_URL=…`, with the address ' +
-        'that the host shows beside that of the pooler.',
-    )
   await requireVersion(scope)
   for (const name of databases) await requireRights(scope, name)
   const { rows } = await inSource(scope, internal, (client) =>

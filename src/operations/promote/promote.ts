@@ -11,7 +11,7 @@ import { type Plan, prepareTarget, removeMarked, type Wanted } from './prepare.t
 import { unknownIn } from './references.ts'
 import { readMoving } from './passwords.ts'
 import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
-import { checkSource } from './leaving.ts'
+import { checkSource, requireDirect } from './leaving.ts'
 import { knowsServer, readColumns } from './stored.ts'
 import { checkTarget, inTarget, nameOf, refuse, type Target } from './target.ts'
 
@@ -104,6 +104,7 @@ export const copyTo = async (
 ): Promise<DatabaseUrl> => {
   const { source } = scope
   const target = await checkTarget(scope, url, signal)
+  await requireDirect(scope)
   await requireKnown(scope)
   await requireNewServer(scope, url)
   const wanted = await readWanted(scope)

@@ -5,6 +5,7 @@ import type { DatabaseUrl } from '../../settings/database-url.ts'
 import type { Client } from '../../system/ports.ts'
 import { connectionOf } from '../../units/postgres/connection.ts'
 import { reachExternal } from '../../units/postgres/external.ts'
+import { sentenceOf } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
 import { connectAs, type Source } from './source.ts'
 
@@ -75,16 +76,25 @@ const readRights = async (client: Client): Promise<Rights> => {
 const readPid = async (client: Client): Promise<number> =>
   (await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]!.pid
 
-/** A pooler in transaction mode gives the session of one, while it is idle, to the transaction of another. */
-export const isPooled = (scope: OperationScope, url: DatabaseUrl): Promise<boolean> =>
+/**
+ * Why sessions there are not ours alone, if so. A pooler in transaction mode gives the session of one, while
+ * it is idle, to the transaction of another; a small one has no second session.
+ */
+export const whyPooled = (scope: OperationScope, url: DatabaseUrl): Promise<string | undefined> =>
   inTarget(scope, url, url.name, async (one) => {
     const first = await readPid(one)
-    return await inTarget(scope, url, url.name, async (other) => {
+    const use = async (other: Client): Promise<string | undefined> => {
       await other.query('BEGIN')
       const second = await readPid(other)
       await other.query('COMMIT')
       return first === second || first !== (await readPid(one))
-    })
+        ? 'a pooler is in front of it, which lends a session for one transaction at a time'
+        : undefined
+    }
+    return await inTarget(scope, url, url.name, use).catch(
+      ({ cause, message }: Error) =>
+        `it has one session at a time to give: ${cause === undefined ? message : sentenceOf(cause)}`,
+    )
   })
 
 const requireVersion = ({ major }: Rights): void => {
@@ -102,9 +112,10 @@ export const checkTarget = async (
   await reachExternal({ system, place, inForce: { ...inForce, database: asDatabase(url) } }, signal)
   const rights = await inTarget(scope, url, url.name, readRights)
   requireVersion(rights)
-  if (await isPooled(scope, url))
+  const why = await whyPooled(scope, url)
+  if (why !== undefined)
     refuse(
-      'a pooler is in front of it, which lends a session for one transaction at a time',
+      why,
       'Give the direct address of the server: hosts show it beside that of the pooler, often with port ' +
         '5432. Nothing was changed.',
     )

@@ -12,21 +12,18 @@ export const noPooler = await execa('pgbouncer', ['--version'], { reject: false 
 
 type Server = { readonly port: number; readonly user: string; readonly password: string }
 
-const asksServer = [
-  'auth_type = scram-sha-256',
-  'auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename = $1',
-]
+type Pooling = {
+  /** How long a connection of the server is lent: the strictest of what hosts do when not given. */
+  readonly mode?: 'transaction' | 'session'
+  readonly size?: number
+  /** Lets each role of the server in, by its password there; `user` is a superuser. */
+  readonly asksServer?: boolean
+}
 
-/** How long a connection of the server is lent: the strictest of what hosts do when not given. */
-type Pooling = { readonly mode?: 'transaction' | 'session'; readonly more?: readonly string[] }
-
-/**
- * A real PgBouncer on the loopback. For sessions it lets each role of the server in; `user` has to be a
- * superuser, then.
- */
+/** A real PgBouncer on the loopback. */
 export const startPooler = async (
   { port: serverPort, user, password }: Server,
-  { mode = 'transaction', more = [] }: Pooling = {},
+  { mode = 'transaction', size = 4, asksServer = false }: Pooling = {},
 ) => {
   const folder = await mkdtemp(join(tmpdir(), 'pooler-'))
   await chmod(folder, 0o755)
@@ -43,10 +40,15 @@ export const startPooler = async (
       'unix_socket_dir =',
       `auth_file = ${folder}/users`,
       `pool_mode = ${mode}`,
-      ...(mode === 'session'
-        ? [...asksServer, `auth_user = ${user}`]
-        : ['auth_type = plain', 'default_pool_size = 4', 'server_reset_query =']),
-      ...more,
+      `default_pool_size = ${size}`,
+      ...(mode === 'session' ? [] : ['server_reset_query =']),
+      ...(asksServer
+        ? [
+            'auth_type = scram-sha-256',
+            `auth_user = ${user}`,
+            'auth_query = SELECT usename, passwd FROM pg_shadow WHERE usename = $1',
+          ]
+        : ['auth_type = plain']),
       '',
     ].join('\n'),
   )

@@ -76,6 +76,8 @@ const readRights = async (client: Client): Promise<Rights> => {
 const readPid = async (client: Client): Promise<number> =>
   (await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]!.pid
 
+const secondSessionMs = 5000
+
 /**
  * Why sessions there are not ours alone, if so. A pooler in transaction mode gives the session of one, while
  * it is idle, to the transaction of another; a small one has no second session.
@@ -91,7 +93,9 @@ export const whyPooled = (scope: OperationScope, url: DatabaseUrl): Promise<stri
         ? 'a pooler is in front of it, which lends a session for one transaction at a time'
         : undefined
     }
-    return await inTarget(scope, url, url.name, use).catch(
+    // Who has to wait for a session is told nothing.
+    const ways = waysTo(scope, url, url.name).map((way) => ({ ...way, query_timeout: secondSessionMs }))
+    return await connectAs(scope, 'it', ways, use).catch(
       ({ cause, message }: Error) =>
         `it has one session at a time to give: ${cause === undefined ? message : sentenceOf(cause)}`,
     )

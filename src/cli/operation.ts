@@ -34,6 +34,7 @@ export const isServing = async (): Promise<boolean> => {
 
 const openSystem = (): OperationScope['system'] => {
   const kernel = openKernel()
+  kernel.keepHeapSmall()
   const processes = createProcesses(kernel)
   // As PID 1 of a container of its own, it gets whatever loses its parent.
   if (process.pid === 1) startReaper(kernel, processes.isOwn)

@@ -115,9 +115,9 @@ export async function* archiveOf(entries: AsyncIterable<Entry>): AsyncGenerator<
   const [tar, checksums] = [new TarWriter(), new Checksums()]
   for await (const entry of entries) {
     checksums.add(entry)
-    yield Buffer.concat(tar.add(entry))
+    yield* tar.add(entry)
   }
-  yield Buffer.concat(tar.add(checksums.entry()))
+  yield* tar.add(checksums.entry())
   yield tar.end()
 }
 

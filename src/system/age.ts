@@ -6,8 +6,13 @@ import type { Streams } from './ports.ts'
  */
 const scryptWorkFactor = 16
 
+/** A web stream asks for the next chunk before it is done with one, which would be overwritten then. */
+async function* copied(bytes: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
+  for await (const chunk of bytes) yield new Uint8Array(chunk)
+}
+
 const asWebStream = (bytes: AsyncIterable<Buffer>): ReadableStream<Uint8Array> =>
-  ReadableStream.from(bytes) as ReadableStream<Uint8Array>
+  ReadableStream.from(copied(bytes)) as ReadableStream<Uint8Array>
 
 async function* asBuffers(bytes: ReadableStream<Uint8Array>): AsyncGenerator<Buffer> {
   for await (const { buffer, byteOffset, byteLength } of bytes)

@@ -25,20 +25,31 @@ const findCollector = (): NonNullable<typeof globalThis.gc> => {
   return collect
 }
 
-const collectEveryBytes = 32 * 1024 * 1024
+const MiB = 1024 * 1024
+/** What dies young costs little to find. */
+const collectYoungEveryBytes = 4 * MiB
+const collectEveryBytes = 32 * MiB
 
 /**
  * Returns what is to be called with each chunk of a long stream. V8 sees little of the memory of buffers and
- * of zstd, and lets a hundred megabytes of it pile up before it collects.
+ * of zstd, and lets a hundred megabytes of it pile up before it collects. `unpacksTo` is how many bytes are
+ * made of each one.
  */
-export const createChunkCollector = ({ trimHeap }: Pick<Kernel, 'trimHeap'>): ((chunk: Buffer) => void) => {
+export const createChunkCollector = (
+  { trimHeap }: Pick<Kernel, 'trimHeap'>,
+  unpacksTo = 1,
+): ((chunk: Buffer) => void) => {
   const collect = findCollector()
-  let passed = 0
+  let [passed, passedYoung] = [0, 0]
   return ({ length }) => {
-    passed += length
-    if (passed < collectEveryBytes) return
+    passed += length * unpacksTo
+    passedYoung += length * unpacksTo
+    if (passedYoung < collectYoungEveryBytes) return
+    passedYoung = 0
+    const isFull = passed >= collectEveryBytes
+    collect({ type: isFull ? 'major' : 'minor', execution: 'sync' })
+    if (!isFull) return
     passed = 0
-    collect({ type: 'major', execution: 'sync' })
     trimHeap()
   }
 }

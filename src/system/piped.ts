@@ -11,18 +11,27 @@ import { asUser, kill, outcomeOf, type Processes, type Ran, tailBytes, whenOrpha
  * Writes `input` to the standard input of a program. A program that closes it early says itself why. What
  * `input` throws ends the program first, so that it never takes a part for the whole, and is thrown.
  */
-const feed = async (child: ChildProcess, input: AsyncIterable<Buffer>): Promise<void> => {
+const feed = async (
+  child: ChildProcess,
+  input: AsyncIterable<Buffer>,
+  onPassed: (chunk: Buffer) => void,
+): Promise<void> => {
   const failures: unknown[] = []
+  const stdin = child.stdin!
   const watched = async function* (): AsyncGenerator<Buffer> {
     try {
-      yield* input
+      for await (const chunk of input) {
+        // Only a long one is waited for, and the next one may overwrite it.
+        yield chunk.length < stdin.writableHighWaterMark ? Buffer.from(chunk) : chunk
+        onPassed(chunk)
+      }
     } catch (error) {
       failures.push(error)
       child.kill('SIGKILL')
       throw error
     }
   }
-  await pipeline(watched(), child.stdin!).catch(() => {})
+  await pipeline(watched(), stdin).catch(() => {})
   if (failures.length > 0) throw failures[0]
 }
 
@@ -98,9 +107,9 @@ export async function* streamProgram(
   }
   child.stderr!.on('data', collect)
   const outcome = outcomeOf(child, file, { write: collect })
-  const fed = input === undefined ? undefined : feed(child, input)
-  fed?.catch(() => {}) // It is awaited below.
   const onPassed = createChunkCollector(kernel)
+  const fed = input === undefined ? undefined : feed(child, input, onPassed)
+  fed?.catch(() => {}) // It is awaited below.
   let isOver = false
   try {
     for await (const chunk of chunks) {

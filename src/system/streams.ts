@@ -1,11 +1,12 @@
-import { createReadStream, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { temporaryName } from '../core/temporary.ts'
 import { decrypt, encrypt } from './age.ts'
+import { createChunkCollector } from './memory.ts'
 import { streamProgram, type Streaming } from './piped.ts'
 import type { Streams } from './ports.ts'
 
-const readBytes = 1024 * 1024
+const blockBytes = 1024 * 1024
 
 /** It takes 2 ms to load: not for a boot, which streams nothing. */
 const fs = (): typeof import('node:fs/promises') => process.getBuiltinModule('node:fs/promises')
@@ -91,10 +92,22 @@ const request: Streams['request'] = async ({ method, url, headers, body, timeout
   }
 }
 
+/** About what an archive is compressed to. */
+const unpacksTo = 4
+
+/** An archive, of which V8 would keep what is made of each block. */
+async function* readFile({ kernel }: Streaming, path: string): AsyncGenerator<Buffer> {
+  const onPassed = createChunkCollector(kernel, unpacksTo)
+  for await (const chunk of readBlocks(path, Buffer.allocUnsafeSlow(blockBytes))) {
+    yield chunk
+    onPassed(chunk)
+  }
+}
+
 /** The real streams. */
 export const createStreams = (streaming: Streaming): Streams => ({
   streamProgram: (command, input) => streamProgram(streaming, command, input),
-  readStream: (path) => createReadStream(path, { highWaterMark: readBytes }),
+  readStream: (path) => readFile(streaming, path),
   readBlocks,
   sizeOf: (path) => statSync(path).size,
   createFile,

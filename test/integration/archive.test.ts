@@ -1,3 +1,8 @@
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from 'vitest'
 import { checkArchive, openArchive } from '../../src/operations/archive/read.ts'
 import { decrypt, encrypt } from '../../src/system/age.ts'
@@ -69,5 +74,23 @@ describe('an archive that was altered', () => {
       await checkArchive(await openArchive({ decrypt }, asBytes(archive), { passphrase }))
     expect(await read('a long one')).toBeGreaterThan(0)
     expect(await failureOf(() => read('another one'))).toMatchObject({ code: 'BACKUP_LOCKED' })
+  })
+})
+
+const fixture = fileURLToPath(new URL('../fixtures/archive.ts', import.meta.url))
+/** As the entrypoint starts Node. */
+const options = ['--max-semi-space-size=1', '--no-memory-reducer', '--v8-pool-size=0']
+const MiB = 1024 * 1024
+
+describe('an archive that is large', () => {
+  test('is read back as it was written, encrypted or not, and takes little memory', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'archive-'))
+    try {
+      const said = execFileSync(process.execPath, [...options, fixture, folder, '100'], { encoding: 'utf8' })
+      const most = Math.max(...Object.values(JSON.parse(said) as Record<string, number>))
+      expect(most / MiB, said).toBeLessThan(48)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 })

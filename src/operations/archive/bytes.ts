@@ -1,4 +1,7 @@
-/** A stream: whoever reads it decides how fast it goes, so nothing piles up in memory. */
+/**
+ * A stream: whoever reads it decides how fast it goes, so nothing piles up in memory. A chunk may be
+ * overwritten once the next one is asked for.
+ */
 export type Bytes = AsyncIterable<Buffer>
 
 /** Takes a stream in pieces of the length that is asked for. */
@@ -18,19 +21,19 @@ export class Reader {
 
   /** The next `length` bytes; fewer where the stream ends before. */
   async take(length: number): Promise<Buffer> {
-    const pieces: Buffer[] = []
-    for (let missing = length; missing > 0;) {
+    const room = Buffer.allocUnsafe(length)
+    let filled = 0
+    while (filled < length) {
       if (this.#rest.length === 0) {
         const next = await this.#source.next()
         if (next.done === true) break
         this.#rest = next.value
       }
-      const piece = this.#rest.subarray(0, missing)
-      this.#rest = this.#rest.subarray(piece.length)
-      pieces.push(piece)
-      missing -= piece.length
+      const copied = this.#rest.copy(room, filled)
+      this.#rest = this.#rest.subarray(copied)
+      filled += copied
     }
-    const taken = pieces.length === 1 ? pieces[0]! : Buffer.concat(pieces)
+    const taken = room.subarray(0, filled)
     this.#position += taken.length
     return taken
   }

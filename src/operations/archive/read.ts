@@ -3,8 +3,9 @@ import type { Lock, Streams } from '../../system/ports.ts'
 import { type Bytes, Reader } from './bytes.ts'
 import { Checksums, checksumsName } from './checksums.ts'
 import { type Description, parseDescription } from './description.ts'
-import { openPart, partIn } from './parts.ts'
+import { openPart, partIn, pieceLimitBytes } from './parts.ts'
 import { type Entry, readTar } from './tar.ts'
+import { Decompressor } from './zstd.ts'
 
 /** Of the age format. */
 const lockedStart = 'age-encryption.org/v1'
@@ -101,6 +102,7 @@ export type Section =
 /** Joins parts to the streams that they are of. */
 export async function* sectionsOf(entries: AsyncGenerator<Entry>): AsyncGenerator<Section> {
   let next = await entries.next()
+  const decompressor = new Decompressor(pieceLimitBytes)
 
   async function* streamNamed(name: string): AsyncGenerator<Buffer> {
     for (let index = 0; ; index++) {
@@ -108,20 +110,24 @@ export async function* sectionsOf(entries: AsyncGenerator<Entry>): AsyncGenerato
       const part = partIn(next.value.name)
       if (part?.stream !== name) return
       if (part.index !== index) throw damaged(`${name} lacks its part ${index}`)
-      yield await openPart(next.value)
+      yield await openPart(next.value, decompressor)
       next = await entries.next()
     }
   }
 
-  while (next.done !== true) {
-    const entry: Entry = next.value
-    const part = partIn(entry.name)
-    if (part === undefined) {
-      yield { kind: 'file', entry }
-      next = await entries.next()
-    } else yield { kind: 'stream', name: part.stream, bytes: streamNamed(part.stream) }
-    if (part !== undefined && next.done !== true && next.value === entry)
-      throw new Error(`${part.stream} was not read`)
+  try {
+    while (next.done !== true) {
+      const entry: Entry = next.value
+      const part = partIn(entry.name)
+      if (part === undefined) {
+        yield { kind: 'file', entry }
+        next = await entries.next()
+      } else yield { kind: 'stream', name: part.stream, bytes: streamNamed(part.stream) }
+      if (part !== undefined && next.done !== true && next.value === entry)
+        throw new Error(`${part.stream} was not read`)
+    }
+  } finally {
+    decompressor.close()
   }
 }
 

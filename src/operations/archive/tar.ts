@@ -10,8 +10,8 @@ import { Reader, type Bytes } from './bytes.ts'
 const blockBytes = 512
 /** What GNU tar calls a record: it says so where the last one is shorter. */
 const recordBytes = 20 * blockBytes
-/** A part is held in memory whole. */
-const entryLimitBytes = 64 * 1024 * 1024
+/** A file is held in memory whole. The largest is the list of checksums: this is one of 3 TB. */
+const entryLimitBytes = 256 * 1024 * 1024
 
 const namePattern = /^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\/[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*)?$/
 
@@ -56,7 +56,9 @@ export class TarWriter {
 
   add({ name, data }: Entry): readonly Buffer[] {
     if (name.length > 100 || !namePattern.test(name)) throw new Error(`no name for an archive: ${name}`)
-    const pieces = [encodeHeader(name, data.length), data, paddingOf(data.length)]
+    const pieces = [encodeHeader(name, data.length), data, paddingOf(data.length)].filter(
+      ({ length }) => length > 0,
+    )
     for (const piece of pieces) this.#written += piece.length
     return pieces
   }

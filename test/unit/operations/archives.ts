@@ -27,7 +27,7 @@ export const asBytes = async function* (...chunks: readonly Buffer[]): AsyncGene
 
 export const collect = async (bytes: Bytes): Promise<Buffer> => {
   const chunks: Buffer[] = []
-  for await (const chunk of bytes) chunks.push(chunk)
+  for await (const chunk of bytes) chunks.push(Buffer.from(chunk)) // The next one may overwrite it.
   return Buffer.concat(chunks)
 }
 
@@ -55,7 +55,8 @@ export const entriesSaying = async (
     { name: 'secrets/secret_key', data: Buffer.from('the secret key') },
   ]
   for (const [name, content] of streams)
-    for await (const part of partsOf(name, asBytes(content), () => {})) entries.push(part)
+    for await (const part of partsOf(name, asBytes(content), () => {}))
+      entries.push({ ...part, data: Buffer.from(part.data) }) // The next one overwrites it.
   return entries
 }
 

@@ -1,3 +1,4 @@
+import { SupervisorError } from '../errors.ts'
 import type { Streams } from './ports.ts'
 
 /**
@@ -12,11 +13,22 @@ async function* copied(bytes: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array>
 }
 
 const asWebStream = (bytes: AsyncIterable<Buffer>): ReadableStream<Uint8Array> =>
-  ReadableStream.from(copied(bytes)) as ReadableStream<Uint8Array>
+  ReadableStream.from(copied(bytes))
 
 async function* asBuffers(bytes: ReadableStream<Uint8Array>): AsyncGenerator<Buffer> {
   for await (const { buffer, byteOffset, byteLength } of bytes)
     yield Buffer.from(buffer, byteOffset, byteLength)
+}
+
+/** A key has a checksum: one that was copied badly is no key. What age says of a secret one has all of it. */
+const asKey = (setting: string, add: () => void): void => {
+  try {
+    add()
+  } catch {
+    throw new SupervisorError('SETTING_INVALID', `cannot use ${setting}: one in it is no key of age`, {
+      hint: 'Copy it again, whole, as `age-keygen` wrote it.',
+    })
+  }
 }
 
 /** Encrypts as a stream: what comes out can be opened by any program of age. */
@@ -25,7 +37,7 @@ export const encrypt: Streams['encrypt'] = async function* (bytes, to) {
   const encrypter = new Encrypter()
   encrypter.setScryptWorkFactor(scryptWorkFactor)
   if ('passphrase' in to) encrypter.setPassphrase(to.passphrase)
-  else for (const key of to.keys) encrypter.addRecipient(key)
+  else for (const key of to.keys) asKey('BACKUP_RECIPIENTS', () => encrypter.addRecipient(key))
   yield* asBuffers(await encrypter.encrypt(asWebStream(bytes)))
 }
 
@@ -34,6 +46,6 @@ export const decrypt: Streams['decrypt'] = async function* (bytes, by) {
   const { Decrypter } = await import('age-encryption')
   const decrypter = new Decrypter()
   if ('passphrase' in by) decrypter.addPassphrase(by.passphrase)
-  else for (const key of by.keys) decrypter.addIdentity(key)
+  else for (const key of by.keys) asKey('BACKUP_IDENTITY', () => decrypter.addIdentity(key))
   yield* asBuffers(await decrypter.decrypt(asWebStream(bytes)))
 }

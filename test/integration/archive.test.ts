@@ -68,6 +68,23 @@ describe('an archive that was altered', () => {
     }
   })
 
+  test('is neither written nor read with a key that was copied badly, which nobody gets to see', async () => {
+    const { generateX25519Identity, identityToRecipient } = await import('age-encryption')
+    const identity = await generateX25519Identity()
+    const recipient = await identityToRecipient(identity)
+    const plain = await smallArchive()
+    const whole = await collect(encrypt(asBytes(plain), { keys: [recipient] }))
+    for (const act of [
+      () => collect(encrypt(asBytes(plain), { keys: [`${recipient.slice(0, -6)}qqqqqq`] })),
+      async () =>
+        await openArchive({ decrypt }, asBytes(whole), { keys: [`${identity.slice(0, -6)}QQQQQQ`] }),
+    ]) {
+      const refusal = await failureOf(act)
+      expect(refusal).toMatchObject({ code: 'SETTING_INVALID' })
+      expect((refusal as Error).message).not.toContain(identity.slice(20, 40))
+    }
+  })
+
   test('opens with its passphrase alone', async () => {
     const archive = await collect(encrypt(asBytes(await smallArchive()), { passphrase: 'a long one' }))
     const read = async (passphrase: string): Promise<number> =>

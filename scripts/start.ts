@@ -337,6 +337,11 @@ const main = async (): Promise<number> => {
   for (const name of fileNames) if (process.env[name]) process.env[name] = fromHere(process.env[name])
   const why = options.docker ? whyNoDocker() : undefined
   if (options.docker && why === undefined) return await startInDocker(options)
+  if (process.platform !== 'linux')
+    throw new Problem(
+      `${why ?? 'Docker is not to be used'}, and without it the supervisor needs Linux: ` +
+        `this is ${process.platform}`,
+    )
   if (why !== undefined) say(`${why}: running on this machine without Docker`)
   return await startHere(options)
 }

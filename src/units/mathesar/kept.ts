@@ -85,7 +85,7 @@ const requireSpace = async ({ system, place }: Scope<never>, client: Client): Pr
   )
 }
 
-/** What the present database is called once it is put aside. Those of earlier times stay, with their lists. */
+/** What the present database is called once it is put aside. Earlier ones stay, with their lists. */
 export const chooseName = (scope: Scope<'secrets' | 'cluster'>, version: string): Promise<string> =>
   asSuperuser(scope, async (client) => {
     const name = nameOf('of', version)

@@ -84,7 +84,7 @@ export const userDatabases = defineTask({
     if (version === null || neverMigrates(scope.inForce)) return nothingToDo
     const served = readServedVersion(scope)
     const change: Change = { version, isOther: served !== undefined && served !== version }
-    // A start that was cut off may have gone back to the version before, which the manifest does not name yet.
+    // A start that was cut off may have gone back to the version before, and not be in the manifest.
     const hasChanged = change.isOther || scope.results.migrations.hasChanged
     const past = inRun(scope.place.paths).pastSocket
     const { behind, hasPast } = await withDatabase(scope, (client) =>

@@ -73,7 +73,7 @@ describe('the task `user-databases`', () => {
     expect(clock.armed).toBe(0)
   })
 
-  test('waits as well where the version that served last is the same, and its database was another', async () => {
+  test('waits as well where the same version served last, and its database was another', async () => {
     const { scope, clock } = stage(2, '0.11.0', [], 4000)
     let isDone = false
     const after = { ...scope, results: { ...scope.results, migrations: { hasChanged: true } } }

@@ -4,6 +4,8 @@ import { defineConfig } from 'vitest/config'
 // it is a fault of the test or of the product, to be found.
 const retry = process.env.CI ? 1 : 0
 
+const patience = Number(process.env.TEST_PATIENCE ?? 1)
+
 export default defineConfig({
   test: {
     projects: [
@@ -39,8 +41,8 @@ export default defineConfig({
         test: {
           name: 'container',
           include: ['test/container/**/*.test.ts'],
-          testTimeout: 300_000,
-          hookTimeout: 300_000,
+          testTimeout: 300_000 * patience,
+          hookTimeout: 300_000 * patience,
           retry,
           maxWorkers: 2,
           sequence: { groupOrder: 3 },

@@ -11,6 +11,7 @@ import {
   makeAdmin,
   newVolume,
   start,
+  stopLimitMs,
   until,
 } from '../helpers/docker.ts'
 
@@ -46,7 +47,7 @@ describeContainer('a boot', () => {
     }
     const stopped = await box.stop()
     expect(stopped.exitCode).toBe(0)
-    expect(stopped.ms).toBeLessThan(8000)
+    expect(stopped.ms).toBeLessThan(stopLimitMs)
     expect(await clusterState(volume)).toBe('shut down')
 
     await box.startAgain()

@@ -12,6 +12,7 @@ import {
   newVolume,
   onVolume,
   start,
+  stopLimitMs,
   until,
   type Box,
   type Options,
@@ -100,7 +101,7 @@ describeContainer('a refusal with nothing at stake', () => {
     expect((await box.sh(`kill -STOP ${(await box.unit('postgres')).pid}`)).exitCode).toBe(0)
     const { exitCode, ms } = await box.stop()
     expect(exitCode).toBe(70)
-    expect(ms).toBeLessThan(8000)
+    expect(ms).toBeLessThan(stopLimitMs)
     expect((await box.logs()).split('\n').slice(-3).join('\n')).toContain('exit code 70 (STOP_NOT_CLEAN)')
     await box.startAgain()
     await box.ready()

@@ -11,6 +11,7 @@ import {
   newVolume,
   onVolume,
   start,
+  stopLimitMs,
 } from '../helpers/docker.ts'
 
 const strict = [
@@ -53,7 +54,7 @@ describeContainer('any user', () => {
       }
       const { exitCode, ms } = await box.stop()
       expect(exitCode, await box.logs()).toBe(0)
-      expect(ms).toBeLessThan(8000)
+      expect(ms).toBeLessThan(stopLimitMs)
       expect(await clusterState(volume)).toBe('shut down')
       await box.startAgain()
       await box.ready()

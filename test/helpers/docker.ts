@@ -9,8 +9,12 @@ import { freePort } from './port.ts'
 export const image = process.env.TEST_IMAGE ?? 'mathesar-one:test'
 export const leanImage = process.env.TEST_IMAGE_LEAN ?? 'mathesar-one:test-lean'
 export const dataFolder = '/var/lib/mathesar'
+/** How many times longer everything may take, on a machine that emulates another one, say. */
+export const patience = Number(process.env.TEST_PATIENCE ?? 1)
 /** Many times what it takes on an idle machine: how fast a boot is, is for the benchmark to say. */
 export const readyLimitMs = 120_000
+/** Docker kills after ten seconds, and the supervisor has its own count of them. */
+export const stopLimitMs = 8000 * patience
 
 export type Result = { readonly exitCode: number; readonly stdout: string; readonly stderr: string }
 
@@ -18,7 +22,7 @@ export type Result = { readonly exitCode: number; readonly stdout: string; reado
 export const docker = async (...args: string[]): Promise<Result> => {
   const { exitCode, stdout, stderr, shortMessage } = (await execa('docker', args, {
     reject: false,
-    timeout: 120_000,
+    timeout: 120_000 * patience,
     stdin: 'ignore',
   })) as { exitCode?: number; stdout: string; stderr: string; shortMessage?: string }
   return {
@@ -56,17 +60,21 @@ export const describeContainer = (name: string, tests: () => void): void => {
   )
 }
 
-/** Looks again and again until `look` gives something truthy; fails naming what it waited for. */
+/**
+ * Looks again and again until `look` gives something truthy; fails naming what it waited for. The limit is
+ * that of a machine without `patience`.
+ */
 export const until = async <T>(
   what: string,
   look: () => Promise<T | undefined | false | null> | T | undefined | false | null,
   limitMs = 60_000,
   everyMs = 50,
 ): Promise<T> => {
-  for (const end = Date.now() + limitMs; ;) {
+  const allMs = limitMs * patience
+  for (const end = Date.now() + allMs; ;) {
     const seen = await look()
     if (seen) return seen
-    if (Date.now() > end) throw new Error(`waited ${limitMs} ms in vain until ${what}`)
+    if (Date.now() > end) throw new Error(`waited ${allMs} ms in vain until ${what}`)
     await delay(everyMs)
   }
 }
@@ -258,7 +266,7 @@ export const start = async (options: Options = {}) => {
     /** `docker stop`, with how long it took. */
     stop: async (): Promise<{ readonly exitCode: number; readonly ms: number }> => {
       const began = Date.now()
-      await mustDocker('stop', '--time', '10', name)
+      await mustDocker('stop', '--time', String(10 * patience), name)
       return { ms: Date.now() - began, exitCode: Number(await inspect('{{.State.ExitCode}}')) }
     },
     /** The exit code, once the container has ended by itself. */

@@ -97,7 +97,7 @@ const create = async (scope: OperationScope, wanted: Wanted): Promise<void> => {
     const plain = writeBackup(scope, { kind, hasSecrets, ...how, onProgress: progress.report })
     return count(lock === undefined ? plain : system.encrypt(plain, lock))
   }
-  if (wanted.places[0] === '-') await print(write({}))
+  if (wanted.places[0] === '-') await print(write({}), 'BACKUP_FAILED')
   else await keep(scope, wanted, lock, write)
   const tookMs = progress.end()
   tell(`backed up: ${(written / MiB).toFixed(1)} MiB in ${(tookMs / 1000).toFixed(1)} s`)

@@ -57,7 +57,7 @@ const writeAll = async (scope: OperationScope, wanted: Wanted, whole: Promise<vo
     tell(`stopped after ${((clock.now() - restedMs) / 1000).toFixed(1)} s; sending the last of the log`)
   }
   const move = writeMove(scope, { rest, say: tell, onProgress: createTeller(clock) })
-  await Promise.race([Promise.all([print(move), whole]), late.promise])
+  await Promise.race([Promise.all([print(move, 'MOVE_FAILED'), whole]), late.promise])
   return restedMs
 }
 
@@ -82,7 +82,7 @@ const send = async (scope: OperationScope, peer: Peer, wanted: Wanted): Promise<
     yield goAheadFrame()
   }
   try {
-    await print(last())
+    await print(last(), 'MOVE_FAILED')
     await peer.hear('in place')
   } catch (cause) {
     throw unconfirmed(moved, cause)

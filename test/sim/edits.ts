@@ -31,6 +31,8 @@ export class Edits {
   #edits: Edit[] = []
   /** A refused edit that was moved aside, once mathesar.env is another one. */
   #setAside: Marker | undefined
+  /** The one that the last write to mathesar.env took the place of. */
+  #replaced: Marker | undefined
 
   constructor(world: World) {
     this.#world = world
@@ -115,6 +117,11 @@ export class Edits {
     if (this.#setAside !== undefined && this.#setAside !== marker && this.#setAside !== 0) {
       this.#refused.add(this.#setAside)
       this.#allowed.delete(this.#setAside)
+      this.#replaced = this.#setAside
+    } else {
+      // The disk failed when the good one was put in its place: it is back, and the next boot tries it.
+      if (marker === this.#replaced) this.edit(marker)
+      this.#replaced = undefined
     }
     this.#setAside = undefined
   }

@@ -6,6 +6,8 @@ const bufferLimitBytes = 4 * 1024 * 1024
 const slowBytes = bufferLimitBytes / 2
 const patienceMs = 1000
 const smallBytes = 16 * 1024
+/** What libuv is given at once: it says when all of that is taken, within a second by a slow reader. */
+const pieceBytes = 32 * 1024
 /** Two blocks of the log: one is written while the reader takes the other. */
 const pipeBytes = 256 * 1024
 
@@ -122,20 +124,19 @@ export class Sink {
     }
   }
 
-  /** Has libuv write the first block as the reader makes room, where it can: for pipes and sockets. */
+  /** Has libuv write what comes first as the reader makes room, where it can: for pipes and sockets. */
   #writeLater(): void {
     this.#isWaiting = true
-    const block = this.#queue[0]!
+    const piece = this.#queue[0]!.subarray(0, pieceBytes)
     try {
       this.#reader ??= this.#openReader()
     } catch {
       setTimeout(() => this.#drain(), 5)
       return
     }
-    this.#reader.write(block, (error) => {
+    this.#reader.write(piece, (error) => {
       if (error || this.#isBroken) return
-      this.#queue.shift()
-      this.#noteTaken(block.length)
+      this.#remove(piece.length)
       this.#drain()
     })
   }
@@ -149,21 +150,21 @@ export class Sink {
   #drain(): void {
     this.#isWaiting = false
     while (this.#queue.length > 0) {
-      const block = this.#queue[0]!
-      const written = this.#writeNow(block)
+      const { length } = this.#queue[0]!
+      const written = this.#writeNow(this.#queue[0]!)
       if (this.#isBroken) return
-      this.#noteTaken(written)
-      if (written < block.length) {
-        this.#queue[0] = block.subarray(written)
-        return this.#writeLater()
-      }
-      this.#queue.shift()
+      this.#remove(written)
+      if (written < length) return this.#writeLater()
     }
     this.#reportDropped()
   }
 
-  #noteTaken(bytes: number): void {
+  /** The reader took so many bytes of the first block. */
+  #remove(bytes: number): void {
     if (bytes === 0) return
+    const first = this.#queue[0]!
+    if (bytes < first.length) this.#queue[0] = first.subarray(bytes)
+    else this.#queue.shift()
     this.#queuedBytes -= bytes
     this.#isStalled = false
     this.#pause?.refresh()

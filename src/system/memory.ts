@@ -26,9 +26,9 @@ const findCollector = (): NonNullable<typeof globalThis.gc> => {
 }
 
 const MiB = 1024 * 1024
-/** What dies young costs little to find. */
-const collectYoungEveryBytes = 4 * MiB
-const collectEveryBytes = 32 * MiB
+/** What dies young costs little to find: one collection in so many looks through everything. */
+const collectEveryBytes = 4 * MiB
+const fullEvery = 8
 
 /**
  * Returns what is to be called with each chunk of a long stream. V8 sees little of the memory of buffers and
@@ -40,17 +40,15 @@ export const createChunkCollector = (
   unpacksTo = 1,
 ): ((chunk: Buffer) => void) => {
   const collect = findCollector()
-  let [passed, passedYoung] = [0, 0]
+  let [passed, collections] = [0, 0]
   return ({ length }) => {
     passed += length * unpacksTo
-    passedYoung += length * unpacksTo
-    if (passedYoung < collectYoungEveryBytes) return
-    passedYoung = 0
-    const isFull = passed >= collectEveryBytes
-    collect({ type: isFull ? 'major' : 'minor', execution: 'sync' })
-    if (!isFull) return
+    if (passed < collectEveryBytes) return
     passed = 0
-    trimHeap()
+    collections += 1
+    const isFull = collections % fullEvery === 0
+    collect({ type: isFull ? 'major' : 'minor', execution: 'sync' })
+    if (isFull) trimHeap()
   }
 }
 

@@ -64,7 +64,7 @@ export const recordBoot = async (options: Options, current: () => Configuration)
   const changes = await changesSince(options, before?.files, current())
   if (current().version !== version) return true // The change that came in between has recorded itself.
   store.keep(version, files)
-  store.record({
+  return store.record({
     at: new Date(now()).toISOString(),
     from: 'boot',
     version,
@@ -72,5 +72,4 @@ export const recordBoot = async (options: Options, current: () => Configuration)
     changes,
     why: null,
   })
-  return store.lastGood()?.version === version
 }

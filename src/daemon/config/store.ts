@@ -37,14 +37,16 @@ type Options = {
 const suffix = '.rejected'
 /**
  * Where nothing can be written, such as on platforms with a read-only file system, there is no history;
- * that is not a fault.
+ * that is not a fault. Returns whether it was done.
  */
-const whereWritable = (act: () => unknown): void => {
+const whereWritable = (act: () => unknown): boolean => {
   try {
     act()
+    return true
   } catch (error) {
     if (!['EROFS', 'EACCES', 'EPERM', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? ''))
       throw error
+    return false
   }
 }
 
@@ -190,11 +192,11 @@ export class Store {
     })
   }
 
-  /** Adds to the history, and removes versions that it no longer names. */
-  record(entry: HistoryEntry): void {
+  /** Adds to the history, and removes versions that it no longer names. Returns whether it can be written. */
+  record(entry: HistoryEntry): boolean {
     this.recorded[entry.result] += 1
     const { files, history: folder } = this.#options
-    whereWritable(() => {
+    return whereWritable(() => {
       const before = this.readHistory()
       const history = withEntry(before, entry)
       this.#kept.replace(this.#journal, formatHistory(history), formatHistory(before))

@@ -1,7 +1,7 @@
 import { SupervisorError } from '../../errors.ts'
 import { type Bytes, inPieces } from './bytes.ts'
 import type { Entry } from './tar.ts'
-import { Compressor, type Decompressor } from './zstd.ts'
+import { createCompressor, type Zstd } from './zstd.ts'
 
 /**
  * A tar says the size of a file before the file, and nobody knows that of a stream: so it goes in parts, each
@@ -25,7 +25,7 @@ export async function* partsOf(
   onRead: (bytes: number) => void,
 ): AsyncGenerator<Entry> {
   const pieces = inPieces(bytes, pieceBytes, atATime + 1)
-  const compressors = Array.from({ length: atATime }, () => new Compressor(pieceBytes))
+  const compressors = Array.from({ length: atATime }, () => createCompressor(pieceBytes))
   const readNext = (): ReturnType<typeof pieces.next> => {
     const reading = pieces.next()
     reading.catch(() => {}) // Each is awaited in its turn, and so is what is compressed.
@@ -39,7 +39,7 @@ export async function* partsOf(
     for (let piece = await next; piece.done !== true; piece = await next) {
       onRead(piece.value.length)
       if (pending.length === atATime) yield await take()
-      const compressing = compressors[begun++ % atATime]!.compress(piece.value)
+      const compressing = compressors[begun++ % atATime]!.turn(piece.value)
       compressing.catch(() => {})
       pending.push(compressing)
       next = readNext()
@@ -58,9 +58,9 @@ export const partIn = (name: string): { readonly stream: string; readonly index:
 }
 
 /** What a part holds, until the next one is opened. */
-export const openPart = async ({ name, data }: Entry, decompressor: Decompressor): Promise<Buffer> => {
+export const openPart = async ({ name, data }: Entry, decompressor: Zstd): Promise<Buffer> => {
   try {
-    return await decompressor.open(data)
+    return await decompressor.turn(data)
   } catch (cause) {
     throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${name} was altered`, { cause })
   }

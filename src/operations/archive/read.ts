@@ -5,7 +5,7 @@ import { Checksums, checksumsName } from './checksums.ts'
 import { type Description, parseDescription } from './description.ts'
 import { openPart, partIn, pieceLimitBytes } from './parts.ts'
 import { type Entry, readTar } from './tar.ts'
-import { Decompressor } from './zstd.ts'
+import { createDecompressor } from './zstd.ts'
 
 /** Of the age format. */
 const lockedStart = 'age-encryption.org/v1'
@@ -102,7 +102,7 @@ export type Section =
 /** Joins parts to the streams that they are of. */
 export async function* sectionsOf(entries: AsyncGenerator<Entry>): AsyncGenerator<Section> {
   let next = await entries.next()
-  const decompressor = new Decompressor(pieceLimitBytes)
+  const decompressor = createDecompressor(pieceLimitBytes)
 
   async function* streamNamed(name: string): AsyncGenerator<Buffer> {
     for (let index = 0; ; index++) {

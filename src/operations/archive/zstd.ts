@@ -1,8 +1,6 @@
 import type { Transform } from 'node:stream'
 import { constants, createZstdCompress, createZstdDecompress } from 'node:zlib'
 
-type Zstd = Transform & { readonly flush: (kind: number, done: () => void) => void }
-
 /** Node's own is 16 KiB: a part would take hundreds of turns. */
 const chunkSize = 256 * 1024
 
@@ -10,12 +8,15 @@ const chunkSize = 256 * 1024
  * Turns one buffer after the other into another one, into the same memory. What `zlib` makes for a single
  * buffer keeps megabytes each time, until V8 looks through all that it has.
  */
-class Machine {
-  readonly #stream: Zstd
+export class Zstd {
+  readonly #stream: Transform & { readonly flush: (kind: number, done: () => void) => void }
   readonly #out: Buffer
   #filled = 0
 
-  constructor(stream: Zstd, limitBytes: number) {
+  constructor(
+    stream: ReturnType<typeof createZstdCompress | typeof createZstdDecompress>,
+    limitBytes: number,
+  ) {
     this.#stream = stream
     this.#out = Buffer.allocUnsafeSlow(limitBytes)
     stream.on('error', () => {}) // Also when nobody waits.
@@ -28,13 +29,13 @@ class Machine {
     else this.#filled += chunk.copy(this.#out, this.#filled)
   }
 
-  /** What comes out; it is overwritten by the next one. `end` is what makes it whole. */
-  async run(bytes: Buffer, end: number): Promise<Buffer> {
+  /** What a whole buffer becomes; it is overwritten by the next one. */
+  async turn(bytes: Buffer): Promise<Buffer> {
     this.#filled = 0
     const whole = Promise.withResolvers<void>()
     this.#stream.once('error', whole.reject)
     if (bytes.length > 0) this.#stream.write(bytes)
-    this.#stream.flush(end, whole.resolve)
+    this.#stream.flush(constants.ZSTD_e_end, whole.resolve)
     try {
       await whole.promise
       while (this.#stream.read() !== null); // What was not handed over yet goes to `#take`.
@@ -50,41 +51,13 @@ class Machine {
   }
 }
 
-/** Makes frames of at most so many bytes, each whole. The next one overwrites it. */
-export class Compressor {
-  readonly #machine: Machine
-
-  constructor(pieceBytes: number) {
-    const params = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 }
-    // zstd adds little to what it cannot compress: one part in 256, and its headers (ZSTD_COMPRESSBOUND).
-    this.#machine = new Machine(
-      createZstdCompress({ chunkSize, params }),
-      pieceBytes + (pieceBytes >> 8) + 1024,
-    )
-  }
-
-  compress(piece: Buffer): Promise<Buffer> {
-    return this.#machine.run(piece, constants.ZSTD_e_end)
-  }
-
-  close(): void {
-    this.#machine.close()
-  }
+/** Makes a frame of each buffer, which has at most so many bytes. */
+export const createCompressor = (pieceBytes: number): Zstd => {
+  const params = { [constants.ZSTD_c_compressionLevel]: 3, [constants.ZSTD_c_checksumFlag]: 1 }
+  // zstd adds little to what it cannot compress: one part in 256, and its headers (ZSTD_COMPRESSBOUND).
+  return new Zstd(createZstdCompress({ chunkSize, params }), pieceBytes + (pieceBytes >> 8) + 1024)
 }
 
-/** Opens frames that hold at most so many bytes. The next one overwrites it. */
-export class Decompressor {
-  readonly #machine: Machine
-
-  constructor(limitBytes: number) {
-    this.#machine = new Machine(createZstdDecompress({ chunkSize }), limitBytes)
-  }
-
-  open(frame: Buffer): Promise<Buffer> {
-    return this.#machine.run(frame, constants.ZSTD_e_end)
-  }
-
-  close(): void {
-    this.#machine.close()
-  }
-}
+/** Opens frames that hold at most so many bytes. */
+export const createDecompressor = (limitBytes: number): Zstd =>
+  new Zstd(createZstdDecompress({ chunkSize }), limitBytes)

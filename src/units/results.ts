@@ -83,8 +83,8 @@ export type Results = {
   readonly key: Nothing
   readonly manifest: Nothing
   readonly migrations: {
-    /** Whether this start brought it to another version: by migrations, or by the one that was kept. */
-    readonly hasChanged: boolean
+    /** How this start brought it to another version: by migrations, or by the one that was kept. */
+    readonly brought: 'forth' | 'back' | null
   }
   readonly administrator: Nothing
   /** The rest may go on in the background: resolves when that has ended. */

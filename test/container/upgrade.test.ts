@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, it } from 'vitest'
 import {
+  type Box,
   cleanUpAfterEach,
   describeContainer,
   docker,
@@ -127,29 +128,56 @@ describeContainer('an upgrade', () => {
     expect(kept.stdout).toMatch(/^mathesar_django_before_\S+ mathesar_django_of_\S+$/)
   })
 
-  it('brings the connected databases along, and names the one that it cannot', async () => {
-    const box = await start()
-    await box.ready()
-    const ask = (query: string) =>
-      box.supervisor('psql', '--superuser', '-d', 'mathesar_django', '-tAc', query)
-    await ask(`
+  const ask = (box: Box, query: string) =>
+    box.supervisor('psql', '--superuser', '-d', 'mathesar_django', '-tAc', query)
+
+  /** Two databases with the SQL of another Mathesar, of which one cannot be reached. */
+  const connectTwo = (box: Box) =>
+    ask(
+      box,
+      `
       with one as (
         insert into public.mathesar_server (host, sslmode)
           values ('/run/mathesar/postgres', 'prefer'), ('db.invalid', 'prefer')
         returning id)
       insert into public.mathesar_database (name, server_id, last_confirmed_sql_version)
-        select 'db' || row_number() over (order by id), id, '0.0.0' from one`)
-    await box.stop()
-    await box.startAgain()
-    await box.ready()
+        select 'db' || row_number() over (order by id), id, '0.0.0' from one`,
+    )
+
+  const expectOneBrought = async (box: Box): Promise<void> => {
     await until('it names the other', async () =>
       (await box.unit('user-databases')).detail?.includes('database db2 on db.invalid: cannot connect to it'),
     )
     const done = await ask(
+      box,
       'select name from public.mathesar_database where last_confirmed_sql_version <> $$0.0.0$$',
     )
     expect(done.stdout).toBe('db1')
+  }
+
+  it('brings the connected databases along, and names the one that it cannot', async () => {
+    const box = await start()
+    await box.ready()
+    await connectTwo(box)
+    await box.stop()
+    await box.startAgain()
+    await box.ready()
+    await expectOneBrought(box)
     expect(await box.logs()).toContain('connected databases with the SQL of another Mathesar: 2')
+  })
+
+  it('brings them along with the migrations, which have Mathesar loaded', async () => {
+    const volume = await newVolume()
+    const old = await start({ volume })
+    await old.ready()
+    await connectTwo(old)
+    await old.stop()
+    const newer = await start({ volume, run: await asNewerImage('0006_note_is_pinned') })
+    await newer.ready()
+    await expectOneBrought(newer)
+    const logs = await newer.logs()
+    expect(logs).toMatch(/ migrations +db1: 0\.0\.0 → /)
+    expect(logs).toContain('connected databases with the SQL of another Mathesar: 1')
   })
 
   it('is tried on a copy: what works and what would not is told, and the volume stays as it is', async () => {

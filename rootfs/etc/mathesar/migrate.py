@@ -1,4 +1,4 @@
-"""Migrates Mathesar's internal database: all of it, or nothing.
+"""Migrates Mathesar's internal database, all of it or nothing, and brings the SQL of the connected databases along.
 
 Where it is stands in the connection's application_name, which the supervisor reads. The traceback of a failure is logged at level
 debug; the last line begins with ERROR. The exit code is 1 where nothing was changed, 2 where it may be."""
@@ -11,11 +11,21 @@ sys.path.insert(0, os.getcwd())
 os.environ.setdefault('DJANGO_SETTINGS_MODULE', 'config.settings.production')
 
 import quick_import
+import user_databases
 from django.core.management import call_command
 from django.core.management.commands import migrate
 from django.db import DataError, Error, connection, transaction
 from django.db.migrations import AlterField
 from django.db.migrations.executor import MigrationExecutor
+
+
+# How long visitors wait for the connected databases after an upgrade: each takes about a second. The task of that name does the rest.
+DATABASES_AT_MOST_S = 15
+
+
+def say_where(it_is):
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_config('application_name', %s, false)", [it_is])
 
 
 class Migrate(migrate.Command):
@@ -32,9 +42,7 @@ class Migrate(migrate.Command):
         if action == 'apply_start':
             self.current = str(migration)
             self.migration = migration
-            at = f'migration {self.done + 1} of {self.total}: {self.current}'
-            with connection.cursor() as cursor:
-                cursor.execute("SELECT set_config('application_name', %s, false)", [at])
+            say_where(f'migration {self.done + 1} of {self.total}: {self.current}')
         elif action == 'apply_success':
             self.current = None
             self.done += 1
@@ -92,9 +100,14 @@ command = Migrate(len(plan))
 try:
     with contextlib.nullcontext() if apart else transaction.atomic():
         call_command(command)
+        user_databases.forget_versions()
 except Exception as error:
     print(flush=True)  # Django's own line is not finished.
     why = ''.join(traceback.format_exception(error)).replace('\n', '\n  ')
     print(f'DEBUG the traceback of the migrations:\n  {why}', file=sys.stderr)
     print(f'ERROR {command.current or "migrate"}: {with_rows(error, command.migration)}', file=sys.stderr)
     sys.exit(2 if apart else 1)
+# What fails from here on is left to that task, which says why.
+with contextlib.suppress(Exception):
+    user_databases.bring(DATABASES_AT_MOST_S, lambda done, total: say_where(f'connected databases: {done} of {total} have the SQL of this version'))
+user_databases.end()

@@ -4,6 +4,7 @@ import type { Command } from '../../core/unit.ts'
 import type { Client, ProgramResult } from '../../system/ports.ts'
 import { ownProgram } from '../place.ts'
 import type { Scope } from '../unit.ts'
+import { databasesEnvironment, isAfterAnother } from './connected.ts'
 import { appEnvironment } from './environment.ts'
 
 /** What Postgres adds to the sentence of an error: where in the query, and what else. */
@@ -50,7 +51,8 @@ const findStep = async (client: Client): Promise<string | null> => {
           FROM pg_catalog.pg_stat_activity AS blocker
           WHERE blocker.pid = ANY (pg_catalog.pg_blocking_pids(activity.pid))) AS blockers
       FROM pg_catalog.pg_stat_activity AS activity
-      WHERE datname = pg_catalog.current_database() AND application_name LIKE 'migration %' LIMIT 1`,
+      WHERE datname = pg_catalog.current_database()
+        AND application_name ~ '^(migration|connected databases) ' LIMIT 1`,
   )
   const [found] = rows
   if (found === undefined) return null
@@ -91,7 +93,11 @@ const whileLocked = async (
   }
 }
 
-/** Runs all migrations that are missing, with the lock that `client` holds: all of them, or none. */
+/**
+ * Runs all migrations that are missing, with the lock that `client` holds: all of them, or none. The
+ * connected databases come along, since Mathesar's code is loaded by then; those that do not are left to the
+ * task `user-databases`.
+ */
 export const migrate = async (
   scope: Scope<'volume' | 'secrets'>,
   client: Client,
@@ -102,7 +108,7 @@ export const migrate = async (
     argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'migrate.py')],
     cwd: paths.app,
     user: identities.mathesar,
-    env: appEnvironment(scope),
+    env: { ...appEnvironment(scope), ...databasesEnvironment(scope, { isAll: isAfterAnother(scope) }) },
   }
   await whileLocked(scope, client, signal, async (unlessLost) => {
     const result = await scope.system.runProgram('migrations', command, unlessLost)

@@ -216,35 +216,35 @@ export const migrations = defineTask({
     const known = readKnown(scope)
     const lookNow = (): Promise<Found> =>
       withDatabase(scope, (client) => inTransaction(client, () => look(scope, known, client)))
-    const migrateOnce = async (client: Client): Promise<void> => {
+    const migrateOnce = async (client: Client): Promise<'forth' | null> => {
       await takeLock(scope, client, signal)
       const found = await look(scope, known, client)
       if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
-      if (found.kind === 'behind') {
-        await requireCreate(scope, client)
-        persistSecret(scope, 'secret_key') // From here on the database may hold what it encrypted.
-        system.log.say('info', announce(found, known))
-        await migrate(scope, client, signal)
-        await noteKey(scope, client, found)
-      }
+      if (found.kind === 'current') return null // Another container has migrated meanwhile.
+      await requireCreate(scope, client)
+      persistSecret(scope, 'secret_key') // From here on the database may hold what it encrypted.
+      system.log.say('info', announce(found, known))
+      await migrate(scope, client, signal)
+      await noteKey(scope, client, found)
+      return 'forth'
     }
     if (neverMigrates(inForce)) {
       const found = await waitForOthers(scope, lookNow, signal)
       if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
-      return { hasChanged: false }
+      return { brought: null }
     }
     let found = await lookNow()
-    const hasChanged = found.kind !== 'current'
+    const isAhead = found.kind === 'ahead'
     if (found.kind === 'ahead') {
       await goBack(scope, known, found)
       found = await lookNow()
     }
-    if (found.kind !== 'behind') return { hasChanged }
+    if (found.kind !== 'behind') return { brought: isAhead ? 'back' : null }
     if (found.applied.length > 0)
       await (inForce.database.kind === 'embedded'
         ? keepBefore(scope, known, found.applied)
         : dumpBefore(scope, known.to, signal))
-    await withDatabase(scope, (client) => inTransaction(client, () => migrateOnce(client)))
-    return { hasChanged }
+    const brought = await withDatabase(scope, (client) => inTransaction(client, () => migrateOnce(client)))
+    return { brought }
   },
 })

@@ -1,10 +1,11 @@
 import { inWords } from '../../core/outcome.ts'
 import type { Client } from '../../system/ports.ts'
-import { readAppVersion, readServedVersion } from '../manifest.ts'
+import { readAppVersion } from '../manifest.ts'
 import { inRun, ownProgram } from '../place.ts'
 import { codeOf, isAnswer } from '../postgres/failures.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask, type Scope } from '../unit.ts'
+import { databasesEnvironment, isAfterAnother } from './connected.ts'
 import { appEnvironment } from './environment.ts'
 import { neverMigrates } from './migrations.ts'
 import { forgetPast } from './past.ts'
@@ -12,10 +13,10 @@ import { forgetPast } from './past.ts'
 /** How long visitors wait for it after an upgrade: a database takes about a second. */
 const patienceMs = 15_000
 
-type Change = {
+type Wanted = {
   readonly version: string
-  /** Whether another Mathesar served last: then no record of what a database has is believed. */
-  readonly isOther: boolean
+  /** Whether no record of what a database has is believed. */
+  readonly isAll: boolean
 }
 
 const nothingToDo = { ended: Promise.resolve() }
@@ -28,13 +29,13 @@ type Found = {
 }
 
 /** One that we do not know may have no such tables. */
-const look = async (client: Client, { version, isOther }: Change, past: string): Promise<Found> => {
+const look = async (client: Client, { version, isAll }: Wanted, past: string): Promise<Found> => {
   try {
     const { rows } = await client.query<{ behind: string; hasPast: boolean }>(
       `SELECT count(*) FILTER (WHERE host <> $3 AND ($2 OR last_confirmed_sql_version <> $1)) AS behind,
           EXISTS (SELECT FROM mathesar_server WHERE host = $3) AS "hasPast"
         FROM mathesar_database JOIN mathesar_server AS server ON server.id = server_id`,
-      [version, isOther, past],
+      [version, isAll, past],
     )
     return { behind: Number(rows[0]?.behind ?? 0), hasPast: rows[0]?.hasPast ?? false }
   } catch (error) {
@@ -45,22 +46,16 @@ const look = async (client: Client, { version, isOther }: Change, past: string):
 
 const upgrade = async (
   scope: Scope<'volume' | 'secrets'>,
-  { isOther }: Change,
+  { isAll }: Wanted,
   signal: AbortSignal,
 ): Promise<void> => {
   const { system, place, report } = scope
   const { paths, identities } = place
   const command = {
-    argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'upgrade_databases.py')] as const,
+    argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'user_databases.py')] as const,
     cwd: paths.app,
     user: identities.mathesar,
-    env: {
-      ...appEnvironment(scope),
-      PGCONNECT_TIMEOUT: '5',
-      ...(isOther ? { UPGRADE_ALL: '1' } : {}),
-      // A trial on a copy leaves the servers of others alone.
-      ...(place.environment.SUPERVISOR_TRIAL ? { UPGRADE_ON_HOST: inRun(paths).postgresSocket } : {}),
-    },
+    env: { ...appEnvironment(scope), ...databasesEnvironment(scope, { isAll }) },
   }
   const { outcome, lines } = await system.runProgram('user-databases', command, signal)
   const failed = lines
@@ -71,8 +66,9 @@ const upgrade = async (
 }
 
 /**
- * Gives the connected databases the SQL of this Mathesar. Else its home page would let nobody in before an
- * administrator has clicked for each. No failure keeps Mathesar from serving: that button is still there.
+ * Gives the connected databases the SQL of this Mathesar, where the migrations have not brought them along.
+ * Else its home page would let nobody in before an administrator has clicked for each. No failure keeps
+ * Mathesar from serving: that button is still there.
  */
 export const userDatabases = defineTask({
   name: 'user-databases',
@@ -82,36 +78,36 @@ export const userDatabases = defineTask({
     const { system } = scope
     const version = readAppVersion(scope)
     if (version === null || neverMigrates(scope.inForce)) return nothingToDo
-    const served = readServedVersion(scope)
-    const change: Change = { version, isOther: served !== undefined && served !== version }
+    const { brought } = scope.results.migrations
+    const wanted: Wanted = { version, isAll: brought !== 'forth' && isAfterAnother(scope) }
     // A start that was cut off may have gone back to the version before, and not be in the manifest.
-    const hasChanged = change.isOther || scope.results.migrations.hasChanged
+    const isAwaited = wanted.isAll || brought === 'back'
     const past = inRun(scope.place.paths).pastSocket
     const { behind, hasPast } = await withDatabase(scope, (client) =>
-      inTransaction(client, () => look(client, change, past)),
+      inTransaction(client, () => look(client, wanted, past)),
     )
     if (behind === 0 && !hasPast) return nothingToDo
     const bring = async (): Promise<void> => {
       if (hasPast) await forgetPast(scope, signal)
-      if (behind > 0) await upgrade(scope, change, signal)
+      if (behind > 0) await upgrade(scope, wanted, signal)
     }
     if (behind > 0)
       system.log.say(
         'info',
         `connected databases with the SQL of another Mathesar: ${behind}; they are brought to ${version}`,
       )
-    const brought = new AbortController()
+    const done = new AbortController()
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
     system.inBackground('upgrade the connected databases', async () => {
       await bring()
-        .finally(() => brought.abort())
+        .finally(() => done.abort())
         .finally(end)
         .catch((error: unknown) => {
           if (!signal.aborted) throw error // A stop cuts it off, and the next start goes on.
         })
     })
-    if (hasChanged && behind > 0)
-      await system.clock.delay(patienceMs, AbortSignal.any([signal, brought.signal])).catch(() => {})
+    if (isAwaited && behind > 0)
+      await system.clock.delay(patienceMs, AbortSignal.any([signal, done.signal])).catch(() => {})
     signal.throwIfAborted()
     return { ended }
   },

@@ -53,7 +53,7 @@ const usualResults: Results = {
   collations: undefined,
   key: undefined,
   manifest: undefined,
-  migrations: { hasChanged: false },
+  migrations: { brought: null },
   'user-databases': { ended: Promise.resolve() },
   administrator: undefined,
 }

@@ -13,7 +13,7 @@ const image = ['auth.0001_initial', 'mathesar.0001_initial', 'mathesar.0002_more
  */
 const stage = (applied: string[] | undefined, options: Parameters<typeof createScope>[0] = {}) => {
   const at = createScope(options)
-  const held = { applied, isForeign: false, isOurs: false, locks: 0 }
+  const held = { applied, isForeign: false, isOurs: false, locks: 0, onLock: (): unknown => undefined }
   at.disk.put('/share/migrations.json', JSON.stringify(image))
   at.disk.put('/code/mathesar/__init__.py', '__version__ = "0.11.0"\n')
   at.disk.put('/data/manifest.json', JSON.stringify({ servedBy: { mathesar: '0.9.0' } }))
@@ -21,6 +21,7 @@ const stage = (applied: string[] | undefined, options: Parameters<typeof createS
     if (text === 'COMMIT') held.isOurs = false
     if (text.includes('pg_try_advisory_xact_lock')) {
       held.locks++
+      held.onLock()
       held.isOurs = !held.isForeign
       return [{ locked: held.isOurs }]
     }
@@ -41,7 +42,7 @@ const stage = (applied: string[] | undefined, options: Parameters<typeof createS
 describe('the task `migrations`', () => {
   test('runs nothing and takes no lock where the database is up to date', async () => {
     const { scope, programs, held } = stage(image)
-    expect(await migrations.run(scope, never)).toEqual({ hasChanged: false })
+    expect(await migrations.run(scope, never)).toEqual({ brought: null })
     expect([programs, held.locks]).toEqual([[], 0])
   })
 
@@ -54,7 +55,7 @@ describe('the task `migrations`', () => {
     ],
   ])('migrates the database %s as the user of Mathesar, once it has the lock', async (_, applied, words) => {
     const { scope, programs, held, said } = stage(applied)
-    expect(await migrations.run(scope, never)).toEqual({ hasChanged: true })
+    expect(await migrations.run(scope, never)).toEqual({ brought: 'forth' })
     expect(programs).toHaveLength(1)
     expect(programs[0]).toMatchObject({
       unit: 'migrations',
@@ -62,10 +63,22 @@ describe('the task `migrations`', () => {
         argv: ['/usr/bin/python3', '/etc/migrate.py'],
         cwd: '/code',
         user: scope.place.identities.mathesar,
-        env: { SECRET_KEY: 'the secret key' },
+        env: {
+          SECRET_KEY: 'the secret key',
+          PGCONNECT_TIMEOUT: '5',
+          PAST_HOST: '/run/m/yesterday',
+          UPGRADE_ALL: '1', // another Mathesar served last
+        },
       },
     })
     expect([held.locks, said.at(-1)]).toEqual([1, `info ${words}`])
+  })
+
+  test('says that another container has migrated while it waited for the lock', async () => {
+    const { scope, programs, held } = stage(['auth.0001_initial'])
+    held.onLock = () => (held.applied = [...image])
+    expect(await migrations.run(scope, never)).toEqual({ brought: null })
+    expect(programs).toEqual([])
   })
 
   test('has the disk keep the key before anything can be encrypted with it', async () => {

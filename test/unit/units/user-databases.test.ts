@@ -16,15 +16,17 @@ const stage = (
   const at = createScope({ config })
   at.disk.put('/code/mathesar/__init__.py', '__version__ = "0.11.0"\n')
   at.disk.put('/data/manifest.json', JSON.stringify({ servedBy: { mathesar: served } }))
-  at.database.answerWith((text) => {
+  const asked: unknown[] = []
+  at.database.answerWith((text, values) => {
     if (!text.includes('FROM mathesar_database')) return []
+    asked.push(...values)
     return behind instanceof Error ? behind : [{ behind: String(behind), hasPast }]
   })
   at.replies.program = async (_, signal) => {
     await at.clock.delay(tookMs, signal)
     return { outcome: { code: 0, signal: null }, lines }
   }
-  return at
+  return { ...at, asked }
 }
 
 describe('the task `user-databases`', () => {
@@ -64,7 +66,7 @@ describe('the task `user-databases`', () => {
     expect(programs[0]).toMatchObject({
       unit: 'user-databases',
       command: {
-        argv: ['/usr/bin/python3', '/etc/upgrade_databases.py'],
+        argv: ['/usr/bin/python3', '/etc/user_databases.py'],
         user: { name: 'mathesar' },
         env: { UPGRADE_ALL: '1' },
       },
@@ -76,12 +78,22 @@ describe('the task `user-databases`', () => {
   test('waits as well where the same version served last, and its database was another', async () => {
     const { scope, clock } = stage(2, '0.11.0', [], 4000)
     let isDone = false
-    const after = { ...scope, results: { ...scope.results, migrations: { hasChanged: true } } }
+    const after = { ...scope, results: { ...scope.results, migrations: { brought: 'back' as const } } }
     const run = Promise.resolve(userDatabases.run(after, never)).then(() => (isDone = true))
     await clock.advance(3900)
     expect(isDone).toBe(false)
     await clock.advance(200)
     await run
+  })
+
+  test('believes what the migrations have brought along, and lets nobody wait for the rest', async () => {
+    const { scope, clock, programs, asked } = stage(1, '0.9.0', [], 60_000)
+    const after = { ...scope, results: { ...scope.results, migrations: { brought: 'forth' as const } } }
+    await userDatabases.run(after, never)
+    expect(asked).toEqual(['0.11.0', false, '/run/m/yesterday'])
+    await clock.advance(1)
+    expect(programs[0]!.command.env).not.toHaveProperty('UPGRADE_ALL')
+    await clock.advance(60_000)
   })
 
   test('lets visitors wait no longer than 15 s', async () => {

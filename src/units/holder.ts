@@ -4,6 +4,7 @@ import type { Identity } from '../system/identity.ts'
 import type { System } from '../system/ports.ts'
 import { mountOf } from './mounts.ts'
 import { inVolume } from './place.ts'
+import { isMarked, markCheckpoint } from './postgres/checkpoint-mark.ts'
 import { controlFileChangedMs, readControlFile } from './postgres/control-file.ts'
 import type { Scope } from './unit.ts'
 
@@ -29,8 +30,6 @@ export type Holder = {
   /** ISO 8601. */
   readonly since: string
   readonly lock: Identity
-  /** Where the log would be replayed from, as last seen; `null` where there is no cluster. */
-  readonly checkpoint: string | null
   /** What is to be found out first about a copy. */
   readonly copied: Copied | null
 }
@@ -108,7 +107,8 @@ const copiedFrom = (scope: Scope<never>, before: Holder | undefined, lock: Ident
   return {
     host: before.host,
     since: before.since,
-    isCheckpointBetween: known?.isCheckpointBetween === true || checkpoint !== before.checkpoint,
+    isCheckpointBetween:
+      known?.isCheckpointBetween === true || (checkpoint !== null && !isMarked(scope, checkpoint)),
   }
 }
 
@@ -123,17 +123,19 @@ export const takeHold = (scope: Scope<never>): Holder => {
     kernel: readKernel(scope),
     since: new Date(system.clock.now()).toISOString(),
     lock,
-    checkpoint: checkpointOf(scope),
     copied: copiedFrom(scope, readHolder(scope), lock),
   }
   writeHolder(scope, holder)
+  if (holder.copied === null) markCheckpoint(scope, checkpointOf(scope))
   return holder
 }
 
 /** What is there is whole: it is no longer to be doubted. */
 export const trust = (scope: Pick<Scope<never>, 'system' | 'place'>): void => {
   const holder = readHolder(scope)
-  if (holder?.copied) writeHolder(scope, { ...holder, checkpoint: checkpointOf(scope), copied: null })
+  if (!holder?.copied) return
+  markCheckpoint(scope, checkpointOf(scope))
+  writeHolder(scope, { ...holder, copied: null })
 }
 
 /** Why the volume cannot be used, with who has it. */
@@ -186,7 +188,7 @@ export const beat = (scope: Where, run: string, count: number): void => {
 /** The control file, as last seen. */
 export type SeenControlFile = { readonly changedMs: number | undefined; readonly checkpoint: string | null }
 
-/** Notes where the log would be replayed from now, once Postgres has written a checkpoint. */
+/** Marks from where the log would be replayed, once Postgres has written a checkpoint. */
 export const noteCheckpoint = (
   scope: Pick<Scope<never>, 'system' | 'place'>,
   run: string,
@@ -196,7 +198,7 @@ export const noteCheckpoint = (
   if (seen !== undefined && changedMs === seen.changedMs) return seen
   const checkpoint = checkpointOf(scope)
   const holder = checkpoint === seen?.checkpoint ? undefined : readHolder(scope)
-  if (holder?.run === run && holder.copied === null) writeHolder(scope, { ...holder, checkpoint })
+  if (holder?.run === run && holder.copied === null) markCheckpoint(scope, checkpoint)
   return { changedMs, checkpoint }
 }
 
@@ -205,5 +207,7 @@ export const letGo = (scope: Pick<Scope<never>, 'system' | 'place'>, run: string
   const { system, place } = scope
   const holder = readHolder(scope)
   if (holder?.run !== run || holder.copied !== null) return
-  if (readControlFile(scope)?.isShutDown !== false) system.files.removeWhole(inVolume(place.paths).holder)
+  if (readControlFile(scope)?.isShutDown === false) return
+  system.files.removeWhole(inVolume(place.paths).holder)
+  markCheckpoint(scope, checkpointOf(scope)) // Else the next start would have to.
 }

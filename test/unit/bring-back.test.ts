@@ -28,7 +28,6 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], archives = [older, newer],
     kernel: null,
     since: copied.since,
     lock: { device: '1', inode: '1', born: '1' },
-    checkpoint: '1',
     copied: more.copied === undefined ? copied : more.copied,
   }
   writeHolder(scope, holder)

@@ -26,6 +26,9 @@ const controlFile = (isShutDown: boolean, checkpoint: bigint): Buffer => {
   return bytes
 }
 
+const marksIn = ({ files }: ReturnType<typeof createScope>['disk']): readonly string[] =>
+  files.listFolder('/data/postgres').filter((name) => name.startsWith('supervisor.checkpoint-'))
+
 const onFileSystem = (fileSystem: string) => () =>
   new Map([['/data', { point: '/data', root: '/', fileSystem }]])
 
@@ -48,7 +51,7 @@ describe('a volume whose last run did not end in order', () => {
   test('is none to be doubted after a kill, whatever Postgres wrote since', async () => {
     const made = await killed()
     made.disk.put(control, controlFile(false, 900n))
-    expect(await heldAgain(made)).toMatchObject({ copied: null, checkpoint: '900' })
+    expect(await heldAgain(made)).toMatchObject({ copied: null })
   })
 
   test('is a copy where its lock file was made at another time', async () => {
@@ -230,6 +233,25 @@ describe('a checkpoint of Postgres', () => {
     expect(noteCheckpoint(scope, run, first)).toBe(first)
     disk.put(control, controlFile(false, 900n))
     expect(noteCheckpoint(scope, run, first).checkpoint).toBe('900')
-    expect(readHolder(scope)?.checkpoint).toBe('900')
+    expect(marksIn(disk)).toEqual(['supervisor.checkpoint-900'])
+  })
+
+  test('is marked when Postgres has stopped, so that the next start need not', async () => {
+    const { scope, disk } = await killed()
+    disk.put(control, controlFile(true, 900n))
+    letGo(scope, readHolder(scope)!.run)
+    expect(marksIn(disk)).toEqual(['supervisor.checkpoint-900'])
+  })
+
+  test('makes a copy torn whose tables came before it, and all that tells of it after', async () => {
+    const made = await killed()
+    const { scope, disk } = made
+    disk.put(control, controlFile(false, 900n))
+    noteCheckpoint(scope, readHolder(scope)!.run, undefined)
+    // It was none of the names that were read.
+    disk.files.remove('/data/postgres/supervisor.checkpoint-900')
+    disk.copy()
+    expect((await heldAgain(made)).copied).toMatchObject({ isCheckpointBetween: true })
+    expect(marksIn(disk)).toEqual([])
   })
 })

@@ -1,0 +1,26 @@
+import { inVolume } from '../place.ts'
+import type { Scope } from '../unit.ts'
+
+/**
+ * A file in the folder of the cluster says in its name from where the log would be replayed, since the last
+ * checkpoint was seen to be complete. Whoever copies the folder has read its names before the first file in
+ * it. So where the copy of the control file tells of the same place, all of the copy was made after that
+ * checkpoint. Where a later one came, the name is another, or the file had gone before its turn came.
+ */
+const prefix = 'supervisor.checkpoint-'
+
+type Where = Pick<Scope<never>, 'system' | 'place'>
+
+export const isMarked = ({ system: { files }, place }: Where, checkpoint: string): boolean =>
+  files.isThere(`${inVolume(place.paths).cluster}/${prefix}${checkpoint}`)
+
+/** After the checkpoint: what was changed before it is in the files. */
+export const markCheckpoint = (where: Where, checkpoint: string | null): void => {
+  if (checkpoint === null || isMarked(where, checkpoint)) return
+  const { files } = where.system
+  const { cluster } = inVolume(where.place.paths)
+  const own = prefix + checkpoint
+  files.writeWhole(`${cluster}/${own}`, 'Tells what a copy of this folder is worth.\n', 0o644)
+  for (const name of files.listFolder(cluster))
+    if (name.startsWith(prefix) && name !== own) files.remove(`${cluster}/${name}`)
+}

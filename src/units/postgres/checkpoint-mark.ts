@@ -1,3 +1,4 @@
+import { isTemporaryName } from '../../core/temporary.ts'
 import { inVolume } from '../place.ts'
 import type { Scope } from '../unit.ts'
 
@@ -21,6 +22,7 @@ export const markCheckpoint = (where: Where, checkpoint: string | null): void =>
   const { cluster } = inVolume(where.place.paths)
   const own = prefix + checkpoint
   files.writeWhole(`${cluster}/${own}`, 'Tells what a copy of this folder is worth.\n', 0o644)
+  const isOver = (name: string): boolean => name.startsWith(prefix) || isTemporaryName(name)
   for (const name of files.listFolder(cluster))
-    if (name.startsWith(prefix) && name !== own) files.remove(`${cluster}/${name}`)
+    if (isOver(name) && name !== own) files.remove(`${cluster}/${name}`)
 }

@@ -231,9 +231,11 @@ describe('a checkpoint of Postgres', () => {
     const { run } = readHolder(scope)!
     const first = noteCheckpoint(scope, run, undefined)
     expect(noteCheckpoint(scope, run, first)).toBe(first)
+    disk.put('/data/postgres/.mr2x-0.tmp', '') // A kill came while it was marked.
     disk.put(control, controlFile(false, 900n))
     expect(noteCheckpoint(scope, run, first).checkpoint).toBe('900')
     expect(marksIn(disk)).toEqual(['supervisor.checkpoint-900'])
+    expect(disk.text('/data/postgres/.mr2x-0.tmp')).toBe(undefined)
   })
 
   test('is marked when Postgres has stopped, so that the next start need not', async () => {

@@ -52,7 +52,7 @@ const findStep = async (client: Client): Promise<string | null> => {
           WHERE blocker.pid = ANY (pg_catalog.pg_blocking_pids(activity.pid))) AS blockers
       FROM pg_catalog.pg_stat_activity AS activity
       WHERE datname = pg_catalog.current_database()
-        AND application_name ~ '^(migration|connected databases) ' LIMIT 1`,
+        AND application_name ~ '^(migration |connected databases: )' LIMIT 1`,
   )
   const [found] = rows
   if (found === undefined) return null

@@ -19,10 +19,6 @@ from django.db.migrations import AlterField
 from django.db.migrations.executor import MigrationExecutor
 
 
-# How long visitors wait for the connected databases after an upgrade: each takes about a second. The task of that name does the rest.
-DATABASES_AT_MOST_S = 15
-
-
 def say_where(it_is):
     with connection.cursor() as cursor:
         cursor.execute("SELECT set_config('application_name', %s, false)", [it_is])
@@ -109,5 +105,5 @@ except Exception as error:
     sys.exit(2 if apart else 1)
 # What fails from here on is left to that task, which says why.
 with contextlib.suppress(Exception):
-    user_databases.bring(DATABASES_AT_MOST_S, lambda done, total: say_where(f'connected databases: {done} of {total} have the SQL of this version'))
+    user_databases.bring(int(os.environ['ELSEWHERE_AT_MOST_S']), lambda done, total: say_where(f'connected databases: {done} of {total} have the SQL of this version'))
 user_databases.end()

@@ -8,14 +8,27 @@ export const isAfterAnother = (scope: Scope<never>): boolean => {
   return served !== undefined && served !== readAppVersion(scope)
 }
 
-/** What `user_databases.py` is told of the databases that it may touch. */
+/**
+ * How long visitors wait for databases on other servers, one of which may answer nothing; those on Mathesar's
+ * own server are brought along before anybody comes, each in about a second.
+ */
+const elsewhereAtMostSeconds = 15
+
+export type How = {
+  readonly isAll: boolean
+  /** Whether visitors wait meanwhile. */
+  readonly isAwaited: boolean
+}
+
+/** What `user_databases.py` is told. */
 export const databasesEnvironment = (
   { place: { environment, paths } }: Scope<never>,
-  { isAll }: { readonly isAll: boolean },
+  { isAll, isAwaited }: How,
 ): Readonly<Record<string, string>> => ({
   PGCONNECT_TIMEOUT: '5',
   PAST_HOST: inRun(paths).pastSocket,
   ...(isAll ? { UPGRADE_ALL: '1' } : {}),
+  ...(isAwaited ? { ELSEWHERE_AT_MOST_S: String(elsewhereAtMostSeconds) } : {}),
   // A trial on a copy leaves the servers of others alone.
   ...(environment.SUPERVISOR_TRIAL ? { UPGRADE_ON_HOST: inRun(paths).postgresSocket } : {}),
 })

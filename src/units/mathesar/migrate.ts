@@ -108,7 +108,10 @@ export const migrate = async (
     argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'migrate.py')],
     cwd: paths.app,
     user: identities.mathesar,
-    env: { ...appEnvironment(scope), ...databasesEnvironment(scope, { isAll: isAfterAnother(scope) }) },
+    env: {
+      ...appEnvironment(scope),
+      ...databasesEnvironment(scope, { isAll: isAfterAnother(scope), isAwaited: true }),
+    },
   }
   await whileLocked(scope, client, signal, async (unlessLost) => {
     const result = await scope.system.runProgram('migrations', command, unlessLost)

@@ -5,19 +5,10 @@ import { inRun, ownProgram } from '../place.ts'
 import { codeOf, isAnswer } from '../postgres/failures.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask, type Scope } from '../unit.ts'
-import { databasesEnvironment, isAfterAnother } from './connected.ts'
+import { databasesEnvironment, type How, isAfterAnother } from './connected.ts'
 import { appEnvironment } from './environment.ts'
 import { neverMigrates } from './migrations.ts'
 import { forgetPast } from './past.ts'
-
-/** How long visitors wait for it after an upgrade: a database takes about a second. */
-const patienceMs = 15_000
-
-type Wanted = {
-  readonly version: string
-  /** Whether no record of what a database has is believed. */
-  readonly isAll: boolean
-}
 
 const nothingToDo = { ended: Promise.resolve() }
 
@@ -29,13 +20,13 @@ type Found = {
 }
 
 /** One that we do not know may have no such tables. */
-const look = async (client: Client, { version, isAll }: Wanted, past: string): Promise<Found> => {
+const look = async (client: Client, ...asked: [version: string, isAll: boolean, past: string]) => {
   try {
     const { rows } = await client.query<{ behind: string; hasPast: boolean }>(
       `SELECT count(*) FILTER (WHERE host <> $3 AND ($2 OR last_confirmed_sql_version <> $1)) AS behind,
           EXISTS (SELECT FROM mathesar_server WHERE host = $3) AS "hasPast"
         FROM mathesar_database JOIN mathesar_server AS server ON server.id = server_id`,
-      [version, isAll, past],
+      asked,
     )
     return { behind: Number(rows[0]?.behind ?? 0), hasPast: rows[0]?.hasPast ?? false }
   } catch (error) {
@@ -44,18 +35,14 @@ const look = async (client: Client, { version, isAll }: Wanted, past: string): P
   }
 }
 
-const upgrade = async (
-  scope: Scope<'volume' | 'secrets'>,
-  { isAll }: Wanted,
-  signal: AbortSignal,
-): Promise<void> => {
+const upgrade = async (scope: Scope<'volume' | 'secrets'>, how: How, signal: AbortSignal): Promise<void> => {
   const { system, place, report } = scope
   const { paths, identities } = place
   const command = {
     argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'user_databases.py')] as const,
     cwd: paths.app,
     user: identities.mathesar,
-    env: { ...appEnvironment(scope), ...databasesEnvironment(scope, { isAll }) },
+    env: { ...appEnvironment(scope), ...databasesEnvironment(scope, how) },
   }
   const { outcome, lines } = await system.runProgram('user-databases', command, signal)
   const failed = lines
@@ -79,36 +66,35 @@ export const userDatabases = defineTask({
     const version = readAppVersion(scope)
     if (version === null || neverMigrates(scope.inForce)) return nothingToDo
     const { brought } = scope.results.migrations
-    const wanted: Wanted = { version, isAll: brought !== 'forth' && isAfterAnother(scope) }
+    const isAll = brought !== 'forth' && isAfterAnother(scope)
     // A start that was cut off may have gone back to the version before, and not be in the manifest.
-    const isAwaited = wanted.isAll || brought === 'back'
+    const isAwaited = isAll || brought === 'back'
     const past = inRun(scope.place.paths).pastSocket
-    const { behind, hasPast } = await withDatabase(scope, (client) =>
-      inTransaction(client, () => look(client, wanted, past)),
-    )
-    if (behind === 0 && !hasPast) return nothingToDo
-    const bring = async (): Promise<void> => {
-      if (hasPast) await forgetPast(scope, signal)
-      if (behind > 0) await upgrade(scope, wanted, signal)
-    }
+    const lookNow = (all: boolean): Promise<Found> =>
+      withDatabase(scope, (client) => inTransaction(client, () => look(client, version, all, past)))
+    let { behind, hasPast } = await lookNow(isAll)
     if (behind > 0)
       system.log.say(
         'info',
         `connected databases with the SQL of another Mathesar: ${behind}; they are brought to ${version}`,
       )
-    const done = new AbortController()
+    if (behind > 0 && isAwaited) {
+      await upgrade(scope, { isAll, isAwaited }, signal)
+      ;({ behind, hasPast } = await lookNow(false))
+    }
+    if (behind === 0 && !hasPast) return nothingToDo
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
+    const goOn = async (): Promise<void> => {
+      if (hasPast) await forgetPast(scope, signal)
+      if (behind > 0) await upgrade(scope, { isAll: false, isAwaited: false }, signal)
+    }
     system.inBackground('upgrade the connected databases', async () => {
-      await bring()
-        .finally(() => done.abort())
+      await goOn()
         .finally(end)
         .catch((error: unknown) => {
           if (!signal.aborted) throw error // A stop cuts it off, and the next start goes on.
         })
     })
-    if (isAwaited && behind > 0)
-      await system.clock.delay(patienceMs, AbortSignal.any([signal, done.signal])).catch(() => {})
-    signal.throwIfAborted()
     return { ended }
   },
 })

@@ -68,6 +68,7 @@ describe('the task `migrations`', () => {
           PGCONNECT_TIMEOUT: '5',
           PAST_HOST: '/run/m/yesterday',
           UPGRADE_ALL: '1', // another Mathesar served last
+          ELSEWHERE_AT_MOST_S: '15',
         },
       },
     })

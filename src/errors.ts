@@ -73,13 +73,20 @@ export class SupervisorError extends Error {
   readonly code: ErrorCode
   readonly exitCode: number
   readonly hint: string
+  /** Which service died again and again. */
+  readonly service: string | undefined
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; hint?: string }) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options?: { cause?: unknown; hint?: string | undefined; service?: string | undefined },
+  ) {
     super(message, options)
     this.name = 'SupervisorError'
     this.code = code
     this.exitCode = errorTable[code].exitCode
     this.hint = options?.hint ?? errorTable[code].hint
+    this.service = options?.service
   }
 
   get httpStatus(): number {

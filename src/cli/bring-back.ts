@@ -3,6 +3,7 @@ import type { Ending } from '../daemon/ending.ts'
 import type { Instance } from '../daemon/instance.ts'
 import { type ErrorCode, type SupervisorError } from '../errors.ts'
 import type { Sockets } from '../http/sockets.ts'
+import type { InForce } from '../settings/configuration.ts'
 import type { Streams, System } from '../system/ports.ts'
 import { readHolder } from '../units/holder.ts'
 import type { Place } from '../units/place.ts'
@@ -19,7 +20,12 @@ type Surroundings = {
 }
 
 /** How a boot on a torn cluster fails. */
-const tells = new Set<ErrorCode>(['VOLUME_TORN', 'SERVICE_CRASH_LOOP', 'CLUSTER_DAMAGED', 'DATABASE_LOST'])
+const tells = new Set<ErrorCode>(['VOLUME_TORN', 'CLUSTER_DAMAGED', 'DATABASE_LOST'])
+
+/** Whether it is the cluster of the volume that failed: not another server, nor another service. */
+const isOfCluster = ({ code, service }: SupervisorError, { database }: InForce): boolean =>
+  database.kind === 'embedded' &&
+  (tells.has(code) || (code === 'SERVICE_CRASH_LOOP' && service === 'postgres'))
 
 const sayWhatIsLost = ({ system, place }: Surroundings, atMs: number): void => {
   const journal = readJournal({ files: system.files, paths: place.paths })
@@ -40,7 +46,7 @@ const sayWhatIsLost = ({ system, place }: Surroundings, atMs: number): void => {
  */
 export const bringBack = async (error: SupervisorError, surroundings: Surroundings): Promise<boolean> => {
   const { system, place, instance, ending, sockets } = surroundings
-  if (!tells.has(error.code) || instance.inForce.settings.ON_TORN !== 'restore') return false
+  if (!isOfCluster(error, instance.inForce) || instance.inForce.settings.ON_TORN !== 'restore') return false
   if (!readHolder({ system, place })?.copied) return false
   const archives = archivesIn(system, place)
   if (archives.length === 0) return false

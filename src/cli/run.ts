@@ -118,7 +118,7 @@ export const runDaemon = async (
   const mayBootAgain = hasSockets && !instance.wasReady && !stops.isAsked
   const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))
   const surroundings = { system, place: setup.place, instance, ending, sockets }
-  const isBroughtBack = error && mayBootAgain && (await bringBack(error, surroundings))
+  const isBroughtBack = error && mayBootAgain && !wentBack && (await bringBack(error, surroundings))
   if (wentBack) log.say('warn', fellBackText(error))
   else if (!isBroughtBack && error && hasSockets && !stops.isAsked)
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })

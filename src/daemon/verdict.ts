@@ -26,7 +26,7 @@ export const crashLoopOf = ({ unit, state, lastOutcome }: Service, scope: Scope)
   return new SupervisorError(
     code,
     [what, ...(lines.length > 0 ? lines : ['  (it wrote nothing)'])].join('\n'),
-    hint === undefined ? {} : { hint },
+    { hint, service: unit.name },
   )
 }
 

@@ -4,7 +4,7 @@ import type { Command } from '../../src/core/unit.ts'
 import { type ErrorCode, SupervisorError } from '../../src/errors.ts'
 import type { ProgramResult } from '../../src/system/ports.ts'
 import { type Copied, type Holder, writeHolder } from '../../src/units/holder.ts'
-import { createScope } from './fakes/scope.ts'
+import { createScope, externalDatabase } from './fakes/scope.ts'
 
 const copied: Copied = { host: 'box', since: '2026-10-01T11:00:00.000Z', isCheckpointBetween: true }
 const older = '/data/backups/mathesar-2026-09-29T03-30-00Z.tar'
@@ -12,6 +12,9 @@ const newer = '/data/backups/mathesar-abcdefgh-2026-09-30T03-30-00Z.tar'
 
 type Stage = {
   readonly code?: ErrorCode
+  /** Which service died again and again. */
+  readonly service?: string
+  readonly config?: string
   readonly copied?: Copied | null
   readonly environment?: Readonly<Record<string, string>>
   readonly archives?: readonly string[]
@@ -20,7 +23,10 @@ type Stage = {
 }
 
 const act = async ({ code = 'VOLUME_TORN', torn = [], archives = [older, newer], ...more }: Stage) => {
-  const { scope, disk, said } = createScope({ place: { environment: more.environment ?? {} } })
+  const { scope, disk, said } = createScope({
+    place: { environment: more.environment ?? {} },
+    config: more.config ?? '',
+  })
   for (const path of archives) disk.put(path, '')
   const holder: Holder = {
     run: 'a run',
@@ -40,13 +46,16 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], archives = [older, newer],
     if (!torn.includes(path)) return { outcome: { code: 0, signal: null }, lines: [] }
     return { outcome: { code: 81, signal: null }, lines: ['supervisor: it is cut off'] }
   }
-  const isBroughtBack = await bringBack(new SupervisorError(code, 'cannot serve this copy'), {
-    system: { ...scope.system, streamProgram },
-    place: scope.place,
-    instance: { inForce: scope.inForce, results: { listener: { fd: 9, address: '0.0.0.0', port: 8000 } } },
-    ending: { restore: (isRestoring) => void shown.push(isRestoring ? 'restoring' : 'over') },
-    sockets: { openPort: async ({ fd }) => void shown.push(`port ${fd}`) },
-  })
+  const isBroughtBack = await bringBack(
+    new SupervisorError(code, 'cannot serve this copy', { service: more.service }),
+    {
+      system: { ...scope.system, streamProgram },
+      place: scope.place,
+      instance: { inForce: scope.inForce, results: { listener: { fd: 9, address: '0.0.0.0', port: 8000 } } },
+      ending: { restore: (isRestoring) => void shown.push(isRestoring ? 'restoring' : 'over') },
+      sockets: { openPort: async ({ fd }) => void shown.push(`port ${fd}`) },
+    },
+  )
   return { isBroughtBack, tried, said, shown }
 }
 
@@ -58,6 +67,11 @@ describe('a boot that failed on a torn copy', () => {
     expect(said.join('\n')).toMatch(
       /the backup of 2026-09-30 03:30 UTC is restored: what was written after it is missing/,
     )
+  })
+
+  test('restores it where Postgres itself dies again and again', async () => {
+    const { isBroughtBack } = await act({ code: 'SERVICE_CRASH_LOOP', service: 'postgres' })
+    expect(isBroughtBack).toBe(true)
   })
 
   test('takes the next older one where that was copied torn itself', async () => {
@@ -75,7 +89,9 @@ describe('a boot that failed on a torn copy', () => {
   })
 
   test.each<[string, Stage]>([
-    ['is no copy', { code: 'SERVICE_CRASH_LOOP', copied: null }],
+    ['is no copy', { code: 'SERVICE_CRASH_LOOP', service: 'postgres', copied: null }],
+    ['failed for another service', { code: 'SERVICE_CRASH_LOOP', service: 'mathesar' }],
+    ['lost another server', { code: 'DATABASE_LOST', config: externalDatabase }],
     ['failed for something else', { code: 'PORT_IN_USE' }],
     ['is to stop then', { environment: { ON_TORN: 'stop' } }],
   ])('restores nothing where it %s', async (_, stage) => {

@@ -1,14 +1,27 @@
 import { SupervisorError } from '../errors.ts'
+import { volumeOf } from '../operations/incoming.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { inUseBy, requireUnheld } from '../units/holder.ts'
 import { inVolume } from '../units/place.ts'
+import { finishBegun } from '../units/swap.ts'
 import { isServing, tell } from './operation.ts'
 
+const requireWhole = (scope: OperationScope): void => {
+  if (!finishBegun(volumeOf(scope))) return
+  throw new SupervisorError(
+    'RESTORE_REFUSED',
+    'cannot begin: a restore that was cut off had to be finished first, and its state is in place now',
+    { hint: '`supervisor restore --undo` brings back the one before; or type the same again.' },
+  )
+}
+
 /** Whether the volume is ours alone; throws where another container has it. */
-export const takeVolume = async ({ system, place }: OperationScope): Promise<boolean> => {
+export const takeVolume = async (scope: OperationScope): Promise<boolean> => {
+  const { system, place } = scope
   system.files.makeFolder(place.paths.data, 0o755)
   if (system.lock(inVolume(place.paths).lock)) {
     await requireUnheld({ system, place })
+    requireWhole(scope)
     return true
   }
   if (await isServing()) return false

@@ -132,6 +132,13 @@ export const finishSwap = (volume: Volume): boolean => {
 }
 
 /**
+ * Finishes one that was cut off in its moves: another would take what it has put aside for old, and remove
+ * it. Returns whether there was one.
+ */
+export const finishBegun = (volume: Volume): boolean =>
+  readJournal(volume)?.moves !== undefined && finishSwap(volume)
+
+/**
  * Finishes a restore that was cut off, or that waited for this start. It comes before all else in a boot,
  * for it brings settings, too.
  */

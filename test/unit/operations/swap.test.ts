@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import {
   beginSwap,
+  finishBegun,
   finishSwap,
   forget,
   readJournal,
@@ -48,6 +49,19 @@ describe('a swap of the state of a volume', () => {
     for (const name of [...names, 'history/1']) expect(disk.text(`/data/restore/old/${name}`)).toBe('old')
     expect(disk.files.isThere('/data/restore/new')).toBe(false)
     expect(finishSwap(volume)).toBe(false)
+  })
+
+  test('is finished before another begins, which would take what it put aside for old', () => {
+    const { volume, disk, revive } = stage(40)
+    beginSwap(volume, swap)
+    expect(() => finishSwap(volume)).toThrow('it died')
+    revive()
+    expect(readJournal(volume)).toMatchObject({ isDone: false, moves: expect.any(Array) })
+    expect(finishBegun(volume)).toBe(true)
+    for (const name of [...names, 'history/1']) expect(disk.text(`/data/restore/old/${name}`)).toBe('old')
+    expect(finishBegun(volume)).toBe(false)
+    beginSwap(volume, { ...swap, incoming: 'other' })
+    expect(finishBegun(volume), 'one that waits for the next start').toBe(false)
   })
 
   test('leaves the journal of before where the disk has the new one and fails to say so', () => {

@@ -80,11 +80,9 @@ export class Queue {
   async interrupt(act: () => Promise<void>): Promise<void> {
     while (this.#isWorking) await this.#idle
     this.#isWorking = true
-    try {
-      await act()
-    } finally {
-      this.#idle = this.#work()
-    }
+    const acted = act()
+    this.#idle = acted.catch(() => {}).then(() => this.#work())
+    await acted
   }
 
   async #work(): Promise<void> {

@@ -23,6 +23,7 @@ export const sendEvents = (
   response.writeHead(200, { 'content-type': 'text/event-stream', ...headers })
   const cancelEnd = after(streamLimitMs, () => response.end())
   const leave = follow((data) => {
+    if (response.writableEnded) return // It closes once its reader has taken the rest.
     if (response.writableLength > behindLimitBytes) response.destroy()
     else if (whenBehind === 'cut off' || !response.writableNeedDrain) response.write(`data: ${data}\n\n`)
     if (instance.isStopping && !isKept()) response.end()

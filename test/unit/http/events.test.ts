@@ -1,0 +1,42 @@
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { expect, test } from 'vitest'
+import { sendEvents } from '../../../src/http/events.ts'
+
+test('a stream that has ended takes what comes too late, and nothing else happens', async () => {
+  const failures: Error[] = []
+  let say = (_: string): void => {}
+  let endNow = (): void => {}
+  const server = createServer((_, response) => {
+    response.once('error', (error) => failures.push(error))
+    sendEvents(
+      { response },
+      {
+        after: (_ms, act) => {
+          endNow = act
+          return () => {}
+        },
+        instance: { isStopping: false },
+        isKept: () => false,
+      } as Parameters<typeof sendEvents>[1],
+      {
+        headers: {},
+        whenBehind: 'skip',
+        follow: (send) => {
+          say = send
+          return () => {}
+        },
+      },
+    )
+    say('first')
+    endNow()
+    say('too late')
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`)
+  expect(await answer.text()).toBe('data: first\n\n')
+  expect(failures).toEqual([])
+  server.close()
+})

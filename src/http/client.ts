@@ -36,18 +36,31 @@ const open = (method: Method, path: string, body?: unknown, accept = '*/*'): Pro
     sent.end(body === undefined ? undefined : JSON.stringify(body))
   })
 
+/** What comes of an answer until it ends, or the supervisor does. */
+export async function* untilCut<T>(answer: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* answer
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ECONNRESET') throw error
+  }
+}
+
 const textOf = async (response: IncomingMessage): Promise<string> => {
   let text = ''
   response.setEncoding('utf8')
-  for await (const chunk of response) {
-    text += chunk
+  for await (const chunk of untilCut(response)) {
+    text += chunk as string
     if (text.length > answerLimit)
       throw new SupervisorError(
         'DAEMON_UNREACHABLE',
         'cannot read the answer of the supervisor: it is too long',
       )
   }
-  return text
+  if (response.complete) return text
+  throw new SupervisorError(
+    'DAEMON_UNREACHABLE',
+    'cannot read the answer of the supervisor: it ended before it was done',
+  )
 }
 
 const fail = ({ code, message, hint }: Named): never => {
@@ -100,7 +113,8 @@ export const ask = async (
 export const stream = async (path: string): Promise<void> => {
   const response = await open('GET', path)
   if ((response.statusCode ?? 500) >= 400) return await failWith(response)
-  for await (const chunk of response.setEncoding('utf8')) process.stdout.write(printable(chunk as string))
+  for await (const chunk of untilCut(response.setEncoding('utf8')))
+    process.stdout.write(printable(chunk as string))
 }
 
 /** A request that takes its time: calls back with each step, and resolves with the result. */
@@ -111,7 +125,7 @@ export const follow = async <Result>(
 ): Promise<Result> => {
   const response = await open('POST', path, body, 'application/x-ndjson')
   if ((response.statusCode ?? 500) >= 400) return await failWith(response)
-  for await (const line of createInterface({ input: response })) {
+  for await (const line of untilCut(createInterface({ input: response }))) {
     const said = JSON.parse(line) as { step?: string; result?: Result; error?: Named }
     if (said.error) fail(said.error)
     if (said.result) return said.result

@@ -36,6 +36,7 @@ export class Service {
   #isShuttingDown = false
   #stopWatching = (): void => {}
   #starts = 0
+  #isRested = false
   #generation = 0
   #lastOutcome: Outcome | undefined
   #lastProbe: Trouble | undefined
@@ -120,7 +121,7 @@ export class Service {
   /** Stops it for a while, hidden. Its next start waits for `open`, and is not counted as another one. */
   async rest(): Promise<void> {
     await this.stop()
-    this.#starts -= 1
+    this.#isRested = true
     if (this.unit.servesAfter !== undefined) this.#send({ type: 'close' })
   }
 
@@ -209,7 +210,8 @@ export class Service {
   }
 
   async #start(): Promise<void> {
-    this.#starts += 1
+    if (!this.#isRested) this.#starts += 1
+    this.#isRested = false
     this.#lastProbe = undefined
     try {
       const { id } = this.#generations.spawn(await this.unit.command(this.#options.scope()))

@@ -60,6 +60,21 @@ describe('a container that nobody comes to', () => {
     expect(states()).toEqual(['asleep', 'asleep'])
   })
 
+  test('counts no restart less while it sleeps', async () => {
+    const { instance, clock, states, running } = await stage()
+    const restarts = (): number | undefined =>
+      instance.status().units.find(({ name }) => name === 'mathesar')?.restarts
+    running('mathesar')[0]!.exit({ code: 1 })
+    await clock.advance(10_000)
+    expect(restarts()).toBe(1)
+    await clock.advance(31 * minuteMs)
+    expect([states(), restarts()]).toEqual([['asleep', 'asleep'], 1])
+    const woken = instance.sleeper.wake()
+    await clock.advance(2000)
+    await woken
+    expect([states(), restarts()]).toEqual([['ready', 'ready'], 1])
+  })
+
   test('serves on where somebody comes at the moment at which it would sleep', async () => {
     const { instance, clock, states, said } = await stage()
     let left = 0

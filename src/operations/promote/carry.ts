@@ -191,10 +191,10 @@ const copyAll = async (scope: MoveScope, { say, isLeft }: Carry): Promise<readon
   const warnings: string[] = []
   const warn = (what: string): void => void warnings.push(what)
   const names = await listMoving(scope)
-  const since = isLeft ? await refuseWrites(scope, names, await readAllProofs(scope, names)) : undefined
+  if (isLeft) await refuseWrites(scope, names, await readAllProofs(scope, names))
   await whileFrozen(scope, names, async (frozen) => {
-    if (since !== undefined)
-      await endOthers(scope, names, { since, ours: [...frozen, ...copies].map(({ pid }) => pid) })
+    const ours = [...frozen, ...copies].map(({ pid }) => pid)
+    if (isLeft) await endOthers(scope, names, ours)
     say('copying what was written since')
     const ready = await readReady(scope, frozen, copies)
     const roles = await readMoving(scope, frozen[0]!.client, names)

@@ -23,14 +23,14 @@ const openQuery = `
     SELECT FROM pg_catalog.pg_db_role_setting
       WHERE setdatabase = d.oid AND setrole = 0 AND '${closing}' = ANY(setconfig))`
 
-/** Lets nobody write who comes from now on. Returns when that was, as the server counts. */
+/** Lets nobody write who comes from now on. */
 export const refuseWrites = async (
   scope: MoveScope,
   names: readonly string[],
   toProve: Left['toProve'],
-): Promise<string> => {
+): Promise<void> => {
   const { database, internal } = scope.source
-  return await inSource(scope, internal, async (client) => {
+  await inSource(scope, internal, async (client) => {
     const { rows } = await client.query<{ name: string }>(openQuery, [names])
     const before = leftOf(scope, database)?.closed ?? [] // An attempt that nobody could undo.
     rememberLeft(scope, {
@@ -40,10 +40,6 @@ export const refuseWrites = async (
     })
     for (const { name } of rows)
       await client.query(`ALTER DATABASE ${quoteName(name)} SET ${closing.replace('=', ' = ')}`)
-    const { rows: clock } = await client.query<{ now: string }>(
-      'SELECT pg_catalog.clock_timestamp()::text AS now',
-    )
-    return clock[0]!.now
   })
 }
 
@@ -54,10 +50,10 @@ const startingQuery = `
 
 /** A role that may not see more of a session sees whose it is. Only a superuser may end a superuser's. */
 const othersQuery = `
-  SELECT pid, usename AS role FROM pg_catalog.pg_stat_activity JOIN pg_catalog.pg_roles r ON r.oid = usesysid
+  SELECT pid, usename AS role, backend_start::text AS since
+    FROM pg_catalog.pg_stat_activity JOIN pg_catalog.pg_roles r ON r.oid = usesysid
     WHERE datname = ANY($1) AND pid <> ALL($2) AND pid <> pg_catalog.pg_backend_pid()
       AND coalesce(backend_type, 'client backend') = 'client backend'
-      AND coalesce(backend_start <= $3::timestamptz, true)
       AND (NOT rolsuper OR (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = current_user))`
 
 const limitMs = 5000
@@ -79,19 +75,27 @@ const untilNone = async <T>(
 const pidsOf = async (client: Client, query: string, names: readonly string[]): Promise<readonly number[]> =>
   (await client.query<{ pid: number }>(query, [names])).rows.map(({ pid }) => pid)
 
-/** Ends the sessions from before, which cannot have written: the locks are held. Ours go on. */
+type Session = { readonly pid: number; readonly role: string; readonly since: string | null }
+
+/**
+ * Ends the sessions from before, which cannot have written: the locks are held. Ours go on. Those that are
+ * there once the closing is known to all count, whatever the clock of the server says.
+ */
 export const endOthers = async (
   scope: MoveScope,
   names: readonly string[],
-  { since, ours }: { readonly since: string; readonly ours: readonly number[] },
+  ours: readonly number[],
 ): Promise<void> => {
   const left = await inSource(scope, scope.source.internal, async (client) => {
     const starting = new Set(await pidsOf(client, startingQuery, names))
     await untilNone(scope.system, async () =>
       (await pidsOf(client, startingQuery, names)).filter((pid) => starting.has(pid)),
     )
+    const look = async () => (await client.query<Session>(othersQuery, [names, ours])).rows
+    const nameOf = ({ pid, since }: Session): string => `${pid} ${since}`
+    const before = new Set((await look()).map(nameOf))
     return await untilNone(scope.system, async () => {
-      const { rows } = await client.query<{ pid: number; role: string }>(othersQuery, [names, ours, since])
+      const rows = (await look()).filter((session) => before.has(nameOf(session)))
       // Who may not is told at the end.
       for (const { pid } of rows)
         await client.query('SELECT pg_catalog.pg_terminate_backend($1)', [pid]).catch(() => {})

@@ -106,9 +106,11 @@ const sinceFiles = ({ place }: Scope<never>, database: string) => {
   return { words: `${path}.txt`, data: `${path}.jsonl` }
 }
 
-const removeOld = async (scope: Scope<never>, client: Client): Promise<void> => {
+/** All but the newest, and that which was kept just now, whatever the clock says. */
+const removeOld = async (scope: Scope<never>, client: Client, own: string): Promise<void> => {
   const { system } = scope
-  for (const { name } of (await listKept(client)).slice(keptLimit)) {
+  const others = (await listKept(client)).filter(({ name }) => name !== own)
+  for (const { name } of others.slice(keptLimit - 1)) {
     await client.query(`DROP DATABASE ${quoteName(name)}`)
     for (const path of Object.values(sinceFiles(scope, name))) system.files.remove(path)
     system.log.say('info', `${name} is removed: ${keptLimit} newer ones are kept`)
@@ -124,7 +126,8 @@ export const keepBefore = async (
   applied: readonly Migration[],
 ): Promise<void> =>
   asSuperuser(scope, async (client) => {
-    const name = quoteName(nameOf('before', to))
+    const own = nameOf('before', to)
+    const name = quoteName(own)
     const note: Note = { version: from, at: new Date(scope.system.clock.now()).toISOString(), applied }
     await client.query('SET statement_timeout = 0')
     await requireSpace(scope, client)
@@ -132,7 +135,7 @@ export const keepBefore = async (
     await endSessions(client)
     await client.query(`CREATE DATABASE ${name} TEMPLATE ${internalDatabase} ALLOW_CONNECTIONS false`)
     await client.query(`COMMENT ON DATABASE ${name} IS ${quoteText(JSON.stringify(note))}`)
-    await removeOld(scope, client)
+    await removeOld(scope, client, own)
     scope.system.log.say('info', `the internal database before Mathesar ${to} is kept as ${name}`)
   })
 
@@ -238,5 +241,5 @@ export const goBackTo = async (
     await client.query(`ALTER DATABASE ${internalDatabase} ALLOW_CONNECTIONS true`)
     await client.query(`COMMENT ON DATABASE ${internalDatabase} IS NULL`)
     await client.query('COMMIT')
-    await removeOld(scope, client)
+    await removeOld(scope, client, database)
   })

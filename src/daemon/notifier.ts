@@ -75,6 +75,7 @@ export class Notifier {
     if (oldest !== undefined && this.#toldAtMs.size > toldLimit) this.#toldAtMs.delete(oldest)
     if (this.#waiting.length < waitingLimit)
       this.#waiting.push(messageFor(to, this.#noticeOf(problem, nowMs)))
+    else system.log.say('warn', `cannot tell NOTIFY_URL: ${waitingLimit} other problems wait`)
     if (!this.#isSending) this.#idle = this.#sendAll()
     return true
   }

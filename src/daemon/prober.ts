@@ -40,6 +40,8 @@ export const startProber = ({ clock, probe, onResult, pauseMs }: Options): (() =
     }
   }
 
-  probeForEver().catch(() => {}) // Only the end of a pause that was cut short.
+  probeForEver().catch((error: unknown) => {
+    if (!signal.aborted) throw error // Else only a pause was cut short.
+  })
   return () => stopping.abort()
 }

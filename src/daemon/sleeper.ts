@@ -111,6 +111,7 @@ export class Sleeper {
    */
   async restWhile(act: () => Promise<void>): Promise<void> {
     await this.wake()
+    await this.#falling?.catch(() => {})
     const services = this.#options.services()
     if (!this.#mayRest(services))
       throw new SupervisorError('USAGE', 'cannot stop Mathesar for a while: not everything is ready')

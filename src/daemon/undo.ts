@@ -74,6 +74,7 @@ export class UndoKeeper {
   }
 
   #lookLater(): void {
+    if (this.#stopping.signal.aborted) return
     const { clock, inBackground } = this.#options.system
     this.#cancel = clock.after(pauseToLook(clock.now(), lookMs), () =>
       inBackground('keep what an undo needs', async () => {

@@ -56,7 +56,7 @@ export const sendHtml = (exchange: Answered, status: number, text: string, heade
 /** What helps whose body is refused. */
 export const bodyHint = 'docs/openapi.json says what the body may hold.'
 
-const refuse = (why: string): never => {
+export const refuse = (why: string): never => {
   throw new SupervisorError('CONFIG_INVALID', `cannot read the request: ${why}`, { hint: bodyHint })
 }
 

@@ -1,7 +1,6 @@
 import * as v from 'valibot'
-import { SupervisorError } from '../errors.ts'
 import { check, onlyFields } from './check.ts'
-import { bodyHint, type Exchange, readJson, sendText } from './exchange.ts'
+import { type Exchange, readJson, refuse, sendText } from './exchange.ts'
 import type { ControlOptions } from './server.ts'
 
 export const longestSeconds = 86_400
@@ -21,10 +20,6 @@ export const pastRequest = onlyFields({
     v.description('For how long it is served.'),
   ),
 })
-
-const refuse = (why: string): never => {
-  throw new SupervisorError('CONFIG_INVALID', `cannot read the request: ${why}`, { hint: bodyHint })
-}
 
 /** Serves the moment that `supervisor yesterday` has laid ready, and answers once Mathesar knows it. */
 export const postPast = async (exchange: Exchange, { past }: ControlOptions): Promise<void> => {

@@ -1,5 +1,5 @@
 import type { OperationScope } from './scope.ts'
-import { asUser } from './server.ts'
+import { askBeside } from './server.ts'
 
 /** What a database has. */
 export type Count = { readonly database: string; readonly tables: number; readonly rows: number }
@@ -17,7 +17,7 @@ const countInDatabase = `
 /** Counts the rows of each database of the server beside. */
 export const countRows = async (scope: OperationScope, folder: string): Promise<readonly Count[]> => {
   const ask = <Row extends Record<string, unknown>>(database: string, sql: string): Promise<Row[]> =>
-    asUser(scope, folder, ['postgres', database], async (client) => (await client.query<Row>(sql)).rows)
+    askBeside(scope, folder, database, sql)
   const databases = await ask<{ name: string }>(
     'template1',
     'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate',

@@ -127,7 +127,7 @@ const runToEnd = async (
  */
 const own = new Set<number>()
 
-/** Starts processes and knows which children are ours. The one place that spawns. */
+/** Starts processes and knows which children are ours. */
 export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
   const reader = new PipeReader()
 

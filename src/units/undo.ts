@@ -34,9 +34,6 @@ export type Names = {
 const MiB = 1024 * 1024
 /** Postgres and everything else come first: where less is free, nothing is kept for an undo. */
 export const undoReserveBytes = 128 * MiB
-/** Two files of log are the least. */
-export const leastUndoSpace = 64
-
 /** MiB of `wal_keep_size`, by UNDO_SPACE and what is free. */
 export const walKeepOf = (spaceMiB: number, freeBytes: number | undefined): number =>
   freeBytes !== undefined && freeBytes < undoReserveBytes ? 0 : Math.floor(spaceMiB / 2)

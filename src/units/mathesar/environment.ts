@@ -1,3 +1,4 @@
+import { definedOf } from '../../core/defined.ts'
 import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
 import { isSetting } from '../../settings/table.ts'
 import { activityFile, hostsFile, inRun } from '../place.ts'
@@ -112,7 +113,5 @@ export const appEnvironment = (scope: AppScope): Record<string, string> => {
     TMPDIR: volume.temporary,
     HOME: volume.temporary,
   }
-  return Object.fromEntries(
-    Object.entries(all).filter((entry): entry is [string, string] => entry[1] !== undefined),
-  )
+  return definedOf(all)
 }

@@ -1,3 +1,4 @@
+import { definedOf } from '../../core/defined.ts'
 import { type Database, hostsOf } from '../../settings/database.ts'
 import { inRun, type Paths, type Place } from '../place.ts'
 import { appRole, internalDatabase, superuserDatabase, superuserStart } from './connection.ts'
@@ -10,12 +11,7 @@ export type LibpqVariables = Readonly<Record<string, string | undefined>>
 export const libpqEnvironment = (
   place: Pick<Place, 'paths' | 'environment'>,
   variables: LibpqVariables,
-): Readonly<Record<string, string>> =>
-  Object.fromEntries(
-    Object.entries({ ...postgresEnvironment(place), ...variables }).filter(
-      (entry): entry is [string, string] => entry[1] !== undefined,
-    ),
-  )
+): Readonly<Record<string, string>> => definedOf({ ...postgresEnvironment(place), ...variables })
 
 /** Of several hosts the one that takes writes is meant: libpq would be content with any that answers. */
 export const whichHost = (database: Database): LibpqVariables => {

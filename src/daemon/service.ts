@@ -230,12 +230,11 @@ export class Service {
   }
 
   #probe(id: GenerationId): void {
-    const { system, scope } = this.#options
+    const { system } = this.#options
     this.#stopWatching()
     this.#stopWatching = watchGeneration({
-      system,
+      ...this.#options,
       unit: this.unit,
-      scope,
       pid: this.#generations.get(id)?.process.pid ?? 0,
       onProbed: (trouble) => {
         this.#lastProbe = trouble

@@ -103,7 +103,9 @@ except Exception as error:
     print(f'DEBUG the traceback of the migrations:\n  {why}', file=sys.stderr)
     print(f'ERROR {command.current or "migrate"}: {with_rows(error, command.migration)}', file=sys.stderr)
     sys.exit(2 if apart else 1)
-# What fails from here on is left to that task, which says why.
-with contextlib.suppress(Exception):
-    user_databases.bring(int(os.environ['ELSEWHERE_AT_MOST_S']), lambda done, total: say_where(f'connected databases: {done} of {total} have the SQL of this version'))
+with contextlib.suppress(Exception):  # the supervisor tries again what fails, and says why
+    user_databases.bring(
+        int(os.environ['ELSEWHERE_AT_MOST_S']),
+        lambda done, total: say_where(f'connected databases: {done} of {total} have the SQL of this version'),
+    )
 user_databases.end()

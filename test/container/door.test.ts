@@ -37,6 +37,21 @@ const connectMany = async (port: number, count: number, first: string): Promise<
   return sockets
 }
 
+/** The page of the log in, asked for by a name. */
+const open = (box: Box, host: string, accept = 'text/html') =>
+  new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
+    const sent = request(box.url('/auth/login/'), { headers: { host, accept } }, (response) => {
+      let text = ''
+      response
+        .setEncoding('utf8')
+        .on('data', (chunk: string) => {
+          text += chunk
+        })
+        .once('end', () => resolve({ status: response.statusCode!, text }))
+    })
+    sent.once('error', reject).end()
+  })
+
 describeContainer('from its first answer on, the port', () => {
   cleanUpAfterEach()
 
@@ -222,33 +237,30 @@ describeContainer('the door', () => {
   })
 
   it('lets people in by any private address, and tells who comes by a name what to type', async () => {
-    const open = (host: string, accept = 'text/html') =>
-      new Promise<{ readonly status: number; readonly text: string }>((resolve, reject) => {
-        const sent = request(box.url('/auth/login/'), { headers: { host, accept } }, (response) => {
-          let text = ''
-          response
-            .setEncoding('utf8')
-            .on('data', (chunk: string) => {
-              text += chunk
-            })
-            .once('end', () => resolve({ status: response.statusCode!, text }))
-        })
-        sent.once('error', reject).end()
-      })
     for (const host of ['192.168.1.5', '10.1.2.3:8000', '172.20.0.2', '[fd00::1]:8000', 'x.localhost'])
-      expect((await open(host)).status, host).toBe(302)
-    const page = await open('nas.example:8000')
+      expect((await open(box, host)).status, host).toBe(302)
+    const page = await open(box, 'nas.example:8000')
     expect(page.status).toBe(400)
     expect(page.text).toContain('docker exec mathesar supervisor permit nas.example')
-    expect(JSON.parse((await open('evil.example', '*/*')).text)).toMatchObject({ code: 'HOST_REFUSED' })
+    expect(JSON.parse((await open(box, 'evil.example', '*/*')).text)).toMatchObject({ code: 'HOST_REFUSED' })
     for (const host of ['8.8.8.8', '10.0.0.1.evil.example', '[2001:db8::1]', 'a"><script>'])
-      expect((await open(host)).text, host).not.toContain('<script>')
+      expect((await open(box, host)).text, host).not.toContain('<script>')
     expect(await box.supervisor('permit', 'nas.example')).toMatchObject({ exitCode: 0 })
-    const asked = (count: number) => Promise.all(Array.from({ length: count }, () => open('nas.example')))
+    const asked = (count: number) =>
+      Promise.all(Array.from({ length: count }, () => open(box, 'nas.example')))
     expect(new Set((await asked(40)).map(({ status }) => status))).toEqual(new Set([302]))
     expect(await box.supervisor('config', 'unset', 'ALLOWED_HOSTS')).toMatchObject({ exitCode: 0 })
     expect(new Set((await asked(40)).map(({ status }) => status))).toEqual(new Set([400]))
     expect((await box.unit('mathesar')).generation).toBe(1)
+  })
+
+  it('lets people in by the longest name that there can be', async () => {
+    const name = [...['a', 'b', 'c'].map((letter) => letter.repeat(63)), 'd'.repeat(61)].join('.')
+    expect(name).toHaveLength(253)
+    expect(await box.supervisor('permit', name)).toMatchObject({ exitCode: 0 })
+    expect((await open(box, name)).status).toBe(302)
+    expect(await box.supervisor('config', 'unset', 'ALLOWED_HOSTS')).toMatchObject({ exitCode: 0 })
+    expect((await open(box, name)).status).toBe(400)
   })
 
   it('leaves it to Django, too, to refuse a host that is not permitted', async () => {

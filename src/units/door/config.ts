@@ -37,6 +37,9 @@ export const renderConfig = (facts: Facts): string => {
     'http {',
     // Whoever sends requests decides how many of these there are: Mathesar's own log tells the rest.
     'error_log stderr alert;',
+    // A bucket holds the longest name there is, 253 letters, where nginx makes it as long as a line of the
+    // processor's cache: 64 bytes refuse a host of 47 letters, and 32 a path of 15.
+    'map_hash_bucket_size 512;',
     ...accessLines(settings),
     'server_tokens off;',
     'recursive_error_pages on;', // From Mathesar to the supervisor, and from there to a file.

@@ -57,6 +57,12 @@ describe('the configuration of the door', () => {
       expect(path).toMatch(/^\/data\/buffer\//)
   })
 
+  test.each(['', 'ACCESS_LOG=on\n'])('takes names of any length, whatever the processor (%j)', (config) => {
+    const text = render(config)
+    const [first] = /^(?:map |map_hash_bucket_size ).*$/m.exec(text) ?? []
+    expect(first).toBe('map_hash_bucket_size 512;') // After a map nginx would take it for a second one.
+  })
+
   test('sets or drops every header that gunicorn believes of a unix socket', () => {
     for (const header of ['X-Forwarded-Proto', 'X-Forwarded-Protocol', 'X-Forwarded-Ssl', 'X-Forwarded-For'])
       expect(render()).toMatch(new RegExp(`^proxy_set_header ${header} `, 'm'))

@@ -3,17 +3,19 @@ import type { Kernel } from './kernel.ts'
 import { anonymousBytes } from './proc.ts'
 
 /**
- * Where a program is mapped read-only and nothing was ever written: what differs from the file, such as
- * relocations, must stay.
+ * Where `smaps` has a program mapped read-only and nothing was ever written: what differs from the file, such
+ * as relocations, must stay. A part without a page in memory is left out. It has nothing to give back, and
+ * QEMU, which knows no figures of a program of another processor, says 0 of all, of relocations too.
  */
-const cleanPartsOf = (path: string): { readonly address: number; readonly bytes: number }[] =>
-  readFileSync('/proc/self/smaps', 'latin1')
-    .split(/\n(?=[0-9a-f]+-)/)
-    .flatMap((part) => {
-      const [, from, to, mapped] = /^(\w+)-(\w+) r-[x-]p (?:\S+ +){3}(.*)$/m.exec(part) ?? []
-      if (mapped !== path || !/^Anonymous: +0 kB$/m.test(part)) return []
-      return [{ address: Number(`0x${from}`), bytes: Number(`0x${to}`) - Number(`0x${from}`) }]
-    })
+export const cleanPartsOf = (
+  smaps: string,
+  path: string,
+): { readonly address: number; readonly bytes: number }[] =>
+  smaps.split(/\n(?=[0-9a-f]+-)/).flatMap((part) => {
+    const [, from, to, mapped] = /^(\w+)-(\w+) r-[x-]p (?:\S+ +){3}(.*)$/m.exec(part) ?? []
+    if (mapped !== path || !/^Rss: +[1-9]/m.test(part) || !/^Anonymous: +0 kB$/m.test(part)) return []
+    return [{ address: Number(`0x${from}`), bytes: Number(`0x${to}`) - Number(`0x${from}`) }]
+  })
 
 /** V8's own collector, which scripts do not get else. */
 const findCollector = (): NonNullable<typeof globalThis.gc> => {
@@ -61,6 +63,7 @@ export const createChunkCollector = (
 export const releaseMemory = (kernel: Pick<Kernel, 'trimHeap' | 'forgetMapped'>): number => {
   findCollector()({ type: 'major', execution: 'sync', flavor: 'last-resort' })
   kernel.trimHeap()
-  for (const { address, bytes } of cleanPartsOf(process.execPath)) kernel.forgetMapped(address, bytes)
+  const smaps = readFileSync('/proc/self/smaps', 'latin1')
+  for (const { address, bytes } of cleanPartsOf(smaps, process.execPath)) kernel.forgetMapped(address, bytes)
   return anonymousBytes()
 }

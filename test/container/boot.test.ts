@@ -10,6 +10,7 @@ import {
   logIn,
   makeAdmin,
   newVolume,
+  patience,
   start,
   stopLimitMs,
   until,
@@ -139,8 +140,8 @@ describeContainer('a boot', () => {
   })
 
   it.each([
-    ['as PID 1', 20_000, []],
-    ['under docker run --init', 2000, ['--init']],
+    ['as PID 1', 20_000 / patience, []],
+    ['under docker run --init', 2000 / patience, ['--init']],
   ] as const)('%s leaves no zombie of %i orphans', async (_, number, run) => {
     const box = await start({ run })
     await box.ready()

@@ -7,7 +7,7 @@ import { startHolding } from '../daemon/holding.ts'
 import { restForMove } from '../daemon/moving.ts'
 import { createInstance, type Instance } from '../daemon/instance.ts'
 import { startProgress } from '../daemon/progress.ts'
-import type { SupervisorError } from '../errors.ts'
+import type { ErrorCode, SupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Kernel } from '../system/kernel.ts'
@@ -43,7 +43,12 @@ export type Brought = {
 }
 
 /** The last unit to bring up, and what is done then, before all is stopped again. */
-export type Until = { readonly unit: UnitName; readonly act: (brought: Brought) => Promise<void> }
+export type Until = {
+  readonly unit: UnitName
+  readonly act: (brought: Brought) => Promise<void>
+  /** What it is when all is stopped before that is done. */
+  readonly cutOff: ErrorCode
+}
 
 type Found = {
   readonly setup: Setup

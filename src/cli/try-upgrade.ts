@@ -59,6 +59,7 @@ const boot = async (data: string, { signals, logTo }: Wanted): Promise<Superviso
   await runDaemon(signals, env, {
     until: {
       unit: 'mathesar',
+      cutOff: 'TRIAL_FAILED',
       act: async () => {
         why = undefined
       },

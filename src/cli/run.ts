@@ -56,6 +56,30 @@ type Options = {
   readonly logTo?: number
 }
 
+/** What is to be done once, which a stop may cut off. */
+class Once implements Until {
+  readonly unit: Until['unit']
+  readonly cutOff: Until['cutOff']
+  readonly act: Until['act']
+  #isDone = false
+
+  constructor({ unit, cutOff, act }: Until) {
+    this.unit = unit
+    this.cutOff = cutOff
+    this.act = async (brought) => {
+      await act(brought)
+      this.#isDone = true
+    }
+  }
+
+  get whyNotDone(): SupervisorError | undefined {
+    if (this.#isDone) return undefined
+    return new SupervisorError(this.cutOff, 'cannot go on: it was asked to stop', {
+      hint: 'Type the same again.',
+    })
+  }
+}
+
 /** The last line of a log says why the container exits. */
 const exitWith = async (
   error: SupervisorError | undefined,
@@ -95,7 +119,8 @@ export const runDaemon = async (
   }
   greet(setup, log)
   if (process.pid !== 1) kernel.becomeSubreaper()
-  const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, options.until)
+  const until = options.until && new Once(options.until)
+  const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, until)
   const { system, instance, config, beside, ending, sockets, reaper, notifier } = parts
   const { stopHolding, lost } = parts
 
@@ -109,7 +134,7 @@ export const runDaemon = async (
   const ended = await Promise.race([instance.ended, lost.then((error) => ({ error }))])
   // Another container has the volume: a stop in order would write to it. All ends with this process.
   if (ended !== undefined && 'error' in ended) return await exitWith(ended.error, log, sink, options)
-  const error = ended
+  const error = ended ?? until?.whyNotDone
   stopHolding()
   await notifier?.finish(flushLimitMs)
   if (!error) log.say('info', 'everything stopped cleanly')
@@ -124,7 +149,7 @@ export const runDaemon = async (
     await keepIfWanted(error, { instance, ending, sockets, say: log.say })
   sockets.close()
   reaper.stop()
-  const startsOver = wentBack || isBroughtBack || (ending.isStartingOver && !stops.isAsked)
+  const startsOver = !stops.isAsked && (wentBack || isBroughtBack || ending.isStartingOver)
   if (!startsOver) return await exitWith(error, log, sink, options)
   await sink.flush(flushLimitMs)
   return bootAgain(env)

@@ -38,20 +38,30 @@ const parse = (text: string) => {
   return { form: found[0], url: new URL(`${found[1]}://${rest}`) }
 }
 
-/** Why a text is not a NOTIFY_URL. Never repeats it: a URL may hold a token. */
-export const whyNotNotifyUrl = (text: string): string | undefined => {
-  const parsed = parse(text)
-  if (parsed === undefined) return 'the value is not an https://…, ntfy://… or ping+https://… address'
-  const hasTopic = parsed.form !== 'ntfy' || /^\/[\w-]+$/.test(parsed.url.pathname)
-  return hasTopic ? undefined : 'the value names no topic: ntfy://ntfy.sh/TOPIC'
-}
-
 /** What the user and password of a URL say: a token alone stands where the password does. */
 const credentialsOf = ({ username, password }: URL): Readonly<Record<string, string>> => {
   const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)]
   if (user === '' && secret === '') return {}
   const basic = `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`
   return { authorization: user === '' ? `Bearer ${secret}` : basic }
+}
+
+const canBeDecoded = (url: URL): boolean => {
+  try {
+    credentialsOf(url)
+    return true
+  } catch {
+    return false
+  }
+}
+
+/** Why a text is not a NOTIFY_URL. Never repeats it: a URL may hold a token. */
+export const whyNotNotifyUrl = (text: string): string | undefined => {
+  const parsed = parse(text)
+  if (parsed === undefined) return 'the value is not an https://…, ntfy://… or ping+https://… address'
+  if (!canBeDecoded(parsed.url)) return 'the value holds a % that begins no escape: type %25 for it'
+  const hasTopic = parsed.form !== 'ntfy' || /^\/[\w-]+$/.test(parsed.url.pathname)
+  return hasTopic ? undefined : 'the value names no topic: ntfy://ntfy.sh/TOPIC'
 }
 
 /** The request that tells of a problem. Throws where `whyNotNotifyUrl` has a reason. */

@@ -155,6 +155,8 @@ describe('NOTIFY_URL', () => {
     'ntfy://ntfy.sh/a/b',
     'https://',
     'https://a b',
+    'https://me:50%off@hooks.example/x',
+    'https://:%ff@hooks.example/x',
   ])('%j is none, and is not repeated', (text) => {
     expect(whyNotNotifyUrl(text)).toMatch(/^the value /)
   })

@@ -1,5 +1,4 @@
 import { readFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
 import type { DescribedSetting } from '../settings/configuration.ts'
 import type { HistoryEntry } from '../settings/history.ts'
 import { printable } from '../core/message.ts'
@@ -9,6 +8,7 @@ import { renderTable } from '../core/table.ts'
 import type { ChangeResult } from '../daemon/config/change.ts'
 import { SupervisorError } from '../errors.ts'
 import { ask, follow } from '../http/client.ts'
+import { parseArguments } from './arguments.ts'
 import { editInTerminal } from './edit.ts'
 import { reads } from '../system/system.ts'
 import { readOwnPlace } from './own.ts'
@@ -166,17 +166,16 @@ const history = async (json: boolean): Promise<number> => {
   return 0
 }
 
+const options = { json: { type: 'boolean' }, unset: { type: 'string', multiple: true } } as const
+
 /** `supervisor config …`: reads and changes the settings. Every change is a transaction of the daemon. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const {
     positionals: [action = 'show', ...rest],
     values: { json = false, unset = [] },
-  } = parseArgs({
-    args: [...args],
-    allowPositionals: true,
-    strict: false,
-    options: { json: { type: 'boolean' }, unset: { type: 'string', multiple: true } },
-  }) as { positionals: string[]; values: { json?: boolean; unset?: string[] } }
+  } = parseArguments(args, options, usage)
+  if (unset.length > 0 && action !== 'plan')
+    return usage('--unset goes with `config plan`; `config unset NAME` removes one')
   switch (action) {
     case 'show':
       return await show(json)

@@ -1,4 +1,5 @@
 import { SupervisorError } from '../errors.ts'
+import { keepAwake } from '../http/client.ts'
 import { exportTo } from '../operations/promote/export.ts'
 import { sourceOf } from '../operations/promote/source.ts'
 import { lockOperations } from '../operations/scope.ts'
@@ -21,6 +22,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot export: the supervisor does not run here', {
       hint: 'Start the container, and type it there: `docker exec -i CONTAINER supervisor export …`.',
     })
+  await keepAwake()
   lockOperations(scope)
   scope.system.log.addSecret(url.password)
   const signal = new AbortController().signal

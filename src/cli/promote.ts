@@ -1,6 +1,6 @@
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
-import { ask } from '../http/client.ts'
+import { ask, keepAwake } from '../http/client.ts'
 import { leftVariable } from '../daemon/carrying.ts'
 import { carry } from '../operations/promote/carry.ts'
 import { promote, proveLeft, returnBack } from '../operations/promote/promote.ts'
@@ -89,6 +89,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot promote: the supervisor does not run here', {
       hint: 'Start the container, and type it there: `docker exec -i CONTAINER supervisor promote …`.',
     })
+  await keepAwake()
   const others = await readOthers()
   lockOperations(scope)
   if (url === undefined) {

@@ -1,5 +1,6 @@
 import { minuteOf } from '../core/moment.ts'
 import { renderTable } from '../core/table.ts'
+import { keepAwake } from '../http/client.ts'
 import { readAppVersion, readServedVersion } from '../units/manifest.ts'
 import { findSince, type KeptDatabase, listKept } from '../units/mathesar/kept.ts'
 import { asSuperuser } from '../units/postgres/connection.ts'
@@ -28,6 +29,7 @@ const inWords = (kept: readonly Kept[]): string => {
 /** What an older or newer image could go on with. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const scope = await openOperation()
+  await keepAwake()
   const image = readAppVersion(scope)
   const served = readServedVersion(scope) ?? null
   const found = scope.inForce.database.kind === 'embedded' ? await asSuperuser(scope, listKept) : []

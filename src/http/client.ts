@@ -106,6 +106,9 @@ export const ask = async (
   return { status, text: await textOf(response) }
 }
 
+const failsToWrite = (text: string): Promise<unknown> =>
+  new Promise((resolve) => process.stdout.write(text, resolve))
+
 /**
  * Copies an answer to stdout as it comes, until the daemon or the reader ends it. It holds what services
  * wrote: nothing of it may drive the terminal.
@@ -113,8 +116,9 @@ export const ask = async (
 export const stream = async (path: string): Promise<void> => {
   const response = await open('GET', path)
   if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  process.stdout.on('error', () => {}) // What is written tells it, too.
   for await (const chunk of untilCut(response.setEncoding('utf8')))
-    process.stdout.write(printable(chunk as string))
+    if (await failsToWrite(printable(chunk as string))) return
 }
 
 /** A request that takes its time: calls back with each step, and resolves with the result. */

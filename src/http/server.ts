@@ -110,9 +110,11 @@ export type ControlOptions = {
 
 export type ControlServer = { readonly close: () => void }
 
-const urlOf = ({ url }: IncomingMessage): URL => {
+/** A URL takes a backslash for a slash, and the door does not: its limits are for the path that it sees. */
+const urlOf = ({ url = '' }: Pick<IncomingMessage, 'url'>): URL => {
   const target = `http://supervisor${url}`
-  if (!URL.canParse(target)) throw new SupervisorError('UNIT_UNKNOWN', 'cannot answer: invalid path')
+  if (url.includes('\\') || !URL.canParse(target))
+    throw new SupervisorError('UNIT_UNKNOWN', 'cannot answer: invalid path')
   return new URL(target)
 }
 

@@ -101,6 +101,15 @@ describe('a socket', () => {
     ])
   })
 
+  test('takes no path that the door reads otherwise', async () => {
+    const ask = await open('owner')
+    expect((await ask('GET', '/v1/status')).status).toBe(200)
+    expect(await ask('GET', '/v1/x\\..\\status')).toMatchObject({
+      status: 404,
+      text: expect.stringContaining('invalid path'),
+    })
+  })
+
   test('has the mode that is asked for, and replaces what nobody answers on', async () => {
     const path = join(folder, 'app.sock')
     writeFileSync(path, 'left by an earlier start')

@@ -176,6 +176,7 @@ export class Backups {
 
   async #look(): Promise<void> {
     if (this.#readySinceMs === undefined) return
+    this.#readySinceMs = Math.min(this.#readySinceMs, this.#nowMs) // A clock may have been set back.
     this.#begin()
     if (!this.#options.instance.isReady || this.#nowMs - this.#readySinceMs < settleMs) return
     const [job] = jobs.toSorted((one, other) => this.#dueMs(one) - this.#dueMs(other))

@@ -22,7 +22,7 @@ const installationName = (scope: OperationScope): string => {
 }
 
 /** Removes what BACKUP_KEEP no longer keeps of the archives that the schedule has made in a place. */
-const thinOut = async (scope: OperationScope, { list, remove }: Store): Promise<void> => {
+const thinOut = async (scope: OperationScope, { list, remove }: Store, made: string): Promise<void> => {
   const own = installationName(scope)
   const { proved } = readRecord(scope)
   const all = (await list()).map(({ name }) => ({ name, ...parseArchiveName(name) }))
@@ -32,7 +32,8 @@ const thinOut = async (scope: OperationScope, { list, remove }: Store): Promise<
   const rule = scope.inForce.settings.BACKUP_KEEP
   // What people made by hand stays, and may build on what the schedule made.
   const neededByHand = all.flatMap(({ name, by }) => (by === own ? [] : (findParent(name, all)?.name ?? [])))
-  const pinned = [...neededByHand, ...(proved === undefined ? [] : [proved.name])]
+  // One that a wrong clock dates in the future does not push out what was made just now.
+  const pinned = [...neededByHand, made, ...(proved === undefined ? [] : [proved.name])]
   for (const name of chooseRemoved(rule, archives, pinned)) await remove(name)
 }
 
@@ -119,7 +120,7 @@ export const keepBackup = async (
   }
   for (const store of isScheduled ? plan.stores : []) {
     if (!places.includes(store.title)) continue
-    await thinOut(scope, store).catch(collect)
+    await thinOut(scope, store, name).catch(collect)
   }
   return { made, failures: [...plan.failures, ...failures, ...after].map((error) => inPart(error, made)) }
 }

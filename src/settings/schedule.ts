@@ -44,12 +44,19 @@ export type Runs = {
   readonly waitUntilMs?: number | undefined
 }
 
+/** A clock is corrected by less; by more it was wrong when the last run began. */
+const correctionMs = 3_600_000
+
+/** The run of a clock that was wrong tells nothing: what was due in the last day is due. */
+const countsFrom = (sinceMs: number, nowMs: number): number =>
+  sinceMs > nowMs + correctionMs ? nowMs - dayMs : Math.min(sinceMs, nowMs)
+
 /**
  * When the next run is due. A moment in the past: it was missed, and is made up for once, however many were
  * missed. A clock that was set back puts nothing off.
  */
 export const dueMsOf = ({ schedule, sinceMs, failedMs, waitUntilMs = 0 }: Runs, nowMs: number): number => {
-  const dueMs = nextAfter(schedule, Math.min(sinceMs, nowMs))
+  const dueMs = nextAfter(schedule, countsFrom(sinceMs, nowMs))
   if (failedMs === undefined || failedMs > nowMs) return Math.max(dueMs, Math.min(waitUntilMs, nowMs + dayMs))
   return Math.max(dueMs, Math.min(failedMs + againMs, nextAfter(schedule, failedMs)))
 }

@@ -46,7 +46,13 @@ describe('a schedule', () => {
   })
 
   test('is not put off by a clock that was set back', () => {
-    expect(due({ sinceMs: at('2030-01-01T00:00Z') }, '2026-03-10T13:00Z')).toBe('2026-03-11T03:30:00.000Z')
+    const ahead = { sinceMs: at('2030-01-01T00:00Z') }
+    for (const now of ['2026-03-10T13:00Z', '2026-03-11T03:29Z'])
+      expect(due(ahead, now), 'at once').toBe('2026-03-10T03:30:00.000Z')
+    expect(
+      due({ sinceMs: at('2026-03-10T13:00:20Z') }, '2026-03-10T13:00Z'),
+      'a clock that is corrected',
+    ).toBe('2026-03-11T03:30:00.000Z')
     expect(due({ failedMs: at('2030-01-01T00:00Z') }, '2026-03-12T13:00Z')).toBe('2026-03-11T03:30:00.000Z')
     expect(due({ waitUntilMs: at('2030-01-01T00:00Z') }, '2026-03-12T13:00Z')).toBe(
       '2026-03-13T13:00:00.000Z',

@@ -23,14 +23,19 @@ export type Listed = { readonly key: string; readonly bytes: number; readonly et
 /** A page of a list of objects, and what asks for the next one. */
 export const parseList = (
   xml: string,
-): { readonly objects: readonly Listed[]; readonly next: string | undefined } => {
+): {
+  readonly objects: readonly Listed[]
+  /** Whether more follow. */
+  readonly isCut: boolean
+  readonly next: string | undefined
+} => {
   const objects = elementsIn(xml, 'Contents').map((each) => ({
     key: textIn(each, 'Key') ?? '',
     bytes: Number(textIn(each, 'Size')),
     etag: textIn(each, 'ETag') ?? '',
   }))
   const isCut = textIn(xml, 'IsTruncated') === 'true'
-  return { objects, next: isCut ? textIn(xml, 'NextContinuationToken') : undefined }
+  return { objects, isCut, next: textIn(xml, 'NextContinuationToken') }
 }
 
 export type Unfinished = { readonly key: string; readonly id: string; readonly atMs: number }

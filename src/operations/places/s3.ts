@@ -58,11 +58,14 @@ async function* listObjects(client: S3Client, prefix: string): AsyncGenerator<Li
   for (let page = 0; page < pagesLimit; page++) {
     const more = token === undefined ? {} : { 'continuation-token': token }
     const query = { 'list-type': '2', delimiter: '/', prefix, ...more }
-    const { objects, next } = parseList((await client.call({ method: 'GET', query })).text)
+    const { objects, isCut, next } = parseList((await client.call({ method: 'GET', query })).text)
     yield* objects
-    if (next === undefined) return
+    if (!isCut) return
+    if (next === undefined) break
     token = next
   }
+  // The newest come last: what is removed, and what is the newest, is decided by all of it.
+  throw client.failure(new Error('it does not tell the whole list of its objects'))
 }
 
 /** An archive as it is read. Where the network is cut, it goes on behind the last byte. */

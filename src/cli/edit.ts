@@ -21,7 +21,9 @@ const findEditor = (): readonly string[] => {
 
 const wantsAgain = async (): Promise<boolean> => {
   const prompt = createInterface({ input: process.stdin, output: process.stderr })
-  const answer = await prompt.question('Edit again? [Y/n] ')
+  const gone = new AbortController()
+  prompt.once('close', () => gone.abort()) // Ctrl-D or Ctrl-C
+  const answer = await prompt.question('Edit again? [Y/n] ', { signal: gone.signal }).catch(() => 'n')
   prompt.close()
   return !/^n/i.test(answer)
 }

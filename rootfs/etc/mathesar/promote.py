@@ -53,12 +53,10 @@ def why_not(role_map):
         return type(error).__name__
 
 
+moved = [server.pk for server in servers]
 if sys.argv[1] == 'move':
-    moved = [server.pk for server in servers]
     for server in servers:
         move(server)
-else:
-    moved = [server.pk for server in servers]
 for role_map in base.UserDatabaseRoleMap.objects.filter(server__in=moved):
     why = why_not(role_map)
     if why:

@@ -56,6 +56,19 @@ describeContainer('the commands in a running container', () => {
       })
   })
 
+  it('refuse an option that they do not know, and change nothing', async () => {
+    for (const more of ['--dry-run', '--unset=PORT'])
+      expect((await box.supervisor('config', 'set', 'DEBUG=true', more)).exitCode).toBe(2)
+    expect((await box.supervisor('config', 'get', 'DEBUG')).stdout).not.toBe('true')
+    expect((await box.supervisor('upgrade-postgres', '--check')).exitCode).toBe(2)
+  })
+
+  it('show the log as long as somebody reads it', async () => {
+    const show = 'supervisor logs | head -n 1; echo "${PIPESTATUS[0]}"'
+    const shown = await box.exec('env', 'LC_ALL=C', 'bash', '-c', show)
+    expect(shown).toMatchObject({ exitCode: 0, stderr: '', stdout: expect.stringMatching(/\n0$/) })
+  })
+
   it('health says ready with exit code 0', async () => {
     expect(await box.supervisor('health')).toMatchObject({ exitCode: 0, stdout: 'ready' })
   })

@@ -69,6 +69,18 @@ describeContainer('a container on a platform', () => {
   const duplicates = async (name: string): Promise<string> =>
     (await sql(name, 'select count(*) - count(distinct (app, name)) from django_migrations')).stdout
 
+  it('says that a release command was stopped before it was done', async () => {
+    const { name, DATABASE_URL } = await newDatabase()
+    const held = sql(name, 'select pg_advisory_lock(1835103336), pg_sleep(60)')
+    const command = await launch({ ...onPlatform, env: { ...key, DATABASE_URL }, args: ['migrate'] })
+    await until('it waits for the lock', async () => (await command.logs()).includes('waiting for it'))
+    await command.signal('TERM')
+    expect(await command.ended()).toBe(53)
+    expect(await command.logs()).toContain('cannot go on: it was asked to stop')
+    await sql('postgres', `select pg_terminate_backend(pid) from pg_stat_activity where datname = '${name}'`)
+    await held
+  })
+
   it('waits for the release command where it never migrates, drains at a stop, needs no disk', async () => {
     const { DATABASE_URL } = await newDatabase()
     const env = { ...key, DATABASE_URL, RUN_MIGRATIONS: 'never', SAMPLE_APP_TEST: '1' }

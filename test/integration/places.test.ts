@@ -138,6 +138,19 @@ describe.each([
   })
   afterAll(() => close())
 
+  test('are not believed to be all where the storage tells no way to the rest', async () => {
+    await write()
+    meet(isList, ({ body, ...reply }) => ({
+      ...reply,
+      headers: {},
+      body: Buffer.from(String(body).replace(/<IsTruncated>\w+/, '<IsTruncated>true')),
+    }))
+    expect(await failureOf(() => place.list())).toMatchObject({
+      code: 'BACKUP_PLACE_FAILED',
+      message: expect.stringContaining('it does not tell the whole list'),
+    })
+  })
+
   test('come back byte for byte, are listed and removed', async () => {
     expect(await write()).toMatchObject({ bytes: content.length, failures: [] })
     expect(await place.list()).toEqual([{ name, bytes: content.length }])

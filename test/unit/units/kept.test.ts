@@ -64,6 +64,32 @@ describe('the internal database before an upgrade', () => {
   })
 })
 
+describe('what was kept just now', () => {
+  const newer = [1, 2, 3, 4].map((day) => ({
+    name: `mathesar_django_of_${day}`,
+    note: noteOf('1', `2026-01-0${day}`, []),
+  }))
+  const dated1970 = (name: string) => ({ name, note: noteOf('1', '1970-01-01', []) })
+
+  test('stays where the clock is behind what was kept before', async () => {
+    const { scope, done } = stage([...newer, dated1970('mathesar_django_before_0.11.0')])
+    await keepBefore(scope, versions, [])
+    expect(
+      done()
+        .slice(1)
+        .filter((text) => text.startsWith('DROP')),
+    ).toEqual(['DROP DATABASE "mathesar_django_of_1"'])
+  })
+
+  test('stays, too, where it was put aside on the way back', async () => {
+    const { scope, done } = stage([...newer, dated1970('mathesar_django_of_0.11.0')])
+    const kept = { name: 'mathesar_django_before_0.11.0', version: '0.9.0', at: '', applied: [], bytes: 1 }
+    const left = { version: '0.11.0', applied: image, database: 'mathesar_django_of_0.11.0' }
+    await goBackTo(scope, kept, left)
+    expect(done().filter((text) => text.startsWith('DROP'))).toEqual(['DROP DATABASE "mathesar_django_of_1"'])
+  })
+})
+
 describe('the way back', () => {
   test('is the newest of those that this image can go on with', async () => {
     const { scope } = stage([

@@ -47,7 +47,7 @@ export type Until = {
   readonly unit: UnitName
   readonly act: (brought: Brought) => Promise<void>
   /** What it is when all is stopped before that is done. */
-  readonly cutOff: ErrorCode
+  readonly whenCutOff: ErrorCode
 }
 
 type Found = {

@@ -40,7 +40,7 @@ export const run = async (): Promise<number> => {
     await withDatabase(brought, async (client) => {
       await client.query('COMMENT ON TABLE django_migrations IS NULL')
     })
-  const until = { unit: 'migrations', cutOff: 'INTERNAL', act } as const
+  const until = { unit: 'migrations', whenCutOff: 'INTERNAL', act } as const
   const exitCode = await runDaemon(catchSignals(), env, { until })
   if (exitCode !== 0)
     throw new SupervisorError('INTERNAL', `cannot bake: the boot ended with exit code ${exitCode}`)

@@ -18,7 +18,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     {
       until: {
         unit: 'user-databases',
-        cutOff: 'MIGRATIONS_FAILED',
+        whenCutOff: 'MIGRATIONS_FAILED',
         act: async ({ system, results }) => {
           await results['user-databases']?.ended
           system.log.say('info', 'the internal database is at this version of Mathesar')

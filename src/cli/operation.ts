@@ -99,7 +99,7 @@ export const withServer = async (act: (scope: OperationScope) => Promise<void>):
   const { runDaemon } = await import('./run.ts')
   const until = {
     unit: 'database',
-    cutOff: 'BACKUP_FAILED',
+    whenCutOff: 'BACKUP_FAILED',
     act: ({ system, place, inForce }: Brought) => act(operationScope(system, place, inForce)),
   } as const
   const env = { LOG_LEVEL: 'warn', ...environment }

@@ -13,7 +13,7 @@ import { Sink } from '../system/sink.ts'
 import { createBase } from '../system/system.ts'
 import { requireUnheld } from '../units/holder.ts'
 import { resumeSwap } from '../units/swap.ts'
-import { assemble, type Until } from './assemble.ts'
+import { assemble, type Brought, type Until } from './assemble.ts'
 import { keepIfWanted } from './keep.ts'
 import { bringBack } from './bring-back.ts'
 import { bootAgain, type Environment } from './boot-again.ts'
@@ -56,29 +56,8 @@ type Options = {
   readonly logTo?: number
 }
 
-/** What is to be done once, which a stop may cut off. */
-class Once implements Until {
-  readonly unit: Until['unit']
-  readonly cutOff: Until['cutOff']
-  readonly act: Until['act']
-  #isDone = false
-
-  constructor({ unit, cutOff, act }: Until) {
-    this.unit = unit
-    this.cutOff = cutOff
-    this.act = async (brought) => {
-      await act(brought)
-      this.#isDone = true
-    }
-  }
-
-  get whyNotDone(): SupervisorError | undefined {
-    if (this.#isDone) return undefined
-    return new SupervisorError(this.cutOff, 'cannot go on: it was asked to stop', {
-      hint: 'Type the same again.',
-    })
-  }
-}
+const cutOff = ({ whenCutOff }: Until): SupervisorError =>
+  new SupervisorError(whenCutOff, 'cannot go on: it was asked to stop', { hint: 'Type the same again.' })
 
 /** The last line of a log says why the container exits. */
 const exitWith = async (
@@ -119,8 +98,16 @@ export const runDaemon = async (
   }
   greet(setup, log)
   if (process.pid !== 1) kernel.becomeSubreaper()
-  const until = options.until && new Once(options.until)
-  const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, until)
+  const { until } = options
+  let isDone = false
+  const noting = until && {
+    ...until,
+    act: async (brought: Brought) => {
+      await until.act(brought)
+      isDone = true
+    },
+  }
+  const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, noting)
   const { system, instance, config, beside, ending, sockets, reaper, notifier } = parts
   const { stopHolding, lost } = parts
 
@@ -134,7 +121,7 @@ export const runDaemon = async (
   const ended = await Promise.race([instance.ended, lost.then((error) => ({ error }))])
   // Another container has the volume: a stop in order would write to it. All ends with this process.
   if (ended !== undefined && 'error' in ended) return await exitWith(ended.error, log, sink, options)
-  const error = ended ?? until?.whyNotDone
+  const error = ended ?? (until && !isDone ? cutOff(until) : undefined)
   stopHolding()
   await notifier?.finish(flushLimitMs)
   if (!error) log.say('info', 'everything stopped cleanly')

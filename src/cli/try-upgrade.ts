@@ -50,19 +50,14 @@ const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1048576)} MiB`
 
 /** Starts this image on the copy, up to Mathesar's answer to its own check. Gives why not, if it does not. */
 const boot = async (data: string, { signals, logTo }: Wanted): Promise<SupervisorError | undefined> => {
-  let why: SupervisorError | undefined = new SupervisorError(
-    'TRIAL_FAILED',
-    'cannot try this image: it was asked to stop',
-  )
+  let why: SupervisorError | undefined
   // A checkpoint on a busy disk takes its time, and says nothing of the image.
   const env = { ...environment, SUPERVISOR_DATA: data, SUPERVISOR_TRIAL: '1', STOP_GRACE_PERIOD: '600' }
   await runDaemon(signals, env, {
     until: {
       unit: 'mathesar',
-      cutOff: 'TRIAL_FAILED',
-      act: async () => {
-        why = undefined
-      },
+      whenCutOff: 'TRIAL_FAILED',
+      act: async () => {},
     },
     onFailure: (error) => {
       why = error

@@ -207,7 +207,8 @@ export const letGo = (scope: Pick<Scope<never>, 'system' | 'place'>, run: string
   const { system, place } = scope
   const holder = readHolder(scope)
   if (holder?.run !== run || holder.copied !== null) return
-  if (readControlFile(scope)?.isShutDown === false) return
+  const control = readControlFile(scope)
+  if (control?.isShutDown === false) return
   system.files.removeWhole(inVolume(place.paths).holder)
-  markCheckpoint(scope, checkpointOf(scope)) // Else the next start would have to.
+  markCheckpoint(scope, control?.checkpoint ?? null) // Else the next start would have to.
 }

@@ -495,16 +495,15 @@ describeContainer('promote', () => {
   })
 
   /** Of a server that is later than the image's `pg_dump` nothing can be taken. */
-  const whyStays = async (): Promise<string | undefined> => {
+  const skipWhereItStays = async (skip: (isSkipped: boolean, why: string) => void): Promise<void> => {
     const server = (await there('postgres', 'SHOW server_version')).stdout
     const own = await box.sh('pg_dump --version')
     const major = (text: string): number => Number(/\d+/.exec(text)?.[0])
-    return major(server) > major(own.stdout) ? `${own.stdout} is older than the server` : undefined
+    skip(major(server) > major(own.stdout), `${own.stdout} is older than the server`)
   }
 
   it('goes on to another external server, which is left as it was', async ({ skip }) => {
-    const why = await whyStays()
-    skip(why !== undefined, why)
+    await skipWhereItStays(skip)
     otherPort = await freePort()
     other = await startDatabaseServer(otherPort, password)
     await until('it answers', async () => (await onOther('postgres', 'select 1')).exitCode === 0)
@@ -541,8 +540,7 @@ describeContainer('promote', () => {
   })
 
   it('returns to the one of before, which takes writes again', async ({ skip }) => {
-    const why = await whyStays()
-    skip(why !== undefined, why)
+    await skipWhereItStays(skip)
     const back = await type('And back')
     expect(back.exitCode, back.all).toBe(0)
     expect(back.all).toContain(`works on 127.0.0.1:${port} again`)
@@ -552,8 +550,7 @@ describeContainer('promote', () => {
   })
 
   it('is copied whole for another image, which starts with what is printed', async ({ skip }) => {
-    const why = await whyStays()
-    skip(why !== undefined, why)
+    await skipWhereItStays(skip)
     for (const name of ['mathesar_django', 'shop']) await onOther('postgres', `DROP DATABASE ${name}`)
     await onOther('postgres', 'DROP ROLE alice, readers, bob, mathesar')
     const copied = await box.supervisor('export', '--to', url('postgres', otherPort))

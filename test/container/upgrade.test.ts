@@ -19,12 +19,18 @@ describeContainer('an upgrade', () => {
   cleanUpAfterEach()
   removeNewerImages()
 
-  it('whose migration fails changes nothing, says why in one line, and the old version starts', async () => {
+  /** A volume that this image has served, until `act` was done in it, and the container, which is stopped. */
+  const servedOnce = async (act: (box: Box) => Promise<unknown>) => {
     const volume = await newVolume()
     const old = await start({ volume })
     await old.ready()
-    await makeAdmin(old)
+    await act(old)
     await old.stop()
+    return { volume, old }
+  }
+
+  it('whose migration fails changes nothing, says why in one line, and the old version starts', async () => {
+    const { volume, old } = await servedOnce(makeAdmin)
 
     const newer = await start({
       volume,
@@ -50,10 +56,7 @@ describeContainer('an upgrade', () => {
   })
 
   it('that takes long is never unhealthy: nothing that restarts containers ends it', async () => {
-    const volume = await newVolume()
-    const old = await start({ volume })
-    await old.ready()
-    await old.stop()
+    const { volume } = await servedOnce(async () => {})
 
     const run = await asNewerImage('0006_slow')
     const newer = await start({ volume, run: [...run, '--health-interval', '1s'] })
@@ -73,11 +76,7 @@ describeContainer('an upgrade', () => {
   })
 
   it('keeps the database before it, which an older image puts in place again when told so', async () => {
-    const volume = await newVolume()
-    const old = await start({ volume })
-    await old.ready()
-    await makeAdmin(old)
-    await old.stop()
+    const { volume, old } = await servedOnce(makeAdmin)
     const run = await asNewerImage('0006_note_is_pinned')
     const newer = await start({ volume, run })
     await newer.ready()
@@ -167,11 +166,7 @@ describeContainer('an upgrade', () => {
   })
 
   it('brings them along with the migrations, which have Mathesar loaded', async () => {
-    const volume = await newVolume()
-    const old = await start({ volume })
-    await old.ready()
-    await connectTwo(old)
-    await old.stop()
+    const { volume } = await servedOnce(connectTwo)
     const newer = await start({ volume, run: await asNewerImage('0006_note_is_pinned') })
     await newer.ready()
     await expectOneBrought(newer)

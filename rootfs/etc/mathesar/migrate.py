@@ -104,8 +104,5 @@ except Exception as error:
     print(f'ERROR {command.current or "migrate"}: {with_rows(error, command.migration)}', file=sys.stderr)
     sys.exit(2 if apart else 1)
 with contextlib.suppress(Exception):  # the supervisor tries again what fails, and says why
-    user_databases.bring(
-        int(os.environ['ELSEWHERE_AT_MOST_S']),
-        lambda done, total: say_where(f'connected databases: {done} of {total} have the SQL of this version'),
-    )
+    user_databases.bring(lambda done, total: say_where(f'connected databases: {done} of {total} have the SQL of this version'))
 user_databases.end()

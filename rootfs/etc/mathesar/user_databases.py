@@ -48,9 +48,10 @@ def upgrade(database):
         connection.close()
 
 
-def bring(elsewhere_s, on_progress=lambda done, total: None):
+def bring(on_progress=lambda done, total: None):
     """Returns those that could not be, with why. Those on Mathesar's own server, which answers, are waited for; others no longer."""
     behind = find_behind()
+    elsewhere_s = int(os.environ.get('ELSEWHERE_AT_MOST_S', AT_MOST_S))
     pool = ThreadPoolExecutor(ATTEMPTS_AT_ONCE)
     futures = {pool.submit(upgrade, each): each for each in sorted(behind, key=is_elsewhere)}
     pending = set(futures)
@@ -80,6 +81,6 @@ if __name__ == '__main__':
     quick_import.set_up_django()
     signal.alarm(AT_MOST_S + 30)
     forget_versions()
-    for database, why in bring(int(os.environ.get('ELSEWHERE_AT_MOST_S', AT_MOST_S))).items():
+    for database, why in bring().items():
         print(f'WARNING database {database.name} on {database.server.host}: {why}')
     end()

@@ -1,11 +1,14 @@
-import { readAppVersion, readServedVersion } from '../manifest.ts'
+import { readServedVersion } from '../manifest.ts'
 import { inRun } from '../place.ts'
 import type { Scope } from '../unit.ts'
 
-/** Whether another Mathesar served last: then no record of what a connected database has is believed. */
-export const isAfterAnother = (scope: Scope<never>): boolean => {
+/**
+ * Whether another Mathesar than this version served last: then no record of what a connected database has is
+ * believed.
+ */
+export const isAfterAnother = (scope: Scope<never>, version: string | null): boolean => {
   const served = readServedVersion(scope)
-  return served !== undefined && served !== readAppVersion(scope)
+  return served !== undefined && served !== version
 }
 
 /**

@@ -2,6 +2,7 @@ import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Command } from '../../core/unit.ts'
 import type { Client, ProgramResult } from '../../system/ports.ts'
+import { readAppVersion } from '../manifest.ts'
 import { ownProgram } from '../place.ts'
 import type { Scope } from '../unit.ts'
 import { databasesEnvironment, isAfterAnother } from './connected.ts'
@@ -110,7 +111,10 @@ export const migrate = async (
     user: identities.mathesar,
     env: {
       ...appEnvironment(scope),
-      ...databasesEnvironment(scope, { isAll: isAfterAnother(scope), isAwaited: true }),
+      ...databasesEnvironment(scope, {
+        isAll: isAfterAnother(scope, readAppVersion(scope)),
+        isAwaited: true,
+      }),
     },
   }
   await whileLocked(scope, client, signal, async (unlessLost) => {

@@ -66,22 +66,22 @@ export const userDatabases = defineTask({
     const version = readAppVersion(scope)
     if (version === null || neverMigrates(scope.inForce)) return nothingToDo
     const { brought } = scope.results.migrations
-    const isAll = brought !== 'forth' && isAfterAnother(scope)
+    const isAll = brought !== 'forth' && isAfterAnother(scope, version)
     // A start that was cut off may have gone back to the version before, and not be in the manifest.
     const isAwaited = isAll || brought === 'back'
     const past = inRun(scope.place.paths).pastSocket
     const lookNow = (all: boolean): Promise<Found> =>
       withDatabase(scope, (client) => inTransaction(client, () => look(client, version, all, past)))
-    let { behind, hasPast } = await lookNow(isAll)
-    if (behind > 0)
+    const found = await lookNow(isAll)
+    if (found.behind > 0)
       system.log.say(
         'info',
-        `connected databases with the SQL of another Mathesar: ${behind}; they are brought to ${version}`,
+        `connected databases with the SQL of another Mathesar: ${found.behind}; ` +
+          `they are brought to ${version}`,
       )
-    if (behind > 0 && isAwaited) {
-      await upgrade(scope, { isAll, isAwaited }, signal)
-      ;({ behind, hasPast } = await lookNow(false))
-    }
+    const isBroughtFirst = isAwaited && found.behind > 0
+    if (isBroughtFirst) await upgrade(scope, { isAll, isAwaited }, signal)
+    const { behind, hasPast } = isBroughtFirst ? await lookNow(false) : found
     if (behind === 0 && !hasPast) return nothingToDo
     const { promise: ended, resolve: end } = Promise.withResolvers<void>()
     const goOn = async (): Promise<void> => {

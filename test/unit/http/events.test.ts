@@ -3,6 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { sendEvents } from '../../../src/http/events.ts'
+import { createOptions } from './options.ts'
 
 test('a stream that has ended takes what comes too late, and nothing else happens', async () => {
   const failures: Error[] = []
@@ -13,13 +14,12 @@ test('a stream that has ended takes what comes too late, and nothing else happen
     sendEvents(
       { response },
       {
-        after: (_ms, act) => {
+        ...createOptions(),
+        after: (_, act) => {
           endNow = act
           return () => {}
         },
-        instance: { isStopping: false },
-        isKept: () => false,
-      } as Parameters<typeof sendEvents>[1],
+      },
       {
         headers: {},
         whenBehind: 'skip',

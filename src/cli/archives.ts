@@ -46,7 +46,7 @@ export const openSource = async (scope: OperationScope, argument: string): Promi
       shelf: undefined,
     }
   const [, place, name] = /^(s3:\/\/.+)\/([^/]+)$/.exec(argument) ?? []
-  if (place !== undefined) return await openStored([openNamedStore(scope, place)], name!)
+  if (place !== undefined) return await openStored(scope, [openNamedStore(scope, place)], name!)
   if (argument.includes('/')) {
     if (!scope.system.files.isThere(argument))
       throw new SupervisorError('USAGE', `cannot open ${argument}: it is not there`, {
@@ -54,11 +54,15 @@ export const openSource = async (scope: OperationScope, argument: string): Promi
       })
     return openFile(scope, argument)
   }
-  return await openStored(openStores(scope), argument)
+  return await openStored(scope, openStores(scope), argument)
 }
 
-const openStored = async (stores: readonly Store[], wanted: string): Promise<NamedSource> => {
-  const { store, name } = await findArchive(stores, wanted)
+const openStored = async (
+  scope: OperationScope,
+  stores: readonly Store[],
+  wanted: string,
+): Promise<NamedSource> => {
+  const { store, name } = await findArchive(scope, stores, wanted)
   return { name, title: name, open: () => store.read(name), shelf: store }
 }
 

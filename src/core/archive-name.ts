@@ -53,5 +53,20 @@ export const findParent = <Each extends Named>(name: string, among: readonly Eac
 export const findSame = <Each extends Named>(name: string, among: readonly Each[]): Each | undefined =>
   findById(parseArchiveName(name), among)
 
+/** When an archive was made, in whatever name somebody gave it; 0 where it does not say. */
+export const momentIn = (name: string): number => {
+  const [, at] = /(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)/.exec(name) ?? []
+  return at === undefined ? 0 : parseId(undefined, at).atMs || 0
+}
+
+/** Whether a clock that went wrong has dated it: another machine's may be ahead by less than a day. */
+export const isInFuture = (atMs: number, nowMs: number): boolean => atMs > nowMs + 24 * 60 * 60 * 1000
+
+/** Sorts moments, the newest first; those in the future come last. */
+export const newestFirst =
+  (nowMs: number) =>
+  (one: number, other: number): number =>
+    Number(isInFuture(one, nowMs)) - Number(isInFuture(other, nowMs)) || other - one
+
 /** What may be asked for by name: it has no folder in it. */
 export const isArchiveName = (name: string): boolean => /^[A-Za-z0-9][\w.-]{0,200}\.tar(\.age)?$/.test(name)

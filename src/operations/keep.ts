@@ -1,10 +1,18 @@
-import { findParent, formatArchiveName, parseArchiveName } from '../core/archive-name.ts'
+import {
+  type ArchiveId,
+  findParent,
+  formatArchiveName,
+  isInFuture,
+  parseArchiveName,
+} from '../core/archive-name.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Lock } from '../system/ports.ts'
 import { chooseRemoved } from '../settings/retention.ts'
 import { changeRecord, type MadeBackup, readRecord } from '../units/backup-record.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
-import { installationIn, readManifest } from '../units/manifest.ts'
+import { isVolumeCopied } from '../units/holder.ts'
+import { inVolume } from '../units/place.ts'
+import type { Scope } from '../units/unit.ts'
 import { summarizesLog } from '../units/postgres/summaries.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { BackupOptions } from './backup.ts'
@@ -15,25 +23,39 @@ import type { Store } from './places/store.ts'
 import { countBytes } from './sources.ts'
 import type { OperationScope } from './scope.ts'
 
-/** Names the installation, in the names of its archives: several may share a place. */
-const installationName = (scope: OperationScope): string => {
-  const { instance } = installationIn(readManifest(scope))
-  return (instance ?? fingerprintOf(scope.results.secrets.secretKey)).replace(/[^A-Za-z0-9]/g, '').slice(0, 8)
+/**
+ * Names the volume in the names of its archives: others may keep theirs in the same place, among them a copy
+ * of this volume, and what was restored from an archive of it. Each removes only its own.
+ */
+const ownLetters = (scope: OperationScope): string => {
+  const { system, place, results } = scope
+  const lock = system.files.identityOf(inVolume(place.paths).lock)
+  if (lock === undefined) return fingerprintOf(results.secrets.secretKey).slice(0, 8) // Nothing lasts here.
+  const { owner } = readRecord(scope)
+  if (owner !== undefined && !isVolumeCopied(scope, owner.lock, lock)) return owner.letters
+  const letters = system.randomText(8)
+  changeRecord(scope, () => ({ owner: { letters, lock } }))
+  return letters
 }
 
 /** Removes what BACKUP_KEEP no longer keeps of the archives that the schedule has made in a place. */
-const thinOut = async (scope: OperationScope, { list, remove }: Store, made: string): Promise<void> => {
-  const own = installationName(scope)
+export const thinOut = async (
+  scope: Scope<never>,
+  { list, remove }: Pick<Store, 'list' | 'remove'>,
+  made: string,
+): Promise<void> => {
+  const own = parseArchiveName(made)?.by
   const { proved } = readRecord(scope)
+  const nowMs = scope.system.clock.now()
   const all = (await list()).map(({ name }) => ({ name, ...parseArchiveName(name) }))
-  const archives = all.flatMap(({ name, by, atMs = 0 }) =>
-    by === own ? [{ name, atMs, parent: findParent(name, all)?.name }] : [],
-  )
+  // What a wrong clock has dated in the future takes no day of the rule, and stays: the clock may be ours.
+  const isSubject = ({ by, atMs = 0 }: Partial<ArchiveId>): boolean => by === own && !isInFuture(atMs, nowMs)
+  const parentOf = (name: string): string | undefined => findParent(name, all)?.name
+  const archives = all.filter(isSubject).map(({ name, atMs = 0 }) => ({ name, atMs, parent: parentOf(name) }))
   const rule = scope.inForce.settings.BACKUP_KEEP
-  // What people made by hand stays, and may build on what the schedule made.
-  const neededByHand = all.flatMap(({ name, by }) => (by === own ? [] : (findParent(name, all)?.name ?? [])))
-  // One that a wrong clock dates in the future does not push out what was made just now.
-  const pinned = [...neededByHand, made, ...(proved === undefined ? [] : [proved.name])]
+  // What stays in any case, such as that which people made by hand, may build on these.
+  const needed = all.flatMap((each) => (isSubject(each) ? [] : (parentOf(each.name) ?? [])))
+  const pinned = [...needed, made, ...(proved === undefined ? [] : [proved.name])]
   for (const name of chooseRemoved(rule, archives, pinned)) await remove(name)
 }
 
@@ -56,7 +78,7 @@ const nameOf = (
   atMs: number,
   { plan: { base }, lock, isScheduled }: Options,
 ): string => {
-  const by = isScheduled ? installationName(scope) : undefined
+  const by = isScheduled ? ownLetters(scope) : undefined
   const after = parseArchiveName(base?.chain.links.at(-1)?.name ?? '')
   return formatArchiveName({ atMs, by, after }, lock !== undefined)
 }

@@ -1,3 +1,4 @@
+import type { Identity } from '../system/identity.ts'
 import { inVolume } from './place.ts'
 import type { Scope } from './unit.ts'
 
@@ -37,6 +38,9 @@ export type Chain = {
 /** A place in the log of Postgres. */
 export type LogStart = { readonly timeline: number; readonly lsn: string }
 
+/** What the archives of a volume are called by, which is the one with this lock file: a copy has another. */
+export type ArchiveOwner = { readonly letters: string; readonly lock: Identity }
+
 /** What the volume remembers of its backups. Failures are not in it: a full volume could not take them. */
 export type BackupRecord = {
   /** Since when archives are to be made by themselves, where none was made yet. */
@@ -46,6 +50,7 @@ export type BackupRecord = {
   readonly chain: Chain | undefined
   /** Mounted folders that have had an archive. */
   readonly folders: readonly string[]
+  readonly owner: ArchiveOwner | undefined
 }
 
 type Where = Pick<Scope<never>, 'system' | 'place'>
@@ -60,6 +65,7 @@ export const readRecord = ({ system, place }: Where): BackupRecord => {
     proved: undefined,
     chain: undefined,
     folders: [],
+    owner: undefined,
   }
   try {
     const value: unknown = JSON.parse(system.files.readIfThere(inVolume(place.paths).backupRecord) ?? '{}')

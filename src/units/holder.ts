@@ -73,6 +73,10 @@ export const isCopyOf = (one: Identity, other: Identity, fileSystem: string): bo
   return one.born !== other.born && (hasOtherInode || !shared.test(fileSystem))
 }
 
+/** Whether the volume is a copy of the one that had another lock file. */
+export const isVolumeCopied = (where: Where, lockBefore: Identity, lock: Identity): boolean =>
+  isCopyOf(lockBefore, lock, fileSystemOf(where))
+
 /** One that cannot be read tells nothing. */
 export const readHolder = ({ system, place }: Where): Holder | undefined => {
   try {
@@ -102,7 +106,7 @@ const readKernel = ({ system }: Where): string | null =>
 const copiedFrom = (scope: Scope<never>, before: Holder | undefined, lock: Identity): Copied | null => {
   if (before === undefined || !scope.system.files.isThere(inVolume(scope.place.paths).cluster)) return null
   const known = before.copied
-  if (!isCopyOf(before.lock, lock, fileSystemOf(scope))) return known
+  if (!isVolumeCopied(scope, before.lock, lock)) return known
   const checkpoint = checkpointOf(scope)
   return {
     host: before.host,

@@ -134,27 +134,40 @@ describeContainer('backups by themselves', () => {
     for (const said of [await box.logs(), ...told]) expect(said).not.toMatch(/(access|secret)-of-the-storage/)
   })
 
-  it('bring an empty machine back from the storage, by name', async () => {
+  it('bring an empty machine back from the storage, which then leaves those of the first alone', async () => {
     const volume = await newVolume()
-    const env = Object.entries({ ...settings, BACKUP_TO: 's3://bucket/box' }).flatMap(([name, value]) => [
-      '-e',
-      `${name}=${value}`,
-    ])
-    const run = [
-      'run',
-      '--rm',
-      '--network=host',
-      '-v',
-      `${volume}:${dataFolder}`,
-      '-v',
-      `${join(folder, 'key')}:/key:ro`,
-      ...env,
-      image,
-    ]
-    expect(await docker(...run, 'restore', 'newest')).toMatchObject({
+    const env = { ...settings, BACKUP_TO: 's3://bucket/box', BACKUP_SCHEDULE: 'off', BACKUP_KEEP: '1 last' }
+    const key = ['-v', `${join(folder, 'key')}:/key:ro`]
+    const restore = (to: string, name: string) => {
+      const options = Object.entries(env).flatMap(([name, value]) => ['-e', `${name}=${value}`])
+      const mounts = ['-v', `${to}:${dataFolder}`, ...key]
+      return docker('run', '--rm', '--network=host', ...mounts, ...options, image, 'restore', name)
+    }
+    expect(await restore(volume, 'newest')).toMatchObject({
       exitCode: 0,
       stderr: expect.stringMatching(/restored: the state of 20[^]*It is in place/),
     })
-    expect(await docker(...run, 'restore', '../newest.tar')).toMatchObject({ exitCode: 2 })
+    expect(await restore(volume, '../newest.tar')).toMatchObject({ exitCode: 2 })
+    await box.stop()
+    const ofFirst = () => [...storage.objects.keys()].filter((name) => name.includes(letters))
+    const [, letters = ''] = /^mathesar-(\w{8})-/.exec(readdirSync(join(folder, 'disk'))[0]!) ?? []
+    const before = ofFirst()
+    expect(before).not.toEqual([])
+    const other = await start({ volume, env, run: key })
+    await other.ready(90_000)
+    for (let made = 0; made < 2; made++)
+      expect(await other.exec('sh', '-c', 'sleep 1; supervisor backup --scheduled')).toMatchObject({
+        exitCode: 0,
+      })
+    expect(ofFirst()).toEqual(before)
+    const newest = (await other.supervisor('backup', 'show', 'newest')).stdout
+    expect(newest).toContain('"mathesarBackup"')
+    await other.remove()
+    expect(await restore(await newVolume(), 'newest')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(
+        new RegExp(`there are backups of 2 installations[^]*mathesar-${letters}-`),
+      ),
+    })
   })
 })

@@ -158,11 +158,15 @@ describe.each([
     await spread([place], 'mathesar-2026-11-25T10-00-00Z.tar', 0, asBytes(Buffer.from('small')))
     await spread([place], 'mathesar-2026-11-24T10-00-00Z.tar.age', 0, asBytes(Buffer.from('small')))
     expect(await place.list()).toHaveLength(3)
-    expect(await findArchive([place], 'newest')).toMatchObject({ name })
+    expect(await findArchive(scopeWith('', folder), [place], 'newest')).toMatchObject({ name })
     await place.remove(name)
-    expect(await failureOf(() => findArchive([place], name))).toMatchObject({ code: 'USAGE' })
+    expect(await failureOf(() => findArchive(scopeWith('', folder), [place], name))).toMatchObject({
+      code: 'USAGE',
+    })
     for (const climbing of ['../secret.tar', `x/${name}`, '..', 'backups.json'])
-      expect(await failureOf(() => findArchive([place], climbing))).toMatchObject({ code: 'USAGE' })
+      expect(await failureOf(() => findArchive(scopeWith('', folder), [place], climbing))).toMatchObject({
+        code: 'USAGE',
+      })
   })
 
   test('get there although the network is cut at every part, before and after it arrives', async () => {

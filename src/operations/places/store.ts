@@ -1,8 +1,10 @@
-import { isArchiveName } from '../../core/archive-name.ts'
+import { isArchiveName, momentIn, newestFirst, parseArchiveName } from '../../core/archive-name.ts'
 import { SupervisorError } from '../../errors.ts'
 import { type BackupPlace, parsePlace, placeInWords } from '../../settings/backup-places.ts'
 import type { Upload } from '../../system/ports.ts'
+import { readRecord } from '../../units/backup-record.ts'
 import { inVolume } from '../../units/place.ts'
+import type { Scope } from '../../units/unit.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import type { OperationScope } from '../scope.ts'
 import { openFolder } from './folder.ts'
@@ -51,32 +53,56 @@ export const openNamedStore = (scope: OperationScope, text: string): Store => {
 export const openStores = (scope: OperationScope): readonly Store[] =>
   scope.inForce.settings.BACKUP_TO.map((text) => openNamedStore(scope, text))
 
+type Where = Pick<Scope<never>, 'system' | 'place'>
+
 export type Found = { readonly store: Store; readonly name: string }
 
 /** What stands for the newest archive of all. */
 export const newest = 'newest'
 
-/** When an archive was made comes before what else its name says. */
-const momentIn = (name: string): string => /\d{4}-\d\d-\d\dT[\d-]+Z/.exec(name)?.[0] ?? ''
+const pickNewest = (scope: Where, all: readonly Found[]): Found | undefined => {
+  const order = newestFirst(scope.system.clock.now())
+  return all.toSorted((one, other) => order(momentIn(one.name), momentIn(other.name)))[0]
+}
 
-const findNewest = async (stores: readonly Store[]): Promise<Found | undefined> => {
+/**
+ * Of those that are in question: what the schedule made of another installation is not, where there is any of
+ * this one. Throws where they are of several others.
+ */
+const requireOneOwner = (scope: Where, all: readonly Found[]): readonly Found[] => {
+  const ownerOf = ({ name }: Found): string | undefined => parseArchiveName(name)?.by
+  const own = readRecord(scope).owner?.letters
+  if (own !== undefined && all.some((each) => ownerOf(each) === own))
+    return all.filter((each) => [own, undefined].includes(ownerOf(each)))
+  const owners = [...new Set(all.map(ownerOf))].filter((owner) => owner !== undefined)
+  if (owners.length < 2) return all
+  const newestOfEach = owners.map(
+    (owner) =>
+      pickNewest(
+        scope,
+        all.filter((each) => ownerOf(each) === owner),
+      )!.name,
+  )
+  throw new SupervisorError(
+    'USAGE',
+    `cannot tell which is the newest: there are backups of ${owners.length} installations`,
+    { hint: `Name one. The newest of each: ${newestOfEach.slice(0, 10).join(', ')}.` },
+  )
+}
+
+const findNewest = async (scope: Where, stores: readonly Store[]): Promise<Found | undefined> => {
   const found = await Promise.all(
     stores.map(async (store) => (await store.list()).map(({ name }) => ({ store, name }))),
   )
-  return found
-    .flat()
-    .reduce<Found | undefined>(
-      (best, each) => (best === undefined || momentIn(each.name) > momentIn(best.name) ? each : best),
-      undefined,
-    )
+  return pickNewest(scope, requireOneOwner(scope, found.flat()))
 }
 
 /** Looks for an archive by its name in all places, in their order. */
-export const findArchive = async (stores: readonly Store[], name: string): Promise<Found> => {
+export const findArchive = async (scope: Where, stores: readonly Store[], name: string): Promise<Found> => {
   const titles = stores.map(({ title }) => title).join(', ')
   const hint = 'Type `supervisor backup list` for what there is.'
   if (name === newest) {
-    const found = await findNewest(stores)
+    const found = await findNewest(scope, stores)
     if (found !== undefined) return found
     throw new SupervisorError('USAGE', `cannot find an archive: there is none in ${titles}`, { hint })
   }

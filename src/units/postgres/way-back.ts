@@ -1,13 +1,13 @@
-import { parseArchiveName } from '../../core/archive-name.ts'
+import { newestFirst, parseArchiveName } from '../../core/archive-name.ts'
 import { minuteOf } from '../../core/moment.ts'
 import type { System } from '../../system/ports.ts'
 import { inVolume, type Place } from '../place.ts'
 import type { Scope } from '../unit.ts'
 import { alterSystemHint } from './alter-system.ts'
 
-/** The archives in the volume, the newest first. */
+/** The archives in the volume, the newest first; those that a clock has dated in the future come last. */
 export const archivesIn = (
-  { files }: Pick<System, 'files'>,
+  { files, clock }: Pick<System, 'files' | 'clock'>,
   place: Place,
 ): readonly { readonly path: string; readonly atMs: number }[] => {
   const { backups } = inVolume(place.paths)
@@ -16,7 +16,8 @@ export const archivesIn = (
       const atMs = parseArchiveName(name)?.atMs
       return atMs === undefined ? [] : [{ path: `${backups}/${name}`, atMs }]
     })
-    return found.toSorted((one, other) => other.atMs - one.atMs)
+    const order = newestFirst(clock.now())
+    return found.toSorted((one, other) => order(one.atMs, other.atMs))
   } catch {
     return []
   }

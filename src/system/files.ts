@@ -11,6 +11,7 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
+  rmdirSync,
   rmSync,
   type Stats,
   statSync,
@@ -195,6 +196,19 @@ export const files = {
   },
 
   giveTree,
+
+  /** Removes an empty folder, if it is there. False where something is in it, or it is a mount point. */
+  removeEmpty: (path: string): boolean => {
+    try {
+      rmdirSync(path)
+      return true
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException
+      if (code === 'ENOTEMPTY' || code === 'EBUSY') return false
+      if (code === 'ENOENT') return true
+      throw error
+    }
+  },
 
   /** Removes a file or folder, if it is there. A mount point stays, and is empty then. */
   remove: (path: string): void => {

@@ -61,7 +61,20 @@ const warnOfMounts = ({ system, place, inForce }: Scope<never>): void => {
   for (const warning of mountWarnings(system.readMounts(), place.paths)) system.log.say('warn', warning)
 }
 
-const prepareVolume = (scope: Scope<never>): Holder => {
+/**
+ * Removes what is left of temporary files. Others have made it, in folders as deep as they liked: rm(1) minds
+ * no depth, and leaves this process free.
+ */
+const clear = async ({ system }: Scope<never>, folder: string): Promise<void> => {
+  if (system.files.removeEmpty(folder)) return
+  const env = { PATH: '/usr/bin:/bin' }
+  const { lines } = await system.runProgram('volume', { argv: ['rm', '-rf', '--', folder], env, cwd: '/' })
+  // A mount stays, and is empty then.
+  const left = lines.filter((line) => line !== '' && !line.includes('Device or resource busy'))
+  if (left.length > 0) throw new Error(`cannot empty ${folder}: ${left.at(-1)}`)
+}
+
+const prepareVolume = async (scope: Scope<never>): Promise<Holder> => {
   const { system, place, inForce } = scope
   const {
     paths,
@@ -83,7 +96,8 @@ const prepareVolume = (scope: Scope<never>): Holder => {
   ])
   removeUnfinished(system, [data.config, data.secrets, data.history])
   system.files.requireSpace(data.secrets, 64 * 1024) // A full or read-only volume is named now.
-  for (const folder of [data.temporary, data.buffer, data.past]) system.files.remove(folder)
+  for (const folder of [data.temporary, data.buffer]) await clear(scope, folder)
+  system.files.remove(data.past)
   makeFolders(scope, [
     [data.temporary, mathesar, 0o700],
     [data.buffer, door, 0o700],
@@ -122,14 +136,14 @@ const makeRunFolders = (scope: Scope<never>, isEphemeral: boolean): void => {
  * Prepares the volume. Platforms with a read-only file system, or one that is gone with the container, bring
  * a database and a key of their own: nothing has to last here then.
  */
-const openVolume = (scope: Scope<never>): Holder | undefined => {
+const openVolume = async (scope: Scope<never>): Promise<Holder | undefined> => {
   const {
     system,
     place: { paths },
     inForce: { database, settings },
   } = scope
   try {
-    const holder = prepareVolume(scope)
+    const holder = await prepareVolume(scope)
     system.log.say('debug', `volume ${paths.data} is writable and locked`)
     warnOfMounts(scope)
     return holder
@@ -158,7 +172,7 @@ export const volume = defineTask({
   description: 'makes the folders, gives them to their users, locks the volume',
   run: async (scope): Promise<Results['volume']> => {
     const { paths } = scope.place
-    const holder = openVolume(scope)
+    const holder = await openVolume(scope)
     const isEphemeral = holder === undefined
     if (!isEphemeral) await settleHold(scope, holder)
     try {

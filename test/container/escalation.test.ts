@@ -352,7 +352,7 @@ describeContainer("Mathesar's user as an attacker", () => {
   })
 })
 
-describeContainer('what Mathesar does to its own role and database', () => {
+describeContainer('what Mathesar does to its own role, database and folders', () => {
   cleanUpAfterEach()
 
   it.each([
@@ -385,5 +385,16 @@ describeContainer('what Mathesar does to its own role and database', () => {
     await box.ready()
     expect((await sql(box, 'show createrole_self_grant')).stdout).toBe('set, inherit')
     expect(await sql(box, 'create temporary table works ()')).toMatchObject({ exitCode: 0 })
+  })
+
+  it('never holds up the next start: folders in folders, 20,000 deep', async () => {
+    const box = await start()
+    await box.ready()
+    const dig = `perl -e 'chdir "${data}/tmp"; for (1..20000) { mkdir "d"; chdir "d" or die }'`
+    expect(await attack(box, dig)).toMatchObject({ exitCode: 0 })
+    expect(await box.stop()).toMatchObject({ exitCode: 0 })
+    await box.startAgain()
+    await box.ready(15_000)
+    expect((await box.sh(`ls -A ${data}/tmp/d 2>/dev/null || true`)).stdout).toBe('')
   })
 })

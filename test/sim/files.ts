@@ -76,6 +76,7 @@ export class SupervisorFiles {
         }
         disk.remove(from)
       },
+      removeEmpty: (path) => this.#removeEmpty(path),
       remove: (path) => {
         const disk = this.#disk(path)
         this.#supervisor.world.oracle.checkRemoval(disk, path)
@@ -96,6 +97,13 @@ export class SupervisorFiles {
   readConfigFiles(folder: string, names: readonly string[]): Seen {
     const files = names.map((name) => [name, this.#read(`${folder}/${name}`)] as const)
     return { files: Object.fromEntries(files), stale: {}, unusable: {} }
+  }
+
+  #removeEmpty(path: string): boolean {
+    const disk = this.#disk(path)
+    if (disk.find(path) !== undefined && disk.list(path).length > 0) return false
+    disk.remove(path)
+    return true
   }
 
   #disk(path: string): Disk {

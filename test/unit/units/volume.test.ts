@@ -44,7 +44,11 @@ describe('the task `volume`', () => {
   })
 
   test('empties the folder of temporary files, and nothing else', async () => {
-    const { scope, disk } = createScope()
+    const { scope, disk, replies } = createScope()
+    replies.program = async ({ command: { argv } }) => {
+      if (argv[0] === 'rm') disk.files.remove(argv.at(-1)!)
+      return { outcome: { code: 0, signal: null }, lines: [''] }
+    }
     for (const path of ['/data/tmp/old', '/data/media/kept', '/data/config/mathesar.env']) disk.put(path, 'x')
     await volume.run(scope, never)
     expect(disk.text('/data/tmp/old')).toBeUndefined()

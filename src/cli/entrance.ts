@@ -16,7 +16,7 @@ const urlOfConsole = (instance: Instance, { port: own }: Entrance): string => {
 /** Joins the console with the settings in force. */
 export const createEntrance = ({ clock, randomText }: System, instance: Instance) => {
   const entrance = new Entrance({
-    now: clock.now,
+    clock,
     randomText,
     given: instance.inForce.settings.CONSOLE_CODE,
     place: () => instance.inForce.settings.CONSOLE,

@@ -47,7 +47,8 @@ export class Notifier {
   readonly #stopping = new AbortController()
   /** Problems of the status that were told, by their keys. */
   readonly #open = new Set<string>()
-  readonly #toldAtMs = new Map<string, number>()
+  /** When each was told, as this process counts. */
+  readonly #toldMs = new Map<string, number>()
   #idle = Promise.resolve()
   #isSending = false
   #cancelLook = (): void => {}
@@ -66,15 +67,14 @@ export class Notifier {
   notify(problem: Problem): boolean {
     const { system, target } = this.#options
     const to = target()
-    const nowMs = system.clock.now()
-    const toldAtMs = this.#toldAtMs.get(keyOf(problem))
-    if (to === undefined || (toldAtMs !== undefined && nowMs - toldAtMs < quietMs)) return false
-    this.#toldAtMs.delete(keyOf(problem))
-    this.#toldAtMs.set(keyOf(problem), nowMs)
-    const [oldest] = this.#toldAtMs.keys()
-    if (oldest !== undefined && this.#toldAtMs.size > toldLimit) this.#toldAtMs.delete(oldest)
-    if (this.#waiting.length < waitingLimit)
-      this.#waiting.push(messageFor(to, this.#noticeOf(problem, nowMs)))
+    const elapsedMs = system.clock.elapsed()
+    const toldMs = this.#toldMs.get(keyOf(problem))
+    if (to === undefined || (toldMs !== undefined && elapsedMs - toldMs < quietMs)) return false
+    this.#toldMs.delete(keyOf(problem))
+    this.#toldMs.set(keyOf(problem), elapsedMs)
+    const [oldest] = this.#toldMs.keys()
+    if (oldest !== undefined && this.#toldMs.size > toldLimit) this.#toldMs.delete(oldest)
+    if (this.#waiting.length < waitingLimit) this.#waiting.push(messageFor(to, this.#noticeOf(problem)))
     else system.log.say('warn', `cannot tell NOTIFY_URL: ${waitingLimit} other problems wait`)
     if (!this.#isSending) this.#idle = this.#sendAll()
     return true
@@ -107,7 +107,7 @@ export class Notifier {
   }
 
   /** The first line alone: those below may be of Mathesar's data. */
-  #noticeOf({ unit, code, message, hint }: Problem, nowMs: number) {
+  #noticeOf({ unit, code, message, hint }: Problem) {
     const { system, address } = this.#options
     const clean = (text: string): string => excerpt(system.log.redact(text.split('\n')[0]!), textLimit)
     return {
@@ -116,7 +116,7 @@ export class Notifier {
       message: clean(message),
       hint: clean(hint ?? ''),
       url: clean(address()),
-      at: new Date(nowMs).toISOString(),
+      at: new Date(system.clock.now()).toISOString(),
     }
   }
 

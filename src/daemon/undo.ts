@@ -48,7 +48,7 @@ export class UndoKeeper {
 
   /** Begins once Mathesar is ready. */
   start(): void {
-    this.#askAfterMs = this.#options.system.clock.now() + settleMs
+    this.#askAfterMs = this.#options.system.clock.elapsed() + settleMs
     this.#lookLater()
   }
 
@@ -97,20 +97,22 @@ export class UndoKeeper {
     if (this.#hasGivenUp && freeBytes < 2 * undoReserveBytes) return
     if (this.#hasGivenUp) await keepLog(this.#where)
     this.#hasGivenUp = false
-    const nowMs = system.clock.now()
-    if (nowMs < this.#askAfterMs) return
-    this.#askAfterMs = nowMs + askMs
-    if (await this.#isDue(nowMs)) await this.#run(nowMs)
+    const elapsedMs = system.clock.elapsed()
+    if (elapsedMs < this.#askAfterMs) return
+    this.#askAfterMs = elapsedMs + askMs
+    if (await this.#isDue()) await this.#run()
   }
 
-  async #isDue(nowMs: number): Promise<boolean> {
+  async #isDue(): Promise<boolean> {
     const [newest] = usableBases(this.#options)
-    if (newest === undefined || nowMs - readNames(this.#options).atMs > namesMs) return true
+    const oldMs = this.#options.system.clock.now() - readNames(this.#options).atMs
+    if (newest === undefined || Math.abs(oldMs) > namesMs) return true // A clock may have been set back.
     const sinceBytes = await logSince(this.#where, newest)
     return sinceBytes !== undefined && isBaseDue(this.#spaceMiB, sinceBytes)
   }
 
-  async #run(nowMs: number): Promise<void> {
+  async #run(): Promise<void> {
+    const { clock } = this.#options.system
     const job = { name: 'undo', args: ['undo', '--scheduled'], niceness: 10, limitMs }
     try {
       this.#failure = failureIn(await runJob(this.#options, job, this.#stopping.signal))
@@ -120,7 +122,7 @@ export class UndoKeeper {
     }
     if (this.#failure === undefined) return
     if (this.#failure.code === 'VOLUME_IN_USE') this.#failure = undefined // A backup is at work.
-    else this.#askAfterMs = nowMs + retryMs
+    else this.#askAfterMs = clock.elapsed() + retryMs
   }
 
   /** Lets go of the log at once, and of the bases. */

@@ -17,6 +17,8 @@ import type { Watch, WatchOptions } from './watch.ts'
 export type Clock = {
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** Milliseconds since this process started, whatever the clock is set to meanwhile. */
+  readonly elapsed: () => number
   /** Resolves after `ms`; rejects with the reason of `signal` when that aborts. */
   readonly delay: (ms: number, signal?: AbortSignal) => Promise<void>
   /**

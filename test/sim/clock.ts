@@ -10,6 +10,7 @@ const abortError = (cause: unknown): Error =>
 /** The clock of one supervisor: with its death all its timers are gone, and at its end none may be left. */
 export class SupervisorClock implements Clock {
   readonly now: Clock['now']
+  readonly elapsed: Clock['elapsed']
   readonly delay: Clock['delay']
   readonly after: Clock['after']
   readonly #world: World
@@ -19,6 +20,8 @@ export class SupervisorClock implements Clock {
   constructor(world: World) {
     this.#world = world
     this.now = () => world.timeline.nowMs
+    const startMs = this.now()
+    this.elapsed = () => this.now() - startMs
     this.after = (ms, act) => this.#arm(ms, act)
     this.delay = (ms, signal) =>
       new Promise((resolve, reject) => {

@@ -52,6 +52,16 @@ describe('somebody is told', () => {
     expect(told()).toHaveLength(2)
   })
 
+  test('again after ten minutes, though the clock was set back', async () => {
+    const { notifier, clock, told } = stage()
+    notifier.notify(full)
+    clock.jump(-24 * 3_600_000)
+    await clock.advance(600_000)
+    notifier.notify(full)
+    await clock.advance(0)
+    expect(told()).toHaveLength(2)
+  })
+
   test('no more often than every ten minutes of what comes and goes', async () => {
     const { at, clock, told } = stage()
     for (let minute = 0; minute < 30; minute++) {

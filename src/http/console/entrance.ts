@@ -1,9 +1,10 @@
 import type { ConsolePlace } from '../../settings/console.ts'
 import { isPermitted } from '../../settings/hosts.ts'
+import type { Clock } from '../../system/ports.ts'
 import { consolePurposes, type Invitation, Owner } from '../door/owner.ts'
 
 type Options = {
-  readonly now: () => number
+  readonly clock: Pick<Clock, 'now' | 'elapsed'>
   readonly randomText: (length: number, letters?: string) => string
   /** CONSOLE_CODE. */
   readonly given: string | undefined
@@ -20,11 +21,12 @@ const openForMs = 60 * 60_000
 export class Entrance {
   readonly #options: Options
   readonly #owner: Owner<keyof typeof consolePurposes>
+  /** As this process counts: no clock that is set back keeps it open. */
   #openUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: Options) {
     this.#options = options
-    this.#owner = new Owner({ ...options, purposes: consolePurposes, tell: () => {} })
+    this.#owner = new Owner({ ...options, now: options.clock.now, purposes: consolePurposes, tell: () => {} })
   }
 
   /** A port of its own, if it has one: it is not on that of Mathesar then. */
@@ -35,11 +37,11 @@ export class Entrance {
 
   /** When it closes by itself; `undefined` while the setting keeps it open. */
   get closesMs(): number | undefined {
-    return this.#options.place() === 'off' ? this.#openUntilMs : undefined
+    return this.#options.place() === 'off' ? this.#options.clock.now() + this.#leftMs : undefined
   }
 
   get isOpen(): boolean {
-    return this.#options.now() < (this.closesMs ?? Number.POSITIVE_INFINITY)
+    return this.#options.place() !== 'off' || this.#leftMs > 0
   }
 
   /** Whether it may be opened by this header Host: by another name a foreign page could be behind it. */
@@ -55,7 +57,7 @@ export class Entrance {
 
   /** Opens it for an hour, unless the setting has it open. */
   open(): Invitation {
-    this.#openUntilMs = this.#options.now() + openForMs
+    this.#openUntilMs = this.#options.clock.elapsed() + openForMs
     this.#owner.setOpen(true)
     return this.#owner.invite()!
   }
@@ -64,5 +66,10 @@ export class Entrance {
   close(): void {
     this.#openUntilMs = Number.NEGATIVE_INFINITY
     this.#owner.setOpen(false)
+  }
+
+  /** For how long a command has it open yet. */
+  get #leftMs(): number {
+    return this.#openUntilMs - this.#options.clock.elapsed()
   }
 }

@@ -1,6 +1,6 @@
 import type { Clock } from '../../../src/system/ports.ts'
 
-type Timer = { atMs: number; readonly act: () => void }
+type Timer = { readonly atMs: number; readonly act: () => void }
 
 /** Lets everything that needs no time happen: promises, and what they start. */
 export const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
@@ -8,6 +8,7 @@ export const settle = (): Promise<void> => new Promise((resolve) => setImmediate
 /** Time that passes only when a test says so. */
 export const createClock = (startMs = Date.parse('2026-10-01T12:00:00.000Z')) => {
   let nowMs = startMs
+  let jumpedMs = 0
   const timers = new Set<Timer>()
 
   const add = (ms: number, act: () => void): (() => void) => {
@@ -19,7 +20,8 @@ export const createClock = (startMs = Date.parse('2026-10-01T12:00:00.000Z')) =>
     [...timers].filter(({ atMs }) => atMs <= endMs).toSorted((a, b) => a.atMs - b.atMs)[0]
 
   const clock: Clock = {
-    now: () => nowMs,
+    now: () => nowMs + jumpedMs,
+    elapsed: () => nowMs - startMs,
     after: add,
     delay: (ms, signal) =>
       new Promise((resolve, reject) => {
@@ -54,10 +56,9 @@ export const createClock = (startMs = Date.parse('2026-10-01T12:00:00.000Z')) =>
       }
       nowMs = endMs
     },
-    /** Sets the clock forward, as after a sleep of the machine: what is armed is as far away as before. */
+    /** Sets the clock, as after a sleep of the machine: what is armed is as far away as before. */
     jump: (ms: number): void => {
-      nowMs += ms
-      for (const timer of timers) timer.atMs += ms
+      jumpedMs += ms
     },
   }
 }

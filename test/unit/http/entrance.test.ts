@@ -8,9 +8,10 @@ const minuteMs = 60_000
 const code = 'cccc-cccc'
 
 const stage = (place: ConsolePlace) => {
-  const at = { nowMs: Date.parse('2026-11-26T12:00:00Z'), place }
+  const at = { nowMs: Date.parse('2026-11-26T12:00:00Z'), setMs: 0, place }
   const entrance = createEntrance(
     () => at.place,
+    () => at.nowMs + at.setMs,
     () => at.nowMs,
   )
   const enter = (): string => entrance.owner.cookies(false)[0]!.split(';')[0]!
@@ -31,6 +32,14 @@ describe('the console', () => {
     expect([entrance.isOpen, entrance.owner.isOwner(cookie, 'console')]).toEqual([false, false])
     entrance.open()
     expect(entrance.owner.isOwner(cookie, 'console')).toBe(false)
+  })
+
+  test('closes an hour later, though the clock was set back', () => {
+    const { at, entrance } = stage('off')
+    entrance.open()
+    at.setMs = -24 * 60 * minuteMs
+    at.nowMs += 60 * minuteMs
+    expect(entrance.isOpen).toBe(false)
   })
 
   test('stays open where the setting says so, and the setting closes it at once', () => {

@@ -64,9 +64,9 @@ export const createOwner = () =>
   })
 
 /** Its codes are of c alone. */
-export const createEntrance = (place: () => ConsolePlace, now = (): number => 0) =>
+export const createEntrance = (place: () => ConsolePlace, now = (): number => 0, elapsed = now) =>
   new Entrance({
-    now,
+    clock: { now, elapsed },
     randomText: createText('c'),
     given: undefined,
     place,

@@ -1,6 +1,7 @@
 import { minuteOf } from '../core/moment.ts'
 import type { Ending } from '../daemon/ending.ts'
 import type { Instance } from '../daemon/instance.ts'
+import type { StopRequests } from '../daemon/stop-requests.ts'
 import { type ErrorCode, type SupervisorError } from '../errors.ts'
 import type { Sockets } from '../http/sockets.ts'
 import type { InForce } from '../settings/configuration.ts'
@@ -16,6 +17,7 @@ type Surroundings = {
   readonly place: Place
   readonly instance: Pick<Instance, 'inForce' | 'results'>
   readonly ending: Pick<Ending, 'restore'>
+  readonly stops: Pick<StopRequests, 'isAsked'>
   readonly sockets: Pick<Sockets, 'openPort'>
 }
 
@@ -45,7 +47,7 @@ const sayWhatIsLost = ({ system, place }: Surroundings, atMs: number): void => {
  * another boot finds it.
  */
 export const bringBack = async (error: SupervisorError, surroundings: Surroundings): Promise<boolean> => {
-  const { system, place, instance, ending, sockets } = surroundings
+  const { system, place, instance, ending, stops, sockets } = surroundings
   if (!isOfCluster(error, instance.inForce) || instance.inForce.settings.ON_TORN !== 'restore') return false
   if (!readHolder({ system, place })?.copied) return false
   const archives = archivesIn(system, place)
@@ -54,6 +56,7 @@ export const bringBack = async (error: SupervisorError, surroundings: Surroundin
   ending.restore(true)
   if (listener !== undefined) await sockets.openPort(listener)
   for (const { path, atMs } of archives) {
+    if (stops.isAsked) break
     system.log.say('warn', `${error.message}: restoring the backup of ${minuteOf(atMs)} UTC in the volume`)
     try {
       await runOwn(system, ['restore', path, '--replace'])

@@ -79,7 +79,7 @@ export const untilStopped = async <T>(act: Promise<T>): Promise<T> => {
       if (!stopSignals.has(signal)) return
       reject(
         new SupervisorError('BACKUP_FAILED', `cannot go on: ${signal} asked to stop`, {
-          hint: 'What was begun is left out; type the same again.',
+          hint: 'What was begun is left out, or the next start finishes it: `supervisor status` tells.',
         }),
       )
     })

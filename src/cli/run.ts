@@ -129,7 +129,7 @@ export const runDaemon = async (
   await config.close()
   const mayBootAgain = hasSockets && !instance.wasReady && !stops.isAsked
   const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))
-  const surroundings = { system, place: setup.place, instance, ending, sockets }
+  const surroundings = { system, place: setup.place, instance, ending, stops, sockets }
   const isBroughtBack = error && mayBootAgain && !wentBack && (await bringBack(error, surroundings))
   if (wentBack) log.say('warn', fellBackText(error))
   else if (!isBroughtBack && error && hasSockets && !stops.isAsked)

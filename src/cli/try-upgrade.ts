@@ -78,7 +78,7 @@ const tryOn = async (scope: OperationScope, folder: string, wanted: Wanted): Pro
   const bytes = await untilStopped(copyInstallation(scope, folder))
   const copiedMs = clock.now()
   tell(`Mathesar ${from} → ${to}, on a copy of the volume (${inMiB(bytes)}). The volume stays as it is.`)
-  const before = isOfOurMajor(scope) ? await lookInto(scope, folder) : undefined
+  const before = isOfOurMajor(scope) ? await untilStopped(lookInto(scope, folder)) : undefined
   const startedMs = clock.now()
   const why = await boot(folder, wanted)
   const startTook = inSeconds(clock.now() - startedMs)
@@ -90,7 +90,7 @@ const tryOn = async (scope: OperationScope, folder: string, wanted: Wanted): Pro
     ])
     return why.exitCode
   }
-  const after = await lookInto(scope, folder)
+  const after = await untilStopped(lookInto(scope, folder))
   const differences = differencesOf(before?.counts ?? [], after.counts)
   const missing = before === undefined ? [] : missingIn(scope, before)
   const rows = after.counts.reduce((sum, count) => sum + count.rows, 0)

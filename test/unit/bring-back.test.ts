@@ -20,9 +20,12 @@ type Stage = {
   readonly archives?: readonly string[]
   /** Those that turn out to be torn, too. */
   readonly torn?: readonly string[]
+  /** After so many tries somebody asks for a stop. */
+  readonly stopAfter?: number
 }
 
-const act = async ({ code = 'VOLUME_TORN', torn = [], archives = [older, newer], ...more }: Stage) => {
+const act = async ({ code = 'VOLUME_TORN', torn = [], stopAfter, ...more }: Stage) => {
+  const { archives = [older, newer] } = more
   const { scope, disk, said } = createScope({
     place: { environment: more.environment ?? {} },
     config: more.config ?? '',
@@ -52,6 +55,11 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], archives = [older, newer],
       system: { ...scope.system, streamProgram },
       place: scope.place,
       instance: { inForce: scope.inForce, results: { listener: { fd: 9, address: '0.0.0.0', port: 8000 } } },
+      stops: {
+        get isAsked() {
+          return tried.length === stopAfter
+        },
+      },
       ending: { restore: (isRestoring) => void shown.push(isRestoring ? 'restoring' : 'over') },
       sockets: { openPort: async ({ fd }) => void shown.push(`port ${fd}`) },
     },
@@ -78,6 +86,11 @@ describe('a boot that failed on a torn copy', () => {
     const { isBroughtBack, tried, said } = await act({ torn: [newer] })
     expect([isBroughtBack, tried]).toEqual([true, [newer, older]])
     expect(said).toContain(`warn ${newer} cannot be restored: it is cut off`)
+  })
+
+  test('tries no other one once it is asked to stop', async () => {
+    const { isBroughtBack, tried } = await act({ torn: [newer], stopAfter: 1 })
+    expect([isBroughtBack, tried]).toEqual([false, [newer]])
   })
 
   test('ends where none is whole, or there is none', async () => {

@@ -3,6 +3,7 @@ import type { Lock } from '../system/ports.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
 import type { Place } from '../units/place.ts'
 import { readControlFile } from '../units/postgres/control-file.ts'
+import { majorOf } from '../units/postgres/programs.ts'
 import { folderOf, forget, readJournal, replaced } from '../units/swap.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
 import { bytesToRestore, openChain, type Source } from './chain/open.ts'
@@ -32,7 +33,7 @@ export type Restored = {
 export const fitnessOf = ({ system, place }: OperationScope): Fitness => {
   const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
   return {
-    postgresMajor: /(\d+)\/bin$/.exec(place.paths.postgresBin ?? '')?.[1],
+    postgresMajor: majorOf(place)?.toString(),
     migrations: list === undefined ? undefined : (JSON.parse(list) as string[]),
   }
 }

@@ -5,7 +5,7 @@ import type { Client } from '../system/ports.ts'
 import type { RunningProcess } from '../system/process.ts'
 import { appRole, internalDatabase, superuserStart } from '../units/postgres/connection.ts'
 import { codeOf, isAnswer, isBroken, sentenceOf } from '../units/postgres/failures.ts'
-import { asArguments, postgresEnvironment } from '../units/postgres/programs.ts'
+import { asArguments, majorOf, postgresEnvironment } from '../units/postgres/programs.ts'
 import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 import { makeOwnFolder } from './stage.ts'
@@ -88,8 +88,7 @@ export const lookIntoEach = async (scope: OperationScope, folder: string): Promi
     await askBeside(scope, folder, name, 'SELECT count(*) FROM pg_class')
 }
 
-const isOlderThan17 = ({ place: { paths } }: OperationScope): boolean =>
-  Number(/(\d+)\/bin$/.exec(paths.postgresBin ?? '')?.[1] ?? 17) < 17
+const isOlderThan17 = ({ place }: OperationScope): boolean => (majorOf(place) ?? 17) < 17
 
 /** What a server on any cluster needs to be told: other images keep the configuration elsewhere. */
 export const parametersFor = (

@@ -4,7 +4,7 @@ import { readManifest } from '../../units/manifest.ts'
 import { inRun, inVolume } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
-import { asArguments, postgresEnvironment } from '../../units/postgres/programs.ts'
+import { asArguments, majorOf, postgresEnvironment } from '../../units/postgres/programs.ts'
 import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
 import { bytesOf } from '../rescue/found.ts'
@@ -46,7 +46,7 @@ const findServers = ({ system, place }: OperationScope): Servers => {
   const text = system.files.readForeign(`${cluster}/PG_VERSION`, 1024)?.toString('latin1')
   const from = /^\d+/.exec(text ?? '')?.[0]
   const newBin = place.paths.postgresBin ?? ''
-  const to = /(\d+)\/bin$/.exec(newBin)?.[1]
+  const to = majorOf(place)?.toString()
   if (from === undefined || to === undefined)
     throw new SupervisorError('RESCUE_REFUSED', `cannot upgrade Postgres: there is no cluster in ${cluster}`)
   if (from === to)

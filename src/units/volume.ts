@@ -11,6 +11,9 @@ import { refusalOf } from './refusal.ts'
 import type { Results } from './results.ts'
 import { defineTask, type Scope } from './unit.ts'
 
+/** What the names in the volume begin with that only wait to be removed. */
+const leftover = '.left-'
+
 type Folder = readonly [path: string, owner: User | undefined, mode: number]
 
 /** The group of Mathesar, for a folder of the supervisor's that Mathesar may read. */
@@ -61,17 +64,36 @@ const warnOfMounts = ({ system, place, inForce }: Scope<never>): void => {
   for (const warning of mountWarnings(system.readMounts(), place.paths)) system.log.say('warn', warning)
 }
 
-/**
- * Removes what is left of temporary files. Others have made it, in folders as deep as they liked: rm(1) minds
- * no depth, and leaves this process free.
- */
-const clear = async ({ system }: Scope<never>, folder: string): Promise<void> => {
-  if (system.files.removeEmpty(folder)) return
+const removeAll = async ({ system }: Scope<never>, paths: readonly string[]): Promise<void> => {
   const env = { PATH: '/usr/bin:/bin' }
-  const { lines } = await system.runProgram('volume', { argv: ['rm', '-rf', '--', folder], env, cwd: '/' })
-  // A mount stays, and is empty then.
-  const left = lines.filter((line) => line !== '' && !line.includes('Device or resource busy'))
-  if (left.length > 0) throw new Error(`cannot empty ${folder}: ${left.at(-1)}`)
+  await system.runProgram('volume', {
+    argv: ['nice', '-n', '19', 'rm', '-rf', '--', ...paths],
+    env,
+    cwd: '/',
+  })
+}
+
+/**
+ * Puts aside what is left of temporary files: it is of another user's making, in as many folders and as deep
+ * as that one liked, and a disk may take milliseconds to remove each.
+ */
+const putAside = async (scope: Scope<never>, folder: string): Promise<void> => {
+  const { system, place } = scope
+  if (system.files.removeEmpty(folder)) return
+  try {
+    system.files.renameWhole(folder, `${place.paths.data}/${leftover}${system.randomText(8)}`)
+  } catch {
+    await removeAll(scope, [folder]) // A mount stays, and is empty then.
+  }
+}
+
+/** Nobody waits for it. What is cut off goes on with the next start. */
+const removeLeftovers = (scope: Scope<never>): void => {
+  const { data } = scope.place.paths
+  const names = scope.system.files.listFolder(data).filter((name) => name.startsWith(leftover))
+  if (names.length === 0) return
+  const paths = names.map((name) => `${data}/${name}`)
+  scope.system.inBackground('remove what temporary files are left', () => removeAll(scope, paths))
 }
 
 const prepareVolume = async (scope: Scope<never>): Promise<Holder> => {
@@ -96,7 +118,7 @@ const prepareVolume = async (scope: Scope<never>): Promise<Holder> => {
   ])
   removeUnfinished(system, [data.config, data.secrets, data.history])
   system.files.requireSpace(data.secrets, 64 * 1024) // A full or read-only volume is named now.
-  for (const folder of [data.temporary, data.buffer]) await clear(scope, folder)
+  for (const folder of [data.temporary, data.buffer]) await putAside(scope, folder)
   system.files.remove(data.past)
   makeFolders(scope, [
     [data.temporary, mathesar, 0o700],
@@ -174,7 +196,10 @@ export const volume = defineTask({
     const { paths } = scope.place
     const holder = await openVolume(scope)
     const isEphemeral = holder === undefined
-    if (!isEphemeral) await settleHold(scope, holder)
+    if (!isEphemeral) {
+      await settleHold(scope, holder)
+      removeLeftovers(scope)
+    }
     try {
       makeRunFolders(scope, isEphemeral)
     } catch (cause) {

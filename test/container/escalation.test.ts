@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
-import { cleanUp, cleanUpAfterEach, describeContainer, docker, start, type Box } from '../helpers/docker.ts'
+import {
+  cleanUp,
+  cleanUpAfterEach,
+  describeContainer,
+  docker,
+  start,
+  type Box,
+  until,
+} from '../helpers/docker.ts'
 
 const data = '/var/lib/mathesar'
 const socket = '/run/mathesar/postgres'
@@ -387,14 +395,16 @@ describeContainer('what Mathesar does to its own role, database and folders', ()
     expect(await sql(box, 'create temporary table works ()')).toMatchObject({ exitCode: 0 })
   })
 
-  it('never holds up the next start: folders in folders, 20,000 deep', async () => {
+  it('never holds up the next start: folders in folders, 10,000 deep', { timeout: 300_000 }, async () => {
     const box = await start()
     await box.ready()
-    const dig = `perl -e 'chdir "${data}/tmp"; for (1..20000) { mkdir "d"; chdir "d" or die }'`
+    const dig = `perl -e 'chdir "${data}/tmp"; for (1..10000) { mkdir "d"; chdir "d" or die }'`
     expect(await attack(box, dig)).toMatchObject({ exitCode: 0 })
     expect(await box.stop()).toMatchObject({ exitCode: 0 })
     await box.startAgain()
     await box.ready(15_000)
-    expect((await box.sh(`ls -A ${data}/tmp/d 2>/dev/null || true`)).stdout).toBe('')
+    expect((await box.sh(`ls -A ${data}/tmp`)).stdout).toBe('')
+    const left = async (): Promise<string> => (await box.sh(`ls -A ${data} | grep left || true`)).stdout
+    await until('it is gone', async () => (await left()) === '', 150_000)
   })
 })

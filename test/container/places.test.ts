@@ -143,17 +143,19 @@ describeContainer('backups by themselves', () => {
       const mounts = ['-v', `${to}:${dataFolder}`, ...key]
       return docker('run', '--rm', '--network=host', ...mounts, ...options, image, 'restore', name)
     }
+    await until('there is one', async () => (await backup()).last !== null, minuteLimitMs)
     expect(await restore(volume, 'newest')).toMatchObject({
       exitCode: 0,
       stderr: expect.stringMatching(/restored: the state of 20[^]*It is in place/),
     })
     expect(await restore(volume, '../newest.tar')).toMatchObject({ exitCode: 2 })
+    const secretKey = (await box.sh(`cat ${dataFolder}/secrets/secret_key`)).stdout.trim()
     await box.stop()
     const ofFirst = () => [...storage.objects.keys()].filter((name) => name.includes(letters))
-    const [, letters = ''] = /^mathesar-(\w{8})-/.exec(readdirSync(join(folder, 'disk'))[0]!) ?? []
+    const letters = /mathesar-(\w{8})-/.exec(readdirSync(join(folder, 'disk')).join(' '))![1]!
     const before = ofFirst()
     expect(before).not.toEqual([])
-    const other = await start({ volume, env, run: key })
+    const other = await start({ volume, env: { ...env, SECRET_KEY: secretKey }, run: key })
     await other.ready(90_000)
     for (let made = 0; made < 2; made++)
       expect(await other.exec('sh', '-c', 'sleep 1; supervisor backup --scheduled')).toMatchObject({

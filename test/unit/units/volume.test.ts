@@ -45,13 +45,16 @@ describe('the task `volume`', () => {
 
   test('empties the folder of temporary files, and nothing else', async () => {
     const { scope, disk, replies } = createScope()
+    const removed: string[] = []
     replies.program = async ({ command: { argv } }) => {
-      if (argv[0] === 'rm') disk.files.remove(argv.at(-1)!)
+      if (argv.includes('rm')) removed.push(...argv.slice(argv.indexOf('--') + 1))
       return { outcome: { code: 0, signal: null }, lines: [''] }
     }
     for (const path of ['/data/tmp/old', '/data/media/kept', '/data/config/mathesar.env']) disk.put(path, 'x')
     await volume.run(scope, never)
     expect(disk.text('/data/tmp/old')).toBeUndefined()
+    expect(removed).toEqual([expect.stringMatching(/^\/data\/\.left-/)])
+    expect(disk.text(`${removed[0]}/old`)).toBe('x')
     expect([disk.text('/data/media/kept'), disk.text('/data/config/mathesar.env')]).toEqual(['x', 'x'])
   })
 

@@ -1,9 +1,10 @@
+import { commandOf } from './cli/arguments.ts'
 import { notFound, renderError } from './cli/failures.ts'
 import { findCommand } from './cli/index.ts'
 import { errorTable, toSupervisorError } from './errors.ts'
 
 const main = async (argv: readonly string[]): Promise<number> => {
-  const [name, ...args] = argv
+  const [name, ...args] = commandOf(argv)
   if (name === undefined) {
     await findCommand('help')?.run([])
     return errorTable.USAGE.exitCode // Else a container that was to run something would have ended well.

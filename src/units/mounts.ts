@@ -21,17 +21,17 @@ const elsewhere = ['/var/lib/postgresql', '/etc/postgresql', '/code/.secrets', '
 export const foreignMounts = (mounts: Mounts): readonly string[] =>
   [...mounts.keys()].filter((point) => elsewhere.some((folder) => isIn(point, folder)))
 
-/** Why what is written to the folder of the data does not last, if it does not. */
-const whyLost = (mounts: Mounts, data: string): string | undefined => {
-  const { point, root, fileSystem } = mountOf(mounts, data)
+/** Why what is written to a folder does not last, if it does not. */
+export const whyLost = (mounts: Mounts, folder: string): string | undefined => {
+  const { point, root, fileSystem } = mountOf(mounts, folder)
   if (mounts.size === 0) return undefined
   if (fileSystem === 'tmpfs' || fileSystem === 'ramfs')
-    return `${data} is in memory (${fileSystem} at ${point}): all in it is lost when the container stops`
+    return `${folder} is in memory (${fileSystem} at ${point}): all in it is lost when the container stops`
   if (root.includes('/kubernetes.io~empty-dir/'))
-    return `${data} is an emptyDir: all in it is lost with the pod`
-  if (point === '/') return `${data} is in the container itself: all in it is lost when that is removed`
-  if (point === data && /\/volumes\/[0-9a-f]{64}\/_data$/.test(root))
-    return `${data} is an anonymous volume: a new container does not find it, and --rm removes it`
+    return `${folder} is an emptyDir: all in it is lost with the pod`
+  if (point === '/') return `${folder} is in the container itself: all in it is lost when that is removed`
+  if (/\/volumes\/[0-9a-f]{64}\/_data$/.test(root))
+    return `${folder} is an anonymous volume: a new container does not find it, and --rm removes it`
   return undefined
 }
 

@@ -3,7 +3,7 @@ import type { User } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
 import { requireNoForeignCluster } from './foreign.ts'
 import { type Holder, inUseBy, settleHold, takeHold } from './holder.ts'
-import { mountWarnings } from './mounts.ts'
+import { mountWarnings, whyLost } from './mounts.ts'
 import { requireNotMoved } from './moved.ts'
 import { requireOwnData, restoreOwners } from './owners.ts'
 import { inRun, inVolume, runHint } from './place.ts'
@@ -58,9 +58,24 @@ const openDataFolder = ({ system, place: { paths } }: Scope<never>): void => {
   system.setOwner(paths.data, undefined, uid === 0 ? 0o755 : (mode | 0o011) & ~0o002)
 }
 
-/** Says which mounts are not used, and what will be lost; nothing where nothing has to last. */
-const warnOfMounts = ({ system, place, inForce }: Scope<never>): void => {
-  if (inForce.database.kind === 'external' && inForce.settings.SECRET_KEY !== undefined) return
+const warnOfUploads = ({ system, inForce }: Scope<never>): void => {
+  if (inForce.settings.FILE_STORAGE_DICT !== undefined) return
+  system.log.say(
+    'warn',
+    'uploaded files are gone with this container, and no other replica has them: FILE_STORAGE_DICT names a ' +
+      'storage that lasts',
+  )
+}
+
+/** Says which mounts are not used, and what will be lost. */
+const warnOfMounts = (scope: Scope<never>): void => {
+  const { system, place, inForce } = scope
+  if (inForce.database.kind === 'external' && inForce.settings.SECRET_KEY !== undefined) {
+    const { media, config } = inVolume(place.paths)
+    const isLost = whyLost(system.readMounts(), media) !== undefined
+    if (isLost && !system.files.isThere(`${config}/file_storage.yml`)) warnOfUploads(scope)
+    return
+  }
   for (const warning of mountWarnings(system.readMounts(), place.paths)) system.log.say('warn', warning)
 }
 
@@ -174,12 +189,7 @@ const openVolume = async (scope: Scope<never>): Promise<Holder | undefined> => {
     if (!mayDoWithout || !['EROFS', 'EACCES', 'EPERM'].includes((cause as NodeJS.ErrnoException).code ?? ''))
       throw refusalOf(scope, paths.data, cause)
     system.log.say('debug', `${paths.data} cannot be written: the environment alone gives the settings`)
-    if (settings.FILE_STORAGE_DICT === undefined)
-      system.log.say(
-        'warn',
-        'uploaded files are gone with this container, and no other replica has them: FILE_STORAGE_DICT ' +
-          'names a storage that lasts',
-      )
+    warnOfUploads(scope)
     return undefined
   }
 }

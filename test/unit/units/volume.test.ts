@@ -145,11 +145,13 @@ describe('the task `volume`', () => {
   })
 
   test('says what is mounted beside it, and what will be lost, where anything has to last', async () => {
-    const mounts = () =>
-      parseMounts('1 1 8:1 / / rw - overlay x rw\n2 1 8:1 /x /var/lib/postgresql rw - ext4 x rw')
-    const warnings = async (...options: Parameters<typeof createScope>): Promise<readonly string[]> => {
-      const { scope, replies, said } = createScope(...options)
-      replies.mounts = mounts
+    const usual = parseMounts('1 1 8:1 / / rw - overlay x rw\n2 1 8:1 /x /var/lib/postgresql rw - ext4 x rw')
+    const warnings = async (
+      options?: Parameters<typeof createScope>[0],
+      mounts = usual,
+    ): Promise<readonly string[]> => {
+      const { scope, replies, said } = createScope(options)
+      replies.mounts = () => mounts
       await volume.run(scope, never)
       return said.filter((line) => line.startsWith('warn'))
     }
@@ -157,7 +159,12 @@ describe('the task `volume`', () => {
       expect.stringContaining('/data is in the container itself'),
       expect.stringContaining('nothing is kept in what is mounted at /var/lib/postgresql'),
     ])
-    expect(await warnings({ config: external, place: withKey })).toEqual([])
+    const uploads = expect.stringContaining('FILE_STORAGE_DICT names a storage that lasts')
+    expect(await warnings({ config: external, place: withKey })).toEqual([uploads])
+    const elsewhere = { environment: { ...withKey.environment, FILE_STORAGE_DICT: '{"default": {}}' } }
+    expect(await warnings({ config: external, place: elsewhere })).toEqual([])
+    const lasts = parseMounts('1 1 8:1 / / rw - overlay x rw\n2 1 8:1 /x /data/media rw - ext4 x rw')
+    expect(await warnings({ config: external, place: withKey }, lasts)).toEqual([])
   })
 })
 

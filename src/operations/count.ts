@@ -1,3 +1,4 @@
+import { mayBeEntered } from '../units/postgres/connection.ts'
 import type { OperationScope } from './scope.ts'
 import { askBeside } from './server.ts'
 
@@ -20,7 +21,7 @@ export const countRows = async (scope: OperationScope, folder: string): Promise<
     askBeside(scope, folder, database, sql)
   const databases = await ask<{ name: string }>(
     'template1',
-    'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate',
+    `SELECT datname AS name FROM pg_database WHERE ${mayBeEntered} AND NOT datistemplate`,
   )
   const counts: Count[] = []
   for (const { name } of databases) {

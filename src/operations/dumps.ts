@@ -1,4 +1,4 @@
-import { asSuperuser, internalDatabase } from '../units/postgres/connection.ts'
+import { asSuperuser, internalDatabase, mayBeEntered } from '../units/postgres/connection.ts'
 import { asMathesar, asSuperuserOf, libpqEnvironment, type LibpqVariables } from '../units/postgres/libpq.ts'
 import type { Bytes } from './archive/bytes.ts'
 import { outputOf } from './programs.ts'
@@ -15,7 +15,7 @@ export const listDatabases = async (scope: OperationScope): Promise<readonly str
   if (scope.inForce.database.kind === 'external') return [scope.inForce.database.name]
   return await asSuperuser(scope, async (client) => {
     const { rows } = await client.query<{ name: string }>(
-      `SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate
+      `SELECT datname AS name FROM pg_database WHERE ${mayBeEntered} AND NOT datistemplate
         ORDER BY datname <> $1, datname`,
       [internalDatabase],
     )

@@ -3,7 +3,7 @@ import { inWords } from '../core/outcome.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { Client } from '../system/ports.ts'
 import type { RunningProcess } from '../system/process.ts'
-import { appRole, internalDatabase, superuserStart } from '../units/postgres/connection.ts'
+import { appRole, internalDatabase, mayBeEntered, superuserStart } from '../units/postgres/connection.ts'
 import { codeOf, isAnswer, isBroken, sentenceOf } from '../units/postgres/failures.ts'
 import { asArguments, majorOf, postgresEnvironment } from '../units/postgres/programs.ts'
 import { runToEnd } from './programs.ts'
@@ -83,7 +83,7 @@ export const askBeside = <Row extends Record<string, unknown>>(
 
 /** Throws where one of its databases does not open. */
 export const lookIntoEach = async (scope: OperationScope, folder: string): Promise<void> => {
-  const sql = 'SELECT datname AS name FROM pg_database WHERE datallowconn'
+  const sql = `SELECT datname AS name FROM pg_database WHERE ${mayBeEntered}`
   for (const { name } of await askBeside<{ name: string }>(scope, folder, 'template1', sql))
     await askBeside(scope, folder, name, 'SELECT count(*) FROM pg_class')
 }

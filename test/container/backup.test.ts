@@ -110,9 +110,13 @@ describeContainer('a backup', () => {
       "SELECT lo_from_bytea(1234567, 'a large object')",
       'INSERT INTO note SELECT i, repeat(i::text, 10) FROM generate_series(1, 10000) AS i',
       `CREATE DATABASE "${oddDatabase.replaceAll('"', '""')}"`,
+      'CREATE DATABASE half',
       `CREATE ROLE "${oddRole.replaceAll('"', '""')}" LOGIN PASSWORD 'hunter2'`,
     ])
       expect(await box.supervisor('psql', '-c', sql)).toMatchObject({ exitCode: 0 })
+    // As an interrupted DROP DATABASE leaves it: nobody gets in.
+    const half = "UPDATE pg_database SET datconnlimit = -2 WHERE datname = 'half'"
+    expect(await box.supervisor('psql', '--superuser', '-c', half)).toMatchObject({ exitCode: 0 })
     expect(await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=299')).toMatchObject({ exitCode: 0 })
     const media = `setpriv --reuid 8000 --regid 8000 --clear-groups sh -euc`
     const script =

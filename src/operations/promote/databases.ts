@@ -2,6 +2,7 @@ import type { Client } from '../../system/ports.ts'
 import type { Wanted } from './prepare.ts'
 import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
 import { readConnected } from './stored.ts'
+import { mayBeEntered } from '../../units/postgres/connection.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
 
 /** The databases that move, and what a dump of one does not have. */
@@ -26,7 +27,7 @@ export const listMoving = async (scope: MoveScope): Promise<readonly string[]> =
   const { rows } = await inSource(scope, internal, (client) =>
     client.query<{ name: string }>(
       `SELECT datname AS name FROM pg_catalog.pg_database
-        WHERE datallowconn AND NOT datistemplate AND (datname = $1 OR CASE WHEN $2::text[] IS NULL
+        WHERE ${mayBeEntered} AND NOT datistemplate AND (datname = $1 OR CASE WHEN $2::text[] IS NULL
           THEN datname <> 'postgres' ELSE datname = ANY($2) END) ORDER BY datname <> $1, datname`,
       [internal, connected ?? null],
     ),

@@ -18,6 +18,9 @@ export const bootstrapPassword = 'bootstrap'
 export const internalDatabase = 'mathesar_django'
 export const appRole = 'mathesar'
 
+/** Of a database in which somebody may work. One whose DROP was cut off lets nobody in. */
+export const mayBeEntered = 'datallowconn AND datconnlimit <> -2'
+
 /**
  * A connection to the embedded server. It says all that it needs:
  * pg would take the rest from variables such as PGPORT.

@@ -6,7 +6,7 @@ import { isLeaving, letGo } from '../promotion.ts'
 import type { Results } from '../results.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { alterSystemHint } from './alter-system.ts'
-import { appRole, asSuperuser, internalDatabase, superuserDatabase } from './connection.ts'
+import { appRole, asSuperuser, internalDatabase, mayBeEntered, superuserDatabase } from './connection.ts'
 import { waitForExternal } from './external.ts'
 import { codeOf, isAnswer, sentenceOf } from './failures.ts'
 import { openAgain } from './open.ts'
@@ -87,8 +87,8 @@ const describeServer = `
           WHERE collname = 'und-x-icu' AND collprovider = 'i' LIMIT 1),
         (SELECT 'glibc ' || max(pg_collation_actual_version(oid)) FROM pg_collation
           WHERE collprovider = 'c')) AS collation,
-      (SELECT coalesce(json_agg(datname), '[]') FROM pg_database WHERE datallowconn) AS databases,
-      (SELECT coalesce(json_agg(datname), '[]') FROM pg_database WHERE datallowconn
+      (SELECT coalesce(json_agg(datname), '[]') FROM pg_database WHERE ${mayBeEntered}) AS databases,
+      (SELECT coalesce(json_agg(datname), '[]') FROM pg_database WHERE ${mayBeEntered}
         AND datcollversion IS DISTINCT FROM pg_database_collation_actual_version(oid)) AS stale
     FROM pg_database d WHERE datname = $1`
 

@@ -20,7 +20,10 @@ const setByChart: readonly SettingName[] = [
   'SECRET_KEY',
   'DATABASE_URL',
 ]
-const isFree = (name: SettingName): boolean => !setByChart.includes(name) && !name.startsWith('POSTGRES_')
+/** The others of these are parts of the URL, which comes from a Secret. */
+const ofTls: readonly SettingName[] = ['POSTGRES_SSLMODE', 'POSTGRES_SSLROOTCERT']
+const isFree = (name: SettingName): boolean =>
+  !setByChart.includes(name) && (!name.startsWith('POSTGRES_') || ofTls.includes(name))
 
 /** Django's words for true and false, and numbers, may be written without quotes. */
 const schemaOfSetting = (name: SettingName): Schema => {

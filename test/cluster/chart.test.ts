@@ -1,4 +1,6 @@
-import { rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -113,6 +115,11 @@ describe.skipIf(noCluster !== undefined)(title, () => {
       for (const schemas of schemaFolders())
         expect(await conform(manifest, schemas), schemas).toMatch(/Invalid: 0, Errors: 0/)
     }
+    const values = join(mkdtempSync(join(tmpdir(), 'chart-')), 'values.yaml')
+    writeFileSync(values, 'settings: { UNDO_SPACE: 1000000 }\nimage: { tag: "lean@sha256:0123" }\n')
+    const numbers = await render(...release, '--values', values)
+    expect(numbers).toMatch(/name: UNDO_SPACE\n +value: "1000000"/)
+    expect(numbers).toContain('app.kubernetes.io/version: "lean"')
     await expect(render()).rejects.toThrow('no database is given')
     await expect(render(...release, '--set', 'settings.WEB_CONCURENCY=2')).rejects.toThrow('WEB_CONCURENCY')
   })

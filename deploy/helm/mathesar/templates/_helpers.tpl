@@ -9,7 +9,7 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 
 {{- define "mathesar.labels" -}}
 {{ include "mathesar.selector" . }}
-app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | quote }}
+app.kubernetes.io/version: {{ .Values.image.tag | default .Chart.AppVersion | splitList "@" | first | trunc 63 | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version }}
 {{- end }}
@@ -76,7 +76,7 @@ capabilities: { drop: [ALL] }
   value: {{ .Values.settings.ALLOWED_HOSTS | default (include "mathesar.hosts" .) | quote }}
 {{- range $name, $value := omit .Values.settings "LOG_FORMAT" "ALLOWED_HOSTS" }}
 - name: {{ $name }}
-  value: {{ $value | toString | quote }}
+  value: {{ kindIs "float64" $value | ternary (int64 $value) $value | toString | quote }}
 {{- end }}
 {{- range $name, $from := .Values.secretSettings }}
 - name: {{ $name }}

@@ -4,8 +4,10 @@ import {
   checksumOf,
   cleanUpAfterEach,
   clusterState,
+  dataFolder,
   describeContainer,
   docker,
+  image,
   logIn,
   makeAdmin,
   newVolume,
@@ -91,6 +93,12 @@ describeContainer('any user', () => {
     const odd = await start({ volume, env: { PUID: 'alice' } })
     expect(await odd.ended()).toBe(20)
     expect(await odd.logs()).toContain('PUID: "alice" is not a whole number')
+
+    const restore = ['--volume', `${volume}:${dataFolder}`, image, 'restore', 'newest', '--replace']
+    expect(await docker('run', '--rm', '--network=none', ...restore)).toMatchObject({ exitCode: 0 })
+    const restored = await start({ volume, env: { PUID: '1234', PGID: '100' } })
+    await restored.ready()
+    expect(await of()).toBe('1234:100')
   })
 
   it('keeps its volume: a start as root is exit code 30 and changes nothing there', async () => {

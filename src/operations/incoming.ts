@@ -14,12 +14,15 @@ import {
   UnsureSwap,
   type Volume,
 } from '../units/swap.ts'
+import type { Scope } from '../units/unit.ts'
 import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 
 /** How a state comes into the volume: prepared beside what is there, then put in its place as a whole. */
 
-export const volumeOf = ({ system, place }: OperationScope): Volume => ({
+type Where = Pick<Scope<never>, 'system' | 'place'>
+
+export const volumeOf = ({ system, place }: Where): Volume => ({
   files: system.files,
   paths: place.paths,
 })
@@ -52,8 +55,20 @@ const roomBytes = 64 * 1024 * 1024
 
 const inMiB = (bytes: number): number => Math.ceil(bytes / (1024 * 1024))
 
-/** Refuses a volume that has no room for a state of that many bytes. */
-export const requireRoom = ({ system, place }: OperationScope, stateBytes: number): void => {
+/** Removes what operations left that were cut off. The lock of operations must be ours. */
+export const tidyLeft = (scope: Where): void => {
+  const volume = volumeOf(scope)
+  const journal = readJournal(volume)
+  tidy(volume, journal === undefined ? [] : [journal.incoming, journal.outgoing])
+}
+
+/**
+ * Removes what cut-off operations left, and refuses a volume that has no room then for a state of that many
+ * bytes.
+ */
+export const makeRoom = (scope: Where, stateBytes: number): void => {
+  tidyLeft(scope)
+  const { system, place } = scope
   const space = system.files.freeSpace(place.paths.data)
   if (space === undefined || space.bytes >= stateBytes + roomBytes) return
   throw new SupervisorError(
@@ -110,8 +125,7 @@ export const bringIn = async (
   prepare: (folder: string) => Promise<readonly Replaced[]>,
 ): Promise<string | undefined> => {
   const volume = volumeOf(scope)
-  const before = readJournal(volume)
-  tidy(volume, before === undefined ? [] : [before.incoming, before.outgoing])
+  tidyLeft(scope)
   const incoming = newName(scope)
   const folder = folderOf(scope.place.paths, incoming)
   makeRestoreFolder(scope)

@@ -7,7 +7,7 @@ import { majorOf } from '../units/postgres/programs.ts'
 import { folderOf, forget, readJournal, replaced } from '../units/swap.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
 import { bytesToRestore, openChain, type Source } from './chain/open.ts'
-import { bringIn, requireReplaceable, requireRoom, swapIn, volumeOf } from './incoming.ts'
+import { bringIn, requireReplaceable, makeRoom, tidyLeft, swapIn, volumeOf } from './incoming.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
 import { stage } from './stage.ts'
 
@@ -83,7 +83,7 @@ export const restore = async (
   const { description } = chain.newest
   requireFit(description, fitnessOf(scope))
   const total = bytesToRestore(chain)
-  requireRoom(scope, total)
+  makeRoom(scope, total)
   const keepsSecrets = !description.hasSecrets && hasItsKey(scope, description)
   const kept = await bringIn(scope, options.isAlone, async (folder) => {
     let read = 0
@@ -120,6 +120,7 @@ export const undoRestore = (scope: OperationScope, isAlone: boolean): string | u
 export const forgetRestore = (scope: OperationScope): boolean => {
   lockOperations(scope)
   const volume = volumeOf(scope)
+  tidyLeft(scope)
   if (readJournal(volume)?.isDone !== true) return false
   forget(volume)
   return true

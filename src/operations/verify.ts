@@ -1,10 +1,10 @@
 import { appEnvironment } from '../units/mathesar/environment.ts'
 import { inVolume, ownProgram } from '../units/place.ts'
-import { folderOf, readJournal, tidy } from '../units/swap.ts'
+import { folderOf } from '../units/swap.ts'
 import { requireFit } from './archive/description.ts'
 import { type ArchiveChain, bytesToRestore } from './chain/open.ts'
 import { type Count, countRows } from './count.ts'
-import { makeRestoreFolder, requireRoom } from './incoming.ts'
+import { makeRestoreFolder, makeRoom } from './incoming.ts'
 import { runToEnd } from './programs.ts'
 import { fitnessOf } from './restore.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
@@ -75,14 +75,9 @@ export const prove = async (
   const { system, place } = scope
   lockOperations(scope)
   requireFit(chain.newest.description, fitnessOf(scope))
-  const journal = readJournal({ files: system.files, paths: place.paths })
   makeRestoreFolder(scope)
-  tidy(
-    { files: system.files, paths: place.paths },
-    journal === undefined ? [] : [journal.incoming, journal.outgoing],
-  )
   const total = bytesToRestore(chain)
-  requireRoom(scope, total)
+  makeRoom(scope, total)
   const beganMs = system.clock.now()
   const folder = folderOf(place.paths, `verify-${system.randomText(8)}`)
   try {

@@ -5,7 +5,7 @@ import { inRun, inVolume } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import { asArguments, majorOf, postgresEnvironment } from '../../units/postgres/programs.ts'
-import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
+import { bringIn, requireReplaceable, makeRoom } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
 import { bytesOf } from '../rescue/found.ts'
 import { databasesOf, grantRoles } from '../rescue/handover.ts'
@@ -198,7 +198,7 @@ export const upgradePostgres = async (
   const servers = findServers(scope)
   const { cluster } = inVolume(scope.place.paths)
   requireReplaceable(scope, true)
-  requireRoom(scope, await bytesOf(scope, cluster))
+  makeRoom(scope, await bytesOf(scope, cluster))
   const kept = await bringIn(scope, isAlone, async (folder) => {
     const { postgres } = scope.place.identities
     makeOwnFolder(scope, folder, undefined, 0o711)

@@ -4,7 +4,7 @@ import { readControlFile } from '../../units/postgres/control-file.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import { type Description, requireFit } from '../archive/description.ts'
 import { openArchive, type Section, sectionsOf } from '../archive/read.ts'
-import { bringIn, requireReplaceable, requireRoom, sync } from '../incoming.ts'
+import { bringIn, requireReplaceable, makeRoom, sync } from '../incoming.ts'
 import { keyOf } from '../keys.ts'
 import { fitnessOf, writeManifest } from '../restore.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
@@ -168,7 +168,7 @@ export const receive = async (
   const archive = await openArchive(scope.system, stream, keyOf(scope))
   const { description } = archive
   requireFit(description, fitnessOf(scope))
-  requireRoom(scope, description.databaseBytes)
+  makeRoom(scope, description.databaseBytes)
   await bringIn(scope, true, async (folder) => {
     const target = { scope, folder }
     const sections = sectionsOf(archive.entries)

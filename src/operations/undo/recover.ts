@@ -3,7 +3,7 @@ import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
 import { replaced } from '../../units/swap.ts'
 import { type Base, usableBases, walKeepOf } from '../../units/undo.ts'
-import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
+import { bringIn, requireReplaceable, makeRoom } from '../incoming.ts'
 import type { OperationScope } from '../scope.ts'
 import { askBeside, lookIntoEach, withSideServer } from '../server.ts'
 import { countBytes } from '../sources.ts'
@@ -93,7 +93,7 @@ export type Undone = {
 export const requireWindow = async (scope: OperationScope, target: Target): Promise<Base> => {
   const base = chooseBase(scope, target)
   const walBytes = walKeepOf(scope.inForce.settings.UNDO_SPACE, undefined) * 1024 * 1024
-  requireRoom(scope, (await countBytes(scope)) + walBytes)
+  makeRoom(scope, (await countBytes(scope)) + walBytes)
   await endLog(scope)
   return base
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { makeRoom } from '../../../src/operations/incoming.ts'
 import {
   beginSwap,
   finishBegun,
@@ -10,6 +11,7 @@ import {
   UnsureSwap,
 } from '../../../src/units/swap.ts'
 import { createFiles, errorWith } from '../fakes/files.ts'
+import { createScope } from '../fakes/scope.ts'
 
 const names = ['postgres/PG_VERSION', 'secrets/secret_key', 'config/mathesar.env', 'media/a', 'manifest.json']
 const swap = { incoming: 'new', outgoing: 'old', kept: [], at: 'now' } as const
@@ -141,5 +143,15 @@ describe('a swap of the state of a volume', () => {
     forget(volume)
     expect(readJournal(volume)).toBeUndefined()
     expect(disk.files.listFolder('/data/restore')).toEqual([])
+  })
+})
+
+describe('room for another state', () => {
+  test('is made of what cut-off operations left, and not of the states before and to come', () => {
+    const { scope, disk } = createScope()
+    for (const name of ['cut', 'old', 'new']) disk.put(`/data/restore/${name}/postgres/PG_VERSION`, '17')
+    beginSwap({ files: disk.files, paths: scope.place.paths }, swap)
+    makeRoom(scope, 1)
+    expect(disk.files.listFoldersIn('/data/restore').toSorted()).toEqual(['new', 'old'])
   })
 })

@@ -188,6 +188,8 @@ describeContainer('rescue', () => {
   it("takes over what Mathesar's compose file made, whose superuser has the name of our role", async () => {
     const upstream = await makeUpstream({ superuser: 'mathesar', host: 'mathesar_db', isKilled: false })
     const volume = await newVolume()
+    // Storage that knows no folders leaves out what is empty.
+    await onVolume(upstream.volume, 'find . -path "*/pg_*" -type d -empty -delete')
     await killAdoptions(upstream, volume)
     await rescue(volume, asFolder(upstream), '/old', '--adopt', '--replace')
     const box = await start({ volume })
@@ -225,7 +227,9 @@ describeContainer('rescue', () => {
     expect((await rescue(volume, [], '--adopt')).exitCode).toBe(85)
     expect(await rescue(volume, mount, '/old', '--adopt')).toMatchObject({
       exitCode: 33,
-      stderr: expect.stringContaining('its data is of Postgres 16, and this image has 17'),
+      stderr: expect.stringMatching(
+        /its data is of Postgres 16, and this image has 17[^]*Upgrade the old installation first/,
+      ),
     })
     await onVolume(old, 'echo 17 > a/PG_VERSION; cp -r a b')
     expect(await rescue(volume, mount, '/old', '--adopt')).toMatchObject({
@@ -284,5 +288,12 @@ describeContainer('rescue', () => {
     expect(salvaged.stdout).toMatch(/^saved {4}mathesar_django: public.whole: \/saved\/1\/\d+.sql/m)
     expect(salvaged.exitCode).toBe(34)
     expect(await checksumOf(volume)).toBe(untouched)
+    await onVolume(volume, `mv postgres/pg_wal wal; ln -s ${dataFolder}/wal postgres/pg_wal`)
+    const linked = await checksumOf(volume)
+    expect(await rescue(volume, ['--tmpfs=/saved'], '--salvage', '/saved')).toMatchObject({
+      exitCode: 85,
+      stderr: expect.stringContaining('pg_wal in it is a link'),
+    })
+    expect(await checksumOf(volume)).toBe(linked)
   })
 })

@@ -4,7 +4,7 @@ import { inRun } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import { postgresEnvironment } from '../../units/postgres/programs.ts'
-import { bringIn, requireReplaceable, requireRoom } from '../incoming.ts'
+import { bringIn, requireReplaceable, makeRoom } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
 import { fitnessOf } from '../restore.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
@@ -60,6 +60,7 @@ const requireFit = (scope: OperationScope, { folder, major }: Foreign): void => 
       'CLUSTER_OTHER_MAJOR',
       `cannot adopt ${folder}: its data is of Postgres ${major ?? '(unknown)'}, and this image has ` +
         postgresMajor,
+      { hint: 'Upgrade the old installation first, in its own way. Nothing was changed.' },
     )
 }
 
@@ -188,7 +189,7 @@ export const takeOver = async (scope: OperationScope, options: AdoptOptions): Pr
   const source = requireOne(scope, await findAll(scope, options.folder))
   requireFit(scope, source)
   requireReplaceable(scope, options.mayReplace)
-  requireRoom(scope, source.bytes)
+  makeRoom(scope, source.bytes)
   let warnings: readonly string[] = []
   let databases: readonly string[] = []
   const kept = await bringIn(scope, options.isAlone, async (folder) => {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { SupervisorError } from '../../errors.ts'
 import type { User } from '../../core/unit.ts'
 import { outputOf, runToEnd } from '../programs.ts'
+import { makeMissingFolders } from '../../units/postgres/folder.ts'
 import type { OperationScope } from '../scope.ts'
 import { findOdd, makeOwnFolder, removeOddMedia } from '../stage.ts'
 
@@ -51,13 +52,24 @@ const copy = async (
 /** Of the server that ran on it, and where its data is that is not below the folder. */
 const leftOut = ['postmaster.pid', 'postmaster.opts']
 
+/** What is done to a copy must not reach what a link in it leads to, such as the log of the original. */
+const makeFit = async (scope: OperationScope, from: string, to: string): Promise<void> => {
+  const odd = await findOdd(scope, to)
+  if (odd !== undefined)
+    throw new SupervisorError('RESCUE_REFUSED', `cannot use ${from}: ${odd} in it is a link or a device`, {
+      hint: 'Put what it leads to in its place, in a copy of that folder. Nothing was changed.',
+    })
+  for (const name of leftOut) scope.system.files.remove(`${to}/${name}`)
+  makeMissingFolders(scope, to)
+}
+
 /**
  * Copies a cluster. Where nothing in it changed meanwhile, the copy is as a cut of the power leaves one, and
  * Postgres recovers it. No lock file tells whether a server in another container writes to it.
  */
 export const copyCluster = async (scope: OperationScope, from: string, to: string): Promise<void> => {
   const { files } = scope.system
-  if (files.listFolder(`${from}/pg_tblspc`).length > 0)
+  if (files.isThere(`${from}/pg_tblspc`) && files.listFolder(`${from}/pg_tblspc`).length > 0)
     throw new SupervisorError(
       'RESCUE_REFUSED',
       `cannot adopt ${from}: it has tablespaces, which lie elsewhere`,
@@ -75,18 +87,13 @@ export const copyCluster = async (scope: OperationScope, from: string, to: strin
       `cannot adopt ${from}: something writes to it, so a server runs on it`,
       { hint: 'Stop the old container (`docker stop`), and try again. Nothing was changed.' },
     )
-  for (const name of leftOut) files.remove(`${to}/${name}`)
-  const odd = await findOdd(scope, to)
-  if (odd !== undefined)
-    throw new SupervisorError('RESCUE_REFUSED', `cannot adopt ${from}: ${odd} in it is a link or a device`, {
-      hint: 'Put what it leads to in its place, in the old cluster. Nothing was changed.',
-    })
+  await makeFit(scope, from, to)
 }
 
 /** Copies a cluster of which the disk may not give everything any more. */
 export const copyWhatCanBeRead = async (scope: OperationScope, from: string, to: string): Promise<void> => {
   await copy(scope, from, to, scope.place.identities.postgres, [0, 1])
-  for (const name of leftOut) scope.system.files.remove(`${to}/${name}`)
+  await makeFit(scope, from, to)
 }
 
 /** Copies what people uploaded, if there is any. */

@@ -5,6 +5,7 @@ import { installationIn, type Manifest, readManifest } from '../../units/manifes
 import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import { isForbidden } from '../../units/refusal.ts'
+import { readJournal } from '../../units/swap.ts'
 import { outputOf } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 
@@ -125,7 +126,7 @@ const findOwn = async (scope: OperationScope): Promise<Own | undefined> => {
     manifest,
     key: keyIn(scope, manifest),
     archives: isFilled(system, volume.backups) ? system.files.listFolder(volume.backups).length : 0,
-    keepsStateBefore: system.files.listFoldersIn(volume.restore).length > 0,
+    keepsStateBefore: readJournal({ files: system.files, paths: place.paths })?.isDone === true,
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Client } from '../../system/ports.ts'
-import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
+import { appRole, internalDatabase, mayBeEntered } from '../../units/postgres/connection.ts'
 
 /**
  * The theory of the handover.
@@ -133,15 +133,18 @@ export const ownedObjects = `
       AND NOT EXISTS (SELECT FROM pg_depend
         WHERE classid = class AND objid = oid AND deptype = 'e')`
 
+/** Mathesar's own role may have been one beside the first. */
+const superusers = 'SELECT oid FROM pg_roles WHERE rolsuper'
+
 const handOverObjects = `
   SELECT format('ALTER %s %s OWNER TO ${appRole}', type, identity) AS command FROM (${ownedObjects}) AS owned
-    WHERE owner = ${bootstrapOid}`
+    WHERE owner IN (${superusers})`
 
-/** Gives Mathesar's role what the superuser has in the database of this session. */
+/** Gives Mathesar's role what superusers have in the database of this session: they need no ownership. */
 export const handOverDatabase = async (client: Client): Promise<void> => {
   await runAll(client, await commandsOf(client, handOverObjects))
   const database = `SELECT format('ALTER DATABASE %I OWNER TO ${appRole}', datname) AS command
-    FROM pg_database WHERE datname = current_database() AND datdba = ${bootstrapOid}`
+    FROM pg_database WHERE datname = current_database() AND datdba IN (${superusers})`
   await runAll(client, await commandsOf(client, database))
 }
 
@@ -150,7 +153,7 @@ export const databasesOf = (client: Client): Promise<readonly string[]> =>
   namesOf(
     client,
     `SELECT datname AS name FROM pg_database
-      WHERE datallowconn AND NOT datistemplate AND datname <> 'postgres' ORDER BY datname`,
+      WHERE ${mayBeEntered} AND NOT datistemplate AND datname <> 'postgres' ORDER BY datname`,
   )
 
 /** Whether Mathesar keeps its own tables in the database of this session. */

@@ -2,9 +2,11 @@ import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client, ProgramResult } from '../../system/ports.ts'
 import { inVolume } from '../../units/place.ts'
+import { mayBeEntered } from '../../units/postgres/connection.ts'
+import { codeOf } from '../../units/postgres/failures.ts'
 import { postgresEnvironment } from '../../units/postgres/programs.ts'
 import { folderOf } from '../../units/swap.ts'
-import { makeRestoreFolder, requireRoom } from '../incoming.ts'
+import { makeRestoreFolder, makeRoom } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
 import { asUser, createRole, programsConnectTo, withSideServer } from '../server.ts'
@@ -97,7 +99,7 @@ const listTables = async (client: Client): Promise<readonly Table[]> =>
 const listDatabases = async (client: Client): Promise<readonly string[]> =>
   (
     await client.query<{ name: string }>(
-      'SELECT datname AS name FROM pg_database WHERE datallowconn AND NOT datistemplate ORDER BY 1',
+      `SELECT datname AS name FROM pg_database WHERE ${mayBeEntered} AND NOT datistemplate ORDER BY 1`,
     )
   ).rows.map(({ name }) => name)
 
@@ -113,6 +115,22 @@ const countFailures = async (client: Client): Promise<number> => {
   return rows[0]?.count ?? 0
 }
 
+/** A backend that dies has the server recover, which refuses everybody meanwhile. */
+const recoveryMs = 10 * 60_000
+
+const ask = <T>(
+  scope: OperationScope,
+  folder: string,
+  database: string,
+  use: (client: Client) => Promise<T>,
+): Promise<T> =>
+  scope.system.retry(() => asUser(scope, folder, [role, database], use), {
+    forMs: recoveryMs,
+    signal: new AbortController().signal,
+    isWorthIt: (error) => codeOf(error).startsWith('57P'),
+    onFailure: () => {},
+  })
+
 /** Dumps into a file what the options name. A file that is not whole is not kept. */
 const dump = async (
   scope: OperationScope,
@@ -121,7 +139,7 @@ const dump = async (
   file: string,
   options: readonly string[],
 ): Promise<Pick<Piece, 'lostPages' | 'failure'>> => {
-  const count = (): Promise<number> => asUser(scope, folder, [role, database], countFailures)
+  const count = (): Promise<number> => ask(scope, folder, database, countFailures)
   const before = await count()
   const upload = await scope.system.createFile(file)
   try {
@@ -133,7 +151,7 @@ const dump = async (
     })
     let next = await output.next()
     for (; next.done !== true; next = await output.next()) await upload.write(next.value)
-    const lostPages = (await count()) - before
+    const lostPages = Math.max(0, (await count()) - before) // It counts anew after a recovery.
     if (next.value.outcome.code !== 0) {
       await upload.abort()
       return { lostPages, failure: reasonOf(next.value) }
@@ -158,7 +176,7 @@ const salvageDatabase = async (
   scope.system.files.makeFolder(to, 0o700)
   try {
     await save('all definitions', `${to}/schema.sql`, ['--schema-only'])
-    const tables = await asUser(scope, folder, [role, database], listTables)
+    const tables = await ask(scope, folder, database, listTables)
     for (const [index, { name, pattern }] of tables.entries())
       await save(name, `${to}/${index + 1}.sql`, ['--data-only', `--table=${pattern}`])
   } catch (error) {
@@ -176,7 +194,7 @@ export const salvage = async (
   const { system, place } = scope
   lockOperations(scope)
   const from = await findSource(scope, given)
-  requireRoom(scope, await bytesOf(scope, from))
+  makeRoom(scope, await bytesOf(scope, from))
   makeRestoreFolder(scope)
   const folder = folderOf(place.paths, `salvage-${system.randomText(8)}`)
   makeOwnFolder(scope, folder, undefined, 0o711)

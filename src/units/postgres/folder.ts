@@ -21,7 +21,7 @@ export const oftenEmpty = [
 ]
 
 /** Creates the empty folders again that a backup left out: Postgres does not start without them. */
-const makeMissingFolders = ({ system, place }: Scope<never>, folder: string): void => {
+export const makeMissingFolders = ({ system, place }: Scope<never>, folder: string): void => {
   const { files, setOwner, log } = system
   const missing = oftenEmpty.filter((name) => !files.isThere(`${folder}/${name}`))
   if (missing.length === 0 || !files.isThere(`${folder}/global/pg_control`)) return

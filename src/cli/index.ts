@@ -46,7 +46,8 @@ history [--json]       what changed, when, who asked for it, and the result
 rollback [VERSION]     go back to the version before, or to one of the history
 
 The exit code is 0 when the change is in force, 23 when it is refused, 24 when it was tried and
-rolled back, 25 after a conflict, 26 when the environment pins the setting.`,
+rolled back, 25 after a conflict, 26 when the environment pins the setting; else that of the reason, such
+as 20, 41 or 50. Whatever it is but 0, the settings from before are in force.`,
   ),
   define(
     'reload [--dry-run]',

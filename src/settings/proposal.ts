@@ -95,11 +95,16 @@ export const isPinned = (name: SettingName, { values }: Configuration): boolean 
   values[name].source === 'environment' || settingOf(name).only === 'environment'
 
 const refusePinned = (name: SettingName): never => {
-  const why =
-    settingOf(name).only === 'environment'
-      ? 'it is taken from the environment only'
-      : 'the container was started with it in its environment, which wins'
-  throw new SupervisorError('SETTING_PINNED', `cannot change ${name}: ${why}`)
+  if (settingOf(name).only === 'environment')
+    throw new SupervisorError(
+      'SETTING_PINNED',
+      `cannot change ${name}: it is taken from the environment only`,
+      { hint: `Start a new container on the same volume with \`-e ${name}=…\`.` },
+    )
+  throw new SupervisorError(
+    'SETTING_PINNED',
+    `cannot change ${name}: the container was started with it in its environment, which wins`,
+  )
 }
 
 const refuseUnknown = (name: string): never => {

@@ -18,8 +18,8 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 export const noWindow = (): SupervisorError =>
   new SupervisorError('UNDO_REFUSED', 'cannot go back: nothing is kept for it yet', {
     hint:
-      'With UNDO_SPACE a copy of the cluster is made within some minutes of a start; `supervisor undo ' +
-      'list` says from when on. Backups go further back: `supervisor backup list`.',
+      'Turn it on for the next time: `supervisor config set UNDO_SPACE=512` (MiB); it begins half a minute ' +
+      'later. To go back now: `supervisor backup list`.',
   })
 
 /** The newest base that is older than the moment. */

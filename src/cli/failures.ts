@@ -3,11 +3,17 @@ import { SupervisorError } from '../errors.ts'
 import { isOnPath } from '../system/environment.ts'
 
 /** Many images run what they are given: `docker run IMAGE bash`. */
-export const notFound = (name: string): SupervisorError => {
+export const notFound = async (name: string, names: readonly string[]): Promise<SupervisorError> => {
+  const { nearestName } = await import('../settings/near-names.ts') // Not for each start.
+  const meant = nearestName(name, names)
   const isProgram = /^[\w.+-]+$/.test(name) && isOnPath(name)
   const hint = `To run it in place of the supervisor: \`docker run -it --entrypoint ${name} IMAGE\`.`
   const shown = excerpt(name, 80)
-  return new SupervisorError('USAGE', `cannot find a command named ${shown}`, isProgram ? { hint } : {})
+  return new SupervisorError(
+    'USAGE',
+    `cannot find a command named ${shown}${meant === undefined ? '' : `: did you mean ${meant}?`}`,
+    isProgram ? { hint } : {},
+  )
 }
 
 /** How a command that fails says why. */

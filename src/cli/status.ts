@@ -1,7 +1,17 @@
+import { SupervisorError } from '../errors.ts'
 import { ask } from '../http/client.ts'
+import { parseArguments } from './arguments.ts'
+
+const usage = (why: string): never => {
+  throw new SupervisorError('USAGE', `cannot show the status: ${why}`, {
+    hint: 'Type `supervisor status --help`.',
+  })
+}
 
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { status, text } = await ask('GET', args.includes('--json') ? '/v1/status' : '/v1/status?format=text')
+  const { values, positionals } = parseArguments(args, { json: { type: 'boolean', default: false } }, usage)
+  if (positionals.length > 0) usage(`there is nothing to say of ${positionals[0]!.slice(0, 80)} alone`)
+  const { status, text } = await ask('GET', values.json ? '/v1/status' : '/v1/status?format=text')
   process.stdout.write(text)
   return status === 200 ? 0 : 1
 }

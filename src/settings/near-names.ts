@@ -140,6 +140,13 @@ const nearestOf = (name: string, candidates: readonly Candidate[]): string | und
   return nearest?.name
 }
 
+/** The one of the known names that was surely meant. */
+export const nearestName = (name: string, known: readonly string[]): string | undefined =>
+  nearestOf(
+    name.slice(0, 64),
+    known.map((each) => ({ name: each, word: plain(each) })),
+  )
+
 const warningFor = (
   name: string,
   names: ReadonlySet<string>,

@@ -213,6 +213,10 @@ describeContainer('the commands in a running container', () => {
       stderr: expect.stringContaining('door, postgres, mathesar'),
     })
     expect((await box.supervisor('restart')).exitCode).toBe(2)
+    expect((await box.supervisor('statsu')).stderr).toContain('did you mean status?')
+    expect((await box.supervisor('config', 'get', 'PROT')).stderr).toContain('did you mean PORT?')
+    expect((await box.supervisor('status', '--jsno')).exitCode).toBe(2)
+    expect((await box.supervisor('help', 'config')).stdout).toContain('Usage: supervisor config')
   })
 
   it('an editor that is not there is named', async () => {

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fileWarningsFor, warningsFor } from '../../src/settings/near-names.ts'
+import { fileWarningsFor, nearestName, warningsFor } from '../../src/settings/near-names.ts'
 import { settingNames } from '../../src/settings/table.ts'
 import { anyCharacter } from './characters.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
@@ -220,4 +220,14 @@ describe('a file of the config folder', () => {
     const names = [...known, 'sso.yml.rejected', 'README.md', '..data', 'sso.yaml\n', 'env.bak']
     expect(fileWarningsFor(names, known)).toEqual([])
   })
+})
+
+test.each([
+  ['statsu', 'status'],
+  ['Status', 'status'],
+  ['back-up', 'backup'],
+  ['dance', undefined],
+  ['x'.repeat(1_000_000), undefined],
+])('a command that is typed as %.20s was meant as %s', (name, meant) => {
+  expect(nearestName(name, ['status', 'backup', 'restore', 'run'])).toBe(meant)
 })

@@ -236,6 +236,12 @@ describeContainer('the door', () => {
       expect((await fetch(box.url(path))).status, path).toBe(404)
   })
 
+  it('leads nobody to its own port, or out of https: people may know it by another address', async () => {
+    const headers = { 'x-forwarded-proto': 'https' }
+    const { status, headers: got } = await fetch(box.url('/supervisor'), { headers, redirect: 'manual' })
+    expect([status, got.get('location')]).toEqual([301, '/supervisor/'])
+  })
+
   it('lets people in by any private address, and tells who comes by a name what to type', async () => {
     for (const host of ['192.168.1.5', '10.1.2.3:8000', '172.20.0.2', '[fd00::1]:8000', 'x.localhost'])
       expect((await open(box, host)).status, host).toBe(302)

@@ -222,6 +222,7 @@ describeContainer('a Mathesar that nobody has set up', () => {
       browsers.map((browser, index) => browser.submit(setupPath, { ...fields, username: `user${index}` })),
     )
     expect(new Set(outcomes.map(({ status }) => status))).toEqual(new Set([302, 303]))
+    for (const { location } of outcomes) expect(location).toMatch(/^\//)
     const [first, ...more] = await administrators(box)
     expect([first?.slice(0, 4), more]).toEqual(['user', []])
     expect((await browse(box).get(setupPath)).location).toBe('/')

@@ -42,6 +42,7 @@ export const renderConfig = (facts: Facts): string => {
     'map_hash_bucket_size 512;',
     ...accessLines(settings),
     'server_tokens off;',
+    'absolute_redirect off;', // The port that people know may be another one, and https end in front.
     'recursive_error_pages on;', // From Mathesar to the supervisor, and from there to a file.
     'include /etc/nginx/mime.types;',
     'default_type application/octet-stream;',

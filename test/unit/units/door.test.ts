@@ -57,6 +57,10 @@ describe('the configuration of the door', () => {
       expect(path).toMatch(/^\/data\/buffer\//)
   })
 
+  test('redirects to paths alone: the port that it listens on may be none that people reach', () => {
+    expect(render()).toMatch(/^absolute_redirect off;$/m)
+  })
+
   test.each(['', 'ACCESS_LOG=on\n'])('takes names of any length, whatever the processor (%j)', (config) => {
     const text = render(config)
     const [first] = /^(?:map |map_hash_bucket_size ).*$/m.exec(text) ?? []

@@ -67,8 +67,11 @@ type Found = { readonly route: Route; readonly parameters: Readonly<Record<strin
 
 /** The route of a request, and what its path holds; `undefined` where there is none for this access. */
 export const findRoute = (method: string | undefined, path: string, access: Access): Found | undefined => {
+  // Monitors ask for the head alone. That of a stream would not end.
+  const isHead = method === 'HEAD' && access === 'visitor' && path !== '/supervisor/events'
+  const asked = isHead ? 'GET' : method
   for (const { route, pattern } of compiled) {
-    const matched = route.method === method ? pattern.exec(path) : null
+    const matched = route.method === asked ? pattern.exec(path) : null
     if (matched && (access === 'owner' || route.access === access))
       return { route, parameters: { ...matched.groups } }
   }

@@ -23,6 +23,17 @@ describe('the table of routes', () => {
       if (other !== method) expect(findRoute(other, filled(path), 'owner')).toBeUndefined()
   })
 
+  test.each(['/livez', '/readyz', '/startupz', '/metrics', '/supervisor/boot'])(
+    'answers visitors who ask for the head of %s alone',
+    (path) => {
+      expect(findRoute('HEAD', path, 'visitor')?.route).toMatchObject({ method: 'GET', path })
+    },
+  )
+
+  test('has no head of a stream: it would not end', () => {
+    expect(findRoute('HEAD', '/supervisor/events', 'visitor')).toBeUndefined()
+  })
+
   test('reads what is in the places of a path', () => {
     expect(findRoute('POST', '/v1/services/postgres/restart', 'owner')?.parameters).toEqual({
       name: 'postgres',

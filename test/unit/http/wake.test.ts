@@ -74,8 +74,13 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
     '/supervisor/away/database',
   ])('%s does not wake it', async (target) => {
     const { told, ask } = await stage(true)
-    await ask('GET', target)
+    for (const method of ['GET', 'HEAD']) await ask(method, target)
     expect(told.wakes).toBe(0)
+  })
+
+  test.each(['/livez', '/readyz', '/startupz'])('HEAD %s says how it is, as GET does', async (target) => {
+    const { ask } = await stage(true)
+    expect(await ask('HEAD', target)).toMatchObject({ status: 200, text: '' })
   })
 })
 

@@ -172,6 +172,7 @@ const createLimited = (
     headersTimeout: requestLimitMs,
     requestTimeout: requestLimitMs,
     maxHeaderSize: headerLimitBytes,
+    requireHostHeader: false, // The door speaks 1.1 for who came by 1.0, too. Who needs a Host looks at it.
     connectionsCheckingInterval: 5000,
   }
   const server = createServer(limits, handle)

@@ -239,6 +239,16 @@ describe('a socket', () => {
     expect(reads).toBe(1)
   })
 
+  test('of visitors answers health without a Host, as a probe with HTTP/1.0 has none', async () => {
+    const ask = await open('visitor')
+    expect((await ask('GET', '/readyz')).status).toBe(200)
+    const socket = connect(join(folder, 'visitor.sock')).setEncoding('utf8')
+    socket.write('GET /readyz HTTP/1.1\r\nConnection: close\r\n\r\n')
+    let answer = ''
+    for await (const chunk of socket) answer += chunk as string
+    expect(answer.split('\r\n')[0]).toBe('HTTP/1.1 200 OK')
+  })
+
   test('takes a body as large as it may be', async () => {
     const ask = await open('owner')
     const file = 'é'.repeat(32_768)

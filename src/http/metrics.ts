@@ -162,10 +162,16 @@ export const describeMetrics = (status: Status, measures: Measures): readonly Me
   ]
 }
 
-/** A visitor comes by the door, which lets in whom METRICS names, under this very path. */
-const isOpenTo = ({ access, request }: Exchange, { config }: ControlOptions): boolean =>
+/**
+ * A visitor comes by the door, which lets in whom METRICS names, under this very path. While the container
+ * stays for a page there is no door.
+ */
+const isOpenTo = ({ access, request }: Exchange, { config, isKept, isRestoring }: ControlOptions): boolean =>
   access === 'owner' ||
-  (config.inForce.values.METRICS.value !== 'none' && /^\/metrics(?:$|\?)/.test(request.url ?? ''))
+  (!isKept() &&
+    !isRestoring() &&
+    config.inForce.values.METRICS.value !== 'none' &&
+    /^\/metrics(?:$|\?)/.test(request.url ?? ''))
 
 /** What is measured, in the text format of Prometheus. */
 export const getMetrics = async (exchange: Exchange, options: ControlOptions): Promise<void> => {

@@ -1,7 +1,14 @@
-import { describe, expect, test } from 'vitest'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Status } from '../../../src/core/status.ts'
+import type { Access } from '../../../src/http/exchange.ts'
 import { describeMetrics, renderMetrics } from '../../../src/http/metrics.ts'
-import type { Measures } from '../../../src/http/server.ts'
+import { type ControlOptions, listen, type Measures } from '../../../src/http/server.ts'
+import { askSocket } from '../../helpers/socket.ts'
+import { readFile } from '../configurations.ts'
+import { createOptions } from './options.ts'
 
 const service = {
   name: 'mathesar',
@@ -79,5 +86,24 @@ describe('the metrics', () => {
     expect(renderMetrics([['a', 'gauge', 'A.', [[1, { b: 'x"\\\n' }]]]])).toBe(
       '# HELP a A.\n# TYPE a gauge\na{b="x\\"\\\\\\n"} 1\n',
     )
+  })
+
+  test.each<[number, string, Access, Partial<ControlOptions>]>([
+    [404, 'none', 'visitor', {}],
+    [200, 'private', 'visitor', {}],
+    [404, 'private', 'visitor', { isKept: () => true }],
+    [404, 'private', 'visitor', { isRestoring: () => true }],
+    [200, 'private', 'owner', { isKept: () => true }],
+  ])('are shown by the port while the door is in front: %i with %s for %s', async (code, to, who, state) => {
+    const folder = mkdtempSync(join(tmpdir(), 'metrics-'))
+    const path = join(folder, 'page.sock')
+    const { config, ...plain } = createOptions(state)
+    const options = { ...plain, config: { ...config, inForce: readFile(`METRICS=${to}\n`) } }
+    const server = await listen({ path, mode: 0o600 }, options, who)
+    onTestFinished(() => {
+      server.close()
+      rmSync(folder, { recursive: true })
+    })
+    expect((await askSocket(path, 'GET', '/metrics')).status).toBe(code)
   })
 })

@@ -7,12 +7,14 @@ const lineOf = (host: string): string =>
 
 const stage = (isPinned = false) => {
   const said: string[] = []
+  const at = { ms: 5000 }
   const permitted = { hosts: ['a.org'], origins: ['https://a.org'], isPinned: () => isPinned }
   const refused = new RefusedRequests(
     () => permitted,
     (message) => void said.push(message),
+    () => at.ms,
   )
-  return { said, permitted, refused, see: (host: string) => refused.see('mathesar', lineOf(host)) }
+  return { said, permitted, refused, at, see: (host: string) => refused.see('mathesar', lineOf(host)) }
 }
 
 describe('what Django refused', () => {
@@ -112,6 +114,17 @@ describe('a host that Django refused', () => {
     expect(refused.problems().map(({ message }) => message.split(' ')[3])).toEqual(
       [95, 96, 97, 98, 99].map((index) => `h${index}.org:`),
     )
+  })
+
+  test('is said at most ten times at once, and then once a minute', () => {
+    const { said, refused, see, at } = stage()
+    for (let index = 0; index < 100; index++) see(`h${index}.org`)
+    expect(said).toHaveLength(10)
+    expect(refused.problems()[4]!.message).toContain('h99.org')
+    at.ms += 60_000
+    for (let index = 100; index < 200; index++) see(`h${index}.org`)
+    expect(said).toHaveLength(11)
+    expect(said[10]).toContain('as h100.org,')
   })
 
   test('is looked for in lines of Django alone', () => {

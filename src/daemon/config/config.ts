@@ -63,6 +63,7 @@ export class Config {
         isPinned: (name) => instance.inForce.values[name].source === 'environment',
       }),
       (message) => system.log.say('warn', message),
+      system.clock.elapsed,
     )
     this.changes = this.#createChanges()
     instance.subscribe((event) => {

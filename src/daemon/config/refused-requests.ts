@@ -1,9 +1,12 @@
+import { RateLimit } from '../../core/rate-limit.ts'
 import type { Problem } from '../../core/status.ts'
 import { isPermitted, permitCommand, type Refusal, refusalIn } from '../../settings/hosts.ts'
 import type { UnitName } from '../../units/unit.ts'
 
 /** How many refusals are remembered: whoever sends requests chooses them. */
 const limit = 5
+/** How many are said: whoever sends requests could fill the log. */
+const sayings = { burst: 10, everyMs: 60_000 }
 
 type Addresses = {
   readonly hosts: readonly string[]
@@ -55,16 +58,22 @@ const wordsFor = (refusal: Refusal, addresses: Addresses): Words => {
   }
 }
 
-/** The requests that Django refused, each kind said once with what permits it, until it is permitted. */
+/**
+ * The requests that Django refused, each kind said once with what permits it, until it is permitted. The
+ * status has those, too, that are not said.
+ */
 export class RefusedRequests {
   readonly #addresses: () => Addresses
   readonly #say: (message: string) => void
+  readonly #elapsed: () => number
+  readonly #limit = new RateLimit(sayings)
   /** Each with the unit that said so. */
   readonly #refused = new Map<string, { readonly unit: string; readonly refusal: Refusal }>()
 
-  constructor(addresses: () => Addresses, say: (message: string) => void) {
+  constructor(addresses: () => Addresses, say: (message: string) => void, elapsed: () => number) {
     this.#addresses = addresses
     this.#say = say
+    this.#elapsed = elapsed
   }
 
   /** Looks at a line of the log of a unit. */
@@ -80,6 +89,9 @@ export class RefusedRequests {
     const [oldest] = this.#refused.keys()
     if (oldest !== undefined && this.#refused.size >= limit) this.#refused.delete(oldest)
     this.#refused.set(key, { unit, refusal })
+    const elapsedMs = this.#elapsed()
+    if (this.#limit.waitMs(elapsedMs) > 0) return
+    this.#limit.take(elapsedMs)
     const { said, hint } = wordsFor(refusal, this.#addresses())
     this.#say(`${said}. ${hint}`)
   }

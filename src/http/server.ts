@@ -80,6 +80,7 @@ export type ControlOptions = {
   readonly measures: () => Measures
   /** Milliseconds since 1970. */
   readonly now: () => number
+  readonly elapsed: System['clock']['elapsed']
   readonly after: System['clock']['after']
   /** What open pages are told. */
   readonly feed: Pick<Feed, 'follow'>

@@ -19,10 +19,10 @@ export class Sockets {
   constructor(
     place: Place,
     system: System,
-    given: Omit<ControlOptions, 'feed' | 'console' | 'memoryOf' | 'now' | 'after'>,
+    given: Omit<ControlOptions, 'feed' | 'console' | 'memoryOf' | 'now' | 'elapsed' | 'after'>,
   ) {
     const { memoryOf, clock } = system
-    const options = { ...given, memoryOf, now: clock.now, after: clock.after }
+    const options = { ...given, memoryOf, now: clock.now, elapsed: clock.elapsed, after: clock.after }
     this.#place = place
     this.#system = system
     this.#options = {

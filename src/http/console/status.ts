@@ -44,7 +44,7 @@ export class LiveStatus {
 
   #render(): string {
     // What fails is shown as unknown.
-    if (this.#options.now() >= this.#measuredMs + memoryForMs) this.#measure().catch(() => {})
+    if (this.#options.elapsed() >= this.#measuredMs + memoryForMs) this.#measure().catch(() => {})
     return JSON.stringify({ html: renderStatusView(factsOf(this.#read(), this.#options)) })
   }
 
@@ -57,8 +57,8 @@ export class LiveStatus {
   }
 
   async #measure(): Promise<void> {
-    const { status, memoryOf, now } = this.#options
-    this.#measuredMs = now()
+    const { status, memoryOf, elapsed } = this.#options
+    this.#measuredMs = elapsed()
     this.#measured = await withMemory(status(), memoryOf)
   }
 }

@@ -9,7 +9,7 @@ export type ViewOptions = Pick<ControlOptions, 'now' | 'isKept' | 'isRestoring'>
   readonly log: Pick<ControlOptions['log'], 'tail'>
   readonly status: () => ViewFacts['status']
 }
-export type FeedOptions = Pick<ControlOptions, 'now' | 'after'> & {
+export type FeedOptions = Pick<ControlOptions, 'elapsed' | 'after'> & {
   readonly instance: Pick<ControlOptions['instance'], 'subscribe'>
 }
 type Reader = (message: string) => void
@@ -78,14 +78,14 @@ export class Feed {
   }
 
   #sendWithin(pauseMs: number): void {
-    const { now, after } = this.#options
+    const { elapsed, after } = this.#options
     this.#cancel()
-    this.#cancel = after(Math.max(0, this.#sentMs + pauseMs - now()), () => this.#send())
+    this.#cancel = after(Math.max(0, this.#sentMs + pauseMs - elapsed()), () => this.#send())
   }
 
   #send(): void {
-    const { now, render } = this.#options
-    this.#sentMs = now()
+    const { elapsed, render } = this.#options
+    this.#sentMs = elapsed()
     this.#last = render()
     this.#sendWithin(refreshMs)
     for (const reader of this.#readers) reader(this.#last)

@@ -24,6 +24,7 @@ const stage = () => {
     isKept: () => false,
     isRestoring: () => false,
     now: clock.now,
+    elapsed: clock.elapsed,
     after: clock.after,
   }
   const change = (): void => {
@@ -57,6 +58,18 @@ describe('what open pages are told', () => {
       await clock.advance(5)
     }
     expect(looks()).toBeLessThanOrEqual(6)
+  })
+
+  test('goes on when the clock is set back', async () => {
+    const { feed, clock, change } = stage()
+    const got: string[] = []
+    feed.follow((message) => void got.push(message))
+    clock.jump(-3_600_000)
+    change()
+    await clock.advance(100)
+    expect(got).toHaveLength(2)
+    await clock.advance(1000)
+    expect(got).toHaveLength(3)
   })
 
   test('is not looked at when nobody reads', async () => {

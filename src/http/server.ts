@@ -31,8 +31,8 @@ import { findRoute } from './routes.ts'
 export const requestLimitMs = 10_000
 export const headerLimitBytes = 8192
 export const connectionLimit = 64
-/** Of visitors: the door lets fewer in that stay. */
-const visitorLimit = 512
+/** Of visitors. Those that stay are 400 streams, by the door, and 512 who wait for Mathesar (`wake.ts`). */
+const visitorLimit = 1024
 
 /** What /metrics has beside the status. Times are milliseconds since 1970. */
 export type Measures = {

@@ -4,6 +4,9 @@ import type { ControlOptions } from '../server.ts'
 
 /** The door waits for 60 s. */
 const wakeLimitMs = 50_000
+/** So many may wait. The others are told to come again: there are connections left for health. */
+const mostWaiting = 512
+let waiting = 0
 
 type Awaited = Pick<ControlOptions, 'instance' | 'after'>
 
@@ -29,8 +32,11 @@ export const mayWait = ({ instance }: Awaited): boolean => instance.sleeper.isAs
 /** Has a visitor wait for Mathesar as long as that may help; whether it serves then. */
 export const waitForMathesar = async (options: Awaited): Promise<boolean> => {
   const { instance } = options
-  if (instance.sleeper.isAsleep) await wake(options)
-  else if (instance.isBackSoon) await untilBack(options)
+  if (!mayWait(options)) return instance.isServing
+  if (waiting >= mostWaiting) return false
+  waiting++
+  await (instance.sleeper.isAsleep ? wake(options) : untilBack(options))
+  waiting--
   return instance.isServing
 }
 

@@ -84,6 +84,35 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
   })
 })
 
+test('six hundred who wait for Mathesar leave connections for health', { timeout: 30_000 }, async () => {
+  const path = join(folder, 'page.sock')
+  const { instance, ...plain } = createOptions()
+  const woken = Promise.withResolvers<void>()
+  const seen = { waiting: 0, others: 0 }
+  const wake = (): Promise<void> => {
+    seen.waiting++
+    return woken.promise
+  }
+  const sleeper = { ...instance.sleeper, isAsleep: true, wake }
+  server = await listen({ path, mode: 0o600 }, { ...plain, instance: { ...instance, sleeper } }, 'visitor')
+  const ask = async (): Promise<number> => {
+    const { status } = await askSocket(path, 'GET', '/some/page').catch(() => ({ status: 0 }))
+    if (status !== 200) seen.others++
+    return status
+  }
+  const asked: Promise<number>[] = []
+  for (let count = 100; count <= 600; count += 100) {
+    asked.push(...Array.from({ length: 100 }, ask)) // As many as the socket holds before it is served.
+    await expect.poll(() => seen.waiting + seen.others, { timeout: 10_000 }).toBe(count)
+  }
+  expect(seen).toEqual({ waiting: 512, others: 88 })
+  expect((await askSocket(path, 'GET', '/livez')).status).toBe(200)
+  woken.resolve()
+  const statuses = await Promise.all(asked)
+  expect([200, 503].map((code) => statuses.filter((status) => status === code).length)).toEqual([512, 88])
+  expect((await askSocket(path, 'GET', '/some/page')).status).toBe(200) // Nobody waits any more.
+})
+
 describe('what the door asks the supervisor while Mathesar is away for a moment', () => {
   /** Mathesar is back, or not in time, once somebody waits for it. */
   const stage = async (isServing: boolean) => {

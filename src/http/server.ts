@@ -30,6 +30,8 @@ import { findRoute } from './routes.ts'
 
 export const requestLimitMs = 10_000
 export const headerLimitBytes = 8192
+/** Of visitors: what nginx lets through, and what it adds. */
+const visitorHeaderBytes = 40 * 1024
 export const connectionLimit = 64
 /** Of visitors. Those that stay are 400 streams, by the door, and 512 who wait for Mathesar (`wake.ts`). */
 const visitorLimit = 1024
@@ -166,18 +168,18 @@ const isAnswered = (path: string): Promise<boolean> =>
 
 /** A server with limits for what a client may cost. What it gets of a connection comes through `inPieces`. */
 const createLimited = (
-  most: number,
+  access: Access,
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server => {
   const limits = {
     headersTimeout: requestLimitMs,
     requestTimeout: requestLimitMs,
-    maxHeaderSize: headerLimitBytes,
+    maxHeaderSize: access === 'visitor' ? visitorHeaderBytes : headerLimitBytes,
     requireHostHeader: false, // The door speaks 1.1 for who came by 1.0, too. Who needs a Host looks at it.
     connectionsCheckingInterval: 5000,
   }
   const server = createServer(limits, handle)
-  server.maxConnections = most
+  server.maxConnections = access === 'visitor' ? visitorLimit : connectionLimit
   server.maxRequestsPerSocket = 1
   server.on('dropRequest', (_, socket) => socket.destroy())
   server.on('clientError', (_, socket) => socket.destroy())
@@ -204,7 +206,7 @@ const prepare = async (path: string): Promise<void> => {
 /**
  * Serves the protocol: all of it, or what the app or visitors may use. Replaces a unix socket that nobody
  * answers on: its supervisor is gone. A connection has one request, which may take 10 s to come in, with 8
- * KiB of headers and 512 KiB of body.
+ * KiB of headers (40 of visitors) and 512 KiB of body.
  */
 export const listen = async (
   target: Target,
@@ -212,8 +214,7 @@ export const listen = async (
   access: Access,
 ): Promise<ControlServer> => {
   if ('path' in target) await prepare(target.path)
-  const most = access === 'visitor' ? visitorLimit : connectionLimit
-  const server = createLimited(most, (request, response) => void answer(request, response, options, access))
+  const server = createLimited(access, (request, response) => void answer(request, response, options, access))
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject) // A later one, such as too many open files, costs a connection and no more.
     server.listen('path' in target ? target.path : target, resolve)

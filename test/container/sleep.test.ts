@@ -77,7 +77,8 @@ describeContainer('a container that nobody comes to', () => {
 
       for (let cycle = 0; cycle < 3; cycle++) {
         await untilAsleep(box)
-        expect((await fetch(page)).status).toBe(200)
+        const headers = { cookie: `a=${'x'.repeat(7000)}`, referer: `${page}?${'y'.repeat(5000)}` }
+        expect((await fetch(page, { headers })).status).toBe(200)
       }
       await untilAsleep(box)
       expect(await box.logs()).not.toMatch(/ error /)

@@ -92,10 +92,12 @@ const setupLines = (toMathesar: readonly string[]): readonly string[] => [
   ...location('@again', [`    return 303 ${setupPath};`]),
 ]
 
-/** To the supervisor, while the body stays here. */
+/** To the supervisor, while the body stays here, and what may be long and tells it nothing. */
 const withoutBody = [
   ...headerLines.map((line) => `    ${line}`),
   '    proxy_set_header Content-Length "";',
+  '    proxy_set_header Cookie "";',
+  '    proxy_set_header Referer "";',
   '    proxy_pass_request_body off;',
   ...proxyTo('supervisor', 60),
   '    error_page 502 504 =503 /starting.html;',

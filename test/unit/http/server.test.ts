@@ -249,6 +249,23 @@ describe('a socket', () => {
     expect(answer.split('\r\n')[0]).toBe('HTTP/1.1 200 OK')
   })
 
+  test.each<[Access, number, string]>([
+    ['visitor', 33, '200'],
+    ['visitor', 41, ''],
+    ['owner', 7, '200'],
+    ['owner', 9, ''],
+    ['app', 9, ''],
+  ])('of the %s answers to %i KiB of headers: %j', async (access, sizeKiB, status) => {
+    await open(access)
+    const socket = connect(join(folder, `${access}.sock`)).on('error', () => {})
+    const path = access === 'app' ? '/v1/config' : '/readyz'
+    const cookies = 'x'.repeat(sizeKiB * 1024)
+    socket.write(`GET ${path} HTTP/1.1\r\nCookie: ${cookies}\r\nConnection: close\r\n\r\n`)
+    let answer = ''
+    for await (const chunk of socket.setEncoding('utf8')) answer += chunk as string
+    expect(answer.split(' ')[1] ?? '').toBe(status)
+  })
+
   test('takes a body as large as it may be', async () => {
     const ask = await open('owner')
     const file = 'é'.repeat(32_768)

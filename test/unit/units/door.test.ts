@@ -88,6 +88,11 @@ describe('the configuration of the door', () => {
     expect(text).toMatch(/proxy_pass_request_body off;\s+proxy_pass http:\/\/supervisor;/)
   })
 
+  test('leaves away what may be long in a request, where only its place is asked for', () => {
+    const [text] = /location @supervisor \{[^}]*\}/.exec(render()) ?? []
+    for (const name of ['Cookie', 'Referer']) expect(text).toContain(`proxy_set_header ${name} "";`)
+  })
+
   test('shows what is measured to those alone whom METRICS names', () => {
     expect(render()).not.toContain('/metrics')
     const text = render('METRICS=10.0.0.0/8,192.0.2.7\n')

@@ -34,8 +34,9 @@ const sendEntry = (
 
 const sendClosed = (exchange: Exchange): void => {
   if (isBrowser(exchange.request)) return sendHtml(exchange, 404, renderClosed(), headers)
+  const message = 'cannot open the console: it is closed'
   const hint = '`docker exec mathesar supervisor console` opens it for an hour.'
-  sendJson(exchange, 404, { code: 'CONSOLE_CLOSED', message: 'cannot open the console: it is closed', hint })
+  sendJson(exchange, 404, { code: 'CONSOLE_CLOSED', message, hint }, consoleHeaders)
 }
 
 /** The console in the browser. It is loaded when somebody asks for it. */

@@ -43,6 +43,8 @@ type Options<Purpose extends string> = {
 const lifeMs = 30 * 60_000
 /** 900 wrong ones in the life of a code: of 2^40 that is one in a billion. */
 const wrongCodes = { burst: 10, everyMs: 2000 }
+/** Mathesar may set some of the same name, which the browser sends first: of so many one may be ours. */
+const mostCookies = 50
 /** Without letters that look like digits (Crockford). */
 const letters = '0123456789ABCDEFGHJKMNPQRSTVWXYZ'
 
@@ -141,10 +143,13 @@ export class Owner<Purpose extends string> {
   /** Whether a request with this header Cookie comes from a browser that gave the right code. */
   isOwner(cookie: string | undefined, purpose: Purpose): boolean {
     if (!this.#isOpen) return false
-    const pattern = new RegExp(`(?:^|; )${nameOf(purpose)}=(\\d{1,16})\\.([\\w-]{43})(?:;|$)`)
-    const [, until, signature] = pattern.exec(cookie ?? '') ?? []
-    if (until === undefined || signature === undefined) return false
-    return isSame(signature, this.#sign(purpose, until)) && this.#options.now() < Number(until)
+    const pattern = new RegExp(`(?:^|; )${nameOf(purpose)}=(\\d{1,16})\\.([\\w-]{43})(?=;|$)`, 'g')
+    return [...(cookie ?? '').matchAll(pattern)]
+      .slice(0, mostCookies)
+      .some(
+        ([, until = '', signature = '']) =>
+          isSame(signature, this.#sign(purpose, until)) && this.#options.now() < Number(until),
+      )
   }
 
   /**

@@ -174,6 +174,11 @@ describe('the console', () => {
     expect(await statuses()).toEqual([404, 403])
     place = 'off'
     expect(await statuses()).toEqual([404, 404])
+    for (const accept of ['text/html', '*/*'])
+      expect((await main('GET', root, undefined, { ...page, accept })).headers).toMatchObject({
+        'cache-control': 'no-store',
+        'x-content-type-options': 'nosniff',
+      })
     entrance.open()
     expect(await statuses()).toEqual([403, 404])
     expect((await own('GET', '/', undefined, page)).headers.location).toBe(root)

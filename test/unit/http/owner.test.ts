@@ -104,6 +104,15 @@ describe('the cookie of an owner', () => {
     expect(owner.isOwner(all, 'setup')).toBe(false)
   })
 
+  test('is found behind others of its name, which Mathesar may set with a longer path', () => {
+    const { owner } = stage()
+    const [cookie] = cookieOf(owner.cookies(false)).split('; ')
+    const other = `mathesar_setup_owner=1.${'A'.repeat(43)}`
+    for (const all of [`${other}; ${cookie}`, `${cookie}; ${other}`, `${other}; ${other}; ${cookie}; a=b`])
+      expect(owner.isOwner(all, 'setup')).toBe(true)
+    expect(owner.isOwner(`${other}; ${other}`, 'setup')).toBe(false)
+  })
+
   test('is nothing that somebody else could make', () => {
     const { owner } = stage()
     const [cookie] = owner.cookies(false)

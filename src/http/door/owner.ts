@@ -130,14 +130,16 @@ export class Owner<Purpose extends string> {
     return { is: 'wrong' }
   }
 
-  /** What a browser gets that has given the right code: headers Set-Cookie. */
-  cookies(isSecure: boolean): readonly string[] {
+  /** What a browser gets that has given the right code, for one purpose or all: headers Set-Cookie. */
+  cookies(isSecure: boolean, only?: Purpose): readonly string[] {
     const until = String(this.#options.now() + lifeMs)
     const rest = `HttpOnly; SameSite=Strict; Max-Age=${lifeMs / 1000}${isSecure ? '; Secure' : ''}`
-    return Object.entries(this.#options.purposes).map(
-      ([purpose, path]) =>
-        `${nameOf(purpose)}=${until}.${this.#sign(purpose, until)}; Path=${path as string}; ${rest}`,
-    )
+    return Object.entries<string>(this.#options.purposes)
+      .filter(([purpose]) => only === undefined || purpose === only)
+      .map(
+        ([purpose, path]) =>
+          `${nameOf(purpose)}=${until}.${this.#sign(purpose, until)}; Path=${path}; ${rest}`,
+      )
   }
 
   /** Whether a request with this header Cookie comes from a browser that gave the right code. */

@@ -93,16 +93,22 @@ export const redirect = (
   more: Readonly<Record<string, string[]>> = {},
 ): void => void response.writeHead(303, { location: to, 'cache-control': 'no-store', ...more }).end()
 
-/** Who has given the right code gets the cookies of an owner. */
-export const letIn = (exchange: Exchange, owner: Pick<Owner<never>, 'cookies'>, to: string): void => {
+type SetupOwner = ControlOptions['owner']
+
+/**
+ * Who has given the right code gets the cookie of an owner for the page that asked, and no other: Mathesar's
+ * page, which follows the setup, is of the same origin, and a script in it could use that of the supervisor.
+ */
+export const letIn = (exchange: Exchange, owner: Pick<SetupOwner, 'cookies'>, to: string): void => {
   const isSecure = exchange.request.headers['x-forwarded-proto'] === 'https'
-  redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure)] })
+  const purpose = to === setupPath ? 'setup' : 'supervisor'
+  redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure, purpose)] })
 }
 
 /** Lets in who gives the right code; `refuse` asks the others again. For pages with a form of their own. */
 export const takeCode = (
   exchange: Exchange,
-  owner: Pick<Owner<never>, 'prove' | 'cookies'>,
+  owner: Pick<SetupOwner, 'prove' | 'cookies'>,
   { code, to }: { readonly code: string; readonly to: string },
   refuse: (status: number, problem?: string) => void,
 ): void => {
@@ -136,7 +142,7 @@ export const answerSetup = async (exchange: Exchange, options: ControlOptions): 
   response.writeHead(200, { 'x-accel-redirect': setupHandover }).end()
 }
 
-/** Takes the setup code. Who gives the right one gets the cookies of an owner. */
+/** Takes the setup code. Who gives the right one gets the cookie of an owner. */
 export const postCode = async (exchange: Exchange, { owner }: ControlOptions): Promise<void> => {
   const { request } = exchange
   if (!isSameOrigin(request)) {

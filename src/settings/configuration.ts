@@ -89,6 +89,15 @@ export const environmentWarnings = (environment: Environment): readonly string[]
   return firstFew(warningsFor(given, variableNames), (warning) => warning, limits)
 }
 
+/** METRICS is held to the address that a request comes from, which whom TRUSTED_PROXIES names may say. */
+const metricsWarnings = ({ METRICS, TRUSTED_PROXIES }: Values): readonly string[] =>
+  ['none', 'private'].includes(METRICS.value ?? 'none') || TRUSTED_PROXIES.source !== 'default'
+    ? []
+    : [
+        `METRICS=${METRICS.value} keeps nobody out who has a private address: TRUSTED_PROXIES is \`private\` by ` +
+          'default, so they may say that they come from elsewhere; set it to `none`, or to your proxy',
+      ]
+
 /** Settings that hold the same as a file, as JSON. */
 const dictionaries = {
   SSO_CONFIG_DICT: 'sso.yml',
@@ -134,7 +143,7 @@ export const readConfiguration = (
     settings: typeSettings(values),
     database: databaseOf(values),
     yaml,
-    warnings: [...environmentWarnings(environment), ...entries.warnings],
+    warnings: [...environmentWarnings(environment), ...entries.warnings, ...metricsWarnings(values)],
   }
 }
 

@@ -451,3 +451,16 @@ describe('a setting as it is shown', () => {
     runsTimeoutMs,
   )
 })
+
+test.each([
+  ['METRICS=10.0.0.5', true],
+  ['METRICS=10.0.0.5, private', true],
+  ['METRICS=private', false],
+  ['METRICS=none', false],
+  ['METRICS=10.0.0.5\nTRUSTED_PROXIES=none', false],
+  ['METRICS=10.0.0.5\nTRUSTED_PROXIES=10.0.0.1', false],
+  ['METRICS=10.0.0.5\nTRUSTED_PROXIES=private', false],
+])('%j opens the metrics to more than it names: %j', (text, isSaid) => {
+  const said = expect.stringMatching(/^METRICS=10\.0\.0\.5.*: TRUSTED_PROXIES is `private` by default/)
+  expect(readFile(text).warnings).toEqual(isSaid ? [said] : [])
+})

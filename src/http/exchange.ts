@@ -53,6 +53,10 @@ export const sendJson = (exchange: Answered, status: number, body: unknown, head
 export const sendHtml = (exchange: Answered, status: number, text: string, headers: Headers = {}): void =>
   send(exchange, status, 'text/html; charset=utf-8', text, headers)
 
+/** Whether the browser came by https: then its cookies must not go out in plain. */
+export const isSecure = ({ request }: Pick<Exchange, 'request'>): boolean =>
+  request.headers['x-forwarded-proto'] === 'https'
+
 /** What helps whose body is refused. */
 export const bodyHint = 'docs/openapi.json says what the body may hold.'
 

@@ -2,14 +2,14 @@ import { words } from '../../page/words.ts'
 import { consoleCodePolicy, leavePath, pathOf, renderClosed, renderEntry } from '../../page/console/frame.ts'
 import { formHeaders, isBrowser, sendRefused } from '../door/page.ts'
 import { isSameOrigin } from '../door/same-origin.ts'
-import { redirect } from '../door/setup.ts'
-import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
+import { prove, redirect } from '../door/setup.ts'
+import { type Exchange, isSecure, readForm, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { getBackups, postBackups } from './backups.ts'
 import { consolePath } from '../../units/place.ts'
 import { getHistory, postHistory } from './history.ts'
 import { getLog, getLogEvents } from './log.ts'
-import { consoleHeaders, isSecure } from './send.ts'
+import { consoleHeaders } from './send.ts'
 import { getSettings, postSettings } from './settings.ts'
 import { LiveStatus } from './status.ts'
 
@@ -19,17 +19,11 @@ const formLimitBytes = 64 * 1024
 const headers = formHeaders(consoleCodePolicy)
 
 /** What those get who have not proved to be the owner. Clients that are no browsers get JSON. */
-const sendEntry = (
-  exchange: Exchange,
-  status: number,
-  problem = '',
-  more: Readonly<Record<string, string>> = {},
-): void => {
-  if (isBrowser(exchange.request))
-    return sendHtml(exchange, status, renderEntry(problem), { ...headers, ...more })
+const sendEntry = (exchange: Exchange, status: number, problem = ''): void => {
+  if (isBrowser(exchange.request)) return sendHtml(exchange, status, renderEntry(problem), headers)
   const message = 'cannot open the console: its code is missing, wrong or too old'
   const hint = '`docker exec mathesar supervisor console` shows it.'
-  sendJson(exchange, status, { code: 'CONSOLE_CODE_NEEDED', message, hint }, { ...consoleHeaders, ...more })
+  sendJson(exchange, status, { code: 'CONSOLE_CODE_NEEDED', message, hint }, consoleHeaders)
 }
 
 const sendClosed = (exchange: Exchange): void => {
@@ -126,8 +120,7 @@ export class Console {
 
   #prove(exchange: Exchange, code: string): void {
     const { owner } = this.#options.entrance
-    const proof = owner.prove(code)
-    switch (proof.is) {
+    switch (prove(exchange, owner, code).is) {
       case 'right':
         return redirect(exchange, consolePath, { 'set-cookie': [...owner.cookies(isSecure(exchange))] })
       case 'over':
@@ -135,9 +128,7 @@ export class Console {
       case 'wrong':
         return sendEntry(exchange, 403, words.setup.problems.wrong)
       case 'unheard':
-        return sendEntry(exchange, 429, words.console.unheard, {
-          'retry-after': String(Math.ceil(proof.waitMs / 1000)),
-        })
+        return sendEntry(exchange, 429, words.console.unheard)
     }
   }
 }

@@ -1,11 +1,7 @@
 import { consolePolicy, renderPart, type Section } from '../../page/console/frame.ts'
 import { formHeaders } from '../door/page.ts'
-import { type Exchange, sendHtml } from '../exchange.ts'
+import { type Exchange, isSecure, sendHtml } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
-
-/** Whether the browser came by https: then its cookie must not go out in plain. */
-export const isSecure = ({ request }: Pick<Exchange, 'request'>): boolean =>
-  request.headers['x-forwarded-proto'] === 'https'
 
 /** No other page may take anything of it in. */
 export const consoleHeaders = {

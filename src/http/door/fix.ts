@@ -13,12 +13,11 @@ import { words } from '../../page/words.ts'
 import { type DescribedSetting, describeSetting } from '../../settings/configuration.ts'
 import { curesOf } from '../../settings/cures.ts'
 import type { SettingName } from '../../settings/table.ts'
-import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
+import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import { editsIn, withTyped } from '../form-edits.ts'
 import type { ControlOptions } from '../server.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
-import { isSameOrigin } from './same-origin.ts'
-import { redirect, sendCodeNeeded, takeCode } from './setup.ts'
+import { askForCode, readOwnForm, redirect, takeCode, type Why } from './setup.ts'
 
 const tailLines = 100
 
@@ -59,12 +58,7 @@ const sendFix = (
   sendHtml(exchange, status, renderFix(page), formHeaders(fixPolicy))
 }
 
-const sendCodeForm = (exchange: Exchange, { owner }: ControlOptions, status: number, problem = ''): void => {
-  owner.invite() // A new one, if the last one is too old.
-  if (isBrowser(exchange.request))
-    return sendHtml(exchange, status, renderFixCode(problem, owner.isOpen), formHeaders(fixCodePolicy))
-  sendCodeNeeded(exchange, status, 'show the settings')
-}
+const codePage = { what: 'show the settings', render: renderFixCode }
 
 /** Has the settings tried, or brings them into force. Resolves with what to say, if the form stays. */
 const carryOut = async (
@@ -88,23 +82,19 @@ const carryOut = async (
 /** The page with the settings that may cure what is wrong, for the owner. */
 export const getFix = (exchange: Exchange, options: ControlOptions): void => {
   if (!options.owner.isOwner(exchange.request.headers.cookie, 'supervisor'))
-    return sendCodeForm(exchange, options, 200)
+    return askForCode(exchange, options, codePage, 200)
   sendFix(exchange, options, findFix(options))
 }
 
 /** Takes the setup code, or the settings of who has given it. */
 export const postFix = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { request } = exchange
-  const refuse = (status: number, problem?: string): void => sendCodeForm(exchange, options, status, problem)
-  if (!isSameOrigin(request)) {
-    request.resume()
-    return refuse(403, words.setup.problems.foreign)
-  }
-  const form = await readForm(exchange)
+  const refuse = (status: number, why?: Why): void => askForCode(exchange, options, codePage, status, why)
+  const form = await readOwnForm(exchange, refuse)
+  if (form === undefined) return
   const code = form.get('code')
   if (code !== null) return takeCode(exchange, options.owner, { code, to: fixPath }, refuse)
-  if (!options.owner.isOwner(request.headers.cookie, 'supervisor'))
-    return sendCodeForm(exchange, options, 403)
+  if (!options.owner.isOwner(request.headers.cookie, 'supervisor')) return refuse(403)
   const fix = findFix(options)
   try {
     const outcome = await carryOut(form, describe(fix?.names ?? [], options), options)

@@ -5,7 +5,7 @@ import { type Exchange, readForm } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { sendRefused } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
-import { redirect } from './setup.ts'
+import { prove, redirect } from './setup.ts'
 
 const permit = async (host: string, { config: { changes } }: ControlOptions): Promise<void> => {
   const { version, values } = changes.current
@@ -26,7 +26,7 @@ export const postPermit = async (exchange: Exchange, options: ControlOptions): P
     request.resume()
     return sendRefused(exchange, options)
   }
-  const proof = options.owner.prove((await readForm(exchange)).get('code') ?? '')
+  const proof = prove(exchange, options.owner, (await readForm(exchange)).get('code') ?? '')
   switch (proof.is) {
     case 'wrong':
     case 'unheard':

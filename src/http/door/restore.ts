@@ -6,15 +6,13 @@ import {
   restorePolicy,
   type RestoreWork,
 } from '../../page/restore.ts'
-import { fixCodePolicy } from '../../page/fix.ts'
-import { words } from '../../page/words.ts'
 import { SupervisorError } from '../../errors.ts'
 import { readArchives } from '../archives.ts'
-import { type Exchange, readBytes, readForm, sendHtml, sendJson } from '../exchange.ts'
+import { type Exchange, readBytes, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
-import { redirect, sendCodeNeeded, takeCode } from './setup.ts'
+import { askForCode, readOwnForm, redirect, sendCodeNeeded, takeCode, type Why } from './setup.ts'
 
 export type { RestoreWork } from '../../page/restore.ts'
 
@@ -38,12 +36,7 @@ export type Restoring = {
 const isOwner = ({ request }: Exchange, { owner }: ControlOptions): boolean =>
   owner.isOwner(request.headers.cookie, 'supervisor')
 
-const sendCodeForm = (exchange: Exchange, { owner }: ControlOptions, status: number, problem = ''): void => {
-  owner.invite() // A new one, if the last one is too old.
-  if (isBrowser(exchange.request))
-    return sendHtml(exchange, status, renderRestoreCode(problem, owner.isOpen), formHeaders(fixCodePolicy))
-  sendCodeNeeded(exchange, status, 'restore')
-}
+const codePage = { what: 'restore', render: renderRestoreCode }
 
 const sendWork = (exchange: Exchange, { restoring }: ControlOptions): void => {
   const { work } = restoring
@@ -52,7 +45,8 @@ const sendWork = (exchange: Exchange, { restoring }: ControlOptions): void => {
 
 /** The page that takes an archive, for who may set this Mathesar up. With `?work`: how far it is. */
 export const getRestore = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  if (!isOwner(exchange, options)) return sendCodeForm(exchange, options, exchange.url.search ? 403 : 200)
+  if (!isOwner(exchange, options))
+    return askForCode(exchange, options, codePage, exchange.url.search ? 403 : 200)
   if (exchange.url.search !== '') return sendWork(exchange, options)
   const { restoring } = options
   const { work } = restoring
@@ -77,15 +71,12 @@ const act = (form: URLSearchParams, { restoring }: ControlOptions): void => {
 
 /** Takes the setup code, or the wish of who has given it. */
 export const postRestore = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  const refuse = (status: number, problem?: string): void => sendCodeForm(exchange, options, status, problem)
-  if (!isSameOrigin(exchange.request)) {
-    exchange.request.resume()
-    return refuse(403, words.setup.problems.foreign)
-  }
-  const form = await readForm(exchange)
+  const refuse = (status: number, why?: Why): void => askForCode(exchange, options, codePage, status, why)
+  const form = await readOwnForm(exchange, refuse)
+  if (form === undefined) return
   const code = form.get('code')
   if (code !== null) return takeCode(exchange, options.owner, { code, to: restorePath }, refuse)
-  if (!isOwner(exchange, options)) return sendCodeForm(exchange, options, 403)
+  if (!isOwner(exchange, options)) return refuse(403)
   act(form, options)
   if (isBrowser(exchange.request)) return redirect(exchange, restorePath)
   sendWork(exchange, options)

@@ -1,10 +1,11 @@
+import { fixCodePolicy } from '../../page/fix.ts'
 import { words } from '../../page/words.ts'
 import { renderSetup, setupPolicy, type SetupPage } from '../../page/setup.ts'
 import type { System } from '../../system/ports.ts'
 import { setupHandover, setupPath } from '../../units/place.ts'
-import { type Exchange, readForm, sendHtml, sendJson } from '../exchange.ts'
+import { type Exchange, isSecure, readForm, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
-import type { Owner } from './owner.ts'
+import type { Owner, Proof } from './owner.ts'
 import { waitForMathesar } from './wake.ts'
 import { formHeaders, isBrowser, securityHeaders, sendUnavailable } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
@@ -65,26 +66,33 @@ export class Setup {
 }
 
 /** What clients get that are no browsers. */
-export const sendCodeNeeded = (
-  exchange: Exchange,
-  status: number,
-  what: string,
-  more: Readonly<Record<string, string>> = {},
-): void => {
+export const sendCodeNeeded = (exchange: Exchange, status: number, what: string): void => {
   const message = `cannot ${what}: the setup code is missing, wrong or too old`
   const hint = '`docker exec mathesar supervisor setup` shows it.'
-  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, { ...securityHeaders, ...more })
+  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, securityHeaders)
 }
 
-const sendForm = (
+export type Why = keyof typeof words.setup.problems
+
+/** Asks for the code on a page that has a form of its own. */
+export const askForCode = (
   exchange: Exchange,
+  { owner }: Pick<ControlOptions, 'owner'>,
+  page: { readonly what: string; readonly render: (problem: string, isOpen: boolean) => string },
   status: number,
-  page: SetupPage,
-  more: Readonly<Record<string, string>> = {},
+  why?: Why,
 ): void => {
+  owner.invite() // A new one, if the last one is too old.
+  const problem = why === undefined ? '' : words.setup.problems[why]
   if (isBrowser(exchange.request))
-    return sendHtml(exchange, status, renderSetup(page), { ...formHeaders(setupPolicy), ...more })
-  sendCodeNeeded(exchange, status, 'set Mathesar up', more)
+    return sendHtml(exchange, status, page.render(problem, owner.isOpen), formHeaders(fixCodePolicy))
+  sendCodeNeeded(exchange, status, page.what)
+}
+
+const sendForm = (exchange: Exchange, status: number, page: SetupPage): void => {
+  if (isBrowser(exchange.request))
+    return sendHtml(exchange, status, renderSetup(page), formHeaders(setupPolicy))
+  sendCodeNeeded(exchange, status, 'set Mathesar up')
 }
 
 export const redirect = (
@@ -99,29 +107,53 @@ type SetupOwner = ControlOptions['owner']
  * Who has given the right code gets the cookie of an owner for the page that asked, and no other: Mathesar's
  * page, which follows the setup, is of the same origin, and a script in it could use that of the supervisor.
  */
-export const letIn = (exchange: Exchange, owner: Pick<SetupOwner, 'cookies'>, to: string): void => {
-  const isSecure = exchange.request.headers['x-forwarded-proto'] === 'https'
+const letIn = (exchange: Exchange, owner: Pick<SetupOwner, 'cookies'>, to: string): void => {
   const purpose = to === setupPath ? 'setup' : 'supervisor'
-  redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure, purpose)] })
+  redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure(exchange), purpose)] })
 }
 
-/** Lets in who gives the right code; `refuse` asks the others again. For pages with a form of their own. */
+/** Looks at a code. The answer says when to come again, where too many were wrong. */
+export const prove = (
+  { response }: Pick<Exchange, 'response'>,
+  owner: Pick<SetupOwner, 'prove'>,
+  code: string,
+): Proof => {
+  const proof = owner.prove(code)
+  if (proof.is === 'unheard') response.setHeader('retry-after', Math.ceil(proof.waitMs / 1000))
+  return proof
+}
+
+/** Asks again who was refused: `why` is undefined where no code counts any more. */
+type Refuse = (status: number, why?: Why) => void
+
+/** Reads a form that a page of our own sent; others are refused. */
+export const readOwnForm = async (
+  exchange: Exchange,
+  refuse: Refuse,
+): Promise<URLSearchParams | undefined> => {
+  if (isSameOrigin(exchange.request)) return await readForm(exchange)
+  exchange.request.resume()
+  refuse(403, 'foreign')
+  return undefined
+}
+
+/** Lets in who gives the right code; the others are asked again. */
 export const takeCode = (
   exchange: Exchange,
   owner: Pick<SetupOwner, 'prove' | 'cookies'>,
   { code, to }: { readonly code: string; readonly to: string },
-  refuse: (status: number, problem?: string) => void,
+  refuse: Refuse,
 ): void => {
-  const proof = owner.prove(code)
-  switch (proof.is) {
+  const { is } = prove(exchange, owner, code)
+  switch (is) {
     case 'right':
       return letIn(exchange, owner, to)
     case 'over':
       return refuse(403)
     case 'wrong':
-      return refuse(403, words.setup.problems.wrong)
+      return refuse(403, is)
     case 'unheard':
-      return refuse(429, words.setup.problems.unheard)
+      return refuse(429, is)
   }
 }
 
@@ -144,25 +176,8 @@ export const answerSetup = async (exchange: Exchange, options: ControlOptions): 
 
 /** Takes the setup code. Who gives the right one gets the cookie of an owner. */
 export const postCode = async (exchange: Exchange, { owner }: ControlOptions): Promise<void> => {
-  const { request } = exchange
-  if (!isSameOrigin(request)) {
-    request.resume()
-    return sendForm(exchange, 403, { why: 'foreign' })
-  }
-  const proof = owner.prove((await readForm(exchange)).get('code') ?? '')
-  switch (proof.is) {
-    case 'right':
-      return letIn(exchange, owner, setupPath)
-    case 'over':
-      return redirect(exchange, '/')
-    case 'wrong':
-      return sendForm(exchange, 403, { why: 'wrong' })
-    case 'unheard':
-      return sendForm(
-        exchange,
-        429,
-        { why: 'unheard' },
-        { 'retry-after': String(Math.ceil(proof.waitMs / 1000)) },
-      )
-  }
+  const refuse: Refuse = (status, why) =>
+    why === undefined ? redirect(exchange, '/') : sendForm(exchange, status, { why })
+  const form = await readOwnForm(exchange, refuse)
+  if (form !== undefined) takeCode(exchange, owner, { code: form.get('code') ?? '', to: setupPath }, refuse)
 }

@@ -348,6 +348,15 @@ describe('a socket', () => {
     expect(statuses).toEqual([...Array<number>(10).fill(403), 429, 429])
     const unheard = await ask('POST', '/supervisor/owner', 'code=x', form)
     expect(unheard.headers['retry-after']).toBe('2')
+    for (const [path, status] of [
+      ['/supervisor/fix', 429],
+      ['/supervisor/restore', 429],
+      ['/supervisor/permit', 400],
+    ] as const)
+      expect(await ask('POST', path, 'code=x', form)).toMatchObject({
+        status,
+        headers: { 'retry-after': '2' },
+      })
     expect((await ask('POST', '/supervisor/owner', `code=${'k'.repeat(26)}`, form)).status).toBe(303)
   })
 

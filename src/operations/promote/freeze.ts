@@ -23,7 +23,8 @@ const shared = ['pg_database', 'pg_authid', 'pg_auth_members']
 const tablesMode = 'EXCLUSIVE'
 
 const lockAll = async (client: Client, catalogs: readonly string[]): Promise<void> => {
-  await client.query('BEGIN')
+  // Whatever a database has as its own: each command sees what was committed while it waited for a lock.
+  await client.query('BEGIN ISOLATION LEVEL READ COMMITTED')
   await client.query(`SET LOCAL lock_timeout = '${lockTimeout}'`)
   if (catalogs.length > 0) await client.query("SET LOCAL deadlock_timeout = '100ms'")
   const lockTables = async (): Promise<void> => {

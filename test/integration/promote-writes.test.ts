@@ -1,0 +1,34 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import { postgresBin, until } from '../helpers/daemon.ts'
+import { startMoves } from '../helpers/moves.ts'
+
+describe.skipIf(postgresBin === undefined)('a move', () => {
+  let moves: Awaited<ReturnType<typeof startMoves>>
+  beforeAll(async () => {
+    moves = await startMoves()
+  })
+  afterAll(async () => {
+    await moves?.stop()
+  })
+  beforeEach(async () => {
+    await moves.left.query('DROP DATABASE IF EXISTS shop WITH (FORCE)')
+    await moves.left.query('CREATE DATABASE shop')
+  })
+  const here = (text: string) => moves.left.query(text, 'shop')
+  const there = (text: string) => moves.other.query(text, 'shop')
+  /** Somebody waits for a lock. */
+  const isWaiting = async (): Promise<boolean> =>
+    (await here('SELECT FROM pg_locks WHERE NOT granted')).length > 0
+
+  test('takes along what was acknowledged while it waited, however transactions begin there', async () => {
+    await here(`CREATE TABLE acked (n int PRIMARY KEY); INSERT INTO acked VALUES (1);
+      ALTER DATABASE shop SET default_transaction_isolation = 'repeatable read'`)
+    const session = await moves.openSession('shop')
+    await session.query('BEGIN; INSERT INTO acked VALUES (2)')
+    const committed = until('the move to wait', isWaiting).then(() => session.query('COMMIT'))
+    await moves.move()
+    await committed
+    await session.end()
+    expect(await there('SELECT n FROM acked ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }])
+  })
+})

@@ -1,6 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
+import type { Socket } from 'node:net'
+import { whileFrozen } from '../../src/operations/promote/freeze.ts'
 import { postgresBin, until } from '../helpers/daemon.ts'
 import { startMoves } from '../helpers/moves.ts'
+
+const counts = "SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(60)'"
+
+const socketOf = (client: object): Socket =>
+  (client as { readonly connection: { readonly stream: Socket } }).connection.stream
 
 describe.skipIf(postgresBin === undefined)('a move', () => {
   let moves: Awaited<ReturnType<typeof startMoves>>
@@ -30,5 +37,16 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
     await committed
     await session.end()
     expect(await there('SELECT n FROM acked ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }])
+  })
+
+  test('whose process is gone lets people write, whatever it had asked for', async () => {
+    await here('CREATE TABLE written (n int PRIMARY KEY)')
+    await whileFrozen(moves.scope, ['shop'], async ([frozen]) => {
+      const counting = frozen!.client.query('SELECT pg_sleep(60)').catch(() => {})
+      await until('it to count', async () => (await here(counts)).length > 0)
+      socketOf(frozen!.client).destroy()
+      await counting
+    }).catch(() => {})
+    await here("SET lock_timeout = '10s'; INSERT INTO written VALUES (1)")
   })
 })

@@ -74,7 +74,7 @@ const makeScope = (folder: string, port: number): MoveScope => {
 }
 
 /** What happens once the copy ahead is there. */
-type Meanwhile = { readonly meanwhile?: () => Promise<unknown>; readonly seconds?: number }
+type Meanwhile = { readonly meanwhile?: () => Promise<unknown>; readonly isLeft?: boolean }
 
 /**
  * An installation on an external Postgres, connected to the database `shop` there, and another server: moves
@@ -107,16 +107,20 @@ export const startMoves = async () => {
       return client
     },
     /** The whole way, up to where the settings would name the other server. */
-    move: async ({ meanwhile, seconds = 60 }: Meanwhile = {}) => {
+    move: async ({ meanwhile, isLeft = false }: Meanwhile = {}) => {
       const said: string[] = []
       const say = (text: string): void => void said.push(text)
       const complete = async (to: DatabaseUrl): Promise<void> => {
         await meanwhile?.()
         const inForce = { ...scope.inForce, database: { kind: 'external', ...to } } as const
-        said.push(...(await carry({ ...scope, inForce }, { say, seconds, isLeft: false })))
+        said.push(...(await carry({ ...scope, inForce }, { say, seconds: 60, isLeft })))
       }
       const never = new AbortController().signal
-      const there = await copyTo(scope, { ...url, sslmode: 'disable' }, { say, complete, signal: never })
+      const there = await copyTo(
+        scope,
+        { ...url, sslmode: 'disable' },
+        { say, complete, isLeft, signal: never },
+      )
       return { said, there }
     },
     stop: async () => {

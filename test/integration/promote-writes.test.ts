@@ -49,4 +49,24 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
     }).catch(() => {})
     await here("SET lock_timeout = '10s'; INSERT INTO written VALUES (1)")
   })
+
+  test('is refused where a role writes whatever its database says', async () => {
+    await here(`CREATE ROLE third LOGIN; CREATE ROLE "of all"; CREATE ROLE elsewhere; CREATE ROLE reader;
+      ALTER ROLE third IN DATABASE shop SET default_transaction_read_only = off;
+      ALTER ROLE "of all" SET default_transaction_read_only = f;
+      ALTER ROLE elsewhere IN DATABASE postgres SET default_transaction_read_only = off;
+      ALTER ROLE reader SET default_transaction_read_only = yes`)
+    try {
+      await expect(moves.move({ isLeft: true })).rejects.toMatchObject({
+        code: 'PROMOTE_REFUSED',
+        message: expect.stringContaining('of all, third'),
+        hint: expect.stringContaining(
+          '`ALTER ROLE "of all" RESET default_transaction_read_only; ' +
+            'ALTER ROLE third IN DATABASE shop RESET default_transaction_read_only`',
+        ),
+      })
+    } finally {
+      await moves.left.query('DROP ROLE third, "of all", elsewhere, reader')
+    }
+  })
 })

@@ -9,6 +9,7 @@ import { endOthers, refuseWrites } from './close.ts'
 import { applyKept, carrySequences, countTables, listMoving, readKept, readProofs } from './databases.ts'
 import { bytesOf, dump, load, readSchema, streamOf } from './dump.ts'
 import { type Frozen, whileFrozen } from './freeze.ts'
+import { requireClosable } from './leaving.ts'
 import { tellMathesar } from './mathesar.ts'
 import { differencesOf, type Names, numbersOf, readNames } from './names.ts'
 import { applyOwnership, readOwnership } from './owners.ts'
@@ -191,7 +192,10 @@ const copyAll = async (scope: MoveScope, { say, isLeft }: Carry): Promise<readon
   const warnings: string[] = []
   const warn = (what: string): void => void warnings.push(what)
   const names = await listMoving(scope)
-  if (isLeft) await refuseWrites(scope, names, await readAllProofs(scope, names))
+  if (isLeft) {
+    await requireClosable(scope, names) // A role may have got such a setting since.
+    await refuseWrites(scope, names, await readAllProofs(scope, names))
+  }
   await whileFrozen(scope, names, async (frozen) => {
     const ours = [...frozen, ...copies].map(({ pid }) => pid)
     if (isLeft) await endOthers(scope, names, ours)

@@ -63,7 +63,7 @@ export const exportTo = async (
     const warnings = await carry({ ...scope, inForce }, { say, seconds, isLeft: false })
     for (const what of warnings) say(`not carried: ${what}`)
   }
-  const there = await copyTo(scope, url, { say, complete, signal })
+  const there = await copyTo(scope, url, { say, complete, isLeft: false, signal })
   const toProve = await readAllProofs(scope, await listMoving(scope))
   await prove(scope, { url: there, toProve }, { say })
   letGo(scope) // From here on somebody may work on it.

@@ -103,17 +103,47 @@ const requireRights = async (scope: MoveScope, name: string): Promise<void> => {
   )
 }
 
+/** Settings of roles win over that of a database which is closed (`close.ts`). */
+const writingQuery = `
+  SELECT rolname AS role, format('ALTER ROLE %I %sRESET default_transaction_read_only', rolname,
+      CASE WHEN datname IS NULL THEN '' ELSE format('IN DATABASE %I ', datname) END) AS command
+    FROM pg_db_role_setting JOIN pg_roles r ON r.oid = setrole
+      LEFT JOIN pg_database d ON d.oid = setdatabase, unnest(setconfig) AS setting
+    WHERE (setdatabase = 0 OR datname = ANY($1))
+      AND CASE split_part(setting, '=', 1) WHEN 'default_transaction_read_only'
+        THEN NOT split_part(setting, '=', 2)::boolean END
+    ORDER BY 1, 2`
+
+/** Throws where somebody could go on writing to what is left. */
+export const requireClosable = async (scope: MoveScope, databases: readonly string[]): Promise<void> => {
+  const { rows } = await inSource(scope, scope.source.internal, (client) =>
+    client.query<{ role: string; command: string }>(writingQuery, [databases]),
+  )
+  if (rows.length === 0) return
+  const roles = [...new Set(rows.map(({ role }) => role))]
+  refuse(
+    `a setting of their own lets these roles write where a database takes no writes: ` +
+      firstFew(roles, String).join(', '),
+    `As its administrator type \`${firstFew(rows, ({ command }) => command).join('; ')}\`.`,
+  )
+}
+
 /** Databases of Mathesar's role that it is not connected to. */
 const othersQuery = `
   SELECT datname AS name FROM pg_database WHERE pg_get_userbyid(datdba) = $1 AND NOT datistemplate
     AND datname <> ALL($2) AND datname <> 'postgres' ORDER BY 1`
 
-/** Throws unless all of these databases can be copied and closed. Returns those that stay behind. */
+/**
+ * Throws unless all of these databases can be copied, and closed if the server `isLeft`. Returns those that
+ * stay behind.
+ */
 export const checkSource = async (
   scope: MoveScope,
   databases: readonly string[],
+  isLeft: boolean,
 ): Promise<readonly string[]> => {
   const { database, internal, role } = scope.source
+  if (isLeft) await requireClosable(scope, databases)
   if (database.kind === 'embedded') return []
   await requireVersion(scope)
   for (const name of databases) await requireRights(scope, name)

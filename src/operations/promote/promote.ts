@@ -94,13 +94,18 @@ const move = async (
   return await move(scope, target, { plan: again, say, complete }, attempt + 1)
 }
 
-type Wish = Talk & Pick<Move, 'complete'> & { readonly signal: AbortSignal }
+type Wish = Talk &
+  Pick<Move, 'complete'> & {
+    /** Whether the server of before takes no writes afterwards. */
+    readonly isLeft: boolean
+    readonly signal: AbortSignal
+  }
 
 /** Checks that everything can be copied to another server, and does it. Returns the way there. */
 export const copyTo = async (
   scope: MoveScope,
   url: DatabaseUrl,
-  { say, complete, signal }: Wish,
+  { say, complete, isLeft, signal }: Wish,
 ): Promise<DatabaseUrl> => {
   const { source } = scope
   const target = await checkTarget(scope, url, signal)
@@ -109,7 +114,7 @@ export const copyTo = async (
   await requireNewServer(scope, url)
   const wanted = await readWanted(scope)
   const databases = wanted.map(({ name }) => name)
-  for (const name of await checkSource(scope, databases))
+  for (const name of await checkSource(scope, databases, isLeft))
     say(`not carried: the database ${name}, which Mathesar is not connected to`)
   const { roles } = await inSource(scope, source.internal, (client) => readMoving(scope, client, databases))
   const begun = readPromotion(scope)
@@ -161,7 +166,7 @@ export const promote = async (
   },
 ): Promise<void> => {
   const complete = (to: DatabaseUrl): Promise<void> => change(formatDatabaseUrl(to))
-  const there = await copyTo(scope, url, { say, complete, signal })
+  const there = await copyTo(scope, url, { say, complete, isLeft: true, signal })
   const inForce = { ...scope.inForce, database: { kind: 'external', ...there } } as const
   await proveLeft({ ...scope, inForce }, { say }).catch(() => {})
   const stays =

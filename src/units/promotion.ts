@@ -35,7 +35,7 @@ export type Copied = {
   readonly shape: string
   /** Where in that dump begins what is not there yet. */
   readonly restAt: number
-  /** The number of each table's file, by the OID of the table. */
+  /** Which table had each name then, and in which file. */
   readonly files: Readonly<Record<string, string>>
 }
 

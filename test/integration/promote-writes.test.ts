@@ -69,4 +69,24 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
       await moves.left.query('DROP ROLE third, "of all", elsewhere, reader')
     }
   })
+
+  test('gives each table its own rows, also where two swap names while they are copied', async () => {
+    await here(`CREATE SCHEMA a; CREATE SCHEMA b;
+      CREATE TABLE public.one (n int PRIMARY KEY); CREATE TABLE public.two (n int PRIMARY KEY);
+      CREATE TABLE a.t (n int PRIMARY KEY); CREATE TABLE b.t (n int PRIMARY KEY);
+      INSERT INTO one VALUES (1); INSERT INTO two VALUES (2); INSERT INTO a.t VALUES (3);
+      INSERT INTO b.t VALUES (4)`)
+    await moves.move({
+      meanwhile: () =>
+        here(`ALTER TABLE one RENAME TO aside; ALTER TABLE two RENAME TO one; ALTER TABLE aside RENAME TO two;
+          ALTER TABLE one RENAME CONSTRAINT two_pkey TO aside;
+          ALTER TABLE two RENAME CONSTRAINT one_pkey TO two_pkey;
+          ALTER TABLE one RENAME CONSTRAINT aside TO one_pkey;
+          ALTER SCHEMA a RENAME TO aside; ALTER SCHEMA b RENAME TO a; ALTER SCHEMA aside RENAME TO b`),
+    })
+    const rows = `SELECT (SELECT n FROM one) AS one, (SELECT n FROM two) AS two, (SELECT n FROM a.t) AS a,
+      (SELECT n FROM b.t) AS b`
+    expect(await there(rows)).toEqual([{ one: 2, two: 1, a: 4, b: 3 }])
+    expect(await here(rows)).toEqual([{ one: 2, two: 1, a: 4, b: 3 }])
+  })
 })

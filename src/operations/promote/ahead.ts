@@ -8,7 +8,7 @@ import { readNames } from './names.ts'
 import { applyRoles } from './roles.ts'
 import { readMoving, withStored } from './passwords.ts'
 import { partsOf } from './shape.ts'
-import { readTables } from './since.ts'
+import { fileOf, readTables } from './since.ts'
 import type { MoveScope } from './source.ts'
 import { inTarget, type Target } from './target.ts'
 
@@ -28,7 +28,7 @@ const copyOne = async (scope: MoveScope, url: DatabaseUrl, held: Held): Promise<
   const { name, client, snapshot, oldest, pid } = held
   const asThen = `--snapshot=${snapshot}`
   const { tables: gaps } = await readNames(client)
-  const files = (await readTables(client)).map(({ oid, file }) => [oid, file] as const)
+  const files = (await readTables(client)).map((table) => [table.name, fileOf(table)] as const)
   const pre = await textOf(dump(scope, name, ['--section=pre-data', '--no-acl', asThen]))
   const { sql, shape } = await readSchema(scope, name, [asThen])
   const parts = partsOf(pre, sql)

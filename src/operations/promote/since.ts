@@ -18,7 +18,8 @@ import { inSource, type MoveScope } from './source.ts'
  * an xmax then has it now.
  *
  * A row is found by its primary key. A table without one that was written to is copied again as a whole,
- * and so is one whose file is another: there was a TRUNCATE, or all of it was rewritten.
+ * and so is one whose file is another: there was a TRUNCATE, or all of it was rewritten, or another table has
+ * its name now.
  */
 export type Table = {
   readonly oid: string
@@ -44,6 +45,9 @@ const tablesQuery = `
 
 export const readTables = async (client: Client): Promise<readonly Table[]> =>
   (await client.query<Table>(tablesQuery)).rows
+
+/** Tells its rows from those of any other table, whatever name that has since. */
+export const fileOf = ({ oid, file }: Table): string => `${oid} ${file}`
 
 /** Whether it is of a transaction that may not have ended when the copy was made. */
 const isLater = (column: 'xmin' | 'xmax', { oldest }: Copied): string =>
@@ -151,7 +155,7 @@ export const bringUpToDate = async (
   copied: Copied,
 ): Promise<ReadonlyMap<string, string>> => {
   const tables = await readTables(client)
-  const isSame = ({ oid, file }: Table): boolean => copied.files[oid] === file
+  const isSame = (table: Table): boolean => copied.files[table.name] === fileOf(table)
   const names = (some: readonly Table[]): readonly string[] => some.map(({ name }) => name)
   const [now, then] = await Promise.all([
     look(client, names(tables), hasCome(copied)),

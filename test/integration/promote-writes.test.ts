@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Socket } from 'node:net'
 import { whileFrozen } from '../../src/operations/promote/freeze.ts'
+import { proveLeft } from '../../src/operations/promote/promote.ts'
+import { forgetLeft, type Left, rememberLeft } from '../../src/units/left.ts'
 import { postgresBin, until } from '../helpers/daemon.ts'
 import { startMoves } from '../helpers/moves.ts'
 
@@ -88,5 +90,29 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
       (SELECT n FROM b.t) AS b`
     expect(await there(rows)).toEqual([{ one: 2, two: 1, a: 4, b: 3 }])
     expect(await here(rows)).toEqual([{ one: 2, two: 1, a: 4, b: 3 }])
+  })
+
+  test('whose connection breaks while foreign keys are proved is proved by the next start', async () => {
+    await here(`CREATE TABLE parent (n int PRIMARY KEY); CREATE TABLE child (n int);
+      ALTER TABLE child ADD CONSTRAINT one FOREIGN KEY (n) REFERENCES parent NOT VALID,
+        ADD CONSTRAINT two FOREIGN KEY (n) REFERENCES parent NOT VALID`)
+    const commands = ['one', 'two'].map((name) => `ALTER TABLE child VALIDATE CONSTRAINT ${name}`)
+    const left: Left = { url: null, closed: [], toProve: [{ name: 'shop', commands }] }
+    rememberLeft(moves.scope, left)
+    const said: string[] = []
+    const prove = (): Promise<void> => proveLeft(moves.scope, { say: (text) => void said.push(text) })
+    const session = await moves.openSession('shop')
+    await session.query('BEGIN; LOCK TABLE child')
+    const proving = prove().catch((error: unknown) => error)
+    await until('it to wait', isWaiting)
+    await here('SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted')
+    expect(await proving).toMatchObject({ code: 'PROMOTE_FAILED' })
+    await session.end()
+    await prove()
+    expect(await here("SELECT conname FROM pg_constraint WHERE contype = 'f' AND NOT convalidated")).toEqual(
+      [],
+    )
+    expect(said).toEqual([])
+    forgetLeft(moves.scope, left)
   })
 })

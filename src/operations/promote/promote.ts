@@ -3,6 +3,7 @@ import { type DatabaseUrl, formatDatabaseUrl, parseDatabaseUrl } from '../../set
 import { type Left, leftFor, rememberLeft } from '../../units/left.ts'
 import { inVolume } from '../../units/place.ts'
 import { letGo, readPromotion } from '../../units/promotion.ts'
+import { isBroken } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
 import { listMoving, readExtensions } from './databases.ts'
 import { withCopies } from './ahead.ts'
@@ -139,7 +140,11 @@ export const prove = async (
   for (const { name, commands } of toProve)
     await inTarget(scope, url, name, async (client) => {
       await client.query('SET statement_timeout = 0') // Hosts have limits.
-      for (const command of commands) await client.query(command).catch(() => say(`not carried: ${command}`))
+      for (const command of commands)
+        await client.query(command).catch((error: unknown) => {
+          if (isBroken(error)) throw error // It says nothing of what is proved.
+          say(`not carried: ${command}`)
+        })
     })
 }
 

@@ -33,7 +33,8 @@ export type Copied = {
   readonly oldest: string
   /** Of the dump of its schema, a hash. */
   readonly shape: string
-  /** Where in that dump begins what is not there yet. */
+  /** Where in that dump begin keys and indexes, and what is not there yet. */
+  readonly keysAt: number
   readonly restAt: number
   /** Which table had each name then, and in which file. */
   readonly files: Readonly<Record<string, string>>

@@ -115,4 +115,19 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
     expect(said).toEqual([])
     forgetLeft(moves.scope, left)
   })
+
+  test('takes rows along that a check would let in no more, also those that were just touched', async () => {
+    await here(`CREATE TABLE checked (n int PRIMARY KEY, kept text); INSERT INTO checked VALUES (-1, 'old');
+      ALTER TABLE checked ADD CONSTRAINT above CHECK (n > 0) NOT VALID;
+      COMMENT ON CONSTRAINT above ON checked IS 'from now on'`)
+    const session = await moves.openSession('shop')
+    // Only locked, so that it is not checked here; but it is put in again there.
+    await moves.move({ meanwhile: () => session.query('SELECT FROM checked FOR UPDATE') })
+    await session.end()
+    expect(await there('SELECT n FROM checked')).toEqual([{ n: -1 }])
+    expect(
+      await there(`SELECT convalidated AS is_valid, obj_description(oid) AS comment FROM pg_constraint
+        WHERE conname = 'above'`),
+    ).toEqual([{ is_valid: false, comment: 'from now on' }])
+  })
 })

@@ -37,6 +37,7 @@ const copyOf = (snapshot: string): Copied => ({
   oldest: '1',
   pid: 1,
   shape: '',
+  keysAt: 0,
   restAt: 0,
   files: {},
 })

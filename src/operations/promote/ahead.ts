@@ -44,7 +44,8 @@ const copyOne = async (scope: MoveScope, url: DatabaseUrl, held: Held): Promise<
     await there.query('SET statement_timeout = 0') // Hosts have limits.
     await there.query('VACUUM (ANALYZE)') // So that counts are fast, and no autovacuum is at work then.
   })
-  return { name, snapshot, oldest, pid, shape, restAt: parts.restAt, files: Object.fromEntries(files) }
+  const { keysAt, restAt } = parts
+  return { name, snapshot, oldest, pid, shape, keysAt, restAt, files: Object.fromEntries(files) }
 }
 
 /** Copies the databases as they are now, and acts while it can be told what is written since. */

@@ -15,7 +15,7 @@ import { differencesOf, type Names, numbersOf, readNames } from './names.ts'
 import { applyOwnership, readOwnership } from './owners.ts'
 import { readMoving } from './passwords.ts'
 import { applyRoles, type Roles } from './roles.ts'
-import { provedLater } from './shape.ts'
+import { restOf } from './shape.ts'
 import { bringUpToDate } from './since.ts'
 import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
 import { describeReferences, readConnected, translateStored } from './stored.ts'
@@ -50,15 +50,15 @@ const requireEqualCounts = (
 }
 
 /** What has to be the same as when the copy was made; the end of it is what is not there yet. */
-const readRest = async (scope: MoveScope, { name, shape, restAt }: Copied): Promise<string> => {
+const readRest = async (scope: MoveScope, copied: Copied): Promise<string> => {
+  const { name, shape } = copied
   const now = await readSchema(scope, name)
   if (now.shape !== shape)
     throw new SupervisorError(
       'PROMOTE_OVERTAKEN',
       `cannot move to that server: tables of ${name} were made or changed while it was copied`,
     )
-  const head = now.sql.slice(0, Math.max(now.sql.search(/\n--\n-- Name: /), 0))
-  return head + provedLater(now.sql.slice(restAt))
+  return restOf(now.sql, copied)
 }
 
 const hasLargeObjects = async (client: Client): Promise<boolean> =>

@@ -3,7 +3,8 @@
  *
  * Rows are put in and taken out of the copy after it was made, so what would act on that comes last: keys to
  * other tables, triggers, rules, rights. A dump has its parts in an order in which each needs only what is
- * before it: tables; keys and indexes; the rest. So one cut divides it, and nothing changes its place.
+ * before it: tables; keys and indexes; the rest. So one cut divides it, and nothing changes its place but the
+ * checks among the keys, which no other part needs: rows of before need not pass one that is NOT VALID.
  */
 export type Parts = {
   /** What every part begins with. */
@@ -11,13 +12,38 @@ export type Parts = {
   readonly tables: string
   /** Primary keys and indexes, without which rows are not found. */
   readonly keys: string
-  /** Where in the whole dump begins the rest. */
-  readonly restAt: number
-}
+} & Cuts
+
+/** Where in the whole dump begin the keys, and the rest. */
+export type Cuts = { readonly keysAt: number; readonly restAt: number }
 
 const entry = /\n--\n-- Name: .*; Type: ([A-Z ]+); Schema: .*\n--\n/g
 const end = '\n--\n-- PostgreSQL database dump complete\n'
-const isKey = new Set(['CONSTRAINT', 'INDEX', 'INDEX ATTACH', 'STATISTICS', 'CHECK CONSTRAINT', 'COMMENT'])
+const check = 'CHECK CONSTRAINT'
+const isKey = new Set(['CONSTRAINT', 'INDEX', 'INDEX ATTACH', 'STATISTICS', check, 'COMMENT'])
+
+type Entry = { readonly at: number; readonly type: string }
+
+/** Of keys, in which nothing but texts and names has lines of people: one may look like the next entry. */
+const entriesIn = (sql: string): readonly Entry[] => {
+  const plain = sql.replaceAll(/--.*|'[^']*'|"[^"]*"/g, (part) =>
+    part.startsWith('--') ? part : part.replaceAll('\n', ' '),
+  )
+  return [...plain.matchAll(entry)].map(({ index, 1: type }) => ({ at: index, type: type! }))
+}
+
+/** Checks with their comments, which follow them, or all but these. */
+const only = (wanted: 'checks' | 'others', sql: string): string => {
+  let isCheck = false
+  return entriesIn(sql)
+    .map(({ at, type }, index, entries) => {
+      isCheck = type === check || (type === 'COMMENT' && isCheck)
+      return isCheck === (wanted === 'checks') ? sql.slice(at, entries[index + 1]?.at) : ''
+    })
+    .join('')
+}
+
+const headOf = (sql: string): string => sql.slice(0, Math.max(sql.search(/\n--\n-- Name: /), 0))
 
 /** What servers before 17 do not know. */
 const newSetting = /^SET transaction_timeout = 0;\n/m
@@ -25,13 +51,13 @@ export const forOlder = (sql: string): string => sql.replace(newSetting, '')
 
 /** Divides the dump of a schema. `tables` is its beginning: dumped by itself, without rights. */
 export const partsOf = (tables: string, whole: string): Parts | undefined => {
-  const from = tables.lastIndexOf(end)
-  const head = tables.slice(0, Math.max(tables.search(/\n--\n-- Name: /), 0))
-  if (from === -1 || !whole.startsWith(tables.slice(0, from))) return undefined
+  const keysAt = tables.lastIndexOf(end)
+  if (keysAt === -1 || !whole.startsWith(tables.slice(0, keysAt))) return undefined
   const upTo = whole.lastIndexOf(end)
-  const first = [...whole.slice(from, upTo).matchAll(entry)].find(([, type]) => !isKey.has(type!))
-  const restAt = first === undefined ? upTo : from + first.index
-  return { head: head || tables.slice(0, from), tables, keys: whole.slice(from, restAt), restAt }
+  const first = entriesIn(whole.slice(keysAt, upTo)).find(({ type }) => !isKey.has(type))
+  const restAt = first === undefined ? upTo : keysAt + first.at
+  const keys = only('others', whole.slice(keysAt, restAt))
+  return { head: headOf(tables) || tables.slice(0, keysAt), tables, keys, keysAt, restAt }
 }
 
 const name = '"(?:[^"\\n]|"")+"'
@@ -42,3 +68,7 @@ const foreignKey = new RegExp(
 
 /** Foreign keys that hold from now on, and are proved for the rows that are there afterwards. */
 export const provedLater = (sql: string): string => sql.replaceAll(foreignKey, '$1 NOT VALID;')
+
+/** What comes behind the rows. */
+export const restOf = (whole: string, { keysAt, restAt }: Cuts): string =>
+  headOf(whole) + only('checks', whole.slice(keysAt, restAt)) + provedLater(whole.slice(restAt))

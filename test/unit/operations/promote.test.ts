@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { envLine } from '../../../src/operations/promote/export.ts'
 import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
 import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
-import { forOlder, partsOf, provedLater } from '../../../src/operations/promote/shape.ts'
+import { forOlder, partsOf, provedLater, restOf } from '../../../src/operations/promote/shape.ts'
 import { completed, mapColumns, oidsIn, unknownIn } from '../../../src/operations/promote/references.ts'
 import { formatDatabaseUrl, parseDatabaseUrl } from '../../../src/settings/database-url.ts'
 
@@ -223,14 +223,30 @@ describe('the parts of a dump', () => {
   test('are the tables, then keys, then the rest from the first that is neither', () => {
     const [tables, whole] = [head + made + end, head + made + keys + rest + end]
     const parts = partsOf(tables, whole)
-    expect(parts).toEqual({ head, tables, keys, restAt: whole.indexOf(rest) })
-    expect(whole.slice(parts!.restAt)).toBe(rest + end)
+    expect(parts).toEqual({ head, tables, keys, keysAt: whole.indexOf(keys), restAt: whole.indexOf(rest) })
+    expect(restOf(whole, parts!)).toBe(head + rest + end)
+  })
+  test('have checks among the keys, with their comments, behind the rows', () => {
+    const checks = entryOf('CHECK CONSTRAINT', 'NOT VALID') + entryOf('COMMENT', 'of it')
+    const whole = head + made + entryOf('CONSTRAINT', 'UNIQUE') + checks + keys + rest + end
+    const parts = partsOf(head + made + end, whole)
+    expect(parts?.keys).toBe(entryOf('CONSTRAINT', 'UNIQUE') + keys)
+    expect(restOf(whole, parts!)).toBe(head + checks + rest + end)
+  })
+  test('are not cut where a text or a name only looks like an entry', () => {
+    const texts = ["it''s", `a "`, '-- b'].map((text) => text + entryOf('TRIGGER', 'GRANT alice TO bob;'))
+    const odd = entryOf('COMMENT', `COMMENT ON INDEX "a'""${texts[0]}" IS '${texts.join('')}';`)
+    const whole = head + made + keys + odd + keys + rest + end
+    const parts = partsOf(head + made + end, whole)
+    expect(parts?.keys).toBe(keys + odd + keys)
+    expect(restOf(whole, parts!)).toBe(head + rest + end)
   })
   test('may be empty', () => {
     expect(partsOf(head + end, head + end)).toEqual({
       head,
       tables: head + end,
       keys: '',
+      keysAt: head.length,
       restAt: head.length,
     })
     expect(partsOf(head + made + end, head + made + end)?.keys).toBe('')

@@ -28,7 +28,16 @@ describe('what was begun on another server', () => {
     const { scope } = createScope()
     writePromotion(scope, { ...begun, copies: [] })
     const carried = copyIn(scope)
-    const snapshot = { name: 'x', snapshot: '1', pid: 1, oldest: '1', shape: '', restAt: 0, files: {} }
+    const snapshot = {
+      name: 'x',
+      snapshot: '1',
+      pid: 1,
+      oldest: '1',
+      shape: '',
+      keysAt: 0,
+      restAt: 0,
+      files: {},
+    }
     writePromotion(scope, { ...begun, copies: [snapshot] })
     expect(() => letGo(scope, carried)).toThrow('another promotion has begun')
     expect(readPromotion(scope)?.mark).toBe(begun.mark)

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import { whileFrozen } from '../../src/operations/promote/freeze.ts'
 import { proveLeft } from '../../src/operations/promote/promote.ts'
 import { forgetLeft, type Left, rememberLeft } from '../../src/units/left.ts'
+import { letGo, readPromotion, writePromotion } from '../../src/units/promotion.ts'
 import { postgresBin, until } from '../helpers/daemon.ts'
 import { startMoves } from '../helpers/moves.ts'
 
@@ -129,5 +130,24 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
       await there(`SELECT convalidated AS is_valid, obj_description(oid) AS comment FROM pg_constraint
         WHERE conname = 'above'`),
     ).toEqual([{ is_valid: false, comment: 'from now on' }])
+  })
+
+  test('says what an attempt by another name of the server has left, before it makes anything', async () => {
+    const mark = 'moved here by supervisor promote elsewhere'
+    const begun = readPromotion(moves.scope)
+    writePromotion(moves.scope, { mark, host: 'localhost', port: moves.other.port })
+    await moves.other.query('DROP DATABASE IF EXISTS shop')
+    await moves.other.query('CREATE DATABASE shop')
+    await moves.other.query(`COMMENT ON DATABASE shop IS '${mark}'`)
+    try {
+      await expect(moves.move()).rejects.toMatchObject({
+        code: 'PROMOTE_REFUSED',
+        hint: expect.stringContaining('DROP DATABASE "shop"'),
+      })
+    } finally {
+      await moves.other.query('DROP DATABASE shop')
+      letGo(moves.scope)
+      if (begun !== undefined) writePromotion(moves.scope, begun)
+    }
   })
 })

@@ -119,15 +119,12 @@ export const copyTo = async (
     say(`not carried: the database ${name}, which Mathesar is not connected to`)
   const { roles } = await inSource(scope, source.internal, (client) => readMoving(scope, client, databases))
   const begun = readPromotion(scope)
-  const given = await requireFree(
-    scope,
-    target,
-    { databases, roles: [source.role, ...roles.map(({ name }) => name)] },
-    begun?.mark,
-  )
+  // Whatever is on a server of another name counts as somebody else's.
+  const mark = begun?.host === url.host && begun.port === url.port ? begun.mark : newMark(scope)
+  const needed = { databases, roles: [source.role, ...roles.map(({ name }) => name)] }
+  const given = await requireFree(scope, target, needed, mark)
   const what = `${wanted.length} databases and ${roles.length + 1} roles`
   say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
-  const mark = begun?.host === url.host && begun.port === url.port ? begun.mark : newMark(scope)
   return await move(scope, target, { plan: { wanted, given, mark }, say, complete })
 }
 

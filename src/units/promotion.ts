@@ -31,7 +31,7 @@ export type Copied = {
   readonly pid: number
   /** Every transaction before this one had ended at that moment. */
   readonly oldest: string
-  /** Of the dump of its schema, a hash. */
+  /** Of the dump of its schema and the numbers of columns, a hash. */
   readonly shape: string
   /** Where in that dump begin keys and indexes, and what is not there yet. */
   readonly keysAt: number

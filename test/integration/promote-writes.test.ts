@@ -150,4 +150,18 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
       if (begun !== undefined) writePromotion(moves.scope, begun)
     }
   })
+
+  test('copies again where the numbers of columns are others since, though nothing else is', async () => {
+    await here('CREATE TABLE gaps (n int PRIMARY KEY)')
+    let copies = 0
+    const addAndDrop = 'ALTER TABLE gaps ADD COLUMN gone int; ALTER TABLE gaps DROP COLUMN gone'
+    const { said } = await moves.move({ meanwhile: async () => copies++ === 0 && (await here(addAndDrop)) })
+    expect([copies, said.filter((text) => text.endsWith('copying it again'))]).toEqual([
+      2,
+      [expect.any(String)],
+    ])
+    expect(
+      await there("SELECT attnum FROM pg_attribute WHERE attrelid = 'gaps'::regclass AND attisdropped"),
+    ).toEqual([{ attnum: 2 }])
+  })
 })

@@ -27,17 +27,17 @@ export const inGroups = async <T>(all: readonly T[], act: (each: T) => Promise<v
 const copyOne = async (scope: MoveScope, url: DatabaseUrl, held: Held): Promise<Copied> => {
   const { name, client, snapshot, oldest, pid } = held
   const asThen = `--snapshot=${snapshot}`
-  const { tables: gaps } = await readNames(client)
+  const names = await readNames(client)
   const files = (await readTables(client)).map((table) => [table.name, fileOf(table)] as const)
   const pre = await textOf(dump(scope, name, ['--section=pre-data', '--no-acl', asThen]))
-  const { sql, shape } = await readSchema(scope, name, [asThen])
+  const { sql, shape } = await readSchema(scope, name, names, [asThen])
   const parts = partsOf(pre, sql)
   if (parts === undefined)
     throw new SupervisorError(
       'PROMOTE_OVERTAKEN',
       `cannot move to that server: tables of ${name} were changed while they were read`,
     )
-  await load(scope, url, name, bytesOf(keepGaps(parts.tables, gaps)))
+  await load(scope, url, name, bytesOf(keepGaps(parts.tables, names.tables)))
   await load(scope, url, name, streamOf(dump(scope, name, ['--section=data', '--no-large-objects', asThen])))
   await load(scope, url, name, bytesOf(parts.head, parts.keys))
   await inTarget(scope, url, name, async (there) => {

@@ -50,9 +50,9 @@ const requireEqualCounts = (
 }
 
 /** What has to be the same as when the copy was made; the end of it is what is not there yet. */
-const readRest = async (scope: MoveScope, copied: Copied): Promise<string> => {
+const readRest = async (scope: MoveScope, copied: Copied, names: Names): Promise<string> => {
   const { name, shape } = copied
-  const now = await readSchema(scope, name)
+  const now = await readSchema(scope, name, names)
   if (now.shape !== shape)
     throw new SupervisorError(
       'PROMOTE_OVERTAKEN',
@@ -84,14 +84,18 @@ const refreshViews = async (client: Client, there: Client): Promise<void> => {
 
 type Moved = { readonly before: Names; readonly after: Names }
 
-type Ready = { readonly frozen: Frozen; readonly copied: Copied; readonly rest: string }
+type Ready = {
+  readonly frozen: Frozen
+  readonly copied: Copied
+  readonly before: Names
+  readonly rest: string
+}
 
 /** Completes the copy of one database, and proves that it has the same tables, columns and rows. */
-const complete = async (copy: Copy, { frozen, copied, rest }: Ready): Promise<Moved> => {
+const complete = async (copy: Copy, { frozen, copied, before, rest }: Ready): Promise<Moved> => {
   const { scope, url, warn } = copy
   const { name, client } = frozen
   const roles = copy.roles.roles.map((role) => role.name)
-  const before = await readNames(client)
   const ownership = await readOwnership(client, scope.source.role, roles)
   const kept = await readKept(client, roles)
   if (ownership.ofOthers.length > 0)
@@ -164,7 +168,8 @@ const readReady = async (
         'PROMOTE_OVERTAKEN',
         `cannot move to that server: the database ${each.name} was made while the others were copied`,
       )
-    ready.push({ frozen: each, copied, rest: await readRest(scope, copied) })
+    const before = await readNames(each.client)
+    ready.push({ frozen: each, copied, before, rest: await readRest(scope, copied, before) })
   })
   return ready
 }

@@ -5,6 +5,7 @@ import { asMathesar, libpqEnvironment } from '../../units/postgres/libpq.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import { outputOf, runToEnd } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
+import type { Names } from './names.ts'
 import { forOlder } from './shape.ts'
 import { type MoveScope, programInSource } from './source.ts'
 
@@ -37,10 +38,16 @@ export const textOf = async (bytes: Bytes): Promise<string> => {
   return forOlder(Buffer.concat(chunks).toString())
 }
 
-/** The dump of a schema, and its hash. */
-export const readSchema = async (scope: MoveScope, database: string, options: readonly string[] = []) => {
+/** The dump of a schema, and a hash of it with the columns by number: those that are gone are in no dump. */
+export const readSchema = async (
+  scope: MoveScope,
+  database: string,
+  { tables }: Names,
+  options: readonly string[] = [],
+) => {
   const sql = await textOf(dump(scope, database, ['--schema-only', ...options]))
-  return { sql, shape: createHash('sha256').update(sql).digest('hex') }
+  const numbers = JSON.stringify(tables.map(({ schema, name, columns }) => [schema, name, columns]))
+  return { sql, shape: createHash('sha256').update(sql).update(numbers).digest('hex') }
 }
 
 /** The settings at the beginning are in what comes first. */

@@ -25,9 +25,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
   await keepAwake()
   lockOperations(scope)
   scope.system.log.addSecret(url.password)
-  const signal = new AbortController().signal
   const moving = { ...scope, source: sourceOf(scope, scope.inForce.database) }
-  const settings = await untilStopped(exportTo(moving, url, { say: tell, seconds, signal }))
+  const settings = await untilStopped(exportTo(moving, url, { say: tell, seconds }))
   process.stdout.write(settings)
   return 0
 }

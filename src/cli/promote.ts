@@ -100,11 +100,10 @@ export const run = async (args: readonly string[]): Promise<number> => {
   }
   const carries = readSeconds(values.within, usage)
   scope.system.log.addSecret(url.password)
-  const stopped = new AbortController()
   const change = async (text: string): Promise<void> =>
     void (await changeSettings({ set: { ...others, DATABASE_URL: text }, carries }))
   const moving = { ...scope, source: sourceOf(scope, scope.inForce.database) }
-  await untilStopped(promote(moving, url, { say: tell, change, signal: stopped.signal }))
+  await untilStopped(promote(moving, url, { say: tell, change }))
   await tellNotCarried()
   return 0
 }

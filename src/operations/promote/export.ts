@@ -49,21 +49,20 @@ const settingsFor = (scope: MoveScope, url: DatabaseUrl): string => {
 type Wish = {
   readonly say: (text: string) => void
   readonly seconds: number
-  readonly signal: AbortSignal
 }
 
 /** Copies the installation to that server. Returns the settings with which another Mathesar starts on it. */
 export const exportTo = async (
   scope: MoveScope,
   url: DatabaseUrl,
-  { say, seconds, signal }: Wish,
+  { say, seconds }: Wish,
 ): Promise<string> => {
   const complete = async (to: DatabaseUrl): Promise<void> => {
     const inForce = { ...scope.inForce, database: { kind: 'external', ...to } } as const
     const warnings = await carry({ ...scope, inForce }, { say, seconds, isLeft: false })
     for (const what of warnings) say(`not carried: ${what}`)
   }
-  const there = await copyTo(scope, url, { say, complete, isLeft: false, signal })
+  const there = await copyTo(scope, url, { say, complete, isLeft: false })
   const toProve = await readAllProofs(scope, await listMoving(scope))
   await prove(scope, { url: there, toProve }, { say })
   letGo(scope) // From here on somebody may work on it.

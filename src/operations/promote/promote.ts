@@ -99,17 +99,16 @@ type Wish = Talk &
   Pick<Move, 'complete'> & {
     /** Whether the server of before takes no writes afterwards. */
     readonly isLeft: boolean
-    readonly signal: AbortSignal
   }
 
 /** Checks that everything can be copied to another server, and does it. Returns the way there. */
 export const copyTo = async (
   scope: MoveScope,
   url: DatabaseUrl,
-  { say, complete, isLeft, signal }: Wish,
+  { say, complete, isLeft }: Wish,
 ): Promise<DatabaseUrl> => {
   const { source } = scope
-  const target = await checkTarget(scope, url, signal)
+  const target = await checkTarget(scope, url)
   await requireDirect(scope)
   await requireKnown(scope)
   await requireNewServer(scope, url)
@@ -158,17 +157,10 @@ export const proveLeft = async (scope: OperationScope, { say }: Talk): Promise<v
 export const promote = async (
   scope: MoveScope,
   url: DatabaseUrl,
-  {
-    say,
-    change,
-    signal,
-  }: Talk & {
-    readonly change: (url: string) => Promise<void>
-    readonly signal: AbortSignal
-  },
+  { say, change }: Talk & { readonly change: (url: string) => Promise<void> },
 ): Promise<void> => {
   const complete = (to: DatabaseUrl): Promise<void> => change(formatDatabaseUrl(to))
-  const there = await copyTo(scope, url, { say, complete, isLeft: true, signal })
+  const there = await copyTo(scope, url, { say, complete, isLeft: true })
   const inForce = { ...scope.inForce, database: { kind: 'external', ...there } } as const
   await proveLeft({ ...scope, inForce }, { say }).catch(() => {})
   const stays =

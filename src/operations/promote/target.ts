@@ -107,13 +107,10 @@ const requireVersion = ({ major }: Rights): void => {
 }
 
 /** Throws unless an installation can be moved there. Nothing is changed. */
-export const checkTarget = async (
-  scope: OperationScope,
-  url: DatabaseUrl,
-  signal: AbortSignal,
-): Promise<Target> => {
+export const checkTarget = async (scope: OperationScope, url: DatabaseUrl): Promise<Target> => {
   const { system, place, inForce } = scope
-  await reachExternal({ system, place, inForce: { ...inForce, database: asDatabase(url) } }, signal)
+  const never = new AbortController().signal // Who gives up ends the process.
+  await reachExternal({ system, place, inForce: { ...inForce, database: asDatabase(url) } }, never)
   const rights = await inTarget(scope, url, url.name, readRights)
   requireVersion(rights)
   const why = await whyPooled(scope, url)

@@ -1,6 +1,6 @@
 import type { Client } from '../../system/ports.ts'
 import { codeOf } from '../../units/postgres/failures.ts'
-import { inSource, type MoveScope } from './source.ts'
+import { inSource, type MoveScope, pidOf } from './source.ts'
 
 /** Whoever writes just then is waited for that long. */
 const lockTimeout = '10s'
@@ -76,9 +76,6 @@ const inEach = async <Each, T>(
 }
 
 export type Frozen = { readonly name: string; readonly client: Client; readonly pid: number }
-
-const pidOf = async (client: Client): Promise<number> =>
-  (await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')).rows[0]!.pid
 
 /**
  * Acts while nobody can write to any of the databases. The locks are those of sessions: whatever ends this

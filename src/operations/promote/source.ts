@@ -105,6 +105,10 @@ export const inSource = <T>(
   return connectAs(scope, 'the one that is left', ways, use)
 }
 
+/** Of the session at its server. */
+export const pidOf = async (client: Client): Promise<number> =>
+  (await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]!.pid
+
 /** How a program of Postgres gets there. */
 export const programInSource = ({ place, results, source }: MoveScope, database: string) => {
   const { paths, identities } = place

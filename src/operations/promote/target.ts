@@ -7,7 +7,7 @@ import { connectionOf } from '../../units/postgres/connection.ts'
 import { reachExternal } from '../../units/postgres/external.ts'
 import { sentenceOf } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
-import { connectAs, type Source } from './source.ts'
+import { connectAs, pidOf, type Source } from './source.ts'
 
 /** The server that an installation moves to, and who may do what there. */
 export type Target = {
@@ -73,9 +73,6 @@ const readRights = async (client: Client): Promise<Rights> => {
   return rows[0]!
 }
 
-const readPid = async (client: Client): Promise<number> =>
-  (await client.query<{ pid: number }>('SELECT pg_catalog.pg_backend_pid() AS pid')).rows[0]!.pid
-
 const secondSessionMs = 5000
 
 /**
@@ -84,12 +81,12 @@ const secondSessionMs = 5000
  */
 export const whyPooled = (scope: OperationScope, url: DatabaseUrl): Promise<string | undefined> =>
   inTarget(scope, url, url.name, async (one) => {
-    const first = await readPid(one)
+    const first = await pidOf(one)
     const use = async (other: Client): Promise<string | undefined> => {
       await other.query('BEGIN')
-      const second = await readPid(other)
+      const second = await pidOf(other)
       await other.query('COMMIT')
-      return first === second || first !== (await readPid(one))
+      return first === second || first !== (await pidOf(one))
         ? 'a pooler is in front of it, which lends a session for one transaction at a time'
         : undefined
     }

@@ -164,4 +164,15 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
       await there("SELECT attnum FROM pg_attribute WHERE attrelid = 'gaps'::regclass AND attisdropped"),
     ).toEqual([{ attnum: 2 }])
   })
+
+  test('is stopped by no comment, whatever that looks like', async () => {
+    const entry = '\n--\n-- Name: t; Type: TRIGGER; Schema: public; Owner: -\n--\n\n'
+    await here(`CREATE TABLE noted (n int PRIMARY KEY);
+      COMMENT ON INDEX noted_pkey IS E'${`${entry}CREATE TABLE risen ();\n--`.replaceAll('\n', '\\n')}'`)
+    await moves.move()
+    expect(await there("SELECT to_regclass('risen') AS risen")).toEqual([{ risen: null }])
+    expect(await there("SELECT obj_description('noted_pkey'::regclass) AS comment")).toEqual([
+      { comment: `${entry}CREATE TABLE risen ();\n--` },
+    ])
+  })
 })

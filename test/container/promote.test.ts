@@ -142,8 +142,8 @@ const resolved = `
     UNION ALL SELECT format('%s of %s for %s', oid::regclass, relowner::regrole,
         replace(relacl::text, 'Dxtm', 'Dxt'))
       FROM pg_class WHERE relname IN ('first', 'orders', 'seen')
-    UNION ALL SELECT format('schema %s of %s', nspname, nspowner::regrole) FROM pg_namespace
-      WHERE nspname = 'sales'
+    UNION ALL SELECT format('schema %s of %s, who may make tables: %s', nspname, nspowner::regrole,
+        has_schema_privilege('alice', oid, 'CREATE')) FROM pg_namespace WHERE nspname = 'sales'
     UNION ALL SELECT 'large ' || encode(lo_get(4711), 'escape')
     UNION ALL SELECT format('role %s %s %s', rolname, rolconnlimit, pg_has_role('alice', oid, 'MEMBER'))
       FROM pg_roles WHERE rolname IN ('alice', 'readers', 'bob', 'leaver')

@@ -1,6 +1,8 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { applyKept, readKept } from '../../src/operations/promote/databases.ts'
 import { applyOwnership, readOwnership } from '../../src/operations/promote/owners.ts'
+import { applyRoles, readRoles } from '../../src/operations/promote/roles.ts'
 import { postgresBin } from '../helpers/daemon.ts'
 import { startPostgres } from '../helpers/postgres.ts'
 
@@ -9,11 +11,14 @@ const password = 'pass w%rd/of:owner'
 /** The same server stands for both: what it says of one database is done in another. */
 describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => {
   let server: Awaited<ReturnType<typeof startPostgres>>
+  let major: number
   beforeAll(async () => {
     server = await startPostgres('owner', password)
     await server.query(`
       CREATE ROLE mathesar LOGIN CREATEDB CREATEROLE PASSWORD '${password}';
-      CREATE ROLE alice; CREATE ROLE bob; GRANT alice, bob TO mathesar`)
+      CREATE ROLE alice; CREATE ROLE bob; GRANT alice, bob TO mathesar WITH ADMIN OPTION`)
+    const [version] = await server.query("SELECT current_setting('server_version_num')::int / 10000 AS major")
+    major = Number(version?.major)
     for (const name of ['here', 'there']) await server.query(`CREATE DATABASE ${name} OWNER mathesar`)
   })
   afterAll(() => server.stop())
@@ -50,5 +55,35 @@ describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => 
     const before = await server.query(rights, 'here')
     expect(before[0]).toMatchObject({ role: 'alice', schema: 'sales', owner: 'alice', may: true })
     expect(await server.query(rights, 'there')).toEqual(before)
+  })
+
+  const kept = `SELECT setdatabase::text, setrole::text, setconfig FROM pg_db_role_setting
+    WHERE setrole <> 'mathesar'::regrole ORDER BY 1, 2`
+  const apply = async (roles: Awaited<ReturnType<typeof readRoles>>, warn: (what: string) => void) =>
+    await as('mathesar', 'here', (client) =>
+      applyRoles(client, roles, { major, mark: 'mark', knownPasswords: [], warn }),
+    )
+
+  test('settings of databases and roles are the same again, and lists of names stay lists', async () => {
+    await server.query(
+      `ALTER DATABASE here SET search_path = sales, "Odd, ""name", "$user", public;
+      ALTER DATABASE here SET datestyle = 'German, DMY';
+      ALTER ROLE alice IN DATABASE here SET search_path = '';
+      ALTER ROLE alice SET temp_tablespaces = one, two;
+      ALTER ROLE alice SET application_name = 'a, "b"'`,
+    )
+    const before = await server.query(kept)
+    const [roles, ofDatabase] = await as('owner', 'here', async (client) => [
+      await readRoles(client, ['alice', 'bob']),
+      await readKept(client, ['alice', 'bob']),
+    ])
+    await server.query(`ALTER DATABASE here RESET ALL; ALTER ROLE alice RESET ALL;
+      ALTER ROLE alice IN DATABASE here RESET ALL`)
+    const warnings: string[] = []
+    const warn = (what: string): void => void warnings.push(what)
+    await apply(roles, warn)
+    await as('mathesar', 'here', (client) => applyKept(client, 'here', ofDatabase, warn))
+    expect(await server.query(kept)).toEqual(before)
+    expect(warnings).toEqual([])
   })
 })

@@ -1,5 +1,6 @@
 import type { Client } from '../../system/ports.ts'
 import type { Wanted } from './prepare.ts'
+import { settingsWhere } from './settings.ts'
 import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
 import { readConnected } from './stored.ts'
 import { mayBeEntered } from '../../units/postgres/connection.ts'
@@ -47,14 +48,7 @@ export const readExtensions = async (client: Client): Promise<Wanted['extensions
 /** What keeps writes from a database that is left (`close.ts`). */
 export const closing = 'default_transaction_read_only=on'
 
-const settings = `
-  SELECT format('ALTER %s SET %I = %L',
-      CASE WHEN setrole = 0 THEN format('DATABASE %I', datname)
-        ELSE format('ROLE %I IN DATABASE %I', rolname, datname) END,
-      split_part(setting, '=', 1), substr(setting, strpos(setting, '=') + 1)) AS command
-    FROM pg_catalog.pg_db_role_setting JOIN pg_catalog.pg_database d ON d.oid = setdatabase
-      LEFT JOIN pg_catalog.pg_roles r ON r.oid = setrole, unnest(setconfig) AS setting
-    WHERE datname = current_database() AND (setrole <> 0 OR setting <> '${closing}')`
+const settings = settingsWhere(`datname = current_database() AND (setrole <> 0 OR setting <> '${closing}')`)
 
 /** Rights on the database itself. Everybody may connect where nothing else is said. */
 const rights = `

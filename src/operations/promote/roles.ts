@@ -1,5 +1,6 @@
 import type { Client } from '../../system/ports.ts'
 import { isOurs, type Marked } from './given.ts'
+import { settingsWhere } from './settings.ts'
 import type { Source } from './source.ts'
 import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
 
@@ -90,12 +91,7 @@ const membershipsQuery = `
     WHERE member.rolname = ANY($1)
     GROUP BY 1, 2 ORDER BY 1, 2`
 
-const settingsQuery = `
-  SELECT format('ALTER ROLE %I SET %I = %L', rolname, split_part(setting, '=', 1),
-      substr(setting, strpos(setting, '=') + 1)) AS command
-    FROM pg_catalog.pg_db_role_setting JOIN pg_catalog.pg_roles r ON r.oid = setrole,
-      unnest(setconfig) AS setting
-    WHERE setdatabase = 0 AND rolname = ANY($1)`
+const settingsQuery = settingsWhere('setdatabase = 0 AND rolname = ANY($1)')
 
 const maySeePasswords = `
   SELECT pg_catalog.has_table_privilege('pg_catalog.pg_authid', 'SELECT') AS may`

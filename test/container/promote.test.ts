@@ -43,6 +43,8 @@ const built = `
   GRANT SELECT ON sales.orders TO readers, bob;
   CREATE VIEW sales.seen AS SELECT first_id, count(*) FROM sales.orders GROUP BY 1;
   CREATE EXTENSION citext;
+  CREATE SCHEMA ext;
+  CREATE EXTENSION pg_trgm SCHEMA ext;
   SELECT lo_from_bytea(4711, 'large');
 `
 

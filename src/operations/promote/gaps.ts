@@ -55,9 +55,12 @@ const fill = (entry: string, table: Table): string => {
 /** They come with the extension or the database, which may be another role's. */
 const usualComment = /^COMMENT ON (?:EXTENSION .*|SCHEMA "public" IS 'standard public schema');$/gm
 
+/** One with an extension in it is there, too. */
+const newSchema = /(; Type: SCHEMA; Schema: -; Owner: .*\n--\n\n)CREATE SCHEMA (?!IF NOT EXISTS )/g
+
 /** The part of a dump that makes the tables, with their gaps. */
 export const keepGaps = (sql: string, tables: readonly Table[]): string => {
-  let kept = sql.replaceAll(usualComment, '')
+  let kept = sql.replaceAll(usualComment, '').replaceAll(newSchema, '$1CREATE SCHEMA IF NOT EXISTS ')
   for (const table of withGaps(tables)) {
     const name = `${quoteName(table.schema)}.${quoteName(table.name)}`
     const beginning = ['CREATE TABLE', 'CREATE UNLOGGED TABLE', 'CREATE FOREIGN TABLE']

@@ -67,6 +67,12 @@ const makeDatabase = async (client: Client, name: string, mark: string, major: n
   return isSorted
 }
 
+/** Some are at home in a schema of Postgres, which is there. */
+export const commandsFor = ({ name, schema }: Wanted['extensions'][number]) => ({
+  schema: schema.startsWith('pg_') ? undefined : `CREATE SCHEMA IF NOT EXISTS ${quoteName(schema)}`,
+  extension: `CREATE EXTENSION IF NOT EXISTS ${quoteName(name)} SCHEMA ${quoteName(schema)}`,
+})
+
 /** As Mathesar's role, which may make those that are trusted; else as the user of the URL. */
 const makeExtensions = async (
   scope: MoveScope,
@@ -74,14 +80,12 @@ const makeExtensions = async (
   mathesar: Target['url'],
   { name, extensions }: Wanted,
 ): Promise<void> => {
-  for (const extension of extensions) {
-    const commands = [
-      `CREATE SCHEMA IF NOT EXISTS ${quoteName(extension.schema)}`,
-      `CREATE EXTENSION IF NOT EXISTS ${quoteName(extension.name)} SCHEMA ${quoteName(extension.schema)}`,
-    ] as const
-    await inTarget(scope, mathesar, name, (client) => client.query(commands[0]))
-    const make = (as: Target['url']) => inTarget(scope, as, name, (client) => client.query(commands[1]))
-    await make(mathesar).catch(() => make(url))
+  for (const each of extensions) {
+    const { schema, extension } = commandsFor(each)
+    const run = (as: Target['url'], command: string) =>
+      inTarget(scope, as, name, (client) => client.query(command))
+    if (schema !== undefined) await run(mathesar, schema)
+    await run(mathesar, extension).catch(() => run(url, extension))
   }
 }
 

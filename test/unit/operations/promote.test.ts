@@ -4,6 +4,7 @@ import { envLine } from '../../../src/operations/promote/export.ts'
 import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
 import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
 import { forOlder, partsOf, provedLater, restOf } from '../../../src/operations/promote/shape.ts'
+import { commandsFor } from '../../../src/operations/promote/prepare.ts'
 import { completed, mapColumns, oidsIn, unknownIn } from '../../../src/operations/promote/references.ts'
 import { formatDatabaseUrl, parseDatabaseUrl } from '../../../src/settings/database-url.ts'
 
@@ -69,6 +70,22 @@ ALTER TABLE "public"."odd ""name" DROP COLUMN "........pg.dropped.7........";
   test('is one of those that a command makes: a view has none', () => {
     const [whole, holed] = [table(['a']), table(['a', null])]
     expect(withGaps([whole, holed, { ...holed, kind: 'v' }])).toEqual([holed])
+  })
+})
+
+describe('an extension', () => {
+  test('gets its schema, and nobody makes one of Postgres', () => {
+    expect(commandsFor({ name: 'a"b', schema: 'ext' })).toEqual({
+      schema: 'CREATE SCHEMA IF NOT EXISTS "ext"',
+      extension: 'CREATE EXTENSION IF NOT EXISTS "a""b" SCHEMA "ext"',
+    })
+    expect(commandsFor({ name: 'plperl', schema: 'pg_catalog' }).schema).toBeUndefined()
+  })
+  test('is in a schema that the dump makes, too, which is no fault', () => {
+    const made = (text: string): string =>
+      `--\n-- Name: ext; Type: SCHEMA; Schema: -; Owner: -\n--\n\n${text} "ext";\n\n\n`
+    const text = "SELECT '\nCREATE SCHEMA x';\n"
+    expect(keepGaps(made('CREATE SCHEMA') + text, [])).toBe(made('CREATE SCHEMA IF NOT EXISTS') + text)
   })
 })
 

@@ -291,6 +291,9 @@ describeContainer('promote', () => {
     await refused(url().replace(/mover:[^@]*/, 'weak:w'), 'its user may not create roles', 'ALTER ROLE')
     await refused(url(), 'a database shop, a role alice already', 'DROP DATABASE "shop"; DROP ROLE "alice"')
     await there('postgres', 'DROP DATABASE shop')
+    await here('shop', 'CREATE ROLE mover')
+    await refused(url(), 'its user mover has the name of a role that goes along', 'another administrator')
+    await here('shop', 'DROP ROLE mover')
     // What Mathesar's role puts in the place of its tables is not read by the superuser.
     await here(
       'mathesar_django',

@@ -55,6 +55,15 @@ const requireRights = ({ url: { user }, may }: Target, app: string, missing: Nam
   )
 }
 
+/** Refuses where the user of the URL would become a role that goes along, with few rights. */
+export const requireOtherUser = (user: string, app: string, roles: readonly string[]): void => {
+  if (user === app || !roles.includes(user)) return
+  refuse(
+    `its user ${user} has the name of a role that goes along`,
+    'Give the URL of another administrator there. Nothing was changed.',
+  )
+}
+
 /**
  * Throws where something has a name that is needed, and is not what an earlier attempt of ours left; or where
  * it is needed and cannot be made. Returns the databases that are used as they are.
@@ -66,6 +75,7 @@ export const requireFree = async (
   mark: string | undefined,
 ): Promise<readonly string[]> => {
   const { url } = target
+  requireOtherUser(url.user, scope.source.role, wanted.roles)
   const found = await inTarget(scope, url, url.name, (client) => readMarked(client, wanted.databases))
   const others = found.databases.filter((each) => !isOurs(each, mark)).map(({ name }) => name)
   const given = [

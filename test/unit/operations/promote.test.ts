@@ -4,6 +4,7 @@ import { envLine } from '../../../src/operations/promote/export.ts'
 import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
 import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
 import { forOlder, partsOf, provedLater, restOf } from '../../../src/operations/promote/shape.ts'
+import { requireOtherUser } from '../../../src/operations/promote/free.ts'
 import { commandsFor } from '../../../src/operations/promote/prepare.ts'
 import { completed, mapColumns, oidsIn, unknownIn } from '../../../src/operations/promote/references.ts'
 import { formatDatabaseUrl, parseDatabaseUrl } from '../../../src/settings/database-url.ts'
@@ -87,6 +88,12 @@ describe('an extension', () => {
     const text = "SELECT '\nCREATE SCHEMA x';\n"
     expect(keepGaps(made('CREATE SCHEMA') + text, [])).toBe(made('CREATE SCHEMA IF NOT EXISTS') + text)
   })
+})
+
+test("the user of the URL is none of the roles that go along, but Mathesar's own", () => {
+  const roles = ['mathesar', 'admin']
+  expect(() => requireOtherUser('admin', 'mathesar', roles)).toThrow('its user admin has the name of a role')
+  for (const user of ['mathesar', 'other']) requireOtherUser(user, 'mathesar', roles)
 })
 
 describe('the names of before and after', () => {

@@ -55,6 +55,7 @@ const busy = `
   CREATE TABLE busy.child (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, number float8, bytes bytea,
     parent int REFERENCES busy.parent ON DELETE CASCADE ON UPDATE CASCADE);
   CREATE TABLE busy.keyless (n int, kept text);
+  CREATE TABLE busy.json ("system_user" int PRIMARY KEY);
   CREATE TABLE busy.cut (n int PRIMARY KEY);
   CREATE TABLE busy.acked (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, who text);
   CREATE TABLE busy.pair (a citext, gone int, b numeric, PRIMARY KEY (b, a));

@@ -1,8 +1,9 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { applyKept, readKept } from '../../src/operations/promote/databases.ts'
+import { applyKept, countTables, readKept } from '../../src/operations/promote/databases.ts'
 import { applyOwnership, readOwnership } from '../../src/operations/promote/owners.ts'
 import { applyRoles, readRoles } from '../../src/operations/promote/roles.ts'
+import { readTables } from '../../src/operations/promote/since.ts'
 import { postgresBin } from '../helpers/daemon.ts'
 import { startPostgres } from '../helpers/postgres.ts'
 
@@ -85,5 +86,19 @@ describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => 
     await as('mathesar', 'here', (client) => applyKept(client, 'here', ofDatabase, warn))
     expect(await server.query(kept)).toEqual(before)
     expect(warnings).toEqual([])
+  })
+
+  test('names have their quotes whatever words this version knows', async () => {
+    await server.query('CREATE TABLE public.json (json int PRIMARY KEY, "odd ""name" int)', 'here')
+    const name = '"public"."json"'
+    const [counts, tables] = await as('owner', 'here', async (client) => [
+      await countTables(client),
+      await readTables(client),
+    ])
+    expect(counts.get(name)).toBe('0')
+    expect(tables.find((table) => table.name === name)).toMatchObject({
+      columns: ['"json"', '"odd ""name"'],
+      key: ['"json"'],
+    })
   })
 })

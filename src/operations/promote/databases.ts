@@ -1,4 +1,5 @@
 import type { Client } from '../../system/ports.ts'
+import { quotedTable } from './names.ts'
 import type { Wanted } from './prepare.ts'
 import { settingsWhere } from './settings.ts'
 import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
@@ -87,7 +88,7 @@ export const applyKept = async (
 /** How many rows each table has. */
 export const countTables = async (client: Client): Promise<ReadonlyMap<string, string>> => {
   const { rows } = await client.query<{ name: string; rows: string }>(
-    `SELECT format('%I.%I', nspname, relname) AS name,
+    `SELECT ${quotedTable} AS name,
         (xpath('/row/n/text()', query_to_xml(format('SELECT count(*) AS n FROM ONLY %I.%I', nspname, relname),
           false, true, '')))[1]::text AS rows
       FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace

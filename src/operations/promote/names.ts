@@ -22,6 +22,10 @@ export type Names = {
 /** Schemas of people and of Mathesar. */
 const isOwn = "nspname <> 'information_schema' AND nspname !~ '^pg_'"
 
+/** A name in SQL, in quotes in any case: which ones need them is another question of each version. */
+export const quoted = (column: string): string => `'"' || replace(${column}, '"', '""') || '"'`
+export const quotedTable = `${quoted('nspname')} || '.' || ${quoted('relname')}`
+
 /** What Mathesar may refer to: tables, views and the like. */
 const hasColumns = "relkind IN ('r', 'p', 'v', 'm', 'f')"
 

@@ -4,6 +4,7 @@ import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { quoteText } from '../../units/postgres/quoting.ts'
 import { load, outputFrom } from './dump.ts'
 import type { Frozen } from './freeze.ts'
+import { quoted, quotedTable } from './names.ts'
 import { inSource, type MoveScope } from './source.ts'
 
 /**
@@ -32,10 +33,10 @@ export type Table = {
 
 /** What an extension has made comes with it. Columns that are generated are made there. */
 const tablesQuery = `
-  SELECT c.oid::text AS oid, relfilenode::text AS file, format('%I.%I', nspname, relname) AS name,
-      (SELECT coalesce(json_agg(quote_ident(attname) ORDER BY attnum), '[]') FROM pg_attribute
+  SELECT c.oid::text AS oid, relfilenode::text AS file, ${quotedTable} AS name,
+      (SELECT coalesce(json_agg(${quoted('attname')} ORDER BY attnum), '[]') FROM pg_attribute
         WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped AND attgenerated = '') AS columns,
-      (SELECT coalesce(json_agg(quote_ident(attname)), '[]') FROM pg_index, pg_attribute
+      (SELECT coalesce(json_agg(${quoted('attname')}), '[]') FROM pg_index, pg_attribute
         WHERE indrelid = c.oid AND indisprimary AND attrelid = c.oid
           AND attnum = ANY((string_to_array(indkey::text, ' ')::int2[])[1:indnkeyatts])) AS key
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace

@@ -46,7 +46,17 @@ const built = `
   CREATE SCHEMA ext;
   CREATE EXTENSION pg_trgm SCHEMA ext;
   SELECT lo_from_bytea(4711, 'large');
+  CREATE TABLE public.forced AS SELECT 1 AS n;
+  ALTER TABLE public.forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+  GRANT SELECT ON public.first TO bob WITH GRANT OPTION;
+  SET ROLE bob;
+  GRANT SELECT ON public.first TO alice;
 `
+
+/** As a cluster that came from elsewhere has them, where the superuser was Mathesar's user. */
+const ofSuperuser = `
+  ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO bob;
+  GRANT SELECT ON busy.keyless TO postgres`
 
 /** Tables of every kind that somebody writes to while they are copied. */
 const busy = `
@@ -233,6 +243,7 @@ describeContainer('promote', () => {
     expect(exitCode, stderr).toBe(0)
     return stdout
   }
+  const asSuperuser = (text: string) => box.supervisor('psql', '--superuser', '-d', 'shop', '-c', text)
   const url = (database = 'postgres', at = port): string =>
     `postgres://mover:${encodeURIComponent(mover)}@127.0.0.1:${at}/${database}`
 
@@ -244,6 +255,7 @@ describeContainer('promote', () => {
     await here('mathesar_django', 'CREATE DATABASE shop')
     await here('shop', built)
     await here('shop', busy)
+    await asSuperuser(ofSuperuser)
     const oid = async (name: string): Promise<number> =>
       Number(await here('shop', `SELECT '${name}'::regclass::oid::int`))
     const [first, orders] = [await oid('public.first'), await oid('sales.orders')]
@@ -349,7 +361,6 @@ describeContainer('promote', () => {
     )
     await holding
     expect(await leftThere()).toBe('')
-    const asSuperuser = (text: string) => box.supervisor('psql', '--superuser', '-d', 'shop', '-c', text)
     await asSuperuser('CREATE PUBLICATION everything FOR ALL TABLES')
     const failed = await box.supervisor('promote', '--to', url(), '--within', '60')
     expect(failed).toMatchObject({ exitCode: 89, stderr: expect.stringContaining('must be superuser') })
@@ -422,7 +433,12 @@ describeContainer('promote', () => {
     expect((await load.stop()).failed).toEqual([])
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
     expect(`${moved.all}${await box.logs()}`).not.toContain(mover)
-    expect(notCarried(moved.all)).toEqual([])
+    expect(notCarried(moved.all)).toEqual([
+      'rights in shop of roles that are not ours there: ' +
+        'GRANT SELECT ON TABLE "busy"."keyless" TO "postgres"; ' +
+        'ALTER DEFAULT PRIVILEGES FOR ROLE "postgres" GRANT SELECT ON TABLES  TO "bob"',
+    ])
+    expect((await there('shop', 'SELECT n FROM public.forced')).stdout).toBe('1')
     const after = (await there('shop', resolved)).stdout
     expect(after).toContain('role bob')
     expect(after).not.toMatch(/leaver|bob in/)
@@ -489,7 +505,6 @@ describeContainer('promote', () => {
     await here('shop', 'CREATE DATABASE third')
     expect((await box.supervisor('promote', '--to', to)).stderr).toContain('create databases (third)')
     await here('shop', 'DROP DATABASE third')
-    const asSuperuser = (text: string) => box.supervisor('psql', '--superuser', '-d', 'shop', '-c', text)
     await asSuperuser('CREATE PUBLICATION everything FOR ALL TABLES')
     expect((await box.supervisor('promote', '--to', to, '--within', '60')).exitCode).toBe(89)
     await asSuperuser('DROP PUBLICATION everything')
@@ -514,6 +529,10 @@ describeContainer('promote', () => {
     other = await startDatabaseServer(otherPort, password)
     await until('it answers', async () => (await onOther('postgres', 'select 1')).exitCode === 0)
     await onOther('postgres', `CREATE ROLE mover LOGIN CREATEDB CREATEROLE PASSWORD '${mover}'`)
+    const hidden = await box.supervisor('promote', '--to', url('postgres', otherPort))
+    expect(hidden.stderr).toContain('what it takes: read and lock public.forced')
+    expect(hidden.stderr).toContain('`ALTER ROLE "mathesar" BYPASSRLS`')
+    await there('shop', 'ALTER TABLE public.forced NO FORCE ROW LEVEL SECURITY')
     await there('shop', 'CREATE TABLE public.hidden ()')
     const refused = await box.supervisor('promote', '--to', url('postgres', otherPort))
     expect(refused).toMatchObject({

@@ -14,8 +14,8 @@ import { tellMathesar } from './mathesar.ts'
 import { differencesOf, type Names, numbersOf, readNames } from './names.ts'
 import { applyOwnership, readOwnership } from './owners.ts'
 import { readMoving } from './passwords.ts'
-import { applyRoles, type Roles } from './roles.ts'
-import { restOf } from './shape.ts'
+import { applyRoles, readThere, type Roles } from './roles.ts'
+import { restOf, rightsFor } from './shape.ts'
 import { bringUpToDate } from './since.ts'
 import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
 import { describeReferences, readConnected, translateStored } from './stored.ts'
@@ -109,9 +109,17 @@ const complete = async (copy: Copy, { frozen, copied, before, rest }: Ready): Pr
     const only = ['--large-objects', '--section=data', '--exclude-schema=*']
     await load(scope, url, name, streamOf(dump(scope, name, only)))
   }
-  await load(scope, url, name, bytesOf(rest))
-  return await inTarget(scope, url, name, async (there) => {
+  const rights = await inTarget(scope, url, name, async (there) => {
     await there.query('SET statement_timeout = 0') // Hosts have limits, and a count takes its time.
+    // Before there are policies, which hide rows.
+    requireEqualCounts(name, counts, await countTables(there))
+    return rightsFor(rest, await readThere(there))
+  })
+  if (rights.left.length > 0)
+    warn(`rights in ${name} of roles that are not ours there: ${firstFew(rights.left, String).join('; ')}`)
+  await load(scope, url, name, bytesOf(rights.sql))
+  return await inTarget(scope, url, name, async (there) => {
+    await there.query('SET statement_timeout = 0')
     await carrySequences(client, there)
     await refreshViews(client, there)
     await applyOwnership(there, ownership)
@@ -120,7 +128,6 @@ const complete = async (copy: Copy, { frozen, copied, before, rest }: Ready): Pr
     const odd = differencesOf(before, after)
     if (odd.length > 0)
       throw failure(`tables of ${name} have other columns there: ${odd.slice(0, 5).join(', ')}`)
-    requireEqualCounts(name, counts, await countTables(there))
     return { before, after }
   })
 }

@@ -76,9 +76,11 @@ const requireVersion = async (scope: MoveScope): Promise<void> => {
 
 /** What Mathesar's role may not do that it takes, and who owns that. */
 const missingQuery = `
-  SELECT 'own the database ' || quote_ident(datname) AS what, pg_get_userbyid(datdba) AS owner
+  SELECT 'own the database ' || quote_ident(datname) AS what, pg_get_userbyid(datdba) AS owner,
+      false AS "isHidden"
     FROM pg_database WHERE datname = current_database() AND NOT pg_has_role(datdba, 'USAGE')
-  UNION ALL SELECT format('read and lock %I.%I', nspname, relname), pg_get_userbyid(relowner)
+  UNION ALL SELECT format('read and lock %I.%I', nspname, relname), pg_get_userbyid(relowner),
+      pg_has_role(relowner, 'USAGE')
     FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace
     WHERE relkind IN ('r', 'p', 'S') AND relpersistence <> 't' AND nspname <> 'information_schema'
       AND nspname !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_depend
@@ -87,16 +89,27 @@ const missingQuery = `
         WHEN relkind = 'S' THEN has_sequence_privilege(c.oid, 'SELECT')
         ELSE has_table_privilege(c.oid, 'SELECT') AND has_table_privilege(c.oid, 'UPDATE, DELETE, TRUNCATE')
           AND NOT row_security_active(c.oid) END)
-  UNION ALL SELECT 'read large objects', pg_get_userbyid(lomowner)
+  UNION ALL SELECT 'read large objects', pg_get_userbyid(lomowner), false
     FROM pg_largeobject_metadata WHERE NOT pg_has_role(lomowner, 'USAGE')`
 
-type Missing = { readonly what: string; readonly owner: string }
+type Missing = {
+  readonly what: string
+  readonly owner: string
+  /** By policies that its owner is under, too. */
+  readonly isHidden: boolean
+}
 
 const requireRights = async (scope: MoveScope, name: string): Promise<void> => {
   const { rows } = await inSource(scope, name, (client) => client.query<Missing>(missingQuery))
   if (rows.length === 0) return
   const role = quoteName(scope.source.role)
-  const grants = [...new Set(rows.map(({ owner }) => `GRANT ${quoteName(owner)} TO ${role}`))]
+  const grants = [
+    ...new Set(
+      rows.map(({ owner, isHidden }) =>
+        isHidden ? `ALTER ROLE ${role} BYPASSRLS` : `GRANT ${quoteName(owner)} TO ${role}`,
+      ),
+    ),
+  ]
   refuse(
     `its user may not do in ${name} what it takes: ${firstFew(rows, ({ what }) => what).join(', ')}`,
     `As its administrator type \`${firstFew(grants, String).join('; ')}\`.`,

@@ -1,6 +1,7 @@
 import type { Client } from '../../system/ports.ts'
 import { isOurs, type Marked } from './given.ts'
 import { settingsWhere } from './settings.ts'
+import type { RoleThere } from './shape.ts'
 import type { Source } from './source.ts'
 import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
 
@@ -108,6 +109,14 @@ export const readRoles = async (client: Client, names: readonly string[]): Promi
     ),
   }
 }
+
+/** All that are there, as Mathesar's role sees them. */
+export const readThere = async (client: Client): Promise<readonly RoleThere[]> =>
+  (
+    await client.query<RoleThere>(
+      `SELECT rolname AS name, pg_catalog.pg_has_role(oid, 'USAGE') AS "isOurs" FROM pg_catalog.pg_roles`,
+    )
+  ).rows
 
 const optionsOf = ({ admin, inherit, set }: Options, major: number): string => {
   if (major < 16) return admin ? ' WITH ADMIN OPTION' : ''

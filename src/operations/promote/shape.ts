@@ -1,3 +1,5 @@
+import { quoteName } from '../../units/postgres/quoting.ts'
+
 /**
  * The theory of the parts of a dump.
  *
@@ -72,3 +74,33 @@ export const provedLater = (sql: string): string => sql.replaceAll(foreignKey, '
 /** What comes behind the rows. */
 export const restOf = (whole: string, { keysAt, restAt }: Cuts): string =>
   headOf(whole) + only('checks', whole.slice(keysAt, restAt)) + provedLater(whole.slice(restAt))
+
+/** A role of the other server, and whether ours may do what it may. */
+export type RoleThere = { readonly name: string; readonly isOurs: boolean }
+
+const rightsLine = /^(?:ALTER DEFAULT PRIVILEGES|GRANT|REVOKE) .*;$/gm
+const giverIn = new RegExp(`^ALTER DEFAULT PRIVILEGES FOR ROLE (${name}) `)
+const takerIn = new RegExp(` (?:TO|FROM) (${name})(?: WITH GRANT OPTION)?;$`)
+
+/**
+ * Rights as our role can give them: who passed a right on, does it there, too. Those that a superuser gives,
+ * or for a role that is not there, are left out, and named.
+ */
+export const rightsFor = (
+  sql: string,
+  roles: readonly RoleThere[],
+): { readonly sql: string; readonly left: readonly string[] } => {
+  const there = new Set(roles.map((role) => quoteName(role.name)))
+  const ours = new Set(roles.filter(({ isOurs }) => isOurs).map((role) => quoteName(role.name)))
+  const left: string[] = []
+  const kept = sql
+    .replaceAll(/^SET SESSION AUTHORIZATION (".*");$/gm, 'SET ROLE $1;')
+    .replaceAll(/^RESET SESSION AUTHORIZATION;$/gm, 'RESET ROLE;')
+    .replaceAll(rightsLine, (line) => {
+      const [giver, taker] = [giverIn.exec(line)?.[1], takerIn.exec(line)?.[1]]
+      if ((giver === undefined || ours.has(giver)) && (taker === undefined || there.has(taker))) return line
+      left.push(line.slice(0, -1))
+      return ''
+    })
+  return { sql: kept, left }
+}

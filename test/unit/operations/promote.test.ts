@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { envLine } from '../../../src/operations/promote/export.ts'
 import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
 import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
-import { forOlder, partsOf, provedLater, restOf } from '../../../src/operations/promote/shape.ts'
+import { forOlder, partsOf, provedLater, restOf, rightsFor } from '../../../src/operations/promote/shape.ts'
 import { requireOtherUser } from '../../../src/operations/promote/free.ts'
 import { commandsFor } from '../../../src/operations/promote/prepare.ts'
 import { completed, mapColumns, oidsIn, unknownIn } from '../../../src/operations/promote/references.ts'
@@ -94,6 +94,25 @@ test("the user of the URL is none of the roles that go along, but Mathesar's own
   const roles = ['mathesar', 'admin']
   expect(() => requireOtherUser('admin', 'mathesar', roles)).toThrow('its user admin has the name of a role')
   for (const user of ['mathesar', 'other']) requireOtherUser(user, 'mathesar', roles)
+})
+
+test('rights are given as they were passed on, and those of others are left out', () => {
+  const roles = [
+    { name: 'bob', isOurs: true },
+    { name: 'pg_monitor', isOurs: false },
+  ]
+  const all = [
+    'GRANT SELECT ON TABLE "a" TO "bob" WITH GRANT OPTION;',
+    'SET SESSION AUTHORIZATION "bob";',
+    'GRANT SELECT ON TABLE "a" TO "pg_monitor";',
+    'RESET SESSION AUTHORIZATION;',
+    'GRANT SELECT ON TABLE "a" TO "postgres";',
+    'ALTER DEFAULT PRIVILEGES FOR ROLE "pg_monitor" IN SCHEMA "s" GRANT SELECT ON TABLES TO "bob";',
+    'ALTER DEFAULT PRIVILEGES FOR ROLE "bob" GRANT SELECT ON TABLES TO PUBLIC;',
+  ]
+  const { sql, left } = rightsFor(all.join('\n'), roles)
+  expect(left.map((command) => `${command};`)).toEqual([all[4], all[5]])
+  expect(sql.split('\n')).toEqual([all[0], 'SET ROLE "bob";', all[2], 'RESET ROLE;', '', '', all[6]])
 })
 
 describe('the names of before and after', () => {

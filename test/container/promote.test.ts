@@ -48,6 +48,12 @@ const built = `
   SELECT lo_from_bytea(4711, 'large');
   CREATE TABLE public.forced AS SELECT 1 AS n;
   ALTER TABLE public.forced ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+  CREATE SCHEMA bobs AUTHORIZATION bob;
+  CREATE FUNCTION bobs.rise() RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN
+    GRANT alice TO bob; RETURN true; EXCEPTION WHEN OTHERS THEN RETURN false; END $$;
+  CREATE MATERIALIZED VIEW bobs.risen AS SELECT bobs.rise() AS has_risen WITH NO DATA;
+  ALTER MATERIALIZED VIEW bobs.risen OWNER TO bob;
+  REFRESH MATERIALIZED VIEW bobs.risen;
   GRANT SELECT ON public.first TO bob WITH GRANT OPTION;
   SET ROLE bob;
   GRANT SELECT ON public.first TO alice;
@@ -162,6 +168,9 @@ const resolved = `
       FROM pg_roles WHERE rolname IN ('alice', 'readers', 'bob', 'leaver')
     UNION ALL SELECT format('%s in %s', member::regrole, roleid::regrole) FROM pg_auth_members
       WHERE member IN ('alice'::regrole, 'bob'::regrole)
+    UNION ALL SELECT 'bob has risen: ' || has_risen FROM bobs.risen
+    UNION ALL SELECT 'everybody may connect' FROM pg_database WHERE datname = current_database()
+      AND has_database_privilege('readers', oid, 'CONNECT')
     UNION ALL SELECT 'last ' || last_value FROM public.first_id_seq) AS lines`
 
 /** What could not be carried. Before Postgres 15 no database sorts by ICU. */
@@ -440,7 +449,8 @@ describeContainer('promote', () => {
     ])
     expect((await there('shop', 'SELECT n FROM public.forced')).stdout).toBe('1')
     const after = (await there('shop', resolved)).stdout
-    expect(after).toContain('role bob')
+    for (const line of ['role bob', 'bob has risen: false', 'everybody may connect'])
+      expect(after).toContain(line)
     expect(after).not.toMatch(/leaver|bob in/)
     wasResolved = after
     wasThere = (await there('shop', written)).stdout

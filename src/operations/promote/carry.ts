@@ -121,8 +121,8 @@ const complete = async (copy: Copy, { frozen, copied, before, rest }: Ready): Pr
   return await inTarget(scope, url, name, async (there) => {
     await there.query('SET statement_timeout = 0')
     await carrySequences(client, there)
-    await refreshViews(client, there)
     await applyOwnership(there, ownership)
+    await refreshViews(client, there) // As who owns them: they may call functions.
     await applyKept(there, name, kept, warn)
     const after = await readNames(there)
     const odd = differencesOf(before, after)

@@ -51,10 +51,12 @@ export const closing = 'default_transaction_read_only=on'
 
 const settings = settingsWhere(`datname = current_database() AND (setrole <> 0 OR setting <> '${closing}')`)
 
-/** Rights on the database itself. Everybody may connect where nothing else is said. */
+/** Rights on the database itself. Everybody may connect where nothing else is said; there not yet. */
 const rights = `
   SELECT 'REVOKE ALL ON DATABASE ' || quote_ident(datname) || ' FROM PUBLIC' AS command
     FROM pg_catalog.pg_database WHERE datname = current_database() AND datacl IS NOT NULL
+  UNION ALL SELECT format('GRANT CONNECT, TEMPORARY ON DATABASE %I TO PUBLIC', datname)
+    FROM pg_catalog.pg_database WHERE datname = current_database() AND datacl IS NULL
   UNION ALL SELECT format('GRANT %s ON DATABASE %I TO %s%s', privilege_type, datname,
       CASE WHEN grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END,
       CASE WHEN is_grantable THEN ' WITH GRANT OPTION' ELSE '' END)

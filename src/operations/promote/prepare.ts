@@ -89,6 +89,11 @@ const makeExtensions = async (
   }
 }
 
+/** Until it is complete, nobody else makes anything there that Mathesar's role would call. */
+const closeToOthers = async (client: Client, names: readonly string[]): Promise<void> => {
+  for (const name of names) await client.query(`REVOKE CONNECT ON DATABASE ${quoteName(name)} FROM PUBLIC`)
+}
+
 const requireExtensions = async (
   scope: MoveScope,
   { url }: Target,
@@ -157,6 +162,8 @@ export const prepareTarget = async (
     return others
   })
   for (const each of wanted) await makeExtensions(scope, target, mathesar, each)
+  const made = wanted.map(({ name }) => name).filter((name) => !given.includes(name))
+  await inTarget(scope, mathesar, url.name, (client) => closeToOthers(client, made))
   const warnings =
     unsorted.length === 0
       ? []

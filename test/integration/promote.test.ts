@@ -88,6 +88,25 @@ describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => 
     expect(warnings).toEqual([])
   })
 
+  test('a setting that is refused is told by its name alone', async () => {
+    await server.query(
+      "ALTER DATABASE here SET zero_damaged_pages = on; ALTER ROLE alice SET log_statement = 'ddl'",
+    )
+    const [roles, ofDatabase] = await as('owner', 'here', async (client) => [
+      await readRoles(client, ['alice']),
+      await readKept(client, ['alice']),
+    ])
+    const warnings: string[] = []
+    await apply(roles, (what) => warnings.push(what))
+    await as('mathesar', 'here', (client) =>
+      applyKept(client, 'here', ofDatabase, (what) => warnings.push(what)),
+    )
+    expect(warnings).toEqual([
+      'the setting log_statement of ROLE alice',
+      'the setting zero_damaged_pages of DATABASE here',
+    ])
+  })
+
   test('names have their quotes whatever words this version knows', async () => {
     await server.query('CREATE TABLE public.json (json int PRIMARY KEY, "odd ""name" int)', 'here')
     const name = '"public"."json"'

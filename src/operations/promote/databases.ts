@@ -1,7 +1,7 @@
 import type { Client } from '../../system/ports.ts'
 import { quotedTable } from './names.ts'
 import type { Wanted } from './prepare.ts'
-import { settingsWhere } from './settings.ts'
+import { settingsWhere, type Told } from './settings.ts'
 import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
 import { readConnected } from './stored.ts'
 import { mayBeEntered } from '../../units/postgres/connection.ts'
@@ -13,7 +13,7 @@ export type Kept = {
   /** Who owns it, if that is one of the roles that go along. */
   readonly owner: string | null
   /** Commands for what belongs to the database itself. */
-  readonly commands: readonly string[]
+  readonly commands: readonly Told[]
 }
 
 /**
@@ -64,15 +64,17 @@ const rights = `
     WHERE datname = current_database() AND grantee NOT IN (10, datdba)`
 
 export const readKept = async (client: Client, roles: readonly string[]): Promise<Kept> => {
-  const commandsOf = async (query: string): Promise<readonly string[]> =>
-    (await client.query<{ command: string }>(query)).rows.map(({ command }) => command)
+  const ofRights = (await client.query<{ command: string }>(rights)).rows
   const { rows } = await client.query<{ owner: string }>(
     'SELECT pg_get_userbyid(datdba) AS owner FROM pg_catalog.pg_database WHERE datname = current_database()',
   )
   const owner = rows[0]?.owner ?? ''
   return {
     owner: roles.includes(owner) ? owner : null,
-    commands: [...(await commandsOf(rights)), ...(await commandsOf(settings))],
+    commands: [
+      ...ofRights.map(({ command }) => ({ command, what: command })),
+      ...(await client.query<Told>(settings)).rows,
+    ],
   }
 }
 
@@ -83,7 +85,7 @@ export const applyKept = async (
   { owner, commands }: Kept,
   warn: (what: string) => void,
 ): Promise<void> => {
-  for (const command of commands) await client.query(command).catch(() => warn(command))
+  for (const { command, what } of commands) await client.query(command).catch(() => warn(what))
   if (owner !== null) await client.query(`ALTER DATABASE ${quoteName(name)} OWNER TO ${quoteName(owner)}`)
 }
 

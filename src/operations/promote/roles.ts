@@ -1,6 +1,6 @@
 import type { Client } from '../../system/ports.ts'
 import { isOurs, type Marked } from './given.ts'
-import { settingsWhere } from './settings.ts'
+import { settingsWhere, type Told } from './settings.ts'
 import type { RoleThere } from './shape.ts'
 import type { Source } from './source.ts'
 import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
@@ -23,8 +23,7 @@ type Options = { readonly admin: boolean; readonly inherit: boolean; readonly se
 export type Roles = {
   readonly roles: readonly Role[]
   readonly memberships: readonly Membership[]
-  /** `ALTER ROLE … SET …`, each as a command. */
-  readonly settings: readonly string[]
+  readonly settings: readonly Told[]
 }
 
 const allQuery = `
@@ -104,9 +103,7 @@ export const readRoles = async (client: Client, names: readonly string[]): Promi
   return {
     roles: may ? rows : rows.map((role) => ({ ...role, password: undefined })),
     memberships: (await client.query<Membership>(membershipsQuery, [names])).rows,
-    settings: (await client.query<{ command: string }>(settingsQuery, [names])).rows.map(
-      ({ command }) => command,
-    ),
+    settings: (await client.query<Told>(settingsQuery, [names])).rows,
   }
 }
 
@@ -223,6 +220,6 @@ export const applyRoles = async (client: Client, all: Roles, making: Making): Pr
       `GRANT ${quoteName(role)} TO ${quoteName(member)}${optionsOf(options, major)}`,
       () => warn(`the membership of ${member} in ${role}`),
     )
-  for (const command of settings) await attempt(client, command, () => warn(command))
+  for (const { command, what } of settings) await attempt(client, command, () => warn(what))
   await client.query('COMMIT')
 }

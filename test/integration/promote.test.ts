@@ -107,6 +107,25 @@ describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => 
     ])
   })
 
+  test('the comment of the schema public goes along, or it is told that it does not', async () => {
+    await server.query("COMMENT ON SCHEMA public IS 'It''s ours'", 'here')
+    await server.query('ALTER DATABASE here RESET ALL')
+    const kept = await as('owner', 'here', (client) => readKept(client, []))
+    const apply = async (): Promise<readonly string[]> => {
+      const warnings: string[] = []
+      await as('mathesar', 'there', (client) =>
+        applyKept(client, 'there', kept, (what) => warnings.push(what)),
+      )
+      return warnings
+    }
+    await server.query('ALTER SCHEMA public OWNER TO owner', 'there') // As before Postgres 15.
+    expect(await apply()).toContain('the comment of the schema public')
+    await server.query('ALTER SCHEMA public OWNER TO pg_database_owner', 'there')
+    expect(await apply()).not.toContain('the comment of the schema public')
+    const described = "SELECT obj_description('public'::regnamespace, 'pg_namespace') AS is"
+    expect(await server.query(described, 'there')).toEqual([{ is: "It's ours" }])
+  })
+
   test('names have their quotes whatever words this version knows', async () => {
     await server.query('CREATE TABLE public.json (json int PRIMARY KEY, "odd ""name" int)', 'here')
     const name = '"public"."json"'

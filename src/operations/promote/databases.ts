@@ -63,6 +63,13 @@ const rights = `
     FROM pg_catalog.pg_database, aclexplode(datacl)
     WHERE datname = current_database() AND grantee NOT IN (10, datdba)`
 
+/** Before Postgres 15 that schema is the superuser's. */
+const comments = `
+  SELECT format('COMMENT ON SCHEMA public IS %L', description) AS command,
+      'the comment of the schema public' AS what
+    FROM pg_catalog.pg_namespace n, obj_description(n.oid, 'pg_namespace') AS description
+    WHERE nspname = 'public' AND description <> 'standard public schema'`
+
 export const readKept = async (client: Client, roles: readonly string[]): Promise<Kept> => {
   const ofRights = (await client.query<{ command: string }>(rights)).rows
   const { rows } = await client.query<{ owner: string }>(
@@ -73,6 +80,7 @@ export const readKept = async (client: Client, roles: readonly string[]): Promis
     owner: roles.includes(owner) ? owner : null,
     commands: [
       ...ofRights.map(({ command }) => ({ command, what: command })),
+      ...(await client.query<Told>(comments)).rows,
       ...(await client.query<Told>(settings)).rows,
     ],
   }

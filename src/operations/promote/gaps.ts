@@ -52,8 +52,8 @@ const fill = (entry: string, table: Table): string => {
   return `${filled}\n\n${commands.join('\n')}`
 }
 
-/** They come with the extension or the database, which may be another role's. */
-const usualComment = /^COMMENT ON (?:EXTENSION .*|SCHEMA "public" IS 'standard public schema');$/gm
+/** They come with the extension or the database, which may be another role's (`databases.ts`). */
+const usualComment = /^COMMENT ON (?:EXTENSION .*|SCHEMA "public" IS '(?:[^']|'')*');$/gm
 
 /** One with an extension in it is there, too. */
 const newSchema = /(; Type: SCHEMA; Schema: -; Owner: .*\n--\n\n)CREATE SCHEMA (?!IF NOT EXISTS )/g

@@ -74,6 +74,12 @@ ALTER TABLE "public"."odd ""name" DROP COLUMN "........pg.dropped.7........";
   })
 })
 
+test('the comment of the schema public is nothing of the dump, whatever it says', () => {
+  const other = `COMMENT ON SCHEMA "sales" IS 'of sales';`
+  const all = `COMMENT ON SCHEMA "public" IS 'It''s\nours;';\n${other}\n`
+  expect(keepGaps(all, [])).toBe(`\n${other}\n`)
+})
+
 describe('an extension', () => {
   test('gets its schema, and nobody makes one of Postgres', () => {
     expect(commandsFor({ name: 'a"b', schema: 'ext' })).toEqual({

@@ -215,10 +215,7 @@ describeContainer('promote', () => {
   let wasThere: string
   let wasResolved: string
   beforeAll(async () => {
-    port = await freePort()
-    server = await startDatabaseServer(port, password)
-    await until('the server answers', async () => (await there('postgres', 'select 1')).exitCode === 0)
-    await there('postgres', `CREATE ROLE mover LOGIN CREATEDB CREATEROLE PASSWORD '${mover}'`)
+    ;[server, port] = await startServer()
     folder = await mkdtemp(join(tmpdir(), 'promote-'))
     await writeFile(join(folder, 'admin-url'), `${url()}\n`)
     await build()
@@ -237,6 +234,13 @@ describeContainer('promote', () => {
     )
   const there = (database: string, text: string) => query(server, port, database, text)
   const onOther = (database: string, text: string) => query(other, otherPort, database, text)
+  const startServer = async (folder?: string): Promise<[Box, number]> => {
+    const at = await freePort()
+    const started = await startDatabaseServer(at, password, folder)
+    await until('it answers', async () => (await query(started, at, 'postgres', 'select 1')).exitCode === 0)
+    await query(started, at, 'postgres', `CREATE ROLE mover LOGIN CREATEDB CREATEROLE PASSWORD '${mover}'`)
+    return [started, at]
+  }
   const here = async (database: string, text: string): Promise<string> => {
     const { exitCode, stdout, stderr } = await box.exec(
       'supervisor',
@@ -525,20 +529,29 @@ describeContainer('promote', () => {
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
   })
 
-  /** Of a server that is later than the image's `pg_dump` nothing can be taken. */
-  const skipWhereItStays = async (skip: (isSkipped: boolean, why: string) => void): Promise<void> => {
-    const server = (await there('postgres', 'SHOW server_version')).stdout
-    const own = await box.sh('pg_dump --version')
+  it('is not left where it is later than pg_dump, but returns from there', async ({ skip }) => {
     const major = (text: string): number => Number(/\d+/.exec(text)?.[0])
-    skip(major(server) > major(own.stdout), `${own.stdout} is older than the server`)
-  }
+    const of = major((await there('postgres', 'SHOW server_version')).stdout)
+    const dumps = major((await box.sh('pg_dump --version')).stdout)
+    skip(of <= dumps, 'its server is not later')
+    const [own, ownPort] = await startServer('')
+    const to = url('postgres', ownPort)
+    expect(await box.supervisor('promote', '--to', to)).toMatchObject({
+      exitCode: 88,
+      stderr: expect.stringContaining(`it is Postgres ${of}, and pg_dump of this image is ${dumps}`),
+    })
+    expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
+    const back = await box.supervisor('promote', '--back')
+    expect(back.exitCode, back.stderr).toBe(0)
+    // What follows leaves a server of the image's own version, for one of the later.
+    const moved = await box.supervisor('promote', '--to', to, '--within', '60')
+    expect(moved.exitCode, moved.stderr).toBe(0)
+    server = own
+    port = ownPort
+  })
 
-  it('goes on to another external server, which is left as it was', async ({ skip }) => {
-    await skipWhereItStays(skip)
-    otherPort = await freePort()
-    other = await startDatabaseServer(otherPort, password)
-    await until('it answers', async () => (await onOther('postgres', 'select 1')).exitCode === 0)
-    await onOther('postgres', `CREATE ROLE mover LOGIN CREATEDB CREATEROLE PASSWORD '${mover}'`)
+  it('goes on to another external server, which is left as it was', async () => {
+    ;[other, otherPort] = await startServer()
     const hidden = await box.supervisor('promote', '--to', url('postgres', otherPort))
     expect(hidden.stderr).toContain('what it takes: read and lock public.forced')
     expect(hidden.stderr).toContain('`ALTER ROLE "mathesar" BYPASSRLS`')
@@ -574,8 +587,7 @@ describeContainer('promote', () => {
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
   })
 
-  it('returns to the one of before, which takes writes again', async ({ skip }) => {
-    await skipWhereItStays(skip)
+  it('returns to the one of before, which takes writes again', async () => {
     const back = await type('And back')
     expect(back.exitCode, back.all).toBe(0)
     expect(back.all).toContain(`works on 127.0.0.1:${port} again`)
@@ -584,8 +596,7 @@ describeContainer('promote', () => {
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
   })
 
-  it('is copied whole for another image, which starts with what is printed', async ({ skip }) => {
-    await skipWhereItStays(skip)
+  it('is copied whole for another image, which starts with what is printed', async () => {
     for (const name of ['mathesar_django', 'shop']) await onOther('postgres', `DROP DATABASE ${name}`)
     await onOther('postgres', 'DROP ROLE alice, readers, bob, mathesar')
     const copied = await box.supervisor('export', '--to', url('postgres', otherPort))

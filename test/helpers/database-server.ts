@@ -1,15 +1,18 @@
 import { type Box, start } from './docker.ts'
 
 /** The folder of another version of Postgres than that of the image: with its bin, lib and share. */
-const folder = process.env.TEST_TARGET_POSTGRES
-export const isOtherVersion = folder !== undefined
+const target = process.env.TEST_TARGET_POSTGRES ?? ''
+export const isOtherVersion = target !== ''
 
-/** A Postgres for external databases, of the superuser `owner`. Whether it answers each test asks itself. */
-export const startDatabaseServer = (port: number, password: string): Promise<Box> =>
+/**
+ * A Postgres for external databases, of the superuser `owner`; of the image's own version, if `folder` is
+ * empty. Whether it answers each test asks itself.
+ */
+export const startDatabaseServer = (port: number, password: string, folder = target): Promise<Box> =>
   start({
     env: { PGPASS_TEXT: password },
     run: [
-      ...(folder === undefined ? [] : ['-v', `${folder}:/target:ro`]),
+      ...(folder === '' ? [] : ['-v', `${folder}:/target:ro`]),
       '--user',
       'postgres',
       '--tmpfs',

@@ -93,7 +93,7 @@ describe.skipIf(noCluster !== undefined)(title, () => {
   test('is well-formed, in every form that it has', async () => {
     const everything = (
       'ingress.enabled=true gateway.enabled=true autoscaling.enabled=true networkPolicy.enabled=true ' +
-      'ingress.hosts={a.example.org} gateway.hosts={a.example.org}'
+      'ingress.hosts={a.example.org} gateway.hosts={a.example.org} gateway.parentRefs[0].name=front'
     )
       .split(' ')
       .flatMap((each) => ['--set', each])
@@ -121,6 +121,11 @@ describe.skipIf(noCluster !== undefined)(title, () => {
     expect(numbers).toMatch(/name: UNDO_SPACE\n +value: "1000000"/)
     expect(numbers).toContain('app.kubernetes.io/version: "lean"')
     await expect(render()).rejects.toThrow('no database is given')
+    for (const [way, lacks] of [
+      ['ingress', 'ingress.hosts'],
+      ['gateway', 'gateway.parentRefs'],
+    ])
+      await expect(render(...release, '--set', `${way}.enabled=true`)).rejects.toThrow(lacks)
     await expect(render(...release, '--set', 'settings.WEB_CONCURENCY=2')).rejects.toThrow('WEB_CONCURENCY')
   })
 

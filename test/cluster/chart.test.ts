@@ -71,6 +71,8 @@ describe.skipIf(noCluster !== undefined)(title, () => {
       '--wait',
       '--timeout',
       '5m',
+      '--history-max',
+      '0', // The first is gone back to.
       ...release,
       ...args,
     )

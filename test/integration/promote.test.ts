@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { applyKept, countTables, readKept } from '../../src/operations/promote/databases.ts'
+import { applyKept, carrySequences, countTables, readKept } from '../../src/operations/promote/databases.ts'
 import { applyOwnership, readOwnership } from '../../src/operations/promote/owners.ts'
 import { applyRoles, readRoles } from '../../src/operations/promote/roles.ts'
 import { readTables } from '../../src/operations/promote/since.ts'
@@ -124,6 +124,25 @@ describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => 
     expect(await apply()).not.toContain('the comment of the schema public')
     const described = "SELECT obj_description('public'::regnamespace, 'pg_namespace') AS is"
     expect(await server.query(described, 'there')).toEqual([{ is: "It's ours" }])
+  })
+
+  test('what an extension keeps stays where it is, and is told', async () => {
+    const made = `CREATE SEQUENCE public.own; SELECT setval('public.own', 7);`
+    for (const name of ['here', 'there']) await as('mathesar', name, (client) => client.query(made))
+    const extended = `CREATE SEQUENCE public.of_extension; CREATE TABLE public.kept (n int);
+      ALTER EXTENSION plpgsql ADD SEQUENCE public.of_extension; ALTER EXTENSION plpgsql ADD TABLE public.kept;
+      UPDATE pg_extension SET extconfig = ARRAY['public.kept'::regclass]`
+    await server.query(extended, 'here')
+    await as('mathesar', 'here', (here) =>
+      as('mathesar', 'there', async (there) => {
+        await there.query("SELECT setval('public.own', 1)")
+        await carrySequences(here, there)
+        expect((await there.query('SELECT last_value FROM public.own')).rows).toEqual([{ last_value: '7' }])
+        const warnings: string[] = []
+        await applyKept(there, 'here', await readKept(here, []), (what) => warnings.push(what))
+        expect(warnings).toContain('what the extension plpgsql keeps in its own tables of here')
+      }),
+    )
   })
 
   test('names have their quotes whatever words this version knows', async () => {

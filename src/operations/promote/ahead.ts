@@ -38,7 +38,9 @@ const copyOne = async (scope: MoveScope, url: DatabaseUrl, held: Held): Promise<
       `cannot move to that server: tables of ${name} were changed while they were read`,
     )
   await load(scope, url, name, bytesOf(keepGaps(parts.tables, names.tables)))
-  await load(scope, url, name, streamOf(dump(scope, name, ['--section=data', '--no-large-objects', asThen])))
+  // Tables of an extension may be another role's there.
+  const rows = ['--section=data', '--no-large-objects', '--exclude-extension=*', asThen]
+  await load(scope, url, name, streamOf(dump(scope, name, rows)))
   await load(scope, url, name, bytesOf(parts.head, parts.keys))
   await inTarget(scope, url, name, async (there) => {
     await there.query('SET statement_timeout = 0') // Hosts have limits.

@@ -12,6 +12,8 @@ import { quoteName } from '../../units/postgres/quoting.ts'
 export type Kept = {
   /** Who owns it, if that is one of the roles that go along. */
   readonly owner: string | null
+  /** Extensions with rows of people, which stay. */
+  readonly extensions: readonly string[]
   /** Commands for what belongs to the database itself. */
   readonly commands: readonly Told[]
 }
@@ -70,6 +72,9 @@ const comments = `
     FROM pg_catalog.pg_namespace n, obj_description(n.oid, 'pg_namespace') AS description
     WHERE nspname = 'public' AND description <> 'standard public schema'`
 
+/** What an extension keeps in tables of its own, which its maker there may be the only one to write to. */
+const ofExtensions = `SELECT extname AS name FROM pg_catalog.pg_extension WHERE extconfig <> '{}' ORDER BY 1`
+
 export const readKept = async (client: Client, roles: readonly string[]): Promise<Kept> => {
   const ofRights = (await client.query<{ command: string }>(rights)).rows
   const { rows } = await client.query<{ owner: string }>(
@@ -78,6 +83,7 @@ export const readKept = async (client: Client, roles: readonly string[]): Promis
   const owner = rows[0]?.owner ?? ''
   return {
     owner: roles.includes(owner) ? owner : null,
+    extensions: (await client.query<{ name: string }>(ofExtensions)).rows.map((row) => row.name),
     commands: [
       ...ofRights.map(({ command }) => ({ command, what: command })),
       ...(await client.query<Told>(comments)).rows,
@@ -90,9 +96,11 @@ export const readKept = async (client: Client, roles: readonly string[]): Promis
 export const applyKept = async (
   client: Client,
   name: string,
-  { owner, commands }: Kept,
+  { owner, extensions, commands }: Kept,
   warn: (what: string) => void,
 ): Promise<void> => {
+  for (const extension of extensions)
+    warn(`what the extension ${extension} keeps in its own tables of ${name}`)
   for (const { command, what } of commands) await client.query(command).catch(() => warn(what))
   if (owner !== null) await client.query(`ALTER DATABASE ${quoteName(name)} OWNER TO ${quoteName(owner)}`)
 }
@@ -109,7 +117,7 @@ export const countTables = async (client: Client): Promise<ReadonlyMap<string, s
   return new Map(rows.map((row) => [row.name, row.rows]))
 }
 
-/** The values of sequences, of which no transaction is the owner. */
+/** The values of sequences, of which no transaction is the owner. Those of extensions may be anybody's. */
 export const carrySequences = async (client: Client, there: Client): Promise<void> => {
   const { rows } = await client.query<{ name: string; value: string; called: string }>(
     `SELECT name, (xpath('/row/value/text()', seen))[1]::text AS value,
@@ -117,7 +125,8 @@ export const carrySequences = async (client: Client, there: Client): Promise<voi
       FROM (SELECT format('%I.%I', nspname, relname) AS name FROM pg_class c
         JOIN pg_namespace n ON n.oid = relnamespace
         WHERE relkind = 'S' AND relpersistence <> 't' AND nspname <> 'information_schema'
-          AND nspname !~ '^pg_') AS sequences,
+          AND nspname !~ '^pg_' AND NOT EXISTS (SELECT FROM pg_depend
+            WHERE classid = 'pg_class'::regclass AND objid = c.oid AND deptype = 'e')) AS sequences,
         query_to_xml('SELECT last_value AS value, is_called AS called FROM ' || name,
           false, true, '') AS seen`,
   )

@@ -449,7 +449,7 @@ describeContainer('promote', () => {
     expect(notCarried(moved.all)).toEqual([
       'rights in shop of roles that are not ours there: ' +
         'GRANT SELECT ON TABLE "busy"."keyless" TO "postgres"; ' +
-        'ALTER DEFAULT PRIVILEGES FOR ROLE "postgres" GRANT SELECT ON TABLES  TO "bob"',
+        'ALTER DEFAULT PRIVILEGES FOR ROLE "postgres" GRANT SELECT ON TABLES TO "bob"',
     ])
     expect((await there('shop', 'SELECT n FROM public.forced')).stdout).toBe('1')
     const after = (await there('shop', resolved)).stdout

@@ -1,6 +1,9 @@
+import { execFileSync } from 'node:child_process'
 import pg from 'pg'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { applyKept, carrySequences, countTables, readKept } from '../../src/operations/promote/databases.ts'
+import { keepGaps } from '../../src/operations/promote/gaps.ts'
+import { differencesOf, readNames } from '../../src/operations/promote/names.ts'
 import { applyOwnership, readOwnership } from '../../src/operations/promote/owners.ts'
 import { applyRoles, readRoles } from '../../src/operations/promote/roles.ts'
 import { readTables } from '../../src/operations/promote/since.ts'
@@ -131,7 +134,8 @@ describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => 
     for (const name of ['here', 'there']) await as('mathesar', name, (client) => client.query(made))
     const extended = `CREATE SEQUENCE public.of_extension; CREATE TABLE public.kept (n int);
       ALTER EXTENSION plpgsql ADD SEQUENCE public.of_extension; ALTER EXTENSION plpgsql ADD TABLE public.kept;
-      UPDATE pg_extension SET extconfig = ARRAY['public.kept'::regclass]`
+      UPDATE pg_extension SET extconfig = ARRAY['public.kept'::regclass],
+        extcondition = ARRAY['']`
     await server.query(extended, 'here')
     await as('mathesar', 'here', (here) =>
       as('mathesar', 'there', async (there) => {
@@ -143,6 +147,37 @@ describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => 
         expect(warnings).toContain('what the extension plpgsql keeps in its own tables of here')
       }),
     )
+  })
+
+  test('columns keep their numbers where a parent lost one before them', async () => {
+    await server.query(
+      `CREATE SCHEMA family;
+      CREATE TABLE family.parent (a int, gone int, b int, gone_too int);
+      CREATE TABLE family.child (own int) INHERITS (family.parent);
+      CREATE TABLE family.a_grandchild (last int) INHERITS (family.child);
+      CREATE TABLE family.plain () INHERITS (family.parent);
+      ALTER TABLE family.parent DROP COLUMN gone, DROP COLUMN gone_too;
+      ALTER TABLE family.child DROP COLUMN own`,
+      'here',
+    )
+    const run = (program: string, database: string, args: readonly string[], input = ''): string =>
+      execFileSync(
+        `${postgresBin}/${program}`,
+        ['-h', '127.0.0.1', '-p', String(server.port), '-U', 'owner', '-d', database, ...args],
+        {
+          env: { PGPASSWORD: password, PATH: process.env.PATH },
+          input,
+          encoding: 'utf8',
+          stdio: ['pipe', 'pipe', 'pipe'],
+        },
+      )
+    const ofFamily = ['--schema-only', '--quote-all-identifiers', '--schema=family']
+    const before = await as('owner', 'here', readNames)
+    const family = before.tables.filter(({ schema }) => schema === 'family')
+    const made = keepGaps(run('pg_dump', 'here', ofFamily), family)
+    run('psql', 'there', ['-X', '-q', '-v', 'ON_ERROR_STOP=1'], made)
+    const after = await as('owner', 'there', readNames)
+    expect(differencesOf({ ...before, tables: family }, after)).toEqual([])
   })
 
   test('names have their quotes whatever words this version knows', async () => {

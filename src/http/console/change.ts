@@ -32,13 +32,18 @@ const act = async (
   return { is: result === 'left to boot' ? result : 'in force', version }
 }
 
+/** What went wrong, in words. */
+export const refusedBy = (error: unknown): Outcome => {
+  if (!(error instanceof SupervisorError)) throw error
+  return { is: 'refused', message: error.message, hint: error.hint }
+}
+
 /** The same, with what went wrong in words. */
 export const carryOut = async (wish: Wish, { config }: ControlOptions): Promise<Outcome> => {
   try {
     return await act(wish, config)
   } catch (error) {
-    if (!(error instanceof SupervisorError)) throw error
-    return { is: 'refused', message: error.message, hint: error.hint }
+    return refusedBy(error)
   }
 }
 

@@ -1,10 +1,9 @@
 import { renderHistory } from '../../page/console/history.ts'
 import type { Outcome } from '../../page/console/settings.ts'
-import { SupervisorError } from '../../errors.ts'
 import { findRevision } from '../config.ts'
 import type { Exchange } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
-import { carryOut, outcomeBefore, sendOutcome } from './change.ts'
+import { carryOut, outcomeBefore, refusedBy, sendOutcome } from './change.ts'
 import { sendPart } from './send.ts'
 
 const sendHistory = (
@@ -28,8 +27,7 @@ const goBack = async (form: URLSearchParams, options: ControlOptions): Promise<O
     const files = findRevision(rollback, options.config)
     return await carryOut({ proposal: { from: 'rollback', kind: 'restore', files }, form, rollback }, options)
   } catch (error) {
-    if (!(error instanceof SupervisorError)) throw error
-    return { is: 'refused', message: error.message, hint: error.hint }
+    return refusedBy(error)
   }
 }
 

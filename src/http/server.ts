@@ -84,6 +84,8 @@ export type ControlOptions = {
   readonly now: () => number
   readonly elapsed: System['clock']['elapsed']
   readonly after: System['clock']['after']
+  /** How many wait for Mathesar. */
+  readonly visitors: { waiting: number }
   /** What open pages are told. */
   readonly feed: Pick<Feed, 'follow'>
   /** Who has proved to be the owner of an installation that nobody has set up yet. */

@@ -19,7 +19,7 @@ export class Sockets {
   constructor(
     place: Place,
     system: System,
-    given: Omit<ControlOptions, 'feed' | 'console' | 'memoryOf' | 'now' | 'elapsed' | 'after'>,
+    given: Omit<ControlOptions, 'feed' | 'console' | 'visitors' | 'memoryOf' | 'now' | 'elapsed' | 'after'>,
   ) {
     const { memoryOf, clock } = system
     const options = { ...given, memoryOf, now: clock.now, elapsed: clock.elapsed, after: clock.after }
@@ -27,6 +27,7 @@ export class Sockets {
     this.#system = system
     this.#options = {
       ...options,
+      visitors: { waiting: 0 },
       feed: new Feed({ ...options, render: () => bootMessage(options) }),
       console: () => (this.#console ??= this.#loadConsole()),
     }

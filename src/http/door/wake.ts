@@ -6,9 +6,8 @@ import type { ControlOptions } from '../server.ts'
 const wakeLimitMs = 50_000
 /** So many may wait. The others are told to come again: there are connections left for health. */
 const mostWaiting = 512
-let waiting = 0
 
-type Awaited = Pick<ControlOptions, 'instance' | 'after'>
+type Awaited = Pick<ControlOptions, 'instance' | 'after' | 'visitors'>
 
 const wake = async ({ instance, after }: Awaited): Promise<void> => {
   const { promise: late, resolve } = Promise.withResolvers<void>()
@@ -31,12 +30,12 @@ export const mayWait = ({ instance }: Awaited): boolean => instance.sleeper.isAs
 
 /** Has a visitor wait for Mathesar as long as that may help; whether it serves then. */
 export const waitForMathesar = async (options: Awaited): Promise<boolean> => {
-  const { instance } = options
+  const { instance, visitors } = options
   if (!mayWait(options)) return instance.isServing
-  if (waiting >= mostWaiting) return false
-  waiting++
+  if (visitors.waiting >= mostWaiting) return false
+  visitors.waiting++
   await (instance.sleeper.isAsleep ? wake(options) : untilBack(options))
-  waiting--
+  visitors.waiting--
   return instance.isServing
 }
 

@@ -144,6 +144,7 @@ export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptio
     memoryOf: async (pid) => pid * 1024,
     now: () => 0,
     elapsed: () => 0,
+    visitors: { waiting: 0 },
     ...given,
   }
   return options

@@ -9,11 +9,10 @@ const stage = (isPinned = false) => {
   const said: string[] = []
   const at = { ms: 5000 }
   const permitted = { hosts: ['a.org'], origins: ['https://a.org'], isPinned: () => isPinned }
-  const refused = new RefusedRequests(
-    () => permitted,
-    (message) => void said.push(message),
-    () => at.ms,
-  )
+  const refused = new RefusedRequests(() => permitted, {
+    log: { say: (_, message) => void said.push(message) },
+    clock: { elapsed: () => at.ms },
+  })
   return { said, permitted, refused, at, see: (host: string) => refused.see('mathesar', lineOf(host)) }
 }
 

@@ -62,8 +62,7 @@ export class Config {
         origins: trustedOrigins(instance.inForce.settings),
         isPinned: (name) => instance.inForce.values[name].source === 'environment',
       }),
-      (message) => system.log.say('warn', message),
-      system.clock.elapsed,
+      system,
     )
     this.changes = this.#createChanges()
     instance.subscribe((event) => {

@@ -1,6 +1,7 @@
 import { RateLimit } from '../../core/rate-limit.ts'
 import type { Problem } from '../../core/status.ts'
 import { isPermitted, permitCommand, type Refusal, refusalIn } from '../../settings/hosts.ts'
+import type { System } from '../../system/ports.ts'
 import type { UnitName } from '../../units/unit.ts'
 
 /** How many refusals are remembered: whoever sends requests chooses them. */
@@ -12,6 +13,11 @@ type Addresses = {
   readonly hosts: readonly string[]
   readonly origins: readonly string[]
   readonly isPinned: (name: 'ALLOWED_HOSTS' | 'CSRF_TRUSTED_ORIGINS') => boolean
+}
+
+type Surroundings = {
+  readonly log: Pick<System['log'], 'say'>
+  readonly clock: Pick<System['clock'], 'elapsed'>
 }
 
 type Words = { readonly said: string; readonly message: string; readonly hint: string }
@@ -64,16 +70,14 @@ const wordsFor = (refusal: Refusal, addresses: Addresses): Words => {
  */
 export class RefusedRequests {
   readonly #addresses: () => Addresses
-  readonly #say: (message: string) => void
-  readonly #elapsed: () => number
+  readonly #system: Surroundings
   readonly #limit = new RateLimit(sayings)
   /** Each with the unit that said so. */
   readonly #refused = new Map<string, { readonly unit: string; readonly refusal: Refusal }>()
 
-  constructor(addresses: () => Addresses, say: (message: string) => void, elapsed: () => number) {
+  constructor(addresses: () => Addresses, system: Surroundings) {
     this.#addresses = addresses
-    this.#say = say
-    this.#elapsed = elapsed
+    this.#system = system
   }
 
   /** Looks at a line of the log of a unit. */
@@ -89,11 +93,11 @@ export class RefusedRequests {
     const [oldest] = this.#refused.keys()
     if (oldest !== undefined && this.#refused.size >= limit) this.#refused.delete(oldest)
     this.#refused.set(key, { unit, refusal })
-    const elapsedMs = this.#elapsed()
+    const elapsedMs = this.#system.clock.elapsed()
     if (this.#limit.waitMs(elapsedMs) > 0) return
     this.#limit.take(elapsedMs)
     const { said, hint } = wordsFor(refusal, this.#addresses())
-    this.#say(`${said}. ${hint}`)
+    this.#system.log.say('warn', `${said}. ${hint}`)
   }
 
   problems(): Problem[] {

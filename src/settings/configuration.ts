@@ -94,8 +94,9 @@ const metricsWarnings = ({ METRICS, TRUSTED_PROXIES }: Values): readonly string[
   ['none', 'private'].includes(METRICS.value ?? 'none') || TRUSTED_PROXIES.source !== 'default'
     ? []
     : [
-        `METRICS=${METRICS.value} keeps nobody out who has a private address: TRUSTED_PROXIES is \`private\` by ` +
-          'default, so they may say that they come from elsewhere; set it to `none`, or to your proxy',
+        `METRICS=${METRICS.value} keeps nobody out who has a private address: TRUSTED_PROXIES is ` +
+          '`private` by default, so they may say that they come from elsewhere; set it to `none`, or to ' +
+          'your proxy',
       ]
 
 /** Settings that hold the same as a file, as JSON. */

@@ -35,11 +35,12 @@ const realSystem = (): MoveScope['system'] => {
   }
 }
 
-/** Before Postgres 16 the long names of these options are others. */
+/** Before Postgres 16 the long names of these options are others, and before 17 there is none of the last. */
 const pgDump = `#!/bin/sh
 for option; do shift; case $option in
   --large-objects) option=-b;;
   --no-large-objects) option=-B;;
+  --exclude-extension=*) continue;;
 esac; set -- "$@" "$option"; done
 exec ${postgresBin}/pg_dump "$@"
 `

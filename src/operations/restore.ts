@@ -7,7 +7,7 @@ import { majorOf } from '../units/postgres/programs.ts'
 import { folderOf, forget, readJournal, replaced } from '../units/swap.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
 import { bytesToRestore, openChain, type Source } from './chain/open.ts'
-import { bringIn, requireReplaceable, makeRoom, tidyLeft, swapIn, volumeOf } from './incoming.ts'
+import { bringIn, makeRoom, requireReplaceable, tidyLeft, swapIn, volumeOf } from './incoming.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
 import { stage } from './stage.ts'
 

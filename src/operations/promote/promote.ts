@@ -118,8 +118,8 @@ export const copyTo = async (
     say(`not carried: the database ${name}, which Mathesar is not connected to`)
   const { roles } = await inSource(scope, source.internal, (client) => readMoving(scope, client, databases))
   const begun = readPromotion(scope)
-  // Whatever is on a server of another name counts as somebody else's.
-  const mark = begun?.host === url.host && begun.port === url.port ? begun.mark : newMark(scope)
+  // Of the attempt before, also by another name of its server, whatever that has left is ours.
+  const mark = begun?.mark ?? newMark(scope)
   const needed = { databases, roles: [source.role, ...roles.map(({ name }) => name)] }
   const given = await requireFree(scope, target, needed, mark)
   const what = `${wanted.length} databases and ${roles.length + 1} roles`

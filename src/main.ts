@@ -1,6 +1,5 @@
-import { commandOf } from './cli/arguments.ts'
 import { notFound, renderError } from './cli/failures.ts'
-import { commands, findCommand } from './cli/index.ts'
+import { commandOf, findCommand } from './cli/index.ts'
 import { errorTable, toSupervisorError } from './errors.ts'
 
 const main = async (argv: readonly string[]): Promise<number> => {
@@ -10,11 +9,7 @@ const main = async (argv: readonly string[]): Promise<number> => {
     return errorTable.USAGE.exitCode // Else a container that was to run something would have ended well.
   }
   const command = findCommand(name)
-  if (!command)
-    throw await notFound(
-      name,
-      commands.map((each) => each.name),
-    )
+  if (!command) throw await notFound(name)
   if (!command.passesHelp && args.some((arg) => arg === '--help' || arg === '-h')) {
     process.stdout.write(`${command.help}\n`)
     return 0

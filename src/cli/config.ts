@@ -7,7 +7,7 @@ import { decodeText } from '../core/text.ts'
 import { renderTable } from '../core/table.ts'
 import type { ChangeResult } from '../daemon/config/change.ts'
 import { SupervisorError } from '../errors.ts'
-import { nearestName } from '../settings/near-names.ts'
+import { didYouMean } from '../settings/near-names.ts'
 import { settingNames } from '../settings/table.ts'
 import { ask, follow } from '../http/client.ts'
 import { parseArguments } from './arguments.ts'
@@ -67,13 +67,10 @@ const show = async (json: boolean): Promise<number> => {
   return 0
 }
 
-const noSetting = (name: string): string => {
-  const meant = nearestName(name, settingNames)
-  return `there is no setting ${name.slice(0, 80)}${meant === undefined ? '' : `: did you mean ${meant}?`}`
-}
-
 const get = async (name: string): Promise<number> => {
-  const setting = (await read()).settings.find((other) => other.name === name) ?? usage(noSetting(name))
+  const setting =
+    (await read()).settings.find((other) => other.name === name) ??
+    usage(`there is no setting ${name.slice(0, 80)}${didYouMean(name, settingNames)}`)
   if (setting.secret && setting.given)
     throw new SupervisorError('USAGE', `cannot show ${name}: it is a secret`, {
       hint: 'As root, read it in /var/lib/mathesar/config/mathesar.env.',

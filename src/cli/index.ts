@@ -143,3 +143,11 @@ const options: Readonly<Record<string, string>> = { '--help': 'help', '-h': 'hel
 
 export const findCommand = (name: string): CliCommand | undefined =>
   commands.find((command) => command.name === (options[name] ?? name))
+
+/** Platforms that keep the entrypoint hand it `supervisor migrate`: as words, as one, or for a shell. */
+export const commandOf = (argv: readonly string[]): readonly string[] => {
+  const [first = '', option] = argv
+  const isForShell = argv.length === 3 && /(^|\/)(ba|da)?sh$/.test(first) && option === '-c'
+  const words = isForShell || argv.length === 1 ? argv.at(-1)!.split(' ') : argv
+  return words[0] === 'supervisor' ? words.slice(1) : argv
+}

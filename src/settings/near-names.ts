@@ -140,12 +140,12 @@ const nearestOf = (name: string, candidates: readonly Candidate[]): string | und
   return nearest?.name
 }
 
-/** The one of the known names that was surely meant. */
-export const nearestName = (name: string, known: readonly string[]): string | undefined =>
-  nearestOf(
-    name.slice(0, 64),
-    known.map((each) => ({ name: each, word: plain(each) })),
-  )
+/** Names the one of the known names that was surely meant, behind what is wrong; "" where none is near. */
+export const didYouMean = (name: string, known: readonly string[]): string => {
+  const candidates = known.map((each) => ({ name: each, word: plain(each) }))
+  const meant = nearestOf(name.slice(0, 64), candidates)
+  return meant === undefined ? '' : `: did you mean ${meant}?`
+}
 
 const warningFor = (
   name: string,

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { commandOf } from '../../src/cli/arguments.ts'
+import { commandOf } from '../../src/cli/index.ts'
 
 test.each([
   [['run'], ['run']],

@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { fileWarningsFor, nearestName, warningsFor } from '../../src/settings/near-names.ts'
+import { didYouMean, fileWarningsFor, warningsFor } from '../../src/settings/near-names.ts'
 import { settingNames } from '../../src/settings/table.ts'
 import { anyCharacter } from './characters.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
@@ -229,5 +229,6 @@ test.each([
   ['dance', undefined],
   ['x'.repeat(1_000_000), undefined],
 ])('a command that is typed as %.20s was meant as %s', (name, meant) => {
-  expect(nearestName(name, ['status', 'backup', 'restore', 'run'])).toBe(meant)
+  const said = didYouMean(name, ['status', 'backup', 'restore', 'run'])
+  expect(said).toBe(meant === undefined ? '' : `: did you mean ${meant}?`)
 })

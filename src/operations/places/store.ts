@@ -69,7 +69,7 @@ const pickNewest = (scope: Where, all: readonly Found[]): Found | undefined => {
  * Of those that are in question: what the schedule made of another installation is not, where there is any of
  * this one. Throws where they are of several others.
  */
-const requireOneOwner = (scope: Where, all: readonly Found[]): readonly Found[] => {
+const ofOneOwner = (scope: Where, all: readonly Found[]): readonly Found[] => {
   const ownerOf = ({ name }: Found): string | undefined => parseArchiveName(name)?.by
   const own = readRecord(scope).owner?.letters
   if (own !== undefined && all.some((each) => ownerOf(each) === own))
@@ -94,7 +94,7 @@ const findNewest = async (scope: Where, stores: readonly Store[]): Promise<Found
   const found = await Promise.all(
     stores.map(async (store) => (await store.list()).map(({ name }) => ({ store, name }))),
   )
-  return pickNewest(scope, requireOneOwner(scope, found.flat()))
+  return pickNewest(scope, ofOneOwner(scope, found.flat()))
 }
 
 /** Looks for an archive by its name in all places, in their order. */

@@ -38,17 +38,21 @@ export const loadPage = async (port: number): Promise<number> => {
     : status
 }
 
-/** Resolves with the moment at which the page has answered 200, as `Date.now()`. */
+/** Moments, as `Date.now()`: of the first answer of any kind, and of the page that is there. */
+export type Answered = { readonly any: number; readonly page: number }
+
 export const waitForPage = async (
   port: number,
   isAlive: () => Promise<boolean>,
   limitMs = 120_000,
-): Promise<number> => {
+): Promise<Answered> => {
+  let any: number | undefined
   let nextLookMs = Date.now() + 2000
   for (const end = Date.now() + limitMs; ;) {
     const status = await loadPage(port).catch((error: Error) => error.message)
     const now = Date.now()
-    if (status === 200) return now
+    if (typeof status === 'number') any ??= now
+    if (status === 200) return { any: any!, page: now }
     if (now > end) throw new Problem(`the page did not answer 200 within ${limitMs / 1000} s: ${status}`)
     if (now > nextLookMs) {
       if (!(await isAlive())) throw new Problem(`the container ended before its page answered: ${status}`)

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { Problem } from '../scripts/prepare.ts'
 import { freePort } from '../test/helpers/port.ts'
 import { docker, newName, publish, tryDocker } from './docker.ts'
-import { waitForPage } from './page.ts'
+import { type Answered, waitForPage } from './page.ts'
 
 export const peerNames = ['ours', 'mathesar', 'supervisord', 's6', 'tini', 'floor'] as const
 export type PeerName = (typeof peerNames)[number]
@@ -108,7 +108,7 @@ export const createBox = async (images: Images, peer: Peer, options: Start = {})
     exec,
     run: (): Promise<string> => docker(...runArguments(images, peer, options, name, port)),
     startAgain: (): Promise<string> => docker('start', name),
-    page: async (): Promise<number> => {
+    page: async (): Promise<Answered> => {
       try {
         return await waitForPage(port, isAlive)
       } catch (error) {

@@ -12,11 +12,15 @@ import { measureConfig } from './measure/config.ts'
 import { measureDoor } from './measure/door.ts'
 import { measureIdle } from './measure/idle.ts'
 import { measureLogs } from './measure/logs.ts'
+import { measureMachines } from './measure/machines.ts'
+import { measureMemory } from './measure/memory.ts'
 import { measureOrphans } from './measure/orphans.ts'
+import { measurePeople } from './measure/people.ts'
 import { measureRecovery } from './measure/recovery.ts'
 import { measureShare } from './measure/share.ts'
 import { measureStop } from './measure/stop.ts'
 import { measureSize } from './measure/size.ts'
+import { measureSleep } from './measure/sleep.ts'
 import { type Measured, printReport, writeReport } from './report.ts'
 
 const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = {
@@ -26,6 +30,10 @@ const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = 
   recovery: measureRecovery,
   config: measureConfig,
   door: measureDoor,
+  people: measurePeople,
+  memory: measureMemory,
+  sleep: measureSleep,
+  machines: measureMachines,
   commands: measureCommands,
   idle: measureIdle,
   logs: measureLogs,

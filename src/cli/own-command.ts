@@ -1,4 +1,4 @@
-import { definedOf } from '../core/defined.ts'
+import { definedOf } from '../core/record.ts'
 import { inWords } from '../core/outcome.ts'
 import { SupervisorError } from '../errors.ts'
 import { environment } from '../system/environment.ts'

@@ -1,4 +1,4 @@
-import { definedOf } from '../core/defined.ts'
+import { definedOf } from '../core/record.ts'
 import type { ProgramResult, System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
 

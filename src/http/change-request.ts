@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { isRecord } from '../core/record.ts'
 import { SupervisorError } from '../errors.ts'
 import { fileLimitBytes } from '../settings/configuration.ts'
 import { settingNames } from '../settings/table.ts'
@@ -6,9 +7,6 @@ import { about, check, onlyFields, text } from './check.ts'
 import { bodyHint, bodyLimitBytes } from './exchange.ts'
 
 const nameLimit = 80
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /** The library's `record` takes a list for an object, and drops these names: both are refused before it. */
 const isDictionary = (value: unknown): boolean =>

@@ -1,4 +1,5 @@
 import { excerpt } from '../core/message.ts'
+import { isRecord } from '../core/record.ts'
 import { listItems } from '../core/text.ts'
 import { isIpv4, isIpv6 } from './addresses.ts'
 
@@ -185,8 +186,7 @@ export const hasShellQuotes = (text: string): boolean => /^(["']).*\1$/s.test(te
 
 export const isJsonObject = (text: string): boolean => {
   try {
-    const value: unknown = JSON.parse(text)
-    return typeof value === 'object' && value !== null && !Array.isArray(value)
+    return isRecord(JSON.parse(text))
   } catch {
     return false
   }

@@ -1,5 +1,6 @@
 import { configFiles, type ConfigFiles } from './configuration.ts'
 import { excerpt } from '../core/message.ts'
+import { isRecord } from '../core/record.ts'
 import { actionInWords, type Change } from './plan.ts'
 import { type Action, settingNames } from './table.ts'
 
@@ -59,8 +60,6 @@ export const withEntry = (history: History, entry: HistoryEntry): History => {
   return all.filter((one) => kept.includes(one) || surplus-- <= 0)
 }
 
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 const actions = Object.keys(actionInWords) as Action[]
 const isOneOf = <T extends string>(list: readonly T[], value: unknown): value is T =>
   (list as readonly unknown[]).includes(value)

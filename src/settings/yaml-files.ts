@@ -1,3 +1,5 @@
+import { isRecord } from '../core/record.ts'
+
 /** The files that are Mathesar's own. The supervisor checks their shape and hands them on. */
 const yamlFiles = ['sso.yml', 'file_storage.yml'] as const
 type YamlFile = (typeof yamlFiles)[number]
@@ -9,9 +11,6 @@ type YamlFile = (typeof yamlFiles)[number]
 export type ParseYaml = (text: string) => unknown
 
 type YamlFault = { readonly file: YamlFile; readonly line: number | null; readonly why: string }
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 /**
  * Mathesar ignores a bad sso.yml without a word, and answers 500 everywhere on a bad file_storage.yml: so

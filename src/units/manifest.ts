@@ -1,3 +1,4 @@
+import { isRecord } from '../core/record.ts'
 import { version } from '../version.ts'
 import { inVolume } from './place.ts'
 import { readControlFile } from './postgres/control-file.ts'
@@ -49,9 +50,6 @@ export type Installation = {
 }
 
 type InVolume = Pick<Scope<never>, 'system' | 'place'>
-
-const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value)
 
 const parseCluster = (value: unknown): ServedCluster => {
   const { systemIdentifier, startedAs, ...more } = isRecord(value) ? value : {}

@@ -1,4 +1,4 @@
-import { definedOf } from '../../core/defined.ts'
+import { definedOf } from '../../core/record.ts'
 import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
 import { isSetting } from '../../settings/table.ts'
 import { activityFile, hostsFile, inRun } from '../place.ts'

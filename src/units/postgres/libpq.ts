@@ -1,4 +1,4 @@
-import { definedOf } from '../../core/defined.ts'
+import { definedOf } from '../../core/record.ts'
 import { type Database, hostsOf } from '../../settings/database.ts'
 import { inRun, type Paths, type Place } from '../place.ts'
 import { appRole, internalDatabase, superuserDatabase, superuserStart } from './connection.ts'

@@ -171,18 +171,18 @@ export const whyNotArguments = (text: string): string | undefined => {
   return option === undefined ? undefined : `${option} is not permitted: ${forbiddenArguments[option]}`
 }
 
+/** Whether quotes around a value were meant for a shell that never saw them. */
+export const hasShellQuotes = (text: string): boolean => /^(["']).*\1$/s.test(text)
+
 /** What about a secret that was refused may be wrong, without showing it. */
 export const oddityOf = (text: string): string | undefined => {
-  if (/^(["']).*\1$/s.test(text))
+  if (hasShellQuotes(text))
     return 'it has quotes around it, which belong to it: `docker run --env-file` keeps them'
   if (/[\r\n]/.test(text)) return 'it holds a line break'
   if (text !== text.trim()) return 'it begins or ends with a blank'
   if (text.includes('\uFFFD')) return 'it came from a file that is not UTF-8'
   return undefined
 }
-
-/** Whether quotes around a value were meant for a shell that never saw them. */
-export const hasShellQuotes = (text: string): boolean => /^(["']).*\1$/s.test(text)
 
 export const isJsonObject = (text: string): boolean => {
   try {

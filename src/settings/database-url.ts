@@ -1,3 +1,4 @@
+import { definedOf } from '../core/record.ts'
 import { SupervisorError } from '../errors.ts'
 import { whyNotServer } from './forms.ts'
 import { whyInvalid } from './why-invalid.ts'
@@ -159,9 +160,8 @@ export const formatDatabaseUrl = (url: DatabaseUrl): string => {
   const servers = host
     .split(',')
     .map((each) => `${each.includes(':') ? `[${each}]` : encodeURIComponent(each)}:${port}`)
-  const parameters = Object.entries({ sslmode, sslrootcert, channel_binding: channelBinding })
-    .filter((entry): entry is [string, string] => entry[1] !== undefined)
-    .map(([parameter, value]) => `${parameter}=${encodeURIComponent(value)}`)
+  const given = definedOf({ sslmode, sslrootcert, channel_binding: channelBinding })
+  const parameters = Object.entries(given).map(([key, value]) => `${key}=${encodeURIComponent(value)}`)
   const query = parameters.length === 0 ? '' : `?${parameters.join('&')}`
   return `postgres://${login}@${servers.join(',')}/${encodeURIComponent(name)}${query}`
 }

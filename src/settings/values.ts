@@ -62,42 +62,22 @@ const readNamedFile = (name: SettingName, variable: string, path: string, readFi
   return text === '' ? refuse(variable, `${path} is empty`) : text
 }
 
-const readGiven = (
-  environment: Environment,
-  readFile: ReadFile,
-  name: SettingName,
-  variable: string,
-): string | undefined =>
-  variable.endsWith('_FILE')
+/** What one setting is given by: its name or the alias, each directly or by a file. */
+const readGiven = (environment: Environment, readFile: ReadFile, name: SettingName): string | undefined => {
+  const [variable, other] = namesOf(name)
+    .flatMap((each) => [each, `${each}_FILE`])
+    .filter((each) => readDirect(environment, name, each) !== undefined)
+  if (variable === undefined) return undefined
+  if (other !== undefined)
+    refuse(name, `${variable} and ${other} are both given`, {
+      hint: `Give only one of ${variable} and ${other}.`,
+    })
+  const text = variable.endsWith('_FILE')
     ? readNamedFile(name, variable, environment[variable] ?? '', readFile)
     : readDirect(environment, name, variable)
-
-/** The variables that give a setting: its name or the alias, each directly or by a file. */
-const variablesOf = new Map(
-  settingNames.map((name) => [name, namesOf(name).flatMap((variable) => [variable, `${variable}_FILE`])]),
-)
-
-const readVariable = (
-  environment: Environment,
-  readFile: ReadFile,
-  name: SettingName,
-): string | undefined => {
-  const isGiven = (variable: string): boolean =>
-    variable in environment && readDirect(environment, name, variable) !== undefined
-  const given = variablesOf.get(name)?.filter(isGiven) ?? []
-  const [first, second] = given
-  if (second !== undefined)
-    refuse(name, `${first} and ${second} are both given`, {
-      hint: `Give only one of ${first} and ${second}.`,
-    })
-  const text = first === undefined ? undefined : readGiven(environment, readFile, name, first)
   const why = text === undefined ? undefined : whyInvalid(name, text)
   return why === undefined ? text : refuse(name, why)
 }
-
-/** What the environment gives, directly or by a file. */
-const readEnvironment = (environment: Environment, readFile: ReadFile): Texts =>
-  Object.fromEntries(settingNames.map((name) => [name, readVariable(environment, readFile, name)]))
 
 /**
  * The two ways to name a database exclude each other:
@@ -114,7 +94,9 @@ const putAsideBy = (given: Texts, file: Texts): ReadonlySet<SettingName> => {
 
 /** default < file < environment. `file` has been checked before. */
 export const readSettings = (environment: Environment, readFile: ReadFile, file: Texts = {}): Values => {
-  const given = readEnvironment(environment, readFile)
+  const given: Texts = Object.fromEntries(
+    settingNames.map((name) => [name, readGiven(environment, readFile, name)]),
+  )
   const putAside = putAsideBy(given, file)
   const read = (name: SettingName): Value => {
     if (given[name] !== undefined) return { value: given[name], source: 'environment' }

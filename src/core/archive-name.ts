@@ -5,7 +5,7 @@
 export type ArchiveId = { readonly atMs: number; readonly by: string | undefined }
 
 /** The name also says which archive it builds on, where it has only what has changed since: its parent. */
-export type ArchiveName = ArchiveId & { readonly after?: ArchiveId | undefined }
+type ArchiveName = ArchiveId & { readonly after?: ArchiveId | undefined }
 
 const id = String.raw`(?:([A-Za-z0-9]{8})-)?(\d{4}-\d\d-\d\dT\d\d-\d\d-\d\dZ)`
 const pattern = new RegExp(`^mathesar-${id}(?:-after-${id})?\\.tar(?:\\.age)?$`)

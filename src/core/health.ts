@@ -6,7 +6,7 @@ import type { Milliseconds } from './unit.ts'
 export type Signs = { readonly lines: number; readonly lastMs: number }
 
 /** A unit that works. */
-export type Busy = {
+type Busy = {
   readonly unit: string
   readonly forMs: Milliseconds
   /** Lines that it wrote meanwhile, and how long ago the last one was; `null` when it wrote none. */

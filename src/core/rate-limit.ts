@@ -1,5 +1,5 @@
 /** How often something may be done: `burst` times at once, and then once in `everyMs`. */
-export type Rate = { readonly burst: number; readonly everyMs: number }
+type Rate = { readonly burst: number; readonly everyMs: number }
 
 /** Holds everybody together to a rate. It is two numbers, whoever asks how often. */
 export class RateLimit {

@@ -23,7 +23,7 @@ type Options = {
 }
 
 /** A moment that is gone, in ISO 8601, and for how long it is served. */
-export type Past = { readonly at: string; readonly forMs: number }
+type Past = { readonly at: string; readonly forMs: number }
 
 type Run = { readonly over: AbortController; readonly ended: Promise<void> }
 

@@ -9,7 +9,7 @@ const plannedMs = 30_000
 const crashedMs = 3000
 
 /** The moment that a service may be away before its visitors hear of it; `undefined` while it serves. */
-export const patienceOf = ({ name, failures }: ServiceState): Milliseconds | undefined => {
+const patienceOf = ({ name, failures }: ServiceState): Milliseconds | undefined => {
   switch (name) {
     case 'ready':
       return undefined

@@ -21,7 +21,7 @@ const isLabel = (label: string): boolean => /^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9]
 const isName = (host: string): boolean => host.split('.').every(isLabel) && !/(?:^|\.)\d+$/.test(host)
 
 /** Stands in ALLOWED_HOSTS for the plain addresses of private networks. */
-export const privateHosts = 'private'
+const privateHosts = 'private'
 
 /**
  * Addresses that nobody on the internet has: loopback, RFC 1918, RFC 6598, RFC 4193 and link-local. A page of

@@ -7,7 +7,7 @@ export type Message = {
 }
 
 /** What is told. Texts without secrets. */
-export type Notice = {
+type Notice = {
   readonly unit: string
   readonly code: string
   readonly message: string

@@ -155,7 +155,7 @@ export type Upload = {
   readonly abort: () => Promise<void>
 }
 
-export type HttpRequest = {
+type HttpRequest = {
   readonly method: string
   readonly url: string
   readonly headers: Readonly<Record<string, string>>

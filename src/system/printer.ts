@@ -6,7 +6,7 @@ const longestBytes = 384 * 1024
 const newlineByte = 10
 
 /** Takes `events` whole events. The block is overwritten afterwards. */
-export type Deliver = (unit: string, block: Buffer, events: number) => void
+type Deliver = (unit: string, block: Buffer, events: number) => void
 
 /**
  * Puts each event of a service behind its prefix, and delivers them by the block. The lines of services stay

@@ -6,7 +6,7 @@
 const stops = ['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGPWR'] as const
 /** The others that the daemon answers. Caught earlier, they would look like a stop to who watches for one. */
 const others = ['SIGHUP', 'SIGUSR1', 'SIGUSR2', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH'] as const
-export type CaughtSignal = (typeof stops)[number] | (typeof others)[number]
+type CaughtSignal = (typeof stops)[number] | (typeof others)[number]
 
 /** Catches stops from now on, and keeps them until there is a listener, which gets the other signals, too. */
 export const catchSignals = () => {

@@ -44,7 +44,7 @@ export const inStartOrder = <U extends Node>(units: readonly U[]): U[] => {
   return [...ordered]
 }
 
-/** The longest chain of the boot: the units, last first reversed, that made it take as long as it did. */
+/** The units that the boot waited for, in order: each was up last of those that the next one needs. */
 export const criticalPath = (
   units: readonly Node[],
   timing: (name: string) => { readonly startedMs: number; readonly endedMs: number } | undefined,

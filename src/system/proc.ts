@@ -48,17 +48,15 @@ export const childrenNamed = (name: string, skips: (pid: number) => boolean): re
     .map(Number)
     .filter((pid) => pid > 0 && !skips(pid) && isChildNamed(name, pid))
 
+const statusOf = (pid: number | 'self'): string => readFileSync(`/proc/${pid}/status`, 'latin1')
+
 /** Resident memory of a process in bytes, with all pages that it shares. Throws when it is gone. */
-export const residentBytes = (pid: number): number => {
-  const [, kib] = /^VmRSS:\s+(\d+)/m.exec(readFileSync(`/proc/${pid}/status`, 'latin1')) ?? []
-  return Number(kib ?? 0) * 1024
-}
+export const residentBytes = (pid: number): number =>
+  Number(/^VmRSS:\s+(\d+)/m.exec(statusOf(pid))?.[1] ?? 0) * 1024
 
 /** What of the memory of this process is no page of a file. */
-export const anonymousBytes = (): number =>
-  Number(/^RssAnon:\s+(\d+)/m.exec(readFileSync('/proc/self/status', 'latin1'))?.[1]) * 1024
+export const anonymousBytes = (): number => Number(/^RssAnon:\s+(\d+)/m.exec(statusOf('self'))?.[1]) * 1024
 
-const statusOf = (pid: number): string => readFileSync(`/proc/${pid}/status`, 'latin1')
 const stateIn = (status: string): string => /^State:\s+(\S)/m.exec(status)?.[1] ?? '?'
 
 const stateOf = (pid: number): string => {

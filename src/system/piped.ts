@@ -5,7 +5,7 @@ import { pipeline } from 'node:stream/promises'
 import type { Command } from '../core/unit.ts'
 import type { Kernel } from './kernel.ts'
 import { createChunkCollector } from './memory.ts'
-import { asUser, kill, outcomeOf, type Processes, type Ran, tailBytes, whenOrphaned } from './process.ts'
+import { asUser, kill, LastLines, outcomeOf, type Processes, type Ran, whenOrphaned } from './process.ts'
 
 /**
  * Writes `input` to the standard input of a program. A program that closes it early says itself why. What
@@ -101,12 +101,9 @@ export async function* streamProgram(
   const { file, child, chunks } = start(streaming, command, input !== undefined)
   const { pid } = child
   if (pid !== undefined) own.add(pid)
-  let tail: Buffer = Buffer.alloc(0)
-  const collect = (chunk: Buffer): undefined => {
-    tail = Buffer.concat([tail, chunk]).subarray(-tailBytes)
-  }
-  child.stderr!.on('data', collect)
-  const outcome = outcomeOf(child, file, { write: collect })
+  const last = new LastLines()
+  child.stderr!.on('data', (chunk: Buffer) => last.add(chunk))
+  const outcome = outcomeOf(child, file, (chunk) => last.add(chunk))
   const onPassed = createChunkCollector(kernel)
   const fed = input === undefined ? undefined : feed(child, input, onPassed)
   fed?.catch(() => {}) // It is awaited below.
@@ -119,8 +116,7 @@ export async function* streamProgram(
     const ended = await outcome
     isOver = true
     await fed
-    const lines = tail.toString().split('\n')
-    return { outcome: ended, lines: lines.filter((line) => line !== '') }
+    return { outcome: ended, lines: last.lines }
   } finally {
     if (!isOver && pid !== undefined) kill(-pid, 'SIGKILL')
     await outcome

@@ -7,7 +7,7 @@ import type { Kernel } from './kernel.ts'
 import { type Output, PipeReader } from './output.ts'
 import { childrenNamed } from './proc.ts'
 
-export const tailBytes = 16 * 1024
+const tailBytes = 16 * 1024
 const pipeBytes = 256 * 1024
 
 export type RunningProcess = {
@@ -85,16 +85,30 @@ const spawnOn = (fd: number, file: string, args: readonly string[], command: Com
 export const outcomeOf = (
   child: ChildProcess,
   file: string,
-  output: Pick<Output, 'write'>,
+  write: (chunk: Buffer) => unknown,
 ): Promise<Outcome> =>
   new Promise((resolve) => {
     child.on('error', (error: NodeJS.ErrnoException) => {
       if (child.pid !== undefined) return // Only a signal that could not be sent: it runs.
-      void output.write(Buffer.from(`cannot start ${file}: ${error.message}\n`))
+      void write(Buffer.from(`cannot start ${file}: ${error.message}\n`))
       resolve({ code: error.code === 'ENOENT' ? 127 : 126, signal: null })
     })
     child.once('exit', (code, signal) => resolve({ code, signal }))
   })
+
+/** The last lines of what a program writes. */
+export class LastLines {
+  #bytes: Buffer = Buffer.alloc(0)
+
+  add(chunk: Buffer): void {
+    this.#bytes = Buffer.concat([this.#bytes, chunk]).subarray(-tailBytes)
+  }
+
+  get lines(): readonly string[] {
+    const lines = this.#bytes.toString().split('\n')
+    return lines.filter((line) => line !== '')
+  }
+}
 
 export type Ran = { readonly outcome: Outcome; readonly lines: readonly string[] }
 
@@ -104,10 +118,10 @@ const runToEnd = async (
   output: Output,
   signal: AbortSignal | undefined,
 ): Promise<Ran> => {
-  let tail: Buffer = Buffer.alloc(0)
+  const last = new LastLines()
   const child = start({
     write: (chunk) => {
-      tail = Buffer.concat([tail, chunk]).subarray(-tailBytes)
+      last.add(chunk)
       return output.write(chunk)
     },
     flush: output.flush,
@@ -117,8 +131,7 @@ const runToEnd = async (
   const outcome = await child.ended
   signal?.removeEventListener('abort', child.killGroup)
   signal?.throwIfAborted()
-  const lines = tail.toString().split('\n')
-  return { outcome, lines: lines.filter((line) => line !== '') }
+  return { outcome, lines: last.lines }
 }
 
 /**
@@ -147,7 +160,7 @@ export const createProcesses = (kernel: Pick<Kernel, 'pipe'>) => {
       adjustOomScore(pid, command)
     }
     const readRest = reader.read(pipe.read, output)
-    const ended = outcomeOf(child, file, output).then(async (outcome) => {
+    const ended = outcomeOf(child, file, output.write).then(async (outcome) => {
       if (pid !== undefined) own.delete(pid)
       await readRest()
       return outcome

@@ -93,7 +93,7 @@ class Accelerator {
 }
 
 /** See `watchFiles`. */
-class Watcher {
+class Watcher implements Watch {
   readonly #options: WatchOptions
   readonly #rules: SettlingRules
   readonly #pollMs: number
@@ -197,7 +197,4 @@ class Watcher {
  * chokidar on the folder only makes that sooner. A change is reported once it has settled (see
  * `core/settling.ts`). `onTrouble` says why changes are seen late. The first state is that of this call.
  */
-export const watchFiles = (options: WatchOptions): Watch => {
-  const watcher = new Watcher(options)
-  return { readSettled: () => watcher.readSettled(), close: () => watcher.close() }
-}
+export const watchFiles = (options: WatchOptions): Watch => new Watcher(options)

@@ -35,9 +35,15 @@ export const httpGet: System['httpGet'] = async (target, { path, hostHeader, tim
   })
 }
 
+/** What sends a request to a URL. */
+const requestFor = async (url: string) => {
+  const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http')
+  return request
+}
+
 /** A document from anywhere. */
 export const httpRead: System['httpRead'] = async (url, { timeoutMs, limitBytes }, signal) => {
-  const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http')
+  const request = await requestFor(url)
   return await new Promise((resolve, reject) => {
     const options = {
       agent: false,
@@ -67,7 +73,7 @@ export const httpRead: System['httpRead'] = async (url, { timeoutMs, limitBytes 
 
 /** One request to anywhere. Follows no redirect. */
 export const httpSend: System['httpSend'] = async ({ method, url, headers, body }, timeoutMs, signal) => {
-  const { request } = url.startsWith('https:') ? await import('node:https') : await import('node:http')
+  const request = await requestFor(url)
   return await new Promise((resolve, reject) => {
     const limits = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)])
     const length = method === 'POST' ? { 'content-length': String(Buffer.byteLength(body)) } : {}

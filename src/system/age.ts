@@ -1,24 +1,12 @@
 import { SupervisorError } from '../errors.ts'
 import type { Streams } from './ports.ts'
+import { asBuffers, asWebStream } from './web-stream.ts'
 
 /**
  * The work that a try at a passphrase costs, as a power of two: 64 MiB of memory and some tenths of a second.
  * The programs of age take 2¹⁸, 256 MiB: more than many of these containers have.
  */
 const scryptWorkFactor = 16
-
-/** A web stream asks for the next chunk before it is done with one, which would be overwritten then. */
-async function* copied(bytes: AsyncIterable<Buffer>): AsyncGenerator<Uint8Array> {
-  for await (const chunk of bytes) yield new Uint8Array(chunk)
-}
-
-const asWebStream = (bytes: AsyncIterable<Buffer>): ReadableStream<Uint8Array> =>
-  ReadableStream.from(copied(bytes))
-
-async function* asBuffers(bytes: ReadableStream<Uint8Array>): AsyncGenerator<Buffer> {
-  for await (const { buffer, byteOffset, byteLength } of bytes)
-    yield Buffer.from(buffer, byteOffset, byteLength)
-}
 
 /** A key has a checksum: one that was copied badly is no key. What age says of a secret one has all of it. */
 const asKey = (setting: string, add: () => void): void => {

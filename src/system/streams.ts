@@ -5,6 +5,7 @@ import { decrypt, encrypt } from './age.ts'
 import { createChunkCollector } from './memory.ts'
 import { streamProgram, type Streaming } from './piped.ts'
 import type { Streams } from './ports.ts'
+import { asBuffers } from './web-stream.ts'
 
 const blockBytes = 1024 * 1024
 
@@ -40,12 +41,6 @@ const syncFolder = async (path: string): Promise<void> => {
 const createFile: Streams['createFile'] = async (path) => {
   const temporary = join(dirname(path), temporaryName(Date.now(), process.pid))
   const file = await fs().open(temporary, 'wx', 0o600)
-  const abort = async (): Promise<void> => {
-    await file.close().catch(() => {})
-    await fs()
-      .rm(temporary, { force: true })
-      .catch(() => {})
-  }
   return {
     write: (chunk) => file.writeFile(chunk),
     finish: async () => {
@@ -54,7 +49,12 @@ const createFile: Streams['createFile'] = async (path) => {
       await fs().rename(temporary, path)
       await syncFolder(dirname(path))
     },
-    abort,
+    abort: async () => {
+      await file.close().catch(() => {})
+      await fs()
+        .rm(temporary, { force: true })
+        .catch(() => {})
+    },
   }
 }
 
@@ -65,11 +65,6 @@ const trust: Streams['trust'] = (pem) => {
   const own = pem.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? [pem]
   for (const each of own) new X509Certificate(each)
   setDefaultCACertificates([...getCACertificates('default'), ...own])
-}
-
-async function* readBody(body: ReadableStream<Uint8Array> | null): AsyncGenerator<Buffer> {
-  for await (const { buffer, byteOffset, byteLength } of body ?? [])
-    yield Buffer.from(buffer, byteOffset, byteLength)
 }
 
 /** Follows no redirect: what is signed is signed for one host. */
@@ -84,7 +79,11 @@ const request: Streams['request'] = async ({ method, url, headers, body, timeout
       redirect: 'manual',
       signal: late.signal,
     })
-    return { status: answer.status, headers: new Map(answer.headers), body: readBody(answer.body) }
+    return {
+      status: answer.status,
+      headers: new Map(answer.headers),
+      body: asBuffers(answer.body ?? ReadableStream.from([])),
+    }
   } catch (error) {
     throw (error as Error).cause ?? error // "fetch failed" says nothing.
   } finally {

@@ -13,6 +13,7 @@ import type { Place } from '../units/place.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import { runJob } from './own-job.ts'
+import { repeat } from './repeat.ts'
 
 /** The clock may be set, and another command may make a backup. */
 const lookMs = 60_000
@@ -74,7 +75,6 @@ export class Backups {
   readonly #stopping = new AbortController()
   #readySinceMs: number | undefined
   #running: Job | undefined
-  #cancel = (): void => {}
 
   constructor(options: Options) {
     this.#options = options
@@ -82,19 +82,20 @@ export class Backups {
 
   /** Begins to look at the schedule. Nothing is due before it is ready: a boot need not ask. */
   start(): void {
-    const { instance } = this.#options
+    const { system, instance } = this.#options
     const follow = (): void => {
       if (instance.isStopping) this.close()
       else if (instance.isReady) this.#readySinceMs ??= this.#nowMs
     }
     follow()
     instance.subscribe(follow)
-    this.#lookLater()
+    const { signal } = this.#stopping
+    const pauseMs = (): number => this.#pauseMs()
+    repeat(system, { what: 'look at the schedule of backups', pauseMs, signal }, () => this.#look())
   }
 
   /** Ends what runs: Postgres would wait for it. */
   close(): void {
-    this.#cancel()
     this.#stopping.abort(new Error('everything stops'))
   }
 
@@ -162,16 +163,9 @@ export class Backups {
     ]
   }
 
-  #lookLater(): void {
-    if (this.#stopping.signal.aborted) return
-    const { clock, inBackground } = this.#options.system
-    const dueMs = Math.min(...jobs.map((job) => this.#dueMs(job))) - clock.now()
-    const waitMs = Math.min(Math.max(dueMs, soonMs), lookMs)
-    this.#cancel = clock.after(waitMs, () =>
-      inBackground('look at the schedule of backups', async () => {
-        await this.#look().finally(() => this.#lookLater())
-      }),
-    )
+  #pauseMs(): number {
+    const dueMs = Math.min(...jobs.map((job) => this.#dueMs(job))) - this.#nowMs
+    return Math.min(Math.max(dueMs, soonMs), lookMs)
   }
 
   async #look(): Promise<void> {

@@ -8,6 +8,7 @@ import { readGivenPair } from '../units/door/certificate.ts'
 import type { Certificate } from '../units/results.ts'
 import type { Changes } from './config/changes.ts'
 import type { Instance } from './instance.ts'
+import { repeat } from './repeat.ts'
 
 /** Whoever renews a certificate has weeks for it; the files are compared by content. */
 const lookMs = 3000
@@ -44,14 +45,15 @@ export class Certificates {
   /** What the files held at the look before, and what of it was tried in vain. */
   #seen = ''
   #refused = ''
-  #cancel = (): void => {}
-  #isClosed = false
+  readonly #stopping = new AbortController()
 
   constructor(system: System, instance: Serving, changes: Pick<Changes, 'interrupt'>) {
     this.#system = system
     this.#instance = instance
     this.#changes = changes
-    this.#lookLater()
+    const pauseMs = (): number => pauseToLook(system.clock.now(), lookMs)
+    const { signal } = this.#stopping
+    repeat(system, { what: 'look at the TLS certificate', pauseMs, signal }, () => this.#look())
   }
 
   problems(): readonly Problem[] {
@@ -66,18 +68,7 @@ export class Certificates {
   }
 
   close(): void {
-    this.#isClosed = true
-    this.#cancel()
-  }
-
-  #lookLater(): void {
-    if (this.#isClosed) return
-    const { clock, inBackground } = this.#system
-    this.#cancel = clock.after(pauseToLook(clock.now(), lookMs), () =>
-      inBackground('look at the TLS certificate', async () => {
-        await this.#look().finally(() => this.#lookLater())
-      }),
-    )
+    this.#stopping.abort()
   }
 
   async #look(): Promise<void> {

@@ -8,6 +8,7 @@ import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import { runJob } from './own-job.ts'
 import type { PastKeeper } from './past.ts'
+import { repeat } from './repeat.ts'
 
 /** How often it looks at what is free. */
 const lookMs = 10_000
@@ -40,7 +41,6 @@ export class UndoKeeper {
   #failure: Failure | undefined
   #askAfterMs = 0
   #hasGivenUp = false
-  #cancel = (): void => {}
 
   constructor(options: Options) {
     this.#options = options
@@ -48,12 +48,15 @@ export class UndoKeeper {
 
   /** Begins once Mathesar is ready. */
   start(): void {
-    this.#askAfterMs = this.#options.system.clock.elapsed() + settleMs
-    this.#lookLater()
+    const { system } = this.#options
+    const { clock } = system
+    this.#askAfterMs = clock.elapsed() + settleMs
+    const pauseMs = (): number => pauseToLook(clock.now(), lookMs)
+    const { signal } = this.#stopping
+    repeat(system, { what: 'keep what an undo needs', pauseMs, signal }, () => this.#look())
   }
 
   close(): void {
-    this.#cancel()
     this.#stopping.abort(new Error('everything stops'))
   }
 
@@ -71,16 +74,6 @@ export class UndoKeeper {
   get #spaceMiB(): number {
     const { settings, database } = this.#options.instance.inForce
     return database.kind === 'embedded' ? settings.UNDO_SPACE : 0
-  }
-
-  #lookLater(): void {
-    if (this.#stopping.signal.aborted) return
-    const { clock, inBackground } = this.#options.system
-    this.#cancel = clock.after(pauseToLook(clock.now(), lookMs), () =>
-      inBackground('keep what an undo needs', async () => {
-        await this.#look().finally(() => this.#lookLater())
-      }),
-    )
   }
 
   async #look(): Promise<void> {

@@ -1,7 +1,6 @@
 import type { BackupStatus, Problem } from '../core/status.ts'
 import type { ErrorCode } from '../errors.ts'
 import { dueMsOf, isLate, type Runs, type Schedules, schedulesOf } from '../settings/schedule.ts'
-import type { System } from '../system/ports.ts'
 import {
   type BackupRecord,
   changeRecord,
@@ -9,10 +8,9 @@ import {
   type ProvedBackup,
   readRecord,
 } from '../units/backup-record.ts'
-import type { Place } from '../units/place.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
-import { runJob } from './own-job.ts'
+import { type JobTools, runJob } from './own-job.ts'
 import { repeat } from './repeat.ts'
 
 /** The clock may be set, and another command may make a backup. */
@@ -54,12 +52,8 @@ const provedOf = ({ name, atMs, restoreMs }: ProvedBackup): BackupStatus['proved
   restoreMs,
 })
 
-type Options = {
-  readonly system: System
-  readonly place: Place
+type Options = JobTools & {
   readonly instance: Pick<Instance, 'inForce' | 'isReady' | 'isStopping' | 'subscribe'>
-  /** What starts this program once more. */
-  readonly program: readonly [string, ...string[]]
 }
 
 /**

@@ -2,6 +2,8 @@ import { leftFor } from '../units/left.ts'
 import type { Instance } from './instance.ts'
 import { type JobTools, runJob } from './own-job.ts'
 
+type Tools = JobTools & { readonly instance: Pick<Instance, 'inForce'> }
+
 /** Long enough for tables of any size that is sensible here. */
 const limitMs = 86_400_000
 
@@ -10,10 +12,10 @@ const limitMs = 86_400_000
  * a move was killed. Nobody waits for it; what ends it goes on at the next start.
  */
 export class Proving {
-  readonly #tools: JobTools & { readonly instance: Pick<Instance, 'inForce'> }
+  readonly #tools: Tools
   readonly #stopping = new AbortController()
 
-  constructor(tools: JobTools & { readonly instance: Pick<Instance, 'inForce'> }) {
+  constructor(tools: Tools) {
     this.#tools = tools
   }
 

@@ -1,12 +1,11 @@
 import type { Problem, UndoStatus } from '../core/status.ts'
 import { pauseToLook } from '../core/timers.ts'
-import type { System } from '../system/ports.ts'
-import { inVolume, type Place } from '../units/place.ts'
+import { inVolume } from '../units/place.ts'
 import { keepLog, letGoOfLog, logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, readNames, undoReserveBytes, usableBases } from '../units/undo.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
-import { runJob } from './own-job.ts'
+import { type JobTools, runJob } from './own-job.ts'
 import type { PastKeeper } from './past.ts'
 import { repeat } from './repeat.ts'
 
@@ -20,13 +19,10 @@ const namesMs = 600_000
 const retryMs = 600_000
 const limitMs = 3_600_000
 
-type Options = {
-  readonly system: System
-  readonly place: Place
+type Options = JobTools & {
   readonly instance: Pick<Instance, 'inForce' | 'isReady' | 'isStopping' | 'results'> & {
     readonly sleeper: Pick<Instance['sleeper'], 'isAsleep'>
   }
-  readonly program: readonly [string, ...string[]]
   /** What else needs a base, and takes space. */
   readonly past: Pick<PastKeeper, 'status' | 'end'>
 }

@@ -1,3 +1,4 @@
+import { orAborted } from '../core/abort.ts'
 import type { TaskUnit, Unit, UnitName } from '../units/unit.ts'
 import type { Service } from './service.ts'
 
@@ -23,9 +24,7 @@ const bootService = async (
   await mayServe
   signal.throwIfAborted()
   service.open()
-  const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
-  await Promise.race([service.reached('ready'), aborted])
-  signal.throwIfAborted()
+  await orAborted(service.reached('ready'), signal)
 }
 
 /**

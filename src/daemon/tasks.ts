@@ -1,3 +1,4 @@
+import { orAborted } from '../core/abort.ts'
 import type { UnitState } from '../core/unit.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
@@ -109,8 +110,6 @@ export class Tasks {
     const needed = this.#roster
       .servicesFor(unit)
       .filter((service) => this.#worlds.skipReason(service.unit) === undefined)
-    const aborted = new Promise((resolve) => signal.addEventListener('abort', resolve, { once: true }))
-    await Promise.race([Promise.all(needed.map((service) => service.reached('ready'))), aborted])
-    signal.throwIfAborted()
+    await orAborted(Promise.all(needed.map((service) => service.reached('ready'))), signal)
   }
 }

@@ -5,7 +5,7 @@ import { Config } from '../daemon/config/config.ts'
 import { Ending } from '../daemon/ending.ts'
 import { startHolding } from '../daemon/holding.ts'
 import { restForMove } from '../daemon/moving.ts'
-import { createInstance, type Instance } from '../daemon/instance.ts'
+import { Instance } from '../daemon/instance.ts'
 import { startProgress } from '../daemon/progress.ts'
 import type { ErrorCode, SupervisorError } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
@@ -65,7 +65,7 @@ const createFrom = (
   until: Until | undefined,
 ): Instance => {
   const { place, configuration: inForce } = setup
-  const instance: Instance = createInstance({
+  const instance: Instance = new Instance({
     system,
     place,
     units: until === undefined ? units : unitsUpTo(until.unit),

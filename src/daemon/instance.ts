@@ -246,5 +246,3 @@ export class Instance {
     this.#subscribers.emit({ type: 'changed' })
   }
 }
-
-export const createInstance = (options: InstanceOptions): Instance => new Instance(options)

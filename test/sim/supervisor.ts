@@ -3,7 +3,7 @@ import { Config } from '../../src/daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../../src/daemon/config/boot-trial.ts'
 import { startHolding } from '../../src/daemon/holding.ts'
 import { Ending } from '../../src/daemon/ending.ts'
-import { createInstance, type Instance } from '../../src/daemon/instance.ts'
+import { Instance } from '../../src/daemon/instance.ts'
 import { StopRequests } from '../../src/daemon/stop-requests.ts'
 import { type SupervisorError, toSupervisorError } from '../../src/errors.ts'
 import { secretsOf } from '../../src/settings/secrets.ts'
@@ -43,7 +43,7 @@ export class Supervisor extends Actor {
     const { configuration } = setup
     system.log.addSecret(...secretsOf(configuration))
     this.world.oracle.seeBoot(this, setup)
-    const instance = createInstance({
+    const instance = new Instance({
       system,
       place: setup.place,
       units: this.world.mutant.units,

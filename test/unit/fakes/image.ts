@@ -1,7 +1,7 @@
 // Loaded on the way, these would take time that is not ours.
 import '../../../src/units/fingerprint.ts'
 import '../../../src/units/postgres/scram.ts'
-import { createInstance } from '../../../src/daemon/instance.ts'
+import { Instance } from '../../../src/daemon/instance.ts'
 import { units } from '../../../src/units/index.ts'
 import type { Unit } from '../../../src/units/unit.ts'
 import { errorWith } from './files.ts'
@@ -62,7 +62,7 @@ export const createImage = (options: Options = {}) => {
     process.exit({ code: 0 })
   })
 
-  const instance = createInstance({
+  const instance = new Instance({
     system: scope.system,
     place: scope.place,
     units: options.units ?? units,

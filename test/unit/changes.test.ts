@@ -480,19 +480,6 @@ describe('changes at once', () => {
     expect(await outcome(at.set({ WEB_CONCURRENCY: '2' })), 'later').toBe('applied')
   })
 
-  test('are counted by the way they came, where one origin has several', async () => {
-    const at = stage()
-    const wish = { from: 'api', kind: 'replace', files: { 'mathesar.env': 'GUNICORN_TIMEOUT=9\n' } } as const
-    const flood = Array.from({ length: 18 }, () => at.changes.propose(wish, () => {}, 'the app'))
-    const owner = at.changes.propose(
-      { from: 'api', kind: 'set', set: { DEBUG: 'true' } },
-      () => {},
-      'the owner',
-    )
-    expect(await outcome(flood.at(-1)!)).toBe('CONFIG_CONFLICT')
-    expect(await outcome(owner)).toBe('applied')
-  })
-
   test('of the file alone, however many tell of it, end with its last edit in force', async () => {
     const at = stage()
     const first = at.set({ DEBUG: 'true' })

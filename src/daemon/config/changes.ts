@@ -62,8 +62,8 @@ export class Changes {
   }
 
   /** Proposes a change. Resolves when it is in force, and rejects when everything is as it was. */
-  propose(proposal: Proposal, report: Report = () => {}, way: string = proposal.from): Promise<ChangeResult> {
-    return this.#queue.add(proposal, report, way)
+  propose(proposal: Proposal, report: Report = () => {}): Promise<ChangeResult> {
+    return this.#queue.add(proposal, report)
   }
 
   /** Does something that changes no setting while no change is carried out. */

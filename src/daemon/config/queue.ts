@@ -3,15 +3,13 @@ import type { Proposal } from '../../settings/proposal.ts'
 import type { ChangeResult, Report } from './change.ts'
 
 /**
- * How many proposals that came one way may wait. Each may hold half a MiB, and take minutes;
+ * How many proposals of one origin may wait. Each may hold half a MiB, and take minutes;
  * others must still have their turn.
  */
 const waitingLimit = 16
 
 type Waiting = {
   readonly proposal: Proposal
-  /** How it came: the origin, or whose socket. */
-  readonly way: string
   readonly report: Report
   readonly resolve: (result: ChangeResult) => void
   readonly reject: (error: SupervisorError) => void
@@ -58,9 +56,10 @@ export class Queue {
    * Resolves when the change is in force, and rejects when everything is as it was. That the files were
    * edited is never lost: of however many that tell of it, the first to have its turn sees the last edit.
    */
-  add(proposal: Proposal, report: Report, way: string = proposal.from): Promise<ChangeResult> {
+  add(proposal: Proposal, report: Report): Promise<ChangeResult> {
     return new Promise((resolve, reject) => {
-      if (this.#waiting.filter((other) => other.way === way).length >= waitingLimit) {
+      const ofSameOrigin = this.#waiting.filter((other) => other.proposal.from === proposal.from)
+      if (ofSameOrigin.length >= waitingLimit) {
         return reject(
           new SupervisorError(
             'CONFIG_CONFLICT',
@@ -71,7 +70,7 @@ export class Queue {
           ),
         )
       }
-      this.#waiting.push({ proposal, way, report, resolve, reject })
+      this.#waiting.push({ proposal, report, resolve, reject })
       if (!this.#isWorking) this.#idle = this.#work()
     })
   }

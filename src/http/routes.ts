@@ -21,7 +21,7 @@ export type Route = {
   /** Who may use it beside the owner, who may use all. */
   readonly access: Access
   /** Whether the handler reads the body. */
-  readonly hasBody?: true
+  readonly hasBody?: boolean
   readonly handle: (exchange: Exchange, options: ControlOptions) => void | Promise<void>
 }
 

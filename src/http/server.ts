@@ -154,9 +154,10 @@ const answer = async (
   } catch (thrown) {
     const error = toSupervisorError(thrown)
     if (error.faultStack !== undefined) options.log.say('error', error.faultStack)
-    request.resume()
     if (response.headersSent) response.destroy()
     else sendJson({ response, access }, error.httpStatus, describeError(error))
+  } finally {
+    request.resume() // Who refuses a request leaves its body unread.
   }
 }
 

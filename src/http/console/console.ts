@@ -47,15 +47,9 @@ export class Console {
   async answer(exchange: Exchange): Promise<void> {
     const { entrance } = this.#options
     const { request, access } = exchange
-    if (request.method !== 'POST') request.resume()
-    if (!entrance.takes(request.headers.host)) {
-      request.resume()
-      return sendRefused(exchange, this.#options)
-    }
-    if (!entrance.isOpen || (entrance.port === undefined) !== (access === 'visitor')) {
-      request.resume()
+    if (!entrance.takes(request.headers.host)) return sendRefused(exchange, this.#options)
+    if (!entrance.isOpen || (entrance.port === undefined) !== (access === 'visitor'))
       return sendClosed(exchange)
-    }
     if (request.method === 'POST') return await this.#post(exchange)
     if (!this.#isOwner(exchange)) return sendEntry(exchange, 403)
     await this.#get(exchange)
@@ -89,10 +83,7 @@ export class Console {
 
   async #post(exchange: Exchange): Promise<void> {
     const { request, url } = exchange
-    if (!isSameOrigin(request)) {
-      request.resume()
-      return sendEntry(exchange, 403, words.setup.problems.foreign)
-    }
+    if (!isSameOrigin(request)) return sendEntry(exchange, 403, words.setup.problems.foreign)
     // Strangers send a code, and nothing longer.
     const isOwner = this.#isOwner(exchange)
     const form = await readForm(exchange, isOwner ? formLimitBytes : undefined)

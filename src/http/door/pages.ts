@@ -20,7 +20,7 @@ export const pageRoute = (
   access: Access,
 ): Page | undefined => {
   if (pathname === consolePath || pathname.startsWith(`${consolePath}/`))
-    return { handle: async (exchange, { console }) => (await console()).answer(exchange), hasBody: true }
+    return { handle: async (exchange, { console }) => (await console()).answer(exchange), hasBody: method === 'POST' }
   if (access === 'console')
     return pathname === '/' ? { handle: (exchange) => redirect(exchange, consolePath) } : undefined
   if (method === 'POST' && pathname === provePath) return { handle: postCode, hasBody: true }

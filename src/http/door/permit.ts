@@ -22,10 +22,7 @@ const permit = async (host: string, { config: { changes } }: ControlOptions): Pr
 export const postPermit = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { request } = exchange
   const refusal = hostRefusal(request.headers.host)
-  if (refusal?.kind !== 'host' || !isSameOrigin(request)) {
-    request.resume()
-    return sendRefused(exchange, options)
-  }
+  if (refusal?.kind !== 'host' || !isSameOrigin(request)) return sendRefused(exchange, options)
   const proof = prove(exchange, options.owner, (await readForm(exchange)).get('code') ?? '')
   switch (proof.is) {
     case 'wrong':

@@ -88,10 +88,7 @@ const partLimitBytes = 512 * 1024
 /** Takes a part of an archive: `?at=` says where it belongs. */
 export const postPart = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { request, url } = exchange
-  if (!isSameOrigin(request) || !isOwner(exchange, options)) {
-    request.resume()
-    return sendCodeNeeded(exchange, 403, 'restore')
-  }
+  if (!isSameOrigin(request) || !isOwner(exchange, options)) return sendCodeNeeded(exchange, 403, 'restore')
   const at = url.searchParams.get('at') ?? ''
   if (!/^\d{1,15}$/.test(at))
     throw new SupervisorError('USAGE', 'cannot take a part of an archive: it does not say where it belongs')

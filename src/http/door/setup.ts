@@ -132,7 +132,6 @@ export const readOwnForm = async (
   refuse: Refuse,
 ): Promise<URLSearchParams | undefined> => {
   if (isSameOrigin(exchange.request)) return await readForm(exchange)
-  exchange.request.resume()
   refuse(403, 'foreign')
   return undefined
 }

@@ -13,25 +13,36 @@ import { answerSetup, postCode, redirect } from './setup.ts'
 
 type Page = Pick<Route, 'handle' | 'hasBody'>
 
+/** What the forms of our pages send, by where they send it. */
+const forms: ReadonlyMap<string, Page['handle']> = new Map([
+  [provePath, postCode],
+  [fixPath, postFix],
+  [permitPath, postPermit],
+  [partPath, postPart],
+  [restorePath, postRestore],
+])
+
+const pages: ReadonlyMap<string, Page['handle']> = new Map<string, Page['handle']>([
+  [restorePath, getRestore],
+  ['/supervisor/refused', sendRefused],
+  [fixPath, getFix],
+  [setupPath, answerSetup],
+])
+
 /** What answers a visitor where no route of the protocol does: pages, and what their forms send. */
 export const pageRoute = (
   method: string | undefined,
   { pathname }: URL,
   access: Access,
 ): Page | undefined => {
+  const isPost = method === 'POST'
   if (pathname === consolePath || pathname.startsWith(`${consolePath}/`))
-    return { handle: async (exchange, { console }) => (await console()).answer(exchange), hasBody: method === 'POST' }
+    return { handle: async (exchange, { console }) => (await console()).answer(exchange), hasBody: isPost }
   if (access === 'console')
     return pathname === '/' ? { handle: (exchange) => redirect(exchange, consolePath) } : undefined
-  if (method === 'POST' && pathname === provePath) return { handle: postCode, hasBody: true }
-  if (method === 'POST' && pathname === fixPath) return { handle: postFix, hasBody: true }
-  if (method === 'POST' && pathname === permitPath) return { handle: postPermit, hasBody: true }
-  if (method === 'POST' && pathname === partPath) return { handle: postPart, hasBody: true }
-  if (method === 'POST' && pathname === restorePath) return { handle: postRestore, hasBody: true }
-  if (pathname === restorePath) return { handle: getRestore }
-  if (pathname === '/supervisor/refused') return { handle: sendRefused }
-  if (pathname === fixPath) return { handle: getFix }
-  if (pathname === setupPath) return { handle: answerSetup }
+  const takesForm = isPost ? forms.get(pathname) : undefined
+  if (takesForm !== undefined) return { handle: takesForm, hasBody: true }
   const isOurs = pathname.startsWith('/supervisor/') && !awayPaths.includes(pathname)
-  return isOurs ? undefined : { handle: answerAway }
+  const handle = pages.get(pathname) ?? (isOurs ? undefined : answerAway)
+  return handle && { handle }
 }

@@ -1,6 +1,5 @@
-import { applyField, type Outcome } from '../../page/console/settings.ts'
+import { applyField, type Outcome, renderOutcome } from '../../page/console/settings.ts'
 import { pathOf, type Section } from '../../page/console/frame.ts'
-import { renderOutcome } from '../../page/console/settings.ts'
 import type { Proposal } from '../../settings/proposal.ts'
 import { SupervisorError } from '../../errors.ts'
 import { isBrowser } from '../door/page.ts'
@@ -9,7 +8,8 @@ import { type Exchange, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { consoleHeaders } from './send.ts'
 
-type Wish = {
+/** A change that somebody asks for in a form. */
+export type Wish = {
   readonly proposal: Proposal
   readonly form: URLSearchParams
   /** The version of the history that it goes back to. */
@@ -17,7 +17,7 @@ type Wish = {
 }
 
 /** Plans a change, or brings it into force: what was shown alone, not what has come into the form since. */
-const act = async (
+const planOrApply = async (
   { proposal, form, rollback }: Wish,
   { changes }: ControlOptions['config'],
 ): Promise<Outcome> => {
@@ -32,18 +32,13 @@ const act = async (
   return { is: result === 'left to boot' ? result : 'in force', version }
 }
 
-/** What went wrong, in words. */
-export const refusedBy = (error: unknown): Outcome => {
-  if (!(error instanceof SupervisorError)) throw error
-  return { is: 'refused', message: error.message, hint: error.hint }
-}
-
-/** The same, with what went wrong in words. */
-export const carryOut = async (wish: Wish, { config }: ControlOptions): Promise<Outcome> => {
+/** The same, with what went wrong in words, also while the wish was read. */
+export const carryOut = async (readWish: () => Wish, { config }: ControlOptions): Promise<Outcome> => {
   try {
-    return await act(wish, config)
+    return await planOrApply(readWish(), config)
   } catch (error) {
-    return refusedBy(error)
+    if (!(error instanceof SupervisorError)) throw error
+    return { is: 'refused', message: error.message, hint: error.hint }
   }
 }
 

@@ -3,7 +3,7 @@ import type { Outcome } from '../../page/console/settings.ts'
 import { findRevision } from '../config.ts'
 import type { Exchange } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
-import { carryOut, outcomeBefore, refusedBy, sendOutcome } from './change.ts'
+import { carryOut, outcomeBefore, sendOutcome, type Wish } from './change.ts'
 import { sendPart } from './send.ts'
 
 const sendHistory = (
@@ -21,22 +21,17 @@ const sendHistory = (
 export const getHistory = (exchange: Exchange, options: ControlOptions): void =>
   sendHistory(exchange, options, outcomeBefore(exchange, options))
 
-const goBack = async (form: URLSearchParams, options: ControlOptions): Promise<Outcome> => {
-  const rollback = form.get('rollback') ?? ''
-  try {
-    const files = findRevision(rollback, options.config)
-    return await carryOut({ proposal: { from: 'rollback', kind: 'restore', files }, form, rollback }, options)
-  } catch (error) {
-    return refusedBy(error)
-  }
-}
-
 /** Plans a way back, or goes it. */
 export const postHistory = async (
   exchange: Exchange,
   options: ControlOptions,
   form: URLSearchParams,
 ): Promise<void> => {
-  const outcome = await goBack(form, options)
+  const rollback = form.get('rollback') ?? ''
+  const readWish = (): Wish => {
+    const files = findRevision(rollback, options.config)
+    return { proposal: { from: 'rollback', kind: 'restore', files }, form, rollback }
+  }
+  const outcome = await carryOut(readWish, options)
   sendOutcome(exchange, 'history', outcome, (status) => sendHistory(exchange, options, outcome, status))
 }

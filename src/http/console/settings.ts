@@ -36,7 +36,7 @@ export const postSettings = async (
   const settings = describe(options)
   const base = form.get('base') ?? ''
   const proposal = { from: 'page', kind: 'set', base, set: editsIn(form, settings) } as const
-  const outcome = await carryOut({ proposal, form }, options)
+  const outcome = await carryOut(() => ({ proposal, form }), options)
   const typed = settings.map((setting) => withTyped(setting, form))
   sendOutcome(exchange, 'settings', outcome, (status) =>
     sendSettings(exchange, options, { settings: typed, base, outcome }, status),

@@ -1,26 +1,22 @@
-import { errorTable, SupervisorError } from '../errors.ts'
+import { errorTable } from '../errors.ts'
 import { keepAwake } from '../http/client.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { administratorCommand, type AdministratorRequest } from '../units/mathesar/administrator.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { readAppScope } from './own.ts'
 import { readPassword } from './password.ts'
 
-const refuse = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot act on administrators: ${why}`, {
-    hint: 'Type `supervisor admin --help`.',
-  })
-}
+const usage: Usage = usageOf('admin', 'act on administrators')
 
 const options = { email: { type: 'string' }, 'password-file': { type: 'string' } } as const
 
 const readRequest = async (args: readonly string[]): Promise<AdministratorRequest> => {
-  const { positionals, values } = parseArguments(args, options, refuse)
+  const { positionals, values } = parseArguments(args, options, usage)
   const [action, username, ...more] = positionals
-  if (more.length > 0) refuse('give one name, and no password: that is asked for')
-  if (action === 'list') return username === undefined ? { action } : refuse('`list` takes no name')
-  if (action !== 'create' && action !== 'reset') return refuse('say create, reset or list')
-  if (username === undefined) return refuse(`say whom to ${action}`)
+  if (more.length > 0) usage('give one name, and no password: that is asked for')
+  if (action === 'list') return username === undefined ? { action } : usage('`list` takes no name')
+  if (action !== 'create' && action !== 'reset') return usage('say create, reset or list')
+  if (username === undefined) return usage(`say whom to ${action}`)
   const password = await readPassword(values['password-file'])
   return action === 'create'
     ? { action, username, email: values.email ?? '', password }

@@ -9,15 +9,13 @@ import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { summarizesLog } from '../units/postgres/summaries.ts'
 import type { Lock } from '../system/ports.ts'
 import { list, show, verify } from './archives.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { print } from './output.ts'
 import { createProgress, openOperation, tell, untilStopped, withServer } from './operation.ts'
 
 const MiB = 1024 * 1024
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot back up: ${why}`, { hint: 'Type `supervisor backup --help`.' })
-}
+const usage: Usage = usageOf('backup', 'back up')
 
 type Wanted = {
   /** `-` for standard output; none for those of BACKUP_TO. */

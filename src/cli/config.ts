@@ -10,7 +10,7 @@ import { SupervisorError } from '../errors.ts'
 import { didYouMean } from '../settings/near-names.ts'
 import { settingNames } from '../settings/table.ts'
 import { ask, follow } from '../http/client.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { editInTerminal } from './edit.ts'
 import { reads } from '../system/system.ts'
 import { readOwnPlace } from './own.ts'
@@ -24,9 +24,7 @@ type Shown = {
   readonly settings: readonly DescribedSetting[]
 }
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot run this: ${why}`, { hint: 'Type `supervisor config --help`.' })
-}
+const usage: Usage = usageOf('config', 'run this')
 /**
  * Values and reasons may be of Mathesar's own user, and must not drive the terminal of whoever looks at them.
  */

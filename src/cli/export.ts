@@ -3,13 +3,11 @@ import { keepAwake } from '../http/client.ts'
 import { exportTo } from '../operations/promote/export.ts'
 import { sourceOf } from '../operations/promote/source.ts'
 import { lockOperations } from '../operations/scope.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
 import { readSeconds, readUrl, toServer } from './to-server.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot export: ${why}`, { hint: 'Type `supervisor export --help`.' })
-}
+const usage: Usage = usageOf('export', 'export')
 
 /** Copies the installation to another server, for another Mathesar, and prints that one's settings. */
 export const run = async (args: readonly string[]): Promise<number> => {

@@ -1,10 +1,7 @@
-import { SupervisorError } from '../errors.ts'
 import { stream } from '../http/client.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 
-const refuse = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot show logs: ${why}`, { hint: 'Type `supervisor logs --help`.' })
-}
+const usage: Usage = usageOf('logs', 'show logs')
 
 const options = {
   follow: { type: 'boolean', short: 'f' },
@@ -16,9 +13,9 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const {
     positionals: [unit, ...rest],
     values: { follow, lines },
-  } = parseArguments(args, options, refuse)
-  if (rest.length > 0) return refuse('more than one unit')
-  if (!/^[1-9]\d{0,4}$/.test(lines)) return refuse(`-n ${lines} is not a number from 1 to 99999`)
+  } = parseArguments(args, options, usage)
+  if (rest.length > 0) return usage('more than one unit')
+  if (!/^[1-9]\d{0,4}$/.test(lines)) return usage(`-n ${lines} is not a number from 1 to 99999`)
   const query = new URLSearchParams({ lines })
   if (unit !== undefined) query.set('unit', unit)
   if (follow) query.set('follow', '1')

@@ -5,11 +5,10 @@ import type { OperationScope } from '../operations/scope.ts'
 import { listDestructions } from '../operations/undo/list.ts'
 import type { Target } from '../operations/undo/recover.ts'
 import { type Destruction, inWords, isMeant } from '../operations/undo/statements.ts'
+import type { Usage } from './arguments.ts'
 import { createProgress, isServing, tell } from './operation.ts'
 
 /** How people say to which moment of the embedded database they want. */
-
-type Usage = (why: string) => never
 
 export const utc = (ms: number): string => new Date(ms).toISOString().replace('T', ' ').replace(/Z$/, '')
 

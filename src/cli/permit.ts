@@ -1,7 +1,9 @@
-import { SupervisorError } from '../errors.ts'
 import { ask } from '../http/client.ts'
 import { withHost } from '../settings/hosts.ts'
+import { type Usage, usageOf } from './arguments.ts'
 import { change } from './config.ts'
+
+const usage: Usage = usageOf('permit', 'permit')
 
 type Shown = {
   readonly version: string
@@ -12,9 +14,7 @@ type Shown = {
 export const run = async (args: readonly string[]): Promise<number> => {
   const [host, ...more] = args
   if (host === undefined || more.length > 0 || host.startsWith('-'))
-    throw new SupervisorError('USAGE', 'cannot permit: give one host', {
-      hint: 'Type `supervisor permit --help`.',
-    })
+    return usage('give one host')
   const { version, settings } = JSON.parse((await ask('GET', '/v1/config')).text) as Shown
   const hosts = (settings.find(({ name }) => name === 'ALLOWED_HOSTS')?.value ?? '')
     .split(',')

@@ -10,14 +10,12 @@ import { parseDatabaseUrl } from '../settings/database-url.ts'
 import type { DescribedSetting } from '../settings/configuration.ts'
 import { databaseSettings, namesDatabase } from '../settings/table.ts'
 import { environment } from '../system/environment.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { change as changeSettings } from './config.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
 import { readSeconds, readUrl, toServer } from './to-server.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot promote: ${why}`, { hint: 'Type `supervisor promote --help`.' })
-}
+const usage: Usage = usageOf('promote', 'promote')
 
 const options = {
   ...toServer,

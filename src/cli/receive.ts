@@ -1,14 +1,11 @@
 import { isatty } from 'node:tty'
-import { SupervisorError } from '../errors.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { receive } from '../operations/move/receive.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { takeVolume } from './into-volume.ts'
 import { openOperation, tell, untilStopped } from './operation.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot receive: ${why}`, { hint: 'Type `supervisor receive --help`.' })
-}
+const usage: Usage = usageOf('receive', 'receive')
 
 /** Takes in what `supervisor send` writes. */
 export const run = async (args: readonly string[]): Promise<number> => {

@@ -4,13 +4,11 @@ import { salvage } from '../operations/rescue/salvage.ts'
 import { foundInWords, salvagedInWords } from '../operations/rescue/words.ts'
 import { SupervisorError } from '../errors.ts'
 import type { OperationScope } from '../operations/scope.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { sayWhatNext, takeVolume } from './into-volume.ts'
 import { openOperation, tell, untilStopped } from './operation.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot rescue: ${why}`, { hint: 'Type `supervisor rescue --help`.' })
-}
+const usage: Usage = usageOf('rescue', 'rescue')
 
 const options = {
   adopt: { type: 'boolean', default: false },

@@ -1,15 +1,12 @@
 import { isatty } from 'node:tty'
-import { SupervisorError } from '../errors.ts'
 import { keyOf } from '../operations/keys.ts'
 import { forgetRestore, restore, undoRestore } from '../operations/restore.ts'
 import { openSource } from './archives.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { createProgress, openOperation, tell, untilStopped } from './operation.ts'
 import { sayWhatNext, takeVolume } from './into-volume.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot restore: ${why}`, { hint: 'Type `supervisor restore --help`.' })
-}
+const usage: Usage = usageOf('restore', 'restore')
 
 const options = {
   replace: { type: 'boolean', default: false },

@@ -6,16 +6,14 @@ import { goAheadFrame } from '../operations/move/frames.ts'
 import { writeMove } from '../operations/move/send.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { type Moved, readMoved, writeMoved } from '../units/moved.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { takeVolume } from './into-volume.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
 import { print } from './output.ts'
 import { listenToPeer, type Peer } from './peer.ts'
 import { startOver } from './undo.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot send: ${why}`, { hint: 'Type `supervisor send --help`.' })
-}
+const usage: Usage = usageOf('send', 'send')
 
 const tellEveryMs = 5000
 const MiB = 1024 * 1024

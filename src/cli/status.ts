@@ -1,12 +1,7 @@
-import { SupervisorError } from '../errors.ts'
 import { ask } from '../http/client.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot show the status: ${why}`, {
-    hint: 'Type `supervisor status --help`.',
-  })
-}
+const usage: Usage = usageOf('status', 'show the status')
 
 export const run = async (args: readonly string[]): Promise<number> => {
   const { values, positionals } = parseArguments(args, { json: { type: 'boolean', default: false } }, usage)

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
 import { type DatabaseUrl, parseDatabaseUrl } from '../settings/database-url.ts'
+import type { Usage } from './arguments.ts'
 
 /** What the commands have in common that copy to another server. */
 
@@ -9,8 +10,6 @@ export const toServer = {
   'to-file': { type: 'string' },
   within: { type: 'string' },
 } as const
-
-type Usage = (why: string) => never
 
 const readFrom = (path: string | 0, usage: Usage): string => {
   try {

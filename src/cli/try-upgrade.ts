@@ -7,15 +7,11 @@ import { environment } from '../system/environment.ts'
 import { catchSignals, type Signals } from '../system/signals.ts'
 import { readAppVersion, readManifest, readServedVersion } from '../units/manifest.ts'
 import { inVolume } from '../units/place.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
 import { runDaemon } from './run.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot try this image: ${why}`, {
-    hint: 'Type `supervisor try-upgrade --help`.',
-  })
-}
+const usage: Usage = usageOf('try-upgrade', 'try this image')
 
 const command = 'docker run --rm -v VOLUME:/var/lib/mathesar:ro NEW_IMAGE try-upgrade'
 

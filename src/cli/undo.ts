@@ -1,5 +1,4 @@
 import { renderTable } from '../core/table.ts'
-import { SupervisorError } from '../errors.ts'
 import { ask } from '../http/client.ts'
 import { undoRestore } from '../operations/restore.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
@@ -9,13 +8,11 @@ import { undoTo } from '../operations/undo/recover.ts'
 import { inWords } from '../operations/undo/statements.ts'
 import { logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, usableBases } from '../units/undo.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { findTarget, momentOf, requireOwnDatabase, utc } from './moment.ts'
 import { createProgress, openOperation, tell, untilStopped } from './operation.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot undo: ${why}`, { hint: 'Type `supervisor undo --help`.' })
-}
+const usage: Usage = usageOf('undo', 'undo')
 
 /** How many lines a list has, and one of all. */
 const listLimit = 30

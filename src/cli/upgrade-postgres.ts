@@ -1,14 +1,13 @@
-import { SupervisorError } from '../errors.ts'
 import { upgradePostgres } from '../operations/majors/upgrade.ts'
+import { type Usage, usageOf } from './arguments.ts'
 import { sayWhatNext, takeVolume } from './into-volume.ts'
 import { openOperation, tell, untilStopped } from './operation.ts'
 
+const usage: Usage = usageOf('upgrade-postgres', 'upgrade')
+
 /** Brings the cluster of the volume to the Postgres of this image. */
 export const run = async (args: readonly string[]): Promise<number> => {
-  if (args.length > 0)
-    throw new SupervisorError('USAGE', 'cannot upgrade: it takes no arguments', {
-      hint: 'Type `supervisor upgrade-postgres --help`.',
-    })
+  if (args.length > 0) return usage('it takes no arguments')
   const scope = await openOperation()
   const isAlone = await takeVolume(scope)
   const beganMs = scope.system.clock.now()

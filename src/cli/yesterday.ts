@@ -7,15 +7,11 @@ import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { recoverPast } from '../operations/undo/past.ts'
 import type { Target } from '../operations/undo/recover.ts'
 import { inRun, inVolume } from '../units/place.ts'
-import { parseArguments } from './arguments.ts'
+import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { findTarget, requireOwnDatabase } from './moment.ts'
 import { openOperation, tell, untilStopped } from './operation.ts'
 
-const usage = (why: string): never => {
-  throw new SupervisorError('USAGE', `cannot serve yesterday: ${why}`, {
-    hint: 'Type `supervisor yesterday --help`.',
-  })
-}
+const usage: Usage = usageOf('yesterday', 'serve yesterday')
 
 const options = {
   before: { type: 'string' },

@@ -1,6 +1,5 @@
 import { readFileSync } from 'node:fs'
 import type { DescribedSetting } from '../settings/configuration.ts'
-import type { HistoryEntry } from '../settings/history.ts'
 import { printable } from '../core/message.ts'
 import { actionInWords } from '../settings/plan.ts'
 import { decodeText } from '../core/text.ts'
@@ -9,27 +8,20 @@ import type { ChangeResult } from '../daemon/config/change.ts'
 import { SupervisorError } from '../errors.ts'
 import { didYouMean } from '../settings/near-names.ts'
 import { settingNames } from '../settings/table.ts'
-import { ask, follow } from '../http/client.ts'
+import { askJson, follow } from '../http/client.ts'
+import type { ShownConfig, ShownHistory } from '../http/config.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { editInTerminal } from './edit.ts'
 import { reads } from '../system/system.ts'
 import { readOwnPlace } from './own.ts'
 import { checkFiles, readContent } from '../daemon/config/boot-trial.ts'
 
-type Shown = {
-  readonly version: string
-  readonly changing: boolean
-  readonly problem: { readonly message: string; readonly hint: string | null } | null
-  readonly warnings: readonly string[]
-  readonly settings: readonly DescribedSetting[]
-}
-
 const usage: Usage = usageOf('config', 'run this')
 /**
  * Values and reasons may be of Mathesar's own user, and must not drive the terminal of whoever looks at them.
  */
 const say = (text: string): void => void process.stdout.write(`${printable(text)}\n`)
-const read = async (): Promise<Shown> => JSON.parse((await ask('GET', '/v1/config')).text) as Shown
+const read = (): Promise<ShownConfig> => askJson('GET', '/v1/config')
 
 const printJson = (value: unknown): number => {
   say(JSON.stringify(value, null, 2))
@@ -147,10 +139,7 @@ const validate = async (path: string | undefined): Promise<number> => {
 }
 
 const history = async (json: boolean): Promise<number> => {
-  const { history: entries, version } = JSON.parse((await ask('GET', '/v1/config/history')).text) as {
-    history: readonly HistoryEntry[]
-    version: string
-  }
+  const { history: entries, version } = await askJson<ShownHistory>('GET', '/v1/config/history')
   if (json) return printJson(entries)
   say(
     renderTable([

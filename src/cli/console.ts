@@ -1,4 +1,4 @@
-import { ask } from '../http/client.ts'
+import { askJson } from '../http/client.ts'
 import type { ConsoleInvitation } from '../http/console/open.ts'
 import { drawQrCode } from './qr-code.ts'
 
@@ -6,9 +6,10 @@ const clockOf = (at: string): string => `${at.slice(11, 16)} UTC`
 
 /** Opens the console for an hour: a link, a QR code of it, and the code to type. */
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { console: invitation } = JSON.parse((await ask('POST', '/v1/console')).text) as {
-    console: ConsoleInvitation
-  }
+  const { console: invitation } = await askJson<{ readonly console: ConsoleInvitation }>(
+    'POST',
+    '/v1/console',
+  )
   if (args.includes('--json')) {
     process.stdout.write(`${JSON.stringify({ console: invitation })}\n`)
     return 0

@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
 import { SupervisorError } from '../errors.ts'
-import { ask } from '../http/client.ts'
+import { ask, askJson } from '../http/client.ts'
+import type { ShownConfig } from '../http/config.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { environment, isOnPath } from '../system/environment.ts'
 import { readPaths } from '../system/paths.ts'
@@ -88,6 +89,6 @@ const changeByEditor = async (change: Change, base: string): Promise<number> => 
  * Without a terminal the new text is stdin.
  */
 export const editInTerminal = async (change: Change): Promise<number> => {
-  const { version } = JSON.parse((await ask('GET', '/v1/config')).text) as { version: string }
+  const { version } = await askJson<ShownConfig>('GET', '/v1/config')
   return await (process.stdin.isTTY ? changeByEditor(change, version) : changeByStdin(change, version))
 }

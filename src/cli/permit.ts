@@ -1,21 +1,16 @@
-import { ask } from '../http/client.ts'
+import { askJson } from '../http/client.ts'
+import type { ShownConfig } from '../http/config.ts'
 import { withHost } from '../settings/hosts.ts'
 import { type Usage, usageOf } from './arguments.ts'
 import { change } from './config.ts'
 
 const usage: Usage = usageOf('permit', 'permit')
 
-type Shown = {
-  readonly version: string
-  readonly settings: readonly { readonly name: string; readonly value: string | null }[]
-}
-
 /** Adds one host to ALLOWED_HOSTS. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const [host, ...more] = args
-  if (host === undefined || more.length > 0 || host.startsWith('-'))
-    return usage('give one host')
-  const { version, settings } = JSON.parse((await ask('GET', '/v1/config')).text) as Shown
+  if (host === undefined || more.length > 0 || host.startsWith('-')) return usage('give one host')
+  const { version, settings } = await askJson<ShownConfig>('GET', '/v1/config')
   const hosts = (settings.find(({ name }) => name === 'ALLOWED_HOSTS')?.value ?? '')
     .split(',')
     .filter(Boolean)

@@ -1,13 +1,13 @@
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
-import { ask, keepAwake } from '../http/client.ts'
+import { ask, askJson, keepAwake } from '../http/client.ts'
+import type { ShownConfig } from '../http/config.ts'
 import { leftVariable } from '../daemon/carrying.ts'
 import { carry } from '../operations/promote/carry.ts'
 import { promote, proveLeft, returnBack } from '../operations/promote/promote.ts'
 import { sourceOf } from '../operations/promote/source.ts'
 import { lockOperations } from '../operations/scope.ts'
 import { parseDatabaseUrl } from '../settings/database-url.ts'
-import type { DescribedSetting } from '../settings/configuration.ts'
 import { databaseSettings, namesDatabase } from '../settings/table.ts'
 import { environment } from '../system/environment.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
@@ -44,9 +44,7 @@ const isOfDatabase = (name: string): boolean =>
 
 /** The lines of the file that name the database in force another way: they go with it. */
 const readOthers = async (): Promise<Readonly<Record<string, null>>> => {
-  const { settings } = JSON.parse((await ask('GET', '/v1/config')).text) as {
-    readonly settings: readonly DescribedSetting[]
-  }
+  const { settings } = await askJson<ShownConfig>('GET', '/v1/config')
   const given = settings.filter(({ name }) => isOfDatabase(name))
   const pinned = given.filter((each) => each.pinned && namesDatabase(each.name)).map(({ name }) => name)
   if (pinned.length > 0)

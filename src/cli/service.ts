@@ -1,5 +1,6 @@
+import type { UnitState } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
-import { ask } from '../http/client.ts'
+import { askJson } from '../http/client.ts'
 
 export const controlService = async (
   action: 'start' | 'stop' | 'restart',
@@ -10,8 +11,8 @@ export const controlService = async (
     throw new SupervisorError('USAGE', `cannot ${action}: give one service`, {
       hint: `For instance: supervisor ${action} mathesar`,
     })
-  const { text } = await ask('POST', `/v1/services/${encodeURIComponent(name)}/${action}`)
-  const { state } = JSON.parse(text) as { state: string }
+  const path = `/v1/services/${encodeURIComponent(name)}/${action}`
+  const { state } = await askJson<{ readonly state: UnitState }>('POST', path)
   process.stdout.write(`${name} is ${state}\n`)
   return state === (action === 'stop' ? 'stopped' : 'ready') ? 0 : 1
 }

@@ -1,10 +1,10 @@
-import { ask } from '../http/client.ts'
+import { askJson } from '../http/client.ts'
 import type { SetupInvitation } from '../http/setup.ts'
 import { drawQrCode } from './qr-code.ts'
 
 /** How the owner of a new Mathesar comes in: a link, a QR code of it, and the code to type. */
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { setup } = JSON.parse((await ask('GET', '/v1/setup')).text) as { setup: SetupInvitation | null }
+  const { setup } = await askJson<{ readonly setup: SetupInvitation | null }>('GET', '/v1/setup')
   if (args.includes('--json')) {
     process.stdout.write(`${JSON.stringify({ setup })}\n`)
     return setup === null ? 1 : 0

@@ -1,5 +1,6 @@
+import type { Status } from '../core/status.ts'
 import { renderTable } from '../core/table.ts'
-import { ask } from '../http/client.ts'
+import { ask, askJson } from '../http/client.ts'
 import { undoRestore } from '../operations/restore.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { makeBase, noteNames } from '../operations/undo/bases.ts'
@@ -40,16 +41,16 @@ const list = async (scope: OperationScope, isAll: boolean, since: string | undef
   if (found.length < total) tell(`${total - found.length} earlier ones${isAll ? '' : ': --all'}`)
 }
 
-type Seen = { readonly ready: boolean; readonly supervisor: { readonly startedAt: string } }
-const readSeen = async (): Promise<Seen> => JSON.parse((await ask('GET', '/v1/status')).text) as Seen
+const readStatus = (): Promise<Status> => askJson('GET', '/v1/status')
 
 /** Has the container start over, and waits until it serves. Visitors see the steps meanwhile. */
 export const startOver = async ({ system: { clock } }: OperationScope): Promise<void> => {
-  const { supervisor } = await readSeen()
+  const { supervisor } = await readStatus()
   await ask('POST', '/v1/start-over')
   for (const endMs = clock.now() + readyLimitMs; clock.now() < endMs; await clock.delay(300)) {
-    const seen = await readSeen().catch(() => undefined)
-    if (seen?.ready && seen.supervisor.startedAt !== supervisor.startedAt) return tell('Mathesar is ready.')
+    const status = await readStatus().catch(() => undefined)
+    if (status?.ready && status.supervisor.startedAt !== supervisor.startedAt)
+      return tell('Mathesar is ready.')
   }
   tell('Mathesar is not ready yet: `supervisor status` says why.')
 }

@@ -1,7 +1,7 @@
 import { minuteOf, parseAgo } from '../core/moment.ts'
 import type { Status } from '../core/status.ts'
 import { SupervisorError } from '../errors.ts'
-import { ask } from '../http/client.ts'
+import { ask, askJson } from '../http/client.ts'
 import { longestSeconds } from '../http/past.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { recoverPast } from '../operations/undo/past.ts'
@@ -26,7 +26,7 @@ const readSeconds = (text: string): number => {
 
 /** Before the copy is made, which takes its time. */
 const requireNone = async (): Promise<void> => {
-  const { undo } = JSON.parse((await ask('GET', '/v1/status')).text) as Pick<Status, 'undo'>
+  const { undo } = await askJson<Status>('GET', '/v1/status')
   if (!undo?.serves) return
   throw new SupervisorError(
     'UNDO_REFUSED',

@@ -106,6 +106,10 @@ export const ask = async (
   return { status, text: await textOf(response) }
 }
 
+/** The same for an answer in JSON. */
+export const askJson = async <Answer>(method: Method, path: string): Promise<Answer> =>
+  JSON.parse((await ask(method, path)).text) as Answer
+
 const failsToWrite = (text: string): Promise<unknown> =>
   new Promise((resolve) => process.stdout.write(text, resolve))
 

@@ -50,6 +50,7 @@ const proposalOf = (change: ChangeRequest, exchange: Exchange, config: Config): 
 const etagOf = ({ changes }: Config): { readonly etag: string } => ({ etag: `"${changes.current.version}"` })
 
 /** What `GET /v1/config` answers. */
+export type ShownConfig = ReturnType<typeof describeConfig>
 export const describeConfig = ({ changes, inForce }: Config) => {
   const { current, isChanging, problem } = changes
   return {
@@ -63,6 +64,7 @@ export const describeConfig = ({ changes, inForce }: Config) => {
 }
 
 /** What `GET /v1/config/history` answers. */
+export type ShownHistory = ReturnType<typeof describeHistory>
 export const describeHistory = ({ changes, store }: Config) => ({
   version: changes.current.version,
   history: store.readHistory(),

@@ -69,10 +69,15 @@ const fail = ({ code, message, hint }: Named): never => {
 const failWith = async (response: IncomingMessage): Promise<never> =>
   fail(JSON.parse(await textOf(response)) as Named)
 
+/** An answer that is no error; throws the error that it names otherwise. */
+const openOrFail = async (...request: Parameters<typeof open>): Promise<IncomingMessage> => {
+  const response = await open(...request)
+  return (response.statusCode ?? 500) >= 400 ? await failWith(response) : response
+}
+
 /** Has the daemon hold something as long as this connection is open. */
 const hold = async (path: string) => {
-  const response = await open('POST', path)
-  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  const response = await openOrFail('POST', path)
   return response.once('error', () => {}).resume()
 }
 
@@ -118,8 +123,7 @@ const failsToWrite = (text: string): Promise<unknown> =>
  * wrote: nothing of it may drive the terminal.
  */
 export const stream = async (path: string): Promise<void> => {
-  const response = await open('GET', path)
-  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  const response = await openOrFail('GET', path)
   process.stdout.on('error', () => {}) // What is written tells it, too.
   for await (const chunk of untilCut(response.setEncoding('utf8')))
     if (await failsToWrite(printable(chunk as string))) return
@@ -131,8 +135,7 @@ export const follow = async <Result>(
   body: unknown,
   onStep: (step: string) => void,
 ): Promise<Result> => {
-  const response = await open('POST', path, body, 'application/x-ndjson')
-  if ((response.statusCode ?? 500) >= 400) return await failWith(response)
+  const response = await openOrFail('POST', path, body, 'application/x-ndjson')
   for await (const line of untilCut(createInterface({ input: response }))) {
     const said = JSON.parse(line) as { step?: string; result?: Result; error?: Named }
     if (said.error) fail(said.error)

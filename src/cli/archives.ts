@@ -1,3 +1,4 @@
+import { inMiB, inSeconds, MiB } from '../core/amounts.ts'
 import { renderTable } from '../core/table.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Archive } from '../http/archives.ts'
@@ -19,8 +20,6 @@ import { changeRecord } from '../units/backup-record.ts'
 import { createProgress } from './operation.ts'
 
 /** Looks into archives, wherever they are. */
-
-const MiB = 1024 * 1024
 
 /** With its name in a place; `undefined` for a file or standard input. */
 type NamedSource = Source & { readonly name: string | undefined }
@@ -105,16 +104,14 @@ const listArchives = async (scope: OperationScope, stores: readonly Store[]): Pr
 
 const head = ['PLACE', 'ARCHIVE', 'MIB', 'MADE AT', 'KIND', 'MATHESAR', 'POSTGRES', 'SECRETS', 'NEEDS']
 
-const inMiB = (bytes: number): string => (bytes / MiB).toFixed(1)
-
 const rowOf = (archive: Archive): string[] => {
   const { place, name, bytes, at, mathesar, postgres, isEncrypted, hasSecrets, problem } = archive
   const { needs, needsBytes } = archive
   const kind = needs.length > 0 ? 'incremental' : archive.kind
-  const start = [place, name, inMiB(bytes)]
+  const start = [place, name, (bytes / MiB).toFixed(1)]
   if (problem !== null) return [...start, '', problem]
   const secrets = isEncrypted ? 'encrypted' : `with${hasSecrets === true ? '' : 'out'} secrets`
-  const more = needs.length === 0 ? '' : `${needs.length} more, ${inMiB(needsBytes)} MiB`
+  const more = needs.length === 0 ? '' : `${needs.length} more, ${inMiB(needsBytes)}`
   return [...start, at ?? '', kind ?? '', mathesar ?? '', postgres ?? '', secrets, more]
 }
 
@@ -147,14 +144,14 @@ export const verify = async (scope: OperationScope, argument: string, isQuick: b
   if (isQuick || chain.newest.description.kind === 'portable') {
     let inIt = 0
     for (const link of [...chain.parents, chain.newest]) inIt += await checkArchive(await link.open())
-    process.stdout.write(`every checksum is right; ${(inIt / MiB).toFixed(1)} MiB are in it\n`)
+    process.stdout.write(`every checksum is right; ${inMiB(inIt)} are in it\n`)
     return 0
   }
   const { databases, tables, rows, restoreMs } = await prove(scope, chain, progress.report)
   const tookMs = progress.end()
   if (name !== undefined) changeRecord(scope, () => ({ proved: { name, atMs: clock.now(), restoreMs } }))
   process.stdout.write(
-    `proved in ${(tookMs / 1000).toFixed(1)} s: it restores in ${(restoreMs / 1000).toFixed(1)} s, every ` +
+    `proved in ${inSeconds(tookMs)}: it restores in ${inSeconds(restoreMs)}, every ` +
       `page and index is sound (pg_verifybackup, amcheck), Mathesar reads it, and it has ${rows} rows in ` +
       `${tables} tables of ${databases} databases\n`,
   )

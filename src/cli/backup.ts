@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty'
+import { inMiB, inSeconds } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { type BackupOptions, lockOf, writeBackup } from '../operations/backup.ts'
@@ -12,8 +13,6 @@ import { list, show, verify } from './archives.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { print } from './output.ts'
 import { createProgress, openOperation, tell, untilStopped, withServer } from './operation.ts'
-
-const MiB = 1024 * 1024
 
 const usage: Usage = usageOf('backup', 'back up')
 
@@ -98,7 +97,7 @@ const create = async (scope: OperationScope, wanted: Wanted): Promise<void> => {
   if (wanted.places[0] === '-') await print(write({}), 'BACKUP_FAILED')
   else await keep(scope, wanted, lock, write)
   const tookMs = progress.end()
-  tell(`backed up: ${(written / MiB).toFixed(1)} MiB in ${(tookMs / 1000).toFixed(1)} s`)
+  tell(`backed up: ${inMiB(written)} in ${inSeconds(tookMs)}`)
 }
 
 /** As the schedule makes it: of an external database there is one kind alone. */

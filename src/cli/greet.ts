@@ -1,10 +1,11 @@
+import { MiB } from '../core/amounts.ts'
 import type { Setup } from '../daemon/config/boot-trial.ts'
 import { secretsOf } from '../settings/secrets.ts'
 import type { Log } from '../system/log.ts'
 import { version } from '../version.ts'
 
 /** One worker, Postgres and the supervisor fit in. */
-const leastMemoryBytes = 200 * 1024 * 1024
+const leastMemoryBytes = 200 * MiB
 /** Threads count as well. An installation at rest has about 25; a migration or a command needs its own. */
 const leastProcesses = 64
 
@@ -21,13 +22,13 @@ export const greet = (setup: Setup, { say, addSecret }: Log): void => {
   say(
     'info',
     `supervisor ${version}, Postgres ${configuration.database.kind}, ` +
-      `${Math.round(machine.memoryBytes / 1048576)} MiB, ${machine.cpus} processors, user ` +
+      `${Math.round(machine.memoryBytes / MiB)} MiB, ${machine.cpus} processors, user ` +
       `${identities.supervisor.uid}`,
   )
   if (machine.memoryBytes < leastMemoryBytes)
     say(
       'warn',
-      `less than ${leastMemoryBytes / 1048576} MiB of memory: the kernel will kill Mathesar or Postgres ` +
+      `less than ${leastMemoryBytes / MiB} MiB of memory: the kernel will kill Mathesar or Postgres ` +
         'now and then. Give the container more, such as `--memory 512m`',
     )
   if (machine.processes < leastProcesses)

@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty'
+import { MiB } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
 import { ask, keepAwake } from '../http/client.ts'
 import { operationScope, type OperationScope } from '../operations/scope.ts'
@@ -109,7 +110,6 @@ export const withServer = async (act: (scope: OperationScope) => Promise<void>):
 /** Shows on a terminal how far it is. */
 export const createProgress = (clock: OperationScope['system']['clock']) => {
   const isShown = isatty(standardError)
-  const MiB = 1024 * 1024
   const beganMs = clock.now()
   let nextMs = 0
   return {

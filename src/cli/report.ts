@@ -1,3 +1,4 @@
+import { inSeconds } from '../core/amounts.ts'
 import { presentable, type Status } from '../core/status.ts'
 import type { Backups } from '../daemon/backups.ts'
 import type { Certificates } from '../daemon/certificates.ts'
@@ -65,7 +66,7 @@ export const readStatus = ({
 
 export const bannerOf = ({ url, boot }: Status, { settings }: Instance['inForce']): string =>
   [
-    `Mathesar is ready: ${url}   (after ${((boot.readyAfterMs ?? 0) / 1000).toFixed(1)} s)`,
+    `Mathesar is ready: ${url}   (after ${inSeconds(boot.readyAfterMs ?? 0)})`,
     ...(settings.PUBLIC_URL === undefined
       ? ['With `docker run -p 9000:8000` the port in your browser is 9000.']
       : []),

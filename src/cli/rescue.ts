@@ -1,3 +1,4 @@
+import { inSeconds } from '../core/amounts.ts'
 import { takeOver } from '../operations/rescue/adopt.ts'
 import { findAll } from '../operations/rescue/found.ts'
 import { salvage } from '../operations/rescue/salvage.ts'
@@ -61,7 +62,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   )
   const tookMs = scope.system.clock.now() - beganMs
   tell(
-    `adopted: ${from}, which stays as it was, in ${(tookMs / 1000).toFixed(1)} s; databases of people: ` +
+    `adopted: ${from}, which stays as it was, in ${inSeconds(tookMs)}; databases of people: ` +
       (databases.length === 0 ? 'none' : databases.join(', ')),
   )
   for (const warning of warnings) tell(warning)

@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty'
+import { inSeconds } from '../core/amounts.ts'
 import { keyOf } from '../operations/keys.ts'
 import { forgetRestore, restore, undoRestore } from '../operations/restore.ts'
 import { openSource } from './archives.ts'
@@ -46,7 +47,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
     }),
   )
   const tookMs = progress.end()
-  tell(`restored: the state of ${description.at}, proved by checksums, in ${(tookMs / 1000).toFixed(1)} s`)
+  tell(`restored: the state of ${description.at}, proved by checksums, in ${inSeconds(tookMs)}`)
   for (const warning of warnings) tell(warning)
   sayWhatNext(isAlone, kept)
   return 0

@@ -1,4 +1,5 @@
 import { isatty } from 'node:tty'
+import { inSeconds, MiB } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
 import { holdAtRest, keepAwake } from '../http/client.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
@@ -16,7 +17,6 @@ import { startOver } from './undo.ts'
 const usage: Usage = usageOf('send', 'send')
 
 const tellEveryMs = 5000
-const MiB = 1024 * 1024
 /** Requests wait for so long before they get a page. */
 const usualSeconds = 50
 const limitSeconds = 86_400
@@ -52,7 +52,7 @@ const writeAll = async (scope: OperationScope, wanted: Wanted, whole: Promise<vo
       ),
     )
     await holdAtRest()
-    tell(`stopped after ${((clock.now() - restedMs) / 1000).toFixed(1)} s; sending the last of the log`)
+    tell(`stopped after ${inSeconds(clock.now() - restedMs)}; sending the last of the log`)
   }
   const move = writeMove(scope, { rest, say: tell, onProgress: createTeller(clock) })
   await Promise.race([Promise.all([print(move, 'MOVE_FAILED'), whole]), late.promise])
@@ -86,7 +86,7 @@ const send = async (scope: OperationScope, peer: Peer, wanted: Wanted): Promise<
     throw unconfirmed(moved, cause)
   }
   writeMoved(scope, { ...moved, isConfirmed: true })
-  tell(`moved, ${((clock.now() - restedMs) / 1000).toFixed(1)} s after the stop: start the other container`)
+  tell(`moved, ${inSeconds(clock.now() - restedMs)} after the stop: start the other container`)
 }
 
 const takeBack = async (scope: OperationScope): Promise<number> => {

@@ -1,4 +1,5 @@
 import { openSync } from 'node:fs'
+import { inSeconds, MiB } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
 import { copyInstallation, differencesOf, isOfOurMajor, lookInto, missingIn } from '../operations/trial.ts'
 import type { OperationScope } from '../operations/scope.ts'
@@ -41,9 +42,6 @@ type Wanted = {
   readonly logTo: number
 }
 
-const inSeconds = (ms: number): string => `${(ms / 1000).toFixed(1)} s`
-const inMiB = (bytes: number): string => `${Math.ceil(bytes / 1048576)} MiB`
-
 /** Starts this image on the copy, up to Mathesar's answer to its own check. Gives why not, if it does not. */
 const boot = async (data: string, { signals, logTo }: Wanted): Promise<SupervisorError | undefined> => {
   let why: SupervisorError | undefined
@@ -73,7 +71,8 @@ const tryOn = async (scope: OperationScope, folder: string, wanted: Wanted): Pro
   const beganMs = clock.now()
   const bytes = await untilStopped(copyInstallation(scope, folder))
   const copiedMs = clock.now()
-  tell(`Mathesar ${from} → ${to}, on a copy of the volume (${inMiB(bytes)}). The volume stays as it is.`)
+  const size = `${Math.ceil(bytes / MiB)} MiB`
+  tell(`Mathesar ${from} → ${to}, on a copy of the volume (${size}). The volume stays as it is.`)
   const before = isOfOurMajor(scope) ? await untilStopped(lookInto(scope, folder)) : undefined
   const startedMs = clock.now()
   const why = await boot(folder, wanted)

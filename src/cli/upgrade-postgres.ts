@@ -1,3 +1,4 @@
+import { inSeconds } from '../core/amounts.ts'
 import { upgradePostgres } from '../operations/majors/upgrade.ts'
 import { type Usage, usageOf } from './arguments.ts'
 import { sayWhatNext, takeVolume } from './into-volume.ts'
@@ -13,7 +14,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const beganMs = scope.system.clock.now()
   const { from, to, kept } = await untilStopped(upgradePostgres(scope, { isAlone, onStep: tell }))
   const tookMs = scope.system.clock.now() - beganMs
-  tell(`upgraded: Postgres ${from} → ${to}, in ${(tookMs / 1000).toFixed(1)} s`)
+  tell(`upgraded: Postgres ${from} → ${to}, in ${inSeconds(tookMs)}`)
   sayWhatNext(isAlone, kept)
   return 0
 }

@@ -1,3 +1,4 @@
+import { MiB } from '../core/amounts.ts'
 import { minuteOf } from '../core/moment.ts'
 import { renderTable } from '../core/table.ts'
 import { keepAwake } from '../http/client.ts'
@@ -16,7 +17,7 @@ const inWords = (kept: readonly Kept[]): string => {
   const rows = kept.map(({ version, at, bytes, name, since }) => [
     version,
     minuteOf(at),
-    `${Math.ceil(bytes / 1048576)} MiB`,
+    `${Math.ceil(bytes / MiB)} MiB`,
     name,
     since ?? '-',
   ])

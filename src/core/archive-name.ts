@@ -1,3 +1,5 @@
+import { dayMs } from './amounts.ts'
+
 /**
  * Which archive it is: when it was made (UTC), and, where the schedule made it, of which installation. Only
  * such a one is ever thinned out: what people made themselves stays.
@@ -60,7 +62,7 @@ export const momentIn = (name: string): number => {
 }
 
 /** Whether a clock that went wrong has dated it: another machine's may be ahead by less than a day. */
-export const isInFuture = (atMs: number, nowMs: number): boolean => atMs > nowMs + 24 * 60 * 60 * 1000
+export const isInFuture = (atMs: number, nowMs: number): boolean => atMs > nowMs + dayMs
 
 /** Sorts moments, the newest first; those in the future come last. */
 export const newestFirst =

@@ -1,4 +1,6 @@
-const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 }
+import { dayMs } from './amounts.ts'
+
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: dayMs }
 
 /** How long ago: "10m", "90s", "2h", "1d"; `undefined` for other texts. Milliseconds. */
 export const parseAgo = (text: string): number | undefined => {
@@ -19,7 +21,7 @@ export const parseMoment = (text: string, nowMs: number): number | undefined => 
   const day = date ?? new Date(nowMs).toISOString().slice(0, 10)
   const ms = Date.parse(`${day}T${time}${zone === 'UTC' ? 'Z' : zone}`)
   if (Number.isNaN(ms)) return undefined
-  return date === undefined && ms > nowMs ? ms - unitMs.d! : ms
+  return date === undefined && ms > nowMs ? ms - dayMs : ms
 }
 
 /** To the minute, in UTC: of milliseconds since 1970, or of ISO 8601. */

@@ -1,3 +1,4 @@
+import { MiB } from './amounts.ts'
 import { excerpt, printable } from './message.ts'
 import type { Phase } from './phase.ts'
 import { type UpdateStatus, updateInWords } from './releases.ts'
@@ -169,7 +170,7 @@ export const renderStatus = (status: Status, nowMs: number): string => {
     age(unit.since, nowMs),
     unit.pid === null ? '-' : String(unit.pid),
     unit.kind === 'task' ? '-' : String(unit.restarts),
-    unit.memoryBytes === null ? '-' : `${Math.round(unit.memoryBytes / 1048576)} MiB`,
+    unit.memoryBytes === null ? '-' : `${Math.round(unit.memoryBytes / MiB)} MiB`,
     unit.detail ?? unit.lastExit ?? (unit.tookMs === null ? '' : `took ${unit.tookMs} ms`),
   ])
   const path = status.boot.criticalPath.map(({ unit, tookMs }) => `${unit} ${tookMs}`).join(' → ')

@@ -1,3 +1,4 @@
+import { dayMs } from '../core/amounts.ts'
 import type { BackupStatus, Problem } from '../core/status.ts'
 import type { ErrorCode } from '../errors.ts'
 import { dueMsOf, isLate, type Runs, type Schedules, schedulesOf } from '../settings/schedule.ts'
@@ -20,9 +21,9 @@ const soonMs = 10_000
 const settleMs = 20_000
 /** Another operation had the volume, or nobody asked for what cannot be done. */
 const busyWaitMs = 60_000
-const impossibleWaitMs = 86_400_000
+const impossibleWaitMs = dayMs
 /** A run that takes longer hangs. */
-const runLimitMs = 86_400_000
+const runLimitMs = dayMs
 
 const jobs = ['backup', 'drill'] as const
 type Job = (typeof jobs)[number]

@@ -1,3 +1,4 @@
+import { dayMs } from '../core/amounts.ts'
 import type { Problem } from '../core/status.ts'
 import { pauseToLook } from '../core/timers.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
@@ -13,7 +14,6 @@ import { repeat } from './repeat.ts'
 /** Whoever renews a certificate has weeks for it; the files are compared by content. */
 const lookMs = 3000
 /** Ours is renewed when less than this is left of it. */
-const dayMs = 86_400_000
 const renewMs = 30 * dayMs
 
 const renewHint = 'Renew it: what TLS_CERTIFICATE and TLS_KEY hold then is put in force by itself.'

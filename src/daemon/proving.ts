@@ -1,3 +1,4 @@
+import { dayMs } from '../core/amounts.ts'
 import { leftFor } from '../units/left.ts'
 import type { Instance } from './instance.ts'
 import { type JobTools, runJob } from './own-job.ts'
@@ -5,7 +6,7 @@ import { type JobTools, runJob } from './own-job.ts'
 type Tools = JobTools & { readonly instance: Pick<Instance, 'inForce'> }
 
 /** Long enough for tables of any size that is sensible here. */
-const limitMs = 86_400_000
+const limitMs = dayMs
 
 /**
  * Proves the foreign keys that a move to another server has left to be proved, where whoever does that after

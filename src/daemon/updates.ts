@@ -1,3 +1,4 @@
+import { dayMs } from '../core/amounts.ts'
 import { parseReleases, type Release, updateIn, type UpdateStatus } from '../core/releases.ts'
 import type { System } from '../system/ports.ts'
 import { readAppVersion } from '../units/manifest.ts'
@@ -7,7 +8,6 @@ import type { Instance } from './instance.ts'
 /** The first time it asks, so long after it is ready, and up to an hour later: short lives ask nobody. */
 const settleMs = 600_000
 const lookMs = 3_600_000
-const dayMs = 86_400_000
 const timeoutMs = 5000
 const limitBytes = 1024 * 1024
 

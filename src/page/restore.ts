@@ -1,3 +1,4 @@
+import { inMiB, MiB } from '../core/amounts.ts'
 import type { Archive, Archives } from './archive.ts'
 import { restoreScript, restoreScriptHash, setupScript, setupScriptHash } from './assets.ts'
 import { renderCodeForm } from './code-form.ts'
@@ -22,8 +23,6 @@ type RestorePage = {
   readonly canUndo: boolean
   readonly archives: Archives
 }
-
-const MiB = 1024 * 1024
 
 const documentPolicy = policyOf(restoreScriptHash, "'self'")
 export const restorePolicy = `${documentPolicy}; frame-ancestors 'none'`
@@ -59,7 +58,7 @@ const renderChoice = (archives: readonly Archive[], name: string): string => {
   const parts = [
     at === null ? name : at.replace(/T(\d\d:\d\d).*/, ' $1 UTC'),
     ...(mathesar === null ? [] : [`Mathesar ${mathesar}`]),
-    `${(bytes / MiB).toFixed(1)} MiB`,
+    inMiB(bytes),
     ...(isEncrypted ? [words.restore.encrypted] : []),
     copies.map(({ place }) => place).join(', '),
   ]

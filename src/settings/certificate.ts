@@ -1,4 +1,5 @@
 import type { KeyObject, X509Certificate } from 'node:crypto'
+import { dayMs } from '../core/amounts.ts'
 
 /** A certificate with those of its issuers, and its key; both as PEM. */
 export type Pair = { readonly certificate: string; readonly key: string }
@@ -12,7 +13,7 @@ export type CertificateFacts = {
 }
 
 /** A certificate that ends this soon is a problem. */
-const soonMs = 14 * 86_400_000
+const soonMs = 14 * dayMs
 /** More belong to no chain, and each costs a moment. */
 const chainLimit = 10
 /** OpenSSL in Debian takes no shorter key of RSA. */

@@ -1,4 +1,5 @@
 import { Cron } from 'croner'
+import { dayMs } from '../core/amounts.ts'
 import type { InForce } from './configuration.ts'
 
 /** Never by itself. */
@@ -29,7 +30,6 @@ const nextAfter = (schedule: string, afterMs: number): number =>
 
 /** A failed run is tried again this much later, unless its next time comes first. */
 const againMs = 3_600_000
-const dayMs = 86_400_000
 /** A run that waits so long for its turn is late. */
 const lateMs = 2 * 3_600_000
 

@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { MiB } from '../core/amounts.ts'
 import type { Kernel } from './kernel.ts'
 import { anonymousBytes } from './proc.ts'
 
@@ -27,7 +28,6 @@ const findCollector = (): NonNullable<typeof globalThis.gc> => {
   return collect
 }
 
-const MiB = 1024 * 1024
 /** What dies young costs little to find: one collection in so many looks through everything. */
 const collectEveryBytes = 4 * MiB
 const fullEvery = 8

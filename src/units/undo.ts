@@ -1,3 +1,4 @@
+import { MiB } from '../core/amounts.ts'
 import type { System } from '../system/ports.ts'
 import { inVolume, type Paths } from './place.ts'
 
@@ -31,7 +32,6 @@ export type Names = {
   readonly tables: Readonly<Record<string, TableName>>
 }
 
-const MiB = 1024 * 1024
 /** Postgres and everything else come first: where less is free, nothing is kept for an undo. */
 export const undoReserveBytes = 128 * MiB
 /** MiB of `wal_keep_size`, by UNDO_SPACE and what is free. */

@@ -1,3 +1,4 @@
+import { dayMs } from '../../core/amounts.ts'
 import { minuteOf } from '../../core/moment.ts'
 import { SupervisorError, toSupervisorError } from '../../errors.ts'
 import type { Lock } from '../../system/ports.ts'
@@ -28,7 +29,6 @@ import { manifestPath } from './draft.ts'
 
 /** A chain is no longer than that: a restore reads all of it. */
 const linkLimit = 31
-const dayMs = 86_400_000
 /** A run of each night is a few seconds early now and then. */
 const slackMs = 3_600_000
 

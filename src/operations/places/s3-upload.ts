@@ -1,9 +1,9 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Upload } from '../../system/ports.ts'
 import { textIn } from './s3-answers.ts'
 import { Refusal, type S3Client } from './s3-client.ts'
 
-const MiB = 1024 * 1024
 /** S3 takes 10,000 parts of an object, and some of its kin want all of the same size. */
 const leastPartBytes = 8 * MiB
 const partsAimed = 9000

@@ -1,3 +1,4 @@
+import { dayMs } from '../../core/amounts.ts'
 import { isArchiveName, parseArchiveName } from '../../core/archive-name.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { BackupPlace } from '../../settings/backup-places.ts'
@@ -15,7 +16,6 @@ type Bucket = Extract<BackupPlace, { readonly kind: 's3' }>
 const pagesLimit = 100
 /** Tries without a byte, in the midst of an archive. */
 const readTries = 8
-const dayMs = 86_400_000
 
 const accountOf = (settings: Settings, { bucket }: Bucket, title: string): Account => {
   const { BACKUP_S3_ACCESS_KEY: accessKey, BACKUP_S3_SECRET_KEY: secretKey } = settings

@@ -1,6 +1,5 @@
+import { MiB } from '../../core/amounts.ts'
 import type { Machine } from '../place.ts'
-
-const MiB = 1024 * 1024
 
 /**
  * Gunicorn workers: about 150 MiB each beside 300 MiB for Postgres and the supervisor; two a processor,

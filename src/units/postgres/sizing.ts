@@ -1,6 +1,6 @@
+import { MiB } from '../../core/amounts.ts'
 import type { Machine } from '../place.ts'
 
-const MiB = 1024 * 1024
 const clamp = (value: number, low: number, high: number): number =>
   Math.min(high, Math.max(low, Math.floor(value)))
 

@@ -76,8 +76,33 @@ const exitWith = async (
   return error?.exitCode ?? 0
 }
 
-const fellBackText = ({ message }: SupervisorError): string =>
-  `the boot failed with the edited configuration (${message}): starting again with the one before`
+type Parts = ReturnType<typeof assemble>
+
+/** Brings everything up, and waits for its end: that of the instance, or that another run has the volume. */
+const runToEnd = async ({ system, instance, sockets, lost }: Parts, isServer: boolean) => {
+  if (!instance.isStopping) system.inBackground('start', () => instance.start())
+  await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
+  if (isServer) await sockets.open().catch((error) => instance.fail(toSupervisorError(error)))
+  return await Promise.race([
+    instance.ended.then((error) => ({ error, isLost: false })),
+    lost.then((error) => ({ error, isLost: true })),
+  ])
+}
+
+/** After a failed boot: whether another one may do better, with the settings of before or with a backup. */
+const canBootAgain = async (
+  error: SupervisorError,
+  setup: Setup,
+  { system, instance, ending, sockets }: Parts,
+  stops: StopRequests,
+): Promise<boolean> => {
+  const wentBack = await fallBack(system, setup, error, system.clock.now())
+  if (!wentBack)
+    return await bringBack(error, { system, place: setup.place, instance, ending, stops, sockets })
+  const why = `the boot failed with the edited configuration (${error.message})`
+  system.log.say('warn', `${why}: starting again with the one before`)
+  return true
+}
 
 /** The composition root: runs until all is down. Resolves with the exit code. */
 export const runDaemon = async (
@@ -108,35 +133,29 @@ export const runDaemon = async (
     },
   }
   const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, noting)
-  const { system, instance, config, beside, ending, sockets, reaper, notifier } = parts
-  const { stopHolding, lost } = parts
-
+  const { system, instance, config, beside, ending, sockets, reaper, notifier, stopHolding } = parts
   const stops = new StopRequests(system, instance)
   handleSignals(signals, instance, stops, config, ending, system)
-  if (!instance.isStopping) system.inBackground('start', () => instance.start())
-  await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
-  const hasSockets = options.until === undefined
-  if (hasSockets) await sockets.open().catch((error) => instance.fail(toSupervisorError(error)))
 
-  const ended = await Promise.race([instance.ended, lost.then((error) => ({ error }))])
-  // Another container has the volume: a stop in order would write to it. All ends with this process.
-  if (ended !== undefined && 'error' in ended) return await exitWith(ended.error, log, sink, options)
-  const error = ended ?? (until && !isDone ? cutOff(until) : undefined)
+  const isServer = until === undefined
+  const end = await runToEnd(parts, isServer)
+  // A stop in order would write to the volume that another run has now. All ends with this process.
+  if (end.isLost) return await exitWith(end.error, log, sink, options)
+  const error = end.error ?? (until && !isDone ? cutOff(until) : undefined)
   stopHolding()
   await notifier?.finish(flushLimitMs)
   if (!error) log.say('info', 'everything stopped cleanly')
   beside.close()
   await config.close()
-  const mayBootAgain = hasSockets && !instance.wasReady && !stops.isAsked
-  const wentBack = error && mayBootAgain && (await fallBack(system, setup, error, system.clock.now()))
-  const surroundings = { system, place: setup.place, instance, ending, stops, sockets }
-  const isBroughtBack = error && mayBootAgain && !wentBack && (await bringBack(error, surroundings))
-  if (wentBack) log.say('warn', fellBackText(error))
-  else if (!isBroughtBack && error && hasSockets && !stops.isAsked)
-    await keepIfWanted(error, { instance, ending, sockets, say: log.say })
+
+  let bootsAgain = false
+  if (error && isServer && !stops.isAsked) {
+    bootsAgain = !instance.wasReady && (await canBootAgain(error, setup, parts, stops))
+    if (!bootsAgain && !stops.isAsked) await keepIfWanted(error, { instance, ending, sockets, say: log.say })
+  }
   sockets.close()
   reaper.stop()
-  const startsOver = !stops.isAsked && (wentBack || isBroughtBack || ending.isStartingOver)
+  const startsOver = !stops.isAsked && (bootsAgain || ending.isStartingOver)
   if (!startsOver) return await exitWith(error, log, sink, options)
   await sink.flush(flushLimitMs)
   return bootAgain(env)

@@ -108,7 +108,6 @@ export class Owner<Purpose extends string> {
 
   /** Tells the owner what is asked for now, and each time that it is replaced. */
   tell(): void {
-    this.#isTold = false
     const invitation = this.invite()
     if (invitation !== undefined) this.#options.tell(invitation)
     this.#isTold = true

@@ -209,7 +209,8 @@ const preamble = `# The settings of Mathesar. To change one, save this file: the
 # to keep blanks at its ends, "value" for escapes (\\n \\t \\" \\\\ \\u00e9). Both may span lines.
 `
 
-type DescribedSetting = {
+/** A setting as the file of the first boot shows it. */
+type Template = {
   readonly name: string
   readonly kind: string
   readonly default?: string
@@ -219,7 +220,7 @@ type DescribedSetting = {
 }
 
 /** On one line, whatever the description holds. */
-const describeSetting = ({ kind, description, choices, secret }: DescribedSetting): string => {
+const commentOf = ({ kind, description, choices, secret }: Template): string => {
   const values = choices ?? (kind === 'boolean' ? ['true', 'false'] : undefined)
   const sentences = [
     description,
@@ -230,11 +231,11 @@ const describeSetting = ({ kind, description, choices, secret }: DescribedSettin
 }
 
 /** The file of the first boot: every setting with its sentence, as a comment. */
-export const renderConfig = (settings: readonly DescribedSetting[]): string =>
+export const renderConfig = (settings: readonly Template[]): string =>
   preamble +
   settings
     .map((setting) => {
       const entry = formatEntry(setting.name, setting.default ?? '')
-      return `\n${describeSetting(setting)}\n# ${entry}\n`
+      return `\n${commentOf(setting)}\n# ${entry}\n`
     })
     .join('')

@@ -12,6 +12,24 @@ import {
   type SettingName,
 } from './table.ts'
 
+/** Reads the files again; with `reload` Mathesar gets a new generation in any case. */
+type Reread = { readonly kind: 'reread'; readonly reload?: boolean }
+
+type Edit =
+  /**
+   * Sets settings; null unsets. With `carries` the other database gets what the embedded Postgres has, within
+   * so many seconds.
+   */
+  | {
+      readonly kind: 'set'
+      readonly set: Readonly<Record<string, string | null>>
+      readonly carries?: number
+    }
+  /** Replaces whole files. */
+  | { readonly kind: 'replace'; readonly files: Partial<ConfigFiles> }
+  /** Goes back to the files of an earlier version. */
+  | { readonly kind: 'restore'; readonly files: ConfigFiles }
+
 /** A wish to change the configuration. */
 export type Proposal = {
   readonly from: Origin
@@ -19,24 +37,7 @@ export type Proposal = {
   readonly base?: string
   /** Check and plan, and do nothing. */
   readonly isDryRun?: boolean
-} & (
-  | {
-      /** Reads the files again; with `reload` Mathesar gets a new generation in any case. */
-      readonly kind: 'reread'
-      readonly reload?: boolean
-    }
-  | {
-      /** Sets settings; null unsets. */ readonly kind: 'set'
-      readonly set: Readonly<Record<string, string | null>>
-      /** The other database gets what the embedded Postgres has, within so many seconds. */
-      readonly carries?: number
-    }
-  | { /** Replaces whole files. */ readonly kind: 'replace'; readonly files: Partial<ConfigFiles> }
-  | {
-      /** Goes back to the files of an earlier version. */ readonly kind: 'restore'
-      readonly files: ConfigFiles
-    }
-)
+} & (Reread | Edit)
 
 export const emptiedWarning =
   'mathesar.env is empty or gone, which is not an edit: the settings that were in force stay; ' +
@@ -76,7 +77,7 @@ export const refuseLostDatabase = ({ database, files }: Configuration, before: C
 }
 
 /** Whether what the proposal wants is in the files of the config folder already. */
-export const isOnDisk = ({ kind }: Proposal): boolean => kind === 'reread'
+export const isOnDisk = (proposal: Proposal): proposal is Proposal & Reread => proposal.kind === 'reread'
 
 /** The file of a first boot. */
 export const templateText = (): string =>

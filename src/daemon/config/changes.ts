@@ -91,7 +91,7 @@ export class Changes {
     }
     const onDisk = this.#restoreEmptied(await readSettled())
     const isIgnored = versionOf(onDisk) === this.#refusals.ignored
-    if (isIgnored && !(proposal.kind === 'reread' && proposal.reload))
+    if (isIgnored && !proposal.reload)
       return { result: 'unchanged', version: this.#current.version, changes: [], warnings: [] }
     const files = filesWanted(proposal, this.#current, isIgnored ? this.#current.files : onDisk)
     return await this.#transact({ proposal, files, report })
@@ -102,9 +102,8 @@ export class Changes {
     const onDisk = this.#restoreEmptied(await this.#options.readSettled())
     const version = versionOf(onDisk)
     if (version === this.#current.version || version === this.#refusals.ignored) return
-    await this.#transact({ proposal: { from: 'file', kind: 'reread' }, files: onDisk, report }).catch(
-      () => {},
-    ) // It has said why.
+    const proposal = { from: 'file', kind: 'reread' } as const
+    await this.#transact({ proposal, files: onDisk, report }).catch(() => {}) // It has said why.
   }
 
   /** Puts an emptied file back: what was in force stays in force. */
@@ -126,7 +125,7 @@ export class Changes {
     const next = await this.#check(attempt)
     const isNew = next.version !== this.#current.version
     const changes = changesBetween(this.#current, next)
-    const reload = proposal.kind === 'reread' && proposal.reload === true
+    const reload = isOnDisk(proposal) && proposal.reload === true
     const carries = proposal.kind === 'set' ? proposal.carries : undefined
     const plan = planOf(changes, reload || (isNew && !this.#options.isProven()), carries)
     if (carries !== undefined) requireCarriable(this.#current, next)

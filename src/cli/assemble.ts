@@ -100,8 +100,8 @@ export const assemble = (
     ending.startOver()
     system.inBackground('stop', () => instance.stop())
   }
-  const { announce, ...administrator } = createSetup(system, setup.place, instance)
-  const sockets = new Sockets(setup.place, system, {
+  const { announce, ...administrator } = createSetup(system, place, instance)
+  const sockets = new Sockets(place, system, {
     ...administrator,
     ...createEntrance(system, instance),
     archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
@@ -126,8 +126,8 @@ export const assemble = (
     system.inBackground('see whether Mathesar is set up', announce)
   })
   const lost = Promise.withResolvers<SupervisorError>()
-  const results = (): Partial<Results> => instance.results
-  const stopHolding = startHolding({ system, place, resultsOf: results, onLost: lost.resolve })
+  const resultsOf = (): Partial<Results> => instance.results
+  const stopHolding = startHolding({ system, place, resultsOf, onLost: lost.resolve })
   return {
     system,
     instance,

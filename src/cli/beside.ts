@@ -16,7 +16,9 @@ export const createBeside = (system: System, place: Place, instance: Instance, c
   const certificates = new Certificates(system, instance, config.changes)
   const whenCleared = async (): Promise<void> => await instance.results['user-databases']?.ended
   const past = new PastKeeper({ ...tools, whenCleared })
-  const [backups, updates, proving] = [new Backups(tools), new Updates(tools), new Proving(tools)]
+  const backups = new Backups(tools)
+  const updates = new Updates(tools)
+  const proving = new Proving(tools)
   const undo = new UndoKeeper({ ...tools, past })
   return {
     certificates,

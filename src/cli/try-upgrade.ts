@@ -67,7 +67,8 @@ const print = (rows: readonly (readonly [string, string])[]): void => {
 
 const tryOn = async (scope: OperationScope, folder: string, wanted: Wanted): Promise<number> => {
   const { clock } = scope.system
-  const [from, to] = [readServedVersion(scope) ?? '(unknown)', readAppVersion(scope) ?? '(unknown)']
+  const from = readServedVersion(scope) ?? '(unknown)'
+  const to = readAppVersion(scope) ?? '(unknown)'
   const beganMs = clock.now()
   const bytes = await untilStopped(copyInstallation(scope, folder))
   const copiedMs = clock.now()

@@ -21,7 +21,8 @@ const numbersOf = (version: string): readonly number[] | undefined => {
 
 /** Below 0 where `one` is older; NaN where one of them is not a plain version. */
 const compareVersions = (one: string, other: string): number => {
-  const [left, right] = [numbersOf(one), numbersOf(other)]
+  const left = numbersOf(one)
+  const right = numbersOf(other)
   if (left === undefined || right === undefined) return Number.NaN
   const at = left.findIndex((number, index) => number !== right[index])
   return at === -1 ? 0 : left[at]! - right[at]!

@@ -139,8 +139,8 @@ export class Backups {
   #dueMs(job: Job): number {
     const runs = this.#runsOf(job)
     if (runs === undefined) return Number.POSITIVE_INFINITY
-    const [failedMs, waitUntilMs] = [this.#troubles.get(job)?.atMs, this.#waits.get(job)]
-    return dueMsOf({ ...runs, failedMs, waitUntilMs }, this.#nowMs)
+    const failedMs = this.#troubles.get(job)?.atMs
+    return dueMsOf({ ...runs, failedMs, waitUntilMs: this.#waits.get(job) }, this.#nowMs)
   }
 
   #lateness(): readonly Problem[] {

@@ -21,7 +21,8 @@ export const startHolding = ({ system, place, resultsOf, onLost }: Options): (()
   const { clock, log } = system
   const scope = { system, place }
   const ownRun = (): string | undefined => resultsOf().volume?.holder?.run
-  let [looks, hasToBeat]: [number, boolean | undefined] = [0, undefined]
+  let looks = 0
+  let hasToBeat: boolean | undefined
   let seen: SeenControlFile | undefined
   const look = (run: string): void => {
     hasToBeat ??= isShared(scope)

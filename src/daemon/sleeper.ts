@@ -13,7 +13,8 @@ import { stoppingError } from './verdict.ts'
 /** How long visitors are held back before what sleeps stops: for those who came through at that moment. */
 const settleMs = 200
 const looksInTime = 10
-const [leastPauseMs, mostPauseMs] = [500, 30_000]
+const leastPauseMs = 500
+const mostPauseMs = 30_000
 
 type Options = {
   readonly system: System

@@ -40,7 +40,8 @@ const parse = (text: string) => {
 
 /** What the user and password of a URL say: a token alone stands where the password does. */
 const credentialsOf = ({ username, password }: URL): Readonly<Record<string, string>> => {
-  const [user, secret] = [decodeURIComponent(username), decodeURIComponent(password)]
+  const user = decodeURIComponent(username)
+  const secret = decodeURIComponent(password)
   if (user === '' && secret === '') return {}
   const basic = `Basic ${Buffer.from(`${user}:${secret}`).toString('base64')}`
   return { authorization: user === '' ? `Bearer ${secret}` : basic }

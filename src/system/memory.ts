@@ -42,7 +42,8 @@ export const createChunkCollector = (
   unpacksTo = 1,
 ): ((chunk: Buffer) => void) => {
   const collect = findCollector()
-  let [passed, collections] = [0, 0]
+  let passed = 0
+  let collections = 0
   return ({ length }) => {
     passed += length * unpacksTo
     if (passed < collectEveryBytes) return

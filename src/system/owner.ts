@@ -13,7 +13,8 @@ export const comeAsOwner = (control: string): string =>
  * supervisor cannot change, and anybody else may read nothing of what it needs.
  */
 export const requireOwner = (control: string): void => {
-  const [owner, user] = [userOf(control), process.getuid!()]
+  const owner = userOf(control)
+  const user = process.getuid!()
   if (owner === undefined || owner === user) return
   throw new SupervisorError('USAGE', `cannot do this as user ${user}`, { hint: comeAsOwner(control) })
 }

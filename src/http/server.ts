@@ -132,6 +132,15 @@ const refuseRoute = (method: string | undefined, path: string, access: Access): 
   )
 }
 
+/** What answers: a route of the protocol, or for who comes with a browser a page. */
+const findHandler = (method: string | undefined, url: URL, access: Access) => {
+  const found = findRoute(method, url.pathname, access)
+  if (found !== undefined) return found
+  const isOfBrowsers = access === 'visitor' || access === 'console'
+  const page = isOfBrowsers ? pageRoute(method, url, access) : undefined
+  return page === undefined ? refuseRoute(method, url.pathname, access) : { route: page, parameters: {} }
+}
+
 /** Answers one request. Errors are {"code", "message", "hint"}; one of our own is logged, too. */
 const answer = async (
   request: IncomingMessage,
@@ -141,13 +150,7 @@ const answer = async (
 ): Promise<void> => {
   try {
     const url = urlOf(request)
-    const page =
-      access === 'visitor' || access === 'console' ? pageRoute(request.method, url, access) : undefined
-    const { route, parameters } =
-      findRoute(request.method, url.pathname, access) ??
-      (page === undefined
-        ? refuseRoute(request.method, url.pathname, access)
-        : { route: page, parameters: {} })
+    const { route, parameters } = findHandler(request.method, url, access)
     // With the body left unread, Node would not see that the client has gone.
     if (!route.hasBody) request.resume()
     await route.handle({ request, response, url, access, parameters }, options)

@@ -54,7 +54,7 @@ export class Instance {
       worlds: this.#worlds,
       roster: () => this.#roster,
       emit: (event) => this.#subscribers.emit(event),
-      onChange: (service) => this.#look(service),
+      onChange: (service) => this.#onServiceChange(service),
       onGiveUp: (service) => this.fail(crashLoopOf(service, this.#worlds.scopeOf(service.unit))),
     })
     this.#roster = new Roster(units, services)
@@ -225,8 +225,8 @@ export class Instance {
     })
   }
 
-  #look(service: Service): void {
-    for (const other of this.#roster.servicesOn(service.unit)) other.lookAround()
+  #onServiceChange(service: Service): void {
+    for (const other of this.#roster.servicesOn(service.unit)) other.onDependencyChange()
     this.#subscribers.emit({ type: 'changed' })
     this.#noteReady()
     if (this.#phase === 'booting' && speaksAgainstEdit(service) && this.#options.isUnproven?.())

@@ -109,8 +109,8 @@ export class Service {
   }
 
   /** What it depends on came or went. */
-  lookAround(): void {
-    this.serving.see(this.#state)
+  onDependencyChange(): void {
+    this.serving.update(this.#state)
   }
 
   /** Has its visitors wait, also those who come while it serves on; or serves them again. */
@@ -176,7 +176,7 @@ export class Service {
     }
     if (after.name !== before.name) this.#enter(after, policy)
     this.#timer.arm(after, policy)
-    this.serving.see(after)
+    this.serving.update(after)
     for (const effect of effects) this.#carryOut(effect, policy)
     if (after === before) return
     this.#options.onChange()

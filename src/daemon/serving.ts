@@ -60,8 +60,8 @@ export class Serving {
     return this.#isBackSoon
   }
 
-  /** Looks at a state of the service. The clock goes on through states in which it is away. */
-  see(state: ServiceState): void {
+  /** Takes a state of the service into account. The clock goes on through states in which it is away. */
+  update(state: ServiceState): void {
     if (this.#isHidden) return
     if (isUp(state) && !this.#options.areDependenciesUp()) return this.#leave()
     const patienceMs = patienceOf(state)
@@ -80,7 +80,7 @@ export class Serving {
   setHidden(isHidden: boolean, state: ServiceState): void {
     this.#isHidden = isHidden
     if (isHidden) this.#set(false)
-    else this.see(state)
+    else this.update(state)
   }
 
   /** Others keep it from serving. Whoever comes waits a moment. */

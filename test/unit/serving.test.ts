@@ -21,27 +21,27 @@ const create = (areDependenciesUp = () => true) => {
 describe('visitors of a service', () => {
   test('are told once that it serves', () => {
     const { serving, told } = create()
-    for (const name of ['waiting', 'starting', 'ready', 'ready'] as const) serving.see(stateOf(name))
+    for (const name of ['waiting', 'starting', 'ready', 'ready'] as const) serving.update(stateOf(name))
     expect([told, serving.isServing]).toEqual([[true], true])
   })
 
   test('are not told of a crash that is over in a moment', async () => {
     const { serving, told, clock } = create()
-    serving.see(stateOf('ready'))
-    serving.see(stateOf('backoff', 1))
+    serving.update(stateOf('ready'))
+    serving.update(stateOf('backoff', 1))
     await clock.advance(2000)
-    serving.see(stateOf('ready', 1))
+    serving.update(stateOf('ready', 1))
     await clock.advance(60_000)
     expect([told, clock.armed]).toEqual([[true], 0])
   })
 
   test('are told of one that lasts, whatever it goes through meanwhile', async () => {
     const { serving, told, clock } = create()
-    serving.see(stateOf('ready'))
+    serving.update(stateOf('ready'))
     for (let failures = 1; failures < 5; failures++) {
-      serving.see(stateOf('backoff', failures))
+      serving.update(stateOf('backoff', failures))
       await clock.advance(500)
-      serving.see(stateOf('starting', failures))
+      serving.update(stateOf('starting', failures))
       await clock.advance(400)
     }
     expect([told, serving.isServing]).toEqual([[true, false], false])
@@ -49,8 +49,8 @@ describe('visitors of a service', () => {
 
   test('wait longer for one that is stopped on purpose', async () => {
     const { serving, told, clock } = create()
-    serving.see(stateOf('ready'))
-    serving.see(stateOf('stopped'))
+    serving.update(stateOf('ready'))
+    serving.update(stateOf('stopped'))
     await clock.advance(29_000)
     expect(told).toEqual([true])
     await clock.advance(1000)
@@ -61,18 +61,18 @@ describe('visitors of a service', () => {
     let isThere = true
     const { serving, told, clock } = create(() => isThere)
     const ready = stateOf('ready')
-    serving.see(ready)
+    serving.update(ready)
     isThere = false
-    serving.see(ready)
+    serving.update(ready)
     expect([told, serving.isBackSoon]).toEqual([[true, false], true])
     await clock.advance(2000)
     isThere = true
-    serving.see(ready)
+    serving.update(ready)
     expect([told, serving.isBackSoon, clock.armed]).toEqual([[true, false, true], false, 0])
     isThere = false
-    serving.see(ready)
+    serving.update(ready)
     await clock.advance(2999)
-    serving.see(ready) // Nothing makes the moment longer.
+    serving.update(ready) // Nothing makes the moment longer.
     expect(serving.isBackSoon).toBe(true)
     await clock.advance(1)
     expect([serving.isServing, serving.isBackSoon, clock.armed]).toEqual([false, false, 0])
@@ -80,11 +80,11 @@ describe('visitors of a service', () => {
 
   test('do not wait for one that has failed, or when the container stops', () => {
     const failed = create()
-    failed.serving.see(stateOf('ready'))
-    failed.serving.see(stateOf('failed', 8))
+    failed.serving.update(stateOf('ready'))
+    failed.serving.update(stateOf('failed', 8))
     expect(failed.told).toEqual([true, false])
     const stopped = create()
-    stopped.serving.see(stateOf('ready'))
+    stopped.serving.update(stateOf('ready'))
     stopped.serving.setHidden(true, stateOf('ready'))
     expect([stopped.told, stopped.clock.armed]).toEqual([[true, false], 0])
   })

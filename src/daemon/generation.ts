@@ -6,7 +6,8 @@ import type { Output } from '../system/output.ts'
 import type { RunningProcess } from '../system/process.ts'
 
 /**
- * One process of a service, with the gate that it waits at if it has one. `core/lifecycle.ts` has the theory.
+ * One process of a service, with the gate that it waits at if it has one. The theory is in
+ * `core/service-state.ts`.
  */
 export type Generation = {
   readonly id: GenerationId

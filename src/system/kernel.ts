@@ -62,7 +62,7 @@ const unixAddress = (path: string): Buffer => {
  * Listening sockets as descriptors, closed on exec. Connections queue in them from now on. They do not block:
  * a worker of nginx would else wait in accept(2) for a connection that another one has taken.
  */
-const openSockets = (libc: Libc, backlog: number) => {
+const openSockets = (libc: Libc) => {
   const listen = (address: Buffer, name: string): number => {
     const family = address.readUInt16LE(0)
     const type = SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK
@@ -200,7 +200,7 @@ const openMemory = (libc: Libc) => ({
  */
 export const openKernel = () => {
   const libc = loadLibc()
-  return { ...openSockets(libc, backlog), ...openPipes(libc), ...openProcesses(libc), ...openMemory(libc) }
+  return { ...openSockets(libc), ...openPipes(libc), ...openProcesses(libc), ...openMemory(libc) }
 }
 
 export type Kernel = ReturnType<typeof openKernel>

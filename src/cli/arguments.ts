@@ -25,3 +25,13 @@ export const parseArguments = <const Options extends ParseArgsOptionsConfig>(
     return usage((cause as Error).message)
   }
 }
+
+const limitSeconds = 86_400
+
+/** What `--within` takes: how long requests may wait. */
+export const readSeconds = (text: string, usage: Usage): number => {
+  const seconds = Number(text)
+  return /^\d+$/.test(text) && seconds > 0 && seconds <= limitSeconds
+    ? seconds
+    : usage(`--within takes seconds, from 1 to ${limitSeconds}`)
+}

@@ -3,9 +3,9 @@ import { keepAwake } from '../http/client.ts'
 import { exportTo } from '../operations/promote/export.ts'
 import { sourceOf } from '../operations/promote/source.ts'
 import { lockOperations } from '../operations/scope.ts'
-import { parseArguments, type Usage, usageOf } from './arguments.ts'
+import { parseArguments, readSeconds, type Usage, usageOf } from './arguments.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
-import { readSeconds, readUrl, toServer } from './to-server.ts'
+import { readUrl, toServer } from './to-server.ts'
 
 const usage: Usage = usageOf('export', 'export')
 

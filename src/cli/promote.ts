@@ -10,10 +10,10 @@ import { lockOperations } from '../operations/scope.ts'
 import { parseDatabaseUrl } from '../settings/database-url.ts'
 import { databaseSettings, namesDatabase } from '../settings/table.ts'
 import { environment } from '../system/environment.ts'
-import { parseArguments, type Usage, usageOf } from './arguments.ts'
+import { parseArguments, readSeconds, type Usage, usageOf } from './arguments.ts'
 import { change as changeSettings } from './config.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
-import { readSeconds, readUrl, toServer } from './to-server.ts'
+import { readUrl, toServer } from './to-server.ts'
 
 const usage: Usage = usageOf('promote', 'promote')
 

@@ -7,7 +7,7 @@ import { goAheadFrame } from '../operations/move/frames.ts'
 import { writeMove } from '../operations/move/send.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { type Moved, readMoved, writeMoved } from '../units/moved.ts'
-import { parseArguments, type Usage, usageOf } from './arguments.ts'
+import { parseArguments, readSeconds, type Usage, usageOf } from './arguments.ts'
 import { takeVolume } from './into-volume.ts'
 import { isServing, openOperation, tell, untilStopped } from './operation.ts'
 import { print } from './output.ts'
@@ -18,8 +18,7 @@ const usage: Usage = usageOf('send', 'send')
 
 const tellEveryMs = 5000
 /** Requests wait for so long before they get a page. */
-const usualSeconds = 50
-const limitSeconds = 86_400
+const usualSeconds = '50'
 const nameLimit = 200
 
 /** A line each few seconds: standard error is seldom a terminal here. */
@@ -102,13 +101,6 @@ const takeBack = async (scope: OperationScope): Promise<number> => {
   return 0
 }
 
-const readSeconds = (text: string | undefined): number => {
-  const seconds = Number(text ?? usualSeconds)
-  return Number.isInteger(seconds) && seconds > 0 && seconds <= limitSeconds
-    ? seconds
-    : usage(`--within takes seconds, from 1 to ${limitSeconds}`)
-}
-
 const requireMovable = async ({ inForce }: OperationScope): Promise<void> => {
   if (isatty(1)) usage('standard output is a terminal: it has to lead to `supervisor receive`')
   if (isatty(0)) usage('standard input is a terminal: what the receiver says has to come in there')
@@ -133,7 +125,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   if (positionals.length > 0) return usage('there are too many arguments')
   if (back && (to ?? within) !== undefined) return usage('give --back alone')
   if ((to?.length ?? 0) > nameLimit) return usage(`--to takes a name of up to ${nameLimit} characters`)
-  const wanted = { to: to ?? null, seconds: readSeconds(within) }
+  const wanted = { to: to ?? null, seconds: readSeconds(within ?? usualSeconds, usage) }
   const scope = await openOperation()
   if (back) return await takeBack(scope)
   await requireMovable(scope)

@@ -8,7 +8,8 @@ import type { Usage } from './arguments.ts'
 export const toServer = {
   to: { type: 'string' },
   'to-file': { type: 'string' },
-  within: { type: 'string' },
+  /** Requests wait 30 s before they get a page. The rest of that is for what comes after the copy. */
+  within: { type: 'string', default: '20' },
 } as const
 
 const readFrom = (path: string | 0, usage: Usage): string => {
@@ -31,16 +32,3 @@ export const readUrl = (
   { to, 'to-file': file }: { readonly to?: string; readonly 'to-file'?: string },
   usage: Usage,
 ): DatabaseUrl => parseDatabaseUrl(readText(to, file, usage))
-
-/** Requests wait 30 s before they get a page. The rest of that is for what comes after the copy. */
-const usualSeconds = 20
-const limitSeconds = 86_400
-
-/** How long requests may wait. */
-export const readSeconds = (text: string | undefined, usage: Usage): number => {
-  if (text === undefined) return usualSeconds
-  const seconds = Number(text)
-  return /^\d+$/.test(text) && seconds > 0 && seconds <= limitSeconds
-    ? seconds
-    : usage(`--within takes seconds, from 1 to ${limitSeconds}`)
-}

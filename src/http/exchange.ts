@@ -53,6 +53,12 @@ export const sendJson = (exchange: Answered, status: number, body: unknown, head
 export const sendHtml = (exchange: Answered, status: number, text: string, headers: Headers = {}): void =>
   send(exchange, status, 'text/html; charset=utf-8', text, headers)
 
+export const redirect = (
+  { response }: Pick<Exchange, 'response'>,
+  to: string,
+  more: Readonly<Record<string, string[]>> = {},
+): void => void response.writeHead(303, { location: to, 'cache-control': 'no-store', ...more }).end()
+
 /** Whether the browser came by https: then its cookies must not go out in plain. */
 export const isSecure = ({ request }: Pick<Exchange, 'request'>): boolean =>
   request.headers['x-forwarded-proto'] === 'https'

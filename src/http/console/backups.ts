@@ -1,8 +1,7 @@
 import { type BackupsPage, renderBackups } from '../../page/console/backups.ts'
 import { pathOf } from '../../page/console/frame.ts'
 import { readArchives } from '../archives.ts'
-import { redirect } from '../door/setup.ts'
-import type { Exchange } from '../exchange.ts'
+import { type Exchange, redirect } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { sendPart } from './send.ts'
 

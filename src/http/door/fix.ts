@@ -13,11 +13,11 @@ import { words } from '../../page/words.ts'
 import { type DescribedSetting, describeSetting } from '../../settings/configuration.ts'
 import { curesOf } from '../../settings/cures.ts'
 import type { SettingName } from '../../settings/table.ts'
-import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
+import { type Exchange, redirect, sendHtml, sendJson } from '../exchange.ts'
 import { editsIn, withTyped } from '../form-edits.ts'
 import type { ControlOptions } from '../server.ts'
+import { askForCode, readOwnForm, takeCode, type Why } from './code.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
-import { askForCode, readOwnForm, redirect, takeCode, type Why } from './setup.ts'
 
 const tailLines = 100
 

@@ -3,13 +3,13 @@ import { permitPath } from '../../page/refused.ts'
 import { partPath, restorePath } from '../../page/restore.ts'
 import { provePath } from '../../page/setup.ts'
 import { consolePath, setupPath } from '../../units/place.ts'
-import type { Access } from '../exchange.ts'
+import { type Access, redirect } from '../exchange.ts'
 import type { Route } from '../routes.ts'
 import { getFix, postFix } from './fix.ts'
 import { answerAway, awayPaths, sendRefused } from './page.ts'
 import { postPermit } from './permit.ts'
 import { getRestore, postPart, postRestore } from './restore.ts'
-import { answerSetup, postCode, redirect } from './setup.ts'
+import { answerSetup, postCode } from './setup.ts'
 
 type Page = Pick<Route, 'handle' | 'hasBody'>
 

@@ -1,11 +1,11 @@
 import { SupervisorError } from '../../errors.ts'
 import { hostRefusal, withHost } from '../../settings/hosts.ts'
 import { itemsOf } from '../../settings/typed.ts'
-import { type Exchange, readForm } from '../exchange.ts'
+import { type Exchange, readForm, redirect } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
+import { prove } from './code.ts'
 import { sendRefused } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
-import { prove, redirect } from './setup.ts'
 
 const permit = async (host: string, { config: { changes } }: ControlOptions): Promise<void> => {
   const { version, values } = changes.current

@@ -8,11 +8,11 @@ import {
 } from '../../page/restore.ts'
 import { SupervisorError } from '../../errors.ts'
 import { readArchives } from '../archives.ts'
-import { type Exchange, readBytes, sendHtml, sendJson } from '../exchange.ts'
+import { type Exchange, readBytes, redirect, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
+import { askForCode, readOwnForm, sendCodeNeeded, takeCode, type Why } from './code.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
-import { askForCode, readOwnForm, redirect, sendCodeNeeded, takeCode, type Why } from './setup.ts'
 
 export type { RestoreWork } from '../../page/restore.ts'
 

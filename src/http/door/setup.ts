@@ -1,14 +1,12 @@
-import { fixCodePolicy } from '../../page/fix.ts'
-import { words } from '../../page/words.ts'
 import { renderSetup, setupPolicy, type SetupPage } from '../../page/setup.ts'
 import type { System } from '../../system/ports.ts'
 import { setupHandover, setupPath } from '../../units/place.ts'
-import { type Exchange, isSecure, readForm, sendHtml, sendJson } from '../exchange.ts'
+import { type Exchange, redirect, sendHtml } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
-import type { Owner, Proof } from './owner.ts'
+import { readOwnForm, type Refuse, sendCodeNeeded, takeCode } from './code.ts'
+import type { Owner } from './owner.ts'
+import { formHeaders, isBrowser, sendUnavailable } from './page.ts'
 import { waitForMathesar } from './wake.ts'
-import { formHeaders, isBrowser, securityHeaders, sendUnavailable } from './page.ts'
-import { isSameOrigin } from './same-origin.ts'
 
 type SetupOptions = {
   readonly owner: Pick<Owner<never>, 'setOpen'>
@@ -65,95 +63,10 @@ export class Setup {
   }
 }
 
-/** What clients get that are no browsers. */
-export const sendCodeNeeded = (exchange: Exchange, status: number, what: string): void => {
-  const message = `cannot ${what}: the setup code is missing, wrong or too old`
-  const hint = '`docker exec mathesar supervisor setup` shows it.'
-  sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, securityHeaders)
-}
-
-export type Why = keyof typeof words.setup.problems
-
-/** Asks for the code on a page that has a form of its own. */
-export const askForCode = (
-  exchange: Exchange,
-  { owner }: Pick<ControlOptions, 'owner'>,
-  page: { readonly what: string; readonly render: (problem: string, isOpen: boolean) => string },
-  status: number,
-  why?: Why,
-): void => {
-  owner.invite() // A new one, if the last one is too old.
-  const problem = why === undefined ? '' : words.setup.problems[why]
-  if (isBrowser(exchange.request))
-    return sendHtml(exchange, status, page.render(problem, owner.isOpen), formHeaders(fixCodePolicy))
-  sendCodeNeeded(exchange, status, page.what)
-}
-
 const sendForm = (exchange: Exchange, status: number, page: SetupPage): void => {
   if (isBrowser(exchange.request))
     return sendHtml(exchange, status, renderSetup(page), formHeaders(setupPolicy))
   sendCodeNeeded(exchange, status, 'set Mathesar up')
-}
-
-export const redirect = (
-  { response }: Exchange,
-  to: string,
-  more: Readonly<Record<string, string[]>> = {},
-): void => void response.writeHead(303, { location: to, 'cache-control': 'no-store', ...more }).end()
-
-type SetupOwner = ControlOptions['owner']
-
-/**
- * Who has given the right code gets the cookie of an owner for the page that asked, and no other: Mathesar's
- * page, which follows the setup, is of the same origin, and a script in it could use that of the supervisor.
- */
-const letIn = (exchange: Exchange, owner: Pick<SetupOwner, 'cookies'>, to: string): void => {
-  const purpose = to === setupPath ? 'setup' : 'supervisor'
-  redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure(exchange), purpose)] })
-}
-
-/** Looks at a code. The answer says when to come again, where too many were wrong. */
-export const prove = (
-  { response }: Pick<Exchange, 'response'>,
-  owner: Pick<SetupOwner, 'prove'>,
-  code: string,
-): Proof => {
-  const proof = owner.prove(code)
-  if (proof.is === 'unheard') response.setHeader('retry-after', Math.ceil(proof.waitMs / 1000))
-  return proof
-}
-
-/** Asks again who was refused: `why` is undefined where no code counts any more. */
-type Refuse = (status: number, why?: Why) => void
-
-/** Reads a form that a page of our own sent; others are refused. */
-export const readOwnForm = async (
-  exchange: Exchange,
-  refuse: Refuse,
-): Promise<URLSearchParams | undefined> => {
-  if (isSameOrigin(exchange.request)) return await readForm(exchange)
-  refuse(403, 'foreign')
-  return undefined
-}
-
-/** Lets in who gives the right code; the others are asked again. */
-export const takeCode = (
-  exchange: Exchange,
-  owner: Pick<SetupOwner, 'prove' | 'cookies'>,
-  { code, to }: { readonly code: string; readonly to: string },
-  refuse: Refuse,
-): void => {
-  const { is } = prove(exchange, owner, code)
-  switch (is) {
-    case 'right':
-      return letIn(exchange, owner, to)
-    case 'over':
-      return refuse(403)
-    case 'wrong':
-      return refuse(403, is)
-    case 'unheard':
-      return refuse(429, is)
-  }
 }
 
 /**

@@ -16,13 +16,25 @@ export const sendCodeNeeded = (exchange: Exchange, status: number, what: string)
   sendJson(exchange, status, { code: 'SETUP_CODE_NEEDED', message, hint }, securityHeaders)
 }
 
-export type Why = keyof typeof words.setup.problems
+type Why = keyof typeof words.setup.problems
 
-/** Asks for the code on a page that has a form of its own. */
+/** A page for the owner alone, at a path. It asks for the code in a form of its own. */
+type CodePage = {
+  readonly path: string
+  /** What it does, as in "cannot restore". */
+  readonly what: string
+  readonly render: (problem: string, isOpen: boolean) => string
+}
+
+/** Whether whoever asks has given the code to a page of the supervisor. */
+export const isOwner = ({ request }: Exchange, { owner }: Pick<ControlOptions, 'owner'>): boolean =>
+  owner.isOwner(request.headers.cookie, 'supervisor')
+
+/** Asks for the code. */
 export const askForCode = (
   exchange: Exchange,
   { owner }: Pick<ControlOptions, 'owner'>,
-  page: { readonly what: string; readonly render: (problem: string, isOpen: boolean) => string },
+  page: CodePage,
   status: number,
   why?: Why,
 ): void => {
@@ -86,4 +98,23 @@ export const takeCode = (
     case 'unheard':
       return refuse(429, is)
   }
+}
+
+/**
+ * The form that the owner sends to a page. Who has not given the code gives it in that form, or is asked for
+ * it: then it is answered, and there is no form.
+ */
+export const readOwnersForm = async (
+  exchange: Exchange,
+  options: Pick<ControlOptions, 'owner'>,
+  page: CodePage,
+): Promise<URLSearchParams | undefined> => {
+  const refuse: Refuse = (status, why) => askForCode(exchange, options, page, status, why)
+  const form = await readOwnForm(exchange, refuse)
+  if (form === undefined) return undefined
+  const code = form.get('code')
+  if (code !== null) takeCode(exchange, options.owner, { code, to: page.path }, refuse)
+  else if (isOwner(exchange, options)) return form
+  else refuse(403)
+  return undefined
 }

@@ -16,7 +16,7 @@ import type { SettingName } from '../../settings/table.ts'
 import { type Exchange, redirect, sendHtml, sendJson } from '../exchange.ts'
 import { editsIn, withTyped } from '../form-edits.ts'
 import type { ControlOptions } from '../server.ts'
-import { askForCode, readOwnForm, takeCode, type Why } from './code.ts'
+import { askForCode, isOwner, readOwnersForm } from './code.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 
 const tailLines = 100
@@ -58,7 +58,7 @@ const sendFix = (
   sendHtml(exchange, status, renderFix(page), formHeaders(fixPolicy))
 }
 
-const codePage = { what: 'show the settings', render: renderFixCode }
+const codePage = { path: fixPath, what: 'show the settings', render: renderFixCode }
 
 /** Has the settings tried, or brings them into force. Resolves with what to say, if the form stays. */
 const carryOut = async (
@@ -81,20 +81,14 @@ const carryOut = async (
 
 /** The page with the settings that may cure what is wrong, for the owner. */
 export const getFix = (exchange: Exchange, options: ControlOptions): void => {
-  if (!options.owner.isOwner(exchange.request.headers.cookie, 'supervisor'))
-    return askForCode(exchange, options, codePage, 200)
+  if (!isOwner(exchange, options)) return askForCode(exchange, options, codePage, 200)
   sendFix(exchange, options, findFix(options))
 }
 
 /** Takes the setup code, or the settings of who has given it. */
 export const postFix = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  const { request } = exchange
-  const refuse = (status: number, why?: Why): void => askForCode(exchange, options, codePage, status, why)
-  const form = await readOwnForm(exchange, refuse)
+  const form = await readOwnersForm(exchange, options, codePage)
   if (form === undefined) return
-  const code = form.get('code')
-  if (code !== null) return takeCode(exchange, options.owner, { code, to: fixPath }, refuse)
-  if (!options.owner.isOwner(request.headers.cookie, 'supervisor')) return refuse(403)
   const fix = findFix(options)
   try {
     const outcome = await carryOut(form, describe(fix?.names ?? [], options), options)

@@ -10,7 +10,7 @@ import { SupervisorError } from '../../errors.ts'
 import { readArchives } from '../archives.ts'
 import { type Exchange, readBytes, redirect, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
-import { askForCode, readOwnForm, sendCodeNeeded, takeCode, type Why } from './code.ts'
+import { askForCode, isOwner, readOwnersForm, sendCodeNeeded } from './code.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
 
@@ -33,10 +33,7 @@ export type Restoring = {
   readonly canUndo: () => boolean
 }
 
-const isOwner = ({ request }: Exchange, { owner }: ControlOptions): boolean =>
-  owner.isOwner(request.headers.cookie, 'supervisor')
-
-const codePage = { what: 'restore', render: renderRestoreCode }
+const codePage = { path: restorePath, what: 'restore', render: renderRestoreCode }
 
 const sendWork = (exchange: Exchange, { restoring }: ControlOptions): void => {
   const { work } = restoring
@@ -71,12 +68,8 @@ const act = (form: URLSearchParams, { restoring }: ControlOptions): void => {
 
 /** Takes the setup code, or the wish of who has given it. */
 export const postRestore = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  const refuse = (status: number, why?: Why): void => askForCode(exchange, options, codePage, status, why)
-  const form = await readOwnForm(exchange, refuse)
+  const form = await readOwnersForm(exchange, options, codePage)
   if (form === undefined) return
-  const code = form.get('code')
-  if (code !== null) return takeCode(exchange, options.owner, { code, to: restorePath }, refuse)
-  if (!isOwner(exchange, options)) return refuse(403)
   act(form, options)
   if (isBrowser(exchange.request)) return redirect(exchange, restorePath)
   sendWork(exchange, options)

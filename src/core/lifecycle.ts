@@ -44,8 +44,10 @@ const spawn = (state: ServiceState, failures: number): Step => ({
   effects: [{ type: 'spawn' }],
 })
 
-const about = (type: Exclude<Effect['type'], 'spawn' | 'giveUp'>, id: GenerationId | undefined): Effect[] =>
-  id === undefined ? [] : [{ type, id }]
+const effectOn = (
+  type: Exclude<Effect['type'], 'spawn' | 'giveUp'>,
+  id: GenerationId | undefined,
+): Effect[] => (id === undefined ? [] : [{ type, id }])
 
 const stopThen = (
   state: ServiceState,
@@ -53,7 +55,7 @@ const stopThen = (
   failures = state.failures,
 ): Step => ({
   state: { ...common(state), name: 'stopping', failures, next, isKilled: false },
-  effects: about('terminate', state.current),
+  effects: effectOn('terminate', state.current),
 })
 
 const fail = (state: ServiceState, failures: number, policy: Policy): Step =>
@@ -61,8 +63,8 @@ const fail = (state: ServiceState, failures: number, policy: Policy): Step =>
     ? { state: enter(state, 'failed', failures), effects: [{ type: 'giveUp' }] }
     : { state: enter(state, 'backoff', failures), effects: [] }
 
-/** What a wish does in each state. */
-const wish = (state: ServiceState, type: 'start' | 'restart' | 'drain'): Step => {
+/** What a request does in each state. */
+const request = (state: ServiceState, type: 'start' | 'restart' | 'drain'): Step => {
   switch (state.name) {
     case 'waiting':
     case 'stopped':
@@ -80,10 +82,10 @@ const wish = (state: ServiceState, type: 'start' | 'restart' | 'drain'): Step =>
 }
 
 const stop = (state: ServiceState): Step => {
-  const { state: next, effects } = wish(state, 'drain')
+  const { state: next, effects } = request(state, 'drain')
   return {
     state: next,
-    effects: [...effects, ...[state.candidate, ...state.retiring].flatMap((id) => about('finish', id))],
+    effects: [...effects, ...[state.candidate, ...state.retiring].flatMap((id) => effectOn('finish', id))],
   }
 }
 
@@ -118,18 +120,21 @@ const exited = (state: ServiceState, id: GenerationId, policy: Policy): Step => 
  */
 const spawned = (state: ServiceState, id: GenerationId): Step => {
   if (state.current !== undefined || (state.name !== 'starting' && state.name !== 'stopping')) {
-    return { state: { ...state, retiring: [...state.retiring, id] }, effects: about('kill', id) }
+    return { state: { ...state, retiring: [...state.retiring, id] }, effects: effectOn('kill', id) }
   }
   const next = { ...state, current: id }
   if (state.name === 'stopping')
-    return { state: next, effects: about(state.isKilled ? 'kill' : 'terminate', id) }
-  return { state: next, effects: [...(state.mayServe ? about('openGate', id) : []), ...about('probe', id)] }
+    return { state: next, effects: effectOn(state.isKilled ? 'kill' : 'terminate', id) }
+  return {
+    state: next,
+    effects: [...(state.mayServe ? effectOn('openGate', id) : []), ...effectOn('probe', id)],
+  }
 }
 
 /** One that comes once the service was told to stop ends at once: the stop did not reach it. */
 const prepared = (state: ServiceState, id: GenerationId): Step => {
   const isOver = state.name === 'stopped' || (state.name === 'stopping' && state.next === 'stopped')
-  return { state: { ...state, candidate: id }, effects: isOver ? about('finish', id) : [] }
+  return { state: { ...state, candidate: id }, effects: isOver ? effectOn('finish', id) : [] }
 }
 
 /**
@@ -140,7 +145,7 @@ const promoted = (state: ServiceState, id: GenerationId): Step => {
   if (id !== state.candidate) return stay(state)
   if (state.name === 'stopping') {
     const retiring = [...state.retiring, id]
-    return { state: { ...state, candidate: undefined, retiring }, effects: about('finish', id) }
+    return { state: { ...state, candidate: undefined, retiring }, effects: effectOn('finish', id) }
   }
   const { current: before } = state
   return {
@@ -151,7 +156,7 @@ const promoted = (state: ServiceState, id: GenerationId): Step => {
       candidate: undefined,
       retiring: before === undefined ? state.retiring : [...state.retiring, before],
     },
-    effects: [...about('openGate', id), ...about('probe', id), ...about('retire', before)],
+    effects: [...effectOn('openGate', id), ...effectOn('probe', id), ...effectOn('retire', before)],
   }
 }
 
@@ -175,7 +180,7 @@ const hung = (state: ServiceState, id: GenerationId): Step => {
       next: 'backoff',
       isKilled: true,
     },
-    effects: about('killHung', id),
+    effects: effectOn('killHung', id),
   }
 }
 
@@ -189,7 +194,7 @@ const timedOut = (state: ServiceState, type: TimerEvent): Step => {
       return state.name === 'ready' ? stay({ ...state, failures: 0 }) : stay(state)
     case 'graceElapsed':
       return state.name === 'stopping'
-        ? { state: { ...state, isKilled: true }, effects: about('kill', state.current) }
+        ? { state: { ...state, isKilled: true }, effects: effectOn('kill', state.current) }
         : stay(state)
   }
 }
@@ -203,13 +208,13 @@ export const nextStep = (state: ServiceState, event: ServiceEvent, policy: Polic
     case 'start':
     case 'restart':
     case 'drain':
-      return wish(state, event.type)
+      return request(state, event.type)
     case 'stop':
       return stop(state)
     case 'open':
       return {
         state: { ...state, mayServe: true },
-        effects: state.name === 'stopping' ? [] : about('openGate', state.current),
+        effects: state.name === 'stopping' ? [] : effectOn('openGate', state.current),
       }
     case 'close':
       return stay({ ...state, mayServe: false })

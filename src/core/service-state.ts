@@ -45,7 +45,7 @@ export type TimerEvent = 'startTimedOut' | 'backedOff' | 'stayedUp' | 'graceElap
 
 export type ServiceEvent =
   /**
-   * Wishes. `drain` stops the current generation alone; `stop` ends all of them;
+   * Requests. `drain` stops the current generation alone; `stop` ends all of them;
    * `open` says that the service may serve, and `close` that the next generation must wait for that again.
    */
   | { readonly type: 'start' | 'restart' | 'drain' | 'stop' | 'open' | 'close' | 'spawnFailed' | TimerEvent }

@@ -12,7 +12,7 @@ const timeoutMs = 5000
 const limitBytes = 1024 * 1024
 
 /** What the volume remembers, so that a start does not ask again. */
-type Record = { readonly askedMs: number; readonly releases: readonly Release[] }
+type UpdateRecord = { readonly askedMs: number; readonly releases: readonly Release[] }
 
 type Options = {
   readonly system: System
@@ -27,7 +27,7 @@ type Options = {
 export class Updates {
   readonly #options: Options
   readonly #stopping = new AbortController()
-  #record: Record | undefined
+  #record: UpdateRecord | undefined
   #present: string | null | undefined
   #cancel = (): void => {}
 
@@ -59,11 +59,11 @@ export class Updates {
   }
 
   /** Only the supervisor's user writes there. */
-  get #known(): Record {
+  get #known(): UpdateRecord {
     if (this.#record !== undefined) return this.#record
     try {
       const { files } = this.#options.system
-      const record = JSON.parse(files.readIfThere(this.#path) ?? '') as Record
+      const record = JSON.parse(files.readIfThere(this.#path) ?? '') as UpdateRecord
       if (Array.isArray(record.releases)) return (this.#record = record)
     } catch {
       /* There is none, or it is spoilt. */
@@ -71,7 +71,7 @@ export class Updates {
     return (this.#record = { askedMs: 0, releases: [] })
   }
 
-  #note(record: Record): void {
+  #note(record: UpdateRecord): void {
     this.#record = record
     try {
       this.#options.system.files.writeWhole(this.#path, `${JSON.stringify(record)}\n`, 0o600)

@@ -12,7 +12,7 @@ export type SetupInvitation = {
   readonly expiresAt: string
 }
 
-const inWords = (
+const describe = (
   invitation: Invitation | undefined,
   linkOf: ControlOptions['linkOf'],
 ): SetupInvitation | null => {
@@ -25,5 +25,5 @@ const inWords = (
 export const getSetup = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { owner, setup: asked, linkOf } = options
   if (await waitForMathesar(options)) await asked.isDone().catch(() => {})
-  sendJson(exchange, 200, { setup: inWords(owner.invite(), linkOf) })
+  sendJson(exchange, 200, { setup: describe(owner.invite(), linkOf) })
 }

@@ -62,13 +62,13 @@ type Made = {
 /** Adds what others need: the parent of each, its parent, and so on. */
 const withParents = (kept: ReadonlySet<string>, archives: readonly Made[]): ReadonlySet<string> => {
   const parents = new Map(archives.map(({ name, parent }) => [name, parent]))
-  const all = new Set(kept)
+  const whole = new Set(kept)
   // What is added to a set while one goes over it comes in its turn.
-  for (const name of all) {
+  for (const name of whole) {
     const parent = parents.get(name)
-    if (parent !== undefined) all.add(parent)
+    if (parent !== undefined) whole.add(parent)
   }
-  return all
+  return whole
 }
 
 /**

@@ -12,7 +12,6 @@ import type { Proposal } from '../../settings/proposal.ts'
 import { secretsOf } from '../../settings/secrets.ts'
 import { settingNames } from '../../settings/table.ts'
 import type { System } from '../../system/ports.ts'
-import type { Watch } from '../../system/watch.ts'
 import { inVolume } from '../../units/place.ts'
 import { toSupervisorError } from '../../errors.ts'
 import { reachExternal } from '../../units/postgres/external.ts'
@@ -24,7 +23,7 @@ import { checkFiles, readContent, type Setup } from './boot-trial.ts'
 import type { Report } from './change.ts'
 import { Changes } from './changes.ts'
 import { RefusedRequests } from './refused-requests.ts'
-import { troublesOf } from './troubles.ts'
+import { WatchedFolder } from './watched-folder.ts'
 
 /** A boot takes less. It need not wait for the watcher's library. */
 const watchLateMs = 10_000
@@ -47,9 +46,8 @@ export class Config {
   #cancelStartOver = (): void => {}
   #trials = new AbortController()
   readonly #cancelWatch: () => void
-  #watch: Watch | undefined
+  readonly #folder: WatchedFolder
   #isChangeable = false
-  #seen: Pick<Seen, 'stale' | 'unusable'> = { stale: {}, unusable: {} }
 
   constructor(system: System, setup: Setup, instance: Instance, ending: Ending) {
     this.#system = system
@@ -64,6 +62,11 @@ export class Config {
       }),
       system,
     )
+    this.#folder = new WatchedFolder({
+      system,
+      folder: inVolume(setup.place.paths).config,
+      onChange: () => this.#propose({ from: 'file', kind: 'reread' }),
+    })
     this.changes = this.#createChanges()
     instance.subscribe((event) => {
       if (event.type === 'line') this.#refused.see(event.unit, event.line)
@@ -120,13 +123,8 @@ export class Config {
   }
 
   problems(): readonly Problem[] {
-    const ofFiles = troublesOf(this.#seen).map((message) => ({
-      unit: 'config',
-      code: null,
-      message,
-      hint: null,
-    }))
-    return [...(this.changes.problem ? [this.changes.problem] : []), ...ofFiles, ...this.#refused.problems()]
+    const { problem } = this.changes
+    return [...(problem ? [problem] : []), ...this.#folder.problems(), ...this.#refused.problems()]
   }
 
   /** Reads the config folder again, and makes a new generation of Mathesar in any case. */
@@ -139,9 +137,7 @@ export class Config {
     this.#cancelStartOver()
     this.#trials.abort(stoppingError())
     this.#trials = new AbortController() // A container that stays for its page tries others.
-    const watch = this.#watch
-    this.#watch = undefined
-    await watch?.close()
+    await this.#folder.close()
   }
 
   #createChanges(): Changes {
@@ -155,7 +151,7 @@ export class Config {
       now: clock.now,
       say: log.say,
       readSettled: async () => {
-        const seen = await this.#watch?.readSettled()
+        const seen = await this.#folder.readSettled()
         return seen === undefined ? readContent(this.#system, place) : this.#contentOf(seen)
       },
       read: () => readContent(this.#system, place),
@@ -217,15 +213,7 @@ export class Config {
   }
 
   #startWatching(): void {
-    const { watchFiles, log } = this.#system
-    if (this.#watch || this.#instance.isStopping) return
-    this.#watch = watchFiles({
-      folder: inVolume(this.#setup.place.paths).config,
-      names: configFiles,
-      onChange: (seen) => this.#see(seen),
-      onTrouble: (why) => log.say('info', why),
-    })
-    this.#propose({ from: 'file', kind: 'reread' })
+    if (!this.#instance.isStopping) this.#folder.start()
   }
 
   /** A file that cannot be used is not an edit: what is in force of it stays. */
@@ -234,14 +222,6 @@ export class Config {
     return Object.fromEntries(
       configFiles.map((name) => [name, name in unusable ? current.files[name] : files[name]]),
     ) as ConfigFiles
-  }
-
-  #see(seen: Seen): void {
-    const known = troublesOf(this.#seen)
-    for (const trouble of troublesOf(seen))
-      if (!known.includes(trouble)) this.#system.log.say('warn', trouble)
-    this.#seen = seen
-    this.#propose({ from: 'file', kind: 'reread' })
   }
 
   #propose(proposal: Proposal): void {

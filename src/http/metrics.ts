@@ -33,47 +33,27 @@ const seconds = (ms: number): number => ms / 1000
 const given = (value: number | null | undefined): readonly Sample[] =>
   typeof value === 'number' ? [[value]] : []
 
-/** Those of every process that Prometheus watches, by the names that all use. */
-const ofProcess = ({ process }: Measures, { supervisor }: Status): readonly Metric[] => [
-  ['process_cpu_seconds_total', 'counter', 'CPU time of the supervisor.', [[process.cpuSeconds]]],
-  [
-    'process_resident_memory_bytes',
-    'gauge',
-    'Resident memory of the supervisor.',
-    [[supervisor.memoryBytes]],
-  ],
-  ['process_open_fds', 'gauge', 'Open file descriptors of the supervisor.', [[process.openFds]]],
-  [
-    'process_start_time_seconds',
-    'gauge',
-    'Start of the supervisor, since 1970.',
-    [[seconds(Date.parse(supervisor.startedAt))]],
-  ],
-]
+const secondsOf = (ms: number | null | undefined): readonly Sample[] =>
+  given(ms).map(([value]) => [seconds(value)])
 
-const secondsOf = (at: string | undefined): readonly Sample[] =>
+const secondsAt = (at: string | undefined): readonly Sample[] =>
   at === undefined ? [] : [[seconds(Date.parse(at))]]
 
+/** Those of every process that Prometheus watches, by the names that all use. */
+// oxfmt-ignore
+const ofProcess = ({ process }: Measures, { supervisor }: Status): readonly Metric[] => [
+  ['process_cpu_seconds_total', 'counter', 'CPU time of the supervisor.', [[process.cpuSeconds]]],
+  ['process_resident_memory_bytes', 'gauge', 'Resident memory of the supervisor.', [[supervisor.memoryBytes]]],
+  ['process_open_fds', 'gauge', 'Open file descriptors of the supervisor.', [[process.openFds]]],
+  ['process_start_time_seconds', 'gauge', 'Start of the supervisor, since 1970.', secondsAt(supervisor.startedAt)],
+]
+
+// oxfmt-ignore
 const ofBackups = ({ backup: { last, proved } }: Status): readonly Metric[] => [
-  [
-    'mathesar_backup_last_seconds',
-    'gauge',
-    'When the last backup was made, since 1970.',
-    secondsOf(last?.at),
-  ],
+  ['mathesar_backup_last_seconds', 'gauge', 'When the last backup was made, since 1970.', secondsAt(last?.at)],
   ['mathesar_backup_bytes', 'gauge', 'Size of the last backup.', given(last?.bytes)],
-  [
-    'mathesar_backup_proved_seconds',
-    'gauge',
-    'When a backup was last restored and proved, since 1970.',
-    secondsOf(proved?.at),
-  ],
-  [
-    'mathesar_backup_restore_seconds',
-    'gauge',
-    'How long that restore took.',
-    given(proved?.restoreMs).map(([ms]) => [seconds(ms)]),
-  ],
+  ['mathesar_backup_proved_seconds', 'gauge', 'When a backup was last restored and proved, since 1970.', secondsAt(proved?.at)],
+  ['mathesar_backup_restore_seconds', 'gauge', 'How long that restore took.', secondsOf(proved?.restoreMs)],
 ]
 
 const ofServices = (services: readonly UnitStatus[]): readonly Metric[] => {
@@ -82,81 +62,43 @@ const ofServices = (services: readonly UnitStatus[]): readonly Metric[] => {
       const value = read(unit)
       return value === null ? [] : [[value, { service: unit.name }]]
     })
+  const states = services.flatMap(({ name, state: now }) =>
+    serviceStates.map((state): Sample => [Number(state === now), { service: name, state }]),
+  )
+  // oxfmt-ignore
   return [
-    [
-      'mathesar_service_state',
-      'gauge',
-      '1 for the state that a service is in.',
-      services.flatMap(({ name, state: now }) =>
-        serviceStates.map((state): Sample => [Number(state === now), { service: name, state }]),
-      ),
-    ],
+    ['mathesar_service_state', 'gauge', '1 for the state that a service is in.', states],
     ['mathesar_service_restarts_total', 'counter', 'Starts after an exit.', of(({ restarts }) => restarts)],
     ['mathesar_service_generation', 'gauge', 'Processes so far.', of(({ generation }) => generation)],
-    [
-      'mathesar_service_memory_bytes',
-      'gauge',
-      'Memory of a service; pages that several processes have count in parts (PSS).',
-      of(({ memoryBytes }) => memoryBytes),
-    ],
+    ['mathesar_service_memory_bytes', 'gauge', 'Memory of a service; pages that several processes have count in parts (PSS).', of(({ memoryBytes }) => memoryBytes)],
   ]
 }
+
+const updateOf = ({ update }: Status): readonly Sample[] =>
+  update === null ? [] : [[1, { version: update.version, security: update.security ? 'yes' : 'no' }]]
 
 /** What is measured, as Prometheus reads it. */
 export const describeMetrics = (status: Status, measures: Measures): readonly Metric[] => {
   const { supervisor, boot, units, problems } = status
   const { changes, waiting, certificateEndMs, freeBytes } = measures
+  const outcomes = results.map((result): Sample => [changes[result], { result: result.replace(' ', '_') }])
+  const sockets = Object.entries(waiting).map(([socket, count]): Sample => [count, { socket }])
+  const shares = boot.criticalPath.map(({ unit, tookMs }): Sample => [seconds(tookMs), { unit }])
+  // oxfmt-ignore
   return [
-    [
-      'mathesar_info',
-      'gauge',
-      'What runs.',
-      [[1, { version: supervisor.version, database: status.database }]],
-    ],
+    ['mathesar_info', 'gauge', 'What runs.', [[1, { version: supervisor.version, database: status.database }]]],
     ['mathesar_ready', 'gauge', 'Whether Mathesar serves.', [[Number(status.ready)]]],
     ['mathesar_problems', 'gauge', 'Problems in the status.', [[problems.length]]],
     ...ofServices(units.filter(({ kind }) => kind === 'service')),
-    [
-      'mathesar_changes_total',
-      'counter',
-      'Changes of the settings by their outcome.',
-      results.map((result): Sample => [changes[result] ?? 0, { result: result.replace(' ', '_') }]),
-    ],
-    [
-      'mathesar_requests_waiting',
-      'gauge',
-      'Connections that nobody has accepted yet.',
-      Object.entries(waiting).map(([socket, count]): Sample => [count, { socket }]),
-    ],
-    [
-      'mathesar_boot_seconds',
-      'gauge',
-      'From the start until ready.',
-      given(boot.readyAfterMs).map(([ms]) => [seconds(ms)]),
-    ],
-    [
-      'mathesar_boot_phase_seconds',
-      'gauge',
-      'What each unit of the critical path added to the boot.',
-      boot.criticalPath.map(({ unit, tookMs }): Sample => [seconds(tookMs), { unit }]),
-    ],
-    [
-      'mathesar_update_available',
-      'gauge',
-      '1 where a newer Mathesar is out.',
-      status.update === null
-        ? []
-        : [[1, { version: status.update.version, security: status.update.security ? 'yes' : 'no' }]],
-    ],
+    ['mathesar_changes_total', 'counter', 'Changes of the settings by their outcome.', outcomes],
+    ['mathesar_requests_waiting', 'gauge', 'Connections that nobody has accepted yet.', sockets],
+    ['mathesar_boot_seconds', 'gauge', 'From the start until ready.', secondsOf(boot.readyAfterMs)],
+    ['mathesar_boot_phase_seconds', 'gauge', 'What each unit of the critical path added to the boot.', shares],
+    ['mathesar_update_available', 'gauge', '1 where a newer Mathesar is out.', updateOf(status)],
     ['mathesar_reaped_orphans_total', 'counter', 'Orphaned processes collected.', [[supervisor.reaped]]],
     ['mathesar_dropped_log_lines_total', 'counter', 'Log events dropped.', [[supervisor.droppedLogLines]]],
     ['mathesar_volume_free_bytes', 'gauge', 'Free bytes of the volume.', given(freeBytes)],
-    [
-      'mathesar_certificate_expiry_seconds',
-      'gauge',
-      'When the TLS certificate expires, since 1970.',
-      given(certificateEndMs).map(([ms]) => [seconds(ms)]),
-    ],
+    ['mathesar_certificate_expiry_seconds', 'gauge', 'When the TLS certificate expires, since 1970.', secondsOf(certificateEndMs)],
     ...ofBackups(status),
     ...ofProcess(measures, status),
   ]

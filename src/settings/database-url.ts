@@ -17,35 +17,16 @@ export type DatabaseUrl = {
 }
 
 /** Parameters that say what the rest of the URL may say, too, or how to connect. */
-const taken = [
-  'host',
-  'port',
-  'dbname',
-  'user',
-  'password',
-  'sslmode',
-  'sslrootcert',
-  'channel_binding',
-] as const
+// oxfmt-ignore
+const taken = ['host', 'port', 'dbname', 'user', 'password', 'sslmode', 'sslrootcert', 'channel_binding'] as const
 type Parameters = Readonly<Partial<Record<(typeof taken)[number], string>>>
 
 /** Parameters that change nothing of what is read and written, or that mean a pool which is not here. */
+// oxfmt-ignore
 const harmless = new Set([
-  'application_name',
-  'fallback_application_name',
-  'client_encoding',
-  'connect_timeout',
-  'keepalives',
-  'keepalives_idle',
-  'keepalives_interval',
-  'keepalives_count',
-  'tcp_user_timeout',
-  'gssencmode',
-  'sslcompression',
-  'sslsni',
-  'pgbouncer',
-  'connection_limit',
-  'pool_timeout',
+  'application_name', 'fallback_application_name', 'client_encoding', 'connect_timeout', 'tcp_user_timeout',
+  'keepalives', 'keepalives_idle', 'keepalives_interval', 'keepalives_count', 'gssencmode', 'sslcompression', 'sslsni',
+  'pgbouncer', 'connection_limit', 'pool_timeout',
 ])
 /** Values that are the usual ones: asked for, they change nothing either. */
 const usual: Readonly<Record<string, readonly string[]>> = {

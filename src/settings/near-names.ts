@@ -46,47 +46,17 @@ const withoutEffect: ReadonlyMap<string, string> = new Map(
 /**
  * Names that begin or look like ours, but are read by Mathesar, by what we start or by us outside an image.
  */
-const ordinary = new RegExp(
-  `^(?:${[
-    'PATH',
-    'HOME',
-    'LANG',
-    'LANGUAGE',
-    'LC_.*',
-    'TZ',
-    'PWD',
-    'OLDPWD',
-    'SHLVL',
-    'SHELL',
-    'TERM',
-    'USER',
-    'LOGNAME',
-    'HOST',
-    'HOSTNAME',
-    'MAIL',
-    '_',
-    '.*_PROXY',
-    'GPG_KEY',
-    'PERL_.*',
-    'PYTHON.*',
-    'NODE_.*',
-    'DJANGO_SETTINGS_MODULE',
-    'DJANGO_SUPERUSER_.*',
-    'PG_MAJOR',
-    'PG_VERSION',
-    'MEDIA_ROOT',
-    'SKIP_STATIC_COLLECTION',
-    'MATHESAR_DOCKER_IMAGE',
-    'MATHESAR_(?:ANALYTICS|INIT_REPORT|FEEDBACK)_URL',
-    'MATHESAR_CLIENT_DEV_PORT',
-    'MATHESAR_GATE_FD',
-    'SUPERVISOR_(?:DATA|RUN|APP|SHARE|GUNICORN_CONFIG|POSTGRES_BIN|PYTHON_BIN|TRIAL)',
-    // Kubernetes and Docker's links give these for a service called mathesar or postgres.
-    '.*_SERVICE_(?:HOST|PORT)(?:_.*)?',
-    '.*_PORT_\\d+_(?:TCP|UDP|SCTP)(?:_.*)?',
-    '.*_ENV_.*',
-  ].join('|')})$`,
-)
+// oxfmt-ignore
+const ordinaryNames = [
+  'PATH', 'HOME', 'LANG', 'LANGUAGE', 'LC_.*', 'TZ', 'PWD', 'OLDPWD', 'SHLVL', 'SHELL', 'TERM', 'USER', 'LOGNAME',
+  'HOST', 'HOSTNAME', 'MAIL', '_', '.*_PROXY', 'GPG_KEY', 'PERL_.*', 'PYTHON.*', 'NODE_.*', 'PG_MAJOR', 'PG_VERSION',
+  'DJANGO_SETTINGS_MODULE', 'DJANGO_SUPERUSER_.*', 'MEDIA_ROOT', 'SKIP_STATIC_COLLECTION',
+  'MATHESAR_DOCKER_IMAGE', 'MATHESAR_(?:ANALYTICS|INIT_REPORT|FEEDBACK)_URL', 'MATHESAR_CLIENT_DEV_PORT', 'MATHESAR_GATE_FD',
+  'SUPERVISOR_(?:DATA|RUN|APP|SHARE|GUNICORN_CONFIG|POSTGRES_BIN|PYTHON_BIN|TRIAL)',
+  // Kubernetes and Docker's links give these for a service called mathesar or postgres.
+  '.*_SERVICE_(?:HOST|PORT)(?:_.*)?', '.*_PORT_\\d+_(?:TCP|UDP|SCTP)(?:_.*)?', '.*_ENV_.*',
+]
+const ordinary = new RegExp(`^(?:${ordinaryNames.join('|')})$`)
 const ours = /^(?:MATHESAR|POSTGRES|GUNICORN|EMBEDDED|SUPERVISOR)_/
 /** What a name can be for people to have meant a setting; it is printed, so it has no other characters. */
 const wellFormed = /^[A-Za-z_][A-Za-z0-9_.-]{0,63}$/

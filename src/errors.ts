@@ -48,7 +48,7 @@ const rows = {
   ADMINISTRATOR_NOT_CREATED: { exitCode: 55, httpStatus: 500, isPassing: true, hint: 'The lines above say why. Without ADMIN_USERNAME and ADMIN_PASSWORD Mathesar starts, and the setup code opens its own form.' },
   PRIVILEGES_INSUFFICIENT: { exitCode: 60, httpStatus: 500, hint: 'Start with `--user 1000:0` (any number but 0), or let root keep CHOWN, DAC_OVERRIDE, KILL, SETGID and SETUID.' },
   BACKUP_FAILED: { exitCode: 80, httpStatus: 500, hint: 'No archive was kept. `supervisor logs postgres` may say more; then try again.' },
-  BACKUP_PLACE_FAILED: { exitCode: 87, httpStatus: 500, hint: 'Check BACKUP_TO and that the place can be reached and written from here; then try again.' },
+  BACKUP_PLACE_FAILED: { exitCode: 87, httpStatus: 422, hint: 'Check BACKUP_TO and that the place can be reached and written from here; then try again.' },
   BACKUP_DAMAGED: { exitCode: 81, httpStatus: 422, hint: 'Copy it again from where it was made (`docker exec` without `-t`: a terminal changes bytes), or take an older one. Nothing was changed.' },
   BACKUP_FOREIGN: { exitCode: 82, httpStatus: 422, hint: 'Give a file that `supervisor backup` made. Nothing was changed.' },
   BACKUP_LOCKED: { exitCode: 83, httpStatus: 422, hint: 'Give its passphrase with `-e BACKUP_PASSPHRASE=…`, or the secret key of one of its recipients with `-e BACKUP_IDENTITY=…`. Nothing was changed.' },

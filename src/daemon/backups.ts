@@ -9,6 +9,7 @@ import {
   type ProvedBackup,
   readRecord,
 } from '../units/backup-record.ts'
+import { BackupPlaces } from './backup-places.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import { type JobTools, runJob } from './own-job.ts'
@@ -68,11 +69,13 @@ export class Backups {
   /** When the last good run began, also where it leaves nothing in the record. */
   readonly #doneMs = new Map<Job, number>()
   readonly #stopping = new AbortController()
+  readonly #places: BackupPlaces
   #readySinceMs: number | undefined
   #running: Job | undefined
 
   constructor(options: Options) {
     this.#options = options
+    this.#places = new BackupPlaces(options)
   }
 
   /** Begins to look at the schedule. Nothing is due before it is ready: a boot need not ask. */
@@ -84,6 +87,7 @@ export class Backups {
     }
     follow()
     instance.subscribe(follow)
+    this.#places.look()
     const { signal } = this.#stopping
     const pauseMs = (): number => this.#pauseMs()
     repeat(system, { what: 'look at the schedule of backups', pauseMs, signal }, () => this.#look())
@@ -99,7 +103,7 @@ export class Backups {
       const { failure } = this.#troubles.get(job) ?? {}
       return failure === undefined ? [] : [{ unit: job, ...failure }]
     })
-    return [...failed, ...(failed.length === 0 ? this.#lateness() : [])]
+    return failed.length > 0 ? failed : [...this.#places.problems(), ...this.#lateness()]
   }
 
   status(): BackupStatus {
@@ -167,6 +171,7 @@ export class Backups {
     if (this.#readySinceMs === undefined) return
     this.#readySinceMs = Math.min(this.#readySinceMs, this.#nowMs) // A clock may have been set back.
     this.#begin()
+    this.#places.look()
     if (!this.#options.instance.isReady || this.#nowMs - this.#readySinceMs < settleMs) return
     const [job] = jobs.toSorted((one, other) => this.#dueMs(one) - this.#dueMs(other))
     if (this.#dueMs(job!) <= this.#nowMs) await this.#run(job!)

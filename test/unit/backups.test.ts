@@ -3,6 +3,7 @@ import { Backups } from '../../src/daemon/backups.ts'
 import type { InstanceEvent } from '../../src/daemon/events.ts'
 import type { ProgramResult } from '../../src/system/ports.ts'
 import { changeRecord, readRecord } from '../../src/units/backup-record.ts'
+import { readFile } from './configurations.ts'
 import { createScope } from './fakes/scope.ts'
 
 const minute = 60_000
@@ -118,6 +119,49 @@ describe('backups by a schedule', () => {
     state.result = undefined
     await clock.advance(3 * hour)
     expect([state.runs.length, backups.problems()]).toEqual([4, []])
+  })
+
+  test('to a folder without a mount are a problem from the start, until it has one', async () => {
+    const { clock, replies, disk, backups, instance, ready, said } = stage('BACKUP_TO=volume,/backups\n')
+    const at = (...points: readonly string[]) =>
+      new Map(points.map((point) => [point, { point, root: '/', fileSystem: 'ext4' }]))
+    replies.mounts = () => at('/')
+    ready()
+    await clock.advance(minute)
+    const mount = 'Mount a folder: `-v /srv/backups:/backups`.'
+    const problem = { unit: 'backup', code: 'BACKUP_PLACE_FAILED' }
+    expect(backups.problems()).toEqual([
+      { ...problem, message: 'cannot use /backups: it is not there', hint: mount },
+    ])
+    disk.files.makeFolder('/backups', 0o755)
+    await clock.advance(minute)
+    const message = 'cannot back up to /backups: nothing is mounted there'
+    expect(backups.problems()).toEqual([
+      { ...problem, message, hint: `It would be gone with the container. ${mount}` },
+    ])
+    expect(said.filter((line) => line.startsWith('warn'))).toHaveLength(1)
+    instance.inForce = readFile('BACKUP_TO=volume\n')
+    expect(backups.problems()).toEqual([])
+    instance.inForce = readFile('BACKUP_TO=volume,/backups\n')
+    replies.mounts = () => at('/', '/backups')
+    await clock.advance(minute)
+    expect(backups.problems()).toEqual([])
+  })
+
+  test('to the empty folder of a disk that is no longer mounted are a problem, too', async () => {
+    const { clock, disk, backups, scope } = stage('BACKUP_TO=/backups\n')
+    disk.files.makeFolder('/backups', 0o755)
+    changeRecord(scope, () => ({ folders: ['/backups'] }))
+    await clock.advance(minute)
+    expect(backups.problems()).toMatchObject([
+      {
+        message: expect.stringContaining('.mathesar-backups is missing'),
+        hint: expect.stringContaining('touch'),
+      },
+    ])
+    disk.put('/backups/.mathesar-backups', '')
+    await clock.advance(minute)
+    expect(backups.problems()).toEqual([])
   })
 
   test('wait where another one is at work, and are late when that takes too long', async () => {

@@ -12,6 +12,7 @@ import type { Proposal } from '../../settings/proposal.ts'
 import { secretsOf } from '../../settings/secrets.ts'
 import { settingNames } from '../../settings/table.ts'
 import type { System } from '../../system/ports.ts'
+import { requireNewUsable } from '../../units/backup-folder.ts'
 import { inVolume } from '../../units/place.ts'
 import { toSupervisorError } from '../../errors.ts'
 import { reachExternal } from '../../units/postgres/external.ts'
@@ -106,9 +107,8 @@ export class Config {
 
   /** Throws unless the database of these settings can be used, within seconds. */
   async tryDatabase(inForce: InForce = this.changes.current): Promise<void> {
-    const { place } = this.#setup
     const { signal } = this.#trials
-    const reached = reachExternal({ system: this.#system, place, inForce }, signal)
+    const reached = reachExternal({ system: this.#system, place: this.#setup.place, inForce }, signal)
     await reached.finally(() => signal.throwIfAborted()) // Everything stops: that is why.
   }
 
@@ -180,9 +180,8 @@ export class Config {
   }
 
   async #apply(plan: Plan, next: Configuration, report: Report, commit: () => void): Promise<void> {
-    const inForce = inForceOf(this.#setup.configuration.values, next)
     try {
-      await this.#instance.change(plan, inForce, report, commit)
+      await this.#instance.change(plan, inForceOf(this.#setup.configuration.values, next), report, commit)
     } catch (thrown) {
       const { code, message, hint } = toSupervisorError(thrown)
       if (!this.#instance.isStopping) this.rolledBack.emit({ unit: 'config', code, message, hint })
@@ -192,6 +191,7 @@ export class Config {
 
   async #checkProposed(files: ConfigFiles): Promise<Configuration> {
     const checked = await this.#check(files)
+    requireNewUsable({ system: this.#system, place: this.#setup.place }, this.changes.current, checked)
     if (planOf(changesBetween(this.changes.current, checked)).database) await this.tryDatabase(checked)
     return checked
   }

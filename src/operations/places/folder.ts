@@ -3,8 +3,8 @@ import { spaceInWords } from '../../core/space.ts'
 import { isTemporaryName } from '../../core/temporary.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Upload } from '../../system/ports.ts'
-import { changeRecord, readRecord } from '../../units/backup-record.ts'
-import { mountOf } from '../../units/mounts.ts'
+import { markIn, notThere, requireUsable } from '../../units/backup-folder.ts'
+import { changeRecord } from '../../units/backup-record.ts'
 import type { OperationScope } from '../scope.ts'
 import type { Store } from './store.ts'
 
@@ -15,8 +15,6 @@ const reserveBytes = 128 * MiB
 /** How often it is looked at. */
 const lookBytes = 4 * MiB
 
-/** Says that a folder was used before: on the empty folder of a disk that is not mounted it is missing. */
-const markName = '.mathesar-backups'
 const markText = 'Backups of Mathesar are kept here. Without this file the folder is not used again.\n'
 
 type Folder = {
@@ -24,34 +22,6 @@ type Folder = {
   readonly path: string
   /** Whether it is that of the volume, in which nobody else writes. */
   readonly isOwn: boolean
-}
-
-const failed = (why: string, hint: string): SupervisorError =>
-  new SupervisorError('BACKUP_PLACE_FAILED', why, { hint })
-
-const requireMount = ({ system, place }: OperationScope, { path }: Folder): void => {
-  const mounts = system.readMounts()
-  if (!system.files.isThere(path))
-    throw failed(`cannot back up to ${path}: it is not there`, `Mount a folder: \`-v /srv/backups:${path}\`.`)
-  if (mounts.size === 0 || path.startsWith(`${place.paths.data}/`) || mountOf(mounts, path).point !== '/')
-    return
-  throw failed(
-    `cannot back up to ${path}: nothing is mounted there`,
-    `It would be gone with the container. Mount a folder: \`-v /srv/backups:${path}\`.`,
-  )
-}
-
-/** A host whose disk is not mounted shows the empty folder below, and would fill its own disk. */
-const requireMark = (scope: OperationScope, { path }: Folder): void => {
-  const { files } = scope.system
-  if (files.isThere(`${path}/${markName}`)) return
-  if (readRecord(scope).folders.includes(path))
-    throw failed(
-      `cannot back up to ${path}: ${markName} is missing in it, which earlier backups left there`,
-      'Is the disk of the host mounted? Mount it and start the container again. If it is a new one: ' +
-        `\`docker exec CONTAINER touch ${path}/${markName}\`.`,
-    )
-  files.writeWhole(`${path}/${markName}`, markText, 0o644)
 }
 
 const requireRoom = ({ system }: OperationScope, { path }: Folder): void => {
@@ -73,8 +43,9 @@ const removeUnfinished = ({ system: { files } }: OperationScope, { path, isOwn }
 const begin = async (scope: OperationScope, folder: Folder, name: string): Promise<Upload> => {
   const { path, isOwn } = folder
   if (!isOwn) {
-    requireMount(scope, folder)
-    requireMark(scope, folder)
+    requireUsable(scope, path)
+    if (!scope.system.files.isThere(markIn(path)))
+      scope.system.files.writeWhole(markIn(path), markText, 0o644)
   }
   removeUnfinished(scope, folder)
   requireRoom(scope, folder)
@@ -105,6 +76,7 @@ const withWords = async <T>({ path }: Folder, act: () => Promise<T>): Promise<T>
   } catch (error) {
     const { code, message } = error as NodeJS.ErrnoException
     if (error instanceof SupervisorError || code === 'ENOSPC' || code === 'EDQUOT') throw error
+    if (code === 'ENOENT') throw notThere(path)
     throw new SupervisorError('BACKUP_PLACE_FAILED', `cannot use ${path}: ${message}`, { cause: error })
   }
 }

@@ -1,6 +1,6 @@
 import { inMiB, inSeconds, MiB } from '../core/amounts.ts'
 import { renderTable } from '../core/table.ts'
-import { SupervisorError } from '../errors.ts'
+import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Archive } from '../http/archives.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
@@ -17,7 +17,7 @@ import {
 import type { OperationScope } from '../operations/scope.ts'
 import { prove } from '../operations/verify.ts'
 import { changeRecord } from '../units/backup-record.ts'
-import { createProgress } from './operation.ts'
+import { createProgress, tell, throwFirst } from './operation.ts'
 
 /** Looks into archives, wherever they are. */
 
@@ -92,14 +92,21 @@ const describeStored = async (
   }
 }
 
-/** What each place has, the newest first. */
-const listArchives = async (scope: OperationScope, stores: readonly Store[]): Promise<readonly Archive[]> => {
+type Listed = { readonly archives: readonly Archive[]; readonly failures: readonly SupervisorError[] }
+
+/** What each place has, the newest first, and which places cannot be looked into. */
+const listArchives = async (scope: OperationScope, stores: readonly Store[]): Promise<Listed> => {
   const archives: Archive[] = []
+  const failures: SupervisorError[] = []
   for (const store of stores) {
-    const stored = (await store.list()).toSorted((one, other) => (one.name < other.name ? 1 : -1))
-    for (const each of stored) archives.push(await describeStored(scope, store, each, stored))
+    try {
+      const stored = (await store.list()).toSorted((one, other) => (one.name < other.name ? 1 : -1))
+      for (const each of stored) archives.push(await describeStored(scope, store, each, stored))
+    } catch (error) {
+      failures.push(toSupervisorError(error))
+    }
   }
-  return archives
+  return { archives, failures }
 }
 
 const head = ['PLACE', 'ARCHIVE', 'MIB', 'MADE AT', 'KIND', 'MATHESAR', 'POSTGRES', 'SECRETS', 'NEEDS']
@@ -115,12 +122,15 @@ const rowOf = (archive: Archive): string[] => {
   return [...start, at ?? '', kind ?? '', mathesar ?? '', postgres ?? '', secrets, more]
 }
 
-/** Lists what each place has, the newest first. */
+/** Lists what each place has, the newest first. A place that fails hides none of the others. */
 export const list = async (scope: OperationScope, isJson: boolean, place?: string): Promise<number> => {
   const stores = place === undefined ? openStores(scope) : [openNamedStore(scope, place)]
-  const archives = await listArchives(scope, stores)
+  const { archives, failures } = await listArchives(scope, stores)
   if (isJson) process.stdout.write(`${JSON.stringify(archives)}\n`)
   else if (archives.length > 0) process.stdout.write(`${renderTable([head, ...archives.map(rowOf)])}\n`)
+  else if (failures.length === 0)
+    tell(`there is no archive in ${stores.map(({ title }) => title).join(', ')}`)
+  throwFirst(failures)
   return 0
 }
 

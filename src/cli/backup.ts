@@ -12,7 +12,7 @@ import type { Lock } from '../system/ports.ts'
 import { list, show, verify } from './archives.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { print } from './output.ts'
-import { createProgress, openOperation, tell, untilStopped, withServer } from './operation.ts'
+import { createProgress, openOperation, tell, throwFirst, untilStopped, withServer } from './operation.ts'
 
 const usage: Usage = usageOf('backup', 'back up')
 
@@ -66,9 +66,7 @@ const keep = async (
   const { made, failures } = await keepBackup(scope, { plan: planned, lock, isScheduled, write })
   for (const place of made.places)
     process.stdout.write(`${place === 'volume' ? `${scope.place.paths.data}/backups` : place}/${made.name}\n`)
-  const [first, ...more] = failures
-  for (const { message } of more) tell(message)
-  if (first !== undefined) throw first
+  throwFirst(failures)
 }
 
 const create = async (scope: OperationScope, wanted: Wanted): Promise<void> => {

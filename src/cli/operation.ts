@@ -22,6 +22,12 @@ const standardError = 2
 
 export const tell = (text: string): void => void process.stderr.write(`${text}\n`)
 
+/** Fails with the first of several failures, and tells the others before. */
+export const throwFirst = ([first, ...more]: readonly SupervisorError[]): void => {
+  for (const { message } of more) tell(message)
+  if (first !== undefined) throw first
+}
+
 /** Whether a supervisor runs in this container. */
 export const isServing = async (): Promise<boolean> => {
   try {

@@ -346,8 +346,13 @@ describe('backups in folders', () => {
     }
     mkdirSync(join(folder, 'data'))
     const store = openNamedStore(mounted, disk)
+    expect(await failureOf(() => store.list())).toMatchObject({
+      code: 'BACKUP_PLACE_FAILED',
+      message: `cannot use ${disk}: it is not there`,
+      hint: `Mount a folder: \`-v /srv/backups:${disk}\`.`,
+    })
     expect(await failureOf(() => write([store]))).toMatchObject({
-      message: `cannot back up to ${disk}: it is not there`,
+      message: `cannot use ${disk}: it is not there`,
     })
     mkdirSync(disk)
     await write([store])

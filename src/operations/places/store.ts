@@ -106,7 +106,13 @@ export const findArchive = async (scope: Where, stores: readonly Store[], name: 
     if (found !== undefined) return found
     throw new SupervisorError('USAGE', `cannot find an archive: there is none in ${titles}`, { hint })
   }
+  const failures: unknown[] = []
   for (const store of isArchiveName(name) ? stores : [])
-    if ((await store.list()).some((each) => each.name === name)) return { store, name }
+    try {
+      if ((await store.list()).some((each) => each.name === name)) return { store, name }
+    } catch (error) {
+      failures.push(error) // Another place may have it.
+    }
+  if (failures.length > 0) throw failures[0]
   throw new SupervisorError('USAGE', `cannot find ${name}: it is not in ${titles}`, { hint })
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { formatArchiveName } from '../../../src/core/archive-name.ts'
+import { SupervisorError } from '../../../src/errors.ts'
 import { thinOut } from '../../../src/operations/keep.ts'
 import { findArchive, type Store } from '../../../src/operations/places/store.ts'
 import { changeRecord } from '../../../src/units/backup-record.ts'
@@ -64,6 +65,22 @@ describe('the newest archive', () => {
       message: 'cannot tell which is the newest: there are backups of 2 installations',
       hint: `Name one. The newest of each: ${named(-2, ours)}, ${named(-1, theirs)}.`,
     })
+  })
+})
+
+describe('an archive that is named', () => {
+  test('is found where an earlier place cannot be looked into', async () => {
+    const { scope, named, placeWith } = stage()
+    const away = {
+      ...placeWith().store,
+      list: () =>
+        Promise.reject(new SupervisorError('BACKUP_PLACE_FAILED', 'cannot use /backups: it is away')),
+    }
+    const { store } = placeWith(named(-1))
+    expect(await findArchive(scope, [away, store], named(-1))).toEqual({ store, name: named(-1) })
+    const failure = { code: 'BACKUP_PLACE_FAILED', message: 'cannot use /backups: it is away' }
+    for (const name of [named(-2), 'newest'])
+      expect(await failureOf(() => findArchive(scope, [away, store], name))).toMatchObject(failure)
   })
 })
 

@@ -142,13 +142,13 @@ export const trust = (scope: Pick<Scope<never>, 'system' | 'place'>): void => {
   writeHolder(scope, { ...holder, copied: null })
 }
 
+export const holderInWords = ({ host, since }: Holder): string =>
+  `container ${host} uses it, since ${minuteOf(since)} UTC`
+
 /** Why the volume cannot be used, with who has it. */
 export const inUseBy = (where: Where): SupervisorError => {
   const holder = readHolder(where)
-  const who =
-    holder === undefined
-      ? 'another supervisor uses it'
-      : `container ${holder.host} uses it, since ${minuteOf(holder.since)} UTC`
+  const who = holder === undefined ? 'another supervisor uses it' : holderInWords(holder)
   return new SupervisorError('VOLUME_IN_USE', `cannot use ${where.place.paths.data}: ${who}`)
 }
 
@@ -173,6 +173,21 @@ export const requireUnheld = async (where: Where): Promise<void> => {
     await where.system.clock.delay(beatEveryMs)
     if (readBeat(where) !== before) throw inUseBy(where)
   }
+}
+
+/** Who has the volume now; `undefined` where nobody does. Nothing is written. */
+export const findHolder = async (
+  scope: Pick<Scope<never>, 'system' | 'place'>,
+): Promise<Holder | undefined> => {
+  const { system, place } = scope
+  const [holder, { lock }] = [readHolder(scope), inVolume(place.paths)]
+  // Else that run has ended in order, and a start of another one need not find its lock taken.
+  if (holder === undefined || !system.files.isThere(lock)) return undefined
+  if (!system.lock(lock, 'read')) return holder
+  return await requireUnheld(scope).then(
+    () => undefined,
+    () => holder,
+  )
 }
 
 /** Two that came at the same moment: the one that wrote last has it. */

@@ -1,6 +1,7 @@
 import { SupervisorError } from '../../errors.ts'
 import { fingerprintOf } from '../../units/fingerprint.ts'
 import { foreignClusters, foreignPlaces } from '../../units/foreign.ts'
+import { findHolder, type Holder } from '../../units/holder.ts'
 import { installationIn, type Manifest, readManifest } from '../../units/manifest.ts'
 import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
@@ -25,6 +26,8 @@ export type Own = {
   readonly folder: string
   /** `undefined` where it is gone. */
   readonly cluster: Cluster | undefined
+  /** Who serves from it now. */
+  readonly holder: Holder | undefined
   readonly manifest: Manifest
   readonly key: 'there' | 'another' | 'missing'
   readonly archives: number
@@ -124,6 +127,7 @@ const findOwn = async (scope: OperationScope): Promise<Own | undefined> => {
     folder: place.paths.data,
     cluster: hasCluster ? await lookAt(scope, volume.cluster) : undefined,
     manifest,
+    holder: await findHolder(scope),
     key: keyIn(scope, manifest),
     archives: isFilled(system, volume.backups) ? system.files.listFolder(volume.backups).length : 0,
     keepsStateBefore: readJournal({ files: system.files, paths: place.paths })?.isDone === true,

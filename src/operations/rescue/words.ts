@@ -1,3 +1,4 @@
+import { type Holder, holderInWords } from '../../units/holder.ts'
 import { installationIn } from '../../units/manifest.ts'
 import type { HandedOver } from './adopt.ts'
 import type { Foreign, Found, Own } from './found.ts'
@@ -7,9 +8,12 @@ import type { Piece, Salvaged } from './salvage.ts'
 
 const sizeOf = (bytes: number): string => `${Math.ceil(bytes / (1024 * 1024))} MiB`
 
-const stopOf = (isShutDown: boolean | undefined): string => {
+/** `holder` is whoever serves from it; of a cluster of another image nobody can tell. */
+const stopOf = (isShutDown: boolean | undefined, holder: Holder | undefined | 'unknown'): string => {
   if (isShutDown === undefined) return 'its control file cannot be read'
-  return isShutDown ? 'shut down cleanly' : 'not shut down cleanly: it recovers at its next start'
+  if (isShutDown) return 'shut down cleanly'
+  if (holder === 'unknown') return 'not shut down cleanly: it runs, or recovers at its next start'
+  return holder === undefined ? 'not shut down cleanly: it recovers at its next start' : 'running'
 }
 
 const keys: Readonly<Record<Own['key'], string>> = {
@@ -24,7 +28,8 @@ const lastBootOf = ({ lastBoot }: Own['manifest']): string => {
   return `last start ${at}${typeof after === 'string' ? `, after an ${after}`.replace('an c', 'a c') : ''}`
 }
 
-const ownInWords = ({ folder, cluster, manifest, key, archives, keepsStateBefore }: Own): string => {
+const ownInWords = (own: Own): string => {
+  const { folder, cluster, holder, manifest, key, archives, keepsStateBefore } = own
   const { servedBy } = installationIn(manifest)
   const { mathesar = '(unknown)', postgres = '(unknown)' } = servedBy
   return [
@@ -32,7 +37,8 @@ const ownInWords = ({ folder, cluster, manifest, key, archives, keepsStateBefore
     `  Mathesar ${mathesar}, Postgres ${postgres}; ${lastBootOf(manifest)}`,
     cluster === undefined
       ? '  its cluster is GONE: mount or restore what was in its folder postgres'
-      : `  its cluster: ${sizeOf(cluster.bytes)}, ${stopOf(cluster.isShutDown)}`,
+      : `  its cluster: ${sizeOf(cluster.bytes)}, ${stopOf(cluster.isShutDown, holder)}`,
+    ...(holder === undefined ? [] : [`  in use: ${holderInWords(holder)}`]),
     `  ${keys[key]}`,
     ...(archives > 0 ? [`  files in backups: ${archives} (\`supervisor backup list\`)`] : []),
     ...(keepsStateBefore ? ['  the state before a restore is kept (`supervisor restore --undo`)'] : []),
@@ -42,7 +48,7 @@ const ownInWords = ({ folder, cluster, manifest, key, archives, keepsStateBefore
 const foreignInWords = ({ folder, major, isShutDown, bytes, isMathesars, key, media }: Foreign): string =>
   [
     `${folder}: a cluster of another image${isMathesars ? ', with the internal database of Mathesar' : ''}`,
-    `  Postgres ${major ?? '(unknown)'}, ${sizeOf(bytes)}, ${stopOf(isShutDown)}`,
+    `  Postgres ${major ?? '(unknown)'}, ${sizeOf(bytes)}, ${stopOf(isShutDown, 'unknown')}`,
     key === undefined
       ? '  the secret key is not here: `docker cp CONTAINER:/code/.secrets secrets`, then mount it: ' +
         '`-v ./secrets:/code/.secrets:ro`'

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { lockedTo } from '../../../src/operations/rescue/stored.ts'
 import { foundInWords, warningsOf } from '../../../src/operations/rescue/words.ts'
+import type { Holder } from '../../../src/units/holder.ts'
 
 /** What Mathesar's field makes of a password under "the secret key". */
 const token =
@@ -32,6 +33,7 @@ const own = {
     servedBy: { mathesar: '0.11.0', postgres: '17.9' },
     lastBoot: { at: '2026-11-26T00:00:00Z', after: 'unclean stop' },
   },
+  holder: undefined,
   archives: 2,
   keepsStateBefore: true,
 } as const
@@ -48,6 +50,10 @@ describe('what is in a volume, in words', () => {
         '  the state before a restore is kept (`supervisor restore --undo`)',
       ].join('\n'),
     )
+    const holder = { host: 'box', since: '2026-11-26T08:30:00Z' } as Holder
+    expect(foundInWords({ own: { ...own, key: 'there', holder }, foreign: [] })).toMatch(
+      /its cluster: 3 MiB, running\n {2}in use: container box uses it, since 2026-11-26 08:30 UTC\n/,
+    )
     const gone = { ...own, key: 'another', cluster: undefined, manifest: {} } as const
     expect(foundInWords({ own: gone, foreign: [] })).toMatch(
       /Mathesar \(unknown\)[^]*it has not served yet\n {2}its cluster is GONE[^]*ANOTHER/,
@@ -60,6 +66,10 @@ describe('what is in a volume, in words', () => {
       own: undefined,
       foreign: [{ ...cluster, isMathesars: false, key: undefined, media: '/code/.media' }],
     })
+    const running = { ...cluster, isShutDown: false, isMathesars: true, key: '/key', media: undefined }
+    expect(foundInWords({ own: undefined, foreign: [running] })).toContain(
+      'not shut down cleanly: it runs, or recovers at its next start',
+    )
     expect(text).toMatch(
       /^\/old: a cluster of another image\n {2}Postgres \(unknown\), 1 MiB, its control file/,
     )

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import {
   beat,
   beatEveryMs,
+  findHolder,
   type Holder,
   isCopyOf,
   letGo,
@@ -52,6 +53,19 @@ describe('a volume whose last run did not end in order', () => {
     const made = await killed()
     made.disk.put(control, controlFile(false, 900n))
     expect(await heldAgain(made)).toMatchObject({ copied: null })
+  })
+
+  test('is in use where its lock is taken, and by nobody else where it is not', async () => {
+    const made = await killed()
+    const { scope, replies } = made
+    replies.lock = () => false
+    expect(await findHolder(scope)).toMatchObject({ host: 'box' })
+    replies.lock = () => true
+    expect(await findHolder(scope)).toBeUndefined()
+    made.disk.put(control, controlFile(true, 900n))
+    letGo(scope, readHolder(scope)!.run)
+    replies.lock = () => expect.fail('the next start would find it taken')
+    expect(await findHolder(scope)).toBeUndefined()
   })
 
   test('is a copy where its lock file was made at another time', async () => {

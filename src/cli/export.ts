@@ -1,10 +1,10 @@
 import { SupervisorError } from '../errors.ts'
-import { keepAwake } from '../http/client.ts'
+import { isServing, keepAwake } from '../http/client.ts'
 import { exportTo } from '../operations/promote/export.ts'
 import { sourceOf } from '../operations/promote/source.ts'
 import { lockOperations } from '../operations/scope.ts'
 import { parseArguments, readSeconds, type Usage, usageOf } from './arguments.ts'
-import { isServing, openOperation, tell, untilStopped } from './operation.ts'
+import { openOperation, tell, untilStopped } from './operation.ts'
 import { readUrl, toServer } from './to-server.ts'
 
 const usage: Usage = usageOf('export', 'export')

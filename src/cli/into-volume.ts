@@ -1,10 +1,11 @@
 import { SupervisorError } from '../errors.ts'
+import { isServing } from '../http/client.ts'
 import { volumeOf } from '../operations/incoming.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { inUseBy, requireUnheld } from '../units/holder.ts'
 import { inVolume } from '../units/place.ts'
 import { finishBegun } from '../units/swap.ts'
-import { isServing, tell } from './operation.ts'
+import { tell } from './operation.ts'
 
 const requireWhole = (scope: OperationScope): void => {
   if (!finishBegun(volumeOf(scope))) return

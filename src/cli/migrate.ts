@@ -1,3 +1,4 @@
+import { requireAlone } from '../http/client.ts'
 import { environment } from '../system/environment.ts'
 import { catchSignals } from '../system/signals.ts'
 import { type Usage, usageOf } from './arguments.ts'
@@ -11,8 +12,14 @@ const usage: Usage = usageOf('migrate', 'migrate')
  */
 export const run = async (args: readonly string[]): Promise<number> => {
   if (args.length > 0) return usage('it takes no arguments')
+  const signals = catchSignals()
+  await requireAlone(
+    'migrate',
+    'It migrates at each start: there is nothing to do. With RUN_MIGRATIONS=never, migrate in a container of ' +
+      'its own: `docker run --rm -e DATABASE_URL=… -e SECRET_KEY=… IMAGE migrate`.',
+  )
   return await runDaemon(
-    catchSignals(),
+    signals,
     { ...environment, RUN_MIGRATIONS: 'here' },
     {
       until: {

@@ -1,12 +1,12 @@
 import { parseAgo, parseMoment } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
-import { keepAwake } from '../http/client.ts'
+import { isServing, keepAwake } from '../http/client.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { listDestructions } from '../operations/undo/list.ts'
 import type { Target } from '../operations/undo/recover.ts'
 import { type Destruction, inWords, isMeant } from '../operations/undo/statements.ts'
 import type { Usage } from './arguments.ts'
-import { createProgress, isServing, tell } from './operation.ts'
+import { createProgress, tell } from './operation.ts'
 
 /** How people say to which moment of the embedded database they want. */
 

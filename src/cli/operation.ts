@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty'
 import { MiB } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
-import { ask, keepAwake } from '../http/client.ts'
+import { isServing, keepAwake } from '../http/client.ts'
 import { operationScope, type OperationScope } from '../operations/scope.ts'
 import { environment } from '../system/environment.ts'
 import { openKernel } from '../system/kernel.ts'
@@ -26,17 +26,6 @@ export const tell = (text: string): void => void process.stderr.write(`${text}\n
 export const throwFirst = ([first, ...more]: readonly SupervisorError[]): void => {
   for (const { message } of more) tell(message)
   if (first !== undefined) throw first
-}
-
-/** Whether a supervisor runs in this container. */
-export const isServing = async (): Promise<boolean> => {
-  try {
-    await ask('GET', '/v1/status')
-    return true
-  } catch (error) {
-    if (error instanceof SupervisorError && error.code === 'DAEMON_UNREACHABLE') return false
-    throw error
-  }
 }
 
 const openSystem = (): OperationScope['system'] => {

@@ -1,6 +1,6 @@
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
-import { ask, askJson, keepAwake } from '../http/client.ts'
+import { ask, askJson, isServing, keepAwake } from '../http/client.ts'
 import type { ShownConfig } from '../http/config.ts'
 import { leftVariable } from '../daemon/carrying.ts'
 import { carry } from '../operations/promote/carry.ts'
@@ -12,7 +12,7 @@ import { databaseSettings, namesDatabase } from '../settings/table.ts'
 import { environment } from '../system/environment.ts'
 import { parseArguments, readSeconds, type Usage, usageOf } from './arguments.ts'
 import { change as changeSettings } from './config.ts'
-import { isServing, openOperation, tell, untilStopped } from './operation.ts'
+import { openOperation, tell, untilStopped } from './operation.ts'
 import { readUrl, toServer } from './to-server.ts'
 
 const usage: Usage = usageOf('promote', 'promote')

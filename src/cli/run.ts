@@ -3,6 +3,7 @@ import { levels } from '../core/log-lines.ts'
 import { fallBack, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
 import { StopRequests } from '../daemon/stop-requests.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
+import { requireAlone } from '../http/client.ts'
 import { environmentWarnings } from '../settings/configuration.ts'
 import { environment } from '../system/environment.ts'
 import { openKernel } from '../system/kernel.ts'
@@ -161,4 +162,8 @@ export const runDaemon = async (
   return bootAgain(env)
 }
 
-export const run = async (): Promise<number> => await runDaemon(catchSignals(), environment)
+export const run = async (): Promise<number> => {
+  const signals = catchSignals()
+  if (process.pid !== 1) await requireAlone('start', '`supervisor status` shows how it is.')
+  return await runDaemon(signals, environment)
+}

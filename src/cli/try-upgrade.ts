@@ -1,6 +1,7 @@
 import { openSync } from 'node:fs'
 import { inSeconds, MiB } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
+import { isServing } from '../http/client.ts'
 import { copyInstallation, differencesOf, isOfOurMajor, lookInto, missingIn } from '../operations/trial.ts'
 import type { OperationScope } from '../operations/scope.ts'
 import { makeOwnFolder } from '../operations/stage.ts'
@@ -9,7 +10,7 @@ import { catchSignals, type Signals } from '../system/signals.ts'
 import { readAppVersion, readManifest, readServedVersion } from '../units/manifest.ts'
 import { inVolume } from '../units/place.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
-import { isServing, openOperation, tell, untilStopped } from './operation.ts'
+import { openOperation, tell, untilStopped } from './operation.ts'
 import { runDaemon } from './run.ts'
 
 const usage: Usage = usageOf('try-upgrade', 'try this image')

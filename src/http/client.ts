@@ -115,6 +115,25 @@ export const ask = async (
 export const askJson = async <Answer>(method: Method, path: string): Promise<Answer> =>
   JSON.parse((await ask(method, path)).text) as Answer
 
+/** Whether a supervisor runs in this container. */
+export const isServing = async (): Promise<boolean> => {
+  try {
+    await ask('GET', '/v1/status')
+    return true
+  } catch (error) {
+    if (error instanceof SupervisorError && error.code === 'DAEMON_UNREACHABLE') return false
+    throw error
+  }
+}
+
+/** Refuses what needs the container to itself where a supervisor runs in it. */
+export const requireAlone = async (what: string, hint: string): Promise<void> => {
+  if (!(await isServing())) return
+  throw new SupervisorError('VOLUME_IN_USE', `cannot ${what}: the supervisor of this container runs`, {
+    hint,
+  })
+}
+
 const failsToWrite = (text: string): Promise<unknown> =>
   new Promise((resolve) => process.stdout.write(text, resolve))
 

@@ -1,9 +1,8 @@
 import { errorTable } from '../errors.ts'
-import { keepAwake } from '../http/client.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { administratorCommand, type AdministratorRequest } from '../units/mathesar/administrator.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
-import { readAppScope } from './own.ts'
+import { readAppScope, wakeDatabase } from './own.ts'
 import { readPassword } from './password.ts'
 
 const usage: Usage = usageOf('admin', 'act on administrators')
@@ -26,8 +25,9 @@ const readRequest = async (args: readonly string[]): Promise<AdministratorReques
 /** Creates administrators, gives them new passwords and lists them, by the rules of Django. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const request = await readRequest(args)
-  const { argv, ...options } = administratorCommand(await readAppScope(), request)
-  await keepAwake()
+  const scope = await readAppScope()
+  await wakeDatabase(scope, 'act on administrators', `admin ${request.action} …`)
+  const { argv, ...options } = administratorCommand(scope, request)
   const exitCode = await runInTerminal(argv, options)
   return exitCode === 0 ? 0 : errorTable.USAGE.exitCode // Django has said why.
 }

@@ -81,7 +81,7 @@ reset NAME                      a new password for an administrator
 list                            who they are, and when they last logged in
 
 The password is asked for, or comes by a pipe, or by --password-file FILE; Django's rules hold for it.
-The exit code is 0 when it is done, 2 when it is refused.`,
+The exit code is 0 when it is done, 2 when it is refused, 50 when Postgres does not run here.`,
   ),
   define(
     'migrate',
@@ -107,7 +107,8 @@ The exit code is 0 when it is done, 2 when it is refused.`,
     'versions [--json]',
     'Show which Mathesar this image has, which one served last, and what is kept to go back.',
     () => import('./versions.ts'),
-    'An older image goes back with -e ON_DOWNGRADE=return.',
+    'An older image goes back with -e ON_DOWNGRADE=return. What is kept is in Postgres: type it in the ' +
+      'container that serves.',
   ),
   define(
     'ca',

@@ -1,4 +1,7 @@
 import { readSetup, type Setup } from '../daemon/config/boot-trial.ts'
+import { SupervisorError } from '../errors.ts'
+import { isServing, keepAwake } from '../http/client.ts'
+import type { InForce } from '../settings/configuration.ts'
 import { environment } from '../system/environment.ts'
 import { readPlace } from '../system/machine.ts'
 import { requireOwner } from '../system/owner.ts'
@@ -15,6 +18,20 @@ export const readOwnPlace = (): Place => {
 
 /** What the container is to be, for a command. */
 export const readOwnSetup = async (): Promise<Setup> => await readSetup(reads, readOwnPlace())
+
+type Own = { readonly place: Pick<Place, 'paths'>; readonly inForce: Pick<InForce, 'database'> }
+
+/** Wakes what a command asks. Throws where that is the embedded Postgres, and it does not run. */
+export const wakeDatabase = async ({ place, inForce }: Own, what: string, command: string): Promise<void> => {
+  await keepAwake()
+  const socket = `${inRun(place.paths).postgresSocket}/.s.PGSQL.5432`
+  if (inForce.database.kind === 'external' || reads.files.isThere(socket)) return
+  throw new SupervisorError('DATABASE_UNREACHABLE', `cannot ${what}: Postgres does not run here`, {
+    hint: (await isServing())
+      ? '`supervisor start postgres` starts one that was stopped; `supervisor status` says what it waits for.'
+      : `Type it in the container that serves: \`docker exec CONTAINER supervisor ${command}\`.`,
+  })
+}
 
 /** What a command needs that runs Django beside Mathesar. */
 export const readAppScope = async (): Promise<AppScope> => {

@@ -1,10 +1,10 @@
 import { MiB } from '../core/amounts.ts'
 import { minuteOf } from '../core/moment.ts'
 import { renderTable } from '../core/table.ts'
-import { keepAwake } from '../http/client.ts'
 import { readAppVersion, readServedVersion } from '../units/manifest.ts'
 import { findSince, type KeptDatabase, listKept } from '../units/mathesar/kept.ts'
 import { asSuperuser } from '../units/postgres/connection.ts'
+import { wakeDatabase } from './own.ts'
 import { openOperation } from './operation.ts'
 
 type Kept = KeptDatabase & {
@@ -30,14 +30,15 @@ const inWords = (kept: readonly Kept[]): string => {
 /** What an older or newer image could go on with. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const scope = await openOperation()
-  await keepAwake()
+  const isJson = args.includes('--json')
   const image = readAppVersion(scope)
   const served = readServedVersion(scope) ?? null
+  const first = `This image has Mathesar ${image ?? '(unknown)'}; ${served ?? 'none'} served last.\n`
+  if (!isJson) process.stdout.write(first)
+  await wakeDatabase(scope, 'tell what is kept', 'versions')
   const found = scope.inForce.database.kind === 'embedded' ? await asSuperuser(scope, listKept) : []
   const kept = found.map((each) => ({ ...each, since: findSince(scope, each) ?? null }))
-  const text = args.includes('--json')
-    ? JSON.stringify({ image, served, kept }, null, 2)
-    : `This image has Mathesar ${image ?? '(unknown)'}; ${served ?? 'none'} served last.\n${inWords(kept)}`
+  const text = isJson ? JSON.stringify({ image, served, kept }, null, 2) : inWords(kept)
   process.stdout.write(`${text}\n`)
   return 0
 }

@@ -1,4 +1,5 @@
 import { errorTable } from '../errors.ts'
+import { didYouMean } from '../settings/near-names.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import { administratorCommand, type AdministratorRequest } from '../units/mathesar/administrator.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
@@ -14,7 +15,8 @@ const readRequest = async (args: readonly string[]): Promise<AdministratorReques
   const [action, username, ...more] = positionals
   if (more.length > 0) usage('give one name, and no password: that is asked for')
   if (action === 'list') return username === undefined ? { action } : usage('`list` takes no name')
-  if (action !== 'create' && action !== 'reset') return usage('say create, reset or list')
+  if (action !== 'create' && action !== 'reset')
+    return usage(`say create, reset or list${didYouMean(action ?? '', ['create', 'reset', 'list'])}`)
   if (username === undefined) return usage(`say whom to ${action}`)
   const password = await readPassword(values['password-file'])
   return action === 'create'

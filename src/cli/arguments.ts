@@ -1,5 +1,7 @@
 import { parseArgs, type ParseArgsOptionsConfig } from 'node:util'
+import { excerpt } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
+import { didYouMean } from '../settings/near-names.ts'
 
 /** Refuses what was typed, and says why. */
 export type Usage = (why: string) => never
@@ -13,6 +15,13 @@ export const usageOf =
     })
   }
 
+/** Node's own words go on about what nobody wants. */
+const whyRefused = ({ code, message }: NodeJS.ErrnoException, names: readonly string[]): string => {
+  const option = /'(-.+?)'/.exec(message)?.[1]
+  if (code !== 'ERR_PARSE_ARGS_UNKNOWN_OPTION' || option === undefined) return message
+  return `there is no option ${excerpt(option, 80)}${didYouMean(option.replace(/^-+/, ''), names, '--')}`
+}
+
 /** Options and other arguments of a command. What Node does not take is refused as the command does it. */
 export const parseArguments = <const Options extends ParseArgsOptionsConfig>(
   args: readonly string[],
@@ -22,7 +31,7 @@ export const parseArguments = <const Options extends ParseArgsOptionsConfig>(
   try {
     return parseArgs({ args: [...args], allowPositionals: true, options })
   } catch (cause) {
-    return usage((cause as Error).message)
+    return usage(whyRefused(cause as Error, Object.keys(options)))
   }
 }
 

@@ -7,6 +7,8 @@ import { planChain, type Planned } from '../operations/chain/plan.ts'
 import { keepBackup } from '../operations/keep.ts'
 import { openNamedStore, openStores } from '../operations/places/store.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
+import { parsePlace } from '../settings/backup-places.ts'
+import { didYouMean } from '../settings/near-names.ts'
 import { summarizesLog } from '../units/postgres/summaries.ts'
 import type { Lock } from '../system/ports.ts'
 import { list, show, verify } from './archives.ts'
@@ -117,6 +119,8 @@ const options = {
   json: { type: 'boolean', default: false },
 } as const
 
+const looks = ['list', 'show', 'verify']
+
 const look = async (
   action: string,
   more: readonly string[],
@@ -131,12 +135,21 @@ const look = async (
   return await untilStopped(action === 'show' ? show(scope, argument) : verify(scope, argument, isQuick))
 }
 
+/** Before anything is started or said. */
+const refuseNoPlaces = (texts: readonly string[]): void => {
+  const wrong = texts.find((text) => text !== '-' && parsePlace(text) === undefined)
+  if (wrong === undefined) return
+  const meant = didYouMean(wrong, looks)
+  if (meant !== '') usage(`there is no \`backup ${wrong}\`${meant}`)
+  usage(`${wrong.slice(0, 80)} is not -, \`volume\`, a folder or s3://BUCKET/PREFIX`)
+}
+
 /** Makes an archive, or looks into some. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const { positionals, values } = parseArguments(args, options, usage)
   const [first, ...more] = positionals
-  if (first !== undefined && ['list', 'show', 'verify'].includes(first))
-    return await look(first, more, values.quick, values.json)
+  if (first !== undefined && looks.includes(first)) return await look(first, more, values.quick, values.json)
+  refuseNoPlaces(positionals)
   const isTerminal = isatty(1)
   if (positionals.includes('-')) {
     if (more.length > 0) usage('standard output and another place at once')

@@ -158,6 +158,8 @@ const history = async (json: boolean): Promise<number> => {
 
 const options = { json: { type: 'boolean' }, unset: { type: 'string', multiple: true } } as const
 
+const actions = ['show', 'get', 'set', 'unset', 'plan', 'edit', 'validate', 'history', 'rollback']
+
 /** `supervisor config …`: reads and changes the settings. Every change is a transaction of the daemon. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const {
@@ -191,6 +193,6 @@ export const run = async (args: readonly string[]): Promise<number> => {
     case 'rollback':
       return await change({ rollback: rest[0] ?? 'previous' })
     default:
-      return usage(`there is no \`config ${action}\``)
+      return usage(`there is no \`config ${action.slice(0, 80)}\`${didYouMean(action, actions)}`)
   }
 }

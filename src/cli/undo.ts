@@ -7,6 +7,7 @@ import { makeBase, noteNames } from '../operations/undo/bases.ts'
 import { listDestructions } from '../operations/undo/list.ts'
 import { undoTo } from '../operations/undo/recover.ts'
 import { inWords } from '../operations/undo/statements.ts'
+import { didYouMean } from '../settings/near-names.ts'
 import { logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, usableBases } from '../units/undo.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
@@ -104,6 +105,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const given = [first, values.to, values.before, values.back || undefined, values.scheduled || undefined]
   if (more.length > 0 || given.filter((each) => each !== undefined).length !== 1)
     return usage('say one of: 10m, --to TIME, --before STATEMENT, --back, list')
+  const meant = didYouMean(first ?? '', ['list'])
+  if (first !== 'list' && meant !== '') return usage(`there is no \`undo ${first}\`${meant}`)
   const scope = await openOperation()
   await requireOwnDatabase(scope, usage)
   await untilStopped(act(scope, first, values))

@@ -110,11 +110,14 @@ const nearestOf = (name: string, candidates: readonly Candidate[]): string | und
   return nearest?.name
 }
 
-/** Names the one of the known names that was surely meant, behind what is wrong; "" where none is near. */
-export const didYouMean = (name: string, known: readonly string[]): string => {
+/**
+ * Names the one of the known names that was surely meant, behind what is wrong; "" where none is near. `before`
+ * is what such names begin with.
+ */
+export const didYouMean = (name: string, known: readonly string[], before = ''): string => {
   const candidates = known.map((each) => ({ name: each, word: plain(each) }))
   const meant = nearestOf(name.slice(0, 64), candidates)
-  return meant === undefined ? '' : `: did you mean ${meant}?`
+  return meant === undefined ? '' : `: did you mean ${before}${meant}?`
 }
 
 const warningFor = (

@@ -1,5 +1,11 @@
 import { expect, test } from 'vitest'
+import { run as admin } from '../../src/cli/admin.ts'
+import { run as backup } from '../../src/cli/backup.ts'
+import { run as config } from '../../src/cli/config.ts'
 import { commandOf } from '../../src/cli/index.ts'
+import { run as rescue } from '../../src/cli/rescue.ts'
+import { run as undo } from '../../src/cli/undo.ts'
+import { failureOf } from './failure.ts'
 
 test.each([
   [['run'], ['run']],
@@ -22,3 +28,29 @@ test.each([
 ])('a platform that keeps the entrypoint may hand it %j', (argv, command) => {
   expect(commandOf(argv)).toEqual(command)
 })
+
+test.each([
+  [backup, ['lst'], 'cannot back up: there is no `backup lst`: did you mean list?'],
+  [backup, ['verfy', 'newest'], 'cannot back up: there is no `backup verfy`: did you mean verify?'],
+  [backup, ['bucket'], 'cannot back up: bucket is not -, `volume`, a folder or s3://BUCKET/PREFIX'],
+  [
+    backup,
+    ['--include-secret'],
+    'cannot back up: there is no option --include-secret: did you mean --include-secrets?',
+  ],
+  [config, ['sett', 'A=1'], 'cannot run this: there is no `config sett`: did you mean set?'],
+  [admin, ['lsit'], 'cannot act on administrators: say create, reset or list: did you mean list?'],
+  [undo, ['lst'], 'cannot undo: there is no `undo lst`: did you mean list?'],
+  [rescue, ['--adpt'], 'cannot rescue: there is no option --adpt: did you mean --adopt?'],
+  [rescue, ['-x'], 'cannot rescue: there is no option -x'],
+  [rescue, ['--salvage'], "cannot rescue: Option '--salvage <value>' argument missing"],
+] as const)(
+  'what is misspelt is told the name that was meant, and nothing is begun (%#)',
+  async (run, args, why) => {
+    expect(await failureOf(() => run(args))).toMatchObject({
+      code: 'USAGE',
+      message: why,
+      hint: expect.stringMatching(/^Type `supervisor \w+ --help`\.$/),
+    })
+  },
+)

@@ -46,6 +46,7 @@ export const openNamedStore = (scope: OperationScope, text: string): Store => {
   throw new SupervisorError(
     'USAGE',
     `cannot use ${text}: it is not \`volume\`, a folder or s3://BUCKET/PREFIX`,
+    { hint: 'Type `supervisor backup --help`.' },
   )
 }
 

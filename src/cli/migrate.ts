@@ -15,8 +15,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const signals = catchSignals()
   await requireAlone(
     'migrate',
-    'It migrates at each start: there is nothing to do. With RUN_MIGRATIONS=never, migrate in a container of ' +
-      'its own: `docker run --rm -e DATABASE_URL=… -e SECRET_KEY=… IMAGE migrate`.',
+    'It migrates at each start: there is nothing to do. With RUN_MIGRATIONS=never, migrate in a container ' +
+      'of its own: `docker run --rm -e DATABASE_URL=… -e SECRET_KEY=… IMAGE migrate`.',
   )
   return await runDaemon(
     signals,

@@ -111,8 +111,8 @@ const nearestOf = (name: string, candidates: readonly Candidate[]): string | und
 }
 
 /**
- * Names the one of the known names that was surely meant, behind what is wrong; "" where none is near. `before`
- * is what such names begin with.
+ * Names the one of the known names that was surely meant, behind what is wrong; "" where none is near.
+ * `before` is what such names begin with.
  */
 export const didYouMean = (name: string, known: readonly string[], before = ''): string => {
   const candidates = known.map((each) => ({ name: each, word: plain(each) }))

@@ -21,6 +21,9 @@ import { whyNotSchedule } from './schedule.ts'
 import { whyNotUpdateNotice } from './update-notice.ts'
 import { isTrue, type SettingName, settingOf } from './table.ts'
 
+/** What secrets of the files in deploy/ begin with that people are to fill in. */
+const sampleStart = 'EDIT ME'
+
 /** Why `text` is not a value for the setting; `undefined` when it is. Never repeats the value of a secret. */
 export const whyInvalid = (name: SettingName, text: string): string | undefined => {
   const setting = settingOf(name)
@@ -31,6 +34,8 @@ export const whyInvalid = (name: SettingName, text: string): string | undefined 
       'the value without'
     )
   }
+  if (setting.secret && text.startsWith(sampleStart))
+    return `${shown} is that of a sample, which everybody knows: make one of your own`
   if (/[\0\n\r]/.test(text) && setting.kind !== 'text' && setting.kind !== 'json')
     return `${shown} holds a control character`
   switch (setting.kind) {

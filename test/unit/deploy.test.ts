@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest'
 import { parse } from 'yaml'
 import { chartSchemaPath, renderChartSchema } from '../../scripts/chart.ts'
 import { settingNames, variableNames } from '../../src/settings/table.ts'
+import { readSettings } from '../../src/settings/values.ts'
 import { readTemplate, readToml, readUnit } from '../fixtures/manifests.ts'
 import * as schemas from '../fixtures/schemas/platforms.ts'
 import { readRoot, root } from './sources.ts'
@@ -114,6 +115,16 @@ const manifests: Readonly<Record<string, Manifest>> = {
     free: isNever,
   },
 }
+
+test('a secret that is left as the sample has it is refused, and its value in no message', () => {
+  const { services } = yaml(readRoot('deploy/digitalocean/app.yaml')) as Tree
+  const left = listOf(services?.[0]?.envs).filter(({ value }) => /edit/i.test(String(value)))
+  expect(keysOf(left as unknown as Tree)).toEqual(['SECRET_KEY', 'SETUP_CODE'])
+  for (const { key, value } of left) {
+    const why = `cannot use ${key}: the value is that of a sample, which everybody knows: make one of your own`
+    expect(() => readSettings({ [String(key)]: String(value) }, String)).toThrow(why)
+  }
+})
 
 /** Every copy of the tree in which one key is misspelt, with the path of that key. */
 const misspelt = (tree: unknown, free: RegExp, path = ''): readonly (readonly [string, unknown])[] => {

@@ -11,6 +11,8 @@ import {
   settingOf,
   type SettingName,
 } from './table.ts'
+import { cleanValue } from './values.ts'
+import { whyInvalid } from './why-invalid.ts'
 
 /** Reads the files again; with `reload` Mathesar gets a new generation in any case. */
 type Reread = { readonly kind: 'reread'; readonly reload?: boolean }
@@ -122,6 +124,20 @@ const edited = (set: Readonly<Record<string, string | null>>, current: Configura
   }
   const edits = Object.fromEntries(Object.entries(set).map(([name, value]) => [name, value ?? undefined]))
   return editConfig(current.files['mathesar.env'] ?? templateText(), edits)
+}
+
+/** Values that are typed are refused by their names, not by lines of a file that nobody has seen. */
+export const refuseInvalid = (proposal: Proposal): void => {
+  const given = proposal.kind === 'set' ? Object.entries(proposal.set) : []
+  const faults = given.flatMap(([name, value]) => {
+    if (!isSetting(name) || !value) return []
+    const why = whyInvalid(name, cleanValue(name, value))
+    return why === undefined ? [] : [`${name}: ${why}`]
+  })
+  if (faults.length === 0) return
+  throw new SupervisorError('CONFIG_INVALID', `cannot change ${faults.join('; ')}`, {
+    hint: 'Give another value; what was in force stays in force.',
+  })
 }
 
 const refuseOutdated = (base: string, version: string): never => {

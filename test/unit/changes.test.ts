@@ -15,6 +15,7 @@ import type { Plan } from '../../src/settings/plan.ts'
 import type { Proposal } from '../../src/settings/proposal.ts'
 import type { Environment, SettingName } from '../../src/settings/table.ts'
 import { filesOf, read } from './configurations.ts'
+import { failureOf } from './failure.ts'
 import { settle as tick } from './fakes/clock.ts'
 import { createFiles, errorWith } from './fakes/files.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
@@ -561,6 +562,18 @@ describe('a change that fails', () => {
     expect(at.results).toEqual(['api rejected', 'file rejected'])
     expect(at.history[1]).toMatchObject({ changes: [], why: expect.stringContaining('line 1') })
     expect(at.logged).toHaveLength(2)
+  })
+
+  test('names what was typed, and no line of a file that nobody has edited', async () => {
+    const at = stage()
+    expect(await failureOf(() => at.set({ DEBUG: 'maybe', PORT: 'x', LOG_LEVEL: '' }))).toMatchObject({
+      code: 'CONFIG_INVALID',
+      message:
+        'cannot change DEBUG: "maybe" is neither true nor false; ' +
+        'PORT: "x" is not a whole number from 1 to 65535',
+      hint: 'Give another value; what was in force stays in force.',
+    })
+    expect([at.results, at.text]).toEqual([['api rejected'], 'DEBUG=false\n'])
   })
 
   test('when it is applied is rolled back: what was in force stays, and the file comes back', async () => {

@@ -8,6 +8,7 @@ import {
   filesWanted,
   isEmptied,
   isOnDisk,
+  refuseInvalid,
   refuseLostDatabase,
   refusePinnedEdits,
   type Proposal,
@@ -147,6 +148,7 @@ export class Changes {
     const { checkProposed, store } = this.#options
     try {
       report('checking')
+      refuseInvalid(proposal)
       const next = await checkProposed(files)
       if (isOnDisk(proposal)) refuseLostDatabase(next, this.#current.files)
       if (isOnDisk(proposal) || proposal.kind === 'replace') refusePinnedEdits(files, this.#current)

@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { isatty } from 'node:tty'
+import { SupervisorError } from '../errors.ts'
 import { type DatabaseUrl, parseDatabaseUrl } from '../settings/database-url.ts'
 import type { Usage } from './arguments.ts'
 
@@ -27,8 +28,19 @@ const readText = (to: string | undefined, file: string | undefined, usage: Usage
   return isatty(0) ? usage('standard input is a terminal: `… --to - < FILE`') : readFrom(0, usage)
 }
 
+/** It is checked as a setting is, of which nobody has typed the name. */
+const parse = (text: string): DatabaseUrl => {
+  try {
+    return parseDatabaseUrl(text)
+  } catch (error) {
+    if (!(error instanceof SupervisorError)) throw error
+    const { code, message, hint } = error
+    throw new SupervisorError(code, message.replace('DATABASE_URL', 'the URL of the other server'), { hint })
+  }
+}
+
 /** The URL of `--to` or of `--to-file`. */
 export const readUrl = (
   { to, 'to-file': file }: { readonly to?: string; readonly 'to-file'?: string },
   usage: Usage,
-): DatabaseUrl => parseDatabaseUrl(readText(to, file, usage))
+): DatabaseUrl => parse(readText(to, file, usage))

@@ -244,12 +244,7 @@ describe.skipIf(missing !== undefined || !hasOpenssl)('TLS to an external databa
     )
     await isRefused({ POSTGRES_SSLROOTCERT: key }, 20, key)
     await isRefused({ POSTGRES_HOST: '127.0.0.1' }, 51, "does not match certificate's altnames")
-    await isRefused(
-      { POSTGRES_PASSWORD: 'wrong' },
-      51,
-      'password authentication failed',
-      'Check POSTGRES_USER',
-    )
+    await isRefused({ POSTGRES_PASSWORD: 'wrong' }, 51, 'password authentication failed', 'Check the user')
     await works({ POSTGRES_HOST: '127.0.0.1', POSTGRES_SSLMODE: 'verify-ca', POSTGRES_SSLROOTCERT: ca })
     expect((await daemon.ask<Status>('GET', '/v1/status')).body).toMatchObject({
       database: 'external',

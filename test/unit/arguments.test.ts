@@ -3,6 +3,8 @@ import { run as admin } from '../../src/cli/admin.ts'
 import { run as backup } from '../../src/cli/backup.ts'
 import { run as config } from '../../src/cli/config.ts'
 import { commandOf } from '../../src/cli/index.ts'
+import { run as exportTo } from '../../src/cli/export.ts'
+import { run as promote } from '../../src/cli/promote.ts'
 import { run as rescue } from '../../src/cli/rescue.ts'
 import { run as undo } from '../../src/cli/undo.ts'
 import { failureOf } from './failure.ts'
@@ -27,6 +29,17 @@ test.each([
   ],
 ])('a platform that keeps the entrypoint may hand it %j', (argv, command) => {
   expect(commandOf(argv)).toEqual(command)
+})
+
+test.each([
+  [promote, ['--to', 'mysql://u:hunter2@db/m'], 'it does not begin with postgres://'],
+  [exportTo, ['--to', 'postgres://u:hunter2@db'], 'it lacks a database'],
+] as const)('a URL that is typed is not called by the name of a setting (%#)', async (run, args, why) => {
+  expect(await failureOf(() => run(args))).toMatchObject({
+    code: 'SETTING_INVALID',
+    message: `cannot use the URL of the other server: ${why}`,
+    hint: 'Its form is postgres://user:password@host:5432/database',
+  })
 })
 
 test.each([

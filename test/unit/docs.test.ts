@@ -16,6 +16,18 @@ describe('what the documents have from the sources (npm run docs)', () => {
   })
 })
 
+test('the list at the top of operations.md has each of its sections, in their order', () => {
+  const text = readRoot('docs/operations.md')
+  const listed = [...text.matchAll(/^- \[(.+)\]\(#(.+)\)$/gm)].map(([, title, anchor]) => [title, anchor])
+  const sections = [...text.matchAll(/^## (.+)$/gm)].map(([, title]) => title!)
+  const anchorOf = (title: string): string =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\w -]/g, '')
+      .replaceAll(' ', '-')
+  expect(listed).toEqual(sections.map((title) => [title, anchorOf(title)]))
+})
+
 describe('the map in src/README.md', () => {
   const map = readRoot('src/README.md')
   const [rooms = ''] = /(?<=^## Rooms\n+```\n)[^]*?(?=```)/m.exec(map) ?? []

@@ -29,22 +29,6 @@ import {
   whyNoDocker,
 } from './prepare.ts'
 
-const help = `Usage: npm start -- [OPTIONS]
-
-Builds the image and runs it where a Docker engine answers; else runs the same supervisor on this machine,
-with the sample app or with a Mathesar that was installed from source. Ctrl-C stops in order.
-
-  --port N            the port in your browser; PORT does the same (default 8000)
-  --data FOLDER       keep the data there (default: the Docker volume "mathesar"; without Docker .data beside
-                      this file's package.json)
-  --mathesar FOLDER   a Mathesar installed from source; implies --no-docker
-  --python FOLDER     the folder of its python3 (default: FOLDER/.venv/bin or FOLDER/mathesar-venv/bin)
-  --no-docker         do not use Docker
-  --help              this text
-
-Settings of the supervisor (README.md lists them) are taken from the environment. MATHESAR_IMAGE names the
-image of Mathesar that ours is built from.`
-
 const tag = 'mathesar-one'
 const container = 'mathesar'
 
@@ -331,7 +315,7 @@ const startHere = async (options: Options): Promise<number> => {
 const main = async (): Promise<number> => {
   const options = readOptions()
   if (options === undefined) {
-    process.stdout.write(`${help}\n`)
+    process.stdout.write(readFileSync(join(root, 'scripts/start.txt')))
     return 0
   }
   for (const name of fileNames) if (process.env[name]) process.env[name] = fromHere(process.env[name])

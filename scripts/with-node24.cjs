@@ -74,6 +74,12 @@ const pickNode = () => {
 
 const [file, ...args] = process.argv.slice(2)
 if (!file) fail('usage: node scripts/with-node24.cjs FILE ARGS…')
+// Who asks for help waits for nothing to be installed.
+const help = join(root, file.replace(/\.ts$/, '.txt'))
+if (args.some((arg) => arg === '--help' || arg === '-h') && existsSync(help)) {
+  process.stdout.write(readFileSync(help))
+  process.exit(0)
+}
 const node = pickNode()
 install(root, "the project's packages", node)
 

@@ -1,26 +1,4 @@
-export type Kind =
-  | 'text'
-  | 'integer'
-  | 'boolean'
-  | 'choice'
-  | 'url'
-  | 'address'
-  | 'json'
-  | 'path'
-  | 'hosts'
-  | 'origins'
-  | 'server'
-  | 'arguments'
-  | 'networks'
-  | 'names'
-  | 'recipients'
-  | 'places'
-  | 'schedule'
-  | 'retention'
-  | 'notify'
-  | 'console'
-  | 'updates'
-  | 'duration'
+import type { Kind, Limits } from './kinds.ts'
 
 /**
  * What it takes to bring a changed value into force. Each includes what Mathesar needs of those before it.
@@ -34,19 +12,13 @@ export type Action =
   | 'database'
   | 'container'
 
-type Setting = {
+type Setting = Limits & {
   readonly kind: Kind
   readonly default?: string
   /** Another name that the environment may use. */
   readonly alias?: string
   /** Never shown, logged or passed to a service that does not need it. */
   readonly secret?: true
-  readonly choices?: readonly string[]
-  /** Of an integer; of a text its length. */
-  readonly min?: number
-  readonly max?: number
-  /** The least number above `min`. */
-  readonly orFrom?: number
   /** Not in the file: it must not be in the hands of whoever may edit that. */
   readonly only?: 'environment'
   readonly appliesBy: Action
@@ -150,10 +122,6 @@ export type Value = { readonly value: string | undefined; readonly source: Sourc
 export type Values = Readonly<Record<SettingName, Value>>
 export type Environment = Readonly<Record<string, string | undefined>>
 export const isSetting = (name: string): name is SettingName => Object.hasOwn(settingsTable, name)
-
-/** The words that Mathesar takes for true. */
-export const isTrue = (text: string | undefined): boolean =>
-  text !== undefined && ['true', 'True', 't'].includes(text)
 
 export const databaseSettings = [
   'POSTGRES_HOST',

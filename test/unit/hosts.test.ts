@@ -10,7 +10,7 @@ import {
   trustedOrigins,
   hostMapLines,
 } from '../../src/settings/hosts.ts'
-import { itemsOf } from '../../src/settings/typed.ts'
+import { itemsOf } from '../../src/settings/kinds.ts'
 import { anyCharacter } from './characters.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 

@@ -9,7 +9,7 @@ import {
 } from '../../settings/configuration.ts'
 import { changesBetween } from '../../settings/plan.ts'
 import { emptiedWarning, isEmptied, refuseLostDatabase } from '../../settings/proposal.ts'
-import { isTrue } from '../../settings/table.ts'
+import { isTrue } from '../../settings/kinds.ts'
 import type { System } from '../../system/ports.ts'
 import { inVolume, type Place } from '../../units/place.ts'
 import { Store } from './store.ts'

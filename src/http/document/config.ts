@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { configFiles } from '../../settings/configuration.ts'
 import { historyLimit } from '../../settings/history.ts'
-import type { Kind } from '../../settings/table.ts'
+import type { Kind } from '../../settings/kinds.ts'
 import { about } from '../check.ts'
 import { boolean, integer, inWords, list, oneOf, orNull, string } from './parts.ts'
 import { Action, Change, ErrorBody, Problem, Time, Version } from './shared.ts'

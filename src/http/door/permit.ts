@@ -1,6 +1,6 @@
 import { SupervisorError } from '../../errors.ts'
 import { hostRefusal, withHost } from '../../settings/hosts.ts'
-import { itemsOf } from '../../settings/typed.ts'
+import { itemsOf } from '../../settings/kinds.ts'
 import { type Exchange, readForm, redirect } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
 import { prove } from './code.ts'

@@ -1,10 +1,10 @@
 import { askJson } from '../http/client.ts'
-import type { SetupInvitation } from '../http/setup.ts'
+import type { ShownInvitation } from '../http/door/owner.ts'
 import { drawQrCode } from './qr-code.ts'
 
 /** How the owner of a new Mathesar comes in: a link, a QR code of it, and the code to type. */
 export const run = async (args: readonly string[]): Promise<number> => {
-  const { setup } = await askJson<{ readonly setup: SetupInvitation | null }>('GET', '/v1/setup')
+  const { setup } = await askJson<{ readonly setup: ShownInvitation | null }>('GET', '/v1/setup')
   if (args.includes('--json')) {
     process.stdout.write(`${JSON.stringify({ setup })}\n`)
     return setup === null ? 1 : 0

@@ -27,6 +27,25 @@ export type Invitation = {
   readonly expiresMs: number
 }
 
+/** The same as a command gets it. */
+export type ShownInvitation = {
+  /** `null` where the owner chose it. */
+  readonly code: string | null
+  /** Carries a key of its own, in its fragment. */
+  readonly link: string
+  /** When both are replaced, in ISO 8601. */
+  readonly expiresAt: string
+}
+
+export const showInvitation = (
+  { code, key, expiresMs }: Invitation,
+  linkOf: (key: string) => string,
+): ShownInvitation => ({
+  code: code ?? null,
+  link: linkOf(key),
+  expiresAt: new Date(expiresMs).toISOString(),
+})
+
 type Options<Purpose extends string> = {
   /** A cookie goes to the paths of its purpose alone: Mathesar never sees the one for the supervisor. */
   readonly purposes: Readonly<Record<Purpose, string>>

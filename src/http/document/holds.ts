@@ -1,8 +1,6 @@
-import * as v from 'valibot'
 import type { RouteName } from '../routes.ts'
 import type { Operation } from './operation.ts'
-
-const plain = { 'text/plain': v.string() }
+import { plain } from './parts.ts'
 
 /** What docs/openapi.json says of what lasts as long as a connection. */
 export const holds = {

@@ -6,12 +6,11 @@ import { serviceParameters } from '../services.ts'
 import { components } from './components.ts'
 import { holds } from './holds.ts'
 import type { Operation } from './operation.ts'
-import { integer } from './parts.ts'
+import { integer, plain } from './parts.ts'
 import { past } from './past.ts'
 
 // What docs/openapi.json says of each route. Nothing that runs imports this folder.
 
-const plain = { 'text/plain': v.string() }
 const {
   Status,
   Config,

@@ -15,6 +15,9 @@ export const orNull = <Schema extends v.GenericSchema>(schema: Schema, descripti
 export const oneOf = <const Options extends readonly string[]>(options: Options, description: string) =>
   about(v.picklist(options), description)
 
+/** The content of an answer in plain text. */
+export const plain = { 'text/plain': v.string() }
+
 /** What each of several values means, for a description. */
 export const inWords = (meanings: Readonly<Record<string, string>>): string =>
   Object.entries(meanings)

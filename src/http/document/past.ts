@@ -1,7 +1,7 @@
-import * as v from 'valibot'
 import { pastRequest } from '../past.ts'
 import type { RouteName } from '../routes.ts'
 import type { Operation } from './operation.ts'
+import { plain } from './parts.ts'
 
 /** What docs/openapi.json says of the moment that is served beside. */
 export const past = {
@@ -12,7 +12,7 @@ export const past = {
       schema: pastRequest,
       examples: { hour: { at: '2026-11-26T10:15:00.000Z', seconds: 3600 } },
     },
-    answers: { 200: { description: 'Mathesar knows it.', content: { 'text/plain': v.string() } } },
+    answers: { 200: { description: 'Mathesar knows it.', content: plain } },
     errors: {
       CONFIG_INVALID: 'The body is not valid',
       UNDO_REFUSED: 'None lies ready, one is served already, or its server does not start',
@@ -21,7 +21,7 @@ export const past = {
   'POST /v1/past/end': {
     operationId: 'endPast',
     summary: 'End that before its time',
-    answers: { 200: { description: 'Nothing of it is left.', content: { 'text/plain': v.string() } } },
+    answers: { 200: { description: 'Nothing of it is left.', content: plain } },
     errors: { UNDO_REFUSED: 'None is served' },
   },
 } as const satisfies Partial<Record<RouteName, Operation>>

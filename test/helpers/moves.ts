@@ -17,6 +17,10 @@ import { startPostgres } from './postgres.ts'
 
 const password = 'a password'
 
+/** The folder of another version of Postgres to move to, which has no programs for clients. */
+const target = process.env.TEST_TARGET_POSTGRES ?? ''
+const bin = target === '' ? {} : { bin: `${target}/bin` }
+
 /** What is asked of Mathesar's own tables, with nothing in it but one database. */
 const mathesar = (port: number, database: string): string => `
   CREATE TABLE mathesar_server (id int PRIMARY KEY, host text, port int);
@@ -84,7 +88,7 @@ type Meanwhile = { readonly meanwhile?: () => Promise<unknown>; readonly isLeft?
 export const startMoves = async () => {
   const folder = mkdtempSync('/tmp/moves-')
   const left = await startPostgres('mathesar', password)
-  const other = await startPostgres('admin', password)
+  const other = await startPostgres('admin', password, undefined, bin)
   await left.query('CREATE DATABASE mathesar_django')
   await left.query(mathesar(left.port, 'shop'), 'mathesar_django')
   const scope = makeScope(folder, left.port)

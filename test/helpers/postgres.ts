@@ -15,22 +15,22 @@ type Tls = {
     | 'hostssl'
     | 'hostnossl'
 }
-/** Where it listens; on the loopback when not given. */
-type Where = { readonly address: string; readonly port: number }
+/** Where it listens, on the loopback when not given; and where its programs are. */
+type Where = { readonly address?: string; readonly port?: number; readonly bin?: string }
 
 /**
  * A Postgres of its own on the loopback, as an existing one that somebody has: one superuser, and a password
  * for every connection.
  */
 export const startPostgres = async (user: string, password: string, tls?: Tls, where?: Where) => {
-  const address = where?.address ?? '127.0.0.1'
+  const { address = '127.0.0.1', bin = postgresBin } = where ?? {}
   const folder = mkdtempSync('/tmp/pg-')
   if (nobody.uid !== undefined) chownSync(folder, nobody.uid, nobody.gid)
   writeFileSync(join(folder, 'password'), password, { mode: 0o644 })
   const data = join(folder, 'data')
   const env = { PATH: process.env.PATH!, LC_ALL: 'C.UTF-8' }
   execFileSync(
-    `${postgresBin}/initdb`,
+    `${bin}/initdb`,
     ['-D', data, '-U', user, '-A', 'scram-sha-256', `--pwfile=${folder}/password`, '--no-sync'],
     { ...nobody, env, cwd: folder, stdio: 'ignore' },
   )
@@ -46,7 +46,7 @@ export const startPostgres = async (user: string, password: string, tls?: Tls, w
   }
   const port = where?.port ?? (await freePort())
   const server = spawn(
-    `${postgresBin}/postgres`,
+    `${bin}/postgres`,
     [
       '-D',
       data,

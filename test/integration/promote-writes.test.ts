@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Socket } from 'node:net'
 import { whileFrozen } from '../../src/operations/promote/freeze.ts'
 import { proveLeft } from '../../src/operations/promote/promote.ts'
+import { inTarget } from '../../src/operations/promote/target.ts'
 import { forgetLeft, type Left, rememberLeft } from '../../src/units/left.ts'
 import { readPromotion, writePromotion } from '../../src/units/promotion.ts'
 import { postgresBin, until } from '../helpers/daemon.ts'
@@ -152,6 +153,31 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
     expect(
       await there("SELECT attnum FROM pg_attribute WHERE attrelid = 'gaps'::regclass AND attisdropped"),
     ).toEqual([{ attnum: 2 }])
+  })
+
+  test('takes as long as it takes, whatever limits the host has for sessions', async () => {
+    const limits = await moves.other.query(`SELECT name FROM pg_settings WHERE name IN ('statement_timeout',
+      'lock_timeout', 'idle_in_transaction_session_timeout', 'idle_session_timeout', 'transaction_timeout')
+      ORDER BY 1`)
+    const each = (command: string): string =>
+      limits.map(({ name }) => `${command} ${String(name)}`).join('; ')
+    await here(`CREATE FUNCTION is_slow(n int) RETURNS boolean LANGUAGE plpgsql AS
+        $$ BEGIN PERFORM pg_catalog.pg_sleep(0.6); RETURN true; END $$;
+      CREATE TABLE slow (n int PRIMARY KEY CHECK (public.is_slow(n))); INSERT INTO slow VALUES (1);
+      CREATE MATERIALIZED VIEW seen AS SELECT public.is_slow(2)`)
+    await moves.other.query(each('ALTER ROLE ALL SET').replaceAll(/_timeout(?=;|$)/g, "_timeout = '300ms'"))
+    try {
+      await moves.move({ meanwhile: () => here('INSERT INTO slow VALUES (2)') })
+      const told = await inTarget(moves.scope, moves.url, 'postgres', async (client) => {
+        const names = limits.map(({ name }) => name)
+        const asked = 'SELECT name, setting FROM pg_settings WHERE name = ANY ($1) ORDER BY 1'
+        return (await client.query(asked, [names])).rows
+      })
+      expect(told).toEqual(limits.map(({ name }) => ({ name, setting: '0' })))
+    } finally {
+      await moves.other.query(each('ALTER ROLE ALL RESET'))
+    }
+    expect(await there('SELECT n FROM slow ORDER BY n')).toEqual([{ n: 1 }, { n: 2 }])
   })
 
   test('is stopped by no comment, whatever that looks like', async () => {

@@ -42,10 +42,8 @@ const copyOne = async (scope: MoveScope, url: DatabaseUrl, held: Held): Promise<
   const rows = ['--section=data', '--no-large-objects', '--exclude-extension=*', asThen]
   await load(scope, url, name, streamOf(dump(scope, name, rows)))
   await load(scope, url, name, bytesOf(parts.head, parts.keys))
-  await inTarget(scope, url, name, async (there) => {
-    await there.query('SET statement_timeout = 0') // Hosts have limits.
-    await there.query('VACUUM (ANALYZE)') // So that counts are fast, and no autovacuum is at work then.
-  })
+  // So that counts are fast, and no autovacuum is at work then.
+  await inTarget(scope, url, name, (there) => there.query('VACUUM (ANALYZE)'))
   const { keysAt, restAt } = parts
   return { name, snapshot, oldest, pid, shape, keysAt, restAt, files: Object.fromEntries(files) }
 }

@@ -110,7 +110,6 @@ const complete = async (copy: Copy, { frozen, copied, before, rest }: Ready): Pr
     await load(scope, url, name, streamOf(dump(scope, name, only)))
   }
   const rights = await inTarget(scope, url, name, async (there) => {
-    await there.query('SET statement_timeout = 0') // Hosts have limits, and a count takes its time.
     // Before there are policies, which hide rows.
     requireEqualCounts(name, counts, await countTables(there))
     return rightsFor(rest, await readThere(there))
@@ -119,7 +118,6 @@ const complete = async (copy: Copy, { frozen, copied, before, rest }: Ready): Pr
     warn(`rights in ${name} of roles that are not ours there: ${firstFew(rights.left, String).join('; ')}`)
   await load(scope, url, name, bytesOf(rights.sql))
   return await inTarget(scope, url, name, async (there) => {
-    await there.query('SET statement_timeout = 0')
     await carrySequences(client, there)
     await applyOwnership(there, ownership)
     await refreshViews(client, there) // As who owns them: they may call functions.

@@ -7,7 +7,7 @@ import { outputOf, runToEnd } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 import type { Names } from './names.ts'
 import { forOlder } from './shape.ts'
-import { type MoveScope, programInSource } from './source.ts'
+import { endLimits, type MoveScope, programInSource } from './source.ts'
 
 /** Postgres's own programs, which read from one server and write to the other. */
 
@@ -72,16 +72,24 @@ export async function* streamOf(bytes: Bytes): AsyncGenerator<Buffer> {
 
 const psql = ['psql', '--no-psqlrc', '--quiet', '--set=ON_ERROR_STOP=1', '--no-password'] as const
 
+/** Before whatever it is told. */
+const start = ['\\o /dev/null', endLimits, '\\o'] as const
+
 /** What commands write, run in the server that is left. */
 export const outputFrom = (scope: MoveScope, database: string, commands: readonly string[]): Bytes =>
   outputOf(scope, {
     what: 'read from a database',
     command: {
-      argv: [...psql, ...commands.map((command) => `--command=${command}`)],
+      argv: [...psql, ...[...start, ...commands].map((command) => `--command=${command}`)],
       ...programInSource(scope, database),
     },
     code,
   })
+
+async function* unlimited(sql: Bytes): AsyncGenerator<Buffer> {
+  yield Buffer.from(`${endLimits};\n`)
+  yield* sql
+}
 
 /** As Mathesar's user, who has that password anyway: whatever a dump holds can do no more than that. */
 export const load = (scope: OperationScope, url: DatabaseUrl, database: string, sql: Bytes): Promise<void> =>
@@ -96,7 +104,7 @@ export const load = (scope: OperationScope, url: DatabaseUrl, database: string, 
       user: scope.place.identities.mathesar,
       cwd: '/',
     },
-    input: sql,
+    input: unlimited(sql),
     code,
   })
 

@@ -51,13 +51,10 @@ const freeze = async (client: Client, catalogs: readonly string[]): Promise<void
 }
 
 /**
- * A limit of its host would end what is held; servers before 17 have none of that kind. And a server at work
- * for somebody who is gone holds the locks until it is done, unless it looks; not every system lets it.
+ * A server at work for somebody who is gone holds the locks until it is done, unless it looks; not every
+ * system lets it.
  */
-const ownLimits = [
-  "SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'",
-  "SELECT set_config('client_connection_check_interval', '1s', false)",
-] as const
+const looking = "SELECT set_config('client_connection_check_interval', '1s', false)"
 
 /** Acts with a connection to each database, all at once; `open` is called with one after the other. */
 const inEach = async <Each, T>(
@@ -69,8 +66,7 @@ const inEach = async <Each, T>(
 ): Promise<T> => {
   if (name === undefined) return await act(opened)
   return await inSource(scope, name, async (client) => {
-    await client.query(ownLimits[0])
-    await client.query(ownLimits[1]).catch(() => {})
+    await client.query(looking).catch(() => {})
     return await inEach(scope, others, act, open, [...opened, await open(client, name)])
   })
 }

@@ -127,9 +127,7 @@ async function* scriptOf(
   schemas: string,
 ): AsyncGenerator<Buffer> {
   // Operators of the keys' types are found there.
-  yield Buffer.from(
-    `SET client_encoding = 'UTF8';\nSET statement_timeout = 0;\nSET search_path = ${schemas};\n`,
-  )
+  yield Buffer.from(`SET client_encoding = 'UTF8';\nSET search_path = ${schemas};\n`)
   for (const { table, isByKey } of written)
     yield* isByKey ? rowsAgain(script, table) : wholeAgain(script, table)
 }

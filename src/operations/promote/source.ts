@@ -43,7 +43,7 @@ export const sourceOf = ({ place }: Pick<OperationScope, 'place'>, database: Dat
       }
     : { database, role: database.user, internal: database.name, host: database.host, port: database.port }
 
-/** No setting of a role or database keeps it from what it does. */
+/** No setting of a role or database keeps it from what it does; what a server may not know comes later. */
 const anyStart = [
   '-c search_path=pg_catalog',
   '-c default_transaction_read_only=off',
@@ -65,6 +65,27 @@ const asApp = (scope: MoveScope): readonly ClientConfig[] =>
     query_timeout: 0,
   }))
 
+/** What a host sets for its roles and databases; not every version has all of them. */
+const limits = [
+  'statement_timeout',
+  'lock_timeout',
+  'transaction_timeout',
+  'idle_session_timeout',
+  'idle_in_transaction_session_timeout',
+]
+
+/** Lets a session take as long as it needs. */
+export const endLimits = `SELECT pg_catalog.set_config(name, '0', false) FROM pg_catalog.pg_settings
+  WHERE name = ANY ('{${limits.join(',')}}')`
+
+/** With a session that takes as long as it needs. */
+export const withoutLimits =
+  <T>(use: (client: Client) => Promise<T>) =>
+  async (client: Client): Promise<T> => {
+    await client.query(endLimits)
+    return await use(client)
+  }
+
 /** What a server says no to is its word, not a fault of ours. `who` is the one that says it. */
 export const connectAs = async <T>(
   { system }: Pick<OperationScope, 'system'>,
@@ -85,7 +106,7 @@ export const connectAs = async <T>(
  * As Mathesar's role in its own database: what somebody put in the place of one of its tables gains nothing.
  */
 export const inSourceAsApp = <T>(scope: MoveScope, use: (client: Client) => Promise<T>): Promise<T> =>
-  connectAs(scope, 'the one that is left', asApp(scope), use)
+  connectAs(scope, 'the one that is left', asApp(scope), withoutLimits(use))
 
 /** As whoever may see most there, for as long as it takes; a superuser reads the catalog alone. */
 export const inSource = <T>(
@@ -102,7 +123,7 @@ export const inSource = <T>(
   }
   const ways =
     source.database.kind === 'embedded' ? [asSuperuser] : asApp(scope).map((way) => ({ ...way, database }))
-  return connectAs(scope, 'the one that is left', ways, use)
+  return connectAs(scope, 'the one that is left', ways, withoutLimits(use))
 }
 
 /** Of the session at its server. */

@@ -7,7 +7,7 @@ import { connectionOf } from '../../units/postgres/connection.ts'
 import { reachExternal } from '../../units/postgres/external.ts'
 import { sentenceOf } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
-import { connectAs, pidOf, type Source } from './source.ts'
+import { connectAs, pidOf, type Source, withoutLimits } from './source.ts'
 
 /** The server that an installation moves to, and who may do what there. */
 export type Target = {
@@ -42,7 +42,11 @@ export const inTarget = <T>(
   url: DatabaseUrl,
   database: string,
   use: (client: Client) => Promise<T>,
-): Promise<T> => connectAs(scope, 'it', waysTo(scope, url, database), use)
+): Promise<T> => connectAs(scope, 'it', waysTo(scope, url, database), withoutLimits(use))
+
+/** The same before it is known whose the session is: a pooler would lend it to others, as it was left. */
+const ask = <T>(scope: OperationScope, url: DatabaseUrl, use: (client: Client) => Promise<T>): Promise<T> =>
+  connectAs(scope, 'it', waysTo(scope, url, url.name), use)
 
 /** The way of Mathesar's role there: the one that is kept as DATABASE_URL. */
 export const ofMathesar = (
@@ -80,7 +84,7 @@ const secondSessionMs = 5000
  * it is idle, to the transaction of another; a small one has no second session.
  */
 export const whyPooled = (scope: OperationScope, url: DatabaseUrl): Promise<string | undefined> =>
-  inTarget(scope, url, url.name, async (one) => {
+  ask(scope, url, async (one) => {
     const first = await pidOf(one)
     const use = async (other: Client): Promise<string | undefined> => {
       await other.query('BEGIN')
@@ -108,7 +112,7 @@ export const checkTarget = async (scope: OperationScope, url: DatabaseUrl): Prom
   const { system, place, inForce } = scope
   const never = new AbortController().signal // Who gives up ends the process.
   await reachExternal({ system, place, inForce: { ...inForce, database: asDatabase(url) } }, never)
-  const rights = await inTarget(scope, url, url.name, readRights)
+  const rights = await ask(scope, url, readRights)
   requireVersion(rights)
   const why = await whyPooled(scope, url)
   if (why !== undefined)

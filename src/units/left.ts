@@ -12,7 +12,7 @@ export type Left = {
   /** `null` is the embedded one. */
   readonly url: string | null
   readonly closed: readonly string[]
-  /** What is still to be proved on the other server, by its databases: commands. */
+  /** What is still to be done on the other server, by its databases: commands, most of which prove. */
   readonly toProve: readonly { readonly name: string; readonly commands: readonly string[] }[]
 }
 

@@ -57,6 +57,10 @@ const built = `
   GRANT SELECT ON public.first TO bob WITH GRANT OPTION;
   SET ROLE bob;
   GRANT SELECT ON public.first TO alice;
+  RESET ROLE;
+  COMMENT ON DATABASE shop IS 'It''s ours';
+  ALTER DATABASE shop CONNECTION LIMIT 77;
+  COMMENT ON ROLE alice IS 'of sales';
 `
 
 /** As a cluster that came from elsewhere has them, where the superuser was Mathesar's user. */
@@ -172,6 +176,28 @@ const resolved = `
     UNION ALL SELECT 'everybody may connect' FROM pg_database WHERE datname = current_database()
       AND has_database_privilege('readers', oid, 'CONNECT')
     UNION ALL SELECT 'last ' || last_value FROM public.first_id_seq) AS lines`
+
+/** Nothing of the move itself stays in them. */
+const described = `
+  SELECT string_agg(line, E'\\n' ORDER BY line) FROM (
+    SELECT format('%s: %s, %s sessions', datname, shobj_description(oid, 'pg_database'), datconnlimit) AS line
+      FROM pg_database WHERE datname IN ('shop', 'mathesar_django')
+    UNION ALL SELECT format('%s: %s', rolname, shobj_description(oid, 'pg_authid'))
+      FROM pg_roles WHERE rolname IN ('alice', 'readers', 'bob', 'mathesar')
+    UNION ALL SELECT setting FROM pg_db_role_setting, unnest(setconfig) AS setting
+      WHERE setrole = 'mathesar'::regrole AND setdatabase = 0 AND setting ~ '^work_mem') AS lines`
+const asDescribed = [
+  'alice: of sales',
+  'bob: ',
+  'mathesar: ',
+  'mathesar_django: , -1 sessions',
+  'readers: ',
+  "shop: It's ours, 77 sessions",
+  'work_mem=4567kB',
+].join('\n')
+
+const marked = `
+  SELECT count(*) FROM pg_database WHERE shobj_description(oid, 'pg_database') ~ 'supervisor promote'`
 
 /** What could not be carried. Before Postgres 15 no database sorts by ICU. */
 const notCarried = (said: string | undefined): readonly string[] =>
@@ -417,6 +443,7 @@ describeContainer('promote', () => {
     if (database === 'external') {
       // Foreign keys are proved by this start.
       await until('all is there', async () => asAfterKill((await there('shop', written)).stdout) === before)
+      await until('the marks are gone', async () => (await there('postgres', marked)).stdout === '0')
       const back = await box.supervisor('promote', '--back')
       expect(back.exitCode, back.stderr).toBe(0)
       for (const name of ['mathesar_django', 'shop']) await there('postgres', `DROP DATABASE ${name}`)
@@ -427,6 +454,7 @@ describeContainer('promote', () => {
   })
 
   it('takes everything along that people built, while requests wait', async () => {
+    await here('shop', "ALTER ROLE mathesar SET work_mem = '4567kB'")
     const clients = execa('docker', ['exec', '--user', 'mathesar', box.id, 'sh', '-c', steady])
     const removing = box.sh(removeRoles)
     const load = startLoad(box.url('/auth/login/'), 4)
@@ -452,6 +480,7 @@ describeContainer('promote', () => {
         'ALTER DEFAULT PRIVILEGES FOR ROLE "postgres" GRANT SELECT ON TABLES TO "bob"',
     ])
     expect((await there('shop', 'SELECT n FROM public.forced')).stdout).toBe('1')
+    expect((await there('shop', described)).stdout).toBe(asDescribed)
     const after = (await there('shop', resolved)).stdout
     for (const line of ['role bob', 'bob has risen: false', 'everybody may connect'])
       expect(after).toContain(line)
@@ -565,6 +594,8 @@ describeContainer('promote', () => {
     expect(refused.stderr).toContain('`GRANT "owner" TO "mathesar"`')
     expect((await onOther('postgres', 'SELECT count(*) FROM pg_database')).stdout).toBe('3')
     await there('shop', 'DROP TABLE public.hidden')
+    // A start of the embedded one has undone that.
+    await there('postgres', "ALTER ROLE mathesar SET work_mem = '4567kB'")
     const moved = await box.supervisor('promote', '--to', url('postgres', otherPort), '--within', '60')
     expect(moved.exitCode, moved.stderr).toBe(0)
     expect(notCarried(moved.stderr)).toEqual([
@@ -573,6 +604,7 @@ describeContainer('promote', () => {
     ])
     expect(moved.stderr).not.toContain(mover)
     expect((await onOther('shop', resolved)).stdout).toBe(wasResolved)
+    expect((await onOther('shop', described)).stdout).toBe(asDescribed)
     expect((await onOther('shop', written)).stdout).toBe(wasThere)
     const [oid] = (await onOther('mathesar_django', 'SELECT base_table_oid FROM mathesar_form')).stdout.split(
       '|',
@@ -601,6 +633,7 @@ describeContainer('promote', () => {
     await onOther('postgres', 'DROP ROLE alice, readers, bob, mathesar')
     const copied = await box.supervisor('export', '--to', url('postgres', otherPort))
     expect(copied.exitCode, copied.stderr).toBe(0)
+    expect((await onOther('shop', described)).stdout).toBe(asDescribed)
     expect((await onOther('shop', resolved)).stdout).toBe(wasResolved)
     expect((await onOther('shop', written)).stdout).toBe(wasThere)
     expect((await there('shop', 'INSERT INTO busy.cut VALUES (-1)')).exitCode).toBe(0)

@@ -120,7 +120,7 @@ export const startMoves = async () => {
         const inForce = { ...scope.inForce, database: { kind: 'external', ...to } } as const
         said.push(...(await carry({ ...scope, inForce }, { say, seconds: 60, isLeft })))
       }
-      const there = await copyTo(scope, { ...url, sslmode: 'disable' }, { say, complete, isLeft })
+      const { there } = await copyTo(scope, { ...url, sslmode: 'disable' }, { say, complete, isLeft })
       return { said, there }
     },
     stop: async () => {

@@ -1,13 +1,13 @@
 import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
-import type { Left } from '../../units/left.ts'
 import { type Copied, readPromotion } from '../../units/promotion.ts'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { inGroups } from './ahead.ts'
 import { endOthers, refuseWrites } from './close.ts'
-import { applyKept, carrySequences, countTables, listMoving, readKept, readProofs } from './databases.ts'
+import { applyKept, carrySequences, countTables, listMoving, readKept } from './databases.ts'
 import { bytesOf, dump, load, readSchema, streamOf } from './dump.ts'
+import { carryOwnSettings, readFinish } from './finish.ts'
 import { type Frozen, whileFrozen } from './freeze.ts'
 import { requireClosable } from './leaving.ts'
 import { tellMathesar } from './mathesar.ts'
@@ -17,7 +17,7 @@ import { readMoving } from './passwords.ts'
 import { applyRoles, readThere, type Roles } from './roles.ts'
 import { restOf, rightsFor } from './shape.ts'
 import { bringUpToDate } from './since.ts'
-import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
+import { inSourceAsApp, type MoveScope } from './source.ts'
 import { describeReferences, readConnected, translateStored } from './stored.ts'
 import { inTarget } from './target.ts'
 
@@ -187,13 +187,6 @@ type Carry = {
   readonly isLeft: boolean
 }
 
-/** What proves its foreign keys there, of each database. */
-export const readAllProofs = async (scope: MoveScope, names: readonly string[]): Promise<Left['toProve']> => {
-  const all = []
-  for (const name of names) all.push({ name, commands: await inSource(scope, name, readProofs) })
-  return all
-}
-
 const copyAll = async (scope: MoveScope, { say, isLeft }: Carry): Promise<readonly string[]> => {
   const { database } = scope.inForce
   const { mark, copies } = readPromotion(scope) ?? {}
@@ -204,7 +197,7 @@ const copyAll = async (scope: MoveScope, { say, isLeft }: Carry): Promise<readon
   const names = await listMoving(scope)
   if (isLeft) {
     await requireClosable(scope, names) // A role may have got such a setting since.
-    await refuseWrites(scope, names, await readAllProofs(scope, names))
+    await refuseWrites(scope, names, await readFinish(scope, names))
   }
   await whileFrozen(scope, names, async (frozen) => {
     const ours = [...frozen, ...copies].map(({ pid }) => pid)
@@ -218,6 +211,10 @@ const copyAll = async (scope: MoveScope, { say, isLeft }: Carry): Promise<readon
     await inGroups(ready, async (each) => void moved.set(each.frozen.name, await complete(copy, each)))
     await inSourceAsApp(scope, (app) =>
       inTarget(scope, database, database.name, (there) => translate(copy, app, there, moved)),
+    )
+    // The last of all: they are in force for our own sessions, too.
+    await inTarget(scope, database, database.name, (there) =>
+      carryOwnSettings(scope, frozen[0]!.client, there, warn),
     )
     await tellMathesar(scope, warn)
   })

@@ -136,14 +136,3 @@ export const carrySequences = async (client: Client, there: Client): Promise<voi
     [rows.map(({ name }) => name), rows.map(({ value }) => value), rows.map(({ called }) => called)],
   )
 }
-
-/** What proves foreign keys that hold. */
-export const readProofs = async (client: Client): Promise<readonly string[]> =>
-  (
-    await client.query<{ command: string }>(
-      `SELECT format('ALTER TABLE %I.%I VALIDATE CONSTRAINT %I', nspname, relname, conname) AS command
-        FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_class c ON c.oid = conrelid
-          JOIN pg_catalog.pg_namespace n ON n.oid = relnamespace
-        WHERE contype = 'f' AND convalidated AND relkind = 'r' AND conparentid = 0`,
-    )
-  ).rows.map(({ command }) => command)

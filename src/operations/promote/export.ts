@@ -1,8 +1,9 @@
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import type { Values } from '../../settings/table.ts'
 import { letGo } from '../../units/promotion.ts'
-import { carry, readAllProofs } from './carry.ts'
+import { carry } from './carry.ts'
 import { listMoving } from './databases.ts'
+import { readFinish } from './finish.ts'
 import { copyTo, prove } from './promote.ts'
 import type { MoveScope } from './source.ts'
 import { nameOf } from './target.ts'
@@ -62,9 +63,10 @@ export const exportTo = async (
     const warnings = await carry({ ...scope, inForce }, { say, seconds, isLeft: false })
     for (const what of warnings) say(`not carried: ${what}`)
   }
-  const there = await copyTo(scope, url, { say, complete, isLeft: false })
-  const toProve = await readAllProofs(scope, await listMoving(scope))
+  const { there, unmark } = await copyTo(scope, url, { say, complete, isLeft: false })
+  const toProve = await readFinish(scope, await listMoving(scope))
   await prove(scope, { url: there, toProve }, { say })
+  await unmark()
   letGo(scope) // From here on somebody may work on it.
   say(
     `${nameOf({ url })} has a copy of everything, for another Mathesar; this one goes on as it was. ` +

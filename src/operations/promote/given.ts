@@ -12,6 +12,14 @@ import { inTarget } from './target.ts'
 /** So begins the mark of one that is not ours to drop. */
 const given = 'given: '
 
+const ours = 'moved here by supervisor promote '
+const letters = 'abcdefghijklmnopqrstuvwxyz0123456789'
+
+export const newMark = ({ system }: MoveScope): string => `${ours}${system.randomText(16, letters)}`
+
+/** As a regular expression: whatever attempt has left it. */
+export const anyMark = `^(${given})?${ours}[a-z0-9]{16}$`
+
 export type Marked = { readonly name: string; readonly comment: string | null }
 
 /** Made by the installation that knows the mark, and not in force. */

@@ -17,6 +17,7 @@ const makeRole = async (client: Client, role: string, mark: string, verifier: st
   const name = quoteName(role)
   const command = there.rowCount === 1 ? 'ALTER' : 'CREATE'
   await client.query('BEGIN')
+  if (command === 'ALTER') await client.query(`ALTER ROLE ${name} RESET ALL`) // Of an attempt before.
   await client.query(`${command} ROLE ${name} LOGIN CREATEDB CREATEROLE PASSWORD ${quoteText(verifier)}`)
   await client.query(`COMMENT ON ROLE ${name} IS ${quoteText(mark)}`)
   await client.query('COMMIT')

@@ -7,7 +7,9 @@ import { isBroken } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
 import { listMoving, readExtensions } from './databases.ts'
 import { withCopies } from './ahead.ts'
+import { readComments } from './finish.ts'
 import { requireFree } from './free.ts'
+import { newMark } from './given.ts'
 import { type Plan, prepareTarget, removeMarked, type Wanted } from './prepare.ts'
 import { unknownIn } from './references.ts'
 import { readMoving } from './passwords.ts'
@@ -57,9 +59,6 @@ const requireNewServer = async (scope: MoveScope, { host, port }: DatabaseUrl): 
     )
 }
 
-const newMark = (scope: MoveScope): string =>
-  `moved here by supervisor promote ${scope.system.randomText(16, 'abcdefghijklmnopqrstuvwxyz0123456789')}`
-
 /** Where people make tables all the time, the last attempt says so. */
 const attempts = 2
 
@@ -101,12 +100,19 @@ type Wish = Talk &
     readonly isLeft: boolean
   }
 
-/** Checks that everything can be copied to another server, and does it. Returns the way there. */
+export type Arrived = {
+  /** The way there. */
+  readonly there: DatabaseUrl
+  /** Takes the mark from Mathesar's role there, which may not do so itself. */
+  readonly unmark: () => Promise<void>
+}
+
+/** Checks that everything can be copied to another server, and does it. */
 export const copyTo = async (
   scope: MoveScope,
   url: DatabaseUrl,
   { say, complete, isLeft }: Wish,
-): Promise<DatabaseUrl> => {
+): Promise<Arrived> => {
   const { source } = scope
   const target = await checkTarget(scope, url)
   await requireDirect(scope)
@@ -124,10 +130,19 @@ export const copyTo = async (
   const given = await requireFree(scope, target, needed, mark)
   const what = `${wanted.length} databases and ${roles.length + 1} roles`
   say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
-  return await move(scope, target, { plan: { wanted, given, mark }, say, complete })
+  const comments =
+    url.user === source.role
+      ? []
+      : await inSource(scope, source.internal, (client) => readComments(client, [source.role]))
+  const there = await move(scope, target, { plan: { wanted, given, mark }, say, complete })
+  const unmark = (): Promise<void> =>
+    inTarget(scope, url, url.name, async (client) => {
+      for (const command of comments) await client.query(command)
+    }).catch(() => say(`not carried: the comment of role ${source.role}`))
+  return { there, unmark }
 }
 
-/** Proves foreign keys there that hold already for whatever is written. */
+/** Proves foreign keys there that hold already for whatever is written, and does what else comes last. */
 export const prove = async (
   scope: OperationScope,
   { url, toProve }: Pick<Left, 'toProve'> & { readonly url: DatabaseUrl },
@@ -159,7 +174,8 @@ export const promote = async (
   { say, change }: Talk & { readonly change: (url: string) => Promise<void> },
 ): Promise<void> => {
   const complete = (to: DatabaseUrl): Promise<void> => change(formatDatabaseUrl(to))
-  const there = await copyTo(scope, url, { say, complete, isLeft: true })
+  const { there, unmark } = await copyTo(scope, url, { say, complete, isLeft: true })
+  await unmark()
   const inForce = { ...scope.inForce, database: { kind: 'external', ...there } } as const
   await proveLeft({ ...scope, inForce }, { say }).catch(() => {})
   const stays =

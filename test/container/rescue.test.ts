@@ -75,6 +75,23 @@ const killAdoptions = async (upstream: Upstream, volume: string): Promise<void> 
   }
 }
 
+/**
+ * What no checksum tells: a text that says that it is longer than the memory of a server, of which reading it
+ * kills the backend; and a page whose header makes no sense.
+ */
+const harm = `
+import sys
+deadly, torn = sys.argv[1:]
+data = open(deadly, 'rb').read()
+at = data.index(b'deadly' * 20)
+with open(deadly, 'r+b') as file:
+    file.seek(at - 4)
+    file.write((900 << 20 << 2).to_bytes(4, 'little'))
+with open(torn, 'r+b') as file:
+    file.seek(3 * 8192 + 12)
+    file.write(b'XXXX')
+`
+
 /** Another version of the libraries under the same data, as a new base image brings it. */
 const checkOtherLibraries = async (box: Box, volume: string): Promise<void> => {
   const files = "SELECT string_agg(relfilenode::text, ' ' ORDER BY relname) FROM pg_class WHERE relname IN "
@@ -256,6 +273,68 @@ describeContainer('rescue', () => {
       stderr: expect.stringContaining('something writes to it'),
     })
     await writer.remove()
+    expect((await rescue(volume, [])).stdout).toBe('nothing of Mathesar or Postgres is here')
+  })
+
+  /** A cluster in order, but for what it has in two tables. */
+  const makeHarmed = async (): Promise<readonly [volume: string, torn: string]> => {
+    const volume = await newVolume()
+    const box = await start({ volume })
+    await box.ready()
+    await sql(box, 'mathesar_django', 'CREATE DATABASE zoo')
+    await sql(
+      box,
+      'zoo',
+      "CREATE TABLE public.animals AS SELECT 'animal ' || n FROM generate_series(1, 100) n",
+    )
+    await sql(
+      box,
+      'mathesar_django',
+      `CREATE TABLE public.a_deadly AS SELECT repeat('deadly', 40) AS text;
+      CREATE TABLE public.torn AS SELECT n, repeat('x', 100) FROM generate_series(1, 2000) n;
+      CREATE TABLE public.whole AS SELECT 'whole ' || n FROM generate_series(1, 100) n;`,
+    )
+    const path = (table: string) =>
+      sql(box, 'mathesar_django', `SELECT pg_relation_filepath('public.${table}')`)
+    const [deadly, torn] = [await path('a_deadly'), await path('torn')]
+    expect((await box.stop()).exitCode).toBe(0)
+    await box.remove()
+    await onVolume(
+      volume,
+      `export PATH=$(ls -d /usr/lib/postgresql/*/bin):$PATH
+      cd postgres; pg_checksums --disable -D . > /dev/null
+      python3 - ${deadly} ${torn} <<'END'
+${harm}
+END`,
+    )
+    return [volume, torn]
+  }
+
+  it('gives no checksums to a page that is damaged, and says which one that is', async () => {
+    const [[old, torn], volume] = [await makeHarmed(), await newVolume()]
+    const mount = [`--volume=${old}:/old:ro`]
+    const adopt = () => rescue(volume, mount, '/old/postgres', '--adopt')
+    const enable = `export PATH=$(ls -d /usr/lib/postgresql/*/bin):$PATH; cd postgres
+      pg_checksums --enable -D . > /dev/null`
+    for (const prepare of ['true', enable]) {
+      await onVolume(old, prepare)
+      expect(await adopt()).toMatchObject({
+        exitCode: 34,
+        stderr: expect.stringMatching(
+          /Postgres cannot read page 3 of \S+\/base\/\d+\/\d+\n[^]*--salvage \/saved/,
+        ),
+      })
+    }
+    // As soon as its headers are in order, what its checksums say.
+    await onVolume(
+      old,
+      `cd postgres; dd if=${torn} bs=1 skip=16396 count=4 status=none |
+        dd of=${torn} bs=1 seek=24588 conv=notrunc status=none`,
+    )
+    expect(await adopt()).toMatchObject({
+      exitCode: 34,
+      stderr: expect.stringMatching(/checksum verification failed in file \S+, block 3\b/),
+    })
     expect((await rescue(volume, [])).stdout).toBe('nothing of Mathesar or Postgres is here')
   })
 

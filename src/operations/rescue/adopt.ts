@@ -1,17 +1,16 @@
 import { SupervisorError } from '../../errors.ts'
 import { fingerprintOf } from '../../units/fingerprint.ts'
-import { inRun } from '../../units/place.ts'
+import { inRun, ownProgram } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import { postgresEnvironment } from '../../units/postgres/programs.ts'
 import { bringIn, makeRoom, requireReplaceable } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
-import { fitnessOf } from '../restore.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
 import { asUser, createRole, withSideServer } from '../server.ts'
 import { makeOwnFolder } from '../stage.ts'
 import { copyCluster, copyMedia } from './copy.ts'
-import { type Foreign, findAll, requireOne } from './found.ts'
+import { type Foreign, findAll, requireFit, requireOne } from './found.ts'
 import {
   databasesOf,
   handOverDatabase,
@@ -51,19 +50,6 @@ export type Adopted = {
   readonly warnings: readonly string[]
 }
 
-const requireFit = (scope: OperationScope, { folder, major }: Foreign): void => {
-  const { postgresMajor } = fitnessOf(scope)
-  if (postgresMajor === undefined)
-    throw new SupervisorError('RESCUE_REFUSED', 'cannot adopt a cluster: this image has no Postgres server')
-  if (major !== postgresMajor)
-    throw new SupervisorError(
-      'CLUSTER_OTHER_MAJOR',
-      `cannot adopt ${folder}: its data is of Postgres ${major ?? '(unknown)'}, and this image has ` +
-        postgresMajor,
-      { hint: 'Upgrade the old installation first, in its own way. Nothing was changed.' },
-    )
-}
-
 /** The key that was given, or that lies where other images keep it. */
 const keyOf = ({ system, inForce }: OperationScope, { key }: Foreign): string | undefined =>
   inForce.settings.SECRET_KEY ??
@@ -96,7 +82,11 @@ export type HandedOver = {
   readonly roles: Roles
   readonly databases: readonly string[]
   readonly stored: Awaited<ReturnType<typeof fitStored>>
+  /** Whether its pages have checksums already. */
+  readonly hasChecksums: boolean
 }
+
+const readChecksums = "SELECT current_setting('data_checksums') = 'on' AS has"
 
 const findInternal = async (
   scope: OperationScope,
@@ -126,11 +116,17 @@ const handOver = async (
   const { scramVerifier } = await import('../../units/postgres/scram.ts')
   const password = scope.system.randomText(50)
   scope.system.files.writeWhole(`${folder}/secrets/postgres_password`, password, 0o600)
-  const [roles, databases] = await asUser(scope, folder, [role, 'template1'], async (client) => {
-    const handed = await handOverRoles(client)
-    await client.query(`ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`)
-    return [handed, await databasesOf(client)]
-  })
+  const [roles, databases, hasChecksums] = await asUser(
+    scope,
+    folder,
+    [role, 'template1'],
+    async (client) => {
+      const { rows } = await client.query<{ has: boolean }>(readChecksums)
+      const handed = await handOverRoles(client)
+      await client.query(`ALTER ROLE postgres PASSWORD '${scramVerifier(password)}'`)
+      return [handed, await databasesOf(client), rows[0]?.has === true] as const
+    },
+  )
   const internal = await findInternal(scope, folder, role, databases)
   for (const name of databases) await asUser(scope, folder, [role, name], handOverDatabase)
   await asUser(scope, folder, [role, 'template1'], (client) => nameInternal(client, internal))
@@ -142,8 +138,12 @@ const handOver = async (
           fitStored(client, roles, socket, host),
         )
   await asUser(scope, folder, ['postgres', 'template1'], (client) => client.query(`DROP ROLE ${role}`))
-  return { roles, databases: databases.filter((name) => name !== internal), stored }
+  return { roles, databases: databases.filter((name) => name !== internal), stored, hasChecksums }
 }
+
+const damagedHint =
+  '`rescue FOLDER --salvage /saved` saves what can be read, table by table. If the page is of an index, ' +
+  '`REINDEX` in the old server makes it anew. Nothing was changed.'
 
 const writeManifest = (
   scope: OperationScope,
@@ -167,27 +167,42 @@ const writeManifest = (
   system.files.writeWhole(`${folder}/manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
 }
 
-const checksums = 'pg_checksums --check -D "$0" > /dev/null 2>&1 || pg_checksums --enable --no-sync -D "$0"'
+const run = (
+  scope: OperationScope,
+  program: Pick<Parameters<typeof runToEnd>[1], 'what' | 'code'>,
+  argv: readonly [string, ...string[]],
+): Promise<void> => {
+  const env = postgresEnvironment(scope.place)
+  const command = { argv, env, user: scope.place.identities.postgres, cwd: '/' }
+  return runToEnd(scope, { ...program, command })
+}
 
-/** Gives a cluster's pages checksums, as ours have them. It must have shut down in order. */
-const addChecksums = (scope: OperationScope, folder: string): Promise<void> =>
-  runToEnd(scope, {
-    what: 'add checksums to the copy of the cluster',
-    command: {
-      argv: ['sh', '-c', checksums, `${folder}/postgres`],
-      env: postgresEnvironment(scope.place),
-      user: scope.place.identities.postgres,
-      cwd: '/',
-    },
-    code: 'CLUSTER_UNUSABLE',
-  })
+/**
+ * Gives a cluster's pages checksums, as ours have them; what is damaged would pass as whole with one. It must
+ * have shut down in order.
+ */
+const addChecksums = async (scope: OperationScope, cluster: string, hasThem: boolean): Promise<void> => {
+  const { paths } = scope.place
+  const proof = { what: 'adopt the cluster, of which a page is damaged', code: 'CLUSTER_DAMAGED' } as const
+  try {
+    const program = ownProgram(paths, 'damaged_page.py')
+    await run(scope, proof, [`${paths.pythonBin}/python3`, program, cluster])
+    if (hasThem) return await run(scope, proof, ['pg_checksums', '--check', '-D', cluster])
+  } catch (cause) {
+    if (!(cause instanceof SupervisorError) || cause.code !== 'CLUSTER_DAMAGED') throw cause
+    throw new SupervisorError(cause.code, cause.message, { cause, hint: damagedHint })
+  }
+  const what = 'add checksums to the copy of the cluster'
+  const argv = ['pg_checksums', '--enable', '--no-sync', '-D', cluster] as const
+  await run(scope, { what, code: 'CLUSTER_UNUSABLE' }, argv)
+}
 
 /** Makes an installation of this image of a cluster that another one made. */
 export const takeOver = async (scope: OperationScope, options: AdoptOptions): Promise<Adopted> => {
   const { system } = scope
   lockOperations(scope)
   const source = requireOne(scope, await findAll(scope, options.folder))
-  requireFit(scope, source)
+  requireFit(scope, source, 'adopt')
   requireReplaceable(scope, options.mayReplace)
   makeRoom(scope, source.bytes)
   let warnings: readonly string[] = []
@@ -213,8 +228,8 @@ export const takeOver = async (scope: OperationScope, options: AdoptOptions): Pr
     const locked = requireKey(given, handedOver.stored.passwords, options)
     const key = given ?? system.randomText(50)
     system.files.writeWhole(`${folder}/secrets/secret_key`, key, 0o600)
-    options.onStep('adding checksums')
-    await addChecksums(scope, folder)
+    options.onStep('looking at each page, and adding checksums')
+    await addChecksums(scope, `${folder}/postgres`, handedOver.hasChecksums)
     writeManifest(scope, folder, { from: source.folder, key, version: handedOver.stored.version })
     databases = handedOver.databases
     warnings = warningsOf(handedOver, locked, source.media)

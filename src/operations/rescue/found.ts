@@ -8,11 +8,12 @@ import { readControlFile } from '../../units/postgres/control-file.ts'
 import { isForbidden } from '../../units/refusal.ts'
 import { readJournal } from '../../units/swap.ts'
 import { outputOf } from '../programs.ts'
+import { fitnessOf } from '../restore.ts'
 import type { OperationScope } from '../scope.ts'
 
 /** What is in the volume and in what is mounted beside it, read without a change to it. */
 
-type Cluster = {
+export type Cluster = {
   readonly folder: string
   /** The major version of its Postgres; `undefined` where it does not say. */
   readonly major: string | undefined
@@ -68,7 +69,7 @@ const readOr = <T>(read: () => T | undefined): T | undefined => {
   }
 }
 
-const lookAt = async (scope: OperationScope, folder: string): Promise<Cluster> => {
+export const lookAt = async (scope: OperationScope, folder: string): Promise<Cluster> => {
   const { files } = scope.system
   const text = readOr(() => files.readForeign(`${folder}/PG_VERSION`, 1024))?.toString('latin1')
   return {
@@ -162,6 +163,33 @@ export const findAll = async (scope: OperationScope, given: string | undefined):
 
 const refused = (why: string, hint?: string): SupervisorError =>
   new SupervisorError('RESCUE_REFUSED', why, hint === undefined ? {} : { hint })
+
+/** What to do with a cluster of another version. */
+const otherMajor = {
+  adopt: () => 'Upgrade the old installation first, in its own way. Nothing was changed.',
+  salvage: (major: string) =>
+    `An image with Postgres ${major} does it, or its own programs, on a copy of that folder: ` +
+    '`pg_resetwal --force FOLDER`, then `postgres -D FOLDER -c zero_damaged_pages=on`, and `pg_dump` of ' +
+    'each table. Nothing was changed.',
+} as const
+
+/** Throws where the server of this image does not open it. One that does not say its version is tried. */
+export const requireFit = (
+  scope: OperationScope,
+  { folder, major }: Pick<Cluster, 'folder' | 'major'>,
+  verb: keyof typeof otherMajor,
+): void => {
+  const { postgresMajor } = fitnessOf(scope)
+  if (postgresMajor === undefined)
+    throw new SupervisorError('RESCUE_REFUSED', `cannot ${verb} a cluster: this image has no Postgres server`)
+  if (major === postgresMajor || (major === undefined && verb === 'salvage')) return
+  throw new SupervisorError(
+    'CLUSTER_OTHER_MAJOR',
+    `cannot ${verb} ${folder}: its data is of Postgres ${major ?? '(unknown)'}, and this image has ` +
+      postgresMajor,
+    { hint: otherMajor[verb](major ?? '') },
+  )
+}
 
 /** The one cluster that is to be taken over. */
 export const requireOne = ({ place }: OperationScope, { foreign }: Found): Foreign => {

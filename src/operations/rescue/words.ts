@@ -87,7 +87,7 @@ export const salvagedInWords = ({ from, isLogLost, pieces }: Salvaged): string =
 
 /** What somebody has to know or to do after an adoption. */
 export const warningsOf = (
-  { roles, stored }: HandedOver,
+  { roles, stored }: Omit<HandedOver, 'hasChecksums'>,
   locked: readonly string[],
   media: string | undefined,
 ): readonly string[] => [

@@ -248,6 +248,12 @@ describeContainer('rescue', () => {
         /its data is of Postgres 16, and this image has 17[^]*Upgrade the old installation first/,
       ),
     })
+    const salvaged = await rescue(volume, [...mount, '--tmpfs=/saved'], '/old', '--salvage', '/saved')
+    expect([salvaged.exitCode, salvaged.stdout]).toEqual([33, ''])
+    expect(salvaged.stderr).toMatch(
+      /cannot salvage [^]* is of Postgres 16, and this image has 17[^]*pg_resetwal/,
+    )
+    expect(salvaged.stderr).not.toContain('copying')
     await onVolume(old, 'echo 17 > a/PG_VERSION; cp -r a b')
     expect(await rescue(volume, mount, '/old', '--adopt')).toMatchObject({
       exitCode: 85,

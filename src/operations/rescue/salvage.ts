@@ -12,7 +12,7 @@ import { lockOperations, type OperationScope } from '../scope.ts'
 import { asUser, createRole, programsConnectTo, withSideServer } from '../server.ts'
 import { makeOwnFolder } from '../stage.ts'
 import { copyWhatCanBeRead } from './copy.ts'
-import { bytesOf, findAll, requireOne } from './found.ts'
+import { type Cluster, findAll, lookAt, requireFit, requireOne } from './found.ts'
 
 /**
  * The theory of a salvage.
@@ -51,10 +51,10 @@ export type Salvaged = {
 const role = 'supervisor_salvage'
 const side = { what: 'salvage the cluster', code: 'CLUSTER_DAMAGED', isKept: false, user: role } as const
 
-const findSource = async (scope: OperationScope, folder: string | undefined): Promise<string> => {
-  if (folder !== undefined) return requireOne(scope, await findAll(scope, folder)).folder
+const findSource = async (scope: OperationScope, folder: string | undefined): Promise<Cluster> => {
+  if (folder !== undefined) return requireOne(scope, await findAll(scope, folder))
   const { cluster } = inVolume(scope.place.paths)
-  if (scope.system.files.isThere(`${cluster}/global`)) return cluster
+  if (scope.system.files.isThere(`${cluster}/global`)) return await lookAt(scope, cluster)
   throw new SupervisorError('RESCUE_REFUSED', `cannot salvage: there is no cluster in ${cluster}`)
 }
 
@@ -193,8 +193,10 @@ export const salvage = async (
 ): Promise<Salvaged> => {
   const { system, place } = scope
   lockOperations(scope)
-  const from = await findSource(scope, given)
-  makeRoom(scope, await bytesOf(scope, from))
+  const source = await findSource(scope, given)
+  requireFit(scope, source, 'salvage')
+  makeRoom(scope, source.bytes)
+  const from = source.folder
   makeRestoreFolder(scope)
   const folder = folderOf(place.paths, `salvage-${system.randomText(8)}`)
   makeOwnFolder(scope, folder, undefined, 0o711)

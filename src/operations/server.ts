@@ -26,6 +26,8 @@ export type SideServer = {
   readonly user: string
   /** Whether Mathesar's user may connect to its own database there. */
   readonly isForMathesar?: boolean
+  /** What it writes to its log, as it does. */
+  readonly onSaid?: (text: string) => void
   /** What it is told beside. */
   readonly parameters?: Readonly<Record<string, string>>
 }
@@ -161,6 +163,7 @@ const start = (scope: OperationScope, side: SideServer): Started => {
     {
       write: (chunk) => {
         said = (said + chunk.toString()).slice(-saidLimit)
+        side.onSaid?.(chunk.toString())
         return undefined
       },
       flush: () => {},

@@ -344,6 +344,22 @@ END`,
     expect((await rescue(volume, [])).stdout).toBe('nothing of Mathesar or Postgres is here')
   })
 
+  it('salvages what comes after a table that kills whoever reads it', async () => {
+    const [[volume], saved] = [await makeHarmed(), await newVolume()]
+    const salvaged = await rescue(volume, [`--volume=${saved}:/saved`], '--salvage', '/saved')
+    expect(salvaged.stdout).toMatch(
+      /^LOST {5}mathesar_django: public.a_deadly: .*server closed the connection/m,
+    )
+    expect(salvaged.stdout).toMatch(/^DAMAGED {2}mathesar_django: public.torn: .* at least 1 pages/m)
+    const fileOf = (name: string): string =>
+      new RegExp(`^saved {4}${name}: /saved/(.*)$`, 'm').exec(salvaged.stdout)?.[1] ?? 'missing'
+    const [whole, animals] = [fileOf('mathesar_django: public.whole'), fileOf('zoo: public.animals')]
+    expect(await onVolume(saved, `grep -c '^whole ' ${whole}; grep -c '^animal ' ${animals}`)).toBe(
+      '100\n100',
+    )
+    expect(salvaged.exitCode).toBe(34)
+  })
+
   it('salvages from a copy of a cluster that does not open, by table, and says what is lost', async () => {
     const volume = await newVolume()
     const box = await start({ volume })

@@ -104,9 +104,11 @@ const listDatabases = async (client: Client): Promise<readonly string[]> =>
   ).rows.map(({ name }) => name)
 
 const reasonOf = ({ outcome, lines }: ProgramResult): string =>
-  lines.find((line) => / (ERROR|FATAL): /.test(line)) ?? lines.at(-1) ?? `pg_dump ${inWords(outcome)}`
+  lines.find((line) => / (ERROR|FATAL): |server closed the connection/.test(line)) ??
+  lines.at(-1) ??
+  `pg_dump ${inWords(outcome)}`
 
-/** Pages that failed so far. `pg_dump` says nothing of those that count as empty. */
+/** Checksums that failed so far. `pg_dump` says nothing of pages that count as empty. */
 const countFailures = async (client: Client): Promise<number> => {
   const { rows } = await client.query<{ count: number }>(
     `SELECT coalesce(checksum_failures, 0)::float8 AS count FROM pg_stat_database
@@ -131,15 +133,24 @@ const ask = <T>(
     onFailure: () => {},
   })
 
+type Copy = {
+  readonly scope: OperationScope
+  readonly folder: string
+  /** Pages that counted as empty so far, by the log of the server: also those that have no checksums. */
+  readonly emptied: () => number
+}
+
 /** Dumps into a file what the options name. A file that is not whole is not kept. */
 const dump = async (
-  scope: OperationScope,
-  folder: string,
+  { scope, folder, emptied }: Copy,
   database: string,
   file: string,
   options: readonly string[],
 ): Promise<Pick<Piece, 'lostPages' | 'failure'>> => {
-  const count = (): Promise<number> => ask(scope, folder, database, countFailures)
+  const count = async () => ({
+    failed: await ask(scope, folder, database, countFailures),
+    emptied: emptied(),
+  })
   const before = await count()
   const upload = await scope.system.createFile(file)
   try {
@@ -151,7 +162,9 @@ const dump = async (
     })
     let next = await output.next()
     for (; next.done !== true; next = await output.next()) await upload.write(next.value)
-    const lostPages = Math.max(0, (await count()) - before) // It counts anew after a recovery.
+    const after = await count()
+    // The server counts anew after a recovery.
+    const lostPages = Math.max(0, after.failed - before.failed, after.emptied - before.emptied)
     if (next.value.outcome.code !== 0) {
       await upload.abort()
       return { lostPages, failure: reasonOf(next.value) }
@@ -165,13 +178,13 @@ const dump = async (
 }
 
 const salvageDatabase = async (
-  scope: OperationScope,
-  folder: string,
+  copy: Copy,
   [database, to]: readonly [string, string],
 ): Promise<readonly Piece[]> => {
+  const { scope, folder } = copy
   const pieces: Piece[] = []
   const save = async (name: string, file: string, options: readonly string[]): Promise<void> => {
-    pieces.push({ database, name, file, ...(await dump(scope, folder, database, file, options)) })
+    pieces.push({ database, name, file, ...(await dump(copy, database, file, options)) })
   }
   scope.system.files.makeFolder(to, 0o700)
   try {
@@ -206,11 +219,14 @@ export const salvage = async (
     onStep('opening the copy')
     const isLogLost = await open(scope, folder)
     const pieces: Piece[] = []
-    await withSideServer(scope, { ...side, folder, isDamaged: true }, async () => {
+    let emptied = 0
+    const onSaid = (text: string): void => void (emptied += text.split('zeroing out').length - 1)
+    const copy: Copy = { scope, folder, emptied: () => emptied }
+    await withSideServer(scope, { ...side, folder, isDamaged: true, onSaid }, async () => {
       const names = await asUser(scope, folder, [role, 'template1'], listDatabases)
       for (const [index, name] of names.entries()) {
         onStep(`dumping database ${name}`)
-        pieces.push(...(await salvageDatabase(scope, folder, [name, `${to}/${index + 1}`])))
+        pieces.push(...(await salvageDatabase(copy, [name, `${to}/${index + 1}`])))
       }
     })
     return { from, isLogLost, pieces }

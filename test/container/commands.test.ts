@@ -245,6 +245,32 @@ describeContainer('the commands in a running container', () => {
     expect(await box.supervisor('health')).toMatchObject({ exitCode: 0 })
   })
 
+  it('what cannot be done here says why, and what to type', async () => {
+    const says = async (exitCode: number, words: readonly string[], ...command: string[]): Promise<void> => {
+      const { exitCode: code, stderr } = await box.supervisor(...command)
+      expect([code, stderr]).toEqual([exitCode, expect.stringContaining(words[0]!)])
+      for (const word of words) expect(stderr).toContain(word)
+    }
+    await says(32, ['the supervisor of this container runs', 'It migrates at each start'], 'migrate')
+    await says(32, ['cannot start: the supervisor of this container runs'], 'run')
+    const mount = 'Mount a folder: `-v /srv/backups:/nowhere`'
+    await says(87, ['cannot use /nowhere: it is not there', mount], 'backup', 'list', '/nowhere')
+    await says(87, ['cannot use /nowhere: it is not there', mount], 'config', 'set', 'BACKUP_TO=/nowhere')
+    await says(87, ['nothing is mounted there'], 'config', 'set', 'BACKUP_TO=volume,/srv')
+    expect((await box.supervisor('config', 'get', 'BACKUP_TO')).stdout).toBe('volume')
+    expect((await box.supervisor('rescue')).stdout).toMatch(
+      /running\n {2}in use: container .* uses it, since/,
+    )
+    await box.supervisor('stop', 'mathesar')
+    await box.supervisor('stop', 'postgres')
+    const start = '`supervisor start postgres`'
+    await says(50, ['Postgres does not run here', start], 'admin', 'list')
+    await says(50, ['Postgres does not run here', start], 'versions')
+    for (const service of ['postgres', 'mathesar'])
+      expect((await box.supervisor('start', service)).exitCode).toBe(0)
+    expect(await box.supervisor('admin', 'list')).toMatchObject({ exitCode: 0 })
+  })
+
   it.each([
     ['status', 3],
     ['psql', 2],
@@ -298,6 +324,27 @@ describeContainer('the commands before and after', () => {
     expect((await box.supervisor('health')).exitCode).toBe(1)
     expect(await slow).toMatchObject({ status: 200 })
     expect(await box.ended()).toBe(0)
+  })
+
+  it('a folder of BACKUP_TO that is not mounted is told at the start, and hides no other place', async () => {
+    const box = await start({ env: { BACKUP_TO: 'volume,/srv' } })
+    await box.ready()
+    const message = 'cannot back up to /srv: nothing is mounted there'
+    expect((await box.status()).problems).toMatchObject([{ unit: 'backup', message }])
+    expect(await box.logs()).toContain(message)
+    const made = (await box.supervisor('backup', 'volume')).stdout.split('/').at(-1)!
+    await box.exec('rm', '-rf', '/srv')
+    const listed = await box.supervisor('backup', 'list')
+    expect([listed.exitCode, listed.stdout]).toEqual([87, expect.stringContaining(made)])
+    expect(listed.stderr).toContain('cannot use /srv: it is not there')
+  })
+
+  it('what asks Postgres says where to type it in a container that does not serve', async () => {
+    for (const args of [['versions'], ['admin', 'list']]) {
+      const box = await start({ args })
+      expect(await box.ended()).toBe(50)
+      expect(await box.logs()).toContain(`Type it in the container that serves: \`docker exec CONTAINER`)
+    }
   })
 
   it('status without a daemon is exit code 3', async () => {

@@ -46,7 +46,7 @@ export const lockOperations = ({ system, place }: Pick<OperationScope, 'system' 
   if (system.lock(inVolume(place.paths).operationLock)) return
   throw new SupervisorError(
     'VOLUME_IN_USE',
-    `cannot begin: another backup or restore is at work on ${place.paths.data}`,
+    `cannot begin: another backup, restore or copy for undo is at work on ${place.paths.data}`,
     { hint: 'Wait until it is done, and try again.' },
   )
 }

@@ -96,6 +96,7 @@ describeContainer('an undo', () => {
     const refused = await box.supervisor('undo', '10m')
     expect(refused.exitCode).toBe(90)
     expect(refused.stderr).toContain('cannot go back: nothing is kept for it yet')
+    expect(refused.stderr).toContain('The first copy is made half a minute after the start')
   })
 
   it('lists what was destroyed, and brings back the table from just before it was dropped', async () => {

@@ -81,7 +81,7 @@ const readDestructions = async (
 /** What was destroyed since the oldest base. Should its log go meanwhile, the next base is the oldest. */
 export const listDestructions = async (scope: OperationScope, question: Question): Promise<Listed> => {
   const oldest = usableBases(scope).at(-1)
-  if (oldest === undefined) throw noWindow()
+  if (oldest === undefined) throw noWindow(scope)
   try {
     return await readDestructions(scope, oldest, question)
   } catch (error) {

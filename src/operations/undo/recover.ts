@@ -15,19 +15,24 @@ export type Target = { readonly atMs: number; readonly lsn?: string }
 const iso = (ms: number): string => new Date(ms).toISOString()
 
 /** Nothing is kept. */
-export const noWindow = (): SupervisorError =>
-  new SupervisorError('UNDO_REFUSED', 'cannot go back: nothing is kept for it yet', {
-    hint:
-      'Turn it on for the next time: `supervisor config set UNDO_SPACE=512` (MiB); it begins half a minute ' +
-      'later. To go back now: `supervisor backup list`.',
+export const noWindow = ({ inForce }: Pick<OperationScope, 'inForce'>): SupervisorError => {
+  const next =
+    inForce.settings.UNDO_SPACE > 0
+      ? 'The first copy is made half a minute after the start: `supervisor status` says since when, or what ' +
+        'is in its way.'
+      : 'Turn it on for the next time: `supervisor config set UNDO_SPACE=512` (MiB); it begins half a minute ' +
+        'later.'
+  return new SupervisorError('UNDO_REFUSED', 'cannot go back: nothing is kept for it yet', {
+    hint: `${next} To go back now: \`supervisor backup list\`.`,
   })
+}
 
 /** The newest base that is older than the moment. */
 const chooseBase = (scope: OperationScope, { atMs }: Target): Base => {
   const bases = usableBases(scope)
   const base = bases.find(({ endMs }) => endMs <= atMs)
   const oldest = bases.at(-1)
-  if (oldest === undefined) throw noWindow()
+  if (oldest === undefined) throw noWindow(scope)
   if (base !== undefined) return base
   throw new SupervisorError(
     'UNDO_REFUSED',

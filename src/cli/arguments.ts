@@ -35,6 +35,14 @@ export const parseArguments = <const Options extends ParseArgsOptionsConfig>(
   }
 }
 
+/** Whether the one option of a command is given, which takes nothing else. */
+export const readFlag = (command: string, args: readonly string[], name: string): boolean => {
+  const usage: Usage = usageOf(command, `run \`${command}\``)
+  const { positionals, values } = parseArguments(args, { [name]: { type: 'boolean' } }, usage)
+  if (positionals.length > 0) usage(`it takes no ${excerpt(positionals[0]!, 80)}`)
+  return values[name] === true
+}
+
 const limitSeconds = 86_400
 
 /** What `--within` takes: how long requests may wait. */

@@ -24,7 +24,10 @@ backup verify ARCHIVE    restores it beside and proves it: every file, page and 
 ARCHIVE is a path, - for standard input, the name of one that is listed, or \`newest\`.
 BACKUP_PASSPHRASE or BACKUP_RECIPIENTS encrypts. From outside:
   docker exec CONTAINER supervisor backup > FILE
-  docker run --rm -v VOLUME:/var/lib/mathesar IMAGE backup - > FILE`,
+  docker run --rm -v VOLUME:/var/lib/mathesar IMAGE backup - > FILE
+
+The exit code is 0 when all places have it, 87 when one of them failed, 80 when there is no archive. Of
+\`show\` and \`verify\` it is 81 where one is damaged, 83 where it cannot be decrypted.`,
   ),
   define(
     'restore ARCHIVE [--replace]',
@@ -35,6 +38,9 @@ BACKUP_PASSPHRASE or BACKUP_RECIPIENTS encrypts. From outside:
 --replace   into a volume that is in use: what is there is kept beside
 --undo      brings that back
 --forget    removes it
+
+The exit code is 0 when it is done, 81 to 83 when the archive is damaged, foreign or cannot be decrypted, 84
+when the volume does not take it, 94 when it builds on one that is not beside it. Nothing is changed then.
 
 Into a new volume:
   docker run --rm -i -v VOLUME:/var/lib/mathesar IMAGE restore - < ARCHIVE`,
@@ -63,7 +69,8 @@ The exit code is 0 when it has moved, 92 when not.`,
     'receive',
     'Take in what `supervisor send` writes, into an empty volume.',
     () => import('./receive.ts'),
-    'Its standard output leads back to the sender: `supervisor send --help` has the commands.',
+    'Its standard output leads back to the sender: `supervisor send --help` has the commands.\n' +
+      'The exit code is 0 when it has all, 84 when the volume does not take it, 92 when it keeps nothing.',
   ),
   define(
     'undo 10m',
@@ -76,7 +83,8 @@ The exit code is 0 when it has moved, 92 when not.`,
 undo list [--all] [--since 1h]   since when, and what was dropped, truncated, deleted or updated in numbers
 
 All databases of the server go back, accounts and settings of Mathesar among them. It is done beside, and
-proved to open; then the container starts over with it. UNDO_SPACE is what of the volume is used for it.`,
+proved to open; then the container starts over with it. UNDO_SPACE is how many MiB of
+the volume are used for it. The exit code is 0 when it is done, 90 when nothing that goes back so far is kept.`,
   ),
   define(
     'yesterday 10:15',
@@ -88,7 +96,8 @@ proved to open; then the container starts over with it. UNDO_SPACE is what of th
 --end               ends it before
 
 Mathesar shows each database a second time, with the moment in its name, to those who may use it today.
-UNDO_SPACE says how far back there is something, and \`supervisor undo list\` since when.`,
+UNDO_SPACE says how far back there is something, and \`supervisor undo list\` since when.
+The exit code is 0 when it is served, 90 when nothing that goes back so far is kept.`,
   ),
   define(
     'rescue [FOLDER] [--adopt | --salvage FOLDER]',
@@ -103,7 +112,9 @@ the volume and wherever other images keep their data.
 --host NAME     what Mathesar calls the server of that cluster, if not localhost or mathesar_db
 --without-key   although its secret key is lost: passwords of roles have to be set again
 --salvage DIR   dumps what can be read of a cluster that does not open, table by table, from a copy of it;
-                REPORT.txt there says what is saved and lost. The exit code is 34 if some of it is lost
+                REPORT.txt there says what is saved and lost
+
+The exit code is 0 when it is done, 85 when nothing can be adopted, 34 when a salvage lost something.
 
 Of a container that has stopped, with its secret key and media:
   docker cp CONTAINER:/code/.secrets secrets; docker cp CONTAINER:/code/.media media
@@ -115,6 +126,7 @@ Of a container that has stopped, with its secret key and media:
     'Bring the cluster of a volume to the Postgres of this image: in the image that has both servers.',
     () => import('./upgrade-postgres.ts'),
     `The old cluster is kept beside: \`restore --undo\` brings it back, \`restore --forget\` removes it.
+The exit code is 0 when it is done, 85 when there is nothing to upgrade.
 
   docker run --rm -v VOLUME:/var/lib/mathesar IMAGE-with-both upgrade-postgres`,
   ),

@@ -7,8 +7,8 @@ export const commands: readonly CliCommand[] = [
     'run',
     'Start everything: what the container does.',
     () => import('./run.ts'),
-    'SIGTERM or SIGINT stops everything in order, and a second one by force. SIGHUP does what ' +
-      '`supervisor reload` does.',
+    'SIGTERM or SIGINT stops everything in order, and a second one by force. SIGHUP does what\n' +
+      '`supervisor reload` does. The exit code is 0 after a clean stop, else that of the last line of the log.',
   ),
   define(
     'status [--json]',
@@ -26,7 +26,8 @@ export const commands: readonly CliCommand[] = [
     'logs [UNIT] [-f] [-n LINES]',
     'Show the last log lines, of one unit or of all.',
     () => import('./logs.ts'),
-    '-n LINES  how many events; 100 when not given\n-f        go on with new ones until Ctrl-C',
+    '-n LINES  how many events; 100 when not given\n-f        go on with new ones until Ctrl-C\n\n' +
+      'The exit code is 0, or 4 where there is no such unit.',
   ),
   service('start', 'Start a service that was stopped.'),
   service('stop', 'Stop a service until `supervisor start` or the next start of the container.'),
@@ -53,12 +54,14 @@ as 20, 41 or 50. Whatever it is but 0, the settings from before are in force.`,
     'reload [--dry-run]',
     'Read the config files again and start a new generation of Mathesar, without a failed request.',
     () => import('./reload.ts'),
+    '--dry-run  says what would change; nothing is done\n\nThe exit codes are those of `supervisor config`.',
   ),
   define(
     'permit HOST',
     'Permit one more name or address under which people open Mathesar.',
     () => import('./permit.ts'),
-    'For instance: supervisor permit nas.local\nIt adds the host to ALLOWED_HOSTS.',
+    'For instance: supervisor permit nas.local\nIt adds the host to ALLOWED_HOSTS. The exit codes are those ' +
+      'of `supervisor config`.',
   ),
   define(
     'setup [--json]',
@@ -70,7 +73,8 @@ as 20, 41 or 50. Whatever it is but 0, the settings from before are in force.`,
     'console [--json]',
     'Open the console in the browser for an hour: a link, a QR code of it, and its code.',
     () => import('./console.ts'),
-    'There are status, settings, history, log and backups. CONSOLE=on keeps it open.',
+    'There are status, settings, history, log and backups. CONSOLE=on keeps it open.\n' +
+      'The exit code is 0, or 3 where no supervisor runs.',
   ),
   define(
     'admin ACTION',
@@ -96,38 +100,43 @@ The exit code is 0 when it is done, 2 when it is refused, 50 when Postgres does 
     'try-upgrade [--in FOLDER] [--log]',
     'Try this image on a copy of the volume that another one served from.',
     () => import('./try-upgrade.ts'),
-    'Type `docker run --rm -v VOLUME:/var/lib/mathesar:ro NEW_IMAGE try-upgrade`, with the old ' +
-      'container stopped. It copies the database to FOLDER (/tmp) and starts this image on the copy, with ' +
-      "its migrations and Mathesar's own check. It counts the rows before and after, and says whether it " +
-      'works, how long it takes and what changes, or why not. The volume stays as it is, and so do the ' +
-      'servers of others. --log shows the log of the start. The exit code is 0 when it works, 1 when it ' +
-      'starts and rows of yours differ, else the one that the start would end with.',
+    `With the old container stopped:
+  docker run --rm -v VOLUME:/var/lib/mathesar:ro NEW_IMAGE try-upgrade
+
+--in FOLDER  where the copy goes; /tmp when not given
+--log        shows the log of the start
+
+It copies the database and starts this image on the copy, with its migrations and Mathesar's own check. It
+counts the rows before and after, and says whether it works, how long it takes and what changes, or why not.
+The volume stays as it is, and so do the servers of others.
+The exit code is 0 when it works, 1 when it starts and rows of yours differ, else the one that the start
+would end with.`,
   ),
   define(
     'versions [--json]',
     'Show which Mathesar this image has, which one served last, and what is kept to go back.',
     () => import('./versions.ts'),
-    'An older image goes back with -e ON_DOWNGRADE=return. What is kept is in Postgres: type it in the ' +
-      'container that serves.',
+    'An older image goes back with -e ON_DOWNGRADE=return. What is kept is in Postgres: type it in the\n' +
+      'container that serves. The exit code is 0, or 50 when Postgres does not run here.',
   ),
   define(
     'ca',
     'Print the certificate of the authority that TLS=self-signed made, for browsers to install.',
     () => import('./ca.ts'),
-    'The same is at /supervisor/ca.crt of the port.',
+    'The same is at /supervisor/ca.crt of the port. The exit code is 0, or 4 where there is none.',
   ),
   define(
     'psql [--superuser] [ARGUMENT…]',
     "Open psql on Mathesar's internal database, as Mathesar's role.",
     () => import('./psql.ts'),
-    '',
+    'With --superuser first it is the superuser of the embedded Postgres. The exit code is that of psql.',
     true,
   ),
   define(
     'manage [ARGUMENT…]',
     "Run Django's manage.py as Mathesar's user.",
     () => import('./manage.ts'),
-    'For instance: supervisor manage changepassword admin',
+    'For instance: supervisor manage changepassword admin\nThe exit code is that of manage.py.',
     true,
   ),
   ...dataCommands,

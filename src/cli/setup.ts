@@ -1,11 +1,13 @@
 import { askJson } from '../http/client.ts'
 import type { ShownInvitation } from '../http/door/owner.ts'
+import { readFlag } from './arguments.ts'
 import { drawQrCode } from './qr-code.ts'
 
 /** How the owner of a new Mathesar comes in: a link, a QR code of it, and the code to type. */
 export const run = async (args: readonly string[]): Promise<number> => {
+  const isJson = readFlag('setup', args, 'json')
   const { setup } = await askJson<{ readonly setup: ShownInvitation | null }>('GET', '/v1/setup')
-  if (args.includes('--json')) {
+  if (isJson) {
     process.stdout.write(`${JSON.stringify({ setup })}\n`)
     return setup === null ? 1 : 0
   }

@@ -4,6 +4,7 @@ import { renderTable } from '../core/table.ts'
 import { readAppVersion, readServedVersion } from '../units/manifest.ts'
 import { findSince, type KeptDatabase, listKept } from '../units/mathesar/kept.ts'
 import { asSuperuser } from '../units/postgres/connection.ts'
+import { readFlag } from './arguments.ts'
 import { wakeDatabase } from './own.ts'
 import { openOperation } from './operation.ts'
 
@@ -29,8 +30,8 @@ const inWords = (kept: readonly Kept[]): string => {
 
 /** What an older or newer image could go on with. */
 export const run = async (args: readonly string[]): Promise<number> => {
+  const isJson = readFlag('versions', args, 'json')
   const scope = await openOperation()
-  const isJson = args.includes('--json')
   const image = readAppVersion(scope)
   const served = readServedVersion(scope) ?? null
   const first = `This image has Mathesar ${image ?? '(unknown)'}; ${served ?? 'none'} served last.\n`

@@ -2,10 +2,14 @@ import { expect, test } from 'vitest'
 import { run as admin } from '../../src/cli/admin.ts'
 import { run as backup } from '../../src/cli/backup.ts'
 import { run as config } from '../../src/cli/config.ts'
-import { commandOf } from '../../src/cli/index.ts'
+import { run as openConsole } from '../../src/cli/console.ts'
+import { commandOf, commands } from '../../src/cli/index.ts'
 import { run as exportTo } from '../../src/cli/export.ts'
 import { run as promote } from '../../src/cli/promote.ts'
 import { run as rescue } from '../../src/cli/rescue.ts'
+import { run as reload } from '../../src/cli/reload.ts'
+import { run as setup } from '../../src/cli/setup.ts'
+import { run as versions } from '../../src/cli/versions.ts'
 import { run as undo } from '../../src/cli/undo.ts'
 import { failureOf } from './failure.ts'
 
@@ -55,6 +59,10 @@ test.each([
   [admin, ['lsit'], 'cannot act on administrators: say create, reset or list: did you mean list?'],
   [undo, ['lst'], 'cannot undo: there is no `undo lst`: did you mean list?'],
   [rescue, ['--adpt'], 'cannot rescue: there is no option --adpt: did you mean --adopt?'],
+  [versions, ['--jsno'], 'cannot run `versions`: there is no option --jsno: did you mean --json?'],
+  [setup, ['--jsno'], 'cannot run `setup`: there is no option --jsno: did you mean --json?'],
+  [openConsole, ['on'], 'cannot run `console`: it takes no on'],
+  [reload, ['--dry'], 'cannot run `reload`: there is no option --dry'],
   [rescue, ['-x'], 'cannot rescue: there is no option -x'],
   [rescue, ['--salvage'], "cannot rescue: Option '--salvage <value>' argument missing"],
 ] as const)(
@@ -65,5 +73,13 @@ test.each([
       message: why,
       hint: expect.stringMatching(/^Type `supervisor \w+ --help`\.$/),
     })
+  },
+)
+
+test.each(commands.map(({ name, help }) => [name, help] as const))(
+  'the help of %s fits into a terminal, and says what the exit code means',
+  (name, help) => {
+    expect(help.split('\n').filter((line) => line.length > 110)).toEqual([])
+    if (!['bake', 'version', 'help'].includes(name)) expect(help).toMatch(/exit codes? (is|are)/)
   },
 )

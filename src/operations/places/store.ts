@@ -1,6 +1,8 @@
 import { isArchiveName, momentIn, newestFirst, parseArchiveName } from '../../core/archive-name.ts'
+import { excerpt } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import { type BackupPlace, parsePlace, placeInWords } from '../../settings/backup-places.ts'
+import { didYouMean } from '../../settings/near-names.ts'
 import type { Upload } from '../../system/ports.ts'
 import { readRecord } from '../../units/backup-record.ts'
 import { inVolume } from '../../units/place.ts'
@@ -115,5 +117,9 @@ export const findArchive = async (scope: Where, stores: readonly Store[], name: 
       failures.push(error) // Another place may have it.
     }
   if (failures.length > 0) throw failures[0]
-  throw new SupervisorError('USAGE', `cannot find ${name}: it is not in ${titles}`, { hint })
+  throw new SupervisorError(
+    'USAGE',
+    `cannot find ${excerpt(name, 200)}: it is not in ${titles}${didYouMean(name, [newest])}`,
+    { hint },
+  )
 }

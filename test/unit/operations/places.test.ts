@@ -78,6 +78,9 @@ describe('an archive that is named', () => {
     }
     const { store } = placeWith(named(-1))
     expect(await findArchive(scope, [away, store], named(-1))).toEqual({ store, name: named(-1) })
+    expect(await failureOf(() => findArchive(scope, [store], 'nwest'))).toMatchObject({
+      message: 'cannot find nwest: it is not in a place: did you mean newest?',
+    })
     const failure = { code: 'BACKUP_PLACE_FAILED', message: 'cannot use /backups: it is away' }
     for (const name of [named(-2), 'newest'])
       expect(await failureOf(() => findArchive(scope, [away, store], name))).toMatchObject(failure)

@@ -22,7 +22,11 @@ const findStatement = async (scope: OperationScope, text: string): Promise<Targe
     tell(`going back to just before: ${utc(found.atMs)} ${inWords(found)}`)
     return found
   }
-  throw new SupervisorError('UNDO_REFUSED', `cannot go back: nothing in the log is "${text.slice(0, 100)}"`)
+  throw new SupervisorError('UNDO_REFUSED', `cannot go back: nothing in the log is "${text.slice(0, 100)}"`, {
+    hint:
+      '`supervisor undo list` has what there is, but not a table that was made and dropped within ten ' +
+      'minutes: give the time for that. Nothing was changed.',
+  })
 }
 
 /** In milliseconds since 1970. */

@@ -16,6 +16,10 @@ import { createProgress, openOperation, tell, untilStopped } from './operation.t
 
 const usage: Usage = usageOf('undo', 'undo')
 
+/** The names of tables are noted every ten minutes. */
+const unlisted =
+  'A table that was made and dropped within ten minutes is not: `supervisor undo --to TIME` brings it back.'
+
 /** How many lines a list has, and one of all. */
 const listLimit = 30
 const allLimit = 10_000
@@ -34,7 +38,7 @@ const list = async (scope: OperationScope, isAll: boolean, since: string | undef
   progress.end()
   const from = usableBases(scope).at(-1)!.endMs
   process.stdout.write(`One can go back to any moment since ${utc(from)} (UTC).\n`)
-  if (found.length === 0) process.stdout.write('Nothing was dropped or deleted since.\n')
+  if (found.length === 0) process.stdout.write(`Nothing that is listed was dropped or deleted. ${unlisted}\n`)
   else {
     const rows = found.map((each) => [utc(each.atMs), inWords(each)])
     process.stdout.write(`${renderTable([['COMMITTED (UTC)', 'WHAT'], ...rows])}\n`)

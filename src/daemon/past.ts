@@ -78,7 +78,10 @@ export class PastKeeper {
   /** Resolves once nothing of it is left. */
   async end(): Promise<void> {
     const run = this.#run
-    if (run === undefined) throw refusal('none is served', 'Type `supervisor yesterday 10:15`.')
+    if (run === undefined)
+      throw new SupervisorError('UNDO_REFUSED', 'cannot end it: no moment is served', {
+        hint: '`supervisor yesterday 10:15` serves one.',
+      })
     run.over.abort(refusal('it was ended', 'Type the same again.'))
     await run.ended
   }

@@ -109,7 +109,7 @@ export const undoRestore = (scope: OperationScope, isAlone: boolean): string | u
   const last = readJournal(volume)
   if (last?.moves === undefined || !last.isDone || !isKept(scope, last.outgoing))
     throw new SupervisorError('RESTORE_REFUSED', 'cannot undo a restore: no state from before one is kept', {
-      hint: 'Only `supervisor restore --replace` leaves one, until `supervisor restore --forget`.',
+      hint: 'An undo and `supervisor restore --replace` leave one, until `supervisor restore --forget`.',
     })
   const { moves } = last
   const kept = replaced.filter((name) => !moves.some((each) => each.name === name))

@@ -101,6 +101,11 @@ describeContainer('an undo', () => {
 
   it('lists what was destroyed, and brings back the table from just before it was dropped', async () => {
     await keepNow(box)
+    expect(await must(box, 'undo', 'list')).toMatch(
+      /\n.* was dropped or deleted\. .* within ten minutes is not/,
+    )
+    const unknown = await box.supervisor('undo', '--before', 'DROP TABLE nobody')
+    expect([unknown.exitCode, unknown.stderr]).toEqual([90, expect.stringContaining('within ten minutes')])
     await ask(box, 'INSERT INTO invoices VALUES (1001)')
     await ask(box, 'INSERT INTO ticks (at) VALUES (now())')
     await ask(box, 'DELETE FROM invoices WHERE id <= 12')

@@ -41,7 +41,7 @@ describe('a moment that is served beside', () => {
     await expect(keeper.serve(past)).rejects.toThrow('one is served already')
     await keeper.end()
     expect([told().length, disk.files.isThere(volume.past)]).toEqual([2, false])
-    await expect(keeper.end()).rejects.toThrow('none is served')
+    await expect(keeper.end()).rejects.toThrow('cannot end it: no moment is served')
     await expect(keeper.serve(past)).rejects.toThrow('it is not there')
     disk.put(`${volume.past}/postgres/standby.signal`, '')
     await keeper.serve(past)

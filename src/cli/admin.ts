@@ -28,7 +28,7 @@ const readRequest = async (args: readonly string[]): Promise<AdministratorReques
 export const run = async (args: readonly string[]): Promise<number> => {
   const request = await readRequest(args)
   const scope = await readAppScope()
-  await wakeDatabase(scope, 'act on administrators', `admin ${request.action} …`)
+  await wakeDatabase(scope, 'act on administrators', 'admin …')
   const { argv, ...options } = administratorCommand(scope, request)
   const exitCode = await runInTerminal(argv, options)
   return exitCode === 0 ? 0 : errorTable.USAGE.exitCode // Django has said why.

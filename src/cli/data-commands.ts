@@ -84,7 +84,8 @@ undo list [--all] [--since 1h]   since when, and what was dropped, truncated, de
 
 All databases of the server go back, accounts and settings of Mathesar among them. It is done beside, and
 proved to open; then the container starts over with it. UNDO_SPACE is how many MiB of
-the volume are used for it. The exit code is 0 when it is done, 90 when nothing that goes back so far is kept.`,
+the volume are used for it.
+The exit code is 0 when it is done, 90 when nothing that goes back so far is kept.`,
   ),
   define(
     'yesterday 10:15',

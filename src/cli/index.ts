@@ -8,7 +8,7 @@ export const commands: readonly CliCommand[] = [
     'Start everything: what the container does.',
     () => import('./run.ts'),
     'SIGTERM or SIGINT stops everything in order, and a second one by force. SIGHUP does what\n' +
-      '`supervisor reload` does. The exit code is 0 after a clean stop, else that of the last line of the log.',
+      '`supervisor reload` does. The exit code is 0 after a clean stop, else that of the last log line.',
   ),
   define(
     'status [--json]',
@@ -60,8 +60,8 @@ as 20, 41 or 50. Whatever it is but 0, the settings from before are in force.`,
     'permit HOST',
     'Permit one more name or address under which people open Mathesar.',
     () => import('./permit.ts'),
-    'For instance: supervisor permit nas.local\nIt adds the host to ALLOWED_HOSTS. The exit codes are those ' +
-      'of `supervisor config`.',
+    'For instance: supervisor permit nas.local\nIt adds the host to ALLOWED_HOSTS. The exit codes are ' +
+      'those of `supervisor config`.',
   ),
   define(
     'setup [--json]',

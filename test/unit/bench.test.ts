@@ -5,7 +5,7 @@ import { timeScript } from '../../bench/time-script.ts'
 const took = (...argv: readonly string[]) =>
   spawnSync('bash', ['-euc', timeScript, 'bash', ...argv], { encoding: 'utf8' })
 
-test('the bench takes the time of a command alone: never less than nothing, and none of one that fails', () => {
+test('the bench takes the time of a command alone, and none of one that fails', () => {
   const { stdout } = took('true')
   expect(stdout).toMatch(/^\d+\n$/)
   expect(Number(stdout)).toBeLessThan(1_000_000)

@@ -18,10 +18,10 @@ const iso = (ms: number): string => new Date(ms).toISOString()
 export const noWindow = ({ inForce }: Pick<OperationScope, 'inForce'>): SupervisorError => {
   const next =
     inForce.settings.UNDO_SPACE > 0
-      ? 'The first copy is made half a minute after the start: `supervisor status` says since when, or what ' +
-        'is in its way.'
-      : 'Turn it on for the next time: `supervisor config set UNDO_SPACE=512` (MiB); it begins half a minute ' +
-        'later.'
+      ? 'The first copy is made half a minute after the start: `supervisor status` says since when, or ' +
+        'what is in its way.'
+      : 'Turn it on for the next time: `supervisor config set UNDO_SPACE=512` (MiB); it begins half a ' +
+        'minute later.'
   return new SupervisorError('UNDO_REFUSED', 'cannot go back: nothing is kept for it yet', {
     hint: `${next} To go back now: \`supervisor backup list\`.`,
   })

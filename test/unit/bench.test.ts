@@ -8,7 +8,6 @@ const took = (...argv: readonly string[]) =>
 test('the bench takes the time of a command alone, and none of one that fails', () => {
   const { stdout } = took('true')
   expect(stdout).toMatch(/^\d+\n$/)
-  expect(Number(stdout)).toBeLessThan(1_000_000)
   expect(Number(took('sleep', '0.05').stdout)).toBeGreaterThanOrEqual(50_000)
   expect(took('false')).toMatchObject({ status: 1, stdout: '' })
 })

@@ -273,7 +273,7 @@ describeContainer('the config folder', () => {
     const volume = await newVolume()
     const box = await start({ volume })
     await box.ready()
-    const backends = async (): Promise<unknown> => (await fetch(box.url('/files/'))).json()
+    const backends = async (): Promise<unknown> => (await fetch(box.url('/backends/'))).json()
     expect(await backends()).toEqual({ backends: [] })
     const put = (name: string, text: string): Promise<string> =>
       onVolume(volume, `cat > config/${name} <<'EOF'\n${text}\nEOF`)
@@ -338,7 +338,7 @@ describeContainer('the config folder', () => {
         expect.stringContaining(why),
       ])
     }
-    expect((await fetch(box.url('/files/'))).status).toBe(200)
+    expect((await fetch(box.url('/backends/'))).status).toBe(200)
     expect(
       (await box.supervisor('config', 'set', `SSO_CONFIG_DICT=${JSON.stringify(halfUsed)}`)).exitCode,
     ).toBe(0)

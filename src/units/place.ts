@@ -128,6 +128,8 @@ export const setupPath = '/complete_installation/'
 export const setupHandover = '@setup'
 /** The same for any request to Mathesar. */
 export const mathesarHandover = '@mathesar'
+/** What the door asks Mathesar before it takes in a large body: whether its sender may. */
+export const maySendPath = '/supervisor/may-send'
 /** The console in the browser, and all that is below it. */
 export const consolePath = '/supervisor/console'
 /** What the door asks the supervisor for where Mathesar does not answer. */

@@ -143,8 +143,8 @@ describeContainer('the door', () => {
   })
   afterAll(cleanUp)
 
-  const echo = async (headers: Readonly<Record<string, string>>, init: RequestInit = {}) =>
-    (await (await fetch(box.url('/echo/'), { ...init, headers })).json()) as {
+  const echo = async (headers: Readonly<Record<string, string>>) =>
+    (await (await fetch(box.url('/echo/'), { headers })).json()) as {
       scheme: string
       length: number
       headers: Record<string, string | null>
@@ -199,9 +199,7 @@ describeContainer('the door', () => {
     expect(during).toBeLessThan(Math.max(2 * before, before + 30))
   })
 
-  it('takes a body of any size, and gives a large answer to a slow reader without a worker', async () => {
-    const body = Buffer.alloc(30 * 1024 * 1024, 'x')
-    expect(await echo({}, { method: 'POST', body })).toMatchObject({ length: body.length })
+  it('gives a large answer to a slow reader without a worker', async () => {
     const readers = await connectMany(
       box.port,
       4,

@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import {
   type Box,
+  browse,
   cleanUpAfterEach,
   describeContainer,
   docker,
@@ -35,7 +36,7 @@ describeContainer('a container that nobody comes to', () => {
         env: { SLEEP_AFTER: '2s', SAMPLE_APP_TEST: '1', WEB_CONCURRENCY: '2' },
       })
       await box.ready()
-      await makeAdmin(box)
+      const admin = await makeAdmin(box)
       const page = box.url('/auth/login/')
 
       // As long as somebody waits for an answer it is awake.
@@ -61,9 +62,17 @@ describeContainer('a container that nobody comes to', () => {
       expect((await box.unit('mathesar')).restarts).toBe(0)
 
       await untilAsleep(box)
-      const body = 'x'.repeat(700_000)
-      const echoed = await fetch(box.url('/echo/'), { method: 'POST', body })
-      expect(await echoed.json()).toMatchObject({ length: body.length, scheme: 'http' })
+      for (const [browser, length] of [
+        [browse(box), 90_000],
+        [browse(box), 700_000],
+        [admin, 5_000_000],
+      ] as const) {
+        const echoed = await browser.get('/echo/', { method: 'POST', body: 'x'.repeat(length) })
+        expect(JSON.parse(echoed.text)).toMatchObject({ length, scheme: 'http' })
+        await untilAsleep(box)
+      }
+      const refused = await browse(box).get('/echo/', { method: 'POST', body: 'x'.repeat(5_000_000) })
+      expect([refused.status, refused.text]).toEqual([403, expect.stringContaining('Log in')])
 
       await untilAsleep(box)
       const { stdout } = await box.exec('supervisor', 'psql', '-Atc', 'select 6 * 7')

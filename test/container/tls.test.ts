@@ -1,5 +1,6 @@
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { get, request } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { Agent, request as requestSecurely } from 'node:https'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -41,6 +42,22 @@ const certificateOf = (box: Box): Promise<PeerCertificate> =>
     }).once('error', reject)
   })
 const nameOf = async (box: Box): Promise<string> => String((await certificateOf(box)).subject.CN)
+
+/** Over HTTP/2, where a body needs no length. */
+const sendBody = (box: Box, method: string, path: string, bytes: number): Promise<number> =>
+  new Promise((resolve, reject) => {
+    const session = connectHttp2(`https://127.0.0.1:${box.port}`, { rejectUnauthorized: false }).once(
+      'error',
+      reject,
+    )
+    const stream = session.request({ ':method': method, ':path': path }, { endStream: false })
+    stream.on('error', () => {}) // It may be reset behind the answer.
+    stream.once('response', ({ ':status': status }) => {
+      resolve(Number(status))
+      session.destroy()
+    })
+    stream.end(Buffer.alloc(bytes))
+  })
 
 /** Clients that ask over new connections and over one that is kept; resolves with what went wrong. */
 const startClients = (box: Box) => {
@@ -127,6 +144,18 @@ describeContainer('TLS with a certificate of files', () => {
     expect(echo.scheme).toBe('https')
     const form = await ask(box, '/complete_installation/')
     expect(String(form.headers['set-cookie'])).toMatch(/^csrftoken=.*; Secure/i)
+  })
+
+  it('takes a body without a length from those alone who may send it', async () => {
+    const form = '/echo/?form_token=6f1ed002-ab59-5ab0-8a2c-1f7d1d2a3b4c'
+    for (const [method, path, bytes, status] of [
+      ['POST', '/echo/', 1e6, 200],
+      ['POST', '/echo/', 20e6, 403],
+      ['POST', form, 20e6, 200],
+      ['GET', '/echo/', 20e6, 413],
+      ['GET', form, 20e6, 413],
+    ] as const)
+      expect(await sendBody(box, method, path, bytes), `${method} ${path} ${bytes}`).toBe(status)
   })
 
   it('puts a renewed pair in force without a failed request; a bad one changes nothing', async () => {

@@ -4,7 +4,8 @@ import { contentSecurityPolicy, renderPage } from '../../page/render.ts'
 import { sendEvents } from '../events.ts'
 import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
 import type { ControlOptions } from '../server.ts'
-import { awayPath, databaseAwayPath } from '../../units/place.ts'
+import { notServing } from '../../units/door/bodies.ts'
+import { awayPath, databaseAwayPath, maySendPath } from '../../units/place.ts'
 import { readView } from './feed.ts'
 import { handOn, mayWait, waitForMathesar } from './wake.ts'
 
@@ -34,7 +35,7 @@ const messageFor = ({ request, url }: Exchange): string => {
     return 'cannot answer: the database of Mathesar is away; this request may have been carried out in part'
   return hasReached(request)
     ? 'cannot answer: Mathesar ended while it answered this request, and may have carried it out'
-    : 'cannot answer: Mathesar does not serve yet; this request was not carried out'
+    : notServing.message
 }
 
 export const isBrowser = ({ headers: { accept = '' } }: Exchange['request']): boolean =>
@@ -49,8 +50,7 @@ const wantsPage = (request: Exchange['request']): boolean =>
 export const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
   const headers = { ...securityHeaders, 'retry-after': retryAfter }
   if (!wantsPage(exchange.request)) {
-    const message = messageFor(exchange)
-    return sendJson(exchange, 503, { code: 'NOT_SERVING', message, hint: 'Ask again in a moment.' }, headers)
+    return sendJson(exchange, 503, { ...notServing, message: messageFor(exchange) }, headers)
   }
   sendHtml(exchange, 503, renderPage(readView(options)), headers)
 }
@@ -85,8 +85,10 @@ export const awayPaths: readonly string[] = [awayPath, databaseAwayPath]
 /** For what came for Mathesar and did not find it: it is handed back if Mathesar serves in time. */
 export const answerAway = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
   const { request, url } = exchange
-  const mayHandOn = mayWait(options) && !awayPaths.includes(url.pathname) && !hasReached(request)
-  if (mayHandOn && (await waitForMathesar(options))) handOn(exchange)
+  const isQuestion = url.pathname === maySendPath // It may be asked again.
+  const mayHandOn =
+    mayWait(options) && !awayPaths.includes(url.pathname) && (isQuestion || !hasReached(request))
+  if (mayHandOn && (await waitForMathesar(options))) handOn(exchange, isQuestion ? maySendPath : undefined)
   else sendUnavailable(exchange, options)
 }
 

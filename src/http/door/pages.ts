@@ -2,7 +2,7 @@ import { fixPath } from '../../page/fix.ts'
 import { permitPath } from '../../page/refused.ts'
 import { partPath, restorePath } from '../../page/restore.ts'
 import { provePath } from '../../page/setup.ts'
-import { consolePath, setupPath } from '../../units/place.ts'
+import { consolePath, maySendPath, setupPath } from '../../units/place.ts'
 import { type Access, redirect } from '../exchange.ts'
 import type { Route } from '../routes.ts'
 import { getFix, postFix } from './fix.ts'
@@ -42,7 +42,7 @@ export const pageRoute = (
     return pathname === '/' ? { handle: (exchange) => redirect(exchange, consolePath) } : undefined
   const takesForm = isPost ? forms.get(pathname) : undefined
   if (takesForm !== undefined) return { handle: takesForm, hasBody: true }
-  const isOurs = pathname.startsWith('/supervisor/') && !awayPaths.includes(pathname)
+  const isOurs = pathname.startsWith('/supervisor/') && ![...awayPaths, maySendPath].includes(pathname)
   const handle = pages.get(pathname) ?? (isOurs ? undefined : answerAway)
   return handle && { handle }
 }

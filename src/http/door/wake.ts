@@ -40,5 +40,5 @@ export const waitForMathesar = async (options: Awaited): Promise<boolean> => {
 }
 
 /** The door asks Mathesar again. It has kept the method and the body. */
-export const handOn = ({ response }: Exchange): void =>
-  void response.writeHead(200, { 'x-accel-redirect': mathesarHandover }).end()
+export const handOn = ({ response }: Exchange, to = mathesarHandover): void =>
+  void response.writeHead(200, { 'x-accel-redirect': to }).end()

@@ -1,5 +1,6 @@
 import { hostMapLines, permittedHosts } from '../../settings/hosts.ts'
 import { accessLines } from './access-log.ts'
+import { bodyMaps } from './bodies.ts'
 import { type Paths, inDoor, inRun } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { headerLines } from './headers.ts'
@@ -31,6 +32,8 @@ export const renderConfig = (facts: Facts): string => {
     'daemon off;',
     `pid ${buffer}/nginx.pid;`,
     `worker_processes ${Math.max(1, Math.min(2, Math.floor(place.machine.cpus)))};`,
+    // Each body that lies in the volume is one, however many requests there are on a connection of HTTP/2.
+    'worker_rlimit_nofile 8192;',
     `worker_shutdown_timeout ${settings.GUNICORN_TIMEOUT}s;`,
     'error_log stderr warn;',
     'events { worker_connections 4096; }',
@@ -55,7 +58,7 @@ export const renderConfig = (facts: Facts): string => {
     'send_timeout 60s;',
     'keepalive_timeout 65s;',
     'reset_timedout_connection on;',
-    'client_max_body_size 0;', // Mathesar decides.
+    'client_max_body_size 64k;', // What may be more, `bodies.ts` says.
     ...temporaryFolders.map((name) => `${name}_temp_path ${buffer}/${name};`),
     'proxy_max_temp_file_size 256m;',
     'proxy_buffer_size 16k;',
@@ -65,6 +68,7 @@ export const renderConfig = (facts: Facts): string => {
     'limit_conn_zone $binary_remote_addr zone=streams_of_address:1m;',
     'map $request_method $setup_form { default 1; GET ""; HEAD ""; }',
     'limit_conn_zone $setup_form zone=setup:1m;',
+    ...bodyMaps,
     ...proxyLines(networksOf(settings.TRUSTED_PROXIES)),
     'map $host $is_permitted {',
     ...hostMapLines(permittedHosts(settings)).map((line) => `  ${line}`),

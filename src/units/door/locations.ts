@@ -1,5 +1,6 @@
 import type { Settings } from '../../settings/typed.ts'
-import { headerLines } from './headers.ts'
+import { bodyLines, refuseLarge, strangerLimits } from './bodies.ts'
+import { ending, location, proxyTo, withoutBody } from './lines.ts'
 import { networksOf } from './networks.ts'
 import { tlsLines } from './tls.ts'
 import {
@@ -37,18 +38,6 @@ export type Facts = {
 const listenOf = ({ address, port }: Pick<Listener, 'address' | 'port'>): string =>
   address.includes(':') ? `[${address}]:${port} ipv6only=off` : `${address}:${port}`
 
-const proxyTo = (upstream: 'mathesar' | 'supervisor', timeoutSeconds: number): readonly string[] => [
-  `    proxy_pass http://${upstream};`,
-  `    proxy_read_timeout ${timeoutSeconds}s;`,
-  `    proxy_send_timeout ${timeoutSeconds}s;`,
-]
-
-const location = (match: string, lines: readonly string[]): readonly string[] => [
-  `  location ${match} {`,
-  ...lines,
-  '  }',
-]
-
 /** By the address that a proxy in front which is believed says, as far as there is one. */
 const metricsLines = (networks: readonly string[]): readonly string[] =>
   networks.length === 0
@@ -59,9 +48,6 @@ const metricsLines = (networks: readonly string[]): readonly string[] =>
         '    deny all;',
         ...proxyTo('supervisor', 10),
       ])
-
-/** nginx leaves out a header without a value. A location with headers of its own inherits none. */
-const ending = '  add_header Connection $ending always;'
 
 const requirePermitted = ['    if ($is_permitted = 0) { return 418; }', '    error_page 418 = @refused;']
 
@@ -75,7 +61,6 @@ const setupLines = (toMathesar: readonly string[]): readonly string[] => [
     location(`= ${path}`, [
       ...requirePermitted,
       `    rewrite ^ ${setupPath} break;`, // However it was written: all that follow see the same.
-      '    client_max_body_size 64k;',
       ...proxyTo('supervisor', 10),
       '    error_page 502 504 =503 /starting.html;',
     ]),
@@ -92,13 +77,11 @@ const setupLines = (toMathesar: readonly string[]): readonly string[] => [
   ...location('@again', [`    return 303 ${setupPath};`]),
 ]
 
-/** To the supervisor, while the body stays here, and what may be long and tells it nothing. */
-const withoutBody = [
-  ...headerLines.map((line) => `    ${line}`),
-  '    proxy_set_header Content-Length "";',
+/** To the supervisor, without what may be long and tells it nothing. */
+const away = [
   '    proxy_set_header Cookie "";',
   '    proxy_set_header Referer "";',
-  '    proxy_pass_request_body off;',
+  ...withoutBody,
   ...proxyTo('supervisor', 60),
   '    error_page 502 504 =503 /starting.html;',
 ]
@@ -108,17 +91,24 @@ const withoutBody = [
  * its database is away.
  */
 const awayLines = [
-  ...location('@supervisor', withoutBody),
-  ...location(databaseHandover, [`    rewrite ^ ${databaseAwayPath} break;`, ...withoutBody]),
+  ...location('@supervisor', away),
+  ...location(databaseHandover, [`    rewrite ^ ${databaseAwayPath} break;`, ...away]),
 ]
+
+/** Where the supervisor does not answer either. */
+const startingLines = (share: string): readonly string[] =>
+  location('= /starting.html', [
+    '    internal;',
+    '    client_max_body_size 0;', // It takes none in, whatever it answers.
+    `    root ${share};`,
+    ending,
+    '    add_header Retry-After 1 always;',
+    '    add_header Cache-Control no-store always;',
+  ])
 
 /** Where the supervisor answers as long as the browser listens. */
 const streamPaths = ['/supervisor/events', `${consolePath}/events`, `${consolePath}/log/events`]
-const toSupervisor = [
-  '    client_max_body_size 64k;',
-  '    proxy_buffering off;',
-  ...proxyTo('supervisor', 3600),
-]
+const toSupervisor = ['    proxy_buffering off;', ...proxyTo('supervisor', 3600)]
 
 /** The server of nginx: who answers what. */
 export const serverLines = ({
@@ -127,7 +117,8 @@ export const serverLines = ({
   listener,
   certificate,
 }: Facts): readonly string[] => {
-  const toMathesar = proxyTo('mathesar', settings.GUNICORN_TIMEOUT + 60)
+  const timeoutSeconds = settings.GUNICORN_TIMEOUT + 60
+  const toMathesar = proxyTo('mathesar', timeoutSeconds)
   const mathesar = [
     ...toMathesar,
     '    error_page 502 504 = @supervisor;', // Its socket is not there, or it ended while it answered.
@@ -141,9 +132,8 @@ export const serverLines = ({
     `  if (-f ${inDoor(paths).draining}) { set $ending close; }`,
     ending,
     ...(certificate === undefined ? [] : [...tlsLines(certificate), '  error_page 497 = @plain;']),
-    ...location('/', [...requirePermitted, ...mathesar]),
+    ...bodyLines(requirePermitted, mathesar, timeoutSeconds),
     ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
-    ...location('@mathesar', mathesar),
     ...location('^~ /static/', [
       `    root ${paths.app};`,
       '    try_files $uri @mathesar;',
@@ -161,10 +151,15 @@ export const serverLines = ({
     // What comes in plain where there is TLS. Health and the authority are to be had both ways.
     ...location('@plain', [
       '    if ($is_plain = 0) { return 307 https://$http_host$request_uri; }',
+      refuseLarge,
       ...proxyTo('supervisor', 10),
     ]),
     ...awayLines,
-    ...location('@refused', ['    rewrite ^ /supervisor/refused break;', ...proxyTo('supervisor', 10)]),
+    ...location('@refused', [
+      refuseLarge,
+      '    rewrite ^ /supervisor/refused break;',
+      ...proxyTo('supervisor', 10),
+    ]),
     ...streamPaths.flatMap((path) =>
       location(`= ${path}`, [
         // Each takes a connection for minutes: some are left for health and the setup code.
@@ -176,18 +171,13 @@ export const serverLines = ({
     ),
     // Parts of an archive.
     ...location('= /supervisor/restore/part', [
-      '    client_max_body_size 1m;',
+      ...strangerLimits,
+      '    client_max_body_size 512k;',
       ...proxyTo('supervisor', 600),
     ]),
     ...location(`^~ ${consolePath}`, [...requirePermitted, ...toSupervisor]),
     ...location('^~ /supervisor/', toSupervisor),
-    ...location('= /starting.html', [
-      '    internal;',
-      `    root ${paths.share};`,
-      ending,
-      '    add_header Retry-After 1 always;',
-      '    add_header Cache-Control no-store always;',
-    ]),
+    ...startingLines(paths.share),
     '}',
   ]
 }

@@ -52,6 +52,7 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
     ['GET', '/some/page', '@mathesar'],
     ['POST', '/api/rpc/v0/', '@mathesar'],
     ['GET', '/complete_installation/', '@setup'],
+    ['GET', '/supervisor/may-send', '/supervisor/may-send'],
   ])('%s %s wakes it, and is handed back to %s', async (method, target, handover) => {
     const { told, ask } = await stage(true)
     const { status, headers } = await ask(method, target)
@@ -140,8 +141,8 @@ describe('what the door asks the supervisor while Mathesar is away for a moment'
       },
     }
     server = await listen({ path, mode: 0o600 }, options, 'visitor')
-    return (method: string, headers: Readonly<Record<string, string>>) =>
-      askSocket(path, method, '/some/page', undefined, headers)
+    return (method: string, headers: Readonly<Record<string, string>>, target = '/some/page') =>
+      askSocket(path, method, target, undefined, headers)
   }
 
   test.each([
@@ -156,6 +157,12 @@ describe('what the door asks the supervisor while Mathesar is away for a moment'
     expect([status, headers['x-accel-redirect']]).toEqual([to === undefined ? 503 : 200, to])
     if (to === undefined)
       expect(text).toContain(times.endsWith('-') ? 'was not carried out' : 'may have carried')
+  })
+
+  test('whether a body may come is asked again, though Mathesar ended while it was asked', async () => {
+    const ask = await stage(true)
+    const { headers } = await ask('GET', { 'x-connect-time': '0.000' }, '/supervisor/may-send')
+    expect(headers['x-accel-redirect']).toBe('/supervisor/may-send')
   })
 })
 

@@ -93,6 +93,58 @@ describe('the configuration of the door', () => {
     for (const name of ['Cookie', 'Referer']) expect(text).toContain(`proxy_set_header ${name} "";`)
   })
 
+  /** What nginx makes of a request by the map. */
+  const isLarge = (text: string): string | undefined => {
+    const [, map = ''] = /\$is_large \{\n([^]*?)\n\}/.exec(render()) ?? []
+    const rules = [...map.matchAll(/"~(.*)" (\d);/g)]
+    return rules.find(([, pattern]) => new RegExp(pattern!).test(text))?.[2] ?? /default (\d);/.exec(map)?.[1]
+  }
+  test.each([
+    ['GET HTTP/1.1 :', '0'],
+    ['POST HTTP/1.0 :', '0'],
+    ['POST HTTP/1.1 0:', '0'],
+    ['PUT HTTP/1.1 99999:', '0'],
+    ['POST HTTP/1.1 100000:', '1'],
+    ['GET HTTP/1.1 20000000:', '1'],
+    ['POST HTTP/1.1 :chunked', '1'],
+    ['GET HTTP/1.1 :chunked', '1'],
+    ['GET HTTP/2.0 :', '0'], // The limit of its location holds.
+    ['POST HTTP/2.0 99999:', '0'],
+    ['POST HTTP/2.0 :', '1'],
+  ])('asks who sends a body that may be large: %s %s', (text, wanted) => expect(isLarge(text)).toBe(wanted))
+
+  test('opens a number of files, which are as many bodies', () => {
+    expect(render()).toMatch(/^worker_rlimit_nofile 8192;$/m)
+  })
+
+  test('takes more than 64 kB where it has been asked, and nowhere else', () => {
+    const text = render()
+    expect(text.match(/^client_max_body_size .*$/m)?.[0]).toBe('client_max_body_size 64k;')
+    const limits = [...text.matchAll(/location ([^{]+) \{((?:(?!\n  \})[^])*)/g)].flatMap(
+      ([, name, lines]) => {
+        const [, limit] = /client_max_body_size (\S+);/.exec(lines!) ?? []
+        return limit === undefined ? [] : [[name, limit]]
+      },
+    )
+    expect(Object.fromEntries(limits)).toEqual({
+      '/': '0', // For the next ones alone: it hands everything on.
+      '@large': '0',
+      '= /supervisor/may-send': '0',
+      '@stranger': '3m',
+      '= /supervisor/restore/part': '512k',
+      '= /starting.html': '0', // A file.
+    })
+    expect(/location \/ \{[^]*?\n  \}/.exec(text)?.[0]).toMatch(/return 419; \}[^]*return 420;\n  \}$/)
+    expect(/location @large \{[^]*?\n  \}/.exec(text)?.[0]).toContain('auth_request /supervisor/may-send;')
+  })
+
+  test('compares the length itself where a request comes to from another place', () => {
+    for (const name of ['@refused', '@plain'])
+      expect(new RegExp(`location ${name} \\{[^]*?\\n  \\}`).exec(render())?.[0]).toContain(
+        'if ($is_large) { return 413; }',
+      )
+  })
+
   test('shows what is measured to those alone whom METRICS names', () => {
     expect(render()).not.toContain('/metrics')
     const text = render('METRICS=10.0.0.0/8,192.0.2.7\n')

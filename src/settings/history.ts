@@ -61,6 +61,7 @@ export const withEntry = (history: History, entry: HistoryEntry): History => {
 }
 
 const actions = Object.keys(actionInWords) as Action[]
+const changeable = [...settingNames, 'sso.yml', 'file_storage.yml'] as const
 const isOneOf = <T extends string>(list: readonly T[], value: unknown): value is T =>
   (list as readonly unknown[]).includes(value)
 export const isVersion = (text: string): boolean => /^[0-9a-f]{12}$/.test(text)
@@ -77,9 +78,7 @@ const parse = (text: string): unknown => {
 const changeOf = (value: unknown): Change | undefined => {
   if (!isRecord(value)) return undefined
   const { name, action } = value
-  return isOneOf([...settingNames, 'sso.yml', 'file_storage.yml'] as const, name) && isOneOf(actions, action)
-    ? { name, action }
-    : undefined
+  return isOneOf(changeable, name) && isOneOf(actions, action) ? { name, action } : undefined
 }
 
 const entryOf = (value: unknown): HistoryEntry | undefined => {

@@ -162,20 +162,23 @@ export const fileWarningsFor = (names: readonly string[], known: readonly string
  * Values are never asked for.
  */
 export const warningsFor = (names: readonly string[], known: readonly string[]): readonly string[] => {
-  const inOrder = new Set([...known, ...known.map((name) => `${name}_FILE`)])
+  const isKnown = (name: string): boolean =>
+    known.includes(name) || (name.endsWith('_FILE') && known.includes(name.slice(0, -5)))
   const given = new Set(names)
   let candidates: readonly Candidate[] | undefined // Most starts have no name to compare.
   let compared = 0
   const nearest = (name: string): string | undefined => {
-    candidates ??= [...inOrder].map((each) => ({ name: each, word: plain(each) }))
+    candidates ??= [...known, ...known.map((each) => `${each}_FILE`)].map((each) => ({
+      name: each,
+      word: plain(each),
+    }))
     return compared++ < comparedLimit ? nearestOf(name, candidates) : undefined
   }
   return [...given].flatMap((name) => {
-    if (inOrder.has(name)) return []
+    if (isKnown(name)) return []
     const trimmed = name.trim()
     // `- KEY = value` in a Compose file makes such a name.
-    if (inOrder.has(trimmed))
-      return `nothing reads ${trimmed} with a blank around its name: leave the blank out`
+    if (isKnown(trimmed)) return `nothing reads ${trimmed} with a blank around its name: leave the blank out`
     return warningFor(name, given, nearest) ?? []
   })
 }

@@ -74,14 +74,15 @@ export const planOf = (changes: readonly Change[], reload = false, carries?: num
   }
 }
 
+const ofContainer = settingNames.filter((name) => settingOf(name).appliesBy === 'container')
+
 /**
  * What of a configuration can be in force in this container:
  * settings that need another start of it keep their value of this one.
  */
 export const inForceOf = (boot: Values, { values, database, files }: Configuration): InForce => {
-  const effective = Object.fromEntries(
-    settingNames.map((name) => [name, settingOf(name).appliesBy === 'container' ? boot[name] : values[name]]),
-  ) as Record<SettingName, Values[SettingName]>
+  const kept = Object.fromEntries(ofContainer.map((name) => [name, boot[name]]))
+  const effective: Values = { ...values, ...kept }
   return { values: effective, settings: typeSettings(effective), database, files }
 }
 

@@ -26,6 +26,8 @@ const underSecretKeys = (root: unknown): string[] => {
   return found
 }
 
+const secretNames = settingNames.filter((name) => settingOf(name).secret)
+
 const parsed = (text: string): unknown => {
   if (!/^\s*[[{]/.test(text)) return undefined
   try {
@@ -40,9 +42,7 @@ const parsed = (text: string): unknown => {
  * what they hold as JSON, and the same of the YAML files.
  */
 export const secretsOf = ({ values: given, database, yaml }: Configuration): string[] => {
-  const values = settingNames
-    .filter((name) => settingOf(name).secret)
-    .flatMap((name) => given[name].value ?? [])
+  const values = secretNames.flatMap((name) => given[name].value ?? [])
   const found = [
     ...values,
     ...(database.kind === 'external' && database.password !== undefined ? [database.password] : []),

@@ -18,11 +18,16 @@ export type Settings = {
     | (Table[Name] extends { readonly default: string } ? never : undefined)
 }
 
+const typeOf = (name: SettingName, text: string | undefined): unknown =>
+  text === undefined ? undefined : kinds[settingOf(name).kind].parse(text)
+
+const defaults = Object.fromEntries(settingNames.map((name) => [name, typeOf(name, settingOf(name).default)]))
+
 /** Values that have been checked, each as its type. */
-export const typeSettings = (values: Values): Settings =>
-  Object.fromEntries(
-    settingNames.map((name) => {
-      const { value } = values[name]
-      return [name, value === undefined ? undefined : kinds[settingOf(name).kind].parse(value)]
-    }),
-  ) as Settings
+export const typeSettings = (values: Values): Settings => {
+  const given = settingNames.filter((name) => values[name].source !== 'default')
+  return {
+    ...defaults,
+    ...Object.fromEntries(given.map((name) => [name, typeOf(name, values[name].value)])),
+  } as Settings
+}

@@ -1,3 +1,4 @@
+import { definedOf } from '../core/record.ts'
 import { SupervisorError } from '../errors.ts'
 import {
   databaseSettings,
@@ -7,6 +8,7 @@ import {
   namesOf,
   settingNames,
   settingOf,
+  type Source,
   type Value,
   type Values,
 } from './table.ts'
@@ -92,16 +94,20 @@ const putAsideBy = (given: Texts, file: Texts): ReadonlySet<SettingName> => {
   ])
 }
 
+const from = (source: Source, texts: readonly (readonly [string, string | undefined])[]) =>
+  Object.fromEntries(texts.map(([name, value]): [string, Value] => [name, { value, source }]))
+
+const defaults = from(
+  'default',
+  settingNames.map((name) => [name, settingOf(name).default]),
+) as Values
+
 /** default < file < environment. `file` has been checked before. */
 export const readSettings = (environment: Environment, readFile: ReadFile, file: Texts = {}): Values => {
-  const given: Texts = Object.fromEntries(
-    settingNames.map((name) => [name, readGiven(environment, readFile, name)]),
+  const given: Texts = definedOf(
+    Object.fromEntries(settingNames.map((name) => [name, readGiven(environment, readFile, name)])),
   )
-  const putAside = putAsideBy(given, file)
-  const read = (name: SettingName): Value => {
-    if (given[name] !== undefined) return { value: given[name], source: 'environment' }
-    if (file[name] !== undefined && !putAside.has(name)) return { value: file[name], source: 'file' }
-    return { value: settingOf(name).default, source: 'default' }
-  }
-  return Object.fromEntries(settingNames.map((name) => [name, read(name)])) as Record<SettingName, Value>
+  const putAside: ReadonlySet<string> = putAsideBy(given, file)
+  const inFile = Object.entries(file).filter(([name]) => !putAside.has(name))
+  return { ...defaults, ...from('file', inFile), ...from('environment', Object.entries(given)) }
 }

@@ -1,6 +1,6 @@
 import { definedOf } from '../../core/record.ts'
 import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
-import { isSetting } from '../../settings/table.ts'
+import { isSetting, settingNames } from '../../settings/table.ts'
 import { activityFile, hostsFile, inRun } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
 import { whichHost } from '../postgres/libpq.ts'
@@ -43,6 +43,8 @@ const notForApp = new RegExp(
     'SLEEP_AFTER$',
   ].join('|')})`,
 )
+
+const settingsOfApp = settingNames.filter((name) => !notForApp.test(name))
 
 /** What the environment of Mathesar depends on. */
 export type AppScope = Pick<Scope<'volume' | 'secrets'>, 'place' | 'inForce' | 'results'>
@@ -92,9 +94,7 @@ export const appEnvironment = (scope: AppScope): Record<string, string> => {
   const inherited = Object.entries(place.environment).filter(
     ([name]) => !isSetting(name) && !notForApp.test(name),
   )
-  const chosen = Object.entries(inForce.values).flatMap(([name, { value }]) =>
-    notForApp.test(name) ? [] : [[name, value] as const],
-  )
+  const chosen = settingsOfApp.map((name) => [name, inForce.values[name].value] as const)
   const all: Record<string, string | undefined> = {
     MALLOC_ARENA_MAX: '2', // Threads would have eight for each processor, which keep what they free.
     DJANGO_SETTINGS_MODULE: 'config.settings.production',

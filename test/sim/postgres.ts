@@ -204,6 +204,20 @@ export class Postgres extends Process {
   }
 }
 
+type Login = { readonly password: string; readonly verifier: string }
+
+/** Most connections come with the password of the one before: its hash is not made again. */
+let last: (Login & { readonly isRight: boolean }) | undefined
+
+const isRight = ({ password, verifier }: Login): boolean => {
+  if (last?.password !== password || last.verifier !== verifier) {
+    const [, salt = ''] = /:([^$]+)\$/.exec(verifier) ?? []
+    const hash = scramVerifier(password, Buffer.from(salt, 'base64'))
+    last = { password, verifier, isRight: hash === verifier }
+  }
+  return last.isRight
+}
+
 class EmbeddedServer extends Server {
   readonly #postgres: Postgres
   readonly #container: Container
@@ -239,8 +253,7 @@ class EmbeddedServer extends Server {
     if (this.#refusal) return this.#refusal
     if (user === 'postgres' && this.#container.hasOneUser) {
       const { verifier } = this.data
-      const [, salt = ''] = /:([^$]+)\$/.exec(verifier) ?? []
-      if (scramVerifier(String(password), Buffer.from(salt, 'base64')) !== verifier)
+      if (!isRight({ password: String(password), verifier }))
         return new PostgresError('28P01', 'password authentication failed for user "postgres"')
     }
     return whyNoLogin(this.data, user, database)

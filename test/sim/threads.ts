@@ -1,4 +1,7 @@
+import { rmSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
 import { Worker } from 'node:worker_threads'
+import { build } from 'esbuild'
 import { addSummary, emptySummary, type Summary } from './batch.ts'
 import type { Share } from './worker.ts'
 
@@ -15,9 +18,28 @@ export type Work = {
  */
 const resourceLimits = { maxYoungGenerationSizeMb: 64 }
 
-const runShare = (share: Share, onReport: (summary: Summary) => void): Promise<void> =>
+/**
+ * The worker and all of ours that it imports, in one file: types are stripped once, and nothing is looked
+ * up from one module to the next. It lies where the packages are found.
+ */
+const bundleWorker = async (): Promise<string> => {
+  const outfile = fileURLToPath(new URL(`../../.cache/sim-${process.pid}.mjs`, import.meta.url))
+  await build({
+    entryPoints: [fileURLToPath(new URL('worker.ts', import.meta.url))],
+    outfile,
+    bundle: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    target: 'node24',
+    logLevel: 'warning',
+  })
+  return outfile
+}
+
+const runShare = (file: string, share: Share, onReport: (summary: Summary) => void): Promise<void> =>
   new Promise((resolve, reject) => {
-    const worker = new Worker(new URL('worker.ts', import.meta.url), { workerData: share, resourceLimits })
+    const worker = new Worker(file, { workerData: share, resourceLimits })
     worker.on('message', onReport).on('error', reject)
     worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`a worker exited with ${code}`))))
   })
@@ -31,13 +53,15 @@ export const runSeeds = async ({ first, count, workers, onProgress }: Work): Pro
     last,
     step: workers,
   }))
-  await Promise.all(
-    shares.map((share) =>
-      runShare(share, (summary) => {
-        addSummary(sum, summary)
-        onProgress?.(sum)
-      }),
-    ),
-  )
+  const file = await bundleWorker()
+  const onReport = (summary: Summary): void => {
+    addSummary(sum, summary)
+    onProgress?.(sum)
+  }
+  try {
+    await Promise.all(shares.map((share) => runShare(file, share, onReport)))
+  } finally {
+    rmSync(file)
+  }
   return sum
 }

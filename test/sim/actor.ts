@@ -31,8 +31,9 @@ export abstract class Actor {
     this.name = name
     this.clock = new SupervisorClock(container.world)
     this.files = new SupervisorFiles(this)
-    const system = container.world.mutant.changeSystem(createSimulatedSystem(this))
-    this.system = { ...system, ...createSimulatedStreams(this) }
+    const { changeSystem, changeStreams = (streams) => streams } = container.world.mutant
+    const system = changeSystem(createSimulatedSystem(this))
+    this.system = { ...system, ...changeStreams(createSimulatedStreams(this), system) }
   }
 
   get world(): World {

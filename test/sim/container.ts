@@ -23,6 +23,8 @@ export const paths: Paths = {
   pythonBin: '/usr/local/bin',
   nginx: '/usr/sbin/nginx',
 }
+/** A folder of the host for archives. */
+export const backupFolder = '/srv/backups'
 export const configFile = `${inVolume(paths).config}/mathesar.env`
 
 const user = (name: string, uid: number) => ({ name, uid, gid: uid })
@@ -81,6 +83,7 @@ export class Container {
     }
     this.layer.makeFolder(paths.share)
     this.layer.makeFolder('/run')
+    this.layer.makeFolder(backupFolder)
     if (world.random.chance(0.8)) this.layer.write(`${paths.share}/cluster.tar.zst`, 'a cluster')
     this.layer.syncAll()
   }

@@ -73,6 +73,7 @@ type Rule = readonly [
 
 const rules: readonly Rule[] = [
   [/^SELECT 1$/, () => found(true)],
+  [/pg_create_physical_replication_slot/, () => ({ rows: [{ lsn: '0/1000000' }] })],
   [/^SELECT pg_catalog.pg_stat_clear_snapshot/, () => found(true)],
   [/^SELECT application_name AS step,/, () => found(false)],
   [/^SET statement_timeout = 0$|^SELECT pg_terminate_backend|^DROP DATABASE|^COMMENT ON/, () => found(false)],

@@ -80,6 +80,7 @@ export const rates = {
   promotion: 0.3,
   'promotion back': 0.1,
   'base for an undo': 0.2,
+  backup: 0.3,
   undo: 0.25,
   'backup restored': 0.25,
   'undo of a restore': 0.25,

@@ -1,7 +1,7 @@
 import { dirname } from 'node:path/posix'
 import { temporaryName } from '../../src/core/temporary.ts'
 import type { Seen } from '../../src/core/settling.ts'
-import type { System } from '../../src/system/ports.ts'
+import type { System, Upload } from '../../src/system/ports.ts'
 import { type Disk, DiskError, type Inode } from './disk.ts'
 import type { Actor } from './actor.ts'
 
@@ -86,6 +86,30 @@ export class SupervisorFiles {
     }
   }
 
+  /** A file that grows under another name until all of it is on the disk: a moment to die at each step. */
+  begin(path: string): Upload {
+    const disk = this.#disk(path)
+    const temporary = this.#nameBeside(path)
+    let text = ''
+    disk.write(temporary, text)
+    return {
+      write: async (chunk) => {
+        text += chunk.toString()
+        this.#disk(path).write(temporary, text)
+      },
+      finish: async () => {
+        this.#supervisor.call()
+        this.#sync(disk, temporary)
+        this.#disk(path).rename(temporary, path)
+        this.#supervisor.call()
+        this.#sync(disk, dirname(path))
+      },
+      abort: async () => {
+        if (this.#supervisor.isAlive && !disk.isReadOnly) disk.remove(temporary)
+      },
+    }
+  }
+
   setOwner(path: string, user: { readonly uid: number } | undefined): void {
     const disk = this.#disk(path)
     const inode = this.#require(path)
@@ -137,6 +161,10 @@ export class SupervisorFiles {
     disk.sync(disk.find(path))
   }
 
+  #nameBeside(path: string): string {
+    return `${dirname(path)}/${temporaryName(this.#supervisor.world.timeline.nowMs, ++this.#made)}`
+  }
+
   /**
    * A temporary file beside, fsync, rename, fsync of the folder: as the real one, with a moment to die
    * between any two.
@@ -145,7 +173,7 @@ export class SupervisorFiles {
     const disk = this.#disk(path)
     const { world } = this.#supervisor
     const folder = dirname(path)
-    const temporary = `${folder}/${temporaryName(world.timeline.nowMs, ++this.#made)}`
+    const temporary = this.#nameBeside(path)
     if (disk.find(folder) === undefined) throw new DiskError('ENOENT', path)
     disk.write(temporary, text, disk.find(path)?.uid)
     world.oracle.sides.seeWrite(this.#supervisor, path, text)

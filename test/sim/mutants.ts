@@ -1,5 +1,7 @@
+import { basename, dirname } from 'node:path/posix'
+import { isArchiveName } from '../../src/core/archive-name.ts'
 import { SupervisorError } from '../../src/errors.ts'
-import type { System } from '../../src/system/ports.ts'
+import type { Streams, System } from '../../src/system/ports.ts'
 import { units } from '../../src/units/index.ts'
 import type { TaskUnit, Unit } from '../../src/units/unit.ts'
 import type { Fault } from './faults.ts'
@@ -9,6 +11,7 @@ import type { Invariant } from './world.ts'
 export type Mutant = {
   readonly units: readonly Unit[]
   readonly changeSystem: (system: System) => System
+  readonly changeStreams?: (streams: Streams, system: System) => Streams
   /** What has to happen for it to show, so that few runs are enough. */
   readonly stories?: readonly Fault[]
 }
@@ -165,6 +168,62 @@ export const mutants: readonly {
         },
       })),
       stories: ['promotion', 'operation killed'],
+    },
+  },
+  {
+    name: 'an archive has its name from the beginning',
+    breaks: 'archive',
+    mutant: {
+      ...original,
+      stories: ['backup', 'operation killed'],
+      changeStreams: (streams, { files }) => ({
+        ...streams,
+        createFile: async (path) => {
+          let text = ''
+          return {
+            write: async (chunk) => files.writeInPlace(path, (text += chunk.toString())),
+            finish: async () => {},
+            abort: async () => files.remove(path),
+          }
+        },
+      }),
+    },
+  },
+  {
+    name: 'an archive gets its name before it is on the disk',
+    breaks: 'archive',
+    mutant: {
+      ...original,
+      stories: ['backup', 'power lost'],
+      changeStreams: (streams, { files }) => ({
+        ...streams,
+        createFile: async (path) => {
+          const upload = await streams.createFile(`${path}.part`)
+          let text = ''
+          return {
+            ...upload,
+            write: async (chunk) => void (text += chunk.toString()),
+            finish: async () => {
+              files.link(text, path)
+              files.syncFile(dirname(path))
+              await upload.abort()
+            },
+          }
+        },
+      }),
+    },
+  },
+  {
+    name: 'the newest archive gives way, and the older ones stay',
+    breaks: 'archive',
+    mutant: {
+      ...changeFiles(({ listFolder, removeWhole }) => ({
+        removeWhole: (path) => {
+          const last = listFolder(dirname(path)).filter(isArchiveName).toSorted().at(-1)
+          removeWhole(last !== undefined && isArchiveName(basename(path)) ? `${dirname(path)}/${last}` : path)
+        },
+      })),
+      stories: ['backup'],
     },
   },
   {

@@ -1,8 +1,12 @@
 import { restForMove } from '../../src/daemon/moving.ts'
 import { SupervisorError } from '../../src/errors.ts'
-import { bringIn, requireReplaceable } from '../../src/operations/incoming.ts'
+import { openChain } from '../../src/operations/chain/open.ts'
+import { bringIn, makeRoom, requireReplaceable } from '../../src/operations/incoming.ts'
+import { keepBackup } from '../../src/operations/keep.ts'
+import { findArchive, newest, openNamedStore } from '../../src/operations/places/store.ts'
 import { returnBack } from '../../src/operations/promote/promote.ts'
-import { undoRestore, writeManifest } from '../../src/operations/restore.ts'
+import { requireFit } from '../../src/operations/archive/description.ts'
+import { fitnessOf, undoRestore, writeManifest } from '../../src/operations/restore.ts'
 import { lockOperations, type OperationScope } from '../../src/operations/scope.ts'
 import { makeOwnFolder, unpackCluster } from '../../src/operations/stage.ts'
 import { makeBase } from '../../src/operations/undo/bases.ts'
@@ -14,7 +18,8 @@ import { readControlFile } from '../../src/units/postgres/control-file.ts'
 import { type Copied, readPromotion, writePromotion } from '../../src/units/promotion.ts'
 import { UnsureSwap } from '../../src/units/swap.ts'
 import { usableBases } from '../../src/units/undo.ts'
-import { configFile, type Container } from './container.ts'
+import { stageLink } from './archives.ts'
+import { backupFolder, configFile, type Container } from './container.ts'
 import { embedded } from './contents.ts'
 import type { Data } from './database.ts'
 import type { ExternalServer } from './external.ts'
@@ -94,6 +99,7 @@ export class Operations {
     if (random.chance(0.2)) this.#keepArchive(container)
     if (faults.strikes('promotion')) this.#promote(container)
     if (faults.strikes('base for an undo')) this.#makeBase(container)
+    if (faults.strikes('backup')) this.#backUp(container)
     if (faults.strikes('undo')) this.#undo(container)
     if (faults.strikes('backup restored')) this.#restore(container)
     if (faults.strikes('undo of a restore')) this.#undoRestore(container)
@@ -198,14 +204,50 @@ export class Operations {
     })
   }
 
+  /** As the schedule does it: into one place or two, where older ones give way. */
+  #backUp(container: Container): void {
+    const { random, oracle } = this.#world
+    const places = random.pick([['volume'], [backupFolder], ['volume', backupFolder]])
+    const { archives } = oracle
+    this.#run(container, 'backup --scheduled', async (scope) => {
+      lockOperations(scope)
+      const stores = places.map((place) => openNamedStore(scope, place))
+      const plan = { base: undefined, why: undefined, stores, failures: [] }
+      const write = () => archives.write(scope)
+      const { made } = await keepBackup(scope, { plan, lock: undefined, isScheduled: true, write })
+      archives.acknowledge(container, made)
+    })
+  }
+
   #restore(container: Container): void {
     const archive = this.#archive
-    if (archive === undefined || container.place.environment.SECRET_KEY !== undefined) return
+    if (container.place.environment.SECRET_KEY !== undefined) return
+    if (this.#world.random.chance(0.5)) return this.#restoreNewest(container)
+    if (archive === undefined) return
     this.#replace(container, 'restore', async (scope) => {
       lockOperations(scope)
       requireReplaceable(scope, true)
       await bringIn(scope, false, async (folder) => {
         await stageArchive(scope, archive, folder)
+        return []
+      })
+    })
+  }
+
+  /** As `restore` of `src/operations/restore.ts`, but for what zstd does. */
+  #restoreNewest(container: Container): void {
+    this.#replace(container, 'restore newest', async (scope) => {
+      const { system } = scope
+      const stores = ['volume', backupFolder].map((place) => openNamedStore(scope, place))
+      const { name, store: shelf } = await findArchive(scope, stores, newest)
+      lockOperations(scope)
+      requireReplaceable(scope, true)
+      const open = () => shelf.read(name)
+      const chain = await openChain({ system, lock: undefined }, { title: name, open, shelf })
+      requireFit(chain.newest.description, fitnessOf(scope))
+      makeRoom(scope, chain.newest.bytes)
+      await bringIn(scope, false, async (folder) => {
+        await stageLink(scope, chain.newest, folder)
         return []
       })
     })

@@ -1,6 +1,7 @@
 import type { SupervisorError } from '../../src/errors.ts'
 import type { Setup } from '../../src/daemon/config/boot-trial.ts'
 import { inVolume } from '../../src/units/place.ts'
+import { Archives } from './archives.ts'
 import { whyExitIsWrong } from './causes.ts'
 import { type Container, paths } from './container.ts'
 import type { Data } from './database.ts'
@@ -20,6 +21,7 @@ type Move = { readonly to: Container; readonly database: string }
 export class Oracle {
   readonly edits: Edits
   readonly sides: Sides
+  readonly archives: Archives
   /** What has gone wrong since the supervisor of a container began. */
   readonly #seen = new Map<Container, Set<Fault>>()
   readonly #world: World
@@ -44,6 +46,7 @@ export class Oracle {
     this.#world = world
     this.edits = new Edits(world)
     this.sides = new Sides(world, paths)
+    this.archives = new Archives(world)
     world.faults.listen((fault) => {
       for (const seen of this.#seen.values()) seen.add(fault)
     })
@@ -67,6 +70,7 @@ export class Oracle {
 
   /** A supervisor begins: what goes wrong from now on may be the cause of its end. */
   seeStart(container: Container): void {
+    this.archives.check()
     this.#seen.set(container, new Set(this.#world.troubles))
   }
 

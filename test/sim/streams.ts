@@ -33,16 +33,7 @@ export const createSimulatedStreams = (actor: Actor): Streams => {
     },
     readBlocks: unknown('log of Postgres'),
     sizeOf: (path) => files.asFiles().readIfThere(path)?.length ?? 0,
-    createFile: async (path) => {
-      const chunks: Buffer[] = []
-      actor.call()
-      container.diskOf(path).requireSpace(path)
-      return {
-        write: async (chunk) => void chunks.push(Buffer.from(chunk)),
-        finish: async () => void files.asFiles().writeWhole(path, Buffer.concat(chunks).toString(), 0o600),
-        abort: async () => {},
-      }
-    },
+    createFile: async (path) => files.begin(path),
     trust: unknown('authorities'),
     request: unknown('other hosts'),
     encrypt: unknown('encryption'),

@@ -32,6 +32,7 @@ export type Invariant =
   | 'model'
   | 'whole'
   | 'moved'
+  | 'archive'
 
 export type Violation = { readonly invariant: Invariant; readonly detail: string }
 

@@ -136,7 +136,8 @@ const written = `
       FROM busy.parts each
     UNION ALL SELECT 'counted ' || counted FROM busy.counted
     UNION ALL SELECT 'last ' || last_value || is_called::text FROM busy.child_id_seq
-    UNION ALL SELECT conname || convalidated::text || pg_get_constraintdef(oid) FROM pg_constraint
+    UNION ALL SELECT conname || convalidated::text || replace(pg_get_constraintdef(oid), '"', '')
+      FROM pg_constraint -- A name is quoted where it is a word of that version.
       WHERE connamespace = 'busy'::regnamespace AND contype <> 'n' -- Those of columns, from 18 on.
     UNION ALL SELECT tgname || tgenabled::text FROM pg_trigger WHERE tgrelid = 'busy.parent'::regclass
       AND NOT tgisinternal) AS lines`

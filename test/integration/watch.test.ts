@@ -267,7 +267,7 @@ describe.concurrent('watchFiles', () => {
       pollMs: 200,
     })
     context.onTestFinished(() => watch.close())
-    return { seen, troubles, ...watch }
+    return { seen, troubles, readSettled: () => watch.readSettled() }
   }
 
   test('waits for a folder that is not there yet', async (context) => {

@@ -3,7 +3,6 @@ import { levels } from '../core/log-lines.ts'
 import { fallBack, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
 import { StopRequests } from '../daemon/stop-requests.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
-import { requireAlone } from '../http/client.ts'
 import { environmentWarnings } from '../settings/configuration.ts'
 import { environment } from '../system/environment.ts'
 import { openKernel } from '../system/kernel.ts'
@@ -164,6 +163,9 @@ export const runDaemon = async (
 
 export const run = async (): Promise<number> => {
   const signals = catchSignals()
-  if (process.pid !== 1) await requireAlone('start', '`supervisor status` shows how it is.')
+  if (process.pid !== 1) {
+    const { requireAlone } = await import('../http/client.ts')
+    await requireAlone('start', '`supervisor status` shows how it is.')
+  }
   return await runDaemon(signals, environment)
 }

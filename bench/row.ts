@@ -15,3 +15,31 @@ export type Row = {
   /** Why there is no figure, or what else there is to know. */
   readonly note?: string
 }
+
+/** Rows without figures, and why there are none. */
+export const rowsWithout = (
+  figures: readonly string[],
+  note: string,
+  bars: readonly string[] = [],
+): readonly Row[] =>
+  figures.map((figure, index) => ({
+    figure,
+    unit: '',
+    cells: {},
+    bar: bars[index] ?? '',
+    met: undefined,
+    note,
+  }))
+
+/** Requests that failed in each run, which none may. `why` says how, if it is known. */
+export const failuresRow = (figure: string, counts: readonly number[], why: Iterable<string> = []): Row => {
+  const note = [...why].join('; ')
+  return {
+    figure,
+    unit: '',
+    cells: { ours: counts },
+    bar: 'none',
+    met: counts.every((count) => count === 0),
+    ...(note === '' ? {} : { note }),
+  }
+}

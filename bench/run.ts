@@ -22,6 +22,7 @@ import { measureStop } from './measure/stop.ts'
 import { measureSize } from './measure/size.ts'
 import { measureSleep } from './measure/sleep.ts'
 import { type Measured, printReport, writeReport } from './report.ts'
+import { rowsWithout } from './row.ts'
 
 const measures: Readonly<Record<string, (bench: Bench) => Promise<Measured>>> = {
   boot: measureBoot,
@@ -114,18 +115,7 @@ const main = async (): Promise<void> => {
       name,
       await measures[name]!(bench).catch((error: Error): Measured => {
         say(`cannot measure ${name}: ${error instanceof Problem ? error.message : error.stack}`)
-        return {
-          rows: [
-            {
-              figure: name,
-              unit: '',
-              cells: {},
-              bar: '',
-              met: undefined,
-              note: `could not be measured: ${error.message.split('\n')[0]}`,
-            },
-          ],
-        }
+        return { rows: rowsWithout([name], `could not be measured: ${error.message.split('\n')[0]}`) }
       }),
     )
     say(`measured ${name} in ${Math.round((Date.now() - since) / 1000)} s`)

@@ -79,16 +79,13 @@ export const measureBoot = async (
   const secondsOf = (kind: Kind, name: PeerName): readonly number[] =>
     boots[kind][name]!.map((timeline) => timeline.at(-1)! / 1000)
   const row = (kind: Kind, figure: string, floorTimes: number, ownTimes: number): Row => {
-    const seconds = (name: PeerName): readonly number[] => secondsOf(kind, name)
-    const [own, floor, mathesar] = [
-      median(seconds('ours')),
-      median(seconds('floor')),
-      median(seconds('mathesar')),
-    ]
+    const own = median(secondsOf(kind, 'ours'))
+    const floor = median(secondsOf(kind, 'floor'))
+    const mathesar = median(secondsOf(kind, 'mathesar'))
     return {
       figure,
       unit: 's',
-      cells: Object.fromEntries(peerNames.map((name) => [name, seconds(name)])),
+      cells: Object.fromEntries(peerNames.map((name) => [name, secondsOf(kind, name)])),
       bar: `≤ ${floorTimes} × the floor; ≥ ${ownTimes} × faster than Mathesar's own way`,
       met: own <= floorTimes * floor && mathesar >= ownTimes * own,
       note:

@@ -3,7 +3,7 @@ import type { Bench } from '../bench.ts'
 import { tryDocker } from '../docker.ts'
 import { loadUntil } from '../page.ts'
 import { peers } from '../peers.ts'
-import type { Row } from '../row.ts'
+import { failuresRow, type Row, rowsWithout } from '../row.ts'
 
 const people = 16
 const figures = [
@@ -13,15 +13,6 @@ const figures = [
 ] as const
 const bars = ['', 'none', '≤ 250 ms'] as const
 
-const skipped: readonly Row[] = figures.map((figure, index) => ({
-  figure,
-  unit: '',
-  cells: {},
-  bar: bars[index]!,
-  met: undefined,
-  note: 'skipped: this image has no `supervisor config`',
-}))
-
 /** WEB_CONCURRENCY is changed while 16 people load the page, each twice a second at most. */
 export const measureConfig = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
   // Without WEB_CONCURRENCY in the environment, which would overrule what is set.
@@ -30,7 +21,7 @@ export const measureConfig = async (bench: Bench): Promise<{ readonly rows: read
     { volume: await bench.preparedVolume(), workers: 0 },
     async (box) => {
       if ((await tryDocker('exec', box.name, 'supervisor', 'config', '--help')).code !== 0) {
-        return { rows: skipped }
+        return { rows: rowsWithout(figures, 'skipped: this image has no `supervisor config`', bars) }
       }
       const took: number[] = []
       const failed: number[] = []
@@ -66,14 +57,7 @@ export const measureConfig = async (bench: Bench): Promise<{ readonly rows: read
             met: undefined,
             note: '`docker exec` of `supervisor config set`, until it says that the change is in force',
           },
-          {
-            figure: figures[1],
-            unit: '',
-            cells: { ours: failed },
-            bar: bars[1],
-            met: failed.every((count) => count === 0),
-            ...(why.size > 0 ? { note: [...why].join('; ') } : {}),
-          },
+          failuresRow(figures[1], failed, why),
           {
             figure: figures[2],
             unit: 'ms',

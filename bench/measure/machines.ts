@@ -3,7 +3,7 @@ import { existsSync, writeFileSync } from 'node:fs'
 import { ask, isRoot } from '../../scripts/prepare.ts'
 import type { Bench } from '../bench.ts'
 import { type Box, type PeerName, peers } from '../peers.ts'
-import type { Row } from '../row.ts'
+import { type Row, rowsWithout } from '../row.ts'
 import { median } from '../statistics.ts'
 
 const measured = ['ours', 'mathesar', 'floor'] as const satisfies readonly PeerName[]
@@ -69,19 +69,7 @@ export const measureMachines = async (bench: Bench): Promise<{ readonly rows: re
   const figure = 'second boot from a disk of 20 MB/s'
   const disk = findDisk()
   if (disk === undefined)
-    return {
-      rows: [
-        ...rows,
-        {
-          figure,
-          unit: '',
-          cells: {},
-          bar: '',
-          met: undefined,
-          note: 'skipped: only root can have the disk read anew',
-        },
-      ],
-    }
+    return { rows: [...rows, ...rowsWithout([figure], 'skipped: only root can have the disk read anew')] }
   const cold = await measure(bench, ['--device-read-bps', `${disk}:20mb`], forgetFiles)
   return { rows: [...rows, rowOf(figure, cold, '; nothing of it is in memory at its start')] }
 }

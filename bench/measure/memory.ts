@@ -21,14 +21,15 @@ const measure = async (bench: Bench, peer: Peer, options: Start): Promise<readon
   return found
 }
 
-/** Seconds of a first boot until the page on a machine of 256 MB without swap. */
+/** Seconds of a first boot until the page with 256 MB and no swap, of each boot that came so far. */
 const bootSmall = async (bench: Bench): Promise<readonly number[]> => {
   const found: number[] = []
   for (let run = 0; run < bench.runs; run++) {
     const since = Date.now()
-    await bench.withBox(peers.ours, { workers: 0, run: withMemory('256m') }, async () => {
+    const boot = bench.withBox(peers.ours, { workers: 0, run: withMemory('256m') }, async () => {
       found.push((Date.now() - since) / 1000)
     })
+    await boot.catch((error: Error) => bench.say(error.message))
   }
   return found
 }
@@ -38,6 +39,7 @@ export const measureMemory = async (bench: Bench): Promise<{ readonly rows: read
   const ours = await measure(bench, peers.ours, {})
   const mathesar = await measure(bench, peers.mathesar, {})
   const single = await measure(bench, peers.ours, { workers: 1, run: withMemory('512m') })
+  const small = await bootSmall(bench)
   const times = median(ours) / median(mathesar)
   return {
     rows: [
@@ -59,9 +61,10 @@ export const measureMemory = async (bench: Bench): Promise<{ readonly rows: read
       {
         figure: 'first boot → page with `--memory 256m`, no swap',
         unit: 's',
-        cells: { ours: await bootSmall(bench) },
+        cells: small.length === 0 ? {} : { ours: small },
         bar: 'it serves',
-        met: true, // Else it would have thrown.
+        met: small.length === bench.runs,
+        note: `${small.length} of ${bench.runs} boots`,
       },
     ],
   }

@@ -3,7 +3,7 @@ import type { Bench } from '../bench.ts'
 import { accountEnv, Person } from '../mathesar.ts'
 import { loadUntil } from '../page.ts'
 import { type Box, peers } from '../peers.ts'
-import type { Row } from '../row.ts'
+import { failuresRow, type Row, rowsWithout } from '../row.ts'
 import { median, showNumber } from '../statistics.ts'
 
 const people = 16
@@ -13,15 +13,6 @@ const figures = [
   'requests that fail meanwhile',
 ] as const
 const bars = ['≤ 1.5 × without the queries', 'none'] as const
-
-const skipped: readonly Row[] = figures.map((figure, index) => ({
-  figure,
-  unit: '',
-  cells: {},
-  bar: bars[index]!,
-  met: undefined,
-  note: 'skipped: the sample app has no tables',
-}))
 
 type Table = { readonly ask: () => Promise<unknown>; readonly lock: (seconds: number) => Promise<unknown> }
 
@@ -49,11 +40,14 @@ const makeTable = async ({ port, sh }: Box): Promise<Table> => {
 
 /** 16 people load a page again and again, and 4 more wait for queries: do the 16 notice? */
 export const measurePeople = async (bench: Bench): Promise<{ readonly rows: readonly Row[] }> => {
-  if (bench.source === 'sample-app') return { rows: skipped }
+  if (bench.source === 'sample-app')
+    return { rows: rowsWithout(figures, 'skipped: the sample app has no tables', bars) }
   const seconds = bench.quick ? 5 : 20
   return await bench.withBox(peers.ours, { workers: 0, env: accountEnv }, async (box) => {
     const table = await makeTable(box)
-    const [alone, beside, failed]: [number[], number[], number[]] = [[], [], []]
+    const alone: number[] = []
+    const beside: number[] = []
+    const failed: number[] = []
     for (let run = 0; run < bench.runs; run++) {
       const quiet = await loadUntil(box.port, people, delay((seconds * 1000) / 2))
       const locked = table.lock(seconds)
@@ -82,13 +76,7 @@ export const measurePeople = async (bench: Bench): Promise<{ readonly rows: read
           met: times <= 1.5,
           note: `${times.toFixed(2)} ×; without the queries ${showNumber(median(alone), 'ms')}`,
         },
-        {
-          figure: figures[1],
-          unit: '',
-          cells: { ours: failed },
-          bar: bars[1],
-          met: failed.every((count) => count === 0),
-        },
+        failuresRow(figures[1], failed),
       ],
     }
   })

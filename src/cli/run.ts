@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { levels } from '../core/log-lines.ts'
 import { fallBack, readSetup, type Setup } from '../daemon/config/boot-trial.ts'
@@ -8,10 +9,12 @@ import { environment } from '../system/environment.ts'
 import { openKernel } from '../system/kernel.ts'
 import { createLog, type Log } from '../system/log.ts'
 import { readPlace } from '../system/machine.ts'
+import { readPaths } from '../system/paths.ts'
 import { catchSignals, type Signals } from '../system/signals.ts'
 import { Sink } from '../system/sink.ts'
 import { createBase } from '../system/system.ts'
 import { requireUnheld } from '../units/holder.ts'
+import { controlSocket } from '../units/place.ts'
 import { resumeSwap } from '../units/swap.ts'
 import { assemble, type Brought, type Until } from './assemble.ts'
 import { keepIfWanted } from './keep.ts'
@@ -163,7 +166,8 @@ export const runDaemon = async (
 
 export const run = async (): Promise<number> => {
   const signals = catchSignals()
-  if (process.pid !== 1) {
+  // Typed beside one that runs: its socket is there. A start needs no HTTP before its first child.
+  if (process.pid !== 1 && existsSync(controlSocket(readPaths(environment)))) {
     const { requireAlone } = await import('../http/client.ts')
     await requireAlone('start', '`supervisor status` shows how it is.')
   }

@@ -220,7 +220,12 @@ export const salvage = async (
     const isLogLost = await open(scope, folder)
     const pieces: Piece[] = []
     let emptied = 0
-    const onSaid = (text: string): void => void (emptied += text.split('zeroing out').length - 1)
+    let rest = '' // Of a line that is not whole yet.
+    const onSaid = (text: string): void => {
+      const lines = (rest + text).split('\n')
+      rest = lines.pop() ?? ''
+      emptied += lines.filter((line) => line.includes('zeroing out')).length
+    }
     const copy: Copy = { scope, folder, emptied: () => emptied }
     await withSideServer(scope, { ...side, folder, isDamaged: true, onSaid }, async () => {
       const names = await asUser(scope, folder, [role, 'template1'], listDatabases)

@@ -33,7 +33,7 @@ RUN cd /node/usr/local/lib/supervisor && strip --preserve-dates node \
 FROM ${MATHESAR_IMAGE} AS mathesar
 
 FROM debian:trixie-slim AS debian
-COPY scripts/unpack.sh scripts/same-times.sh /
+COPY scripts/unpack.sh scripts/same-times.sh scripts/compress-static.sh /
 RUN touch /began
 # The first lines are a Debian to work in; bsdutils has `script`, which gives psql and manage.py a terminal of
 # their own; nano-tiny is for `supervisor config edit`. The libraries are those
@@ -41,9 +41,10 @@ RUN touch /began
 RUN sh /unpack.sh /system \
       base-files bash coreutils dash debianutils findutils grep gzip hostname libc-bin mawk ncurses-base netbase \
       perl-base procps sed tar tzdata util-linux bsdutils ca-certificates media-types zstd \
-      postgresql-client-17 nano-tiny nginx openssl \
+      postgresql-client-17 nano-tiny nginx libnginx-mod-http-brotli-static openssl \
       libbz2-1.0 libcairo2 libexpat1 libffi8 liblzma5 libncursesw6 libreadline8t64 libsqlite3-0 libssl3t64 \
       libstdc++6 libuuid1 libzstd1 zlib1g
+RUN sh /unpack.sh /brotli brotli
 # Without its JIT Postgres runs as with jit = off.
 RUN sh /unpack.sh /postgres postgresql-17 \
  && rm -r /postgres/usr/lib/postgresql/17/lib/llvmjit* /postgres/usr/lib/postgresql/17/lib/bitcode
@@ -96,7 +97,8 @@ LABEL org.opencontainers.image.title="Mathesar in one container" \
 # Mathesar and its Python, and what is made of them once here and not at each start.
 FROM image AS app
 COPY --from=debian /system /
-COPY --from=debian /same-times.sh /
+COPY --from=debian /same-times.sh /compress-static.sh /
+COPY --from=debian /brotli /
 COPY --from=mathesar /usr/local /usr/local
 COPY --from=mathesar /code /code
 WORKDIR /code
@@ -108,7 +110,7 @@ RUN touch /began && ldconfig \
  && cd /usr/local && rm -rf include share/man man lib/pkgconfig bin/pip* bin/idle* bin/python*-config bin/*-gdb.py
 # SECRET_KEY is given because Mathesar else writes one into /code/.secrets.
 # It looks for its two optional files in /code: the checked copies are linked there.
-RUN SECRET_KEY=build python3 manage.py collectstatic --noinput \
+RUN SECRET_KEY=build python3 manage.py collectstatic --noinput && sh /compress-static.sh static \
  && python3 -m compileall -q -j 0 /code "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && ln -s /run/mathesar/app/sso.yml /run/mathesar/app/file_storage.yml /code/ \
  && sh /same-times.sh /began /usr/local /code

@@ -15,6 +15,11 @@ export const readPaths = (env: Readonly<Record<string, string | undefined>>): Pa
     gunicornConfig: env.SUPERVISOR_GUNICORN_CONFIG ?? '/etc/mathesar/gunicorn.conf.py',
     postgresBin: env.SUPERVISOR_POSTGRES_BIN ?? folderOf('postgres', ['/usr/lib/postgresql/17/bin', ...path]),
     nginx: env.SUPERVISOR_NGINX ?? ['/usr/sbin/nginx'].find(existsSync),
+    // One of Debian, which fits no other nginx.
+    brotliModule:
+      env.SUPERVISOR_NGINX === undefined
+        ? ['/usr/lib/nginx/modules/ngx_http_brotli_static_module.so'].find(existsSync)
+        : undefined,
     pythonBin: env.SUPERVISOR_PYTHON_BIN ?? '/usr/local/bin',
   }
 }

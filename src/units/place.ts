@@ -16,6 +16,8 @@ export type Paths = {
   readonly pythonBin: string
   /** The web server in front of Mathesar; `undefined` where there is none, and Mathesar has the port. */
   readonly nginx: string | undefined
+  /** nginx's module for files that Brotli has compressed already, where it has one. */
+  readonly brotliModule: string | undefined
 }
 
 /** Who runs what. Without root there is one user, and nobody to change to. */

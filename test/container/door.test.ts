@@ -153,16 +153,23 @@ describeContainer('the door', () => {
   it('serves static files itself: compressed, and for ever where the name has a hash', async () => {
     const { stdout } = await box.sh('cd /code/static/mathesar && ls sample.*.css && ls icon.svg')
     const [hashed] = stdout.split('\n')
-    const answer = await fetch(box.url(`/static/mathesar/${hashed}`))
+    const get = (encodings: string): Promise<Response> =>
+      fetch(box.url(`/static/mathesar/${hashed}`), { headers: { 'accept-encoding': encodings } })
+    const answer = await get('gzip, deflate, br, zstd')
     expect([
       answer.status,
       answer.headers.get('cache-control'),
       answer.headers.get('content-encoding'),
-    ]).toEqual([200, 'public, max-age=31536000, immutable', 'gzip'])
+    ]).toEqual([200, 'public, max-age=31536000, immutable', 'br'])
+    const plainly = await (await get('identity')).text()
+    expect(await answer.text()).toBe(plainly)
+    const zipped = await get('gzip')
+    expect([zipped.headers.get('content-encoding'), await zipped.text()]).toEqual(['gzip', plainly])
     const plain = await fetch(box.url('/static/mathesar/icon.svg'))
     expect(plain.headers.get('cache-control')).toBe('public, max-age=60')
     expect(plain.headers.get('content-type')).toContain('image/svg+xml')
-    expect((await fetch(box.url('/static/none.css'))).status).toBe(404)
+    const missing = await fetch(box.url('/static/none.css'))
+    expect([missing.status, await missing.text()]).toEqual([404, expect.stringContaining('nginx')])
     for (const path of ['/static/../config/settings/production.py', '/static/%2e%2e/manage.py'])
       expect((await fetch(box.url(path))).status).toBe(404)
     expect(answer.headers.get('server')).toBe('nginx')

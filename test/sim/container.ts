@@ -22,6 +22,7 @@ export const paths: Paths = {
   postgresBin: '/usr/lib/postgresql/17/bin',
   pythonBin: '/usr/local/bin',
   nginx: '/usr/sbin/nginx',
+  brotliModule: undefined,
 }
 /** A folder of the host for archives. */
 export const backupFolder = '/srv/backups'

@@ -28,7 +28,9 @@ const temporaryFolders = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'] as
 export const renderConfig = (facts: Facts): string => {
   const { place, settings, buffer } = facts
   const { serving, page } = inDoor(place.paths)
+  const { brotliModule } = place.paths
   return [
+    ...(brotliModule === undefined ? [] : [`load_module ${brotliModule};`]),
     'daemon off;',
     `pid ${buffer}/nginx.pid;`,
     `worker_processes ${Math.max(1, Math.min(2, Math.floor(place.machine.cpus)))};`,

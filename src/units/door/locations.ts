@@ -9,6 +9,7 @@ import {
   databaseAwayPath,
   databaseHandover,
   inDoor,
+  type Paths,
   type Place,
   setupHandover,
   setupPath,
@@ -106,6 +107,19 @@ const startingLines = (share: string): readonly string[] =>
     '    add_header Cache-Control no-store always;',
   ])
 
+/** Mathesar's files for browsers, compressed when the image was built. */
+const staticLines = ({ app, brotliModule }: Paths): readonly string[] =>
+  location('^~ /static/', [
+    `    root ${app};`,
+    '    try_files $uri =404;',
+    ...(brotliModule === undefined ? [] : ['    brotli_static on;']),
+    '    gzip_static on;',
+    ending,
+    '    add_header Cache-Control $static_cache;',
+    '    add_header X-Content-Type-Options nosniff;',
+    '    add_header Vary Accept-Encoding;',
+  ])
+
 /** Where the supervisor answers as long as the browser listens. */
 const streamPaths = ['/supervisor/events', `${consolePath}/events`, `${consolePath}/log/events`]
 const toSupervisor = ['    proxy_buffering off;', ...proxyTo('supervisor', 3600)]
@@ -134,15 +148,7 @@ export const serverLines = ({
     ...(certificate === undefined ? [] : [...tlsLines(certificate), '  error_page 497 = @plain;']),
     ...bodyLines(requirePermitted, mathesar, timeoutSeconds),
     ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
-    ...location('^~ /static/', [
-      `    root ${paths.app};`,
-      '    try_files $uri @mathesar;',
-      '    gzip_static on;',
-      ending,
-      '    add_header Cache-Control $static_cache;',
-      '    add_header X-Content-Type-Options nosniff;',
-      '    add_header Vary Accept-Encoding;',
-    ]),
+    ...staticLines(paths),
     // Health and the page answer by any name.
     ...['/livez', '/readyz', '/startupz'].flatMap((path) =>
       location(`= ${path}`, ['    access_log off;', ...proxyTo('supervisor', 10)]),

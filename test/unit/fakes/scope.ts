@@ -30,6 +30,7 @@ export const placeOf = (fields: Partial<Place> = {}): Place => ({
     postgresBin: '/usr/lib/postgresql/17/bin',
     pythonBin: '/usr/bin',
     nginx: undefined,
+    brotliModule: undefined,
   },
   identities: rootIdentities,
   machine: { memoryBytes: 2 * 1024 ** 3, shmBytes: 64 * 1024 ** 2, cpus: 2, processes: 4096, oomScoreAdj: 0 },

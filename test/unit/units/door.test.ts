@@ -39,14 +39,14 @@ describe('the task `upstream`', () => {
 })
 
 describe('the configuration of the door', () => {
-  const render = (config = '', certificate?: Certificate): string =>
-    renderConfig({
-      certificate,
-      place: { paths, machine: { ...placeOf().machine, cpus: 8 } },
-      settings: readFile(config).settings,
-      listener: { address: '0.0.0.0', port: 8000 },
-      buffer: '/data/buffer',
-    })
+  const factsOf = (config = '', certificate?: Certificate) => ({
+    certificate,
+    place: { paths, machine: { ...placeOf().machine, cpus: 8 } },
+    settings: readFile(config).settings,
+    listener: { address: '0.0.0.0', port: 8000 },
+    buffer: '/data/buffer',
+  })
+  const render = (...of: Parameters<typeof factsOf>): string => renderConfig(factsOf(...of))
 
   test('names the sockets, and writes nowhere but in its folder', () => {
     const text = render()
@@ -55,6 +55,17 @@ describe('the configuration of the door', () => {
     expect(text).toContain('server unix:/run/m/door/page.sock')
     for (const [, path] of text.matchAll(/(?:_temp_path|pid) (\S+);/g))
       expect(path).toMatch(/^\/data\/buffer\//)
+  })
+
+  test('serves what Brotli has compressed where nginx has a module for it', () => {
+    expect(render()).not.toContain('brotli')
+    const brotliModule = '/usr/lib/nginx/modules/brotli.so'
+    const text = renderConfig({
+      ...factsOf(),
+      place: { ...factsOf().place, paths: { ...paths, brotliModule } },
+    })
+    expect(text).toMatch(/^load_module \/usr\/lib\/nginx\/modules\/brotli\.so;\n/)
+    expect(text).toMatch(/location \^~ \/static\/ \{[^}]*brotli_static on;/)
   })
 
   test('redirects to paths alone: the port that it listens on may be none that people reach', () => {

@@ -170,6 +170,9 @@ describeContainer('the door', () => {
     expect(plain.headers.get('content-type')).toContain('image/svg+xml')
     const missing = await fetch(box.url('/static/none.css'))
     expect([missing.status, await missing.text()]).toEqual([404, expect.stringContaining('nginx')])
+    const middleware = await (await fetch(box.url('/middleware/'))).text()
+    expect(middleware).toContain('SessionMiddleware')
+    expect(middleware).not.toContain('whitenoise') // It would read all files at each start.
     for (const path of ['/static/../config/settings/production.py', '/static/%2e%2e/manage.py'])
       expect((await fetch(box.url(path))).status).toBe(404)
     expect(answer.headers.get('server')).toBe('nginx')

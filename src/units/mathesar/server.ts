@@ -77,6 +77,7 @@ export const mathesar = defineService({
       env: {
         ...appEnvironment(scope),
         ...gate,
+        ...(paths.nginx === undefined ? {} : { MATHESAR_STATIC_FILES: 'door' }),
         MATHESAR_CHECK_HOST: probeHost,
         MATHESAR_WORKER_OOM_SCORE_ADJ: String(scores.worker),
       },

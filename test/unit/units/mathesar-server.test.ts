@@ -3,7 +3,7 @@ import { mathesar } from '../../../src/units/mathesar/server.ts'
 import { readFile } from '../configurations.ts'
 import { errorWith } from '../fakes/files.ts'
 import { serverError } from '../fakes/postgres.ts'
-import { createScope, externalDatabase, never, singleUser } from '../fakes/scope.ts'
+import { createScope, externalDatabase, never, placeOf, singleUser } from '../fakes/scope.ts'
 
 describe('what a new generation answers when it is asked to check itself', () => {
   test.each(['200 ', '200 /x', '302 /complete_installation/', '302 /complete_installation/?a=b'])(
@@ -68,6 +68,14 @@ describe('the command of Mathesar', () => {
       MATHESAR_CHECK_HOST: 'supervisor.invalid',
       SECRET_KEY: 'the secret key',
     })
+  })
+
+  test.each([
+    ['nothing', undefined, undefined],
+    ['the door', '/usr/sbin/nginx', 'door'],
+  ])('tells who serves the static files in its place: %s', async (_, nginx, expected) => {
+    const { scope } = createScope({ place: { paths: { ...placeOf().paths, nginx } } })
+    expect((await mathesar.command(scope)).env?.MATHESAR_STATIC_FILES).toBe(expected)
   })
 
   test('changes to no user where there is one', async () => {

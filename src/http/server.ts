@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, rmSync } from 'node:fs'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { describeError } from '../core/message.ts'
 import type { Status } from '../core/status.ts'
 import type { Backups } from '../daemon/backups.ts'
@@ -172,19 +173,25 @@ const isAnswered = (path: string): Promise<boolean> =>
     }).once('error', () => resolve(false))
   })
 
+/** Node looks for requests that come in too slowly again and again, also while nobody asks anything. */
+const never = 2 ** 31 - 1
+
 /** A server with limits for what a client may cost. What it gets of a connection comes through `inPieces`. */
 const createLimited = (
   access: Access,
+  after: ControlOptions['after'],
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server => {
   const limits = {
-    headersTimeout: requestLimitMs,
-    requestTimeout: requestLimitMs,
     maxHeaderSize: access === 'visitor' ? visitorHeaderBytes : headerLimitBytes,
     requireHostHeader: false, // The door speaks 1.1 for who came by 1.0, too. Who needs a Host looks at it.
-    connectionsCheckingInterval: 5000,
+    connectionsCheckingInterval: never,
   }
-  const server = createServer(limits, handle)
+  const coming = new WeakMap<Duplex, () => void>()
+  const server = createServer(limits, (request, response) => {
+    request.once('end', () => coming.get(request.socket)?.())
+    handle(request, response)
+  })
   server.maxConnections = access === 'visitor' ? visitorLimit : connectionLimit
   server.maxRequestsPerSocket = 1
   server.on('dropRequest', (_, socket) => socket.destroy())
@@ -192,6 +199,9 @@ const createLimited = (
   const serve = server.listeners('connection')
   server.removeAllListeners('connection').on('connection', (socket) => {
     const pieces = inPieces(socket)
+    const cancel = after(requestLimitMs, () => socket.destroy())
+    coming.set(pieces, cancel)
+    socket.once('close', cancel)
     for (const listener of serve) listener.call(server, pieces)
   })
   return server
@@ -220,7 +230,11 @@ export const listen = async (
   access: Access,
 ): Promise<ControlServer> => {
   if ('path' in target) await prepare(target.path)
-  const server = createLimited(access, (request, response) => void answer(request, response, options, access))
+  const server = createLimited(
+    access,
+    options.after,
+    (request, response) => void answer(request, response, options, access),
+  )
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject) // A later one, such as too many open files, costs a connection and no more.
     server.listen('path' in target ? target.path : target, resolve)

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Status } from '../../../src/core/status.ts'
 import { SupervisorError } from '../../../src/errors.ts'
 import type { Owner, setupPurposes } from '../../../src/http/door/owner.ts'
-import { type ControlOptions, type ControlServer, listen } from '../../../src/http/server.ts'
+import { type ControlOptions, type ControlServer, listen, requestLimitMs } from '../../../src/http/server.ts'
 import type { Access } from '../../../src/http/exchange.ts'
 import type { HistoryEntry } from '../../../src/settings/history.ts'
 import type { Proposal } from '../../../src/settings/proposal.ts'
@@ -237,6 +237,29 @@ describe('a socket', () => {
     socket.write('GET /v1/config/history HTTP/1.1\r\nHost: x\r\n\r\n'.repeat(5000))
     await new Promise((resolve) => socket.resume().once('close', resolve))
     expect(reads).toBe(1)
+  })
+
+  test.each([
+    '',
+    'GET /readyz HTTP/1.1\r\nHost: x\r\n',
+    'PUT /v1/config HTTP/1.1\r\nContent-Length: 9\r\n\r\n{',
+  ])('ends a connection whose request does not come in, such as %j, and no other', async (sent) => {
+    const limits = new Set<() => void>()
+    const after = (ms: number, act: () => void) => {
+      if (ms === requestLimitMs) limits.add(act)
+      return () => void limits.delete(act)
+    }
+    const path = join(folder, 'slow.sock')
+    servers.push(await listen({ path, mode: 0o600 }, { ...optionsOf(), after }, 'visitor'))
+    expect((await askSocket(path, 'GET', '/readyz')).status).toBe(200)
+    expect(limits.size).toBe(0)
+    const socket = connect(path).on('error', () => {})
+    socket.write(sent)
+    await vi.waitFor(() => expect(limits.size).toBe(1))
+    const closed = new Promise((resolve) => socket.resume().once('close', resolve))
+    for (const elapsed of limits) elapsed()
+    await closed
+    await vi.waitFor(() => expect(limits.size).toBe(0))
   })
 
   test('of visitors answers health without a Host, as a probe with HTTP/1.0 has none', async () => {

@@ -11,12 +11,21 @@ export const backoffMs = (failures: number, policy: Policy, random: number): Mil
       (1 - random / 10),
   )
 
+/** When looks are due that are this far apart or more. */
+const togetherMs = 5000
+/** A timer may be as early as that, or the clock is set. */
+const slackMs = 500
+
 /**
- * The pause before the next look at something that is looked at for ever. Looks are due on whole seconds, all
- * together: each time that the processor wakes costs more than most of them.
+ * The pause before the next look at something that is looked at for ever. Looks are due together, each 5 s of
+ * the clock, or each second where that is too seldom: each time that the processor wakes costs more than most
+ * of them. So the first one may come sooner, and none comes later.
  */
-export const pauseToLook = (nowMs: number, everyMs: Milliseconds): Milliseconds =>
-  everyMs < 1000 ? everyMs : Math.round((nowMs + everyMs) / 1000) * 1000 - nowMs
+export const pauseToLook = (nowMs: number, everyMs: Milliseconds): Milliseconds => {
+  if (everyMs < 1000) return everyMs
+  const gridMs = everyMs < togetherMs ? 1000 : togetherMs
+  return Math.floor((nowMs + everyMs + slackMs) / gridMs) * gridMs - nowMs
+}
 
 /**
  * The one timer that a state arms. Leaving the state cancels it.

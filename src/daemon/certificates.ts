@@ -13,6 +13,8 @@ import { repeat } from './repeat.ts'
 
 /** Whoever renews a certificate has weeks for it; the files are compared by content. */
 const lookMs = 3000
+/** Where there is none, or it is ours. */
+const seldomMs = 5000
 /** Ours is renewed when less than this is left of it. */
 const renewMs = 30 * dayMs
 
@@ -51,7 +53,11 @@ export class Certificates {
     this.#system = system
     this.#instance = instance
     this.#changes = changes
-    const pauseMs = (): number => pauseToLook(system.clock.now(), lookMs)
+    const isGiven = (): boolean => {
+      const { certificate } = instance.results
+      return certificate !== undefined && certificate.authority === undefined
+    }
+    const pauseMs = (): number => pauseToLook(system.clock.now(), isGiven() ? lookMs : seldomMs)
     const { signal } = this.#stopping
     repeat(system, { what: 'look at the TLS certificate', pauseMs, signal }, () => this.#look())
   }

@@ -35,8 +35,8 @@ export type ProcessLook = {
   readonly state: string
   /** How often it has gone to sleep by itself. */
   readonly sleeps: number
-  /** The states of its children. */
-  readonly children: readonly string[]
+  /** The states of its children, each looked up as it is asked for. */
+  readonly children: Iterable<string>
 }
 
 /** `title` is what it shows as its command line. */

@@ -67,12 +67,17 @@ const stateOf = (pid: number): string => {
   }
 }
 
+/** One after the other: most who ask need but the first. */
+function* statesOf(pids: readonly number[]): Generator<string> {
+  for (const pid of pids) yield stateOf(pid)
+}
+
 /** A process at this moment; `undefined` when it is gone. */
 export const lookAt = (pid: number): ProcessLook | undefined => {
   try {
     const status = statusOf(pid)
     const sleeps = Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1])
-    return { state: stateIn(status), sleeps, children: childrenOf(pid).map(stateOf) }
+    return { state: stateIn(status), sleeps, children: statesOf(childrenOf(pid)) }
   } catch {
     return undefined
   }

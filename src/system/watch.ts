@@ -10,7 +10,7 @@ import { findMounts, type MountOfFile } from './mounts.ts'
 
 const soonMs = 10
 /** Some file systems do not report every change: after this many polls without one, all files are read. */
-const pollsPerRead = 3
+const pollsPerRead = 2
 /** A writer that goes on for this many times `emptyMs` is not waited for. */
 const patience = 10
 
@@ -109,7 +109,7 @@ class Watcher implements Watch {
   #isClosed = false
 
   constructor(options: WatchOptions) {
-    const { folder, names, onTrouble, pollMs = 4000, settleMs = 100, emptyMs = 1500 } = options
+    const { folder, names, onTrouble, pollMs = 5000, settleMs = 100, emptyMs = 1500 } = options
     this.#options = options
     this.#rules = { names, settleMs, emptyMs }
     this.#pollMs = pollMs

@@ -6,7 +6,10 @@ const stopped = 'T'
 /** Why nothing more is to be expected of these processes, as far as one look tells. */
 export const whyStopped = (_: unknown, { state, children }: ProcessLook): string | undefined => {
   if (state === stopped) return 'its first process is stopped (SIGSTOP)'
-  return children.length > 0 && children.every((child) => child === stopped)
-    ? 'all its workers are stopped (SIGSTOP)'
-    : undefined
+  let count = 0
+  for (const child of children) {
+    if (child !== stopped) return undefined
+    count++
+  }
+  return count > 0 ? 'all its workers are stopped (SIGSTOP)' : undefined
 }

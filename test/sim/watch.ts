@@ -26,7 +26,7 @@ export class SimulatedWatch {
   #isClosed = false
 
   constructor(supervisor: Actor, options: WatchOptions) {
-    const { names, pollMs = 4000, settleMs = 100, emptyMs = 1500 } = options
+    const { names, pollMs = 5000, settleMs = 100, emptyMs = 1500 } = options
     this.#supervisor = supervisor
     this.#options = options
     this.#rules = { names, settleMs, emptyMs }
@@ -51,7 +51,7 @@ export class SimulatedWatch {
     const { faults, volume } = this.#supervisor.world
     const { folder, onTrouble } = this.#options
     if (faults.strikes('watcher without inotify')) {
-      onTrouble('inotify is used up: changes are seen within 4 s by polling')
+      onTrouble('inotify is used up: changes are seen within 5 s by polling')
       return () => {}
     }
     return volume.watch((path) => {

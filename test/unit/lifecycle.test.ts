@@ -660,10 +660,19 @@ describe('whatever happens', () => {
 })
 
 describe('looks that go on for ever', () => {
-  test('are due on whole seconds, all together', () => {
-    expect(pauseToLook(10_250, 3000)).toBe(2750)
-    expect(pauseToLook(13_004, 1000)).toBe(996)
-    expect(pauseToLook(13_004, 10_000)).toBe(9996)
+  test.each([
+    [13_004, 1000, 996],
+    [13_499, 1000, 501],
+    [13_500, 1000, 1500],
+    [10_250, 3000, 2750],
+    [20_004, 5000, 4996],
+    [19_996, 5000, 5004],
+    [23_000, 10_000, 7000],
+    [24_499, 10_000, 5501],
+    [24_500, 10_000, 10_500],
+    [23_000, 15_000, 12_000],
+  ])('at %i ms, each %i ms, the next one is due in %i ms, with the others', (nowMs, everyMs, pauseMs) => {
+    expect(pauseToLook(nowMs, everyMs)).toBe(pauseMs)
   })
 
   test('are not put off where they are frequent', () => {

@@ -212,4 +212,24 @@ describe('the liveness of Postgres', () => {
     expect(postgres.whyHung!(scope, look)).toBeUndefined()
     expect(postgres.whyHung!(scope, { ...look, state: 'T' })).toBe('its first process is stopped (SIGSTOP)')
   })
+
+  test('is over where all its children are stopped, and one that is not is the last that is looked at', () => {
+    const { scope, disk } = createScope()
+    disk.put('/run/m/postgres/.s.PGSQL.5432', '')
+    let looks = 0
+    const children = (states: string) => ({
+      *[Symbol.iterator]() {
+        for (const state of states) {
+          looks++
+          yield state
+        }
+      },
+    })
+    const whyHung = (states: string) => postgres.whyHung!(scope, { ...look, children: children(states) })
+    expect(whyHung('')).toBeUndefined()
+    expect(whyHung('TTT')).toBe('all its workers are stopped (SIGSTOP)')
+    looks = 0
+    expect(whyHung('TSTT')).toBeUndefined()
+    expect(looks).toBe(2)
+  })
 })

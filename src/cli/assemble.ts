@@ -100,24 +100,31 @@ export const assemble = (
     ending.startOver()
     system.inBackground('stop', () => instance.stop())
   }
-  const { announce, ...administrator } = createSetup(system, place, instance)
+  const { setup: firstSetup, announce } = createSetup(system, place, instance)
+  const progress = startProgress(instance, system)
   const sockets = new Sockets(place, system, {
-    ...administrator,
-    ...createEntrance(system, instance),
-    archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
-    restoring: new VolumeRestores({ system, paths: place.paths, startOver }),
-    startOver,
-    rest: (act) => restForMove({ system, place, instance, startOver }, act),
+    clock: system.clock,
+    log,
     instance,
     config,
-    log,
-    status,
-    measures: () => readMeasures(running, system, place),
-    backups: beside.backups,
+    report: {
+      status,
+      memoryOf: system.memoryOf,
+      measures: () => readMeasures(running, system, place),
+      signsOf: (unit) => progress.signsOf(unit),
+      backupProblems: () => beside.backups.problems(),
+    },
+    container: {
+      isKept: () => ending.isKept,
+      isRestoring: () => ending.isRestoring,
+      startOver,
+      rest: (act) => restForMove({ system, place, instance, startOver }, act),
+    },
+    setup: firstSetup,
+    entrance: createEntrance(system, instance),
+    archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
+    restoring: new VolumeRestores({ system, paths: place.paths, startOver }),
     past: beside.past,
-    isKept: () => ending.isKept,
-    isRestoring: () => ending.isRestoring,
-    progress: startProgress(instance, system),
   })
   instance.subscribe((event) => {
     if (event.type !== 'ready') return

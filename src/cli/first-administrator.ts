@@ -13,7 +13,10 @@ const inWords = ({ code, expiresMs }: Invitation, link: string): string => {
   return `Nobody has set Mathesar up yet. Until ${until} UTC open ${link}\nor type there ${typed}.`
 }
 
-/** Joins what stands before Mathesar's form for its first administrator with the log and the database. */
+/**
+ * Joins what stands before Mathesar's form for its first administrator with the log and the database.
+ * `announce` says what a new installation waits for.
+ */
 export const createSetup = (system: System, place: Place, instance: Instance) => {
   const { ADMIN_SETUP, SETUP_CODE } = instance.inForce.settings
   const linkOf = (key: string): string => `${new URL(setupPath, urlOf(instance)).href}#${key}`
@@ -37,11 +40,11 @@ export const createSetup = (system: System, place: Place, instance: Instance) =>
   })
   /** Whether the door asks for the code, or lets everybody through to Mathesar's form. */
   const isGuarded = place.paths.nginx !== undefined && ADMIN_SETUP === 'code'
-  /** Says what a new installation waits for. */
   const announce = async (): Promise<void> => {
     if (await setup.isDone()) return
     if (isGuarded) owner.tell()
     else system.log.say('info', "The first visitor makes the administrator's account: open Mathesar now.")
   }
-  return { owner, setup, linkOf, announce }
+  const part = { owner, linkOf, isDone: () => setup.isDone(), expect: () => setup.expect() }
+  return { setup: part, announce }
 }

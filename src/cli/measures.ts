@@ -1,4 +1,4 @@
-import type { Measures } from '../http/server.ts'
+import type { Measures } from '../http/metrics.ts'
 import type { System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
 import type { Running } from './report.ts'

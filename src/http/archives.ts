@@ -1,11 +1,11 @@
 import { SupervisorError } from '../errors.ts'
 import type { Archives } from '../page/archive.ts'
-import type { ControlOptions } from './server.ts'
+import type { Parts } from './parts.ts'
 
 export type { Archive } from '../page/archive.ts'
 
 /** What a page can show of `list`: the archives, or why there are none to show. */
-export const readArchives = async ({ archives }: ControlOptions): Promise<Archives> => {
+export const readArchives = async ({ archives }: Pick<Parts, 'archives'>): Promise<Archives> => {
   try {
     return await archives.list()
   } catch (error) {

@@ -6,9 +6,9 @@ import type { Proposal } from '../settings/proposal.ts'
 import { settingNames } from '../settings/table.ts'
 import { type ChangeRequest, readChangeRequest } from './change-request.ts'
 import { type Exchange, readJson, sendJson, sendText } from './exchange.ts'
-import type { ControlOptions } from './server.ts'
+import type { Parts } from './parts.ts'
 
-type Config = ControlOptions['config']
+type Config = Parts['config']
 
 /** The files of a version of the history, or of `previous`. */
 export const findRevision = (rollback: string, { changes, store }: Config): ConfigFiles => {
@@ -71,19 +71,19 @@ export const describeHistory = ({ changes, store }: Config) => ({
 })
 
 /** Every setting with its schema, value and source; secrets masked. */
-export const getConfig = (exchange: Exchange, { config }: ControlOptions): void =>
+export const getConfig = (exchange: Exchange, { config }: Pick<Parts, 'config'>): void =>
   sendJson(exchange, 200, describeConfig(config), etagOf(config))
 
 /** What changed, when, from where, with what result; newest last. */
-export const getHistory = (exchange: Exchange, { config }: ControlOptions): void =>
+export const getHistory = (exchange: Exchange, { config }: Pick<Parts, 'config'>): void =>
   sendJson(exchange, 200, describeHistory(config), etagOf(config))
 
 /** mathesar.env as it is, secrets too. */
-export const getFile = (exchange: Exchange, { config }: ControlOptions): void =>
+export const getFile = (exchange: Exchange, { config }: Pick<Parts, 'config'>): void =>
   sendText(exchange, 200, config.changes.current.files['mathesar.env'] ?? '', etagOf(config))
 
 /** Changes the configuration. Answers the outcome, or with `Accept: application/x-ndjson` each step, too. */
-export const postChange = async (exchange: Exchange, { config }: ControlOptions): Promise<void> => {
+export const postChange = async (exchange: Exchange, { config }: Pick<Parts, 'config'>): Promise<void> => {
   const { request, response } = exchange
   const proposal = proposalOf(readChangeRequest(await readJson(exchange)), exchange, config)
   if (request.headers.accept !== 'application/x-ndjson')

@@ -1,10 +1,17 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import type { Exchange } from './exchange.ts'
-import type { ControlOptions } from './server.ts'
+import type { Parts } from './parts.ts'
 
 /** A page opens the stream again by itself: one that nobody closes must not last for ever. */
 const streamLimitMs = 600_000
 const behindLimitBytes = 1_000_000
+
+/** What a stream ends with. */
+export type EventParts = {
+  readonly clock: Pick<Parts['clock'], 'after'>
+  readonly container: Pick<Parts['container'], 'isKept'>
+  readonly instance: Pick<Parts['instance'], 'isStopping'>
+}
 
 type Events = {
   readonly headers: OutgoingHttpHeaders
@@ -17,16 +24,16 @@ type Events = {
 /** Server-sent events, until either side ends them or the container stops. */
 export const sendEvents = (
   { response }: Pick<Exchange, 'response'>,
-  { after, instance, isKept }: Pick<ControlOptions, 'after' | 'isKept' | 'instance'>,
+  { clock, instance, container }: EventParts,
   { headers, whenBehind, follow }: Events,
 ): void => {
   response.writeHead(200, { 'content-type': 'text/event-stream', ...headers })
-  const cancelEnd = after(streamLimitMs, () => response.end())
+  const cancelEnd = clock.after(streamLimitMs, () => response.end())
   const leave = follow((data) => {
     if (response.writableEnded) return // It closes once its reader has taken the rest.
     if (response.writableLength > behindLimitBytes) response.destroy()
     else if (whenBehind === 'cut off' || !response.writableNeedDrain) response.write(`data: ${data}\n\n`)
-    if (instance.isStopping && !isKept()) response.end()
+    if (instance.isStopping && !container.isKept()) response.end()
   })
   response.once('close', () => {
     leave()

@@ -1,5 +1,5 @@
 import type { Exchange } from './exchange.ts'
-import type { ControlOptions } from './server.ts'
+import type { Parts } from './parts.ts'
 
 type Hold = (act: () => Promise<void>) => Promise<unknown>
 
@@ -13,9 +13,9 @@ const holdWhileOpen = async ({ response }: Exchange, word: string, hold: Hold): 
 }
 
 /** Wakes what sleeps, and keeps it awake: for the commands. */
-export const postAwake = (exchange: Exchange, { instance }: ControlOptions): Promise<void> =>
+export const postAwake = (exchange: Exchange, { instance }: Pick<Parts, 'instance'>): Promise<void> =>
   holdWhileOpen(exchange, 'awake', (act) => instance.sleeper.stayAwake(act))
 
 /** Stops Mathesar and Postgres: for `supervisor send`. */
-export const postRest = (exchange: Exchange, { rest }: ControlOptions): Promise<void> =>
-  holdWhileOpen(exchange, 'at rest', rest)
+export const postRest = (exchange: Exchange, { container }: Pick<Parts, 'container'>): Promise<void> =>
+  holdWhileOpen(exchange, 'at rest', container.rest)

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 import { type Exchange, sendText } from './exchange.ts'
-import type { ControlOptions } from './server.ts'
+import type { Parts } from './parts.ts'
 
 export const defaultLines = 100
 export const maxLines = 10_000
@@ -8,7 +8,7 @@ export const maxLines = 10_000
 const behindLimitBytes = 1_000_000
 
 /** The last events of the log, of one unit or of all. With `follow` the answer goes on with new ones. */
-export const getLogs = (exchange: Exchange, { log, status }: ControlOptions): void => {
+export const getLogs = (exchange: Exchange, { log, report }: Pick<Parts, 'log' | 'report'>): void => {
   const {
     url: { searchParams },
     response,
@@ -16,7 +16,7 @@ export const getLogs = (exchange: Exchange, { log, status }: ControlOptions): vo
   const unit = searchParams.get('unit') ?? undefined
   const asked = Number(searchParams.get('lines') ?? defaultLines)
   const isKnown =
-    unit === undefined || unit === 'supervisor' || status().units.some(({ name }) => name === unit)
+    unit === undefined || unit === 'supervisor' || report.status().units.some(({ name }) => name === unit)
   if (!isKnown) throw new SupervisorError('UNIT_UNKNOWN', `cannot find a unit named ${unit.slice(0, 80)}`)
   const tail = log
     .tail(unit, Number.isInteger(asked) && asked > 0 ? Math.min(asked, maxLines) : defaultLines)

@@ -1,9 +1,22 @@
+import type { Store } from '../daemon/config/store.ts'
 import { SupervisorError } from '../errors.ts'
+import type { System } from '../system/ports.ts'
 import { type Exchange, sendText } from './exchange.ts'
 import type { Status, UnitStatus } from '../core/status.ts'
 import { serviceStates } from '../core/unit.ts'
-import type { ControlOptions, Measures } from './server.ts'
+import type { Parts } from './parts.ts'
 import { withMemory } from './status.ts'
+
+/** What /metrics has beside the status. Times are milliseconds since 1970. */
+export type Measures = {
+  readonly process: ReturnType<System['measureSelf']>
+  /** By their outcome. */
+  readonly changes: Store['recorded']
+  /** Connections that wait, by the socket. */
+  readonly waiting: { readonly port?: number; readonly mathesar?: number }
+  readonly freeBytes: number | undefined
+  readonly certificateEndMs: number | undefined
+}
 
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [value: number, labels?: Labels]
@@ -108,18 +121,25 @@ export const describeMetrics = (status: Status, measures: Measures): readonly Me
  * A visitor comes by the door, which lets in whom METRICS names, under this very path. While the container
  * stays for a page there is no door.
  */
-const isOpenTo = ({ access, request }: Exchange, { config, isKept, isRestoring }: ControlOptions): boolean =>
+const isOpenTo = (
+  { access, request }: Exchange,
+  { config, container }: Pick<Parts, 'config' | 'container'>,
+): boolean =>
   access === 'owner' ||
-  (!isKept() &&
-    !isRestoring() &&
+  (!container.isKept() &&
+    !container.isRestoring() &&
     config.inForce.values.METRICS.value !== 'none' &&
     /^\/metrics(?:$|\?)/.test(request.url ?? ''))
 
 /** What is measured, in the text format of Prometheus. */
-export const getMetrics = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  if (!isOpenTo(exchange, options))
+export const getMetrics = async (
+  exchange: Exchange,
+  parts: Pick<Parts, 'config' | 'container' | 'report'>,
+): Promise<void> => {
+  if (!isOpenTo(exchange, parts))
     throw new SupervisorError('UNIT_UNKNOWN', 'cannot answer /metrics: METRICS names nobody who may read it')
-  const status = await withMemory(options.status(), options.memoryOf)
-  const text = renderMetrics(describeMetrics(status, options.measures()))
+  const { report } = parts
+  const status = await withMemory(report.status(), report.memoryOf)
+  const text = renderMetrics(describeMetrics(status, report.measures()))
   sendText(exchange, 200, text, { 'cache-control': 'no-store' })
 }

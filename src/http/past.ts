@@ -1,7 +1,7 @@
 import * as v from 'valibot'
 import { check, onlyFields } from './check.ts'
 import { type Exchange, readJson, refuse, sendText } from './exchange.ts'
-import type { ControlOptions } from './server.ts'
+import type { Parts } from './parts.ts'
 
 export const longestSeconds = 86_400
 
@@ -22,14 +22,14 @@ export const pastRequest = onlyFields({
 })
 
 /** Serves the moment that `supervisor yesterday` has laid ready, and answers once Mathesar knows it. */
-export const postPast = async (exchange: Exchange, { past }: ControlOptions): Promise<void> => {
+export const postPast = async (exchange: Exchange, { past }: Pick<Parts, 'past'>): Promise<void> => {
   const { at, seconds } = check(pastRequest, await readJson(exchange), refuse)
   await past.serve({ at, forMs: seconds * 1000 })
   sendText(exchange, 200, 'served\n')
 }
 
 /** Answers once nothing of it is left. */
-export const postPastEnd = async (exchange: Exchange, { past }: ControlOptions): Promise<void> => {
+export const postPastEnd = async (exchange: Exchange, { past }: Pick<Parts, 'past'>): Promise<void> => {
   await past.end()
   sendText(exchange, 200, 'ended\n')
 }

@@ -7,7 +7,7 @@ import { postConsole } from './console/open.ts'
 import { getLogs } from './logs.ts'
 import { getMetrics } from './metrics.ts'
 import { postPast, postPastEnd } from './past.ts'
-import type { ControlOptions } from './server.ts'
+import type { Parts } from './parts.ts'
 import { postAwake, postRest } from './holds.ts'
 import { postService } from './services.ts'
 import { getSetup } from './setup.ts'
@@ -22,7 +22,7 @@ export type Route = {
   readonly access: Access
   /** Whether the handler reads the body. */
   readonly hasBody?: boolean
-  readonly handle: (exchange: Exchange, options: ControlOptions) => void | Promise<void>
+  readonly handle: (exchange: Exchange, parts: Parts) => void | Promise<void>
 }
 
 /** The whole protocol. `document/` describes each route; docs/openapi.json is generated from both. */

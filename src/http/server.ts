@@ -3,29 +3,11 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { describeError } from '../core/message.ts'
-import type { Status } from '../core/status.ts'
-import type { Backups } from '../daemon/backups.ts'
-import type { Changes } from '../daemon/config/changes.ts'
-import type { Store } from '../daemon/config/store.ts'
-import type { Instance } from '../daemon/instance.ts'
-import type { PastKeeper } from '../daemon/past.ts'
-import type { Progress } from '../daemon/progress.ts'
-import type { Sleeper } from '../daemon/sleeper.ts'
 import { SupervisorError, toSupervisorError } from '../errors.ts'
-import type { Refusal } from '../settings/hosts.ts'
-import type { InForce } from '../settings/configuration.ts'
-import type { Log } from '../system/log.ts'
-import type { System } from '../system/ports.ts'
-import type { Archive } from './archives.ts'
-import type { BackupWork } from './console/backups.ts'
-import type { Console } from './console/console.ts'
-import type { Entrance } from './console/entrance.ts'
-import type { Feed } from './door/feed.ts'
-import type { Owner, setupPurposes } from './door/owner.ts'
+import type { Clock } from '../system/ports.ts'
 import { pageRoute } from './door/pages.ts'
-import type { Restoring } from './door/restore.ts'
-import type { Setup } from './door/setup.ts'
 import { type Access, sendJson } from './exchange.ts'
+import type { Parts } from './parts.ts'
 import { inPieces } from './pieces.ts'
 import { findRoute } from './routes.ts'
 
@@ -36,83 +18,6 @@ const visitorHeaderBytes = 40 * 1024
 export const connectionLimit = 64
 /** Of visitors. Those that stay are 400 streams, by the door, and 512 who wait for Mathesar (`wake.ts`). */
 const visitorLimit = 1024
-
-/** What /metrics has beside the status. Times are milliseconds since 1970. */
-export type Measures = {
-  readonly process: ReturnType<System['measureSelf']>
-  /** By their outcome. */
-  readonly changes: Store['recorded']
-  /** Connections that wait, by the socket. */
-  readonly waiting: { readonly port?: number; readonly mathesar?: number }
-  readonly freeBytes: number | undefined
-  readonly certificateEndMs: number | undefined
-}
-
-/** What the handlers act on. */
-export type ControlOptions = {
-  readonly instance: Pick<
-    Instance,
-    'isReady' | 'wasReady' | 'isServing' | 'isBackSoon' | 'isStopping' | 'results' | 'control' | 'subscribe'
-  > & { readonly sleeper: Pick<Sleeper, 'isAsleep' | 'wake' | 'stayAwake'> }
-  readonly config: {
-    readonly changes: Pick<Changes, 'current' | 'isChanging' | 'problem' | 'propose'>
-    readonly store: Pick<Store, 'readHistory' | 'revision'>
-    readonly inForce: Pick<InForce, 'values'>
-    readonly isNew: boolean
-    /** Throws unless the database of the current settings can be used, within seconds. */
-    readonly tryDatabase: () => Promise<void>
-    /** The door refused a request for its Host. */
-    readonly seeRefused: (refusal: Refusal) => void
-  }
-  readonly log: Pick<Log, 'say' | 'tail' | 'follow'>
-  /** What each unit wrote while not everything was up. */
-  readonly progress: Pick<Progress, 'signsOf'>
-  /** Whether everything is down, and the container stays for the page. */
-  readonly isKept: () => boolean
-  /** The same, while a backup is being restored. */
-  readonly isRestoring: () => boolean
-  /** Stops everything in order, and boots again in the same container. */
-  readonly startOver: () => void
-  /** Stops Mathesar and Postgres while `act` goes on; visitors wait. */
-  readonly rest: (act: () => Promise<void>) => Promise<void>
-  readonly backups: Pick<Backups, 'problems'>
-  readonly past: Pick<PastKeeper, 'serve' | 'end'>
-  /** Without the memory of the units. */
-  readonly status: () => Status
-  readonly memoryOf: System['memoryOf']
-  readonly measures: () => Measures
-  /** Milliseconds since 1970. */
-  readonly now: () => number
-  readonly elapsed: System['clock']['elapsed']
-  readonly after: System['clock']['after']
-  /** How many wait for Mathesar. */
-  readonly visitors: { waiting: number }
-  /** What open pages are told. */
-  readonly feed: Pick<Feed, 'follow'>
-  /** Who has proved to be the owner of an installation that nobody has set up yet. */
-  readonly owner: Pick<
-    Owner<keyof typeof setupPurposes>,
-    'isOpen' | 'isOwner' | 'prove' | 'cookies' | 'invite'
-  >
-  readonly setup: Pick<Setup, 'isDone' | 'expect'>
-  /** The link with this key. */
-  readonly linkOf: (key: string) => string
-  /** Who may use the console. */
-  readonly entrance: Pick<Entrance, 'takes' | 'isOpen' | 'port' | 'closesMs' | 'owner' | 'open' | 'close'>
-  readonly consoleLinkOf: (key: string) => string
-  /** Loads the console. */
-  readonly console: () => Promise<Pick<Console, 'answer'>>
-  /** Restores in the browser. */
-  readonly restoring: Restoring
-  readonly archives: {
-    /** Those of each place, the newest first. */
-    readonly list: () => Promise<readonly Archive[]>
-    /** Begins one, unless one is under way. */
-    readonly begin: () => void
-    /** What comes of it. */
-    readonly work: BackupWork
-  }
-}
 
 export type ControlServer = { readonly close: () => void }
 
@@ -146,7 +51,7 @@ const findHandler = (method: string | undefined, url: URL, access: Access) => {
 const answer = async (
   request: IncomingMessage,
   response: ServerResponse,
-  options: ControlOptions,
+  parts: Parts,
   access: Access,
 ): Promise<void> => {
   try {
@@ -154,10 +59,10 @@ const answer = async (
     const { route, parameters } = findHandler(request.method, url, access)
     // With the body left unread, Node would not see that the client has gone.
     if (!route.hasBody) request.resume()
-    await route.handle({ request, response, url, access, parameters }, options)
+    await route.handle({ request, response, url, access, parameters }, parts)
   } catch (thrown) {
     const error = toSupervisorError(thrown)
-    if (error.faultStack !== undefined) options.log.say('error', error.faultStack)
+    if (error.faultStack !== undefined) parts.log.say('error', error.faultStack)
     if (response.headersSent) response.destroy()
     else sendJson({ response, access }, error.httpStatus, describeError(error))
   } finally {
@@ -179,7 +84,7 @@ const never = 2 ** 31 - 1
 /** A server with limits for what a client may cost. What it gets of a connection comes through `inPieces`. */
 const createLimited = (
   access: Access,
-  after: ControlOptions['after'],
+  after: Clock['after'],
   handle: (request: IncomingMessage, response: ServerResponse) => void,
 ): Server => {
   const limits = {
@@ -224,16 +129,12 @@ const prepare = async (path: string): Promise<void> => {
  * answers on: its supervisor is gone. A connection has one request, which may take 10 s to come in, with 8
  * KiB of headers (40 of visitors) and 512 KiB of body.
  */
-export const listen = async (
-  target: Target,
-  options: ControlOptions,
-  access: Access,
-): Promise<ControlServer> => {
+export const listen = async (target: Target, parts: Parts, access: Access): Promise<ControlServer> => {
   if ('path' in target) await prepare(target.path)
   const server = createLimited(
     access,
-    options.after,
-    (request, response) => void answer(request, response, options, access),
+    parts.clock.after,
+    (request, response) => void answer(request, response, parts, access),
   )
   await new Promise<void>((resolve, reject) => {
     server.on('error', reject) // A later one, such as too many open files, costs a connection and no more.

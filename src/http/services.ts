@@ -2,7 +2,7 @@ import * as v from 'valibot'
 import { SupervisorError } from '../errors.ts'
 import { check } from './check.ts'
 import { type Exchange, sendJson } from './exchange.ts'
-import type { ControlOptions } from './server.ts'
+import type { Parts } from './parts.ts'
 
 /** The places in the path. */
 export const serviceParameters = v.strictObject({
@@ -22,7 +22,10 @@ const refuse = (why: string): never => {
 }
 
 /** Starts, stops or restarts a service, and waits for the outcome: {"name", "state"}. */
-export const postService = async (exchange: Exchange, { instance }: ControlOptions): Promise<void> => {
+export const postService = async (
+  exchange: Exchange,
+  { instance }: Pick<Parts, 'instance'>,
+): Promise<void> => {
   const { name, action } = check(serviceParameters, exchange.parameters, refuse)
   sendJson(exchange, 200, { name, state: await instance.control(action, name) })
 }

@@ -6,29 +6,23 @@ import { ConsolePort } from './console/port.ts'
 import type { Console } from './console/console.ts'
 import { bootMessage, Feed } from './door/feed.ts'
 import type { Access } from './exchange.ts'
-import type { ControlOptions, ControlServer, Target } from './server.ts'
+import type { Parts } from './parts.ts'
+import type { ControlServer, Target } from './server.ts'
 
 /** The sockets on which an instance answers. HTTP is loaded when the first child is on its way. */
 export class Sockets {
   readonly #place: Place
   readonly #system: System
-  readonly #options: ControlOptions
+  readonly #parts: Parts
   readonly #servers: ControlServer[] = []
   #console: Promise<Console> | undefined
 
-  constructor(
-    place: Place,
-    system: System,
-    given: Omit<ControlOptions, 'feed' | 'console' | 'visitors' | 'memoryOf' | 'now' | 'elapsed' | 'after'>,
-  ) {
-    const { memoryOf, clock } = system
-    const options = { ...given, memoryOf, now: clock.now, elapsed: clock.elapsed, after: clock.after }
+  constructor(place: Place, system: System, given: Omit<Parts, 'visitors' | 'console'>) {
     this.#place = place
     this.#system = system
-    this.#options = {
-      ...options,
-      visitors: { waiting: 0 },
-      feed: new Feed({ ...options, render: () => bootMessage(options) }),
+    this.#parts = {
+      ...given,
+      visitors: { waiting: 0, feed: new Feed({ ...given, render: () => bootMessage(given) }) },
       console: () => (this.#console ??= this.#loadConsole()),
     }
   }
@@ -71,7 +65,7 @@ export class Sockets {
 
   /** For the door: the page and the health that everybody may ask for, on the socket that a task opens. */
   #followPage(): void {
-    const { instance } = this.#options
+    const { instance } = this.#parts
     let isOpen = false
     const follow = (): void => {
       const fd = instance.results.upstream?.page
@@ -85,9 +79,9 @@ export class Sockets {
 
   /** A port of the console's own, if the setting wants one. */
   #followConsole(): void {
-    const port = new ConsolePort({ ...this.#options, listen: (place) => this.#listen(place, 'console') })
+    const port = new ConsolePort({ ...this.#parts, listen: (place) => this.#listen(place, 'console') })
     const follow = (): void => this.#system.inBackground('open the console', () => port.follow())
-    this.#options.instance.subscribe(follow)
+    this.#parts.instance.subscribe(follow)
     this.#servers.push(port)
     follow()
   }
@@ -103,12 +97,12 @@ export class Sockets {
 
   async #loadConsole(): Promise<Console> {
     const { Console } = await import('./console/console.ts')
-    return new Console(this.#options)
+    return new Console(this.#parts)
   }
 
   async #listen(target: Target, access: Access): Promise<ControlServer> {
     const { listen } = await import('./server.ts')
-    return await listen(target, this.#options, access)
+    return await listen(target, this.#parts, access)
   }
 
   async #open(target: Target, access: Access): Promise<void> {

@@ -12,7 +12,7 @@ import type { HistoryEntry } from '../../src/settings/history.ts'
 import { settingNames } from '../../src/settings/table.ts'
 import { consolePath } from '../../src/units/place.ts'
 import { readFile } from './configurations.ts'
-import { status as plain, unitOf } from './http/options.ts'
+import { status as plain, unitOf } from './http/parts.ts'
 
 const startMs = Date.parse('2026-01-01T00:00:00.000Z')
 const unit = (name: string, fields: Partial<UnitStatus>): UnitStatus => ({

@@ -2,7 +2,7 @@ import { type BackupsPage, renderBackups } from '../../page/console/backups.ts'
 import { pathOf } from '../../page/console/frame.ts'
 import { readArchives } from '../archives.ts'
 import { type Exchange, redirect } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import { sendPart } from './send.ts'
 
 export type BackupWork = BackupsPage['work']
@@ -11,22 +11,25 @@ export type BackupWork = BackupsPage['work']
 const refresh = '<meta http-equiv="refresh" content="3">'
 
 /** The archives of the volume, and what came of a backup. */
-export const getBackups = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  const archives = await readArchives(options)
-  const { restoring, now, status } = options
-  const { work } = options.archives
-  const facts = { restore: restoring.work, canUndo: restoring.canUndo(), nowMs: now() }
-  const { proved } = status().backup
+export const getBackups = async (
+  exchange: Exchange,
+  parts: Pick<Parts, 'archives' | 'restoring' | 'clock' | 'report' | 'entrance'>,
+): Promise<void> => {
+  const archives = await readArchives(parts)
+  const { restoring, clock, report } = parts
+  const { work } = parts.archives
+  const facts = { restore: restoring.work, canUndo: restoring.canUndo(), nowMs: clock.now() }
+  const { proved } = report.status().backup
   const body = renderBackups({ archives, proved, work, ...facts })
   const isBusy = work?.is === 'under way' || restoring.work?.is === 'under way'
   const head = isBusy ? refresh : ''
-  sendPart(exchange, options, { section: 'backups', body, head })
+  sendPart(exchange, parts, { section: 'backups', body, head })
 }
 
 /** Begins a backup into the volume, unless one is under way; or brings back what a restore has replaced. */
 export const postBackups = (
   exchange: Exchange,
-  { archives, restoring }: ControlOptions,
+  { archives, restoring }: Pick<Parts, 'archives' | 'restoring'>,
   form: URLSearchParams,
 ): void => {
   if (form.get('act') === 'undo') restoring.undo()

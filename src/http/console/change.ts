@@ -4,7 +4,7 @@ import type { Proposal } from '../../settings/proposal.ts'
 import { SupervisorError } from '../../errors.ts'
 import { isBrowser } from '../door/page.ts'
 import { type Exchange, redirect, sendJson } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import { consoleHeaders } from './send.ts'
 
 /** A change that somebody asks for in a form. */
@@ -18,7 +18,7 @@ export type Wish = {
 /** Plans a change, or brings it into force: what was shown alone, not what has come into the form since. */
 const planOrApply = async (
   { proposal, form, rollback }: Wish,
-  { changes }: ControlOptions['config'],
+  { changes }: Parts['config'],
 ): Promise<Outcome> => {
   const seen = form.get(applyField)
   const planned = await changes.propose({ ...proposal, isDryRun: true })
@@ -32,7 +32,7 @@ const planOrApply = async (
 }
 
 /** The same, with what went wrong in words, also while the wish was read. */
-export const carryOut = async (readWish: () => Wish, { config }: ControlOptions): Promise<Outcome> => {
+export const carryOut = async (readWish: () => Wish, { config }: Pick<Parts, 'config'>): Promise<Outcome> => {
   try {
     return await planOrApply(readWish(), config)
   } catch (error) {
@@ -57,7 +57,7 @@ export const sendOutcome = (
 }
 
 /** After a change: says of the version in force that it is. */
-export const outcomeBefore = ({ url }: Exchange, { config }: ControlOptions): Outcome | undefined => {
+export const outcomeBefore = ({ url }: Exchange, { config }: Pick<Parts, 'config'>): Outcome | undefined => {
   const { version } = config.changes.current
   return url.searchParams.get('version') === version ? { is: 'in force', version } : undefined
 }

@@ -4,7 +4,7 @@ import { prove } from '../door/code.ts'
 import { formHeaders, isBrowser, sendRefused } from '../door/page.ts'
 import { isSameOrigin } from '../door/same-origin.ts'
 import { type Exchange, isSecure, readForm, redirect, sendHtml, sendJson } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import { getBackups, postBackups } from './backups.ts'
 import { consolePath } from '../../units/place.ts'
 import { getHistory, postHistory } from './history.ts'
@@ -35,19 +35,19 @@ const sendClosed = (exchange: Exchange): void => {
 
 /** The console in the browser. It is loaded when somebody asks for it. */
 export class Console {
-  readonly #options: ControlOptions
+  readonly #parts: Parts
   readonly #status: LiveStatus
 
-  constructor(options: ControlOptions) {
-    this.#options = options
-    this.#status = new LiveStatus(options)
+  constructor(parts: Parts) {
+    this.#parts = parts
+    this.#status = new LiveStatus(parts)
   }
 
   /** Answers what came to `consolePath` or below it. */
   async answer(exchange: Exchange): Promise<void> {
-    const { entrance } = this.#options
+    const { entrance } = this.#parts
     const { request, access } = exchange
-    if (!entrance.takes(request.headers.host)) return sendRefused(exchange, this.#options)
+    if (!entrance.takes(request.headers.host)) return sendRefused(exchange, this.#parts)
     if (!entrance.isOpen || (entrance.port === undefined) !== (access === 'visitor'))
       return sendClosed(exchange)
     if (request.method === 'POST') return await this.#post(exchange)
@@ -56,26 +56,26 @@ export class Console {
   }
 
   #isOwner({ request }: Exchange): boolean {
-    return this.#options.entrance.owner.isOwner(request.headers.cookie, 'console')
+    return this.#parts.entrance.owner.isOwner(request.headers.cookie, 'console')
   }
 
   async #get(exchange: Exchange): Promise<void> {
-    const options = this.#options
+    const parts = this.#parts
     switch (exchange.url.pathname) {
       case consolePath:
         return await this.#status.get(exchange)
       case `${consolePath}/events`:
         return this.#status.follow(exchange)
       case pathOf('settings'):
-        return getSettings(exchange, options)
+        return getSettings(exchange, parts)
       case pathOf('history'):
-        return getHistory(exchange, options)
+        return getHistory(exchange, parts)
       case pathOf('log'):
-        return getLog(exchange, options)
+        return getLog(exchange, parts)
       case `${pathOf('log')}/events`:
-        return getLogEvents(exchange, options)
+        return getLogEvents(exchange, parts)
       case pathOf('backups'):
-        return await getBackups(exchange, options)
+        return await getBackups(exchange, parts)
       default:
         return redirect(exchange, consolePath)
     }
@@ -93,16 +93,16 @@ export class Console {
   }
 
   async #act(exchange: Exchange, form: URLSearchParams): Promise<void> {
-    const options = this.#options
+    const parts = this.#parts
     switch (exchange.url.pathname) {
       case pathOf('settings'):
-        return await postSettings(exchange, options, form)
+        return await postSettings(exchange, parts, form)
       case pathOf('history'):
-        return await postHistory(exchange, options, form)
+        return await postHistory(exchange, parts, form)
       case pathOf('backups'):
-        return postBackups(exchange, options, form)
+        return postBackups(exchange, parts, form)
       case leavePath:
-        options.entrance.close()
+        parts.entrance.close()
         return redirect(exchange, consolePath)
       default:
         return redirect(exchange, consolePath)
@@ -110,7 +110,7 @@ export class Console {
   }
 
   #prove(exchange: Exchange, code: string): void {
-    const { owner } = this.#options.entrance
+    const { owner } = this.#parts.entrance
     switch (prove(exchange, owner, code).is) {
       case 'right':
         return redirect(exchange, consolePath, { 'set-cookie': [...owner.cookies(isSecure(exchange))] })

@@ -1,7 +1,11 @@
 import type { ConsolePlace } from '../../settings/console.ts'
 import { isPermitted } from '../../settings/hosts.ts'
 import type { Clock } from '../../system/ports.ts'
+import { consolePath } from '../../units/place.ts'
 import { consolePurposes, type Invitation, Owner } from '../door/owner.ts'
+
+/** A port of its own. */
+export type ConsoleAddress = Exclude<ConsolePlace, string>
 
 type Options = {
   readonly clock: Pick<Clock, 'now' | 'elapsed'>
@@ -12,6 +16,8 @@ type Options = {
   readonly place: () => ConsolePlace
   /** The names and addresses under which Mathesar may be opened. */
   readonly hosts: () => readonly string[]
+  /** The address of this port, or that of Mathesar. */
+  readonly urlOf: (port: ConsoleAddress | undefined) => string
 }
 
 /** How long a command opens the console. */
@@ -30,7 +36,7 @@ export class Entrance {
   }
 
   /** A port of its own, if it has one: it is not on that of Mathesar then. */
-  get port(): Exclude<ConsolePlace, string> | undefined {
+  get port(): ConsoleAddress | undefined {
     const place = this.#options.place()
     return typeof place === 'string' ? undefined : place
   }
@@ -47,6 +53,11 @@ export class Entrance {
   /** Whether it may be opened by this header Host: by another name a foreign page could be behind it. */
   takes(host = ''): boolean {
     return isPermitted(host.replace(/:\d{1,5}$/, ''), this.#options.hosts())
+  }
+
+  /** The link with this key. */
+  linkOf(key: string): string {
+    return `${new URL(consolePath, this.#options.urlOf(this.port)).href}#${key}`
   }
 
   /** Who has proved to be the owner: nobody while it is closed. */

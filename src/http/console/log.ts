@@ -1,7 +1,7 @@
 import { renderLines, renderLog } from '../../page/console/log.ts'
-import { sendEvents } from '../events.ts'
+import { type EventParts, sendEvents } from '../events.ts'
 import type { Exchange } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import { consoleHeaders, sendPart } from './send.ts'
 
 /** As many events as a page begins with. */
@@ -10,9 +10,9 @@ const findLimit = 200
 
 const linesOf = (text: string): readonly string[] => text.split('\n').filter((line) => line !== '')
 
-const unitsOf = ({ status }: ControlOptions): readonly string[] => [
+const unitsOf = ({ report }: Pick<Parts, 'report'>): readonly string[] => [
   'supervisor',
-  ...status().units.map(({ name }) => name),
+  ...report.status().units.map(({ name }) => name),
 ]
 
 /** The unit that was asked for; `undefined` stands for all. */
@@ -21,28 +21,28 @@ const unitIn = ({ url }: Exchange, units: readonly string[]): string | undefined
   return units.includes(unit) ? unit : undefined
 }
 
-const tailOf = ({ log }: ControlOptions, unit: string | undefined): readonly string[] =>
+const tailOf = ({ log }: Pick<Parts, 'log'>, unit: string | undefined): readonly string[] =>
   linesOf(log.tail(unit, tailEvents).join(''))
 
 /** The last lines of the log, of one unit or of all, and of those what was looked for. */
-export const getLog = (exchange: Exchange, options: ControlOptions): void => {
-  const units = unitsOf(options)
+export const getLog = (exchange: Exchange, parts: Pick<Parts, 'log' | 'report' | 'entrance'>): void => {
+  const units = unitsOf(parts)
   const unit = unitIn(exchange, units)
   const find = (exchange.url.searchParams.get('find') ?? '').slice(0, findLimit)
-  const lines = tailOf(options, unit).filter((line) => line.toLowerCase().includes(find.toLowerCase()))
-  sendPart(exchange, options, { section: 'log', body: renderLog({ units, unit, find, lines }) })
+  const lines = tailOf(parts, unit).filter((line) => line.toLowerCase().includes(find.toLowerCase()))
+  sendPart(exchange, parts, { section: 'log', body: renderLog({ units, unit, find, lines }) })
 }
 
 /** The same as it goes on: first the last lines, then each new one. */
-export const getLogEvents = (exchange: Exchange, options: ControlOptions): void => {
-  const unit = unitIn(exchange, unitsOf(options))
-  sendEvents(exchange, options, {
+export const getLogEvents = (exchange: Exchange, parts: EventParts & Pick<Parts, 'log' | 'report'>): void => {
+  const unit = unitIn(exchange, unitsOf(parts))
+  sendEvents(exchange, parts, {
     headers: consoleHeaders,
     whenBehind: 'cut off',
     follow: (send) => {
       const sendLines = (lines: readonly string[]): void => send(JSON.stringify(renderLines(lines)))
-      sendLines(tailOf(options, unit))
-      return options.log.follow((name, text) => {
+      sendLines(tailOf(parts, unit))
+      return parts.log.follow((name, text) => {
         if (unit === undefined || name === unit) sendLines(linesOf(text))
       })
     },

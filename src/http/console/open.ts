@@ -1,6 +1,6 @@
 import { type ShownInvitation, showInvitation } from '../door/owner.ts'
 import { type Exchange, sendJson } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 
 /** What opens the console. */
 export type ConsoleInvitation = ShownInvitation & {
@@ -9,8 +9,8 @@ export type ConsoleInvitation = ShownInvitation & {
 }
 
 /** Opens the console for an hour, unless it is open, and says how the owner comes in: {"console"}. */
-export const postConsole = (exchange: Exchange, { entrance, consoleLinkOf }: ControlOptions): void => {
-  const shown = showInvitation(entrance.open(), consoleLinkOf)
+export const postConsole = (exchange: Exchange, { entrance }: Pick<Parts, 'entrance'>): void => {
+  const shown = showInvitation(entrance.open(), (key) => entrance.linkOf(key))
   const { closesMs } = entrance
   const closesAt = closesMs === undefined ? null : new Date(closesMs).toISOString()
   const invitation: ConsoleInvitation = { ...shown, closesAt }

@@ -1,11 +1,13 @@
-import type { ControlOptions, ControlServer, Target } from '../server.ts'
+import type { Parts } from '../parts.ts'
+import type { ControlServer, Target } from '../server.ts'
 
 const retryMs = 10_000
 /** For answers that are on their way: one may be that of the change that closes it. */
 const closeAfterMs = 2000
 
 type Place = Extract<Target, { readonly port: number }>
-type Options = Pick<ControlOptions, 'entrance' | 'after' | 'log'> & {
+type Options = Pick<Parts, 'entrance' | 'log'> & {
+  readonly clock: Pick<Parts['clock'], 'after'>
   readonly listen: (place: Place) => Promise<ControlServer>
 }
 
@@ -24,14 +26,14 @@ export class ConsolePort {
 
   /** Looks whether it has to open or close. */
   async follow(): Promise<void> {
-    const { entrance, after } = this.#options
+    const { entrance, clock } = this.#options
     const place = entrance.port
     const wanted = place === undefined ? '' : nameOf(place)
     if (wanted === this.#wanted) return
     this.#wanted = wanted
     const before = this.#server
     this.#server = undefined
-    if (before !== undefined) after(closeAfterMs, () => before.close())
+    if (before !== undefined) clock.after(closeAfterMs, () => before.close())
     if (place !== undefined) await this.#open(place, wanted)
   }
 
@@ -40,7 +42,7 @@ export class ConsolePort {
   }
 
   async #open(place: Place, name: string): Promise<void> {
-    const { listen, log, after } = this.#options
+    const { listen, log, clock } = this.#options
     try {
       const server = await listen(place)
       if (this.#wanted === name) this.#server = server
@@ -51,7 +53,7 @@ export class ConsolePort {
       this.#said = why
       if (this.#wanted !== name) return
       this.#wanted = ''
-      after(retryMs, () => void this.follow())
+      clock.after(retryMs, () => void this.follow())
     }
   }
 }

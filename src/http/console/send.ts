@@ -1,7 +1,7 @@
 import { consolePolicy, renderPart, type Section } from '../../page/console/frame.ts'
 import { formHeaders } from '../door/page.ts'
 import { type Exchange, isSecure, sendHtml } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 
 /** No other page may take anything of it in. */
 export const consoleHeaders = {
@@ -14,7 +14,7 @@ type Part = { readonly section: Section; readonly body: string; readonly head?: 
 /** Sends a part of the console to who has proved to be the owner, whose session then lasts longer. */
 export const sendPart = (
   exchange: Exchange,
-  { entrance }: Pick<ControlOptions, 'entrance'>,
+  { entrance }: Pick<Parts, 'entrance'>,
   part: Part,
   status = 200,
 ): void => {

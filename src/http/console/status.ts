@@ -3,39 +3,41 @@ import type { Status } from '../../core/status.ts'
 import { Feed } from '../door/feed.ts'
 import { sendEvents } from '../events.ts'
 import type { Exchange } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import { withMemory } from '../status.ts'
 import { consoleHeaders, sendPart } from './send.ts'
 
 /** The kernel takes some milliseconds to count memory: pages that follow see it as it was a moment ago. */
 const memoryForMs = 10_000
 
-const factsOf = (status: Status, { config, now }: ControlOptions): StatusFacts => ({
+const factsOf = (status: Status, { config, clock }: Pick<Parts, 'config' | 'clock'>): StatusFacts => ({
   status,
   history: config.store.readHistory(),
-  nowMs: now(),
+  nowMs: clock.now(),
 })
+
+type LiveParts = Pick<Parts, 'clock' | 'instance' | 'container' | 'report' | 'config' | 'entrance'>
 
 /** The status for open pages. It is looked at while there are some, and once for all of them. */
 export class LiveStatus {
-  readonly #options: ControlOptions
+  readonly #parts: LiveParts
   readonly #feed: Feed
   #measured: Status | undefined
   #measuredMs = Number.NEGATIVE_INFINITY
 
-  constructor(options: ControlOptions) {
-    this.#options = options
-    this.#feed = new Feed({ ...options, render: () => this.#render() })
+  constructor(parts: LiveParts) {
+    this.#parts = parts
+    this.#feed = new Feed({ ...parts, render: () => this.#render() })
   }
 
   async get(exchange: Exchange): Promise<void> {
     await this.#measure()
-    const body = renderStatus(factsOf(this.#read(), this.#options))
-    sendPart(exchange, this.#options, { section: 'status', body })
+    const body = renderStatus(factsOf(this.#read(), this.#parts))
+    sendPart(exchange, this.#parts, { section: 'status', body })
   }
 
   follow(exchange: Exchange): void {
-    sendEvents(exchange, this.#options, {
+    sendEvents(exchange, this.#parts, {
       headers: consoleHeaders,
       whenBehind: 'skip',
       follow: (send) => this.#feed.follow(send),
@@ -44,21 +46,21 @@ export class LiveStatus {
 
   #render(): string {
     // What fails is shown as unknown.
-    if (this.#options.elapsed() >= this.#measuredMs + memoryForMs) this.#measure().catch(() => {})
-    return JSON.stringify({ html: renderStatusView(factsOf(this.#read(), this.#options)) })
+    if (this.#parts.clock.elapsed() >= this.#measuredMs + memoryForMs) this.#measure().catch(() => {})
+    return JSON.stringify({ html: renderStatusView(factsOf(this.#read(), this.#parts)) })
   }
 
   /** The status now, with the memory of processes that are still the same. */
   #read(): Status {
-    const status = this.#options.status()
+    const status = this.#parts.report.status()
     const memoryOf = (pid: number | null): number | null =>
       (pid !== null && this.#measured?.units.find((unit) => unit.pid === pid)?.memoryBytes) || null
     return { ...status, units: status.units.map((unit) => ({ ...unit, memoryBytes: memoryOf(unit.pid) })) }
   }
 
   async #measure(): Promise<void> {
-    const { status, memoryOf, elapsed } = this.#options
-    this.#measuredMs = elapsed()
-    this.#measured = await withMemory(status(), memoryOf)
+    const { report, clock } = this.#parts
+    this.#measuredMs = clock.elapsed()
+    this.#measured = await withMemory(report.status(), report.memoryOf)
   }
 }

@@ -2,7 +2,7 @@ import { fixCodePolicy } from '../../page/fix.ts'
 import { words } from '../../page/words.ts'
 import { setupPath } from '../../units/place.ts'
 import { type Exchange, isSecure, readForm, redirect, sendHtml, sendJson } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import type { Proof } from './owner.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
@@ -27,13 +27,13 @@ type CodePage = {
 }
 
 /** Whether whoever asks has given the code to a page of the supervisor. */
-export const isOwner = ({ request }: Exchange, { owner }: Pick<ControlOptions, 'owner'>): boolean =>
-  owner.isOwner(request.headers.cookie, 'supervisor')
+export const isOwner = ({ request }: Exchange, { setup }: Pick<Parts, 'setup'>): boolean =>
+  setup.owner.isOwner(request.headers.cookie, 'supervisor')
 
 /** Asks for the code. */
 export const askForCode = (
   exchange: Exchange,
-  { owner }: Pick<ControlOptions, 'owner'>,
+  { setup: { owner } }: Pick<Parts, 'setup'>,
   page: CodePage,
   status: number,
   why?: Why,
@@ -45,7 +45,7 @@ export const askForCode = (
   sendCodeNeeded(exchange, status, page.what)
 }
 
-type SetupOwner = ControlOptions['owner']
+type SetupOwner = Parts['setup']['owner']
 
 /**
  * Who has given the right code gets the cookie of an owner for the page that asked, and no other: Mathesar's
@@ -106,15 +106,15 @@ export const takeCode = (
  */
 export const readOwnersForm = async (
   exchange: Exchange,
-  options: Pick<ControlOptions, 'owner'>,
+  parts: Pick<Parts, 'setup'>,
   page: CodePage,
 ): Promise<URLSearchParams | undefined> => {
-  const refuse: Refuse = (status, why) => askForCode(exchange, options, page, status, why)
+  const refuse: Refuse = (status, why) => askForCode(exchange, parts, page, status, why)
   const form = await readOwnForm(exchange, refuse)
   if (form === undefined) return undefined
   const code = form.get('code')
-  if (code !== null) takeCode(exchange, options.owner, { code, to: page.path }, refuse)
-  else if (isOwner(exchange, options)) return form
+  if (code !== null) takeCode(exchange, parts.setup.owner, { code, to: page.path }, refuse)
+  else if (isOwner(exchange, parts)) return form
   else refuse(403)
   return undefined
 }

@@ -1,16 +1,20 @@
 import { errorTable, type ErrorCode } from '../../errors.ts'
 import { renderView } from '../../page/render.ts'
 import { type View, type ViewFacts, viewOf } from '../../page/view.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 
-export type ViewOptions = Pick<ControlOptions, 'now' | 'isKept' | 'isRestoring'> & {
-  readonly instance: Pick<ControlOptions['instance'], 'isServing'>
-  readonly config: Pick<ControlOptions['config'], 'isNew'>
-  readonly log: Pick<ControlOptions['log'], 'tail'>
-  readonly status: () => ViewFacts['status']
+/** What the page of the boot shows. */
+export type ViewParts = {
+  readonly clock: Pick<Parts['clock'], 'now'>
+  readonly container: Pick<Parts['container'], 'isKept' | 'isRestoring'>
+  readonly instance: Pick<Parts['instance'], 'isServing'>
+  readonly config: Pick<Parts['config'], 'isNew'>
+  readonly log: Pick<Parts['log'], 'tail'>
+  readonly report: { readonly status: () => ViewFacts['status'] }
 }
-export type FeedOptions = Pick<ControlOptions, 'elapsed' | 'after'> & {
-  readonly instance: Pick<ControlOptions['instance'], 'subscribe'>
+export type FeedParts = {
+  readonly clock: Pick<Parts['clock'], 'elapsed' | 'after'>
+  readonly instance: Pick<Parts['instance'], 'subscribe'>
 }
 type Reader = (message: string) => void
 
@@ -23,27 +27,27 @@ const tailLines = 40
 
 /** What everybody may see of the boot now; the owner sees more of it. */
 export const readView = (
-  { status, instance, config, log, isKept, isRestoring, now }: ViewOptions,
+  { report, instance, config, log, container, clock }: ViewParts,
   isOwner = false,
 ): View =>
   viewOf({
-    status: status(),
+    status: report.status(),
     isServing: instance.isServing,
-    isKept: isKept(),
-    isRestoring: isRestoring(),
+    isKept: container.isKept(),
+    isRestoring: container.isRestoring(),
     rowOf: (code) => errorTable[code as ErrorCode],
     readTail: isOwner || config.isNew ? () => log.tail(undefined, tailLines).join('') : undefined,
-    nowMs: now(),
+    nowMs: clock.now(),
   })
 
-type Options = FeedOptions & {
+type Options = FeedParts & {
   /** What all readers are told now. */
   readonly render: () => string
 }
 
 /** What pages of the boot are told: {"html", "isServing"}. */
-export const bootMessage = (options: ViewOptions): string =>
-  JSON.stringify({ html: renderView(readView(options)), isServing: options.instance.isServing })
+export const bootMessage = (parts: ViewParts): string =>
+  JSON.stringify({ html: renderView(readView(parts)), isServing: parts.instance.isServing })
 
 /**
  * What all open pages of a kind are told. It is rendered once for all of them, and not at all while there are
@@ -78,14 +82,14 @@ export class Feed {
   }
 
   #sendWithin(pauseMs: number): void {
-    const { elapsed, after } = this.#options
+    const { clock } = this.#options
     this.#cancel()
-    this.#cancel = after(Math.max(0, this.#sentMs + pauseMs - elapsed()), () => this.#send())
+    this.#cancel = clock.after(Math.max(0, this.#sentMs + pauseMs - clock.elapsed()), () => this.#send())
   }
 
   #send(): void {
-    const { elapsed, render } = this.#options
-    this.#sentMs = elapsed()
+    const { clock, render } = this.#options
+    this.#sentMs = clock.elapsed()
     this.#last = render()
     this.#sendWithin(refreshMs)
     for (const reader of this.#readers) reader(this.#last)

@@ -1,38 +1,39 @@
 import { type Health, healthOf } from '../../core/health.ts'
 import { type Exchange, sendJson, sendText } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
+
+export type HealthParts = Pick<Parts, 'instance' | 'report' | 'clock'>
 
 /** What the three questions, and `supervisor health`, all answer by. */
-export const readHealth = ({ instance, status, progress, now }: ControlOptions): Health => {
-  const { phase, units } = status()
+export const readHealth = ({ instance, report, clock }: HealthParts): Health => {
+  const { phase, units } = report.status()
   const { isReady, wasReady } = instance
   return healthOf({
     phase,
     units,
     isReady,
     wasReady,
-    signsOf: (unit) => progress.signsOf(unit),
-    nowMs: now(),
+    signsOf: report.signsOf,
+    nowMs: clock.now(),
   })
 }
 
 /** A word for probes, or all of it for who asks for JSON: the whole status looks at each process. */
-const answer = (exchange: Exchange, options: ControlOptions, isSo: boolean, word: string): void => {
+const answer = (exchange: Exchange, parts: HealthParts, isSo: boolean, word: string): void => {
   const code = isSo ? 200 : 503
   const headers = { 'cache-control': 'no-store' }
   if ((exchange.request.headers.accept ?? '').includes('application/json'))
-    return sendJson(exchange, code, readHealth(options), headers)
+    return sendJson(exchange, code, readHealth(parts), headers)
   sendText(exchange, code, `${isSo ? '' : 'not '}${word}\n`, headers)
 }
 
 /** Whether a restart of the container could help: 200 as long as the supervisor answers. */
-export const getLive = (exchange: Exchange, options: ControlOptions): void =>
-  answer(exchange, options, true, 'live')
+export const getLive = (exchange: Exchange, parts: HealthParts): void => answer(exchange, parts, true, 'live')
 
 /** Whether Mathesar takes requests: 200 or 503. */
-export const getReady = (exchange: Exchange, options: ControlOptions): void =>
-  answer(exchange, options, options.instance.isReady, 'ready')
+export const getReady = (exchange: Exchange, parts: HealthParts): void =>
+  answer(exchange, parts, parts.instance.isReady, 'ready')
 
 /** Whether the boot is over: 200 from the first time that everything was ready. */
-export const getStarted = (exchange: Exchange, options: ControlOptions): void =>
-  answer(exchange, options, options.instance.wasReady, 'started')
+export const getStarted = (exchange: Exchange, parts: HealthParts): void =>
+  answer(exchange, parts, parts.instance.wasReady, 'started')

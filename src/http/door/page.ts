@@ -1,13 +1,13 @@
 import { hostRefusal, permitCommand } from '../../settings/hosts.ts'
 import { type RefusedPage, refusedPolicy, renderRefused } from '../../page/refused.ts'
 import { contentSecurityPolicy, renderPage } from '../../page/render.ts'
-import { sendEvents } from '../events.ts'
+import { type EventParts, sendEvents } from '../events.ts'
 import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import { notServing } from '../../units/door/bodies.ts'
 import { awayPath, databaseAwayPath, maySendPath } from '../../units/place.ts'
-import { readView } from './feed.ts'
-import { handOn, mayWait, waitForMathesar } from './wake.ts'
+import { readView, type ViewParts } from './feed.ts'
+import { handOn, mayWait, waitForMathesar, type WaitParts } from './wake.ts'
 
 /** Seconds after which whoever asked may ask again. */
 const retryAfter = '2'
@@ -47,12 +47,12 @@ const wantsPage = (request: Exchange['request']): boolean =>
  * What whoever asks for Mathesar gets while it does not serve: the page for a browser, else JSON. Always 503,
  * so that no monitor, search engine or client takes it for Mathesar.
  */
-export const sendUnavailable = (exchange: Exchange, options: ControlOptions): void => {
+export const sendUnavailable = (exchange: Exchange, parts: ViewParts): void => {
   const headers = { ...securityHeaders, 'retry-after': retryAfter }
   if (!wantsPage(exchange.request)) {
     return sendJson(exchange, 503, { ...notServing, message: messageFor(exchange) }, headers)
   }
-  sendHtml(exchange, 503, renderPage(readView(options)), headers)
+  sendHtml(exchange, 503, renderPage(readView(parts)), headers)
 }
 
 /**
@@ -61,14 +61,14 @@ export const sendUnavailable = (exchange: Exchange, options: ControlOptions): vo
  */
 export const sendRefused = (
   exchange: Exchange,
-  { config, owner }: ControlOptions,
+  { config, setup }: Pick<Parts, 'config' | 'setup'>,
   why?: RefusedPage['why'],
 ): void => {
   const refusal = hostRefusal(exchange.request.headers.host)
   if (refusal !== undefined) config.seeRefused(refusal)
   const host = refusal?.kind === 'host' ? refusal.host : undefined
   if (isBrowser(exchange.request)) {
-    const page = { host, takesCode: owner.isOpen, why }
+    const page = { host, takesCode: setup.owner.isOpen, why }
     return sendHtml(exchange, 400, renderRefused(page), formHeaders(refusedPolicy))
   }
   const message = `cannot open Mathesar as ${refusal?.host ?? 'this name'}: it is not in ALLOWED_HOSTS`
@@ -83,23 +83,23 @@ export const sendRefused = (
 export const awayPaths: readonly string[] = [awayPath, databaseAwayPath]
 
 /** For what came for Mathesar and did not find it: it is handed back if Mathesar serves in time. */
-export const answerAway = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+export const answerAway = async (exchange: Exchange, parts: ViewParts & WaitParts): Promise<void> => {
   const { request, url } = exchange
   const isQuestion = url.pathname === maySendPath // It may be asked again.
   const mayHandOn =
-    mayWait(options) && !awayPaths.includes(url.pathname) && (isQuestion || !hasReached(request))
-  if (mayHandOn && (await waitForMathesar(options))) handOn(exchange, isQuestion ? maySendPath : undefined)
-  else sendUnavailable(exchange, options)
+    mayWait(parts) && !awayPaths.includes(url.pathname) && (isQuestion || !hasReached(request))
+  if (mayHandOn && (await waitForMathesar(parts))) handOn(exchange, isQuestion ? maySendPath : undefined)
+  else sendUnavailable(exchange, parts)
 }
 
 /** What everybody may know of the boot: {"situation", "steps", "troubles"}. */
-export const getBoot = (exchange: Exchange, options: ControlOptions): void =>
-  sendJson(exchange, 200, readView(options), securityHeaders)
+export const getBoot = (exchange: Exchange, parts: ViewParts): void =>
+  sendJson(exchange, 200, readView(parts), securityHeaders)
 
 /** The boot as it goes on, as server-sent events (`Feed`). */
-export const getEvents = (exchange: Exchange, options: ControlOptions): void =>
-  sendEvents(exchange, options, {
+export const getEvents = (exchange: Exchange, parts: EventParts & Pick<Parts, 'visitors'>): void =>
+  sendEvents(exchange, parts, {
     headers: securityHeaders,
     whenBehind: 'skip',
-    follow: (send) => options.feed.follow(send),
+    follow: (send) => parts.visitors.feed.follow(send),
   })

@@ -14,7 +14,7 @@ import { answerSetup, postCode } from './setup.ts'
 type Page = Pick<Route, 'handle' | 'hasBody'>
 
 /** What the forms of our pages send, by where they send it. */
-const forms: ReadonlyMap<string, Page['handle']> = new Map([
+const forms: ReadonlyMap<string, Page['handle']> = new Map<string, Page['handle']>([
   [provePath, postCode],
   [fixPath, postFix],
   [permitPath, postPermit],

@@ -9,7 +9,7 @@ import {
 import { SupervisorError } from '../../errors.ts'
 import { readArchives } from '../archives.ts'
 import { type Exchange, readBytes, redirect, sendHtml, sendJson } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import { askForCode, isOwner, readOwnersForm, sendCodeNeeded } from './code.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
@@ -33,26 +33,27 @@ export type Restoring = {
   readonly canUndo: () => boolean
 }
 
+type RestoreParts = Pick<Parts, 'restoring' | 'archives' | 'setup'>
+
 const codePage = { path: restorePath, what: 'restore', render: renderRestoreCode }
 
-const sendWork = (exchange: Exchange, { restoring }: ControlOptions): void => {
+const sendWork = (exchange: Exchange, { restoring }: Pick<Parts, 'restoring'>): void => {
   const { work } = restoring
   sendJson(exchange, 200, { html: renderRestoreWork(work), is: work?.is ?? null }, securityHeaders)
 }
 
 /** The page that takes an archive, for who may set this Mathesar up. With `?work`: how far it is. */
-export const getRestore = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  if (!isOwner(exchange, options))
-    return askForCode(exchange, options, codePage, exchange.url.search ? 403 : 200)
-  if (exchange.url.search !== '') return sendWork(exchange, options)
-  const { restoring } = options
+export const getRestore = async (exchange: Exchange, parts: RestoreParts): Promise<void> => {
+  if (!isOwner(exchange, parts)) return askForCode(exchange, parts, codePage, exchange.url.search ? 403 : 200)
+  if (exchange.url.search !== '') return sendWork(exchange, parts)
+  const { restoring } = parts
   const { work } = restoring
-  const archives = work?.is === 'under way' ? [] : await readArchives(options)
+  const archives = work?.is === 'under way' ? [] : await readArchives(parts)
   const page = renderRestore({ work, canUndo: restoring.canUndo(), archives })
   sendHtml(exchange, 200, page, formHeaders(restorePolicy))
 }
 
-const act = (form: URLSearchParams, { restoring }: ControlOptions): void => {
+const act = (form: URLSearchParams, { restoring }: Pick<Parts, 'restoring'>): void => {
   const passphrase = form.get('passphrase') || undefined
   switch (form.get('act') ?? '') {
     case 'begin':
@@ -67,24 +68,24 @@ const act = (form: URLSearchParams, { restoring }: ControlOptions): void => {
 }
 
 /** Takes the setup code, or the wish of who has given it. */
-export const postRestore = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  const form = await readOwnersForm(exchange, options, codePage)
+export const postRestore = async (exchange: Exchange, parts: RestoreParts): Promise<void> => {
+  const form = await readOwnersForm(exchange, parts, codePage)
   if (form === undefined) return
-  act(form, options)
+  act(form, parts)
   if (isBrowser(exchange.request)) return redirect(exchange, restorePath)
-  sendWork(exchange, options)
+  sendWork(exchange, parts)
 }
 
 /** As much as the script sends at once: it comes in within the limits of any request. */
 const partLimitBytes = 512 * 1024
 
 /** Takes a part of an archive: `?at=` says where it belongs. */
-export const postPart = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
+export const postPart = async (exchange: Exchange, parts: RestoreParts): Promise<void> => {
   const { request, url } = exchange
-  if (!isSameOrigin(request) || !isOwner(exchange, options)) return sendCodeNeeded(exchange, 403, 'restore')
+  if (!isSameOrigin(request) || !isOwner(exchange, parts)) return sendCodeNeeded(exchange, 403, 'restore')
   const at = url.searchParams.get('at') ?? ''
   if (!/^\d{1,15}$/.test(at))
     throw new SupervisorError('USAGE', 'cannot take a part of an archive: it does not say where it belongs')
-  await options.restoring.take(Number(at), await readBytes(exchange, partLimitBytes))
-  sendWork(exchange, options)
+  await parts.restoring.take(Number(at), await readBytes(exchange, partLimitBytes))
+  sendWork(exchange, parts)
 }

@@ -2,11 +2,12 @@ import { renderSetup, setupPolicy, type SetupPage } from '../../page/setup.ts'
 import type { System } from '../../system/ports.ts'
 import { setupHandover, setupPath } from '../../units/place.ts'
 import { type Exchange, redirect, sendHtml } from '../exchange.ts'
-import type { ControlOptions } from '../server.ts'
+import type { Parts } from '../parts.ts'
 import { readOwnForm, type Refuse, sendCodeNeeded, takeCode } from './code.ts'
+import type { ViewParts } from './feed.ts'
 import type { Owner } from './owner.ts'
 import { formHeaders, isBrowser, sendUnavailable } from './page.ts'
-import { waitForMathesar } from './wake.ts'
+import { waitForMathesar, type WaitParts } from './wake.ts'
 
 type SetupOptions = {
   readonly owner: Pick<Owner<never>, 'setOpen'>
@@ -73,11 +74,15 @@ const sendForm = (exchange: Exchange, status: number, page: SetupPage): void => 
  * Answers in place of Mathesar where that would create its first administrator for whoever asks. Who has
  * given the code is handed on to Mathesar, and everybody is once it has an administrator.
  */
-export const answerSetup = async (exchange: Exchange, options: ControlOptions): Promise<void> => {
-  const { setup, owner } = options
+export const answerSetup = async (
+  exchange: Exchange,
+  parts: ViewParts & WaitParts & Pick<Parts, 'setup'>,
+): Promise<void> => {
+  const { setup } = parts
+  const { owner } = setup
   const { request, response } = exchange
-  const isDone = (await waitForMathesar(options)) ? await setup.isDone().catch(() => undefined) : undefined
-  if (isDone === undefined) return sendUnavailable(exchange, options)
+  const isDone = (await waitForMathesar(parts)) ? await setup.isDone().catch(() => undefined) : undefined
+  if (isDone === undefined) return sendUnavailable(exchange, parts)
   if (!isDone && !owner.isOwner(request.headers.cookie, 'setup')) {
     owner.invite() // A new one, if the last one is too old: the log has it then.
     return sendForm(exchange, 403, { why: undefined })
@@ -87,9 +92,10 @@ export const answerSetup = async (exchange: Exchange, options: ControlOptions): 
 }
 
 /** Takes the setup code. Who gives the right one gets the cookie of an owner. */
-export const postCode = async (exchange: Exchange, { owner }: ControlOptions): Promise<void> => {
+export const postCode = async (exchange: Exchange, { setup }: Pick<Parts, 'setup'>): Promise<void> => {
   const refuse: Refuse = (status, why) =>
     why === undefined ? redirect(exchange, '/') : sendForm(exchange, status, { why })
   const form = await readOwnForm(exchange, refuse)
-  if (form !== undefined) takeCode(exchange, owner, { code: form.get('code') ?? '', to: setupPath }, refuse)
+  if (form !== undefined)
+    takeCode(exchange, setup.owner, { code: form.get('code') ?? '', to: setupPath }, refuse)
 }

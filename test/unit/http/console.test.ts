@@ -6,12 +6,13 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SupervisorError } from '../../../src/errors.ts'
 import type { Entrance } from '../../../src/http/console/entrance.ts'
 import type { Access } from '../../../src/http/exchange.ts'
-import { type ControlOptions, type ControlServer, listen } from '../../../src/http/server.ts'
+import type { Parts } from '../../../src/http/parts.ts'
+import { type ControlServer, listen } from '../../../src/http/server.ts'
 import type { ConsolePlace } from '../../../src/settings/console.ts'
 import type { Proposal } from '../../../src/settings/proposal.ts'
 import { askSocket } from '../../helpers/socket.ts'
 import { filesOf } from '../configurations.ts'
-import { createEntrance, createOptions, current } from './options.ts'
+import { createEntrance, createParts, current } from './parts.ts'
 
 const root = '/supervisor/console'
 const older = '0123456789ab'
@@ -48,8 +49,8 @@ describe('the console', () => {
     rmSync(folder, { recursive: true })
   })
 
-  const optionsOf = (): Partial<ControlOptions> => {
-    const { config, log } = createOptions()
+  const partsOf = (): Partial<Parts> => {
+    const { config, log } = createParts()
     return {
       entrance,
       config: {
@@ -96,7 +97,7 @@ describe('the console', () => {
   }
   const open = async (access: Access = 'visitor') => {
     const path = join(folder, `${access}.sock`)
-    servers.push(await listen({ path, mode: 0o600 }, createOptions(optionsOf()), access))
+    servers.push(await listen({ path, mode: 0o600 }, createParts(partsOf()), access))
     return (method: string, target: string, body?: unknown, headers?: Readonly<Record<string, string>>) =>
       askSocket(path, method, target, body, headers)
   }

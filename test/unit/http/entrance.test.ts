@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { ConsolePort } from '../../../src/http/console/port.ts'
 import type { ConsolePlace } from '../../../src/settings/console.ts'
 import { createClock } from '../fakes/clock.ts'
-import { createEntrance } from './options.ts'
+import { createEntrance } from './parts.ts'
 
 const minuteMs = 60_000
 const code = 'cccc-cccc'
@@ -93,7 +93,7 @@ describe('a port of the console’s own', () => {
     }
     const port = new ConsolePort({
       entrance: createEntrance(() => at.place),
-      after: clock.after,
+      clock,
       log: { say: (_, text) => void at.said.push(text), tail: () => [], follow: () => () => {} },
       listen: async ({ host, port: number }) => {
         if (at.failure) throw at.failure

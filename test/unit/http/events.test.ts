@@ -3,7 +3,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { expect, test } from 'vitest'
 import { sendEvents } from '../../../src/http/events.ts'
-import { createOptions } from './options.ts'
+import { createParts } from './parts.ts'
 
 test('a stream that has ended takes what comes too late, and nothing else happens', async () => {
   const failures: Error[] = []
@@ -14,10 +14,12 @@ test('a stream that has ended takes what comes too late, and nothing else happen
     sendEvents(
       { response },
       {
-        ...createOptions(),
-        after: (_, act) => {
-          endNow = act
-          return () => {}
+        ...createParts(),
+        clock: {
+          after: (_, act) => {
+            endNow = act
+            return () => {}
+          },
         },
       },
       {

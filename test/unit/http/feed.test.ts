@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import type { InstanceEvent } from '../../../src/daemon/events.ts'
-import { bootMessage, Feed, type FeedOptions, type ViewOptions } from '../../../src/http/door/feed.ts'
+import { bootMessage, Feed, type FeedParts, type ViewParts } from '../../../src/http/door/feed.ts'
 import { createClock } from '../fakes/clock.ts'
 
 const stage = () => {
   const clock = createClock()
   const listeners = new Set<(event: InstanceEvent) => void>()
   let looks = 0
-  const options: FeedOptions & ViewOptions = {
+  const parts: FeedParts & ViewParts = {
     instance: {
       isServing: false,
       subscribe: (listener) => {
@@ -15,23 +15,22 @@ const stage = () => {
         return () => listeners.delete(listener)
       },
     },
-    status: () => {
-      looks++
-      return { phase: 'booting', units: [], problems: [], boot: { readyAfterMs: null, criticalPath: [] } }
+    report: {
+      status: () => {
+        looks++
+        return { phase: 'booting', units: [], problems: [], boot: { readyAfterMs: null, criticalPath: [] } }
+      },
     },
     config: { isNew: false },
     log: { tail: () => [] },
-    isKept: () => false,
-    isRestoring: () => false,
-    now: clock.now,
-    elapsed: clock.elapsed,
-    after: clock.after,
+    container: { isKept: () => false, isRestoring: () => false },
+    clock,
   }
   const change = (): void => {
     for (const listener of listeners) listener({ type: 'changed' })
   }
   return {
-    feed: new Feed({ ...options, render: () => bootMessage(options) }),
+    feed: new Feed({ ...parts, render: () => bootMessage(parts) }),
     clock,
     listeners,
     change,

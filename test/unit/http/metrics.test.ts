@@ -5,10 +5,12 @@ import { describe, expect, onTestFinished, test } from 'vitest'
 import type { Status } from '../../../src/core/status.ts'
 import type { Access } from '../../../src/http/exchange.ts'
 import { describeMetrics, renderMetrics } from '../../../src/http/metrics.ts'
-import { type ControlOptions, listen, type Measures } from '../../../src/http/server.ts'
+import type { Measures } from '../../../src/http/metrics.ts'
+import type { Parts } from '../../../src/http/parts.ts'
+import { listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
 import { readFile } from '../configurations.ts'
-import { createOptions } from './options.ts'
+import { createParts } from './parts.ts'
 
 const service = {
   name: 'mathesar',
@@ -88,7 +90,7 @@ describe('the metrics', () => {
     )
   })
 
-  test.each<[number, string, Access, Partial<ControlOptions>]>([
+  test.each<[number, string, Access, Partial<Parts['container']>]>([
     [404, 'none', 'visitor', {}],
     [200, 'private', 'visitor', {}],
     [404, 'private', 'visitor', { isKept: () => true }],
@@ -97,9 +99,12 @@ describe('the metrics', () => {
   ])('are shown by the port while the door is in front: %i with %s for %s', async (code, to, who, state) => {
     const folder = mkdtempSync(join(tmpdir(), 'metrics-'))
     const path = join(folder, 'page.sock')
-    const { config, ...plain } = createOptions(state)
-    const options = { ...plain, config: { ...config, inForce: readFile(`METRICS=${to}\n`) } }
-    const server = await listen({ path, mode: 0o600 }, options, who)
+    const { config, container } = createParts()
+    const parts = createParts({
+      config: { ...config, inForce: readFile(`METRICS=${to}\n`) },
+      container: { ...container, ...state },
+    })
+    const server = await listen({ path, mode: 0o600 }, parts, who)
     onTestFinished(() => {
       server.close()
       rmSync(folder, { recursive: true })

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlServer, listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
 import type { RestoreWork } from '../../../src/http/door/restore.ts'
-import { createOptions, createOwner } from './options.ts'
+import { createParts, createOwner } from './parts.ts'
 
 const path = '/supervisor/restore'
 const form = { accept: 'text/html', host: 'nas.local', origin: 'http://nas.local' }
@@ -56,7 +56,11 @@ describe('a restore in the browser', () => {
       work: undefined,
     }
     const target = { path: join(folder, 's.sock'), mode: 0o600 }
-    server = await listen(target, createOptions({ owner, restoring, archives }), 'visitor')
+    server = await listen(
+      target,
+      createParts({ setup: { ...createParts().setup, owner }, restoring, archives }),
+      'visitor',
+    )
   })
   afterEach(() => {
     server.close()

@@ -6,13 +6,14 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Status } from '../../../src/core/status.ts'
 import { SupervisorError } from '../../../src/errors.ts'
 import type { Owner, setupPurposes } from '../../../src/http/door/owner.ts'
-import { type ControlOptions, type ControlServer, listen, requestLimitMs } from '../../../src/http/server.ts'
+import type { Parts } from '../../../src/http/parts.ts'
+import { type ControlServer, listen, requestLimitMs } from '../../../src/http/server.ts'
 import type { Access } from '../../../src/http/exchange.ts'
 import type { HistoryEntry } from '../../../src/settings/history.ts'
 import type { Proposal } from '../../../src/settings/proposal.ts'
 import { askSocket } from '../../helpers/socket.ts'
 import { filesOf } from '../configurations.ts'
-import { createOptions, createOwner, current } from './options.ts'
+import { createParts, createOwner, current } from './parts.ts'
 
 const older = '0123456789ab'
 const entryOf = (version: string): HistoryEntry => ({
@@ -30,7 +31,7 @@ describe('a socket', () => {
   let said: string[]
   let reads: number
   let proposals: Proposal[]
-  let control: ControlOptions['instance']['control']
+  let control: Parts['instance']['control']
   let isSetUp: () => boolean
   let owner: Owner<keyof typeof setupPurposes>
   beforeEach(() => {
@@ -48,13 +49,17 @@ describe('a socket', () => {
     rmSync(folder, { recursive: true })
   })
 
-  const optionsOf = (): ControlOptions => {
-    const plain = createOptions()
+  const partsOf = (): Parts => {
+    const plain = createParts()
     return {
       ...plain,
       instance: { ...plain.instance, control: (action, name) => control(action, name) },
-      owner,
-      setup: { isDone: async () => isSetUp(), expect: () => void said.push('expects') },
+      setup: {
+        ...plain.setup,
+        owner,
+        isDone: async () => isSetUp(),
+        expect: () => void said.push('expects'),
+      },
       config: {
         ...plain.config,
         store: {
@@ -78,7 +83,7 @@ describe('a socket', () => {
   }
   const open = async (access: Access) => {
     const path = join(folder, `${access}.sock`)
-    servers.push(await listen({ path, mode: access === 'owner' ? 0o600 : 0o660 }, optionsOf(), access))
+    servers.push(await listen({ path, mode: access === 'owner' ? 0o600 : 0o660 }, partsOf(), access))
     return (method: string, target: string, body?: unknown, headers?: Readonly<Record<string, string>>) =>
       askSocket(path, method, target, body, headers)
   }
@@ -115,7 +120,7 @@ describe('a socket', () => {
     writeFileSync(path, 'left by an earlier start')
     await open('app')
     expect(statSync(path).mode & 0o777).toBe(0o660)
-    await expect(listen({ path, mode: 0o660 }, optionsOf(), 'app')).rejects.toMatchObject({
+    await expect(listen({ path, mode: 0o660 }, partsOf(), 'app')).rejects.toMatchObject({
       code: 'RUN_FOLDER_IN_USE',
     })
   })
@@ -250,7 +255,10 @@ describe('a socket', () => {
       return () => void limits.delete(act)
     }
     const path = join(folder, 'slow.sock')
-    servers.push(await listen({ path, mode: 0o600 }, { ...optionsOf(), after }, 'visitor'))
+    const parts = partsOf()
+    servers.push(
+      await listen({ path, mode: 0o600 }, { ...parts, clock: { ...parts.clock, after } }, 'visitor'),
+    )
     expect((await askSocket(path, 'GET', '/readyz')).status).toBe(200)
     expect(limits.size).toBe(0)
     const socket = connect(path).on('error', () => {})

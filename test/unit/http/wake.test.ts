@@ -6,7 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlServer, listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
-import { createOptions } from './options.ts'
+import { createParts } from './parts.ts'
 
 let folder: string
 let server: ControlServer | undefined
@@ -24,8 +24,8 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
     const path = join(folder, 'page.sock')
     const told = { wakes: 0 }
     let isServing = false
-    const plain = createOptions()
-    const options = {
+    const plain = createParts()
+    const parts = {
       ...plain,
       instance: {
         ...plain.instance,
@@ -42,9 +42,9 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
           },
         },
       },
-      setup: { isDone: async () => true, expect: () => {} },
+      setup: { ...plain.setup, isDone: async () => true },
     }
-    server = await listen({ path, mode: 0o600 }, options, 'visitor')
+    server = await listen({ path, mode: 0o600 }, parts, 'visitor')
     return { told, ask: (method: string, target: string) => askSocket(path, method, target) }
   }
 
@@ -87,7 +87,7 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
 
 test('six hundred who wait for Mathesar leave connections for health', { timeout: 30_000 }, async () => {
   const path = join(folder, 'page.sock')
-  const { instance, ...plain } = createOptions()
+  const { instance, ...plain } = createParts()
   const woken = Promise.withResolvers<void>()
   const seen = { waiting: 0, others: 0 }
   const wake = (): Promise<void> => {
@@ -118,9 +118,9 @@ describe('what the door asks the supervisor while Mathesar is away for a moment'
   /** Mathesar is back, or not in time, once somebody waits for it. */
   const stage = async (isServing: boolean) => {
     const path = join(folder, 'page.sock')
-    const { instance, ...plain } = createOptions()
+    const { instance, ...plain } = createParts()
     const now = { isServing: false, isBackSoon: true }
-    const options = {
+    const parts = {
       ...plain,
       instance: {
         ...instance,
@@ -140,7 +140,7 @@ describe('what the door asks the supervisor while Mathesar is away for a moment'
         },
       },
     }
-    server = await listen({ path, mode: 0o600 }, options, 'visitor')
+    server = await listen({ path, mode: 0o600 }, parts, 'visitor')
     return (method: string, headers: Readonly<Record<string, string>>, target = '/some/page') =>
       askSocket(path, method, target, undefined, headers)
   }
@@ -168,7 +168,7 @@ describe('what the door asks the supervisor while Mathesar is away for a moment'
 
 test('whoever leaves before all is awake keeps nothing awake', async () => {
   const path = join(folder, 'control.sock')
-  const { instance, ...plain } = createOptions()
+  const { instance, ...plain } = createParts()
   const [asked, awake, ended] = [1, 2, 3].map(() => Promise.withResolvers<void>())
   const sleeper = {
     ...instance.sleeper,

@@ -2,7 +2,7 @@ import type { Status, UnitStatus } from '../../../src/core/status.ts'
 import { Console } from '../../../src/http/console/console.ts'
 import { Entrance } from '../../../src/http/console/entrance.ts'
 import { Owner, setupPurposes } from '../../../src/http/door/owner.ts'
-import type { ControlOptions } from '../../../src/http/server.ts'
+import type { Parts } from '../../../src/http/parts.ts'
 import type { ConsolePlace } from '../../../src/settings/console.ts'
 import { readFile } from '../configurations.ts'
 
@@ -71,9 +71,10 @@ export const createEntrance = (place: () => ConsolePlace, now = (): number => 0,
     given: undefined,
     place,
     hosts: () => ['nas.local', '127.0.0.1'],
+    urlOf: () => 'http://localhost:8000',
   })
 
-const readyInstance: ControlOptions['instance'] = {
+const readyInstance: Parts['instance'] = {
   isReady: true,
   wasReady: true,
   isServing: true,
@@ -86,23 +87,25 @@ const readyInstance: ControlOptions['instance'] = {
 }
 
 /** What the handlers act on: a Mathesar that is ready and does not change, but for what is given. */
-export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptions => {
-  const options: ControlOptions = {
+export const createParts = (given: Partial<Parts> = {}): Parts => {
+  const parts: Parts = {
+    clock: { now: () => 0, elapsed: () => 0, after: () => () => {} },
     instance: readyInstance,
-    after: () => () => {},
-    isKept: () => false,
-    isRestoring: () => false,
-    startOver: () => {},
-    rest: async (act) => await act(),
-    progress: { signsOf: () => undefined },
-    feed: { follow: () => () => {} },
-    owner: createOwner(),
-    setup: { isDone: async () => false, expect: () => {} },
-    linkOf: (key) => `http://localhost:8000/complete_installation/#${key}`,
+    container: {
+      isKept: () => false,
+      isRestoring: () => false,
+      startOver: () => {},
+      rest: async (act) => await act(),
+    },
+    visitors: { waiting: 0, feed: { follow: () => () => {} } },
+    setup: {
+      owner: createOwner(),
+      isDone: async () => false,
+      expect: () => {},
+      linkOf: (key) => `http://localhost:8000/complete_installation/#${key}`,
+    },
     entrance: createEntrance(() => 'on'),
-    consoleLinkOf: (key) => `http://localhost:8000/supervisor/console#${key}`,
-    console: async () => new Console(options),
-    backups: { problems: () => [] },
+    console: async () => new Console(parts),
     past: { serve: async () => {}, end: async () => {} },
     restoring: {
       work: undefined,
@@ -133,19 +136,20 @@ export const createOptions = (given: Partial<ControlOptions> = {}): ControlOptio
       },
     },
     log: { say: () => {}, tail: () => ['a line\n'], follow: () => () => {} },
-    status: () => status,
-    measures: () => ({
-      process: { cpuSeconds: 1, openFds: 9 },
-      changes: { applied: 0, rejected: 0, 'rolled back': 0 },
-      waiting: {},
-      freeBytes: 1,
-      certificateEndMs: undefined,
-    }),
-    memoryOf: async (pid) => pid * 1024,
-    now: () => 0,
-    elapsed: () => 0,
-    visitors: { waiting: 0 },
+    report: {
+      status: () => status,
+      memoryOf: async (pid) => pid * 1024,
+      measures: () => ({
+        process: { cpuSeconds: 1, openFds: 9 },
+        changes: { applied: 0, rejected: 0, 'rolled back': 0 },
+        waiting: {},
+        freeBytes: 1,
+        certificateEndMs: undefined,
+      }),
+      signsOf: () => undefined,
+      backupProblems: () => [],
+    },
     ...given,
   }
-  return options
+  return parts
 }

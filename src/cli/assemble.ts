@@ -3,11 +3,10 @@ import { createCarrying } from '../daemon/carrying.ts'
 import { isUnproven, type Setup } from '../daemon/config/boot-trial.ts'
 import { Config } from '../daemon/config/config.ts'
 import { Ending } from '../daemon/ending.ts'
-import { startHolding } from '../daemon/holding.ts'
 import { restForMove } from '../daemon/moving.ts'
 import { Instance } from '../daemon/instance.ts'
 import { startProgress } from '../daemon/progress.ts'
-import type { ErrorCode, SupervisorError } from '../errors.ts'
+import type { ErrorCode } from '../errors.ts'
 import { Sockets } from '../http/sockets.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Kernel } from '../system/kernel.ts'
@@ -23,10 +22,10 @@ import type { Place } from '../units/place.ts'
 import type { Results } from '../units/results.ts'
 import type { UnitName } from '../units/unit.ts'
 import { BackupCommands } from './backup-commands.ts'
-import { createBeside } from './beside.ts'
 import { ownProgram } from './boot-again.ts'
 import { createEntrance } from './entrance.ts'
 import { createSetup } from './first-administrator.ts'
+import { createKeepers } from './keepers.ts'
 import { readMeasures } from './measures.ts'
 import { createNotifier } from './notify.ts'
 import { announceReady } from './ready.ts'
@@ -92,10 +91,11 @@ export const assemble = (
   const instance = createFrom({ setup, startedAtMs }, system, until)
   const ending = new Ending()
   const config = new Config(system, setup, instance, ending)
-  const beside = createBeside(system, place, instance, config)
-  const running: Running = { instance, config, ...beside, startedAtMs, reaper, sink }
+  const { lost, past, ...kept } = createKeepers({ system, kernel, place, instance, config })
+  const { keepers, backups } = kept
+  const running: Running = { instance, config, ...kept, startedAtMs, reaper, sink }
   const status = (): Status => readStatus(running)
-  const notifier = until === undefined ? createNotifier(running, system) : undefined
+  if (until === undefined) keepers.add('boot', createNotifier(running, system))
   const startOver = (): void => {
     ending.startOver()
     system.inBackground('stop', () => instance.stop())
@@ -112,7 +112,7 @@ export const assemble = (
       memoryOf: system.memoryOf,
       measures: () => readMeasures(running, system, place),
       signsOf: (unit) => progress.signsOf(unit),
-      backupProblems: () => beside.backups.problems(),
+      backupProblems: () => backups.problems(),
     },
     container: {
       isKept: () => ending.isKept,
@@ -124,27 +124,13 @@ export const assemble = (
     entrance: createEntrance(system, instance),
     archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
     restoring: new VolumeRestores({ system, paths: place.paths, startOver }),
-    past: beside.past,
+    past,
   })
   instance.subscribe((event) => {
     if (event.type !== 'ready') return
-    announceReady(sockets, status(), running, system, kernel)
-    if (until === undefined) beside.start()
+    announceReady(system, instance, sockets, status())
+    keepers.start('ready')
     system.inBackground('see whether Mathesar is set up', announce)
   })
-  const lost = Promise.withResolvers<SupervisorError>()
-  const resultsOf = (): Partial<Results> => instance.results
-  const stopHolding = startHolding({ system, place, resultsOf, onLost: lost.resolve })
-  return {
-    system,
-    instance,
-    config,
-    beside,
-    ending,
-    sockets,
-    reaper,
-    notifier,
-    stopHolding,
-    lost: lost.promise,
-  }
+  return { system, instance, config, keepers, ending, sockets, reaper, lost }
 }

@@ -1,9 +1,9 @@
 import { inSeconds } from '../core/amounts.ts'
 import { presentable, type Status } from '../core/status.ts'
 import type { Backups } from '../daemon/backups.ts'
-import type { Certificates } from '../daemon/certificates.ts'
 import type { Config } from '../daemon/config/config.ts'
 import type { Instance } from '../daemon/instance.ts'
+import type { Keepers } from '../daemon/keeper.ts'
 import type { UndoKeeper } from '../daemon/undo.ts'
 import type { Updates } from '../daemon/updates.ts'
 import { version } from '../version.ts'
@@ -15,10 +15,10 @@ export const urlOf = ({ inForce: { settings }, results }: Pick<Instance, 'inForc
 export type Running = {
   readonly instance: Instance
   readonly config: Config
-  readonly certificates: Pick<Certificates, 'problems'>
-  readonly backups: Pick<Backups, 'problems' | 'status'>
+  readonly keepers: Pick<Keepers, 'problems'>
+  readonly backups: Pick<Backups, 'status'>
   readonly updates: Pick<Updates, 'status'>
-  readonly undo: Pick<UndoKeeper, 'status' | 'problems'>
+  readonly undo: Pick<UndoKeeper, 'status'>
   readonly startedAtMs: number
   readonly reaper: { readonly reaped: number }
   readonly sink: { readonly dropped: number }
@@ -28,7 +28,7 @@ export type Running = {
 export const readStatus = ({
   instance,
   config,
-  certificates,
+  keepers,
   backups,
   updates,
   undo,
@@ -54,13 +54,7 @@ export const readStatus = ({
     backup: backups.status(),
     update: updates.status(),
     undo: undo.status(),
-    problems: [
-      ...problems,
-      ...config.problems(),
-      ...certificates.problems(),
-      ...backups.problems(),
-      ...undo.problems(),
-    ],
+    problems: [...problems, ...config.problems(), ...keepers.problems()],
   })
 }
 

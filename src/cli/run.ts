@@ -82,7 +82,8 @@ const exitWith = async (
 type Parts = ReturnType<typeof assemble>
 
 /** Brings everything up, and waits for its end: that of the instance, or that another run has the volume. */
-const runToEnd = async ({ system, instance, sockets, lost }: Parts, isServer: boolean) => {
+const runToEnd = async ({ system, instance, keepers, sockets, lost }: Parts, isServer: boolean) => {
+  keepers.start('boot')
   if (!instance.isStopping) system.inBackground('start', () => instance.start())
   await nextTurn() // The first child is on its way: it need not wait for Node to load HTTP.
   if (isServer) await sockets.open().catch((error) => instance.fail(toSupervisorError(error)))
@@ -136,7 +137,7 @@ export const runDaemon = async (
     },
   }
   const parts = assemble({ setup, kernel, base, log, sink, startedAtMs }, noting)
-  const { system, instance, config, beside, ending, sockets, reaper, notifier, stopHolding } = parts
+  const { system, instance, config, keepers, ending, sockets, reaper } = parts
   const stops = new StopRequests(system, instance)
   handleSignals(signals, instance, stops, config, ending, system)
 
@@ -145,10 +146,8 @@ export const runDaemon = async (
   // A stop in order would write to the volume that another run has now. All ends with this process.
   if (end.isLost) return await exitWith(end.error, log, sink, options)
   const error = end.error ?? (until && !isDone ? cutOff(until) : undefined)
-  stopHolding()
-  await notifier?.finish(flushLimitMs)
+  await keepers.stop()
   if (!error) log.say('info', 'everything stopped cleanly')
-  beside.close()
   await config.close()
 
   let bootsAgain = false

@@ -12,6 +12,7 @@ import {
 import { BackupPlaces } from './backup-places.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
+import type { Keeper } from './keeper.ts'
 import { type JobTools, runJob } from './own-job.ts'
 import { repeat } from './repeat.ts'
 
@@ -62,7 +63,7 @@ type Options = JobTools & {
  * Makes and proves backups when they are due, each in a process of its own: what it takes of memory is gone
  * afterwards, and nothing of it can hurt PID 1. When what is due is decided in `settings/schedule.ts`.
  */
-export class Backups {
+export class Backups implements Keeper {
   readonly #options: Options
   readonly #troubles = new Map<Job, { readonly failure: Failure; readonly atMs: number }>()
   readonly #waits = new Map<Job, number>()
@@ -82,7 +83,7 @@ export class Backups {
   start(): void {
     const { system, instance } = this.#options
     const follow = (): void => {
-      if (instance.isStopping) this.close()
+      if (instance.isStopping) this.stop()
       else if (instance.isReady) this.#readySinceMs ??= this.#nowMs
     }
     follow()
@@ -94,7 +95,7 @@ export class Backups {
   }
 
   /** Ends what runs: Postgres would wait for it. */
-  close(): void {
+  stop(): void {
     this.#stopping.abort(new Error('everything stops'))
   }
 

@@ -9,6 +9,7 @@ import { readGivenPair } from '../units/door/certificate.ts'
 import type { Certificate } from '../units/results.ts'
 import type { Changes } from './config/changes.ts'
 import type { Instance } from './instance.ts'
+import type { Keeper } from './keeper.ts'
 import { repeat } from './repeat.ts'
 
 /** Whoever renews a certificate has weeks for it; the files are compared by content. */
@@ -39,7 +40,7 @@ type Serving = Pick<Instance, 'results' | 'inForce' | 'isStopping' | 'change'>
  * Keeps the certificate of the door new: puts renewed files in force, and renews ours in time. A pair
  * that is bad changes nothing: the one before stays in force, and the status says why.
  */
-export class Certificates {
+export class Certificates implements Keeper {
   readonly #system: System
   readonly #instance: Serving
   readonly #changes: Pick<Changes, 'interrupt'>
@@ -53,8 +54,12 @@ export class Certificates {
     this.#system = system
     this.#instance = instance
     this.#changes = changes
+  }
+
+  start(): void {
+    const system = this.#system
     const isGiven = (): boolean => {
-      const { certificate } = instance.results
+      const { certificate } = this.#instance.results
       return certificate !== undefined && certificate.authority === undefined
     }
     const pauseMs = (): number => pauseToLook(system.clock.now(), isGiven() ? lookMs : seldomMs)
@@ -73,7 +78,7 @@ export class Certificates {
     ]
   }
 
-  close(): void {
+  stop(): void {
     this.#stopping.abort()
   }
 

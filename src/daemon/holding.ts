@@ -4,6 +4,7 @@ import type { System } from '../system/ports.ts'
 import { beat, beatEveryMs, isShared, letGo, noteCheckpoint, type SeenControlFile } from '../units/holder.ts'
 import type { Place } from '../units/place.ts'
 import type { Results } from '../units/results.ts'
+import type { Keeper } from './keeper.ts'
 
 type Options = {
   readonly system: System
@@ -17,7 +18,7 @@ type Options = {
 const lookEveryMs = 1000
 
 /** Keeps up what the volume says of the run that has it, and takes it back once everything is down. */
-export const startHolding = ({ system, place, resultsOf, onLost }: Options): (() => void) => {
+export const createHolding = ({ system, place, resultsOf, onLost }: Options): Keeper => {
   const { clock, log } = system
   const scope = { system, place }
   const ownRun = (): string | undefined => resultsOf().volume?.holder?.run
@@ -42,9 +43,14 @@ export const startHolding = ({ system, place, resultsOf, onLost }: Options): (()
     cancel = clock.after(pauseToLook(clock.now(), lookEveryMs), tick)
     act('who has it', ownRun(), look)
   }
-  let cancel = clock.after(lookEveryMs, tick)
-  return () => {
-    cancel()
-    act('that it is free', ownRun(), (run) => letGo(scope, run))
+  let cancel = (): void => {}
+  return {
+    start: () => {
+      cancel = clock.after(lookEveryMs, tick)
+    },
+    stop: () => {
+      cancel()
+      act('that it is free', ownRun(), (run) => letGo(scope, run))
+    },
   }
 }

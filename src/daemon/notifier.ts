@@ -2,6 +2,7 @@ import { excerpt } from '../core/message.ts'
 import type { Problem } from '../core/status.ts'
 import { type Message, messageFor } from '../settings/notify-url.ts'
 import type { System } from '../system/ports.ts'
+import type { Keeper } from './keeper.ts'
 
 type Options = {
   readonly system: System
@@ -19,6 +20,7 @@ const soonMs = 500
 const quietMs = 600_000
 const attemptMs = 5000
 const retryMs = 20_000
+const stopLimitMs = 2000
 const waitingLimit = 20
 const toldLimit = 100
 const textLimit = 500
@@ -41,7 +43,7 @@ const keyOf = ({ unit, code }: Problem): string => `${unit} ${code}`
  * Tells somebody outside of problems that have a code, each once until it is cured. It holds up nothing: what
  * cannot be told soon is dropped, and the log says so.
  */
-export class Notifier {
+export class Notifier implements Keeper {
   readonly #options: Options
   readonly #waiting: Message[] = []
   readonly #stopping = new AbortController()
@@ -55,6 +57,9 @@ export class Notifier {
 
   constructor(options: Options) {
     this.#options = options
+  }
+
+  start(): void {
     this.#lookIn(lookMs)
   }
 
@@ -80,12 +85,12 @@ export class Notifier {
     return true
   }
 
-  /** Tells what is wrong at the end, and waits for it no longer than this. */
-  async finish(limitMs: number): Promise<void> {
+  /** Tells what is wrong at the end, and waits for it for a moment. */
+  async stop(): Promise<void> {
     const { clock } = this.#options.system
     this.#look()
     this.#cancelLook()
-    await Promise.race([this.#idle, clock.delay(limitMs, this.#stopping.signal).catch(() => {})])
+    await Promise.race([this.#idle, clock.delay(stopLimitMs, this.#stopping.signal).catch(() => {})])
     this.#stopping.abort(new Error('everything stops'))
   }
 

@@ -8,6 +8,7 @@ import { forgetPast, registerPast } from '../units/mathesar/past.ts'
 import { inRun, inVolume, type Place } from '../units/place.ts'
 import { askPast, pastServer } from '../units/postgres/past.ts'
 import type { Instance } from './instance.ts'
+import type { Keeper } from './keeper.ts'
 
 /** How long its server may take to start: it was shut down in order. */
 const startLimitMs = 60_000
@@ -43,7 +44,7 @@ const endOf = (server: RunningProcess): AbortSignal => {
  * Serves the cluster of a moment that lies ready in the volume, beside the one of today, until its time is
  * over. Mathesar knows it as one more server meanwhile. The next start removes what a kill leaves of it.
  */
-export class PastKeeper {
+export class PastKeeper implements Keeper {
   readonly #options: Options
   #run: Run | undefined
   #status: PastStatus | null = null
@@ -87,7 +88,7 @@ export class PastKeeper {
   }
 
   /** Everything stops. */
-  close(): void {
+  stop(): void {
     this.#isStopping = true
     this.#run?.over.abort(refusal('everything stops', 'Type the same again.'))
   }

@@ -1,6 +1,7 @@
 import { dayMs } from '../core/amounts.ts'
 import { leftFor } from '../units/left.ts'
 import type { Instance } from './instance.ts'
+import type { Keeper } from './keeper.ts'
 import { type JobTools, runJob } from './own-job.ts'
 
 type Tools = JobTools & { readonly instance: Pick<Instance, 'inForce'> }
@@ -12,7 +13,7 @@ const limitMs = dayMs
  * Proves the foreign keys that a move to another server has left to be proved, where whoever does that after
  * a move was killed. Nobody waits for it; what ends it goes on at the next start.
  */
-export class Proving {
+export class Proving implements Keeper {
   readonly #tools: Tools
   readonly #stopping = new AbortController()
 
@@ -35,7 +36,7 @@ export class Proving {
     })
   }
 
-  close(): void {
+  stop(): void {
     this.#stopping.abort(new Error('everything stops'))
   }
 }

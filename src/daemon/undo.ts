@@ -5,6 +5,7 @@ import { keepLog, letGoOfLog, logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, readNames, undoReserveBytes, usableBases } from '../units/undo.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
+import type { Keeper } from './keeper.ts'
 import { type JobTools, runJob } from './own-job.ts'
 import type { PastKeeper } from './past.ts'
 import { repeat } from './repeat.ts'
@@ -31,7 +32,7 @@ type Options = JobTools & {
  * Has bases made for `supervisor undo`, each by a command in a process of its own, and gives all of the space
  * back where the volume runs full: Postgres comes first. The theory is in `units/undo.ts`.
  */
-export class UndoKeeper {
+export class UndoKeeper implements Keeper {
   readonly #options: Options
   readonly #stopping = new AbortController()
   #failure: Failure | undefined
@@ -52,7 +53,7 @@ export class UndoKeeper {
     repeat(system, { what: 'keep what an undo needs', pauseMs, signal }, () => this.#look())
   }
 
-  close(): void {
+  stop(): void {
     this.#stopping.abort(new Error('everything stops'))
   }
 

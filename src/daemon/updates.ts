@@ -4,6 +4,7 @@ import type { System } from '../system/ports.ts'
 import { readAppVersion } from '../units/manifest.ts'
 import { inVolume, type Place } from '../units/place.ts'
 import type { Instance } from './instance.ts'
+import type { Keeper } from './keeper.ts'
 
 /** The first time it asks, so long after it is ready, and up to an hour later: short lives ask nobody. */
 const settleMs = 600_000
@@ -24,7 +25,7 @@ type Options = {
  * Asks once a day which releases of Mathesar there are. The request says nothing of the installation, nobody
  * waits for it, and what fails is tried again a day later.
  */
-export class Updates {
+export class Updates implements Keeper {
   readonly #options: Options
   readonly #stopping = new AbortController()
   #record: UpdateRecord | undefined
@@ -41,7 +42,7 @@ export class Updates {
     this.#lookIn(settleMs + system.random() * lookMs)
   }
 
-  close(): void {
+  stop(): void {
     this.#cancel()
     this.#stopping.abort(new Error('everything stops'))
   }

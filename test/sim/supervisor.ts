@@ -1,9 +1,10 @@
 import { createCarrying } from '../../src/daemon/carrying.ts'
 import { Config } from '../../src/daemon/config/config.ts'
 import { fallBack, isUnproven, readSetup, type Setup } from '../../src/daemon/config/boot-trial.ts'
-import { startHolding } from '../../src/daemon/holding.ts'
+import { createHolding } from '../../src/daemon/holding.ts'
 import { Ending } from '../../src/daemon/ending.ts'
 import { Instance } from '../../src/daemon/instance.ts'
+import { Keepers } from '../../src/daemon/keeper.ts'
 import { StopRequests } from '../../src/daemon/stop-requests.ts'
 import { type SupervisorError, toSupervisorError } from '../../src/errors.ts'
 import { secretsOf } from '../../src/settings/secrets.ts'
@@ -52,12 +53,17 @@ export class Supervisor extends Actor {
       carrying: createCarrying({ system, place: setup.place, program: ['supervisor'] }),
       isUnproven: () => isUnproven(setup),
     })
-    const stopHolding = startHolding({
-      system,
-      place: setup.place,
-      resultsOf: () => instance.results,
-      onLost: ({ message }) => this.world.violate('internal', message),
-    })
+    const keepers = new Keepers()
+    keepers.add(
+      'boot',
+      createHolding({
+        system,
+        place: setup.place,
+        resultsOf: () => instance.results,
+        onLost: ({ message }) => this.world.violate('internal', message),
+      }),
+    )
+    keepers.start('boot')
     const ending = new Ending()
     const config = new Config(system, setup, instance, ending)
     this.instance = instance
@@ -70,7 +76,7 @@ export class Supervisor extends Actor {
     for (const signal of this.#early) this.signal(signal)
     if (!instance.isStopping) system.inBackground('start', () => instance.start())
     const error = await instance.ended
-    stopHolding()
+    await keepers.stop()
     await config.close()
     if (!this.isAlive) return
     this.container.checkEnd(this)

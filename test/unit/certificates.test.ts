@@ -36,6 +36,7 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
     const instance = { results, inForce: fake.scope.inForce, isStopping: false, change }
     put(first)
     const certificates = new Certificates(fake.system, instance, { interrupt: (act) => act() })
+    certificates.start()
     return { ...fake, put, certificates, changes: () => changes }
   }
 
@@ -51,7 +52,7 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
     expect(said.at(-1)).toBe('info a new TLS certificate is in force, until 2027-02-01T00:00:00.000Z')
     await clock.advance(60_000)
     expect(changes()).toBe(1)
-    certificates.close()
+    certificates.stop()
     expect(clock.armed).toBe(0)
   })
 
@@ -73,7 +74,7 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
     put(one)
     await clock.advance(10_000)
     expect([changes(), certificates.problems()]).toEqual([1, []])
-    certificates.close()
+    certificates.stop()
   })
 
   // The clock begins at noon of the first of October.
@@ -83,7 +84,7 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
     expect(certificates.problems()).toEqual([])
     await clock.advance(20_000)
     expect(certificates.problems()).toMatchObject([{ code: 'TLS_EXPIRING' }])
-    certificates.close()
+    certificates.stop()
   })
 
   test('that was made here is made anew a month before it expires', async () => {
@@ -92,6 +93,6 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
     expect(changes()).toBe(0)
     await clock.advance(40_000)
     expect(changes()).toBe(1)
-    certificates.close()
+    certificates.stop()
   })
 })

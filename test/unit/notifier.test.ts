@@ -22,6 +22,7 @@ const stage = (target = 'https://hooks.example/secret') => {
     problems: () => at.problems,
     address: () => 'http://localhost:8000',
   })
+  notifier.start()
   return {
     ...fake,
     notifier,
@@ -76,7 +77,7 @@ describe('somebody is told', () => {
     replies.send = () => new Promise(() => {})
     at.problems = [{ ...full, code: 'SERVICE_CRASH_LOOP', message: 'postgres died\n  a line of its log' }]
     let isOver = false
-    void notifier.finish(2000).then(() => {
+    void notifier.stop().then(() => {
       isOver = true
     })
     await clock.advance(1999)

@@ -67,7 +67,7 @@ describe('a moment that is served beside', () => {
   test('is left to the next start when everything stops', async () => {
     const { keeper, told, disk, volume, processes, clock } = stage()
     await keeper.serve(past)
-    keeper.close()
+    keeper.stop()
     await clock.advance(0)
     expect(processes.last.heard).toEqual(['SIGQUIT'])
     expect([told().length, disk.files.isThere(volume.past)]).toEqual([1, true])

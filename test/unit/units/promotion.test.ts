@@ -133,7 +133,7 @@ describe('what is left for another server', () => {
     expect(programs.map(({ command }) => command.argv.slice(-2))).toEqual(
       Array.from({ length: count }, () => ['promote', '--prove']),
     )
-    proving.close()
+    proving.stop()
   })
 })
 

@@ -2,7 +2,7 @@ import { requireAlone } from '../http/client.ts'
 import { environment } from '../system/environment.ts'
 import { catchSignals } from '../system/signals.ts'
 import { type Usage, usageOf } from './arguments.ts'
-import { runDaemon } from './run.ts'
+import { runDaemon } from './run/daemon.ts'
 
 const usage: Usage = usageOf('migrate', 'migrate')
 

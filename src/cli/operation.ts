@@ -13,7 +13,7 @@ import { Sink } from '../system/sink.ts'
 import { createStreams } from '../system/streams.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { readManifest } from '../units/manifest.ts'
-import type { Brought } from './assemble.ts'
+import type { Brought } from './run/instance.ts'
 import { readJournal } from '../units/swap.ts'
 import { readOwnSetup } from './own.ts'
 
@@ -92,7 +92,7 @@ export const withServer = async (act: (scope: OperationScope) => Promise<void>):
     return 0
   }
   requireInstallation(scope)
-  const { runDaemon } = await import('./run.ts')
+  const { runDaemon } = await import('./run/daemon.ts')
   const until = {
     unit: 'database',
     whenCutOff: 'BACKUP_FAILED',

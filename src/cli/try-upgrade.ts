@@ -11,7 +11,7 @@ import { readAppVersion, readManifest, readServedVersion } from '../units/manife
 import { inVolume } from '../units/place.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
 import { openOperation, tell, untilStopped } from './operation.ts'
-import { runDaemon } from './run.ts'
+import { runDaemon } from './run/daemon.ts'
 
 const usage: Usage = usageOf('try-upgrade', 'try this image')
 

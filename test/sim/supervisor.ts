@@ -13,7 +13,7 @@ import { Actor } from './actor.ts'
 
 export type StopSignal = 'SIGTERM' | 'SIGHUP' | 'SIGUSR1'
 
-/** One process of the supervisor. It does what `cli/run.ts` does. */
+/** One process of the supervisor. It does what `cli/run/daemon.ts` does. */
 export class Supervisor extends Actor {
   instance: Instance | undefined
   stops: StopRequests | undefined

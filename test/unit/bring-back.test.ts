@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { bringBack } from '../../src/cli/bring-back.ts'
+import { bringBack } from '../../src/cli/run/bring-back.ts'
 import type { Command } from '../../src/core/unit.ts'
 import { type ErrorCode, SupervisorError } from '../../src/errors.ts'
 import type { ProgramResult } from '../../src/system/ports.ts'

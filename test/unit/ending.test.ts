@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { isKeptForPage } from '../../src/cli/keep.ts'
+import { isKeptForPage } from '../../src/cli/run/failure-page.ts'
 import { Ending } from '../../src/daemon/ending.ts'
 
 describe('a container whose boot failed', () => {

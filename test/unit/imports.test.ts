@@ -133,7 +133,7 @@ describe('the sources', () => {
     [
       'hear signals and faults of the process',
       /process\.(on|once|addListener)\(/,
-      /^src\/(system\/(signals|reaper|terminal)|cli\/signals)\.ts$/,
+      /^src\/(system\/(signals|reaper|terminal)|cli\/run\/signals)\.ts$/,
     ],
     [
       'ask for chance',

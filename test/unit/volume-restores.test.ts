@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { VolumeRestores } from '../../src/cli/volume-restores.ts'
+import { VolumeRestores } from '../../src/cli/run/volume-restores.ts'
 import type { Command } from '../../src/core/unit.ts'
 import type { Outcome } from '../../src/core/outcome.ts'
 import type { ProgramResult } from '../../src/system/ports.ts'

@@ -1,10 +1,10 @@
-import { pauseToLook } from '../core/timers.ts'
-import type { Instance } from '../daemon/instance.ts'
-import type { Keeper } from '../daemon/keeper.ts'
-import { repeat } from '../daemon/repeat.ts'
-import type { Kernel } from '../system/kernel.ts'
-import type { System } from '../system/ports.ts'
-import { anonymousBytes } from '../system/proc.ts'
+import { pauseToLook } from '../../core/timers.ts'
+import type { Instance } from '../../daemon/instance.ts'
+import type { Keeper } from '../../daemon/keeper.ts'
+import { repeat } from '../../daemon/repeat.ts'
+import type { Kernel } from '../../system/kernel.ts'
+import type { System } from '../../system/ports.ts'
+import { anonymousBytes } from '../../system/proc.ts'
 
 /** Nothing of the boot goes on then, nor of falling asleep. */
 const releaseAfterMs = 5000
@@ -23,7 +23,7 @@ export const createMemoryKeeper = (
   const stopping = new AbortController()
   const releaseNow = (): void =>
     inBackground('release memory', async () => {
-      const { releaseMemory } = await import('../system/memory.ts')
+      const { releaseMemory } = await import('../../system/memory.ts')
       leastBytes = releaseMemory(kernel)
     })
   const release = (): void => void clock.after(releaseAfterMs, releaseNow)

@@ -1,9 +1,9 @@
-import type { Ending } from '../daemon/ending.ts'
-import type { Instance } from '../daemon/instance.ts'
-import type { ErrorCode, SupervisorError } from '../errors.ts'
-import type { Sockets } from '../http/sockets.ts'
-import type { Log } from '../system/log.ts'
-import { isStdoutTerminal } from '../system/terminal.ts'
+import type { Ending } from '../../daemon/ending.ts'
+import type { Instance } from '../../daemon/instance.ts'
+import type { ErrorCode, SupervisorError } from '../../errors.ts'
+import type { Sockets } from '../../http/sockets.ts'
+import type { Log } from '../../system/log.ts'
+import { isStdoutTerminal } from '../../system/terminal.ts'
 
 type Facts = {
   readonly code: ErrorCode
@@ -31,13 +31,13 @@ type Surroundings = {
   readonly instance: Instance
   readonly ending: Ending
   readonly sockets: Pick<Sockets, 'openPort'>
-  readonly say: Log['say']
+  readonly system: { readonly log: Pick<Log, 'say'> }
 }
 
 /** Resolves at once, or when a container that stays for the page is stopped. */
 export const keepIfWanted = async (
   error: SupervisorError,
-  { instance, ending, sockets, say }: Surroundings,
+  { system: { log }, instance, ending, sockets }: Surroundings,
 ): Promise<void> => {
   const { code, exitCode } = error
   const {
@@ -50,6 +50,6 @@ export const keepIfWanted = async (
   if (!isKeptForPage({ code, wasReady, onFailure, isTerminal: isStdoutTerminal() })) return
   ending.keep()
   await sockets.openPort(listener)
-  say('error', keptText(error, listener.port), { code, exitCode })
+  log.say('error', keptText(error, listener.port), { code, exitCode })
   await ending.decision
 }

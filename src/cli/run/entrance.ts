@@ -1,7 +1,7 @@
-import type { Instance } from '../daemon/instance.ts'
-import { type ConsoleAddress, Entrance } from '../http/console/entrance.ts'
-import { permittedHosts } from '../settings/hosts.ts'
-import type { System } from '../system/ports.ts'
+import type { Instance } from '../../daemon/instance.ts'
+import { type ConsoleAddress, Entrance } from '../../http/console/entrance.ts'
+import { permittedHosts } from '../../settings/hosts.ts'
+import type { System } from '../../system/ports.ts'
 import { urlOf } from './report.ts'
 
 const urlOfPort = ({ host, port }: ConsoleAddress): string => {

@@ -1,19 +1,14 @@
-import type { Config } from '../daemon/config/config.ts'
-import type { Ending } from '../daemon/ending.ts'
-import type { Instance } from '../daemon/instance.ts'
-import type { StopRequests } from '../daemon/stop-requests.ts'
-import { toSupervisorError } from '../errors.ts'
-import type { System } from '../system/ports.ts'
-import type { Signals } from '../system/signals.ts'
+import type { StopRequests } from '../../daemon/stop-requests.ts'
+import { toSupervisorError } from '../../errors.ts'
+import type { Signals } from '../../system/signals.ts'
+import type { Core } from './running.ts'
+
+type Signaled = Core & { readonly stops: StopRequests }
 
 /** What each signal does, and what nobody caught. */
 export const handleSignals = (
   signals: Signals,
-  instance: Instance,
-  stops: StopRequests,
-  config: Config,
-  ending: Ending,
-  { log }: System,
+  { system: { log }, instance, stops, config, ending }: Signaled,
 ): void => {
   signals.listen((signal) => {
     switch (signal) {

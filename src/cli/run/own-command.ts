@@ -1,8 +1,8 @@
-import { definedOf } from '../core/record.ts'
-import { inWords } from '../core/outcome.ts'
-import { SupervisorError } from '../errors.ts'
-import { environment } from '../system/environment.ts'
-import type { Streams } from '../system/ports.ts'
+import { definedOf } from '../../core/record.ts'
+import { inWords } from '../../core/outcome.ts'
+import { SupervisorError } from '../../errors.ts'
+import { environment } from '../../system/environment.ts'
+import type { Streams } from '../../system/ports.ts'
 import { ownProgram } from './boot-again.ts'
 
 export type OwnEnvironment = Readonly<Record<string, string>>

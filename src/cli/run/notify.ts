@@ -1,10 +1,10 @@
-import { Notifier } from '../daemon/notifier.ts'
-import type { System } from '../system/ports.ts'
-import { readStatus, type Running } from './report.ts'
+import { Notifier } from '../../daemon/notifier.ts'
+import { readStatus } from './report.ts'
+import type { Running } from './running.ts'
 
 /** Follows the status of a running instance, and the changes that were undone. */
-export const createNotifier = (running: Running, system: System): Notifier => {
-  const { instance, config } = running
+export const createNotifier = (running: Running): Notifier => {
+  const { system, instance, config } = running
   const notifier = new Notifier({
     system,
     target: () => instance.inForce.settings.NOTIFY_URL,

@@ -1,28 +1,12 @@
-import { inSeconds } from '../core/amounts.ts'
-import { presentable, type Status } from '../core/status.ts'
-import type { Backups } from '../daemon/backups.ts'
-import type { Config } from '../daemon/config/config.ts'
-import type { Instance } from '../daemon/instance.ts'
-import type { Keepers } from '../daemon/keeper.ts'
-import type { UndoKeeper } from '../daemon/undo.ts'
-import type { Updates } from '../daemon/updates.ts'
-import { version } from '../version.ts'
+import { inSeconds } from '../../core/amounts.ts'
+import { presentable, type Status } from '../../core/status.ts'
+import type { Instance } from '../../daemon/instance.ts'
+import { version } from '../../version.ts'
+import type { Running } from './running.ts'
 
 /** Where people open Mathesar, as far as the settings say. */
 export const urlOf = ({ inForce: { settings }, results }: Pick<Instance, 'inForce' | 'results'>): string =>
   settings.PUBLIC_URL ?? `http${results.certificate === undefined ? '' : 's'}://localhost:${settings.PORT}`
-
-export type Running = {
-  readonly instance: Instance
-  readonly config: Config
-  readonly keepers: Pick<Keepers, 'problems'>
-  readonly backups: Pick<Backups, 'status'>
-  readonly updates: Pick<Updates, 'status'>
-  readonly undo: Pick<UndoKeeper, 'status'>
-  readonly startedAtMs: number
-  readonly reaper: { readonly reaped: number }
-  readonly sink: { readonly dropped: number }
-}
 
 /** The one status that all show. */
 export const readStatus = ({

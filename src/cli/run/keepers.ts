@@ -1,33 +1,23 @@
-import { Backups } from '../daemon/backups.ts'
-import { Certificates } from '../daemon/certificates.ts'
-import type { Config } from '../daemon/config/config.ts'
-import { createHolding } from '../daemon/holding.ts'
-import type { Instance } from '../daemon/instance.ts'
-import { Keepers } from '../daemon/keeper.ts'
-import { PastKeeper } from '../daemon/past.ts'
-import { Proving } from '../daemon/proving.ts'
-import { UndoKeeper } from '../daemon/undo.ts'
-import { Updates } from '../daemon/updates.ts'
-import type { SupervisorError } from '../errors.ts'
-import type { Kernel } from '../system/kernel.ts'
-import type { System } from '../system/ports.ts'
-import type { Place } from '../units/place.ts'
+import { Backups } from '../../daemon/backups.ts'
+import { Certificates } from '../../daemon/certificates.ts'
+import { createHolding } from '../../daemon/holding.ts'
+import type { Instance } from '../../daemon/instance.ts'
+import { Keepers } from '../../daemon/keeper.ts'
+import { PastKeeper } from '../../daemon/past.ts'
+import { Proving } from '../../daemon/proving.ts'
+import { UndoKeeper } from '../../daemon/undo.ts'
+import { Updates } from '../../daemon/updates.ts'
+import type { SupervisorError } from '../../errors.ts'
+import type { Kernel } from '../../system/kernel.ts'
 import { ownProgram } from './boot-again.ts'
 import { createMemoryKeeper } from './memory.ts'
-
-type Tools = {
-  readonly system: System
-  readonly kernel: Kernel
-  readonly place: Place
-  readonly instance: Instance
-  readonly config: Config
-}
+import type { Core } from './running.ts'
 
 /**
  * The keepers of an instance, in the order in which they end, and those that others ask something of. `lost`
  * resolves when another run has taken the volume.
  */
-export const createKeepers = ({ system, kernel, place, instance, config }: Tools) => {
+export const createKeepers = ({ system, place, instance, config }: Core, kernel: Kernel) => {
   const tools = { system, place, instance, program: ownProgram() }
   const lost = Promise.withResolvers<SupervisorError>()
   const whenCleared = async (): Promise<void> => await instance.results['user-databases']?.ended

@@ -1,10 +1,10 @@
-import { isArchiveName } from '../core/archive-name.ts'
-import { Pushed } from '../core/pushed.ts'
-import { SupervisorError } from '../errors.ts'
-import type { Restoring, RestoreWork } from '../http/door/restore.ts'
-import type { Streams, System } from '../system/ports.ts'
-import type { Paths } from '../units/place.ts'
-import { readJournal } from '../units/swap.ts'
+import { isArchiveName } from '../../core/archive-name.ts'
+import { Pushed } from '../../core/pushed.ts'
+import { SupervisorError } from '../../errors.ts'
+import type { Restoring, RestoreWork } from '../../http/door/restore.ts'
+import type { Streams, System } from '../../system/ports.ts'
+import type { Paths } from '../../units/place.ts'
+import { readJournal } from '../../units/swap.ts'
 import { type OwnEnvironment, runOwn } from './own-command.ts'
 
 type Options = {

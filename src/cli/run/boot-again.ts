@@ -1,4 +1,4 @@
-import { imageNode, shim } from '../system/paths.ts'
+import { imageNode, shim } from '../../system/paths.ts'
 
 export type Environment = Readonly<Record<string, string | undefined>>
 

@@ -1,6 +1,6 @@
-import type { Archive } from '../http/archives.ts'
-import type { BackupWork } from '../http/console/backups.ts'
-import type { Streams, System } from '../system/ports.ts'
+import type { Archive } from '../../http/archives.ts'
+import type { BackupWork } from '../../http/console/backups.ts'
+import type { Streams, System } from '../../system/ports.ts'
 import { runOwn } from './own-command.ts'
 
 /**

@@ -1,8 +1,8 @@
-import { MiB } from '../core/amounts.ts'
-import type { Setup } from '../daemon/config/boot-trial.ts'
-import { secretsOf } from '../settings/secrets.ts'
-import type { Log } from '../system/log.ts'
-import { version } from '../version.ts'
+import { MiB } from '../../core/amounts.ts'
+import type { Setup } from '../../daemon/config/boot-trial.ts'
+import { secretsOf } from '../../settings/secrets.ts'
+import type { Log } from '../../system/log.ts'
+import { version } from '../../version.ts'
 
 /** One worker, Postgres and the supervisor fit in. */
 const leastMemoryBytes = 200 * MiB

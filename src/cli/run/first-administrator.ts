@@ -1,11 +1,10 @@
-import type { Instance } from '../daemon/instance.ts'
-import { type Invitation, Owner, setupPurposes } from '../http/door/owner.ts'
-import { Setup } from '../http/door/setup.ts'
-import type { System } from '../system/ports.ts'
-import { hasAdministrator } from '../units/mathesar/administrator.ts'
-import { loadSampleData } from '../units/mathesar/sample-data.ts'
-import { type Place, setupPath } from '../units/place.ts'
+import { type Invitation, Owner, setupPurposes } from '../../http/door/owner.ts'
+import { Setup } from '../../http/door/setup.ts'
+import { hasAdministrator } from '../../units/mathesar/administrator.ts'
+import { loadSampleData } from '../../units/mathesar/sample-data.ts'
+import { setupPath } from '../../units/place.ts'
 import { urlOf } from './report.ts'
+import type { Core } from './running.ts'
 
 const inWords = ({ code, expiresMs }: Invitation, link: string): string => {
   const until = new Date(expiresMs).toISOString().slice(11, 16)
@@ -17,7 +16,7 @@ const inWords = ({ code, expiresMs }: Invitation, link: string): string => {
  * Joins what stands before Mathesar's form for its first administrator with the log and the database.
  * `announce` says what a new installation waits for.
  */
-export const createSetup = (system: System, place: Place, instance: Instance) => {
+export const createSetup = ({ system, place, instance }: Core) => {
   const { ADMIN_SETUP, SETUP_CODE } = instance.inForce.settings
   const linkOf = (key: string): string => `${new URL(setupPath, urlOf(instance)).href}#${key}`
   const owner = new Owner({

@@ -1,14 +1,8 @@
-import type { Measures } from '../http/metrics.ts'
-import type { System } from '../system/ports.ts'
-import type { Place } from '../units/place.ts'
-import type { Running } from './report.ts'
+import type { Measures } from '../../http/metrics.ts'
+import type { Core } from './running.ts'
 
 /** What the status does not have, for /metrics. */
-export const readMeasures = (
-  { instance, config }: Pick<Running, 'instance' | 'config'>,
-  system: System,
-  { paths }: Place,
-): Measures => {
+export const readMeasures = ({ instance, config, system, place }: Core): Measures => {
   const { listener, upstream, certificate } = instance.results
   return {
     process: system.measureSelf(),
@@ -17,7 +11,7 @@ export const readMeasures = (
       ...(listener ? { port: system.countWaiting({ host: listener.address, port: listener.port }) } : {}),
       ...(upstream ? { mathesar: system.countWaiting(upstream.target) } : {}),
     },
-    freeBytes: system.files.freeSpace(paths.data)?.bytes,
+    freeBytes: system.files.freeSpace(place.paths.data)?.bytes,
     certificateEndMs: certificate?.notAfterMs,
   }
 }

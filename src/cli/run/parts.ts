@@ -1,0 +1,40 @@
+import { restForMove } from '../../daemon/moving.ts'
+import { startProgress } from '../../daemon/progress.ts'
+import type { Parts } from '../../http/parts.ts'
+import { BackupCommands } from './backup-commands.ts'
+import { createEntrance } from './entrance.ts'
+import { readMeasures } from './measures.ts'
+import { readStatus } from './report.ts'
+import { type Running, startOver } from './running.ts'
+import { VolumeRestores } from './volume-restores.ts'
+
+/** What HTTP acts on. */
+export const createParts = (running: Running, setup: Parts['setup']): Omit<Parts, 'visitors' | 'console'> => {
+  const { system, place, instance, config, ending, backups, past } = running
+  const progress = startProgress(instance, system)
+  const onStartOver = (): void => startOver(running)
+  return {
+    clock: system.clock,
+    log: system.log,
+    instance,
+    config,
+    report: {
+      status: () => readStatus(running),
+      memoryOf: system.memoryOf,
+      measures: () => readMeasures(running),
+      signsOf: (unit) => progress.signsOf(unit),
+      backupProblems: () => backups.problems(),
+    },
+    container: {
+      isKept: () => ending.isKept,
+      isRestoring: () => ending.isRestoring,
+      startOver: onStartOver,
+      rest: (act) => restForMove({ system, place, instance, startOver: onStartOver }, act),
+    },
+    setup,
+    entrance: createEntrance(system, instance),
+    archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
+    restoring: new VolumeRestores({ system, paths: place.paths, startOver: onStartOver }),
+    past,
+  }
+}

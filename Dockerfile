@@ -108,9 +108,11 @@ RUN touch /began && ldconfig \
  && cd "$stdlib" && rm -rf ensurepip idlelib tkinter turtledemo config-* site-packages/pip site-packages/pip-* \
       lib-dynload/_tkinter.* \
  && cd /usr/local && rm -rf include share/man man lib/pkgconfig bin/pip* bin/idle* bin/python*-config bin/*-gdb.py
-# SECRET_KEY is given because Mathesar else writes one into /code/.secrets.
-# It looks for its two optional files in /code: the checked copies are linked there.
-RUN SECRET_KEY=build python3 manage.py collectstatic --noinput && sh /compress-static.sh static \
+# SECRET_KEY is given because Mathesar else writes one into /code/.secrets. Django's admin has files of its own,
+# which Mathesar 0.12 only collects where it is on.
+# It looks for its optional files in /code: the checked copies are linked there.
+RUN SECRET_KEY=build MATHESAR_DJANGO_ADMIN_ENABLED=true python3 manage.py collectstatic --noinput \
+ && sh /compress-static.sh static \
  && python3 -m compileall -q -j 0 /code "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
  && ln -s /run/mathesar/app/sso.yml /run/mathesar/app/file_storage.yml /code/ \
  && sh /same-times.sh /began /usr/local /code

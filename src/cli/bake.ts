@@ -1,5 +1,6 @@
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { SupervisorError } from '../errors.ts'
+import { withAdmin } from '../units/mathesar/environment.ts'
 import { unsyncedMark } from '../units/postgres/cluster.ts'
 import { bootstrapPassword, withDatabase } from '../units/postgres/connection.ts'
 import type { Brought } from './run/instance.ts'
@@ -62,6 +63,7 @@ export const run = async (): Promise<number> => {
   const { stdout } = await execa(`${paths.pythonBin}/python3`, ['-c', listMigrations], {
     cwd: paths.app,
     env: {
+      ...withAdmin,
       SECRET_KEY: 'unused',
       DJANGO_SETTINGS_MODULE: 'config.settings.production',
       POSTGRES_HOST: 'unused',

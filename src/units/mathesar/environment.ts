@@ -46,6 +46,13 @@ const notForApp = new RegExp(
 
 const settingsOfApp = settingNames.filter((name) => !notForApp.test(name))
 
+/**
+ * Mathesar from 0.12 on leaves Django's admin out unless this is set. Its tables are made, and counted as the
+ * image's, whether anybody uses it: who turns it on later then needs no migration, and an older Mathesar,
+ * which always has it, finds them.
+ */
+export const withAdmin = { MATHESAR_DJANGO_ADMIN_ENABLED: 'true' } as const
+
 /** What the environment of Mathesar depends on. */
 export type AppScope = Pick<Scope<'volume' | 'secrets'>, 'place' | 'inForce' | 'results'>
 

@@ -6,7 +6,7 @@ import { readAppVersion } from '../manifest.ts'
 import { ownProgram } from '../place.ts'
 import type { Scope } from '../unit.ts'
 import { databasesEnvironment, isAfterAnother } from './connected.ts'
-import { appEnvironment } from './environment.ts'
+import { appEnvironment, withAdmin } from './environment.ts'
 
 /** What Postgres adds to the sentence of an error: where in the query, and what else. */
 const isAddition = (line: string): boolean => /^(\s|LINE \d+:|(DETAIL|HINT|CONTEXT|QUERY):)/.test(line)
@@ -111,6 +111,7 @@ export const migrate = async (
     user: identities.mathesar,
     env: {
       ...appEnvironment(scope),
+      ...withAdmin,
       ...databasesEnvironment(scope, {
         isAll: isAfterAnother(scope, readAppVersion(scope)),
         isAwaited: true,

@@ -114,7 +114,7 @@ RUN touch /began && ldconfig \
 RUN SECRET_KEY=build MATHESAR_DJANGO_ADMIN_ENABLED=true python3 manage.py collectstatic --noinput \
  && sh /compress-static.sh static \
  && python3 -m compileall -q -j 0 /code "$(python3 -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')" \
- && ln -s /run/mathesar/app/sso.yml /run/mathesar/app/file_storage.yml /code/ \
+ && ln -s /run/mathesar/app/sso.yml /run/mathesar/app/file_storage.yml /run/mathesar/app/login_page.yml /code/ \
  && sh /same-times.sh /began /usr/local /code
 # Everything copied must find its libraries here: the image that it comes from has more packages than this
 # one. Wheels bring libraries of their own in *.libs; nobody uses _dbm and _gdbm.

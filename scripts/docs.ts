@@ -3,6 +3,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { commands } from '../src/cli/index.ts'
 import { errorTable } from '../src/errors.ts'
 import { actionInWords } from '../src/settings/plan.ts'
+import { versionsInWords } from '../src/settings/mathesar-versions.ts'
 import { settingNames, settingOf } from '../src/settings/table.ts'
 import { units } from '../src/units/index.ts'
 import { chartReadmePath, chartSchemaPath, renderChartSchema, renderChartValues } from './chart.ts'
@@ -36,7 +37,9 @@ const settingRow = (name: (typeof settingNames)[number]): string => {
     ].join(', '),
     fallback === undefined ? '' : `\`${fallback}\``,
     appliesBy,
-    description + (choices ? ` One of ${choices.map((choice) => `\`${choice}\``).join(', ')}.` : ''),
+    description +
+      (versionsInWords(name) === '' ? '' : ` Mathesar reads it ${versionsInWords(name)}.`) +
+      (choices ? ` One of ${choices.map((choice) => `\`${choice}\``).join(', ')}.` : ''),
   ])
 }
 

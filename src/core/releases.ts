@@ -20,7 +20,7 @@ const numbersOf = (version: string): readonly number[] | undefined => {
 }
 
 /** Below 0 where `one` is older; NaN where one of them is not a plain version. */
-const compareVersions = (one: string, other: string): number => {
+export const compareVersions = (one: string, other: string): number => {
   const left = numbersOf(one)
   const right = numbersOf(other)
   if (left === undefined || right === undefined) return Number.NaN

@@ -1,6 +1,7 @@
 import { configFiles, fileLimitBytes } from '../settings/configuration.ts'
 import { editConfig } from '../settings/env-file.ts'
 import { settingNames, settingOf } from '../settings/table.ts'
+import { yamlFiles } from '../settings/yaml-files.ts'
 import { inVolume } from '../units/place.ts'
 import { asSuperuser } from '../units/postgres/connection.ts'
 import { asSuperuserOf, libpqEnvironment } from '../units/postgres/libpq.ts'
@@ -114,18 +115,17 @@ const withoutSecrets = (text: string): string =>
   )
 
 /**
- * The config files. Without secrets, secret settings are left out, and so are the YAML files: nobody can tell
- * what in them is secret.
+ * The config files. Without secrets, secret settings are left out, and so are YAML files of which nobody can
+ * tell what in them is secret.
  */
 export const readConfig = ({ system, place }: OperationScope, hasSecrets: boolean): readonly Entry[] => {
   const { files } = system.readConfigFiles(inVolume(place.paths).config, configFiles)
   return configFiles.flatMap((name) => {
     const text = files[name]
     if (text === undefined || text.length > fileLimitBytes) return []
-    if (hasSecrets) return [{ name: `config/${name}`, data: Buffer.from(text) }]
-    return name === 'mathesar.env'
-      ? [{ name: `config/${name}`, data: Buffer.from(withoutSecrets(text)) }]
-      : []
+    const isEnv = name === 'mathesar.env'
+    if (!hasSecrets && !isEnv && yamlFiles[name].isSecret) return []
+    return [{ name: `config/${name}`, data: Buffer.from(isEnv && !hasSecrets ? withoutSecrets(text) : text) }]
   })
 }
 

@@ -14,11 +14,19 @@ import {
 } from './table.ts'
 import { type Settings, typeSettings } from './typed.ts'
 import { readSettings } from './values.ts'
-import { checkYaml, type ParseYaml, whyBadYaml } from './yaml-files.ts'
+import { warningsForVersion } from './mathesar-versions.ts'
+import {
+  checkYaml,
+  dictionaries,
+  type ParseYaml,
+  type YamlFile,
+  yamlNames,
+  whyBadYaml,
+} from './yaml-files.ts'
 
 /** The files of the config folder that the supervisor knows, watches and hands on. */
-export const configFiles = ['mathesar.env', 'sso.yml', 'file_storage.yml'] as const
-export type ConfigFile = (typeof configFiles)[number]
+export const configFiles = ['mathesar.env', ...yamlNames] as const
+export type ConfigFile = 'mathesar.env' | YamlFile
 /** Their content; `undefined` for one that is not there. */
 export type ConfigFiles = Readonly<Record<ConfigFile, string | undefined>>
 
@@ -41,7 +49,7 @@ export type InForce = {
  */
 export type Configuration = InForce & {
   readonly version: string
-  /** What sso.yml and file_storage.yml hold, as data. */
+  /** What the YAML files hold, as data. */
   readonly yaml: readonly unknown[]
   readonly warnings: readonly string[]
 }
@@ -50,6 +58,8 @@ type Reading = {
   readonly environment: Environment
   readonly readFile: (path: string) => string
   readonly parseYaml: ParseYaml
+  /** The version of Mathesar in the image; `null` where it does not say. */
+  readonly mathesar?: string | null
 }
 
 /**
@@ -61,9 +71,19 @@ export const fileLimitBytes = 64 * 1024
 /** How much of a fault is repeated. */
 const whyLimit = 300
 
-/** The files as JSON: a list in the order of `configFiles`, with null for one that is not there. */
-export const formatFiles = (files: ConfigFiles): string =>
-  JSON.stringify(configFiles.map((name) => files[name] ?? null))
+/** So many files each supervisor has known. */
+export const leastFiles = 3
+
+/**
+ * The files as JSON: a list in the order of `configFiles`, with null for one that is not there. Those that
+ * were added later are named only where they are there: an older supervisor reads the list of the others, and
+ * the version of files that do not change stays the same.
+ */
+export const formatFiles = (files: ConfigFiles): string => {
+  const all = configFiles.map((name) => files[name] ?? null)
+  const last = all.findLastIndex((text) => text !== null)
+  return JSON.stringify(all.slice(0, Math.max(leastFiles, last + 1)))
+}
 
 /** Names the content of the files. Node's crypto takes 5 ms to load: not before a name is asked for. */
 export const versionOf = (files: ConfigFiles): string =>
@@ -86,7 +106,7 @@ const refuse = (faults: readonly Fault[]): never => {
 export const environmentWarnings = (environment: Environment): readonly string[] => {
   const given = Object.keys(environment).filter((name) => environment[name])
   const limits = { limit: warningsLimit, others: 'such variables' }
-  return firstFew(warningsFor(given, variableNames), (warning) => warning, limits)
+  return firstFew(warningsFor(given, variableNames, /^MATHESAR_/), (warning) => warning, limits)
 }
 
 /** METRICS is held to the address that a request comes from, which whom TRUSTED_PROXIES names may say. */
@@ -99,28 +119,27 @@ const metricsWarnings = ({ METRICS, TRUSTED_PROXIES }: Values): readonly string[
           'your proxy',
       ]
 
-/** Settings that hold the same as a file, as JSON. */
-const dictionaries = {
-  SSO_CONFIG_DICT: 'sso.yml',
-  OIDC_CONFIG_DICT: 'sso.yml',
-  FILE_STORAGE_DICT: 'file_storage.yml',
-} as const
-
 /** Holds them to the shape of the files: Mathesar would answer 500 to everybody who is logged in. */
 const checkDictionaries = (values: Values): void => {
-  for (const name of Object.keys(dictionaries) as (keyof typeof dictionaries)[]) {
+  for (const [name, file] of dictionaries) {
     const { value, source } = values[name]
-    const why = value === undefined ? undefined : whyBadYaml(dictionaries[name], JSON.parse(value))
+    const why = value === undefined ? undefined : whyBadYaml(file, JSON.parse(value))
     if (why === undefined) continue
     const code = source === 'environment' ? 'SETTING_INVALID' : 'CONFIG_INVALID'
     throw new SupervisorError(code, `cannot use ${name}: ${why}`)
   }
 }
 
+/** What somebody has set, of the settings and the files. */
+const givenOf = (values: Values, files: ConfigFiles): readonly (SettingName | YamlFile)[] => [
+  ...settingNames.filter((name) => values[name].source !== 'default'),
+  ...yamlNames.filter((name) => files[name] !== undefined),
+]
+
 /** Reads, checks and merges. Throws an error that names each bad line; nothing of the files is used then. */
 export const readConfiguration = (
   files: ConfigFiles,
-  { environment, readFile, parseYaml }: Reading,
+  { environment, readFile, parseYaml, mathesar = null }: Reading,
 ): Configuration => {
   const tooLarge = sizeFaults(files)
   const entries = checkEntries(tooLarge.length > 0 ? '' : (files['mathesar.env'] ?? ''))
@@ -144,7 +163,12 @@ export const readConfiguration = (
     settings: typeSettings(values),
     database: databaseOf(values),
     yaml,
-    warnings: [...environmentWarnings(environment), ...entries.warnings, ...metricsWarnings(values)],
+    warnings: [
+      ...environmentWarnings(environment),
+      ...entries.warnings,
+      ...metricsWarnings(values),
+      ...warningsForVersion(givenOf(values, files), mathesar),
+    ],
   }
 }
 

@@ -1,8 +1,9 @@
-import { configFiles, type ConfigFiles } from './configuration.ts'
+import { configFiles, type ConfigFiles, leastFiles } from './configuration.ts'
 import { excerpt } from '../core/message.ts'
 import { isRecord } from '../core/record.ts'
 import { actionInWords, type Change } from './plan.ts'
 import { type Action, settingNames } from './table.ts'
+import { yamlNames } from './yaml-files.ts'
 
 const origins = ['boot', 'file', 'command', 'api', 'app', 'page', 'rollback', 'signal'] as const
 /** Where a change came from. */
@@ -61,7 +62,7 @@ export const withEntry = (history: History, entry: HistoryEntry): History => {
 }
 
 const actions = Object.keys(actionInWords) as Action[]
-const changeable = [...settingNames, 'sso.yml', 'file_storage.yml'] as const
+const changeable = [...settingNames, ...yamlNames] as const
 const isOneOf = <T extends string>(list: readonly T[], value: unknown): value is T =>
   (list as readonly unknown[]).includes(value)
 export const isVersion = (text: string): boolean => /^[0-9a-f]{12}$/.test(text)
@@ -118,12 +119,13 @@ export const parseFiles = (text: string): ConfigFiles => {
   const value = parse(text)
   if (
     !Array.isArray(value) ||
-    value.length !== configFiles.length ||
+    value.length < leastFiles ||
+    value.length > configFiles.length ||
     !value.every((content) => content === null || typeof content === 'string')
   )
     throw new Error('it holds no config files')
   return Object.fromEntries(
-    configFiles.map((name, index) => [name, (value[index] as string | null) ?? undefined]),
+    configFiles.map((name, index) => [name, (value[index] as string | null | undefined) ?? undefined]),
   ) as ConfigFiles
 }
 

@@ -51,6 +51,7 @@ const ordinaryNames = [
   'PATH', 'HOME', 'LANG', 'LANGUAGE', 'LC_.*', 'TZ', 'PWD', 'OLDPWD', 'SHLVL', 'SHELL', 'TERM', 'USER', 'LOGNAME',
   'HOST', 'HOSTNAME', 'MAIL', '_', '.*_PROXY', 'GPG_KEY', 'PERL_.*', 'PYTHON.*', 'NODE_.*', 'PG_MAJOR', 'PG_VERSION',
   'DJANGO_SETTINGS_MODULE', 'DJANGO_SUPERUSER_.*', 'MEDIA_ROOT', 'SKIP_STATIC_COLLECTION',
+  'MATHESAR_THEME_COLOR_.*', 'MATHESAR_BRANDING_ASSET_DIR', 'MATHESAR_(?:AUTH|APP_HEADER)_LOGO(?:_DARK)?_(?:URL|FILE)',
   'MATHESAR_DOCKER_IMAGE', 'MATHESAR_(?:ANALYTICS|INIT_REPORT|FEEDBACK)_URL', 'MATHESAR_CLIENT_DEV_PORT', 'MATHESAR_GATE_FD',
   'SUPERVISOR_(?:DATA|RUN|APP|SHARE|GUNICORN_CONFIG|POSTGRES_BIN|PYTHON_BIN|TRIAL)',
   // Kubernetes and Docker's links give these for a service called mathesar or postgres.
@@ -100,6 +101,10 @@ const plain = (name: string): string =>
 
 type Candidate = { readonly name: string; readonly word: string }
 
+/** Also with its prefix: a letter may lack there, too. */
+const candidatesOf = (name: string): readonly Candidate[] =>
+  [...new Set([plain(name), name])].map((word) => ({ name, word }))
+
 const nearestOf = (name: string, candidates: readonly Candidate[]): string | undefined => {
   const word = plain(name)
   const [nearest] = candidates
@@ -120,6 +125,8 @@ export const didYouMean = (name: string, known: readonly string[], before = ''):
   return meant === undefined ? '' : `: did you mean ${before}${meant}?`
 }
 
+const unread = ': nothing reads it'
+
 const warningFor = (
   name: string,
   names: ReadonlySet<string>,
@@ -135,7 +142,7 @@ const warningFor = (
     return `setting ${name} has no effect: variables of libpq reach neither Postgres nor Mathesar here`
   const meant = renamed.get(upper) ?? nearest(name)
   if (meant !== undefined) return `unknown setting ${name}: did you mean ${meant}?`
-  return ours.test(upper) ? `unknown setting ${name}: nothing reads it` : undefined
+  return ours.test(upper) ? `unknown setting ${name}${unread}` : undefined
 }
 
 /** Names of files that people write in place of ours, as far as their spelling goes. */
@@ -159,19 +166,20 @@ export const fileWarningsFor = (names: readonly string[], known: readonly string
 
 /**
  * A sentence for each name that is none of the known ones (or their NAME_FILE) but was surely meant to be.
- * Values are never asked for.
+ * Values are never asked for. Those of Mathesar that nobody knows reach it, where they are `passedOn`.
  */
-export const warningsFor = (names: readonly string[], known: readonly string[]): readonly string[] => {
+export const warningsFor = (
+  names: readonly string[],
+  known: readonly string[],
+  passedOn = /^(?!)/,
+): readonly string[] => {
   const isKnown = (name: string): boolean =>
     known.includes(name) || (name.endsWith('_FILE') && known.includes(name.slice(0, -5)))
   const given = new Set(names)
   let candidates: readonly Candidate[] | undefined // Most starts have no name to compare.
   let compared = 0
   const nearest = (name: string): string | undefined => {
-    candidates ??= [...known, ...known.map((each) => `${each}_FILE`)].map((each) => ({
-      name: each,
-      word: plain(each),
-    }))
+    candidates ??= [...known, ...known.map((each) => `${each}_FILE`)].flatMap(candidatesOf)
     return compared++ < comparedLimit ? nearestOf(name, candidates) : undefined
   }
   return [...given].flatMap((name) => {
@@ -179,6 +187,9 @@ export const warningsFor = (names: readonly string[], known: readonly string[]):
     const trimmed = name.trim()
     // `- KEY = value` in a Compose file makes such a name.
     if (isKnown(trimmed)) return `nothing reads ${trimmed} with a blank around its name: leave the blank out`
-    return warningFor(name, given, nearest) ?? []
+    const warning = warningFor(name, given, nearest)
+    return warning?.endsWith(unread) && passedOn.test(name)
+      ? `unknown setting ${name}: it is passed on to Mathesar as it is`
+      : (warning ?? [])
   })
 }

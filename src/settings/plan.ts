@@ -1,15 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
-import { configFiles, type ConfigFile, type Configuration, type InForce } from './configuration.ts'
+import { configFiles, type Configuration, type InForce } from './configuration.ts'
 import { type Action, settingNames, settingOf, type SettingName, type Values } from './table.ts'
 import { typeSettings } from './typed.ts'
+import { type YamlFile, yamlFiles } from './yaml-files.ts'
 
 /** One thing that differs, and the least that makes it true. */
 export type Change = {
-  readonly name: SettingName | Exclude<ConfigFile, 'mathesar.env'>
+  readonly name: SettingName | YamlFile
   readonly action: Action
 }
-
-const actionOfFile = { 'sso.yml': 'generation', 'file_storage.yml': 'none' } as const
 
 /** What differs between two configurations, by effective value. */
 export const changesBetween = (before: Configuration, after: Configuration): readonly Change[] => {
@@ -26,7 +25,7 @@ export const changesBetween = (before: Configuration, after: Configuration): rea
       .map((name) => ({ name, action: actionOf(name) })),
     ...configFiles.flatMap((name): Change[] =>
       name !== 'mathesar.env' && before.files[name] !== after.files[name]
-        ? [{ name, action: actionOfFile[name] }]
+        ? [{ name, action: yamlFiles[name].appliesBy }]
         : [],
     ),
   ]

@@ -119,8 +119,11 @@ export const startAnewHint = ({ paths }: Scope['place']): string =>
   `To start over with an empty installation, remove ${inVolume(paths).manifest}; nothing was changed.`
 
 /** What a file of the image says, where there is such a file. */
-const versionIn = ({ system }: Pick<Scope<never>, 'system'>, path: string, pattern: RegExp): string | null =>
-  pattern.exec(system.files.readIfThere(path, 1024 * 1024) ?? '')?.[1] ?? null
+const versionIn = (
+  { system }: { readonly system: Pick<InVolume['system'], 'files'> },
+  path: string,
+  pattern: RegExp,
+): string | null => pattern.exec(system.files.readIfThere(path, 1024 * 1024) ?? '')?.[1] ?? null
 
 /** The last migration of Mathesar in the list of the image, which is sorted. */
 const lastMigration = /.*"(mathesar\.[^"]+)"/s
@@ -130,7 +133,9 @@ export const readServedVersion = (scope: Scope<never>): string | undefined =>
   installationIn(readManifest(scope)).servedBy.mathesar?.slice(0, 50)
 
 /** The version of Mathesar in the image; `null` where it does not say. */
-export const readAppVersion = (scope: InVolume): string | null =>
+export const readAppVersion = (
+  scope: { readonly system: Pick<InVolume['system'], 'files'> } & Pick<InVolume, 'place'>,
+): string | null =>
   versionIn(scope, `${scope.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
 
 const readServedBy = (scope: Scope<'database'>): ServedBy => {

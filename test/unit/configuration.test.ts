@@ -13,6 +13,7 @@ import { inForceOf } from '../../src/settings/plan.ts'
 import { type Environment, settingNames, settingOf, type SettingName } from '../../src/settings/table.ts'
 import { Redactor } from '../../src/core/redactor.ts'
 import { secretsOf } from '../../src/settings/secrets.ts'
+import type { YamlFile } from '../../src/settings/yaml-files.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { anyCharacter } from './characters.ts'
 import { anyEnvironment, anyFile, fileOf, filesOf, type Given, read, readFile } from './configurations.ts'
@@ -141,7 +142,7 @@ describe('what is wrong', () => {
     expect(message).not.toContain('hunter2')
   })
 
-  test.each<['sso.yml' | 'file_storage.yml', string, string | undefined]>([
+  test.each<[YamlFile, string, string | undefined]>([
     ['sso.yml', '', 'it must be a mapping'],
     ['sso.yml', '- a', 'it must be a mapping'],
     ['sso.yml', 'version: 3', 'its version must be 1 or 2'],
@@ -154,6 +155,17 @@ describe('what is wrong', () => {
     ['file_storage.yml', 's3:\n  kwargs: {secret: hunter2}', undefined],
     ['file_storage.yml', 's3: hunter2', 's3 must be a mapping'],
     ['file_storage.yml', 'null', 'it must be a mapping'],
+    [
+      'login_page.yml',
+      'heading: Hello\nbody:\ntranslations: {es: {heading: Hola}, fr: {body: Salut}}',
+      undefined,
+    ],
+    ['login_page.yml', 'Hello', 'it must be a mapping'],
+    ['login_page.yml', 'heading: 12', 'heading must be a text'],
+    ['login_page.yml', 'body: [Hello]', 'body must be a text'],
+    ['login_page.yml', 'translations: [es]', 'translations must be a mapping'],
+    ['login_page.yml', 'translations: {es: Hola}', 'es must be a mapping'],
+    ['login_page.yml', 'translations: {es: {heading: {a: Hola}}}', 'heading of es must be a text'],
   ])('with %s %j is: %s', (file, text, why) => {
     const act = () => read(filesOf(undefined, { [file]: text }))
     if (why === undefined) expect(act().yaml).toHaveLength(1)
@@ -434,12 +446,9 @@ describe('a setting as it is shown', () => {
       fc.assert(
         fc.property(anyFile, anyEnvironment, (file, environment) => {
           const configuration = readFile(file, environment)
+          const inForce = inForceOf(readFile('').values, configuration).values
           for (const name of settingNames) {
-            const described = describeSetting(
-              name,
-              configuration.values,
-              inForceOf(readFile('').values, configuration).values,
-            )
+            const described = describeSetting(name, configuration.values, inForce)
             expect(described.pinned).toBe(isPinned(name, configuration))
             if (settingOf(name).secret) expect(described.value).toBeNull()
             if (settingOf(name).appliesBy !== 'container') expect(described.pendingRestart).toBe(false)

@@ -15,6 +15,7 @@ export const filesOf = (text: string | undefined, others: Partial<ConfigFiles> =
   'mathesar.env': text,
   'sso.yml': undefined,
   'file_storage.yml': undefined,
+  'login_page.yml': undefined,
   ...others,
 })
 export const fileOf = (given: Given): string =>
@@ -27,10 +28,12 @@ export const read = (
   files: ConfigFiles,
   environment: Environment = {},
   secretFiles: Readonly<Record<string, string>> = {},
+  mathesar: string | null = null,
 ): Configuration =>
   readConfiguration(files, {
     environment,
     parseYaml,
+    mathesar,
     readFile: (path) =>
       secretFiles[path] ??
       (() => {

@@ -18,6 +18,7 @@ const files = (env: string | undefined) => ({
   'mathesar.env': env,
   'sso.yml': undefined,
   'file_storage.yml': undefined,
+  'login_page.yml': undefined,
 })
 
 describe('a form that is refused says what to write in its place', () => {

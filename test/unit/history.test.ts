@@ -12,6 +12,7 @@ import {
 } from '../../src/settings/history.ts'
 import { settingNames } from '../../src/settings/table.ts'
 import { formatFiles } from '../../src/settings/configuration.ts'
+import { yamlNames } from '../../src/settings/yaml-files.ts'
 import { filesOf } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
@@ -193,7 +194,7 @@ describe('the history', () => {
   )
 
   test('of the longest entries is smaller than what is read of it', () => {
-    const changes = [...settingNames, 'sso.yml' as const, 'file_storage.yml' as const].map((name) => ({
+    const changes = [...settingNames, ...yamlNames].map((name) => ({
       name,
       action: 'postgres-restart' as const,
     }))
@@ -237,8 +238,15 @@ describe('the files of a version', () => {
       filesOf('A=1\n'),
       filesOf('', { 'sso.yml': 'a: "\u0001"' }),
       filesOf(undefined, { 'file_storage.yml': '{}' }),
+      filesOf(undefined, { 'login_page.yml': 'heading: a' }),
     ])
       expect(parseFiles(formatFiles(files))).toEqual(files)
+  })
+
+  test('are those of a supervisor that knew no login_page.yml, and it reads ours where there is none', () => {
+    const text = '["A=1\\n",null,"{}"]'
+    const files = filesOf('A=1\n', { 'file_storage.yml': '{}' })
+    expect([parseFiles(text), formatFiles(files)]).toEqual([files, text])
   })
 
   // Taken for "there are no files", any of these would remove mathesar.env.
@@ -249,7 +257,7 @@ describe('the files of a version', () => {
     'null',
     '[null]',
     '[null,null]',
-    '[null,null,null,null]',
+    '[null,null,null,null,null]',
     '[null,null,{}]',
     '["a","b",1]',
     '"abc"',

@@ -38,9 +38,19 @@ describe('a name', () => {
     ['GUNICORN_WORKERS', 'WEB_CONCURRENCY'],
     ['WORKERS', 'WEB_CONCURRENCY'],
     ['GUNICORN_TIMEOUTS', 'GUNICORN_TIMEOUT'],
+    ['ATHESAR_LANDING_PAGE_URL', 'MATHESAR_LANDING_PAGE_URL'],
+    ['LANDING_PAGE_URL', 'MATHESAR_LANDING_PAGE_URL'],
     ['DOMAIN_NAME', 'PUBLIC_URL and ALLOWED_HOSTS'],
   ])('%s was meant to be %s', (name, meant) => {
     expect(warningOf(name)).toBe(`unknown setting ${name}: did you mean ${meant}?`)
+  })
+
+  test('of Mathesar is passed on where it comes by the environment', () => {
+    const names = ['MATHESAR_COLOUR', 'SUPERVISOR_SPEED', 'MATHESAR_THEME_COLOR_PRIMARY_ACTION']
+    expect(warningsFor(names, settingNames, /^MATHESAR_/)).toEqual([
+      'unknown setting MATHESAR_COLOUR: it is passed on to Mathesar as it is',
+      'unknown setting SUPERVISOR_SPEED: nothing reads it',
+    ])
   })
 
   test.each([

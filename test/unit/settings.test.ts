@@ -74,11 +74,9 @@ describe('settings', () => {
 
   test('hold each secret to be one', () => {
     const secret = settingNames.filter((name) => settingOf(name).secret)
-    expect(secret).toEqual(
-      settingNames.filter((name) =>
-        /ACCESS_KEY|PASSWORD|PASSPHRASE|IDENTITY|SECRET|DICT|DATABASE_URL|_CODE$|NOTIFY/.test(name),
-      ),
-    )
+    const words =
+      /ACCESS_KEY|PASS(WORD|PHRASE)|IDENTITY|SECRET|(CONFIG|AGE)_DICT|DATABASE_URL|_CODE$|NOTIFY|_STRING$/
+    expect(secret).toEqual(settingNames.filter((name) => words.test(name)))
   })
 
   test('are in the table by upper-case names with a sentence', () => {

@@ -15,7 +15,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { type ConfigFiles, formatFiles } from '../../src/settings/configuration.ts'
+import { configFiles, type ConfigFiles, formatFiles } from '../../src/settings/configuration.ts'
 import type { HistoryEntry } from '../../src/settings/history.ts'
 import { Store } from '../../src/daemon/config/store.ts'
 import { files } from '../../src/system/files.ts'
@@ -27,11 +27,13 @@ const before: ConfigFiles = {
   'mathesar.env': 'DEBUG=false\n',
   'sso.yml': 'version: 1\n',
   'file_storage.yml': undefined,
+  'login_page.yml': undefined,
 }
 const after: ConfigFiles = {
   'mathesar.env': 'DEBUG=true\n',
   'sso.yml': undefined,
   'file_storage.yml': 'default: {}\n',
+  'login_page.yml': 'heading: Hello\n',
 }
 
 describe('the store', () => {
@@ -51,7 +53,7 @@ describe('the store', () => {
     ) as ConfigFiles
 
   const intent = (): string => join(home, 'history/intent.json')
-  const names = ['mathesar.env', 'sso.yml', 'file_storage.yml'] as const
+  const names = configFiles
   /** What a supervisor leaves that is killed when it has written so many of the files. */
   const cutOff = (written: number): void => {
     open().write(before)

@@ -1,4 +1,4 @@
-"""What Mathesar's own parsers make of a proposed sso.yml and file_storage.yml, or of the same as JSON, before it gets them.
+"""What Mathesar's own parsers make of a proposed sso.yml, file_storage.yml or login_page.yml, or of the same as JSON, before it gets them.
 
 Runs as Mathesar's user, for that is whose code reads them. Prints no value: only names, lines and reasons. The last line of a
 failure begins with ERROR."""
@@ -65,11 +65,31 @@ def check_sso(config):
     return ()
 
 
+def check_login_page(config):
+    """Mathesar takes the texts that it finds, and says nothing of the others."""
+    for key in config:
+        if key not in ('heading', 'body', 'translations'):
+            yield f'Mathesar 0.12 reads no {shown(key)} there'
+    translations = config.get('translations') or {}
+    if not isinstance(translations, dict):
+        raise Refused(': translations must be a mapping')
+    for of, texts in (('', config), *((f' of {shown(language)}', texts) for language, texts in translations.items())):
+        if not isinstance(texts, dict):
+            raise Refused(f': translations{of} must be a mapping')
+        for key in ('heading', 'body'):
+            if not isinstance(texts.get(key), (str, type(None))):
+                raise Refused(f': {key}{of} is no text: put it in quotes')
+    for language in translations:
+        if not isinstance(language, str):
+            raise Refused(f': the language {shown(language)} is no text: put it in quotes')
+
+
 def check(name, text):
     value = (json.loads if name.endswith('_DICT') else parse_yaml)(text)
     if not isinstance(value, dict):
         raise Refused(': it must be a mapping')
-    for warning in (check_storage if 'storage' in name.lower() else check_sso)(value):
+    checks = {'storage': check_storage, 'login': check_login_page}
+    for warning in next((check for word, check in checks.items() if word in name.lower()), check_sso)(value):
         print(f'WARNING {name}: {warning}')
 
 

@@ -11,6 +11,8 @@ import { changesBetween } from '../../settings/plan.ts'
 import { emptiedWarning, isEmptied, refuseLostDatabase } from '../../settings/proposal.ts'
 import { isTrue } from '../../settings/kinds.ts'
 import type { System } from '../../system/ports.ts'
+import { yamlNames } from '../../settings/yaml-files.ts'
+import { readAppVersion } from '../../units/manifest.ts'
 import { inVolume, type Place } from '../../units/place.ts'
 import { Store } from './store.ts'
 
@@ -38,12 +40,18 @@ const readNamed =
 /** Reads, checks and merges config files with the environment, for this image. */
 export const checkFiles = async (
   system: Reads,
-  { paths, environment }: Place,
+  place: Place,
   content: ConfigFiles,
 ): Promise<Configuration> => {
-  const hasYaml = content['sso.yml'] !== undefined || content['file_storage.yml'] !== undefined
+  const { paths, environment } = place
+  const hasYaml = yamlNames.some((name) => content[name] !== undefined)
   const parseYaml = hasYaml ? await system.loadYaml() : () => undefined
-  const configuration = readConfiguration(content, { environment, readFile: readNamed(system), parseYaml })
+  const configuration = readConfiguration(content, {
+    environment,
+    readFile: readNamed(system),
+    parseYaml,
+    mathesar: readAppVersion({ system, place }),
+  })
   if (configuration.database.kind === 'embedded' && paths.postgresBin === undefined) {
     throw new SupervisorError(
       'DATABASE_NOT_CONFIGURED',

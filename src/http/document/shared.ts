@@ -2,6 +2,7 @@ import * as v from 'valibot'
 import { type ErrorCode, errorTable } from '../../errors.ts'
 import { actionInWords } from '../../settings/plan.ts'
 import type { Action as ActionName } from '../../settings/table.ts'
+import { yamlNames } from '../../settings/yaml-files.ts'
 import { about } from '../check.ts'
 import { inWords, oneOf, orNull, string } from './parts.ts'
 
@@ -34,7 +35,7 @@ export const Action = oneOf(
 
 export const Change = about(
   v.strictObject({
-    name: string('Name of the setting, or sso.yml or file_storage.yml.'),
+    name: string(`Name of the setting, or ${yamlNames.join(' or ')}.`),
     action: Action,
   }),
   'One thing that differs, and the least that brings it into force.',

@@ -1,6 +1,6 @@
 import { definedOf } from '../../core/record.ts'
 import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
-import { isSetting, settingNames } from '../../settings/table.ts'
+import { isSetting, settingNames, variableNames } from '../../settings/table.ts'
 import { activityFile, hostsFile, inRun } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
 import { whichHost } from '../postgres/libpq.ts'
@@ -24,7 +24,6 @@ const notForApp = new RegExp(
     '(?:MATHESAR_)?ADMIN_(?:USERNAME|EMAIL|PASSWORD|SETUP)$',
     'SETUP_CODE$',
     'DEMO$',
-    '.*_FILE$',
     'NODE_',
     'HOME$',
     'USER$',
@@ -43,6 +42,13 @@ const notForApp = new RegExp(
     'SLEEP_AFTER$',
   ].join('|')})`,
 )
+
+/**
+ * Where the value of a setting is. Other names that end so are no business of ours: a logo of Mathesar, the
+ * token of a cloud.
+ */
+const isOurFile = (name: string): boolean =>
+  name.endsWith('_FILE') && variableNames.includes(name.slice(0, -'_FILE'.length))
 
 const settingsOfApp = settingNames.filter((name) => !notForApp.test(name))
 
@@ -99,7 +105,7 @@ export const appEnvironment = (scope: AppScope): Record<string, string> => {
   } = scope
   // A setting comes from below alone: an empty variable counts as not given, and must not hide the default.
   const inherited = Object.entries(place.environment).filter(
-    ([name]) => !isSetting(name) && !notForApp.test(name),
+    ([name]) => !isSetting(name) && !notForApp.test(name) && !isOurFile(name),
   )
   const chosen = settingsOfApp.map((name) => [name, inForce.values[name].value] as const)
   const all: Record<string, string | undefined> = {

@@ -2,15 +2,13 @@ import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { InForce } from '../../settings/configuration.ts'
 import { permittedHosts, probeHost } from '../../settings/hosts.ts'
+import { dictionaries, yamlNames } from '../../settings/yaml-files.ts'
 import { activityFile, hostsFile, inRun, ownProgram } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 
-const yamlFiles = ['sso.yml', 'file_storage.yml'] as const
-const dictionaries = ['SSO_CONFIG_DICT', 'OIDC_CONFIG_DICT', 'FILE_STORAGE_DICT'] as const
-
 /** A fault of the environment is not one of the files: no other files would cure it. */
 const refusalOf = (why: string, { values }: InForce): SupervisorError => {
-  const isGiven = dictionaries.some((name) => why.startsWith(name) && values[name].source === 'environment')
+  const isGiven = dictionaries.some(([name]) => why.startsWith(name) && values[name].source === 'environment')
   const code = isGiven ? 'SETTING_INVALID' : 'CONFIG_INVALID'
   return new SupervisorError(code, `cannot use the configuration: ${why}`)
 }
@@ -69,7 +67,7 @@ const makeActivityFile = ({
 export const config = defineTask({
   name: 'config',
   needs: ['volume'],
-  description: 'hands Mathesar the permitted hosts and the checked sso.yml and file_storage.yml',
+  description: 'hands Mathesar the permitted hosts and its own checked config files',
   run: async (scope, signal) => {
     const {
       system: { files },
@@ -77,14 +75,14 @@ export const config = defineTask({
       inForce,
     } = scope
     const { app } = inRun(place.paths)
-    const copies = yamlFiles.map((name) => {
+    const copies = yamlNames.map((name) => {
       const path = `${app}/${name}`
       return { name, path, text: inForce.files[name], there: files.readIfThere(path) }
     })
     const proposed: Record<string, string> = {}
     for (const { name, text, there } of copies)
       if (text !== undefined && text !== there) proposed[`PROPOSED_${name}`] = text
-    for (const name of dictionaries) {
+    for (const [name] of dictionaries) {
       const { value } = inForce.values[name]
       if (value !== undefined) proposed[`PROPOSED_${name}`] = value
     }

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
-import { settingNames, settingOf } from '../../../src/settings/table.ts'
-import { appEnvironment } from '../../../src/units/mathesar/environment.ts'
+import { settingNames, settingOf, variableNames } from '../../../src/settings/table.ts'
+import { appEnvironment, withAdmin } from '../../../src/units/mathesar/environment.ts'
 import { createScope } from '../fakes/scope.ts'
 
 const run = (config = '', environment: Readonly<Record<string, string>> = {}, cpus = 2) => {
@@ -70,7 +70,6 @@ describe('the environment of Mathesar', () => {
     const foreign = { LANG: 'de_DE.UTF-8', DJANGO_SUPERUSER_USERNAME: 'admin', http_proxy: 'http://p' }
     const own = {
       SUPERVISOR_DATA: '/elsewhere',
-      LOGO_FILE: '/run/secrets/logo',
       PGHOST: 'elsewhere',
       NODE_OPTIONS: '--inspect',
       HOME: '/root',
@@ -84,6 +83,32 @@ describe('the environment of Mathesar', () => {
     for (const name of Object.keys(own).filter((each) => each !== 'HOME'))
       expect(environment).not.toHaveProperty(name)
     expect(environment.HOME).toBe('/data/tmp')
+  })
+
+  test('passes on what nobody here knows, and what only looks like a secret of ours', () => {
+    const unknown = {
+      MATHESAR_THEME_COLOR_BRAND_ACCENT: '#147987',
+      MATHESAR_AUTH_LOGO_FILE: 'auth.svg',
+      MATHESAR_WHAT_COMES_NEXT: 'x',
+      AZURE_FEDERATED_TOKEN_FILE: '/run/token',
+      SSL_CERT_FILE: '/etc/ca.pem',
+    }
+    const ours = variableNames.map((name) => `${name}_FILE`)
+    const { scope } = createScope()
+    const given = { ...unknown, ...Object.fromEntries(ours.map((name) => [name, '/run/secret'])) }
+    const environment = appEnvironment({ ...scope, place: { ...scope.place, environment: given } })
+    expect(environment).toMatchObject(unknown)
+    for (const name of ours) expect(environment).not.toHaveProperty(name)
+  })
+
+  test('has what Mathesar reads of its own settings, from the file and from the environment', () => {
+    const given = { MATHESAR_INSTANCE_NAME: 'Ours', MATHESAR_LOGIN_PAGE_BACKGROUND: '#123' }
+    expect(run('MATHESAR_INSTANCE_NAME=Ours\n', { MATHESAR_LOGIN_PAGE_BACKGROUND: '' })).toMatchObject({
+      MATHESAR_INSTANCE_NAME: 'Ours',
+    })
+    expect(run('MATHESAR_INSTANCE_NAME=Ours\nMATHESAR_LOGIN_PAGE_BACKGROUND=#123\n')).toMatchObject(given)
+    expect(run()).not.toHaveProperty('MATHESAR_DJANGO_ADMIN_ENABLED')
+    expect(run('MATHESAR_DJANGO_ADMIN_ENABLED=yes\n')).toMatchObject(withAdmin)
   })
 
   test('holds no secret but its own key and what its settings give it', () => {

@@ -1,5 +1,5 @@
 import { getConfig, getFile, getHistory, postChange } from './config.ts'
-import { getLive, getReady, getStarted } from './door/health.ts'
+import { getLive, getMathesarLive, getMathesarReady, getReady, getStarted } from './door/health.ts'
 import { getAuthority } from './door/authority.ts'
 import { getBoot, getEvents } from './door/page.ts'
 import type { Access, Exchange } from './exchange.ts'
@@ -47,6 +47,8 @@ export const routes = [
   { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },
   { method: 'GET',  path: '/readyz',                      access: 'visitor', handle: getReady },
   { method: 'GET',  path: '/startupz',                    access: 'visitor', handle: getStarted },
+  { method: 'GET',  path: '/healthz/live',                access: 'visitor', handle: getMathesarLive },
+  { method: 'GET',  path: '/healthz/ready',               access: 'visitor', handle: getMathesarReady },
   { method: 'GET',  path: '/supervisor/ca.crt',           access: 'visitor', handle: getAuthority },
   { method: 'GET',  path: '/supervisor/boot',             access: 'visitor', handle: getBoot },
   { method: 'GET',  path: '/supervisor/events',           access: 'visitor', handle: getEvents },
@@ -70,8 +72,10 @@ export const findRoute = (method: string | undefined, path: string, access: Acce
   // Monitors ask for the head alone. That of a stream would not end.
   const isHead = method === 'HEAD' && access === 'visitor' && path !== '/supervisor/events'
   const asked = isHead ? 'GET' : method
+  // Mathesar takes them either way, and so do we.
+  const plain = path.startsWith('/healthz/') ? path.replace(/\/$/, '') : path
   for (const { route, pattern } of compiled) {
-    const matched = route.method === asked ? pattern.exec(path) : null
+    const matched = route.method === asked ? pattern.exec(plain) : null
     if (matched && (access === 'owner' || route.access === access))
       return { route, parameters: { ...matched.groups } }
   }

@@ -124,6 +124,17 @@ export const inDoor = (paths: Pick<Paths, 'run'>) => ({
   page: `${inRun(paths).door}/page.sock`,
 })
 
+/**
+ * Where platforms ask how it is: the supervisor answers, by any name. The last are Mathesar's own, which it
+ * has from 0.12 on: they must not wake it, and must be there while it boots.
+ */
+export const probePaths: readonly string[] = [
+  '/livez',
+  '/readyz',
+  '/startupz',
+  ...['/healthz/live', '/healthz/ready'].flatMap((path) => [path, `${path}/`]),
+]
+
 /** Where Mathesar creates its first administrator. */
 export const setupPath = '/complete_installation/'
 /** The door's own name for handing a request on to Mathesar's form there. */

@@ -107,9 +107,12 @@ describeContainer('from its first answer on, the port', () => {
     expect([posted.status, await posted.json()]).toMatchObject([503, { code: 'NOT_SERVING' }])
     const asked = async (path: string): Promise<number> =>
       (await fetch(box.url(path), { headers: { host: 'anything.example' } })).status
-    expect(await Promise.all(['/livez', '/readyz', '/startupz'].map(asked))).toEqual([200, 503, 503])
+    const probes = ['/livez', '/readyz', '/startupz', '/healthz/live/', '/healthz/ready/', '/healthz/ready']
+    expect(await Promise.all(probes.map(asked))).toEqual([200, 503, 503, 200, 503, 503])
+    expect(await (await fetch(box.url('/healthz/ready/'))).json()).toEqual({ status: 'unavailable' })
     await box.ready()
-    expect(await Promise.all(['/livez', '/readyz', '/startupz'].map(asked))).toEqual([200, 200, 200])
+    expect(await Promise.all(probes.map(asked))).toEqual([200, 200, 200, 200, 200, 200])
+    expect(await (await fetch(box.url('/healthz/ready/'))).json()).toEqual({ status: 'ok' })
     expect((await fetch(box.url('/auth/login/'), { redirect: 'manual' })).status).toBe(302)
   })
 

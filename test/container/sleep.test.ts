@@ -43,7 +43,7 @@ describeContainer('a container that nobody comes to', () => {
       expect(await (await fetch(box.url('/query/?s=5'))).text()).toContain('asked for 5')
       await untilAsleep(box)
       expect((await box.exec('pgrep', '-f', 'gunicorn|postgres')).stdout).toBe('')
-      for (const path of ['/readyz', '/livez', '/startupz', '/static/mathesar/sample.css'])
+      for (const path of ['/readyz', '/livez', '/startupz', '/healthz/ready/', '/static/mathesar/sample.css'])
         expect((await fetch(box.url(path))).status, path).toBe(200)
       expect((await box.exec('supervisor', 'health')).exitCode).toBe(0)
       expect(await box.status()).toMatchObject({ ready: true, problems: [] })

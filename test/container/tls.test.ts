@@ -132,7 +132,7 @@ describeContainer('TLS with a certificate of files', () => {
     expect([page.status, page.headers['strict-transport-security']]).toEqual([302, undefined])
     const plain = await ask(box, '/notes/?a=1', { plain: true })
     expect([plain.status, plain.headers.location]).toEqual([307, `https://localhost:${box.port}/notes/?a=1`])
-    for (const path of ['/livez', '/readyz', '/startupz'])
+    for (const path of ['/livez', '/readyz', '/startupz', '/healthz/ready/'])
       for (const way of [{}, { plain: true }]) expect((await ask(box, path, way)).status, path).toBe(200)
     expect((await ask(box, '/supervisor/ca.crt')).status).toBe(404)
     expect((await box.supervisor('health')).exitCode).toBe(0)

@@ -8,6 +8,7 @@ import { holds } from './holds.ts'
 import type { Operation } from './operation.ts'
 import { integer, plain } from './parts.ts'
 import { past } from './past.ts'
+import { probes } from './probes.ts'
 
 // What docs/openapi.json says of each route. Nothing that runs imports this folder.
 
@@ -20,11 +21,9 @@ const {
   ChangeResult,
   Progress,
   Boot,
-  Health,
   SetupState,
   ConsoleState,
 } = components
-const health = { 'application/json': Health, ...plain }
 const statusContent = { 'application/json': Status, ...plain }
 
 /** Each route of the table, by its name. */
@@ -184,29 +183,7 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       },
     },
   },
-  'GET /livez': {
-    operationId: 'readLive',
-    summary: 'Whether a restart of the container could help, for platforms; also on the port',
-    answers: {
-      200: { description: '`live`: the supervisor answers.', content: health },
-    },
-  },
-  'GET /readyz': {
-    operationId: 'readReady',
-    summary: 'Whether Mathesar takes requests, for platforms; also on the port',
-    answers: {
-      200: { description: '`ready`', content: health },
-      503: { description: '`not ready`', content: health },
-    },
-  },
-  'GET /startupz': {
-    operationId: 'readStarted',
-    summary: 'Whether everything was ready once, for platforms; also on the port',
-    answers: {
-      200: { description: '`started`', content: health },
-      503: { description: '`not started`', content: health },
-    },
-  },
+  ...probes,
   'GET /metrics': {
     operationId: 'readMetrics',
     summary: 'What is measured, for Prometheus; on the port for those whom METRICS names',

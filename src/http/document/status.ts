@@ -134,6 +134,11 @@ export const Status = about(
   'The status of the container.',
 )
 
+export const MathesarHealth = about(
+  v.strictObject({ status: oneOf(['ok', 'unavailable'], 'Whether it is.') }),
+  'What Mathesar answers to its own probes.',
+)
+
 export const Health = about(
   v.strictObject({
     live: boolean('Whether the supervisor answers: a restart of the container would not help.'),

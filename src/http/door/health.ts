@@ -34,6 +34,24 @@ export const getLive = (exchange: Exchange, parts: HealthParts): void => answer(
 export const getReady = (exchange: Exchange, parts: HealthParts): void =>
   answer(exchange, parts, parts.instance.isReady, 'ready')
 
+/** As Mathesar answers its own probes, for those that were written for its image. */
+const answerAsMathesar = (exchange: Exchange, isSo: boolean): void =>
+  sendJson(
+    exchange,
+    isSo ? 200 : 503,
+    { status: isSo ? 'ok' : 'unavailable' },
+    { 'cache-control': 'no-store' },
+  )
+
+/**
+ * A boot or a migration is no reason for a restart, and Mathesar could say neither: of its probe a platform
+ * would hear that nobody is there.
+ */
+export const getMathesarLive = (exchange: Exchange): void => answerAsMathesar(exchange, true)
+
+export const getMathesarReady = (exchange: Exchange, { instance }: ControlOptions): void =>
+  answerAsMathesar(exchange, instance.isReady)
+
 /** Whether the boot is over: 200 from the first time that everything was ready. */
 export const getStarted = (exchange: Exchange, parts: HealthParts): void =>
   answer(exchange, parts, parts.instance.wasReady, 'started')

@@ -1,7 +1,7 @@
 import { hostMapLines, permittedHosts } from '../../settings/hosts.ts'
 import { accessLines } from './access-log.ts'
 import { bodyMaps } from './bodies.ts'
-import { type Paths, inDoor, inRun } from '../place.ts'
+import { type Paths, inDoor, inRun, probePaths } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { headerLines } from './headers.ts'
 import { type Facts, serverLines } from './locations.ts'
@@ -76,7 +76,10 @@ export const renderConfig = (facts: Facts): string => {
     ...hostMapLines(permittedHosts(settings)).map((line) => `  ${line}`),
     ...(permittedHosts(settings).includes('*') ? [] : ['  default 0;']),
     '}',
-    'map $uri $is_plain { /livez 1; /readyz 1; /startupz 1; /supervisor/ca.crt 1; default 0; }',
+    'map $uri $is_plain {',
+    ...[...probePaths, '/supervisor/ca.crt'].map((path) => `  ${path} 1;`),
+    '  default 0;',
+    '}',
     // Django sets them without: it may be reached both ways, and only the door knows by which a request came.
     'map $forwarded_proto $cookie_flag { https secure; default ""; }',
     'proxy_cookie_flags ~. $cookie_flag;',

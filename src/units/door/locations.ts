@@ -11,6 +11,7 @@ import {
   inDoor,
   type Paths,
   type Place,
+  probePaths,
   setupHandover,
   setupPath,
 } from '../place.ts'
@@ -150,7 +151,7 @@ export const serverLines = ({
     ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
     ...staticLines(paths),
     // Health and the page answer by any name.
-    ...['/livez', '/readyz', '/startupz'].flatMap((path) =>
+    ...probePaths.flatMap((path) =>
       location(`= ${path}`, ['    access_log off;', ...proxyTo('supervisor', 10)]),
     ),
     ...metricsLines(networksOf(settings.METRICS)),

@@ -23,12 +23,20 @@ describe('the table of routes', () => {
       if (other !== method) expect(findRoute(other, filled(path), 'owner')).toBeUndefined()
   })
 
-  test.each(['/livez', '/readyz', '/startupz', '/metrics', '/supervisor/boot'])(
+  test.each(['/livez', '/readyz', '/startupz', '/healthz/live', '/metrics', '/supervisor/boot'])(
     'answers visitors who ask for the head of %s alone',
     (path) => {
       expect(findRoute('HEAD', path, 'visitor')?.route).toMatchObject({ method: 'GET', path })
     },
   )
+
+  test("has Mathesar's own probes with and without a slash at the end", () => {
+    for (const path of ['/healthz/live', '/healthz/ready'])
+      for (const asked of [path, `${path}/`])
+        expect(findRoute('GET', asked, 'visitor')?.route).toMatchObject({ path })
+    expect(findRoute('GET', '/healthz/', 'visitor')).toBeUndefined()
+    expect(findRoute('GET', '/healthz/ready//', 'visitor')).toBeUndefined()
+  })
 
   test('has no head of a stream: it would not end', () => {
     expect(findRoute('HEAD', '/supervisor/events', 'visitor')).toBeUndefined()

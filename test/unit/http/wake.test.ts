@@ -69,6 +69,8 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
     '/livez',
     '/readyz',
     '/startupz',
+    '/healthz/live/',
+    '/healthz/ready',
     '/metrics',
     '/supervisor/boot',
     '/supervisor/away',
@@ -82,6 +84,12 @@ describe('what the door asks the supervisor while Mathesar sleeps', () => {
   test.each(['/livez', '/readyz', '/startupz'])('HEAD %s says how it is, as GET does', async (target) => {
     const { ask } = await stage(true)
     expect(await ask('HEAD', target)).toMatchObject({ status: 200, text: '' })
+  })
+
+  test("Mathesar's own probes answer as Mathesar does", async () => {
+    const { ask } = await stage(true)
+    expect(JSON.parse((await ask('GET', '/healthz/live/')).text)).toEqual({ status: 'ok' })
+    expect(await ask('GET', '/healthz/ready')).toMatchObject({ status: 200 })
   })
 })
 

@@ -5,6 +5,7 @@ import type { Bytes } from '../operations/archive/bytes.ts'
 import { type BackupOptions, lockOf, writeBackup } from '../operations/backup.ts'
 import { planChain, type Planned } from '../operations/chain/plan.ts'
 import { keepBackup } from '../operations/keep.ts'
+import { outsideInWords, outsideOf } from '../operations/outside.ts'
 import { openNamedStore, openStores } from '../operations/places/store.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { parsePlace } from '../settings/backup-places.ts'
@@ -89,6 +90,8 @@ const create = async (scope: OperationScope, wanted: Wanted): Promise<void> => {
     }
   }
   if (!wanted.isScheduled) warn(wanted, lock !== undefined, hasSecrets)
+  const elsewhere = outsideInWords(outsideOf(inForce))
+  if (elsewhere !== undefined) tell(elsewhere)
   const kind = wanted.isPortable ? 'portable' : 'exact'
   const write = (how: Pick<BackupOptions, 'base' | 'watch'>): Bytes => {
     const plain = writeBackup(scope, { kind, hasSecrets, ...how, onProgress: progress.report })

@@ -13,6 +13,7 @@ import { readmeOf } from './archive/readme.ts'
 import { type Entry, TarWriter } from './archive/tar.ts'
 import type { Base } from './chain/plan.ts'
 import { dumpDatabase, dumpRoles, listDatabases } from './dumps.ts'
+import { outsideOf } from './outside.ts'
 import { countBytes, readCluster, readConfig, readMedia, readSecrets } from './sources.ts'
 import type { OperationScope } from './scope.ts'
 
@@ -47,6 +48,7 @@ export const describe = async (
   const { system, inForce, results } = scope
   const { instance, servedBy } = installationIn(readManifest(scope))
   const parent = base?.chain.links.at(-1)?.name
+  const outside = [...outsideOf(inForce)]
   return {
     mathesarBackup: formatOf(parent),
     kind,
@@ -61,6 +63,7 @@ export const describe = async (
     keyFingerprint: fingerprintOf(results.secrets.secretKey),
     hasSecrets,
     databaseBytes: inForce.database.kind === 'embedded' ? await countBytes(scope) : 0,
+    ...(outside.length === 0 ? {} : { outside }),
     ...(parent === undefined ? {} : { parent }),
     ...(kind === 'portable'
       ? { databases: names.map((name, index) => ({ name, file: `databases/${index + 1}.dump` })) }

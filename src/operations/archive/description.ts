@@ -35,6 +35,8 @@ const schema = v.object({
   hasSecrets: v.boolean(),
   /** Bytes of all databases, for the progress of whoever reads it. */
   databaseBytes: v.number(),
+  /** What Mathesar keeps elsewhere. */
+  outside: v.optional(v.array(text)),
   /** The name of the archive that it builds on: of the cluster it has only what has changed since. */
   parent: v.optional(text),
   /** Of a portable one: which dump is of which database. */

@@ -1,3 +1,4 @@
+import { outsideInWords } from '../outside.ts'
 import type { Description } from './description.ts'
 
 const secretsOf = (hasSecrets: boolean): string =>
@@ -82,7 +83,8 @@ const shortWay = ({ parent }: Description): string =>
  * from the full one on.
  */
 export const readmeOf = (description: Description, links: readonly string[]): string => {
-  const { at, mathesar, postgres, hasSecrets } = description
+  const { at, mathesar, postgres, hasSecrets, outside } = description
+  const elsewhere = outsideInWords(outside)
   return `This is a backup of Mathesar ${mathesar ?? ''} with Postgres ${postgres ?? ''}, made at ${at}.
 The short way back is the image that made it:
 
@@ -93,5 +95,5 @@ Without it:
 ${about(description, links)}
 
 ${secretsOf(hasSecrets)}
-`
+${elsewhere === undefined ? '' : `\n${elsewhere}\n`}`
 }

@@ -46,7 +46,7 @@ describe('one GET', () => {
 
   test('reads an answer that comes byte by byte', async () => {
     serve = (socket) => {
-      const bytes = [...'HTTP/1.0 200 OK\r\nA: b\r\n\r\n']
+      const bytes = 'HTTP/1.0 200 OK\r\nA: b\r\n\r\n'.split('')
       const more = (): void => {
         const byte = bytes.shift()
         if (byte === undefined) return void socket.end()

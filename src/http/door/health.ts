@@ -49,7 +49,7 @@ const answerAsMathesar = (exchange: Exchange, isSo: boolean): void =>
  */
 export const getMathesarLive = (exchange: Exchange): void => answerAsMathesar(exchange, true)
 
-export const getMathesarReady = (exchange: Exchange, { instance }: ControlOptions): void =>
+export const getMathesarReady = (exchange: Exchange, { instance }: HealthParts): void =>
   answerAsMathesar(exchange, instance.isReady)
 
 /** Whether the boot is over: 200 from the first time that everything was ready. */

@@ -213,7 +213,7 @@ describe('the liveness of Postgres', () => {
     expect(postgres.whyHung!(scope, { ...look, state: 'T' })).toBe('its first process is stopped (SIGSTOP)')
   })
 
-  test('is over where all its children are stopped, and one that is not is the last that is looked at', () => {
+  test('is over where all its children are stopped, and looks at none after one that is not', () => {
     const { scope, disk } = createScope()
     disk.put('/run/m/postgres/.s.PGSQL.5432', '')
     let looks = 0

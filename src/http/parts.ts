@@ -15,6 +15,7 @@ import type { BackupWork } from './console/backups.ts'
 import type { Console } from './console/console.ts'
 import type { Entrance } from './console/entrance.ts'
 import type { Feed } from './door/feed.ts'
+import type { Login } from './door/login.ts'
 import type { Owner, setupPurposes } from './door/owner.ts'
 import type { Restoring } from './door/restore.ts'
 import type { Setup } from './door/setup.ts'
@@ -80,6 +81,9 @@ type SetupPart = Pick<Setup, 'isDone' | 'expect'> & {
   readonly linkOf: (key: string) => string
 }
 
+/** Who runs Mathesar, for pages that ask for their login. */
+type AdministratorsPart = Pick<Login, 'prove'>
+
 /** The backups, for the pages. */
 type ArchivesPart = {
   /** Those of each place, the newest first. */
@@ -100,6 +104,7 @@ export type Parts = {
   readonly container: ContainerPart
   readonly visitors: VisitorsPart
   readonly setup: SetupPart
+  readonly administrators: AdministratorsPart
   /** Who may use the console. */
   readonly entrance: Pick<
     Entrance,

@@ -38,7 +38,15 @@ export const words = {
     toPermit: (command: string): string =>
       `If this is your Mathesar, type where it runs: \`docker exec mathesar ${command}\``,
     orCode: 'Or permit it here, with the setup code that `docker exec mathesar supervisor setup` shows.',
+    orLogin: 'Or permit it here, if you are an administrator of this Mathesar.',
+    username: 'Username',
+    password: 'Password',
     button: 'Permit it',
+    problems: {
+      wrong: 'No administrator has this name and password.',
+      unheard: 'Too many tries came in, so this one was not looked at. Try again in a few seconds.',
+      away: 'Mathesar does not answer now, so nobody can log in. Try again in a moment.',
+    },
   },
   code: 'Setup code',
   setup: {

@@ -296,6 +296,48 @@ describeContainer('the first administrator', () => {
     expect(await administrators(box)).toEqual(['admin'])
   })
 
+  it.skipIf(noBrowser !== undefined)(
+    `permits another name by the login of an administrator${noBrowser ? ` (skipped: ${noBrowser})` : ''}`,
+    async () => {
+      const box = await start({ env: named })
+      await box.ready()
+      const origin = `http://nas.example:${box.port}`
+      const permit = async (form: Readonly<Record<string, string>>, from = origin) => {
+        const type = 'application/x-www-form-urlencoded'
+        const headers = {
+          host: new URL(origin).host,
+          origin: from,
+          accept: 'text/html',
+          'content-type': type,
+        }
+        return await ask(box, '/supervisor/permit', headers, 'POST', new URLSearchParams(form).toString())
+      }
+      const right = { username: admin.username, password: admin.password }
+      expect((await permit(right, 'http://evil.example')).text).not.toContain('role="alert"')
+      for (const wrong of [{ ...right, username: 'eve' }, { ...right, password: '' }, { code: 'ABCD-1234' }])
+        expect((await permit(wrong)).text).toContain('No administrator has this name and password.')
+      await withBrowser(async (open) => {
+        const page = await open({ viewport: { width: 390, height: 844 }, colorScheme: 'dark' })
+        await page.goto(`${origin}/auth/login/`)
+        expect(await barriersOf(page)).toEqual([])
+        await page.getByLabel('Username').fill(admin.username)
+        await page.getByLabel('Password').fill('wrong')
+        await page.getByRole('button').click()
+        expect(await page.getByRole('alert').textContent()).toContain('No administrator has')
+        expect(await barriersOf(page)).toEqual([])
+        await page.screenshot(shot('refused-login'))
+        expect(await page.evaluate('document.documentElement.scrollWidth > window.innerWidth')).toBe(false)
+        await page.getByLabel('Username').fill(admin.username)
+        await page.getByLabel('Password').fill(admin.password)
+        await page.getByRole('button').click()
+        await page.waitForURL(/\/auth\/login/)
+      })
+      expect((await box.supervisor('config', 'get', 'ALLOWED_HOSTS')).stdout).toContain('nas.example')
+      expect(await box.logs()).not.toContain(admin.password)
+    },
+    60_000,
+  )
+
   it('is refused with a password that Django refuses, before Mathesar serves', async () => {
     const box = await start({ env: { ...named, ADMIN_PASSWORD: '1234567890' } })
     expect(await box.ended()).toBe(20)

@@ -1,6 +1,8 @@
 import { restForMove } from '../../daemon/moving.ts'
 import { startProgress } from '../../daemon/progress.ts'
+import { Login } from '../../http/door/login.ts'
 import type { Parts } from '../../http/parts.ts'
+import { readPasswordOf } from '../../units/mathesar/administrator.ts'
 import { BackupCommands } from './backup-commands.ts'
 import { createEntrance } from './entrance.ts'
 import { readMeasures } from './measures.ts'
@@ -32,6 +34,10 @@ export const createParts = (running: Running, setup: Parts['setup']): Omit<Parts
       rest: (act) => restForMove({ system, place, instance, startOver: onStartOver }, act),
     },
     setup,
+    administrators: new Login(
+      (username) => readPasswordOf({ system, place, inForce: instance.inForce }, username),
+      system.clock.now,
+    ),
     entrance: createEntrance(system, instance),
     archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
     restoring: new VolumeRestores({ system, paths: place.paths, startOver: onStartOver }),

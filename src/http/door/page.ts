@@ -1,5 +1,5 @@
 import { hostRefusal, permitCommand } from '../../settings/hosts.ts'
-import { type RefusedPage, refusedPolicy, renderRefused } from '../../page/refused.ts'
+import { refusedPolicy, renderRefused } from '../../page/refused.ts'
 import { contentSecurityPolicy, renderPage } from '../../page/render.ts'
 import { type EventParts, sendEvents } from '../events.ts'
 import { type Exchange, sendHtml, sendJson } from '../exchange.ts'
@@ -62,14 +62,14 @@ export const sendUnavailable = (exchange: Exchange, parts: ViewParts): void => {
 export const sendRefused = (
   exchange: Exchange,
   { config, setup }: Pick<Parts, 'config' | 'setup'>,
-  why?: RefusedPage['why'],
+  problem = '',
 ): void => {
   const refusal = hostRefusal(exchange.request.headers.host)
   if (refusal !== undefined) config.seeRefused(refusal)
   const host = refusal?.kind === 'host' ? refusal.host : undefined
   if (isBrowser(exchange.request)) {
-    const page = { host, takesCode: setup.owner.isOpen, why }
-    return sendHtml(exchange, 400, renderRefused(page), formHeaders(refusedPolicy))
+    const takes = setup.owner.isOpen ? 'code' : 'login'
+    return sendHtml(exchange, 400, renderRefused({ host, takes, problem }), formHeaders(refusedPolicy))
   }
   const message = `cannot open Mathesar as ${refusal?.host ?? 'this name'}: it is not in ALLOWED_HOSTS`
   const hint =

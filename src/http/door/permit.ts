@@ -1,11 +1,13 @@
 import { SupervisorError } from '../../errors.ts'
+import { words } from '../../page/words.ts'
 import { hostRefusal, withHost } from '../../settings/hosts.ts'
 import { itemsOf } from '../../settings/kinds.ts'
 import { type Exchange, readForm, redirect } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
-import { prove } from './code.ts'
+import type { Proof } from './owner.ts'
 import { sendRefused } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
+import { waitForMathesar, type WaitParts } from './wake.ts'
 
 const permit = async (host: string, { config: { changes } }: Pick<Parts, 'config'>): Promise<void> => {
   const { version, values } = changes.current
@@ -18,28 +20,37 @@ const permit = async (host: string, { config: { changes } }: Pick<Parts, 'config
   })
 }
 
-/** Permits the name that the visitor came by, for who gives the setup code. */
-export const postPermit = async (
+type PermitParts = WaitParts & Pick<Parts, 'config' | 'setup' | 'administrators'>
+
+/** Who may: the owner of a new Mathesar by the setup code, and of one that is set up an administrator. */
+const readProof = async (
   exchange: Exchange,
-  parts: Pick<Parts, 'config' | 'setup'>,
-): Promise<void> => {
-  const { request } = exchange
+  parts: PermitParts,
+): Promise<Proof | { readonly is: 'away' }> => {
+  const form = await readForm(exchange)
+  const fieldOf = (name: string): string => form.get(name) ?? ''
+  if (parts.setup.owner.isOpen) return parts.setup.owner.prove(fieldOf('code'))
+  if (!(await waitForMathesar(parts))) return { is: 'away' }
+  return await parts.administrators.prove(fieldOf('username'), fieldOf('password'))
+}
+
+/** Permits the name that the visitor came by, for who may. */
+export const postPermit = async (exchange: Exchange, parts: PermitParts): Promise<void> => {
+  const { request, response } = exchange
+  const refuse = (problem?: string): void => sendRefused(exchange, parts, problem)
   const refusal = hostRefusal(request.headers.host)
-  if (refusal?.kind !== 'host' || !isSameOrigin(request)) return sendRefused(exchange, parts)
-  const proof = prove(exchange, parts.setup.owner, (await readForm(exchange)).get('code') ?? '')
-  switch (proof.is) {
-    case 'wrong':
-    case 'unheard':
-      return sendRefused(exchange, parts, { problem: proof.is })
-    case 'over':
-      return sendRefused(exchange, parts)
-    case 'right':
-  }
+  if (refusal?.kind !== 'host' || !isSameOrigin(request)) return refuse()
+  const { problems } = parts.setup.owner.isOpen ? words.setup : words.refused
   try {
+    const proof = await readProof(exchange, parts)
+    if (proof.is === 'unheard') response.setHeader('retry-after', Math.ceil(proof.waitMs / 1000))
+    if (proof.is === 'over') return refuse()
+    if (proof.is === 'away') return refuse(words.refused.problems.away)
+    if (proof.is !== 'right') return refuse(problems[proof.is])
     await permit(refusal.host, parts)
   } catch (error) {
     if (!(error instanceof SupervisorError)) throw error
-    return sendRefused(exchange, parts, { error: `${error.message}. ${error.hint}` })
+    return refuse(`${error.message}. ${error.hint}`)
   }
   redirect(exchange, '/')
 }

@@ -22,6 +22,21 @@ export const hasAdministrator = (
 ): Promise<boolean> =>
   withDatabase(scope, (client) => inTransaction(client, () => isAdministratorThere(client)))
 
+/** What Django keeps of the password of an active administrator. */
+export const readPasswordOf = (
+  scope: Pick<Scope<never>, 'system' | 'place' | 'inForce'>,
+  username: string,
+): Promise<string | undefined> =>
+  withDatabase(scope, (client) =>
+    inTransaction(client, async () => {
+      const { rows } = await client.query<{ password: string }>(
+        'SELECT password FROM mathesar_user WHERE username = $1 AND is_superuser AND is_active LIMIT 1',
+        [username],
+      )
+      return rows[0]?.password
+    }),
+  )
+
 /** What `administrator.py` may be asked. */
 export type AdministratorRequest =
   | {

@@ -104,6 +104,7 @@ export const createParts = (given: Partial<Parts> = {}): Parts => {
       expect: () => {},
       linkOf: (key) => `http://localhost:8000/complete_installation/#${key}`,
     },
+    administrators: { prove: async () => ({ is: 'wrong' }) },
     entrance: createEntrance(() => 'on'),
     console: async () => new Console(parts),
     past: { serve: async () => {}, end: async () => {} },

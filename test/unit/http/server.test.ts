@@ -81,9 +81,10 @@ describe('a socket', () => {
       log: { ...plain.log, say: (level, text) => void said.push(`${level} ${text}`) },
     }
   }
-  const open = async (access: Access) => {
+  const open = async (access: Access, given: Partial<Parts> = {}) => {
     const path = join(folder, `${access}.sock`)
-    servers.push(await listen({ path, mode: access === 'owner' ? 0o600 : 0o660 }, partsOf(), access))
+    const mode = access === 'owner' ? 0o600 : 0o660
+    servers.push(await listen({ path, mode }, { ...partsOf(), ...given }, access))
     return (method: string, target: string, body?: unknown, headers?: Readonly<Record<string, string>>) =>
       askSocket(path, method, target, body, headers)
   }
@@ -431,8 +432,38 @@ describe('a socket', () => {
     ])
     owner.setOpen(false)
     expect((await permit('kkkk-kkkk')).status).toBe(400)
-    const late = await ask('GET', '/supervisor/refused', undefined, { ...page, host: 'nas.local' })
-    expect(late.text).not.toContain('<form')
+    expect(proposals).toHaveLength(1)
+  })
+
+  test('of visitors permits the name that they came by, for an administrator of what is set up', async () => {
+    owner.setOpen(false)
+    const tried: string[] = []
+    const ask = await open('visitor', {
+      administrators: {
+        prove: async (username, password) => {
+          tried.push(`${username} ${password}`)
+          return password === 'right' ? { is: 'right' } : { is: 'unheard', waitMs: 4001 }
+        },
+      },
+    })
+    const headers = { ...page, host: 'nas.local', origin: 'http://nas.local' }
+    const { text } = await ask('GET', '/supervisor/refused', undefined, headers)
+    expect(text).toContain('name="password" type="password"')
+    const permit = async (password: string, from = headers) =>
+      await ask(
+        'POST',
+        '/supervisor/permit',
+        new URLSearchParams({ username: 'ada', password }).toString(),
+        from,
+      )
+    expect((await permit('right', { ...headers, origin: 'http://evil.example' })).status).toBe(400)
+    expect(tried).toEqual([])
+    const unheard = await permit('wrong')
+    expect([unheard.status, unheard.headers['retry-after']]).toEqual([400, '5'])
+    expect(unheard.text).toContain('Too many tries')
+    expect(proposals).toEqual([])
+    expect((await permit('right')).headers.location).toBe('/')
+    expect(tried).toEqual(['ada wrong', 'ada right'])
     expect(proposals).toHaveLength(1)
   })
 })

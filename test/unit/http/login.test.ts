@@ -1,0 +1,62 @@
+import { describe, expect, test } from 'vitest'
+import { isPasswordOf, Login } from '../../../src/http/door/login.ts'
+
+/** As Django 4.2 writes them. */
+const stored = 'pbkdf2_sha256$1000$NaCl4Django$fQ5MnXqKqL8IEBhgngd6Qsjebo7mHzRwAe5uMrIwn9E='
+const password = 'correct horse'
+
+describe('a password of Django', () => {
+  test.each([
+    [stored, password, true],
+    [stored, 'correct horsf', false],
+    [stored, '', false],
+    [stored.replace('1000', '1001'), password, false],
+    [stored.replace('1000', '0'), password, false],
+    [stored.replace('sha256', 'sha1'), password, false],
+    [stored.slice(0, -2), password, false],
+    ['!unusable', password, false],
+    ['x', 'x', false],
+    ['', '', false],
+  ])('%j is that of %j: %s', async (text, typed, expected) => {
+    expect(await isPasswordOf(text, typed)).toBe(expected)
+  })
+})
+
+describe('the login of an administrator', () => {
+  const passwordOf = async (name: string): Promise<string | undefined> =>
+    name === 'ada' ? stored : undefined
+
+  test('takes a name as Django keeps it, with its password', async () => {
+    const login = new Login(passwordOf, () => 0)
+    expect(await login.prove('ａｄａ', password)).toEqual({ is: 'right' })
+    expect(await login.prove('ada', 'wrong')).toEqual({ is: 'wrong' })
+    expect(await login.prove('eve', password)).toEqual({ is: 'wrong' })
+  })
+
+  test('looks at some tries, and then at one in 5 s, right or wrong, however many come at once', async () => {
+    let nowMs = 0
+    let reads = 0
+    const login = new Login(
+      async (name) => {
+        reads++
+        return await passwordOf(name)
+      },
+      () => nowMs,
+    )
+    const proofs = await Promise.all(Array.from({ length: 100 }, () => login.prove('ada', password)))
+    expect(proofs.filter(({ is }) => is === 'right')).toHaveLength(5)
+    expect(proofs.at(-1)).toEqual({ is: 'unheard', waitMs: 5000 })
+    nowMs = 5000
+    expect(await login.prove('ada', 'wrong')).toEqual({ is: 'wrong' })
+    expect(await login.prove('ada', password)).toEqual({ is: 'unheard', waitMs: 5000 })
+    expect(reads).toBe(6)
+  })
+
+  test('rejects where the database does not say', async () => {
+    const login = new Login(
+      () => Promise.reject(new Error('it is away')),
+      () => 0,
+    )
+    await expect(login.prove('ada', password)).rejects.toThrow('it is away')
+  })
+})

@@ -13,7 +13,7 @@ import { BackupPlaces } from './backup-places.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import type { Keeper } from './keeper.ts'
-import { type JobTools, runJob } from './own-job.ts'
+import { type JobTools, runBackgroundJob } from './background-job.ts'
 import { repeat } from './repeat.ts'
 
 /** The clock may be set, and another command may make a backup. */
@@ -194,7 +194,7 @@ export class Backups implements Keeper {
     this.#waits.delete(job)
     try {
       const failure = failureIn(
-        await runJob(
+        await runBackgroundJob(
           this.#options,
           {
             name: job,

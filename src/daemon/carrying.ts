@@ -4,7 +4,7 @@ import { type DatabaseUrl, formatDatabaseUrl } from '../settings/database-url.ts
 import type { Configuration, InForce } from '../settings/configuration.ts'
 import { copyIn, letGo } from '../units/promotion.ts'
 import { failureIn } from './command-failure.ts'
-import { type JobTools, runJob } from './own-job.ts'
+import { type JobTools, runBackgroundJob } from './background-job.ts'
 
 /** The copy ends itself when it is late: what goes on for so much longer hangs. */
 const hungAfterMs = 60_000
@@ -48,7 +48,7 @@ export const createCarrying = (tools: JobTools) => ({
       niceness: 0,
       limitMs: seconds * 1000 + hungAfterMs,
     }
-    const result = await runJob(tools, job, signal).catch((error: Error) => error)
+    const result = await runBackgroundJob(tools, job, signal).catch((error: Error) => error)
     signal.throwIfAborted()
     if (result instanceof Error) throw failed(result)
     const failure = failureIn(result)

@@ -2,7 +2,7 @@ import { dayMs } from '../core/amounts.ts'
 import { leftFor } from '../units/left.ts'
 import type { Instance } from './instance.ts'
 import type { Keeper } from './keeper.ts'
-import { type JobTools, runJob } from './own-job.ts'
+import { type JobTools, runBackgroundJob } from './background-job.ts'
 
 type Tools = JobTools & { readonly instance: Pick<Instance, 'inForce'> }
 
@@ -29,7 +29,7 @@ export class Proving implements Keeper {
     if (database.kind === 'embedded' || toProve.length === 0) return
     const job = { name: 'promote', args: ['promote', '--prove'], niceness: 19, limitMs }
     system.inBackground('prove foreign keys', async () => {
-      await runJob(this.#tools, job, this.#stopping.signal).catch((error: Error) => {
+      await runBackgroundJob(this.#tools, job, this.#stopping.signal).catch((error: Error) => {
         if (!this.#stopping.signal.aborted)
           system.log.say('warn', `cannot prove foreign keys: ${error.message}`)
       })

@@ -6,7 +6,7 @@ import { isBaseDue, readNames, undoReserveBytes, usableBases } from '../units/un
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import type { Keeper } from './keeper.ts'
-import { type JobTools, runJob } from './own-job.ts'
+import { type JobTools, runBackgroundJob } from './background-job.ts'
 import type { PastKeeper } from './past.ts'
 import { repeat } from './repeat.ts'
 
@@ -105,7 +105,7 @@ export class UndoKeeper implements Keeper {
     const { clock } = this.#options.system
     const job = { name: 'undo', args: ['undo', '--scheduled'], niceness: 10, limitMs }
     try {
-      this.#failure = failureIn(await runJob(this.#options, job, this.#stopping.signal))
+      this.#failure = failureIn(await runBackgroundJob(this.#options, job, this.#stopping.signal))
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       this.#failure = { code: 'UNDO_REFUSED', message: (error as Error).message, hint: '' }

@@ -1,7 +1,7 @@
 import type { Archive } from '../../http/archives.ts'
 import type { BackupWork } from '../../http/console/backups.ts'
 import type { Streams, System } from '../../system/ports.ts'
-import { runOwn } from './own-command.ts'
+import { runSubcommand } from './subcommand.ts'
 
 /**
  * The backups of the volume, for the console. They are the command's, in a process of its own: what it takes
@@ -24,7 +24,7 @@ export class BackupCommands {
 
   /** Lists them, once for all who ask meanwhile. */
   list(): Promise<readonly Archive[]> {
-    this.#listing ??= runOwn(this.#system, ['backup', 'list', '--json'])
+    this.#listing ??= runSubcommand(this.#system, ['backup', 'list', '--json'])
       .then(({ output }) => JSON.parse(output) as readonly Archive[])
       .finally(() => {
         this.#listing = undefined
@@ -39,7 +39,7 @@ export class BackupCommands {
     this.#work = { is: 'under way', since: new Date(clock.now()).toISOString() }
     inBackground('back up', async () => {
       try {
-        await runOwn(this.#system, ['backup', 'volume', ...(this.#isExternal() ? ['--portable'] : [])])
+        await runSubcommand(this.#system, ['backup', 'volume', ...(this.#isExternal() ? ['--portable'] : [])])
         this.#work = { is: 'done' }
       } catch (error) {
         this.#work = { is: 'failed', why: (error as Error).message }

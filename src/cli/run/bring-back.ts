@@ -10,7 +10,7 @@ import { readHolder } from '../../units/holder.ts'
 import type { Place } from '../../units/place.ts'
 import { archivesIn } from '../../units/postgres/way-back.ts'
 import { folderOf, readJournal } from '../../units/swap.ts'
-import { runOwn } from './own-command.ts'
+import { runSubcommand } from './subcommand.ts'
 
 type Surroundings = {
   readonly system: System & Pick<Streams, 'streamProgram'>
@@ -59,7 +59,7 @@ export const bringBack = async (error: SupervisorError, surroundings: Surroundin
     if (stops.isAsked) break
     system.log.say('warn', `${error.message}: restoring the backup of ${minuteOf(atMs)} UTC in the volume`)
     try {
-      await runOwn(system, ['restore', path, '--replace'])
+      await runSubcommand(system, ['restore', path, '--replace'])
       sayWhatIsLost(surroundings, atMs)
       return true
     } catch (failure) {

@@ -5,7 +5,7 @@ import type { Restoring, RestoreWork } from '../../http/door/restore.ts'
 import type { Streams, System } from '../../system/ports.ts'
 import type { Paths } from '../../units/place.ts'
 import { readJournal } from '../../units/swap.ts'
-import { type OwnEnvironment, runOwn } from './own-command.ts'
+import { type SubcommandEnvironment, runSubcommand } from './subcommand.ts'
 
 type Options = {
   readonly system: Pick<System, 'clock' | 'files' | 'inBackground'> & Pick<Streams, 'streamProgram'>
@@ -14,7 +14,7 @@ type Options = {
   readonly startOver: () => void
 }
 
-const withPassphrase = (passphrase: string | undefined): OwnEnvironment =>
+const withPassphrase = (passphrase: string | undefined): SubcommandEnvironment =>
   passphrase === undefined ? {} : { BACKUP_PASSPHRASE: passphrase }
 
 /** The page asks each second, and has to hear that it is done. */
@@ -90,7 +90,7 @@ export class VolumeRestores implements Restoring {
     })
   }
 
-  #run(args: readonly string[], env: OwnEnvironment, input?: Pushed): void {
+  #run(args: readonly string[], env: SubcommandEnvironment, input?: Pushed): void {
     if (this.#work?.is === 'under way' || this.#work?.is === 'done')
       throw new SupervisorError('VOLUME_IN_USE', 'cannot begin: a restore is under way')
     const { system, startOver } = this.#options
@@ -98,7 +98,10 @@ export class VolumeRestores implements Restoring {
     this.#bytes = 0
     system.inBackground('restore', async () => {
       try {
-        const { told } = await runOwn(system, ['restore', ...args], { env, ...(input ? { input } : {}) })
+        const { told } = await runSubcommand(system, ['restore', ...args], {
+          env,
+          ...(input ? { input } : {}),
+        })
         this.#work = { is: 'done', told }
         system.clock.after(startOverAfterMs, startOver)
       } catch (error) {

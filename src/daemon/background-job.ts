@@ -25,7 +25,7 @@ export type Job = {
 }
 
 /** Runs a command of ours in a process of its own: what it takes of memory is gone afterwards. */
-export const runJob = async (
+export const runBackgroundJob = async (
   { system, place, program }: JobTools,
   { name, args, env, niceness, limitMs }: Job,
   stopping: AbortSignal,

@@ -5,9 +5,9 @@ import { environment } from '../../system/environment.ts'
 import type { Streams } from '../../system/ports.ts'
 import { ownProgram } from './boot-again.ts'
 
-export type OwnEnvironment = Readonly<Record<string, string>>
+export type SubcommandEnvironment = Readonly<Record<string, string>>
 
-type Given = { readonly env?: OwnEnvironment; readonly input?: AsyncIterable<Buffer> }
+type Given = { readonly env?: SubcommandEnvironment; readonly input?: AsyncIterable<Buffer> }
 /** What a command wrote, and the last lines of what it said beside. */
 type Ran = { readonly output: string; readonly told: string }
 
@@ -17,7 +17,7 @@ const outputLimit = 4 * 1024 * 1024
  * Runs a command of ours in a process of its own: what it takes of memory, and the locks that it holds, end
  * with it. Throws what it says when it fails.
  */
-export const runOwn = async (
+export const runSubcommand = async (
   { streamProgram }: Pick<Streams, 'streamProgram'>,
   args: readonly string[],
   { env = {}, input }: Given = {},

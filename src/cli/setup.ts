@@ -1,5 +1,5 @@
 import { askJson } from '../http/client.ts'
-import type { ShownInvitation } from '../http/door/owner.ts'
+import type { ShownInvitation } from '../http/door/sign-in.ts'
 import { readFlag } from './arguments.ts'
 import { drawQrCode } from './qr-code.ts'
 

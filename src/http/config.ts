@@ -33,14 +33,14 @@ const proposalOf = (change: ChangeRequest, exchange: Exchange, config: Config): 
   const common = { from, isDryRun, ...(base === undefined ? {} : { base }) }
   if ('set' in change) {
     const { set, carries } = change
-    const mayCarry = carries !== undefined && exchange.access === 'owner'
+    const mayCarry = carries !== undefined && exchange.access === 'operator'
     return { ...common, kind: 'set', set, ...(mayCarry ? { carries } : {}) }
   }
   if ('file' in change)
     return { ...common, kind: 'replace', files: { 'mathesar.env': change.file.toWellFormed() } }
   if ('rollback' in change) {
     const files = findRevision(change.rollback, config)
-    if (exchange.access === 'owner') return { ...common, from: 'rollback', kind: 'restore', files }
+    if (exchange.access === 'operator') return { ...common, from: 'rollback', kind: 'restore', files }
     // The app may write mathesar.env alone.
     return { ...common, kind: 'replace', files: { 'mathesar.env': files['mathesar.env'] } }
   }

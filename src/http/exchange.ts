@@ -18,10 +18,10 @@ export type Exchange = {
 }
 
 /**
- * Who asks: the supervisor's user or root, Mathesar's user, or anybody who reaches the port, or that of the
- * console.
+ * Who asks: the operator (the supervisor's user or root), Mathesar's user, or anybody who reaches the port,
+ * or that of the console.
  */
-export type Access = 'owner' | 'app' | 'visitor' | 'console'
+export type Access = 'operator' | 'app' | 'visitor' | 'console'
 
 type Headers = Readonly<Record<string, string | readonly string[]>>
 type Answered = Pick<Exchange, 'response' | 'access'>
@@ -34,7 +34,7 @@ export const send = (
   headers: Headers,
 ): void => {
   // An answer is kept until it is read: the app must not have many of them kept.
-  if (access !== 'owner') response.setTimeout(unreadLimitMs)
+  if (access !== 'operator') response.setTimeout(unreadLimitMs)
   response
     .writeHead(status, {
       'content-type': type,

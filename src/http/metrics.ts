@@ -125,7 +125,7 @@ const isOpenTo = (
   { access, request }: Exchange,
   { config, container }: Pick<Parts, 'config' | 'container'>,
 ): boolean =>
-  access === 'owner' ||
+  access === 'operator' ||
   (!container.isKept() &&
     !container.isRestoring() &&
     config.inForce.values.METRICS.value !== 'none' &&

@@ -16,7 +16,7 @@ import type { Console } from './console/console.ts'
 import type { Entrance } from './console/entrance.ts'
 import type { Feed } from './door/feed.ts'
 import type { Login } from './door/login.ts'
-import type { Owner, setupPurposes } from './door/owner.ts'
+import type { SignIn, setupPurposes } from './door/sign-in.ts'
 import type { Restoring } from './door/restore.ts'
 import type { Setup } from './door/setup.ts'
 import type { Measures } from './metrics.ts'
@@ -72,10 +72,10 @@ type VisitorsPart = {
 
 /** An installation that nobody has set up yet. */
 type SetupPart = Pick<Setup, 'isDone' | 'expect'> & {
-  /** Who has proved to be its owner. */
-  readonly owner: Pick<
-    Owner<keyof typeof setupPurposes>,
-    'isOpen' | 'isOwner' | 'prove' | 'cookies' | 'invite'
+  /** Signs its owner in, by the setup code. */
+  readonly signIn: Pick<
+    SignIn<keyof typeof setupPurposes>,
+    'isOpen' | 'isSignedIn' | 'prove' | 'cookies' | 'invite'
   >
   /** The link with this key. */
   readonly linkOf: (key: string) => string
@@ -108,7 +108,7 @@ export type Parts = {
   /** Who may use the console. */
   readonly entrance: Pick<
     Entrance,
-    'takes' | 'isOpen' | 'port' | 'closesMs' | 'owner' | 'open' | 'close' | 'linkOf'
+    'takes' | 'isOpen' | 'port' | 'closesMs' | 'signIn' | 'open' | 'close' | 'linkOf'
   >
   /** Loads the console. */
   readonly console: () => Promise<Pick<Console, 'answer'>>

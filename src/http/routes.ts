@@ -18,7 +18,7 @@ export type Route = {
   readonly method: 'GET' | 'POST'
   /** As in the OpenAPI document: `{name}` stands for one part of the path. */
   readonly path: string
-  /** Who may use it beside the owner, who may use all. */
+  /** Who may use it beside the operator, who may use all. */
   readonly access: Access
   /** Whether the handler reads the body. */
   readonly hasBody?: boolean
@@ -28,21 +28,21 @@ export type Route = {
 /** The whole protocol. `document/` describes each route; docs/openapi.json is generated from both. */
 // oxfmt-ignore
 export const routes = [
-  { method: 'GET',  path: '/v1/status',                   access: 'owner', handle: getStatus },
-  { method: 'GET',  path: '/v1/health',                   access: 'owner', handle: getHealth },
-  { method: 'GET',  path: '/v1/logs',                     access: 'owner', handle: getLogs },
-  { method: 'POST', path: '/v1/services/{name}/{action}', access: 'owner', handle: postService },
-  { method: 'POST', path: '/v1/awake',                    access: 'owner', handle: postAwake },
-  { method: 'POST', path: '/v1/rest',                     access: 'owner', handle: postRest },
-  { method: 'GET',  path: '/v1/config',                   access: 'app',   handle: getConfig },
-  { method: 'GET',  path: '/v1/config/history',           access: 'app',   handle: getHistory },
-  { method: 'GET',  path: '/v1/config/file',              access: 'owner', handle: getFile },
-  { method: 'POST', path: '/v1/config/changes',           access: 'app',   handle: postChange, hasBody: true },
-  { method: 'GET',  path: '/v1/setup',                    access: 'owner', handle: getSetup },
-  { method: 'POST', path: '/v1/start-over',               access: 'owner', handle: postStartOver },
-  { method: 'POST', path: '/v1/past',                     access: 'owner', handle: postPast, hasBody: true },
-  { method: 'POST', path: '/v1/past/end',                 access: 'owner', handle: postPastEnd },
-  { method: 'POST', path: '/v1/console',                  access: 'owner', handle: postConsole },
+  { method: 'GET',  path: '/v1/status',                   access: 'operator', handle: getStatus },
+  { method: 'GET',  path: '/v1/health',                   access: 'operator', handle: getHealth },
+  { method: 'GET',  path: '/v1/logs',                     access: 'operator', handle: getLogs },
+  { method: 'POST', path: '/v1/services/{name}/{action}', access: 'operator', handle: postService },
+  { method: 'POST', path: '/v1/awake',                    access: 'operator', handle: postAwake },
+  { method: 'POST', path: '/v1/rest',                     access: 'operator', handle: postRest },
+  { method: 'GET',  path: '/v1/config',                   access: 'app',      handle: getConfig },
+  { method: 'GET',  path: '/v1/config/history',           access: 'app',      handle: getHistory },
+  { method: 'GET',  path: '/v1/config/file',              access: 'operator', handle: getFile },
+  { method: 'POST', path: '/v1/config/changes',           access: 'app',      handle: postChange, hasBody: true },
+  { method: 'GET',  path: '/v1/setup',                    access: 'operator', handle: getSetup },
+  { method: 'POST', path: '/v1/start-over',               access: 'operator', handle: postStartOver },
+  { method: 'POST', path: '/v1/past',                     access: 'operator', handle: postPast, hasBody: true },
+  { method: 'POST', path: '/v1/past/end',                 access: 'operator', handle: postPastEnd },
+  { method: 'POST', path: '/v1/console',                  access: 'operator', handle: postConsole },
   { method: 'GET',  path: '/metrics',                     access: 'visitor', handle: getMetrics },
   { method: 'GET',  path: '/livez',                       access: 'visitor', handle: getLive },
   { method: 'GET',  path: '/readyz',                      access: 'visitor', handle: getReady },
@@ -76,7 +76,7 @@ export const findRoute = (method: string | undefined, path: string, access: Acce
   const plain = path.startsWith('/healthz/') ? path.replace(/\/$/, '') : path
   for (const { route, pattern } of compiled) {
     const matched = route.method === asked ? pattern.exec(plain) : null
-    if (matched && (access === 'owner' || route.access === access))
+    if (matched && (access === 'operator' || route.access === access))
       return { route, parameters: { ...matched.groups } }
   }
   return undefined

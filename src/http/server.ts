@@ -33,7 +33,7 @@ const refuseRoute = (method: string | undefined, path: string, access: Access): 
   const what = `${method} ${path}`.slice(0, 80)
   throw new SupervisorError(
     'UNIT_UNKNOWN',
-    `cannot answer ${what}${access === 'owner' ? '' : ' on this socket'}`,
+    `cannot answer ${what}${access === 'operator' ? '' : ' on this socket'}`,
     { hint: 'docs/openapi.json has what can be asked.' },
   )
 }

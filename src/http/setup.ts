@@ -1,4 +1,4 @@
-import { showInvitation } from './door/owner.ts'
+import { showInvitation } from './door/sign-in.ts'
 import { waitForMathesar } from './door/wake.ts'
 import { type Exchange, sendJson } from './exchange.ts'
 import type { Parts } from './parts.ts'
@@ -10,7 +10,7 @@ export const getSetup = async (
 ): Promise<void> => {
   const { setup } = parts
   if (await waitForMathesar(parts)) await setup.isDone().catch(() => {})
-  const invitation = setup.owner.invite()
+  const invitation = setup.signIn.invite()
   const shown = invitation === undefined ? null : showInvitation(invitation, setup.linkOf)
   sendJson(exchange, 200, { setup: shown })
 }

@@ -50,7 +50,7 @@ export class Sockets {
         },
       )
     }
-    await this.#open({ path: controlSocket(paths), mode: 0o600 }, 'owner')
+    await this.#open({ path: controlSocket(paths), mode: 0o600 }, 'operator')
   }
 
   /** For a user interface that runs as Mathesar's user: the folder above it lets nobody else in. */

@@ -1,4 +1,4 @@
-import { type Invitation, Owner, setupPurposes } from '../../http/door/owner.ts'
+import { type Invitation, SignIn, setupPurposes } from '../../http/door/sign-in.ts'
 import { Setup } from '../../http/door/setup.ts'
 import { hasAdministrator } from '../../units/mathesar/administrator.ts'
 import { loadSampleData } from '../../units/mathesar/sample-data.ts'
@@ -19,7 +19,7 @@ const inWords = ({ code, expiresMs }: Invitation, link: string): string => {
 export const createSetup = ({ system, place, instance }: Core) => {
   const { ADMIN_SETUP, SETUP_CODE } = instance.inForce.settings
   const linkOf = (key: string): string => `${new URL(setupPath, urlOf(instance)).href}#${key}`
-  const owner = new Owner({
+  const signIn = new SignIn({
     purposes: setupPurposes,
     now: system.clock.now,
     randomText: system.randomText,
@@ -27,7 +27,7 @@ export const createSetup = ({ system, place, instance }: Core) => {
     tell: (invitation) => system.log.say('info', inWords(invitation, linkOf(invitation.key))),
   })
   const setup = new Setup({
-    owner,
+    signIn,
     ask: () => hasAdministrator({ system, place, inForce: instance.inForce }),
     onDone: async () => {
       const { volume, secrets } = instance.results
@@ -41,9 +41,9 @@ export const createSetup = ({ system, place, instance }: Core) => {
   const isGuarded = place.paths.nginx !== undefined && ADMIN_SETUP === 'code'
   const announce = async (): Promise<void> => {
     if (await setup.isDone()) return
-    if (isGuarded) owner.tell()
+    if (isGuarded) signIn.tell()
     else system.log.say('info', "The first visitor makes the administrator's account: open Mathesar now.")
   }
-  const part = { owner, linkOf, isDone: () => setup.isDone(), expect: () => setup.expect() }
+  const part = { signIn, linkOf, isDone: () => setup.isDone(), expect: () => setup.expect() }
   return { setup: part, announce }
 }

@@ -51,12 +51,12 @@ export class Console {
     if (!entrance.isOpen || (entrance.port === undefined) !== (access === 'visitor'))
       return sendClosed(exchange)
     if (request.method === 'POST') return await this.#post(exchange)
-    if (!this.#isOwner(exchange)) return sendEntry(exchange, 403)
+    if (!this.#isSignedIn(exchange)) return sendEntry(exchange, 403)
     await this.#get(exchange)
   }
 
-  #isOwner({ request }: Exchange): boolean {
-    return this.#parts.entrance.owner.isOwner(request.headers.cookie, 'console')
+  #isSignedIn({ request }: Exchange): boolean {
+    return this.#parts.entrance.signIn.isSignedIn(request.headers.cookie, 'console')
   }
 
   async #get(exchange: Exchange): Promise<void> {
@@ -85,10 +85,10 @@ export class Console {
     const { request, url } = exchange
     if (!isSameOrigin(request)) return sendEntry(exchange, 403, words.setup.problems.foreign)
     // Strangers send a code, and nothing longer.
-    const isOwner = this.#isOwner(exchange)
-    const form = await readForm(exchange, isOwner ? formLimitBytes : undefined)
+    const isSignedIn = this.#isSignedIn(exchange)
+    const form = await readForm(exchange, isSignedIn ? formLimitBytes : undefined)
     if (url.pathname === consolePath) return this.#prove(exchange, form.get('code') ?? '')
-    if (!isOwner) return sendEntry(exchange, 403)
+    if (!isSignedIn) return sendEntry(exchange, 403)
     await this.#act(exchange, form)
   }
 
@@ -110,10 +110,10 @@ export class Console {
   }
 
   #prove(exchange: Exchange, code: string): void {
-    const { owner } = this.#parts.entrance
-    switch (prove(exchange, owner, code).is) {
+    const { signIn } = this.#parts.entrance
+    switch (prove(exchange, signIn, code).is) {
       case 'right':
-        return redirect(exchange, consolePath, { 'set-cookie': [...owner.cookies(isSecure(exchange))] })
+        return redirect(exchange, consolePath, { 'set-cookie': [...signIn.cookies(isSecure(exchange))] })
       case 'over':
         return sendClosed(exchange)
       case 'wrong':

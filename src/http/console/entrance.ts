@@ -2,7 +2,7 @@ import type { ConsolePlace } from '../../settings/console.ts'
 import { isPermitted } from '../../settings/hosts.ts'
 import type { Clock } from '../../system/ports.ts'
 import { consolePath } from '../../units/place.ts'
-import { consolePurposes, type Invitation, Owner } from '../door/owner.ts'
+import { consolePurposes, type Invitation, SignIn } from '../door/sign-in.ts'
 
 /** A port of its own. */
 export type ConsoleAddress = Exclude<ConsolePlace, string>
@@ -26,13 +26,18 @@ const openForMs = 60 * 60_000
 /** Whether the console is open, where it is, and who may enter: who has given its code, as for the setup. */
 export class Entrance {
   readonly #options: Options
-  readonly #owner: Owner<keyof typeof consolePurposes>
+  readonly #signIn: SignIn<keyof typeof consolePurposes>
   /** As this process counts: no clock that is set back keeps it open. */
   #openUntilMs = Number.NEGATIVE_INFINITY
 
   constructor(options: Options) {
     this.#options = options
-    this.#owner = new Owner({ ...options, now: options.clock.now, purposes: consolePurposes, tell: () => {} })
+    this.#signIn = new SignIn({
+      ...options,
+      now: options.clock.now,
+      purposes: consolePurposes,
+      tell: () => {},
+    })
   }
 
   /** A port of its own, if it has one: it is not on that of Mathesar then. */
@@ -60,23 +65,23 @@ export class Entrance {
     return `${new URL(consolePath, this.#options.urlOf(this.port)).href}#${key}`
   }
 
-  /** Who has proved to be the owner: nobody while it is closed. */
-  get owner(): Pick<Owner<keyof typeof consolePurposes>, 'prove' | 'cookies' | 'isOwner'> {
-    this.#owner.setOpen(this.isOpen)
-    return this.#owner
+  /** Signs the owner in; nobody is while it is closed. */
+  get signIn(): Pick<SignIn<keyof typeof consolePurposes>, 'prove' | 'cookies' | 'isSignedIn'> {
+    this.#signIn.setOpen(this.isOpen)
+    return this.#signIn
   }
 
   /** Opens it for an hour, unless the setting has it open. */
   open(): Invitation {
     this.#openUntilMs = this.#options.clock.elapsed() + openForMs
-    this.#owner.setOpen(true)
-    return this.#owner.invite()!
+    this.#signIn.setOpen(true)
+    return this.#signIn.invite()!
   }
 
   /** Ends what `open` began, and every session. */
   close(): void {
     this.#openUntilMs = Number.NEGATIVE_INFINITY
-    this.#owner.setOpen(false)
+    this.#signIn.setOpen(false)
   }
 
   /** For how long a command has it open yet. */

@@ -1,4 +1,4 @@
-import { type ShownInvitation, showInvitation } from '../door/owner.ts'
+import { type ShownInvitation, showInvitation } from '../door/sign-in.ts'
 import { type Exchange, sendJson } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
 

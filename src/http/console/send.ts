@@ -23,6 +23,6 @@ export const sendPart = (
     closesMs === undefined ? undefined : `${new Date(closesMs).toISOString().slice(11, 16)} UTC`
   sendHtml(exchange, status, renderPart({ ...part, closesAt }), {
     ...consoleHeaders,
-    'set-cookie': entrance.owner.cookies(isSecure(exchange)),
+    'set-cookie': entrance.signIn.cookies(isSecure(exchange)),
   })
 }

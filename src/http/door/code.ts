@@ -3,7 +3,7 @@ import { words } from '../../page/words.ts'
 import { setupPath } from '../../units/place.ts'
 import { type Exchange, isSecure, readForm, redirect, sendHtml, sendJson } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
-import type { Proof } from './owner.ts'
+import type { Proof } from './sign-in.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
 
@@ -26,43 +26,43 @@ type CodePage = {
   readonly render: (problem: string, isOpen: boolean) => string
 }
 
-/** Whether whoever asks has given the code to a page of the supervisor. */
-export const isOwner = ({ request }: Exchange, { setup }: Pick<Parts, 'setup'>): boolean =>
-  setup.owner.isOwner(request.headers.cookie, 'supervisor')
+/** Whether whoever asks has signed in to the pages of the supervisor. */
+export const isSignedIn = ({ request }: Exchange, { setup }: Pick<Parts, 'setup'>): boolean =>
+  setup.signIn.isSignedIn(request.headers.cookie, 'supervisor')
 
 /** Asks for the code. */
 export const askForCode = (
   exchange: Exchange,
-  { setup: { owner } }: Pick<Parts, 'setup'>,
+  { setup: { signIn } }: Pick<Parts, 'setup'>,
   page: CodePage,
   status: number,
   why?: Why,
 ): void => {
-  owner.invite() // A new one, if the last one is too old.
+  signIn.invite() // A new one, if the last one is too old.
   const problem = why === undefined ? '' : words.setup.problems[why]
   if (isBrowser(exchange.request))
-    return sendHtml(exchange, status, page.render(problem, owner.isOpen), formHeaders(fixCodePolicy))
+    return sendHtml(exchange, status, page.render(problem, signIn.isOpen), formHeaders(fixCodePolicy))
   sendCodeNeeded(exchange, status, page.what)
 }
 
-type SetupOwner = Parts['setup']['owner']
+type SetupSignIn = Parts['setup']['signIn']
 
 /**
- * Who has given the right code gets the cookie of an owner for the page that asked, and no other: Mathesar's
+ * Who has given the right code gets the cookie for the page that asked, and no other: Mathesar's
  * page, which follows the setup, is of the same origin, and a script in it could use that of the supervisor.
  */
-const letIn = (exchange: Exchange, owner: Pick<SetupOwner, 'cookies'>, to: string): void => {
+const letIn = (exchange: Exchange, signIn: Pick<SetupSignIn, 'cookies'>, to: string): void => {
   const purpose = to === setupPath ? 'setup' : 'supervisor'
-  redirect(exchange, to, { 'set-cookie': [...owner.cookies(isSecure(exchange), purpose)] })
+  redirect(exchange, to, { 'set-cookie': [...signIn.cookies(isSecure(exchange), purpose)] })
 }
 
 /** Looks at a code. The answer says when to come again, where too many were wrong. */
 export const prove = (
   { response }: Pick<Exchange, 'response'>,
-  owner: Pick<SetupOwner, 'prove'>,
+  signIn: Pick<SetupSignIn, 'prove'>,
   code: string,
 ): Proof => {
-  const proof = owner.prove(code)
+  const proof = signIn.prove(code)
   if (proof.is === 'unheard') response.setHeader('retry-after', Math.ceil(proof.waitMs / 1000))
   return proof
 }
@@ -83,14 +83,14 @@ export const readOwnForm = async (
 /** Lets in who gives the right code; the others are asked again. */
 export const takeCode = (
   exchange: Exchange,
-  owner: Pick<SetupOwner, 'prove' | 'cookies'>,
+  signIn: Pick<SetupSignIn, 'prove' | 'cookies'>,
   { code, to }: { readonly code: string; readonly to: string },
   refuse: Refuse,
 ): void => {
-  const { is } = prove(exchange, owner, code)
+  const { is } = prove(exchange, signIn, code)
   switch (is) {
     case 'right':
-      return letIn(exchange, owner, to)
+      return letIn(exchange, signIn, to)
     case 'over':
       return refuse(403)
     case 'wrong':
@@ -101,7 +101,7 @@ export const takeCode = (
 }
 
 /**
- * The form that the owner sends to a page. Who has not given the code gives it in that form, or is asked for
+ * The form of who has signed in, as a page sends it. Who has not gives it in that form, or is asked for
  * it: then it is answered, and there is no form.
  */
 export const readOwnersForm = async (
@@ -113,8 +113,8 @@ export const readOwnersForm = async (
   const form = await readOwnForm(exchange, refuse)
   if (form === undefined) return undefined
   const code = form.get('code')
-  if (code !== null) takeCode(exchange, parts.setup.owner, { code, to: page.path }, refuse)
-  else if (isOwner(exchange, parts)) return form
+  if (code !== null) takeCode(exchange, parts.setup.signIn, { code, to: page.path }, refuse)
+  else if (isSignedIn(exchange, parts)) return form
   else refuse(403)
   return undefined
 }

@@ -28,7 +28,7 @@ const tailLines = 40
 /** What everybody may see of the boot now; the owner sees more of it. */
 export const readView = (
   { report, instance, config, log, container, clock }: ViewParts,
-  isOwner = false,
+  isSignedIn = false,
 ): View =>
   viewOf({
     status: report.status(),
@@ -36,7 +36,7 @@ export const readView = (
     isKept: container.isKept(),
     isRestoring: container.isRestoring(),
     rowOf: (code) => errorTable[code as ErrorCode],
-    readTail: isOwner || config.isNew ? () => log.tail(undefined, tailLines).join('') : undefined,
+    readTail: isSignedIn || config.isNew ? () => log.tail(undefined, tailLines).join('') : undefined,
     nowMs: clock.now(),
   })
 

@@ -16,7 +16,7 @@ import type { SettingName } from '../../settings/table.ts'
 import { type Exchange, redirect, sendHtml, sendJson } from '../exchange.ts'
 import { editsIn, withTyped } from '../form-edits.ts'
 import type { Parts } from '../parts.ts'
-import { askForCode, isOwner, readOwnersForm } from './code.ts'
+import { askForCode, isSignedIn, readOwnersForm } from './code.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 
 const tailLines = 100
@@ -83,7 +83,7 @@ const carryOut = async (
 
 /** The page with the settings that may cure what is wrong, for the owner. */
 export const getFix = (exchange: Exchange, parts: FixParts): void => {
-  if (!isOwner(exchange, parts)) return askForCode(exchange, parts, codePage, 200)
+  if (!isSignedIn(exchange, parts)) return askForCode(exchange, parts, codePage, 200)
   sendFix(exchange, parts, findFix(parts))
 }
 

@@ -1,6 +1,6 @@
 import { promisify } from 'node:util'
 import { RateLimit } from '../../core/rate-limit.ts'
-import type { Proof } from './owner.ts'
+import type { Proof } from './sign-in.ts'
 
 /** Each try takes the processor a quarter of a second. Mathesar's own login has no such limit. */
 const tries = { burst: 5, everyMs: 5000 }

@@ -68,7 +68,7 @@ export const sendRefused = (
   if (refusal !== undefined) config.seeRefused(refusal)
   const host = refusal?.kind === 'host' ? refusal.host : undefined
   if (isBrowser(exchange.request)) {
-    const takes = setup.owner.isOpen ? 'code' : 'login'
+    const takes = setup.signIn.isOpen ? 'code' : 'login'
     return sendHtml(exchange, 400, renderRefused({ host, takes, problem }), formHeaders(refusedPolicy))
   }
   const message = `cannot open Mathesar as ${refusal?.host ?? 'this name'}: it is not in ALLOWED_HOSTS`

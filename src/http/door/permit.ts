@@ -4,7 +4,7 @@ import { hostRefusal, withHost } from '../../settings/hosts.ts'
 import { itemsOf } from '../../settings/kinds.ts'
 import { type Exchange, readForm, redirect } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
-import type { Proof } from './owner.ts'
+import type { Proof } from './sign-in.ts'
 import { sendRefused } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
 import { waitForMathesar, type WaitParts } from './wake.ts'
@@ -29,7 +29,7 @@ const readProof = async (
 ): Promise<Proof | { readonly is: 'away' }> => {
   const form = await readForm(exchange)
   const fieldOf = (name: string): string => form.get(name) ?? ''
-  if (parts.setup.owner.isOpen) return parts.setup.owner.prove(fieldOf('code'))
+  if (parts.setup.signIn.isOpen) return parts.setup.signIn.prove(fieldOf('code'))
   if (!(await waitForMathesar(parts))) return { is: 'away' }
   return await parts.administrators.prove(fieldOf('username'), fieldOf('password'))
 }
@@ -40,7 +40,7 @@ export const postPermit = async (exchange: Exchange, parts: PermitParts): Promis
   const refuse = (problem?: string): void => sendRefused(exchange, parts, problem)
   const refusal = hostRefusal(request.headers.host)
   if (refusal?.kind !== 'host' || !isSameOrigin(request)) return refuse()
-  const { problems } = parts.setup.owner.isOpen ? words.setup : words.refused
+  const { problems } = parts.setup.signIn.isOpen ? words.setup : words.refused
   try {
     const proof = await readProof(exchange, parts)
     if (proof.is === 'unheard') response.setHeader('retry-after', Math.ceil(proof.waitMs / 1000))

@@ -10,7 +10,7 @@ import { SupervisorError } from '../../errors.ts'
 import { readArchives } from '../archives.ts'
 import { type Exchange, readBytes, redirect, sendHtml, sendJson } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
-import { askForCode, isOwner, readOwnersForm, sendCodeNeeded } from './code.ts'
+import { askForCode, isSignedIn, readOwnersForm, sendCodeNeeded } from './code.ts'
 import { formHeaders, isBrowser, securityHeaders } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
 
@@ -44,7 +44,8 @@ const sendWork = (exchange: Exchange, { restoring }: Pick<Parts, 'restoring'>): 
 
 /** The page that takes an archive, for who may set this Mathesar up. With `?work`: how far it is. */
 export const getRestore = async (exchange: Exchange, parts: RestoreParts): Promise<void> => {
-  if (!isOwner(exchange, parts)) return askForCode(exchange, parts, codePage, exchange.url.search ? 403 : 200)
+  if (!isSignedIn(exchange, parts))
+    return askForCode(exchange, parts, codePage, exchange.url.search ? 403 : 200)
   if (exchange.url.search !== '') return sendWork(exchange, parts)
   const { restoring } = parts
   const { work } = restoring
@@ -82,7 +83,7 @@ const partLimitBytes = 512 * 1024
 /** Takes a part of an archive: `?at=` says where it belongs. */
 export const postPart = async (exchange: Exchange, parts: RestoreParts): Promise<void> => {
   const { request, url } = exchange
-  if (!isSameOrigin(request) || !isOwner(exchange, parts)) return sendCodeNeeded(exchange, 403, 'restore')
+  if (!isSameOrigin(request) || !isSignedIn(exchange, parts)) return sendCodeNeeded(exchange, 403, 'restore')
   const at = url.searchParams.get('at') ?? ''
   if (!/^\d{1,15}$/.test(at))
     throw new SupervisorError('USAGE', 'cannot take a part of an archive: it does not say where it belongs')

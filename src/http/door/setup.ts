@@ -5,12 +5,12 @@ import { type Exchange, redirect, sendHtml } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
 import { readOwnForm, type Refuse, sendCodeNeeded, takeCode } from './code.ts'
 import type { ViewParts } from './feed.ts'
-import type { Owner } from './owner.ts'
+import type { SignIn } from './sign-in.ts'
 import { formHeaders, isBrowser, sendUnavailable } from './page.ts'
 import { waitForMathesar, type WaitParts } from './wake.ts'
 
 type SetupOptions = {
-  readonly owner: Pick<Owner<never>, 'setOpen'>
+  readonly signIn: Pick<SignIn<never>, 'setOpen'>
   /** Asks the database whether there is an administrator. */
   readonly ask: () => Promise<boolean>
   /** Called once there is one. */
@@ -47,8 +47,8 @@ export class Setup {
 
   async #ask(): Promise<boolean> {
     const isDone = await this.#options.ask()
-    const { owner, inBackground, onDone } = this.#options
-    owner.setOpen(!isDone)
+    const { signIn, inBackground, onDone } = this.#options
+    signIn.setOpen(!isDone)
     if (isDone && !this.#wasDone) inBackground('make the sample data', onDone)
     this.#wasDone ||= isDone
     return isDone
@@ -79,23 +79,23 @@ export const answerSetup = async (
   parts: ViewParts & WaitParts & Pick<Parts, 'setup'>,
 ): Promise<void> => {
   const { setup } = parts
-  const { owner } = setup
+  const { signIn } = setup
   const { request, response } = exchange
   const isDone = (await waitForMathesar(parts)) ? await setup.isDone().catch(() => undefined) : undefined
   if (isDone === undefined) return sendUnavailable(exchange, parts)
-  if (!isDone && !owner.isOwner(request.headers.cookie, 'setup')) {
-    owner.invite() // A new one, if the last one is too old: the log has it then.
+  if (!isDone && !signIn.isSignedIn(request.headers.cookie, 'setup')) {
+    signIn.invite() // A new one, if the last one is too old: the log has it then.
     return sendForm(exchange, 403, { why: undefined })
   }
   if (!isDone && request.method === 'POST') setup.expect()
   response.writeHead(200, { 'x-accel-redirect': setupHandover }).end()
 }
 
-/** Takes the setup code. Who gives the right one gets the cookie of an owner. */
+/** Takes the setup code. Who gives the right one is signed in. */
 export const postCode = async (exchange: Exchange, { setup }: Pick<Parts, 'setup'>): Promise<void> => {
   const refuse: Refuse = (status, why) =>
     why === undefined ? redirect(exchange, '/') : sendForm(exchange, status, { why })
   const form = await readOwnForm(exchange, refuse)
   if (form !== undefined)
-    takeCode(exchange, setup.owner, { code: form.get('code') ?? '', to: setupPath }, refuse)
+    takeCode(exchange, setup.signIn, { code: form.get('code') ?? '', to: setupPath }, refuse)
 }

@@ -14,24 +14,24 @@ const stage = (place: ConsolePlace) => {
     () => at.nowMs + at.setMs,
     () => at.nowMs,
   )
-  const enter = (): string => entrance.owner.cookies(false)[0]!.split(';')[0]!
+  const enter = (): string => entrance.signIn.cookies(false)[0]!.split(';')[0]!
   return { at, entrance, enter }
 }
 
 describe('the console', () => {
   test('is closed until a command opens it, and again an hour later, for those who are in, too', () => {
     const { at, entrance, enter } = stage('off')
-    expect([entrance.isOpen, entrance.owner.prove(code)]).toEqual([false, { is: 'over' }])
+    expect([entrance.isOpen, entrance.signIn.prove(code)]).toEqual([false, { is: 'over' }])
     expect(entrance.open()).toMatchObject({ code })
     expect(entrance.closesMs).toBe(at.nowMs + 60 * minuteMs)
-    expect(entrance.owner.prove(code)).toEqual({ is: 'right' })
+    expect(entrance.signIn.prove(code)).toEqual({ is: 'right' })
     at.nowMs += 59 * minuteMs
     const cookie = enter()
-    expect(entrance.owner.isOwner(cookie, 'console')).toBe(true)
+    expect(entrance.signIn.isSignedIn(cookie, 'console')).toBe(true)
     at.nowMs += minuteMs
-    expect([entrance.isOpen, entrance.owner.isOwner(cookie, 'console')]).toEqual([false, false])
+    expect([entrance.isOpen, entrance.signIn.isSignedIn(cookie, 'console')]).toEqual([false, false])
     entrance.open()
-    expect(entrance.owner.isOwner(cookie, 'console')).toBe(false)
+    expect(entrance.signIn.isSignedIn(cookie, 'console')).toBe(false)
   })
 
   test('closes an hour later, though the clock was set back', () => {
@@ -47,23 +47,23 @@ describe('the console', () => {
     at.nowMs += 600 * minuteMs
     const cookie = enter()
     expect([entrance.isOpen, entrance.closesMs]).toEqual([true, undefined])
-    expect(entrance.owner.isOwner(cookie, 'console')).toBe(true)
+    expect(entrance.signIn.isSignedIn(cookie, 'console')).toBe(true)
     at.place = 'off'
-    expect([entrance.isOpen, entrance.owner.isOwner(cookie, 'console')]).toEqual([false, false])
+    expect([entrance.isOpen, entrance.signIn.isSignedIn(cookie, 'console')]).toEqual([false, false])
   })
 
   test('ends every session when somebody logs out, and a code lets in again', () => {
     const { entrance, enter } = stage('on')
     const cookies = [enter(), enter()]
     entrance.close()
-    for (const cookie of cookies) expect(entrance.owner.isOwner(cookie, 'console')).toBe(false)
-    expect(entrance.owner.prove(code)).toEqual({ is: 'right' })
-    expect(entrance.owner.isOwner(enter(), 'console')).toBe(true)
+    for (const cookie of cookies) expect(entrance.signIn.isSignedIn(cookie, 'console')).toBe(false)
+    expect(entrance.signIn.prove(code)).toEqual({ is: 'right' })
+    expect(entrance.signIn.isSignedIn(enter(), 'console')).toBe(true)
   })
 
   test('gives a cookie for its own paths alone', () => {
     const { entrance } = stage('on')
-    const [cookie, ...others] = entrance.owner.cookies(true)
+    const [cookie, ...others] = entrance.signIn.cookies(true)
     expect([others, cookie]).toEqual([[], expect.stringMatching(/^mathesar_console_owner=/)])
     expect(cookie).toMatch(/; Path=\/supervisor\/console; HttpOnly; SameSite=Strict; Max-Age=1800; Secure$/)
   })

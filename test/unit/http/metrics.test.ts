@@ -95,7 +95,7 @@ describe('the metrics', () => {
     [200, 'private', 'visitor', {}],
     [404, 'private', 'visitor', { isKept: () => true }],
     [404, 'private', 'visitor', { isRestoring: () => true }],
-    [200, 'private', 'owner', { isKept: () => true }],
+    [200, 'private', 'operator', { isKept: () => true }],
   ])('are shown by the port while the door is in front: %i with %s for %s', async (code, to, who, state) => {
     const folder = mkdtempSync(join(tmpdir(), 'metrics-'))
     const path = join(folder, 'page.sock')

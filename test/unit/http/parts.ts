@@ -1,7 +1,7 @@
 import type { Status, UnitStatus } from '../../../src/core/status.ts'
 import { Console } from '../../../src/http/console/console.ts'
 import { Entrance } from '../../../src/http/console/entrance.ts'
-import { Owner, setupPurposes } from '../../../src/http/door/owner.ts'
+import { SignIn, setupPurposes } from '../../../src/http/door/sign-in.ts'
 import type { Parts } from '../../../src/http/parts.ts'
 import type { ConsolePlace } from '../../../src/settings/console.ts'
 import { readFile } from '../configurations.ts'
@@ -54,8 +54,8 @@ const createText = (letter: string) => {
 }
 
 /** Its codes are of k alone. */
-export const createOwner = () =>
-  new Owner({
+export const createSignIn = () =>
+  new SignIn({
     purposes: setupPurposes,
     now: () => 0,
     randomText: createText('k'),
@@ -99,7 +99,7 @@ export const createParts = (given: Partial<Parts> = {}): Parts => {
     },
     visitors: { waiting: 0, feed: { follow: () => () => {} } },
     setup: {
-      owner: createOwner(),
+      signIn: createSignIn(),
       isDone: async () => false,
       expect: () => {},
       linkOf: (key) => `http://localhost:8000/complete_installation/#${key}`,

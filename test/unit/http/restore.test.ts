@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { type ControlServer, listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
 import type { RestoreWork } from '../../../src/http/door/restore.ts'
-import { createParts, createOwner } from './parts.ts'
+import { createParts, createSignIn } from './parts.ts'
 
 const path = '/supervisor/restore'
 const form = { accept: 'text/html', host: 'nas.local', origin: 'http://nas.local' }
@@ -14,11 +14,11 @@ const script = { ...form, accept: 'application/json' }
 describe('a restore in the browser', () => {
   let folder: string
   let server: ControlServer
-  let owner: ReturnType<typeof createOwner>
+  let signIn: ReturnType<typeof createSignIn>
   let did: string[]
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'restore-'))
-    owner = createOwner()
+    signIn = createSignIn()
     did = []
     const restoring = {
       work: undefined as RestoreWork,
@@ -58,7 +58,7 @@ describe('a restore in the browser', () => {
     const target = { path: join(folder, 's.sock'), mode: 0o600 }
     server = await listen(
       target,
-      createParts({ setup: { ...createParts().setup, owner }, restoring, archives }),
+      createParts({ setup: { ...createParts().setup, signIn }, restoring, archives }),
       'visitor',
     )
   })
@@ -125,7 +125,7 @@ describe('a restore in the browser', () => {
 
   test('is over once there is an administrator, also for who gave the code before', async () => {
     const cookie = await enter()
-    owner.setOpen(false)
+    signIn.setOpen(false)
     expect((await ask('POST', path, 'act=undo', { ...form, cookie })).status).toBe(403)
     expect((await ask('GET', path)).text).toContain('docker exec -i mathesar supervisor restore')
     expect(did).toEqual([])

@@ -15,12 +15,12 @@ describe('the table of routes', () => {
   })
 
   test.each(routes)('lets the owner use $method $path', (route) => {
-    expect(findRoute(route.method, filled(route.path), 'owner')).toMatchObject({ route })
+    expect(findRoute(route.method, filled(route.path), 'operator')).toMatchObject({ route })
   })
 
   test.each(routes)('has no other method for $path', ({ method, path }) => {
     for (const other of ['GET', 'POST', 'PUT', 'DELETE', 'HEAD', 'OPTIONS', 'get', undefined])
-      if (other !== method) expect(findRoute(other, filled(path), 'owner')).toBeUndefined()
+      if (other !== method) expect(findRoute(other, filled(path), 'operator')).toBeUndefined()
   })
 
   test.each(['/livez', '/readyz', '/startupz', '/healthz/live', '/metrics', '/supervisor/boot'])(
@@ -43,7 +43,7 @@ describe('the table of routes', () => {
   })
 
   test('reads what is in the places of a path', () => {
-    expect(findRoute('POST', '/v1/services/postgres/restart', 'owner')?.parameters).toEqual({
+    expect(findRoute('POST', '/v1/services/postgres/restart', 'operator')?.parameters).toEqual({
       name: 'postgres',
       action: 'restart',
     })
@@ -62,7 +62,7 @@ describe('the table of routes', () => {
     `/v1/services/${'x'.repeat(81)}/stop`,
     '/v1/services/a/b/stop',
   ])('has nothing at %j', (path) => {
-    for (const method of ['GET', 'POST']) expect(findRoute(method, path, 'owner')).toBeUndefined()
+    for (const method of ['GET', 'POST']) expect(findRoute(method, path, 'operator')).toBeUndefined()
   })
 
   test('says of the same routes that they have a body as their descriptions', () => {

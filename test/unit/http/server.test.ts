@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import type { Status } from '../../../src/core/status.ts'
 import { SupervisorError } from '../../../src/errors.ts'
-import type { Owner, setupPurposes } from '../../../src/http/door/owner.ts'
+import type { SignIn, setupPurposes } from '../../../src/http/door/sign-in.ts'
 import type { Parts } from '../../../src/http/parts.ts'
 import { type ControlServer, listen, requestLimitMs } from '../../../src/http/server.ts'
 import type { Access } from '../../../src/http/exchange.ts'
@@ -13,7 +13,7 @@ import type { HistoryEntry } from '../../../src/settings/history.ts'
 import type { Proposal } from '../../../src/settings/proposal.ts'
 import { askSocket } from '../../helpers/socket.ts'
 import { filesOf } from '../configurations.ts'
-import { createParts, createOwner, current } from './parts.ts'
+import { createParts, createSignIn, current } from './parts.ts'
 
 const older = '0123456789ab'
 const entryOf = (version: string): HistoryEntry => ({
@@ -33,7 +33,7 @@ describe('a socket', () => {
   let proposals: Proposal[]
   let control: Parts['instance']['control']
   let isSetUp: () => boolean
-  let owner: Owner<keyof typeof setupPurposes>
+  let signIn: SignIn<keyof typeof setupPurposes>
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'http-'))
     servers = []
@@ -42,7 +42,7 @@ describe('a socket', () => {
     proposals = []
     control = async () => 'ready'
     isSetUp = () => false
-    owner = createOwner()
+    signIn = createSignIn()
   })
   afterEach(() => {
     for (const server of servers) server.close()
@@ -56,7 +56,7 @@ describe('a socket', () => {
       instance: { ...plain.instance, control: (action, name) => control(action, name) },
       setup: {
         ...plain.setup,
-        owner,
+        signIn,
         isDone: async () => isSetUp(),
         expect: () => void said.push('expects'),
       },
@@ -83,7 +83,7 @@ describe('a socket', () => {
   }
   const open = async (access: Access, given: Partial<Parts> = {}) => {
     const path = join(folder, `${access}.sock`)
-    const mode = access === 'owner' ? 0o600 : 0o660
+    const mode = access === 'operator' ? 0o600 : 0o660
     servers.push(await listen({ path, mode }, { ...partsOf(), ...given }, access))
     return (method: string, target: string, body?: unknown, headers?: Readonly<Record<string, string>>) =>
       askSocket(path, method, target, body, headers)
@@ -99,7 +99,7 @@ describe('a socket', () => {
   }
 
   test('shows the memory of each unit that has a process', async () => {
-    const ask = await open('owner')
+    const ask = await open('operator')
     const { units } = JSON.parse((await ask('GET', '/v1/status')).text) as Status
     expect(units.map(({ name, memoryBytes }) => [name, memoryBytes])).toEqual([
       ['listener', null],
@@ -108,7 +108,7 @@ describe('a socket', () => {
   })
 
   test('takes no path that the door reads otherwise', async () => {
-    const ask = await open('owner')
+    const ask = await open('operator')
     expect((await ask('GET', '/v1/status')).status).toBe(200)
     expect(await ask('GET', '/v1/x\\..\\status')).toMatchObject({
       status: 404,
@@ -146,10 +146,10 @@ describe('a socket', () => {
   })
 
   test('tells the command line, programs and the app apart; each has its share of the queue', async () => {
-    const [owner, app] = [await open('owner'), await open('app')]
-    expect(await originOf(owner, { reload: true }, 'supervisor')).toBe('command')
-    expect(await originOf(owner, { reload: true })).toBe('api')
-    expect(await originOf(owner, { rollback: 'previous' }, 'supervisor')).toBe('rollback')
+    const [operator, app] = [await open('operator'), await open('app')]
+    expect(await originOf(operator, { reload: true }, 'supervisor')).toBe('command')
+    expect(await originOf(operator, { reload: true })).toBe('api')
+    expect(await originOf(operator, { rollback: 'previous' }, 'supervisor')).toBe('rollback')
     expect(await originOf(app, { reload: true }, 'supervisor')).toBe('app')
     expect(await originOf(app, { rollback: older }, 'supervisor')).toBe('app')
   })
@@ -166,7 +166,7 @@ describe('a socket', () => {
     [{ rollback: 'previous' }, { kind: 'restore', files: filesOf('') }],
     [{ reload: true }, { kind: 'reread', reload: true }],
   ])('makes of %j a proposal', async (body, proposal) => {
-    await originOf(await open('owner'), body)
+    await originOf(await open('operator'), body)
     expect(proposals).toMatchObject([proposal])
   })
 
@@ -178,7 +178,7 @@ describe('a socket', () => {
   })
 
   test('refuses to go back to a version that is not kept', async () => {
-    const ask = await open('owner')
+    const ask = await open('operator')
     for (const rollback of ['../../etc/passwd', 'ffffffffffff', 'x'.repeat(80)]) {
       const { status: code, text } = await ask('POST', '/v1/config/changes', { rollback })
       expect(code).toBe(422)
@@ -211,7 +211,7 @@ describe('a socket', () => {
     control = async () => {
       throw new SupervisorError('USAGE', 'cannot stop x')
     }
-    const ask = await open('owner')
+    const ask = await open('operator')
     const { status: code, text } = await ask('POST', '/v1/services/mathesar/stop')
     expect(code).toBe(409)
     expect(JSON.parse(text)).toEqual({
@@ -226,7 +226,7 @@ describe('a socket', () => {
     control = async () => {
       throw new TypeError('x is not a function')
     }
-    const ask = await open('owner')
+    const ask = await open('operator')
     const { status: code, text } = await ask('POST', '/v1/services/mathesar/stop')
     expect(code).toBe(500)
     expect(JSON.parse(text)).toMatchObject({
@@ -284,8 +284,8 @@ describe('a socket', () => {
   test.each<[Access, number, string]>([
     ['visitor', 33, '200'],
     ['visitor', 41, ''],
-    ['owner', 7, '200'],
-    ['owner', 9, ''],
+    ['operator', 7, '200'],
+    ['operator', 9, ''],
     ['app', 9, ''],
   ])('of the %s answers to %i KiB of headers: %j', async (access, sizeKiB, status) => {
     await open(access)
@@ -299,7 +299,7 @@ describe('a socket', () => {
   })
 
   test('takes a body as large as it may be', async () => {
-    const ask = await open('owner')
+    const ask = await open('operator')
     const file = 'é'.repeat(32_768)
     const { status: code } = await ask('POST', '/v1/config/changes', { file })
     expect(code).toBe(200)
@@ -310,7 +310,7 @@ describe('a socket', () => {
   })
 
   test.each(['fly', 'STOP', 'stop%20'])('knows no action %s', async (action) => {
-    const ask = await open('owner')
+    const ask = await open('operator')
     const { status: code, text } = await ask('POST', `/v1/services/mathesar/${action}`)
     expect(code).toBe(404)
     expect(text).toContain('action must be start, stop or restart')
@@ -358,7 +358,7 @@ describe('a socket', () => {
     expect(said).toEqual(['expects'])
     const wrong = { ...page, cookie: other.replace('supervisor', 'setup') }
     expect((await ask('GET', '/complete_installation/', undefined, wrong)).status).toBe(403)
-    owner.setOpen(false)
+    signIn.setOpen(false)
     expect((await ask('GET', '/complete_installation/', undefined, { ...page, cookie })).status).toBe(403)
     const late = await ask('POST', '/supervisor/owner', 'code=kkkk+kkkk', form)
     expect([late.status, late.headers.location, late.headers['set-cookie']]).toEqual([303, '/', undefined])
@@ -393,7 +393,7 @@ describe('a socket', () => {
   })
 
   test('of the owner tells how to come in, until there is an administrator', async () => {
-    const ask = await open('owner')
+    const ask = await open('operator')
     const tell = async (): Promise<unknown> => JSON.parse((await ask('GET', '/v1/setup')).text)
     expect(await tell()).toEqual({
       setup: {
@@ -402,7 +402,7 @@ describe('a socket', () => {
         expiresAt: '1970-01-01T00:30:00.000Z',
       },
     })
-    owner.setOpen(false)
+    signIn.setOpen(false)
     expect(await tell()).toEqual({ setup: null })
   })
 
@@ -430,13 +430,13 @@ describe('a socket', () => {
         set: { ALLOWED_HOSTS: '.localhost,127.0.0.1,[::1],private,nas.local' },
       },
     ])
-    owner.setOpen(false)
+    signIn.setOpen(false)
     expect((await permit('kkkk-kkkk')).status).toBe(400)
     expect(proposals).toHaveLength(1)
   })
 
   test('of visitors permits the name that they came by, for an administrator of what is set up', async () => {
-    owner.setOpen(false)
+    signIn.setOpen(false)
     const tried: string[] = []
     const ask = await open('visitor', {
       administrators: {

@@ -5,7 +5,7 @@ const stage = () => {
   const at = { hasAdministrator: false, asked: 0, done: 0, seen: [] as boolean[], waits: [] as number[] }
   const timers: (() => void)[] = []
   const setup = new Setup({
-    owner: { setOpen: (isOpen) => void at.seen.push(!isOpen) },
+    signIn: { setOpen: (isOpen) => void at.seen.push(!isOpen) },
     ask: async () => {
       at.asked++
       await Promise.resolve()
@@ -61,7 +61,7 @@ describe('whether Mathesar is set up', () => {
   test('is asked again after a failure', async () => {
     const { setup } = stage()
     const failing = new Setup({
-      owner: { setOpen: () => {} },
+      signIn: { setOpen: () => {} },
       ask: () => Promise.reject(new Error('the database is away')),
       onDone: async () => {},
       after: () => () => {},

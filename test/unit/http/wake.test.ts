@@ -186,7 +186,7 @@ test('whoever leaves before all is awake keeps nothing awake', async () => {
       return await act().finally(() => ended!.resolve())
     },
   }
-  server = await listen({ path, mode: 0o600 }, { ...plain, instance: { ...instance, sleeper } }, 'owner')
+  server = await listen({ path, mode: 0o600 }, { ...plain, instance: { ...instance, sleeper } }, 'operator')
   const sent = request({ socketPath: path, method: 'POST', path: '/v1/awake' }).on('error', () => {})
   sent.end()
   await asked!.promise

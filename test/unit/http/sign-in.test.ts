@@ -1,127 +1,127 @@
 import { describe, expect, test } from 'vitest'
-import { type Invitation, Owner, setupPurposes } from '../../../src/http/door/owner.ts'
+import { type Invitation, SignIn, setupPurposes } from '../../../src/http/door/sign-in.ts'
 import { isSameOrigin } from '../../../src/http/door/same-origin.ts'
 
 const minuteMs = 60_000
 
 const stage = (given?: string) => {
   const at = { nowMs: Date.parse('2026-11-26T12:00:00Z'), made: 0, told: [] as Invitation[] }
-  const owner = new Owner({
+  const signIn = new SignIn({
     purposes: setupPurposes,
     now: () => at.nowMs,
     randomText: (length) => String(++at.made).padStart(length, '0'),
     given,
     tell: (invitation) => void at.told.push(invitation),
   })
-  return { owner, at }
+  return { signIn, at }
 }
 /** What a browser sends back of the cookies that it gets. */
 const cookieOf = (cookies: readonly string[]): string => cookies.map((each) => each.split(';')[0]).join('; ')
 
 describe('the setup code', () => {
   test('is proved by what people type for it, and by the key of the link', () => {
-    const { owner } = stage()
-    expect(owner.invite()).toMatchObject({ code: '0001-0002', key: '3'.padStart(26, '0') })
+    const { signIn } = stage()
+    expect(signIn.invite()).toMatchObject({ code: '0001-0002', key: '3'.padStart(26, '0') })
     for (const text of ['0001-0002', ' oooi ooo2 ', '00010002', 'OOOLOOO2', '3'.padStart(26, '0')])
-      expect(owner.prove(text), text).toEqual({ is: 'right' })
+      expect(signIn.prove(text), text).toEqual({ is: 'right' })
     for (const text of ['', '0001', '0001-0003', '0001-00021'])
-      expect(owner.prove(text), text).toEqual({ is: 'wrong' })
+      expect(signIn.prove(text), text).toEqual({ is: 'wrong' })
   })
 
   test('may be chosen by the owner, is then shown nowhere, and does not change', () => {
-    const { owner, at } = stage('Correct horse')
-    expect(owner.invite()?.code).toBeUndefined()
-    expect(owner.prove(' Correct horse')).toEqual({ is: 'right' })
-    for (const text of ['', '-', 'correct horse']) expect(owner.prove(text)).toEqual({ is: 'wrong' })
+    const { signIn, at } = stage('Correct horse')
+    expect(signIn.invite()?.code).toBeUndefined()
+    expect(signIn.prove(' Correct horse')).toEqual({ is: 'right' })
+    for (const text of ['', '-', 'correct horse']) expect(signIn.prove(text)).toEqual({ is: 'wrong' })
     at.nowMs += 60 * minuteMs
-    expect(owner.prove('Correct horse')).toEqual({ is: 'right' })
+    expect(signIn.prove('Correct horse')).toEqual({ is: 'right' })
   })
 
   test('is replaced after half an hour, and the owner is told', () => {
-    const { owner, at } = stage()
-    owner.tell()
-    const { code, key } = owner.invite()!
+    const { signIn, at } = stage()
+    signIn.tell()
+    const { code, key } = signIn.invite()!
     at.nowMs += 30 * minuteMs - 1
-    expect(owner.prove(code!)).toEqual({ is: 'right' })
+    expect(signIn.prove(code!)).toEqual({ is: 'right' })
     at.nowMs += 1
-    expect(owner.prove(code!)).toEqual({ is: 'wrong' })
-    expect(owner.prove(key)).toEqual({ is: 'wrong' })
+    expect(signIn.prove(code!)).toEqual({ is: 'wrong' })
+    expect(signIn.prove(key)).toEqual({ is: 'wrong' })
     expect(at.told.map((invitation) => invitation.code)).toEqual(['0001-0002', '0004-0005'])
-    expect(owner.prove('0004-0005')).toEqual({ is: 'right' })
+    expect(signIn.prove('0004-0005')).toEqual({ is: 'right' })
   })
 
   test('that is wrong a thousand times is heard but a few times, and the link still opens', () => {
-    const { owner, at } = stage()
-    const { code, key } = owner.invite()!
+    const { signIn, at } = stage()
+    const { code, key } = signIn.invite()!
     const outcomes = Array.from({ length: 1000 }, (_, index) => {
       at.nowMs += 10
-      return owner.prove(`1${index}`).is
+      return signIn.prove(`1${index}`).is
     })
     expect(outcomes.filter((is) => is === 'wrong').length).toBeLessThanOrEqual(15)
     expect(new Set(outcomes)).toEqual(new Set(['wrong', 'unheard']))
-    expect(owner.prove(code!)).toMatchObject({ is: 'unheard' })
-    expect(owner.prove(key)).toEqual({ is: 'right' })
+    expect(signIn.prove(code!)).toMatchObject({ is: 'unheard' })
+    expect(signIn.prove(key)).toEqual({ is: 'right' })
     at.nowMs += 2000
-    expect(owner.prove(code!)).toEqual({ is: 'right' })
+    expect(signIn.prove(code!)).toEqual({ is: 'right' })
   })
 
   test('counts no more once there is an administrator, and another one does when there is none again', () => {
-    const { owner, at } = stage()
-    const { code, key } = owner.invite()!
-    const cookie = cookieOf(owner.cookies(false))
-    owner.setOpen(true)
-    expect(owner.isOwner(cookie, 'setup')).toBe(true)
-    owner.tell()
-    owner.setOpen(false)
-    expect(owner.invite()).toBeUndefined()
-    expect([owner.isOpen, owner.prove(code!), owner.prove(key)]).toEqual([
+    const { signIn, at } = stage()
+    const { code, key } = signIn.invite()!
+    const cookie = cookieOf(signIn.cookies(false))
+    signIn.setOpen(true)
+    expect(signIn.isSignedIn(cookie, 'setup')).toBe(true)
+    signIn.tell()
+    signIn.setOpen(false)
+    expect(signIn.invite()).toBeUndefined()
+    expect([signIn.isOpen, signIn.prove(code!), signIn.prove(key)]).toEqual([
       false,
       { is: 'over' },
       { is: 'over' },
     ])
-    expect(owner.isOwner(cookie, 'setup')).toBe(false)
+    expect(signIn.isSignedIn(cookie, 'setup')).toBe(false)
     expect(at.told).toHaveLength(1)
-    owner.setOpen(true)
-    expect([owner.isOpen, owner.prove(key)]).toEqual([true, { is: 'wrong' }])
-    expect(owner.isOwner(cookie, 'setup')).toBe(false)
+    signIn.setOpen(true)
+    expect([signIn.isOpen, signIn.prove(key)]).toEqual([true, { is: 'wrong' }])
+    expect(signIn.isSignedIn(cookie, 'setup')).toBe(false)
   })
 })
 
 describe('the cookie of an owner', () => {
   test('is for one purpose, for half an hour, and out of the reach of pages', () => {
-    const { owner, at } = stage()
-    const cookies = owner.cookies(true)
+    const { signIn, at } = stage()
+    const cookies = signIn.cookies(true)
     for (const [index, path] of ['/complete_installation/', '/supervisor/'].entries())
       expect(cookies[index]).toMatch(
         new RegExp(`^[^;]+; Path=${path}; HttpOnly; SameSite=Strict; Max-Age=1800; Secure$`),
       )
-    expect(owner.cookies(false)[0]).not.toContain('Secure')
+    expect(signIn.cookies(false)[0]).not.toContain('Secure')
     const all = `a=b; ${cookieOf(cookies)}; c=d`
-    expect([owner.isOwner(all, 'setup'), owner.isOwner(all, 'supervisor')]).toEqual([true, true])
+    expect([signIn.isSignedIn(all, 'setup'), signIn.isSignedIn(all, 'supervisor')]).toEqual([true, true])
     const renamed = cookies[0]!.split(';')[0]!.replace('setup', 'supervisor')
-    expect(owner.isOwner(renamed, 'supervisor')).toBe(false)
+    expect(signIn.isSignedIn(renamed, 'supervisor')).toBe(false)
     at.nowMs += 30 * minuteMs
-    expect(owner.isOwner(all, 'setup')).toBe(false)
+    expect(signIn.isSignedIn(all, 'setup')).toBe(false)
   })
 
   test('is found behind others of its name, which Mathesar may set with a longer path', () => {
-    const { owner } = stage()
-    const [cookie] = cookieOf(owner.cookies(false)).split('; ')
+    const { signIn } = stage()
+    const [cookie] = cookieOf(signIn.cookies(false)).split('; ')
     const other = `mathesar_setup_owner=1.${'A'.repeat(43)}`
     for (const all of [`${other}; ${cookie}`, `${cookie}; ${other}`, `${other}; ${other}; ${cookie}; a=b`])
-      expect(owner.isOwner(all, 'setup')).toBe(true)
-    expect(owner.isOwner(`${other}; ${other}`, 'setup')).toBe(false)
+      expect(signIn.isSignedIn(all, 'setup')).toBe(true)
+    expect(signIn.isSignedIn(`${other}; ${other}`, 'setup')).toBe(false)
   })
 
   test('is nothing that somebody else could make', () => {
-    const { owner } = stage()
-    const [cookie] = owner.cookies(false)
+    const { signIn } = stage()
+    const [cookie] = signIn.cookies(false)
     const [, until, signature] = /=(\d+)\.([^;]+)/.exec(cookie!)!
     for (const value of ['', `${until}.`, `${Number(until) + 1}.${signature}`, `${until}.${'A'.repeat(43)}`])
-      expect(owner.isOwner(`mathesar_setup_owner=${value}`, 'setup'), value).toBe(false)
-    expect(owner.isOwner(undefined, 'setup')).toBe(false)
-    expect(owner.isOwner(`x_mathesar_setup_owner=${until}.${signature}`, 'setup')).toBe(false)
-    expect(owner.isOwner(`mathesar_setup_owner=${until}.${signature}`, 'setup')).toBe(true)
+      expect(signIn.isSignedIn(`mathesar_setup_owner=${value}`, 'setup'), value).toBe(false)
+    expect(signIn.isSignedIn(undefined, 'setup')).toBe(false)
+    expect(signIn.isSignedIn(`x_mathesar_setup_owner=${until}.${signature}`, 'setup')).toBe(false)
+    expect(signIn.isSignedIn(`mathesar_setup_owner=${until}.${signature}`, 'setup')).toBe(true)
   })
 })
 
@@ -145,11 +145,11 @@ describe('a form', () => {
 
   test('are known to every container that has the same SETUP_CODE, and to no other', () => {
     const [one, other, stranger, alone] = ['a code of ours', 'a code of ours', 'another code', undefined].map(
-      (given) => stage(given).owner,
+      (given) => stage(given).signIn,
     )
     one!.prove('a code of ours')
     const cookie = cookieOf(one!.cookies(false))
-    expect([one, other, stranger, alone].map((owner) => owner!.isOwner(cookie, 'setup'))).toEqual([
+    expect([one, other, stranger, alone].map((owner) => owner!.isSignedIn(cookie, 'setup'))).toEqual([
       true,
       true,
       false,

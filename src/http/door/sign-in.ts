@@ -1,9 +1,9 @@
 import { RateLimit } from '../../core/rate-limit.ts'
 import { consolePath, setupPath } from '../../units/place.ts'
 
-/** What an owner may do who proved to be one by the setup code, and where their browser shows its cookie. */
+/** For what the setup code signs in, and where the browser shows the cookie. */
 export const setupPurposes = { setup: setupPath, supervisor: '/supervisor/' } as const
-/** The same of who did by the code of the console. */
+/** The same of the code of the console. */
 export const consolePurposes = { console: consolePath } as const
 
 const nameOf = (purpose: string): string => `mathesar_${purpose}_owner`
@@ -82,11 +82,11 @@ const plain = (code: string): string =>
   code.toUpperCase().replace(/[\s-]/g, '').replaceAll('O', '0').replace(/[IL]/g, '1')
 
 /**
- * Who has proved to be the owner. The proof is a code, which is typed, or the key in the link, which is too
+ * Signs the owner in. The proof is a code, which is typed, or the key in the link, which is too
  * long to guess: so wrong codes of others cannot keep out who has the link. It gives cookies that are signed,
  * not remembered. All of it ends when it is closed, and begins again, with another code, should it be opened.
  */
-export class Owner<Purpose extends string> {
+export class SignIn<Purpose extends string> {
   readonly #options: Options<Purpose>
   readonly #limit = new RateLimit(wrongCodes)
   #invitation: Invitation | undefined
@@ -161,7 +161,7 @@ export class Owner<Purpose extends string> {
   }
 
   /** Whether a request with this header Cookie comes from a browser that gave the right code. */
-  isOwner(cookie: string | undefined, purpose: Purpose): boolean {
+  isSignedIn(cookie: string | undefined, purpose: Purpose): boolean {
     if (!this.#isOpen) return false
     const pattern = new RegExp(`(?:^|; )${nameOf(purpose)}=(\\d{1,16})\\.([\\w-]{43})(?=;|$)`, 'g')
     return [...(cookie ?? '').matchAll(pattern)]

@@ -4,7 +4,7 @@ import { ask, askJson, isServing, keepAwake } from '../http/client.ts'
 import type { ShownConfig } from '../http/config.ts'
 import { leftVariable } from '../daemon/carrying.ts'
 import { carry } from '../operations/promote/carry.ts'
-import { promote, proveLeft, returnBack } from '../operations/promote/promote.ts'
+import { promote, finishLeft, returnBack } from '../operations/promote/promote.ts'
 import { sourceOf } from '../operations/promote/source.ts'
 import { lockOperations } from '../operations/scope.ts'
 import { parseDatabaseUrl } from '../settings/database-url.ts'
@@ -21,7 +21,7 @@ const options = {
   ...toServer,
   back: { type: 'boolean', default: false },
   copy: { type: 'boolean', default: false },
-  prove: { type: 'boolean', default: false },
+  finish: { type: 'boolean', default: false },
 } as const
 
 /** Runs within a change of the settings, which goes on once it has ended well. */
@@ -74,8 +74,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const { to, back, 'to-file': file } = values
   if (positionals.length > 0) return usage('there are too many arguments')
   if (values.copy) return await copy(readSeconds(values.within, usage))
-  if (values.prove) {
-    await untilStopped(proveLeft(await openOperation(), { say: tell }))
+  if (values.finish) {
+    await untilStopped(finishLeft(await openOperation(), { say: tell }))
     return 0
   }
   if (back && (to ?? file) !== undefined) return usage('give --to or --back')

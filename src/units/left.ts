@@ -12,9 +12,15 @@ export type Left = {
   /** `null` is the embedded one. */
   readonly url: string | null
   readonly closed: readonly string[]
-  /** What is still to be done on the other server, by its databases: commands, most of which prove. */
-  readonly toProve: readonly { readonly name: string; readonly commands: readonly string[] }[]
+  /**
+   * What a move still has to do on the other server, by its databases: commands that prove foreign keys, set
+   * comments and limit sessions.
+   */
+  readonly toFinish: readonly { readonly name: string; readonly commands: readonly string[] }[]
 }
+
+/** As the volume has it: earlier versions wrote it so, and one of them may come back. */
+type StoredLeft = Omit<Left, 'toFinish'> & { readonly toProve: Left['toFinish'] }
 
 type Volume = {
   readonly system: { readonly files: Pick<System['files'], 'readIfThere' | 'writeWhole' | 'removeWhole'> }
@@ -24,7 +30,7 @@ type Volume = {
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'string')
 
-const isProof = (value: unknown): boolean =>
+const isFinishing = (value: unknown): boolean =>
   typeof value === 'object' &&
   value !== null &&
   'name' in value &&
@@ -32,7 +38,7 @@ const isProof = (value: unknown): boolean =>
   'commands' in value &&
   isTexts(value.commands)
 
-const isLeft = (value: unknown): value is Left =>
+const isStored = (value: unknown): value is StoredLeft =>
   typeof value === 'object' &&
   value !== null &&
   'url' in value &&
@@ -41,7 +47,7 @@ const isLeft = (value: unknown): value is Left =>
   isTexts(value.closed) &&
   'toProve' in value &&
   Array.isArray(value.toProve) &&
-  value.toProve.every(isProof)
+  value.toProve.every(isFinishing)
 
 /** Foreign keys may be many. */
 const limitBytes = 16 * 1024 * 1024
@@ -49,9 +55,9 @@ const limitBytes = 16 * 1024 * 1024
 const parse = (text: string): readonly Left[] => {
   try {
     const read: unknown = JSON.parse(text)
-    const all = Array.isArray(read) ? read.filter(isLeft) : []
+    const all = Array.isArray(read) ? read.filter(isStored) : []
     for (const { url } of all) if (url !== null) parseDatabaseUrl(url)
-    return all
+    return all.map(({ toProve, ...left }) => ({ ...left, toFinish: toProve }))
   } catch {
     return []
   }
@@ -64,10 +70,12 @@ const parse = (text: string): readonly Left[] => {
 export const readLeft = ({ system, place }: Volume): readonly Left[] =>
   parse(system.files.readIfThere(inVolume(place.paths).left, limitBytes) ?? '[]')
 
+const storedOf = ({ toFinish, ...left }: Left): StoredLeft => ({ ...left, toProve: toFinish })
+
 const write = ({ system, place }: Volume, all: readonly Left[]): void => {
   const { left } = inVolume(place.paths)
   if (all.length === 0) system.files.removeWhole(left)
-  else system.files.writeWhole(left, `${JSON.stringify(all)}\n`, 0o600)
+  else system.files.writeWhole(left, `${JSON.stringify(all.map(storedOf))}\n`, 0o600)
 }
 
 const databaseOf = ({ url }: Left): Database =>

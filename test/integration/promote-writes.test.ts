@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { Socket } from 'node:net'
 import { whileFrozen } from '../../src/operations/promote/freeze.ts'
-import { proveLeft } from '../../src/operations/promote/promote.ts'
+import { finishLeft } from '../../src/operations/promote/promote.ts'
 import { inTarget } from '../../src/operations/promote/target.ts'
 import { forgetLeft, type Left, rememberLeft } from '../../src/units/left.ts'
 import { readPromotion, writePromotion } from '../../src/units/promotion.ts'
@@ -99,18 +99,18 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
       ALTER TABLE child ADD CONSTRAINT one FOREIGN KEY (n) REFERENCES parent NOT VALID,
         ADD CONSTRAINT two FOREIGN KEY (n) REFERENCES parent NOT VALID`)
     const commands = ['one', 'two'].map((name) => `ALTER TABLE child VALIDATE CONSTRAINT ${name}`)
-    const left: Left = { url: null, closed: [], toProve: [{ name: 'shop', commands }] }
+    const left: Left = { url: null, closed: [], toFinish: [{ name: 'shop', commands }] }
     rememberLeft(moves.scope, left)
     const said: string[] = []
-    const prove = (): Promise<void> => proveLeft(moves.scope, { say: (text) => void said.push(text) })
+    const finish = (): Promise<void> => finishLeft(moves.scope, { say: (text) => void said.push(text) })
     const session = await moves.openSession('shop')
     await session.query('BEGIN; LOCK TABLE child')
-    const proving = prove().catch((error: unknown) => error)
+    const finishing = finish().catch((error: unknown) => error)
     await until('it to wait', isWaiting)
     await here('SELECT pg_terminate_backend(pid) FROM pg_locks WHERE NOT granted')
-    expect(await proving).toMatchObject({ code: 'PROMOTE_FAILED' })
+    expect(await finishing).toMatchObject({ code: 'PROMOTE_FAILED' })
     await session.end()
-    await prove()
+    await finish()
     expect(await here("SELECT conname FROM pg_constraint WHERE contype = 'f' AND NOT convalidated")).toEqual(
       [],
     )

@@ -141,7 +141,7 @@ function* carryAll(container: Container, { env }: Command): Iterator<void> {
   yield
   if (![...operations].some(({ name }) => name === snapshot))
     throw new Error('supervisor: the snapshot does not exist')
-  rememberLeft(where, { url: null, closed: [internalDatabase], toProve: [] })
+  rememberLeft(where, { url: null, closed: [internalDatabase], toFinish: [] })
   yield
   const own = ownServer(container)
   own.commit({ ...own.data, isClosed: true })

@@ -4,7 +4,7 @@ import { createHolding } from '../../daemon/holding.ts'
 import type { Instance } from '../../daemon/instance.ts'
 import { Keepers } from '../../daemon/keeper.ts'
 import { PastKeeper } from '../../daemon/past.ts'
-import { Proving } from '../../daemon/proving.ts'
+import { Finishing } from '../../daemon/finishing.ts'
 import { UndoKeeper } from '../../daemon/undo.ts'
 import { Updates } from '../../daemon/updates.ts'
 import type { SupervisorError } from '../../errors.ts'
@@ -29,7 +29,7 @@ export const createKeepers = ({ system, place, instance, config }: Core, kernel:
   const updates = keepers.add('ready', new Updates(tools))
   const past = keepers.add('ready', new PastKeeper({ ...tools, whenCleared }))
   const undo = keepers.add('ready', new UndoKeeper({ ...tools, past }))
-  keepers.add('ready', new Proving(tools))
+  keepers.add('ready', new Finishing(tools))
   keepers.add('ready', createMemoryKeeper(system, instance, kernel))
   return { keepers, backups, updates, past, undo, lost: lost.promise }
 }

@@ -27,7 +27,7 @@ const openQuery = `
 export const refuseWrites = async (
   scope: MoveScope,
   names: readonly string[],
-  toProve: Left['toProve'],
+  toFinish: Left['toFinish'],
 ): Promise<void> => {
   const { database, internal } = scope.source
   await inSource(scope, internal, async (client) => {
@@ -36,7 +36,7 @@ export const refuseWrites = async (
     rememberLeft(scope, {
       url: database.kind === 'embedded' ? null : formatDatabaseUrl(database),
       closed: [...new Set([...before, ...rows.map(({ name }) => name)])],
-      toProve,
+      toFinish,
     })
     for (const { name } of rows)
       await client.query(`ALTER DATABASE ${quoteName(name)} SET ${closing.replace('=', ' = ')}`)

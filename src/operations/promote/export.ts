@@ -4,7 +4,7 @@ import { letGo } from '../../units/promotion.ts'
 import { carry } from './carry.ts'
 import { listMoving } from './databases.ts'
 import { readFinish } from './finish.ts'
-import { copyTo, prove } from './promote.ts'
+import { copyTo, finish } from './promote.ts'
 import type { MoveScope } from './source.ts'
 import { nameOf } from './target.ts'
 
@@ -64,8 +64,8 @@ export const exportTo = async (
     for (const what of warnings) say(`not carried: ${what}`)
   }
   const { there, unmark } = await copyTo(scope, url, { say, complete, isLeft: false })
-  const toProve = await readFinish(scope, await listMoving(scope))
-  await prove(scope, { url: there, toProve }, { say })
+  const toFinish = await readFinish(scope, await listMoving(scope))
+  await finish(scope, { url: there, toFinish }, { say })
   await unmark()
   letGo(scope) // From here on somebody may work on it.
   say(

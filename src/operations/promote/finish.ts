@@ -39,7 +39,7 @@ export const readComments = async (client: Client, roles: readonly string[]): Pr
   textsOf(await client.query<Command>(rolesQuery, [roles]))
 
 /** All of it, as Mathesar's role there may do it. */
-export const readFinish = async (scope: MoveScope, names: readonly string[]): Promise<Left['toProve']> => {
+export const readFinish = async (scope: MoveScope, names: readonly string[]): Promise<Left['toFinish']> => {
   const { internal } = scope.source
   const ofRoles = await inSource(scope, internal, async (client) => {
     const { roles } = await readMoving(scope, client, names)

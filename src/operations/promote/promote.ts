@@ -142,13 +142,13 @@ export const copyTo = async (
   return { there, unmark }
 }
 
-/** Proves foreign keys there that hold already for whatever is written, and does what else comes last. */
-export const prove = async (
+/** Does there what comes last: most of it proves foreign keys, which hold already for whatever is written. */
+export const finish = async (
   scope: OperationScope,
-  { url, toProve }: Pick<Left, 'toProve'> & { readonly url: DatabaseUrl },
+  { url, toFinish }: Pick<Left, 'toFinish'> & { readonly url: DatabaseUrl },
   { say }: Talk,
 ): Promise<void> => {
-  for (const { name, commands } of toProve)
+  for (const { name, commands } of toFinish)
     await inTarget(scope, url, name, async (client) => {
       for (const command of commands)
         await client.query(command).catch((error: unknown) => {
@@ -158,13 +158,13 @@ export const prove = async (
     })
 }
 
-/** Proves there what the last move has left to be proved. Whatever ends it, the next start goes on. */
-export const proveLeft = async (scope: OperationScope, { say }: Talk): Promise<void> => {
+/** Does there what the last move has left to do. Whatever ends it, the next start goes on. */
+export const finishLeft = async (scope: OperationScope, { say }: Talk): Promise<void> => {
   const { database } = scope.inForce
   const left = leftFor(scope, database)
   if (left === undefined || database.kind === 'embedded') return
-  await prove(scope, { url: database, toProve: left.toProve }, { say })
-  rememberLeft(scope, { ...left, toProve: [] })
+  await finish(scope, { url: database, toFinish: left.toFinish }, { say })
+  rememberLeft(scope, { ...left, toFinish: [] })
 }
 
 /** Moves the installation to another server. `change` makes the settings say so, and completes the copy. */
@@ -177,7 +177,7 @@ export const promote = async (
   const { there, unmark } = await copyTo(scope, url, { say, complete, isLeft: true })
   await unmark()
   const inForce = { ...scope.inForce, database: { kind: 'external', ...there } } as const
-  await proveLeft({ ...scope, inForce }, { say }).catch(() => {})
+  await finishLeft({ ...scope, inForce }, { say }).catch(() => {})
   const stays =
     scope.source.database.kind === 'embedded'
       ? 'The embedded data stays in the volume as it was'

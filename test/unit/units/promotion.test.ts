@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { createCarrying, requireCarriable } from '../../../src/daemon/carrying.ts'
-import { Proving } from '../../../src/daemon/proving.ts'
+import { Finishing } from '../../../src/daemon/finishing.ts'
 import { SupervisorError } from '../../../src/errors.ts'
 import { forgetLeft, type Left, leftOf, readLeft, rememberLeft } from '../../../src/units/left.ts'
 import { copyIn, letGo, readPromotion, writePromotion } from '../../../src/units/promotion.ts'
@@ -61,8 +61,8 @@ describe('what was begun on another server', () => {
 
 describe('what is left for another server', () => {
   const url = 'postgres://joe:hunter2@db.example.org/app'
-  const left: Left = { url, closed: ['app', 'odd "name'], toProve: [] }
-  const embedded: Left = { url: null, closed: ['shop'], toProve: [] }
+  const left: Left = { url, closed: ['app', 'odd "name'], toFinish: [] }
+  const embedded: Left = { url: null, closed: ['shop'], toFinish: [] }
 
   test('is known to the volume, the last at the end, until it is forgotten', () => {
     const { scope } = createScope()
@@ -74,6 +74,17 @@ describe('what is left for another server', () => {
     forgetLeft(scope, embedded)
     expect(leftOf(scope, { kind: 'embedded' })).toBeUndefined()
     expect(readLeft(scope)).toEqual([{ ...left, closed: ['app'] }])
+  })
+  test('is read as earlier versions wrote it, and written so that they read it', () => {
+    const { scope, disk } = createScope()
+    const commands = ['ALTER …']
+    disk.put('/data/left.json', JSON.stringify([{ url, closed: [], toProve: [{ name: 'app', commands }] }]))
+    const [read] = readLeft(scope)
+    expect(read?.toFinish).toEqual([{ name: 'app', commands }])
+    rememberLeft(scope, read!)
+    expect(JSON.parse(disk.text('/data/left.json')!)).toEqual([
+      { url, closed: [], toProve: [{ name: 'app', commands }] },
+    ])
   })
   test.each(['', '{', '{}', '[1]', '[{"url":1}]', '[{"url":"nothing","closed":[],"toProve":[]}]'])(
     'is nothing where the file says %j',
@@ -124,16 +135,16 @@ describe('what is left for another server', () => {
     ['by a start on the other server', externalDatabase, embedded, 1],
     ['by none on the embedded one', '', left, 0],
     ['by none on the same', externalDatabase, left, 0],
-  ])('is proved there %s', async (_, config, last, count) => {
+  ])('is finished there %s', async (_, config, last, count) => {
     const { scope, programs } = createScope({ config })
-    rememberLeft(scope, { ...last, toProve: [{ name: 'shop', commands: ['ALTER …'] }] })
-    const proving = new Proving({ ...scope, program: ['supervisor'], instance: scope })
-    proving.start()
+    rememberLeft(scope, { ...last, toFinish: [{ name: 'shop', commands: ['ALTER …'] }] })
+    const finishing = new Finishing({ ...scope, program: ['supervisor'], instance: scope })
+    finishing.start()
     await nextTurn()
     expect(programs.map(({ command }) => command.argv.slice(-2))).toEqual(
-      Array.from({ length: count }, () => ['promote', '--prove']),
+      Array.from({ length: count }, () => ['promote', '--finish']),
     )
-    proving.stop()
+    finishing.stop()
   })
 })
 

@@ -10,10 +10,10 @@ type Tools = JobTools & { readonly instance: Pick<Instance, 'inForce'> }
 const limitMs = dayMs
 
 /**
- * Proves the foreign keys that a move to another server has left to be proved, where whoever does that after
- * a move was killed. Nobody waits for it; what ends it goes on at the next start.
+ * Does what a move to another server has left to do there, such as to prove foreign keys, where whoever does
+ * that after a move was killed. Nobody waits for it; what ends it goes on at the next start.
  */
-export class Proving implements Keeper {
+export class Finishing implements Keeper {
   readonly #tools: Tools
   readonly #stopping = new AbortController()
 
@@ -25,13 +25,13 @@ export class Proving implements Keeper {
   start(): void {
     const { system, instance } = this.#tools
     const { database } = instance.inForce
-    const { toProve = [] } = leftFor(this.#tools, database) ?? {}
-    if (database.kind === 'embedded' || toProve.length === 0) return
-    const job = { name: 'promote', args: ['promote', '--prove'], niceness: 19, limitMs }
-    system.inBackground('prove foreign keys', async () => {
+    const { toFinish = [] } = leftFor(this.#tools, database) ?? {}
+    if (database.kind === 'embedded' || toFinish.length === 0) return
+    const job = { name: 'promote', args: ['promote', '--finish'], niceness: 19, limitMs }
+    system.inBackground('finish the move', async () => {
       await runBackgroundJob(this.#tools, job, this.#stopping.signal).catch((error: Error) => {
         if (!this.#stopping.signal.aborted)
-          system.log.say('warn', `cannot prove foreign keys: ${error.message}`)
+          system.log.say('warn', `cannot finish the move to this server: ${error.message}`)
       })
     })
   }

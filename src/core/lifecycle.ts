@@ -49,12 +49,20 @@ const effectOn = (
   id: GenerationId | undefined,
 ): Effect[] => (id === undefined ? [] : [{ type, id }])
 
+/** On its way down: the one state that knows what comes `next`. */
+const goDown = (
+  state: ServiceState,
+  next: 'stopped' | 'starting' | 'backoff',
+  failures: number,
+  isKilled: boolean,
+): ServiceState => ({ ...common(state), name: 'stopping', failures, next, isKilled })
+
 const stopThen = (
   state: ServiceState,
   next: 'stopped' | 'starting' | 'backoff',
   failures = state.failures,
 ): Step => ({
-  state: { ...common(state), name: 'stopping', failures, next, isKilled: false },
+  state: goDown(state, next, failures, false),
   effects: effectOn('terminate', state.current),
 })
 
@@ -173,13 +181,7 @@ const probed = (state: ServiceState, id: GenerationId, isUp: boolean): Step => {
 const hung = (state: ServiceState, id: GenerationId): Step => {
   if (id !== state.current || (state.name !== 'ready' && state.name !== 'unready')) return stay(state)
   return {
-    state: {
-      ...common(state),
-      name: 'stopping',
-      failures: state.failures + 1,
-      next: 'backoff',
-      isKilled: true,
-    },
+    state: goDown(state, 'backoff', state.failures + 1, true),
     effects: effectOn('killHung', id),
   }
 }

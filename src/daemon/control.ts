@@ -2,6 +2,7 @@ import type { Phase } from '../core/phase.ts'
 import type { UnitState } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Service } from './service.ts'
+import { restartsOf } from './service-record.ts'
 
 export type ControlAction = 'start' | 'stop' | 'restart'
 
@@ -31,9 +32,10 @@ export const controlService = async (service: Service, action: ControlAction): P
     await service.stop()
     return service.state.name
   }
-  const { restarts } = service
+  const restarts = restartsOf(service.record)
   service[action]()
   if (action === 'restart') await service.reached('starting', 'failed')
-  else if (service.restarts === restarts && service.state.name !== 'starting') return service.state.name
+  else if (restartsOf(service.record) === restarts && service.state.name !== 'starting')
+    return service.state.name
   return await service.reached('ready', 'failed', 'stopped')
 }

@@ -10,7 +10,7 @@ import type { Candidate } from './candidate.ts'
 import { Generations } from './generations.ts'
 import { watchGeneration } from './liveness.ts'
 import { narrate } from './narrate.ts'
-import type { Trouble } from './prober.ts'
+import { newRecord, type ServiceRecord } from './service-record.ts'
 import { Serving, type Surroundings } from './serving.ts'
 import { StateTimer } from './state-timer.ts'
 import { stoppingError } from './verdict.ts'
@@ -32,20 +32,16 @@ export class Service {
   readonly #waiters: Waiters<ServiceState>
   readonly #timer: StateTimer
   #state: ServiceState
-  #since: number
+  #record: ServiceRecord
   #isShuttingDown = false
   #stopWatching = (): void => {}
-  #starts = 0
   #isRested = false
-  #generation = 0
-  #lastOutcome: Outcome | undefined
-  #lastProbe: Trouble | undefined
 
   constructor(unit: ServiceUnit, options: Options) {
     this.unit = unit
     this.#options = options
     this.#state = initialState(unit.servesAfter === undefined)
-    this.#since = options.system.clock.now()
+    this.#record = newRecord(options.system.clock.now())
     this.#generations = new Generations({ ...options, unit, onExit: (...exit) => this.#exited(...exit) })
     this.#waiters = new Waiters(() => this.#state)
     this.serving = new Serving(unit, options)
@@ -55,27 +51,14 @@ export class Service {
   get state(): ServiceState {
     return this.#state
   }
-  get since(): number {
-    return this.#since
+  get record(): ServiceRecord {
+    return this.#record
   }
   get pid(): number | null {
     return this.#generations.get(this.#state.current)?.process.pid ?? null
   }
   get isRunning(): boolean {
     return isRunning(this.#state)
-  }
-  get restarts(): number {
-    return Math.max(0, this.#starts - 1)
-  }
-  /** How many processes have been the service: a change of settings makes a new one without a restart. */
-  get generation(): number {
-    return this.#generation
-  }
-  get lastOutcome(): Outcome | undefined {
-    return this.#lastOutcome
-  }
-  get lastProbe(): Trouble | undefined {
-    return this.#lastProbe
   }
 
   start(): void {
@@ -172,7 +155,7 @@ export class Service {
     this.#state = after
     if (after.current !== before.current) {
       this.#stopWatching()
-      if (after.current !== undefined) this.#generation += 1
+      if (after.current !== undefined) this.#note({ generation: this.#record.generation + 1 })
     }
     if (after.name !== before.name) this.#enter(after, policy)
     this.#timer.arm(after, policy)
@@ -185,9 +168,12 @@ export class Service {
 
   #enter(state: ServiceState, { giveUpAfter }: Policy): void {
     const { clock, log } = this.#options.system
-    this.#since = clock.now()
-    const last = { lastOutcome: this.#lastOutcome, lastProbe: this.#lastProbe }
-    log.say(...narrate(state, { service: this.unit.name, giveUpAfter, ...last }))
+    this.#note({ since: clock.now() })
+    log.say(...narrate(state, { service: this.unit.name, giveUpAfter, ...this.#record }))
+  }
+
+  #note(news: Partial<ServiceRecord>): void {
+    this.#record = { ...this.#record, ...news }
   }
 
   #carryOut(effect: Effect, policy: Policy): void {
@@ -210,22 +196,21 @@ export class Service {
   }
 
   async #start(): Promise<void> {
-    if (!this.#isRested) this.#starts += 1
+    this.#note({ starts: this.#record.starts + (this.#isRested ? 0 : 1), lastProbe: undefined })
     this.#isRested = false
-    this.#lastProbe = undefined
     try {
       const { id } = this.#generations.spawn(await this.unit.command(this.#options.scope()))
       this.#send({ type: 'spawned', id })
     } catch (error) {
       this.#options.system.log.say('error', `cannot start ${this.unit.name}: ${(error as Error).message}`)
-      this.#lastOutcome = undefined
+      this.#note({ lastOutcome: undefined })
       this.#send({ type: 'spawnFailed' })
     }
   }
 
   /** Only the end of the current generation is an end of the service. */
   #exited(id: GenerationId, outcome: Outcome): void {
-    if (id === this.#state.current) this.#lastOutcome = outcome
+    if (id === this.#state.current) this.#note({ lastOutcome: outcome })
     this.#send({ type: 'exited', id })
   }
 
@@ -237,7 +222,7 @@ export class Service {
       unit: this.unit,
       pid: this.#generations.get(id)?.process.pid ?? 0,
       onProbed: (trouble) => {
-        this.#lastProbe = trouble
+        this.#note({ lastProbe: trouble })
         this.#send({ type: 'probed', id, isUp: trouble === undefined })
       },
       onHung: (why) => {

@@ -7,6 +7,7 @@ import { type ErrorCode, errorTable, type SupervisorError } from '../errors.ts'
 import type { Unit, UnitName } from '../units/unit.ts'
 import type { Timing } from './boot.ts'
 import type { Service } from './service.ts'
+import { restartsOf } from './service-record.ts'
 import type { Roster } from './roster.ts'
 import type { TaskRecord, Tasks } from './tasks.ts'
 import type { Detail, Worlds } from './worlds.ts'
@@ -63,7 +64,7 @@ const stateOf = ({ service, task, skipped }: UnitFacts, isAsleep: boolean): Unit
 const detailOf = ({ service, skipped, detail }: UnitFacts): string | null =>
   skipped ??
   detail?.text ??
-  (service && service.state.name !== 'ready' ? (service.lastProbe?.why ?? null) : null)
+  (service && service.state.name !== 'ready' ? (service.record.lastProbe?.why ?? null) : null)
 
 const readUnit = (facts: UnitFacts, { startedAtMs, isAsleep }: Facts): UnitStatus => {
   const { unit, service, task, timing } = facts
@@ -73,12 +74,12 @@ const readUnit = (facts: UnitFacts, { startedAtMs, isAsleep }: Facts): UnitStatu
     kind: unit.kind,
     description: unit.description,
     state: stateOf(facts, isAsleep),
-    since: new Date(service?.since ?? task?.since ?? startedAtMs).toISOString(),
+    since: new Date(service?.record.since ?? task?.since ?? startedAtMs).toISOString(),
     pid,
-    restarts: service?.restarts ?? 0,
-    generation: service?.generation ?? 0,
+    restarts: service ? restartsOf(service.record) : 0,
+    generation: service?.record.generation ?? 0,
     memoryBytes: null, // It takes time: see `http/status.ts`.
-    lastExit: service?.lastOutcome ? inWords(service.lastOutcome) : null,
+    lastExit: service?.record.lastOutcome ? inWords(service.record.lastOutcome) : null,
     detail: detailOf(facts),
     tookMs: timing ? timing.endedMs - timing.startedMs : null,
     startedAfterMs: timing ? timing.startedMs - startedAtMs : null,
@@ -113,7 +114,9 @@ const taskProblem = ({ unit, task, detail }: UnitFacts): Problem | undefined => 
 
 const unitProblem = (facts: UnitFacts, status: UnitStatus, phase: Phase): Problem | undefined => {
   if (facts.service === undefined) return taskProblem(facts)
-  return isTroubled(status.state, phase) ? serviceProblem(status, facts.service.lastProbe?.code) : undefined
+  return isTroubled(status.state, phase)
+    ? serviceProblem(status, facts.service.record.lastProbe?.code)
+    : undefined
 }
 
 const failureOf = (

@@ -15,9 +15,9 @@ export const stoppingError = (): SupervisorError =>
   new SupervisorError('USAGE', 'cannot go on: everything stops', { hint: 'Start the container again.' })
 
 /** Why a service that died again and again ends the container. */
-export const crashLoopOf = ({ unit, state, lastOutcome }: Service, scope: Scope): SupervisorError => {
+export const crashLoopOf = ({ unit, state, record }: Service, scope: Scope): SupervisorError => {
   const lines = scope.system.log.tail(unit.name, lastLines).map((line) => `  ${line.trimEnd()}`)
-  const how = lastOutcome ? inWords(lastOutcome) : 'never became ready'
+  const how = record.lastOutcome ? inWords(record.lastOutcome) : 'never became ready'
   const isFull = lines.some((line) => line.includes('No space left on device'))
   const free = isFull ? whatIsFree(scope) : ''
   const what = `${unit.name} died ${state.failures} times in a row: it ${how}${free}; its last lines:`
@@ -39,7 +39,8 @@ export const uncleanStopOf = (
   scopeOf: (service: Service) => Scope,
 ): SupervisorError | undefined => {
   for (const service of services) {
-    const { unit, generation, lastOutcome } = service
+    const { unit, record } = service
+    const { generation, lastOutcome } = record
     const why = generation === 0 ? undefined : unit.whyUnclean?.(scopeOf(service))
     if (why === undefined) continue
     const how = lastOutcome ? ` (it ${inWords(lastOutcome)})` : ''

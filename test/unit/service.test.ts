@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { Service } from '../../src/daemon/service.ts'
+import { restartsOf } from '../../src/daemon/service-record.ts'
 import type { Policy } from '../../src/core/unit.ts'
 import type { ServiceUnit } from '../../src/units/unit.ts'
 import { failureOf } from './failure.ts'
@@ -166,10 +167,10 @@ describe('a service', () => {
     answerProbes(() => why)
     service.start()
     await clock.advance(100)
-    expect([service.state.name, service.lastProbe?.why]).toEqual(['starting', 'it is starting'])
+    expect([service.state.name, service.record.lastProbe?.why]).toEqual(['starting', 'it is starting'])
     why = undefined
     await clock.advance(25)
-    expect([service.state.name, service.lastProbe?.why]).toEqual(['ready', undefined])
+    expect([service.state.name, service.record.lastProbe?.why]).toEqual(['ready', undefined])
     why = 'no answer'
     await clock.advance(30_000 + 2000)
     expect([service.state.name, said.at(-1)]).toEqual(['unready', 'warn mathesar is unready: no answer'])
@@ -191,7 +192,7 @@ describe('a service', () => {
     ])
     await clock.advance(1)
     expect(service.pid).toBe(first + 1)
-    expect([service.restarts, service.generation, service.lastOutcome]).toEqual([
+    expect([restartsOf(service.record), service.record.generation, service.record.lastOutcome]).toEqual([
       1,
       2,
       { code: 3, signal: null },
@@ -281,12 +282,12 @@ describe('a candidate', () => {
     expect(old!.hasExited).toBe(false)
     await clock.advance(1)
     await retired
-    expect([old!.heard.at(-1), service.state.name, service.restarts, service.generation]).toEqual([
-      'group SIGKILL',
-      'ready',
-      0,
-      2,
-    ])
+    expect([
+      old!.heard.at(-1),
+      service.state.name,
+      restartsOf(service.record),
+      service.record.generation,
+    ]).toEqual(['group SIGKILL', 'ready', 0, 2])
   })
 
   test.each([

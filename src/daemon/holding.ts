@@ -3,6 +3,7 @@ import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import { beat, beatEveryMs, isShared, letGo, noteCheckpoint, type SeenControlFile } from '../units/holder.ts'
 import type { Place } from '../units/place.ts'
+import { whenControlFileWritten } from '../units/postgres/control-file.ts'
 import type { Results } from '../units/results.ts'
 import type { Keeper } from './keeper.ts'
 
@@ -14,7 +15,7 @@ type Options = {
   readonly onLost: (error: SupervisorError) => void
 }
 
-/** What a copy is told by is to be no older than that. */
+/** What a copy is told by is to be no older than that, where nobody tells of a checkpoint. */
 const lookEveryMs = 1000
 
 /** Keeps up what the volume says of the run that has it, and takes it back once everything is down. */
@@ -22,13 +23,27 @@ export const createHolding = ({ system, place, resultsOf, onLost }: Options): Ke
   const { clock, log } = system
   const scope = { system, place }
   const ownRun = (): string | undefined => resultsOf().volume?.holder?.run
-  let looks = 0
+  let beats = 0
+  let beatMs = clock.elapsed()
   let hasToBeat: boolean | undefined
   let seen: SeenControlFile | undefined
+  let notices: ReturnType<typeof whenControlFileWritten>
+  const note = (run: string): void => void (seen = noteCheckpoint(scope, run, seen))
   const look = (run: string): void => {
+    if (notices?.isThere() === false) {
+      notices.end()
+      notices = undefined
+    }
+    // Two writes may have one time.
+    notices ??= whenControlFileWritten(scope, () => {
+      seen &&= { ...seen, changedMs: undefined }
+      act('what was written', ownRun(), note)
+    })
+    note(run)
     hasToBeat ??= isShared(scope)
-    seen = noteCheckpoint(scope, run, seen)
-    if (hasToBeat && ++looks % (beatEveryMs / lookEveryMs) === 0) beat(scope, run, looks)
+    if (!hasToBeat || clock.elapsed() - beatMs < beatEveryMs - lookEveryMs / 2) return
+    beatMs = clock.elapsed()
+    beat(scope, run, ++beats)
   }
   const act = (what: string, run: string | undefined, how: (run: string) => void): void => {
     try {
@@ -40,7 +55,8 @@ export const createHolding = ({ system, place, resultsOf, onLost }: Options): Ke
     }
   }
   const tick = (): void => {
-    cancel = clock.after(pauseToLook(clock.now(), lookEveryMs), tick)
+    const everyMs = notices === undefined ? lookEveryMs : beatEveryMs
+    cancel = clock.after(pauseToLook(clock.now(), everyMs), tick)
     act('who has it', ownRun(), look)
   }
   let cancel = (): void => {}
@@ -50,6 +66,7 @@ export const createHolding = ({ system, place, resultsOf, onLost }: Options): Ke
     },
     stop: () => {
       cancel()
+      notices?.end()
       act('that it is free', ownRun(), (run) => letGo(scope, run))
     },
   }

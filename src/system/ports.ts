@@ -140,6 +140,11 @@ export type System = {
   /** Reads files of a folder at this moment. Throws on one that cannot be used. */
   readonly readConfigFiles: (folder: string, names: readonly string[]) => Seen
   readonly watchFiles: (options: WatchOptions) => Watch
+  /**
+   * Calls `act` soon after each write to the file that is there now. Returns what ends that; `undefined`
+   * where nobody would tell.
+   */
+  readonly whenWritten: (path: string, act: () => void) => (() => void) | undefined
   /** Loads the parser of YAML: it costs a boot 10 ms, and most have no such file. */
   readonly loadYaml: () => Promise<ParseYaml>
   readonly log: Log

@@ -17,6 +17,7 @@ import { withClient } from './postgres.ts'
 import { isProcessIn, lookAt, titledChildrenOf } from './proc.ts'
 import { kill, type Processes } from './process.ts'
 import { watchFiles } from './watch.ts'
+import { whenWritten } from './written.ts'
 import { loadYaml } from './yaml.ts'
 
 const lettersAndDigits = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789'
@@ -89,6 +90,7 @@ export const createBase = (kernel: Kernel) => ({
   httpRead,
   retry,
   watchFiles,
+  whenWritten,
 })
 
 /** The real system. */

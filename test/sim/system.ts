@@ -114,6 +114,23 @@ const createProcessPorts = (
   }
 }
 
+const createWatchPorts = (supervisor: Actor): Pick<System, 'watchFiles' | 'whenWritten'> => ({
+  watchFiles: (options) => {
+    const watch = new SimulatedWatch(supervisor, options)
+    supervisor.watches.add(watch)
+    return watch.asWatch()
+  },
+  whenWritten: (path, act) => {
+    supervisor.call()
+    return supervisor.container.diskOf(path).watch((changed) => {
+      if (changed !== path) return
+      supervisor.world.timeline.after(1, () => {
+        if (supervisor.isAlive) act()
+      })
+    })
+  },
+})
+
 /** Everything that acts on the world, for one supervisor. */
 export const createSimulatedSystem = (supervisor: Actor): System => {
   const { container, world, files, clock } = supervisor
@@ -164,11 +181,7 @@ export const createSimulatedSystem = (supervisor: Actor): System => {
     measureSelf: () => ({ cpuSeconds: 0, openFds: 0 }),
     retry: createRetry({ clock }),
     readConfigFiles: (folder, names) => files.readConfigFiles(folder, names),
-    watchFiles: (options) => {
-      const watch = new SimulatedWatch(supervisor, options)
-      supervisor.watches.add(watch)
-      return watch.asWatch()
-    },
+    ...createWatchPorts(supervisor),
     loadYaml: async () => parseYaml,
     inBackground: (what, act) => {
       const run = async (): Promise<void> => await act()

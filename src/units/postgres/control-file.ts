@@ -30,6 +30,21 @@ const lastOf = (bytes: Buffer): ControlFile['last'] => {
 
 const pathIn = (folder: string): string => `${folder}/global/pg_control`
 
+/**
+ * Calls `act` soon after each write to the control file that is there now. Returns what ends that, and
+ * whether it is still that file; `undefined` where nobody would tell.
+ */
+export const whenControlFileWritten = (
+  { system, place }: Pick<Scope<never>, 'system' | 'place'>,
+  act: () => void,
+): { readonly end: () => void; readonly isThere: () => boolean } | undefined => {
+  const path = pathIn(inVolume(place.paths).cluster)
+  const inodeOf = (): string | undefined => system.files.identityOf(path)?.inode
+  const inode = inodeOf()
+  const end = inode === undefined ? undefined : system.whenWritten(path, act)
+  return end && { end, isThere: () => inodeOf() === inode }
+}
+
 /** When it was last written (ms since 1970). */
 export const controlFileChangedMs = ({
   system,

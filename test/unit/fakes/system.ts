@@ -44,6 +44,7 @@ const createReplies = () => ({
   read: async (_url: string): Promise<string> => '[]',
   /** Processes of a Postgres whose postmaster is gone. */
   orphans: (): readonly number[] => [],
+  whenWritten: (_path: string, _act: () => void): (() => void) | undefined => undefined,
   lookAt: (_pid: number): ProcessLook | undefined => undefined,
   children: (_pid: number): readonly Child[] | undefined => undefined,
   isProcessIn: (_folder: string, _pid: number): boolean => false,
@@ -142,6 +143,7 @@ export const createFakeSystem = () => {
     watchFiles: () => {
       throw errorWith('ENOSYS')
     },
+    whenWritten: (path, act) => replies.whenWritten(path, act),
     loadYaml,
     log,
     inBackground: (_, act) => {

@@ -95,6 +95,7 @@ const createLimited = (
   const coming = new WeakMap<Duplex, () => void>()
   const server = createServer(limits, (request, response) => {
     request.once('end', () => coming.get(request.socket)?.())
+    response.sendDate = access === 'console' // Node keeps a timer for it, and the door has its own.
     handle(request, response)
   })
   server.maxConnections = access === 'visitor' ? visitorLimit : connectionLimit

@@ -271,6 +271,11 @@ describe('a socket', () => {
     await vi.waitFor(() => expect(limits.size).toBe(0))
   })
 
+  test('tells no date: Node would wake a second later for it', async () => {
+    const ask = await open('visitor')
+    expect((await ask('GET', '/livez')).headers).not.toHaveProperty('date')
+  })
+
   test('of visitors answers health without a Host, as a probe with HTTP/1.0 has none', async () => {
     const ask = await open('visitor')
     expect((await ask('GET', '/readyz')).status).toBe(200)

@@ -145,6 +145,8 @@ export const mathesarHandover = '@mathesar'
 export const maySendPath = '/supervisor/may-send'
 /** The console in the browser, and all that is below it. */
 export const consolePath = '/supervisor/console'
+/** What the door answers by itself. */
+export const doorPath = '/supervisor/door'
 /** What the door asks the supervisor for where Mathesar does not answer. */
 export const awayPath = '/supervisor/away'
 /** And where it could not for want of its database: `database_away.py` knows the name of the location. */

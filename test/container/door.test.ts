@@ -110,6 +110,7 @@ describeContainer('from its first answer on, the port', () => {
     const probes = ['/livez', '/readyz', '/startupz', '/healthz/live/', '/healthz/ready/', '/healthz/ready']
     expect(await Promise.all(probes.map(asked))).toEqual([200, 503, 503, 200, 503, 503])
     expect(await (await fetch(box.url('/healthz/ready/'))).json()).toEqual({ status: 'unavailable' })
+    expect(await asked('/supervisor/door')).toBe(204)
     await box.ready()
     expect(await Promise.all(probes.map(asked))).toEqual([200, 200, 200, 200, 200, 200])
     expect(await (await fetch(box.url('/healthz/ready/'))).json()).toEqual({ status: 'ok' })

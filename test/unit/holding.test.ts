@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { startHolding } from '../../src/daemon/holding.ts'
+import { createHolding } from '../../src/daemon/holding.ts'
 import type { Results } from '../../src/units/results.ts'
 import { volume } from '../../src/units/volume.ts'
 import { createScope, never } from './fakes/scope.ts'
@@ -44,12 +44,13 @@ const stage = async (tells: boolean, fileSystem = 'ext4') => {
   await made.clock.advance(1000)
   const results: Partial<Results> = { volume: (await running) as Results['volume'] }
   looks = 0
-  const stop = startHolding({
+  const holding = createHolding({
     system,
     place: scope.place,
     resultsOf: () => results,
     onLost: ({ message }) => expect.fail(message),
   })
+  holding.start()
   const marks = () => disk.files.listFolder(cluster).filter((name) => name.includes('checkpoint-'))
   const write = (checkpoint: bigint): void => {
     disk.put(control, controlFile(checkpoint))
@@ -59,7 +60,7 @@ const stage = async (tells: boolean, fileSystem = 'ext4') => {
     ...made,
     write,
     marks,
-    stop,
+    stop: () => holding.stop(),
     told,
     looks: () => looks,
     swap: () => {

@@ -8,6 +8,7 @@ import {
   consolePath,
   databaseAwayPath,
   databaseHandover,
+  doorPath,
   inDoor,
   type Paths,
   type Place,
@@ -154,6 +155,7 @@ export const serverLines = ({
     ...probePaths.flatMap((path) =>
       location(`= ${path}`, ['    access_log off;', ...proxyTo('supervisor', 10)]),
     ),
+    ...location(`= ${doorPath}`, ['    access_log off;', '    return 204;']),
     ...metricsLines(networksOf(settings.METRICS)),
     // What comes in plain where there is TLS. Health and the authority are to be had both ways.
     ...location('@plain', [

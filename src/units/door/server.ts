@@ -2,7 +2,7 @@ import { readDoorLine } from '../../core/door-lines.ts'
 import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
 import { secondsToStop } from '../../settings/stopping.ts'
-import { inDoor, inRun } from '../place.ts'
+import { doorPath, inDoor, inRun } from '../place.ts'
 import { reachableAddress } from '../results.ts'
 import { whyStopped } from '../hung.ts'
 import { defineService } from '../unit.ts'
@@ -49,7 +49,7 @@ export const door = defineService({
   }),
   probe: async ({ system, results: { listener } }, signal) => {
     const host = reachableAddress(listener)
-    const request = { path: '/livez', hostHeader: probeHost, timeoutMs: probeLimitMs }
+    const request = { path: doorPath, hostHeader: probeHost, timeoutMs: probeLimitMs }
     await system.httpGet({ host, port: listener.port }, request, signal) // Any answer is its own.
     return undefined
   },

@@ -164,6 +164,12 @@ describe('the configuration of the door', () => {
     )
   })
 
+  test('has an answer of its own, for the probe', () => {
+    expect(render('ACCESS_LOG=on\n')).toMatch(
+      /location = \/supervisor\/door \{\s+access_log off;\s+return 204;/,
+    )
+  })
+
   test('shows the console by permitted names alone, and bounds its streams with those of the boot', () => {
     const text = render()
     expect(/location \^~ \/supervisor\/console \{[^]*?\n  \}/.exec(text)?.[0]).toMatch(
@@ -217,7 +223,10 @@ describe('the door', () => {
   test('is ready once it answers anything at all', async () => {
     const { scope, gets } = createScope({ place })
     expect(await door.probe(scope, never)).toBeUndefined()
-    expect(gets[0]!.target).toEqual({ host: '127.0.0.1', port: 8000 })
+    expect(gets[0]).toMatchObject({
+      target: { host: '127.0.0.1', port: 8000 },
+      request: { path: '/supervisor/door' },
+    })
   })
 
   test('goes after Mathesar, by which its last answers come', () => {

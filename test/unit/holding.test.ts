@@ -50,7 +50,7 @@ const stage = async (tells: boolean, fileSystem = 'ext4') => {
     resultsOf: () => results,
     onLost: ({ message }) => expect.fail(message),
   })
-  holding.start()
+  holding.start?.()
   const marks = () => disk.files.listFolder(cluster).filter((name) => name.includes('checkpoint-'))
   const write = (checkpoint: bigint): void => {
     disk.put(control, controlFile(checkpoint))

@@ -99,8 +99,9 @@ FROM image AS app
 COPY --from=debian /system /
 COPY --from=debian /same-times.sh /compress-static.sh /
 COPY --from=debian /brotli /
-COPY --from=mathesar /usr/local /usr/local
-COPY --from=mathesar /code /code
+# Root's, also where a user of that image had it (its target `minimal`): a number means somebody else here.
+COPY --from=mathesar --chown=0:0 /usr/local /usr/local
+COPY --from=mathesar --chown=0:0 /code /code
 WORKDIR /code
 # Nothing is installed, compiled, or drawn in a window.
 RUN touch /began && ldconfig \

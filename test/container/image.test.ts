@@ -154,6 +154,13 @@ describeContainer('an image', () => {
       expect(await find(name, '-type d -perm -0002 ! -perm -1000')).toBe('')
     })
 
+    it('is owned by root, whoever owned it in the image of Mathesar', async () => {
+      expect(await find(name, '-path /var/lib/mathesar -prune -o ! -uid 0 -print')).toBe('')
+      expect(
+        await inside(name, 'test -e /code/static/admin/css/base.css && readlink /code/login_page.yml'),
+      ).toBe('/run/mathesar/app/login_page.yml')
+    })
+
     it('has nothing that no container needs', async () => {
       expect(
         await find(name, `\\( ${unneeded.map((file) => `-name '${file}'`).join(' -o ')} \\) -type f`),

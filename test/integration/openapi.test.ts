@@ -274,7 +274,8 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
   })
 
   test('to the owner of a new Mathesar, platforms and the page', async () => {
-    for (const path of ['/metrics', '/v1/setup', '/livez', '/readyz', '/startupz', '/supervisor/boot'])
+    const probes = ['/livez', '/readyz', '/startupz', '/healthz/live', '/healthz/ready']
+    for (const path of ['/metrics', '/v1/setup', ...probes, '/supervisor/boot'])
       expect((await ask('supervisor', 'GET', path)).status).toBe(200)
     expect((await ask('supervisor', 'GET', '/supervisor/ca.crt')).status).toBe(404)
     expect((await ask('supervisor', 'POST', '/v1/console')).status).toBe(200)
@@ -303,7 +304,7 @@ describe.skipIf(missing !== undefined)('the running daemon answers as docs/opena
         }
       ).state
     expect(await state('stop')).toBe('stopped')
-    for (const path of ['/v1/status', '/v1/health', '/v1/status?format=text', '/readyz'])
+    for (const path of ['/v1/status', '/v1/health', '/v1/status?format=text', '/readyz', '/healthz/ready'])
       expect((await ask('supervisor', 'GET', path)).status).toBe(503)
     expect((await ask('supervisor', 'POST', '/v1/rest')).status).toBe(409)
     expect(await state('start')).toBe('ready')

@@ -1,5 +1,5 @@
 import { compareVersions } from '../core/releases.ts'
-import type { SettingName } from './table.ts'
+import { isSetting, type SettingName } from './table.ts'
 import type { YamlFile } from './yaml-files.ts'
 
 type Known = {
@@ -30,6 +30,15 @@ export const knownTo: Readonly<Partial<Record<SettingName | YamlFile, Known>>> =
   MATHESAR_PRIVACY_POLICY_URL: { since: '0.12' },
   'login_page.yml': { since: '0.12' },
 }
+
+/** Settings that Mathesar reads by the same name in any image, beside those of its database. */
+export const sharedSettings: readonly SettingName[] = [
+  'ALLOWED_HOSTS',
+  'CSRF_TRUSTED_ORIGINS',
+  'OIDC_CONFIG_DICT',
+  'FILE_STORAGE_DICT',
+  ...Object.keys(knownTo).filter(isSetting),
+]
 
 /** From which Mathesar on something is read; "" where in each. */
 export const versionsInWords = (name: SettingName | YamlFile): string => {

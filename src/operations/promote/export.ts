@@ -1,4 +1,5 @@
 import type { DatabaseUrl } from '../../settings/database-url.ts'
+import { sharedSettings } from '../../settings/mathesar-versions.ts'
 import type { Values } from '../../settings/table.ts'
 import { letGo } from '../../units/promotion.ts'
 import { carry } from './carry.ts'
@@ -25,15 +26,14 @@ export const envLine = (name: string, value: string): string =>
     : `# Compose takes the quotes away, \`docker run --env-file\` does not.\n${name}='${quoted(value)}'\n`
 
 /** What people have set that another image reads, too. */
-const others = ['ALLOWED_HOSTS', 'CSRF_TRUSTED_ORIGINS', 'SSO_CONFIG_DICT', 'FILE_STORAGE_DICT'] as const
-
-const settingsFor = (scope: MoveScope, url: DatabaseUrl): string => {
-  const { values }: { readonly values: Values } = scope.inForce
-  const given = others.flatMap((name): [string, string][] => {
+export const givenToOthers = (values: Values): readonly (readonly [string, string])[] =>
+  sharedSettings.flatMap((name): [string, string][] => {
     const { value, source } = values[name]
     // JSON may have lines, and a value has one.
     return value === undefined || source === 'default' ? [] : [[name, value.replaceAll(/\s*\n\s*/g, ' ')]]
   })
+
+const settingsFor = (scope: MoveScope, url: DatabaseUrl): string => {
   const lines: readonly (readonly [string, string | undefined])[] = [
     ['POSTGRES_HOST', url.host],
     ['POSTGRES_PORT', String(url.port)],
@@ -42,7 +42,7 @@ const settingsFor = (scope: MoveScope, url: DatabaseUrl): string => {
     ['POSTGRES_PASSWORD', url.password],
     ['POSTGRES_SSLMODE', url.sslmode],
     ['SECRET_KEY', scope.results.secrets.secretKey],
-    ...given,
+    ...givenToOthers(scope.inForce.values),
   ]
   return lines.flatMap(([name, value]) => (value === undefined ? [] : [envLine(name, value)])).join('')
 }

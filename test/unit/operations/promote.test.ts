@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { envLine } from '../../../src/operations/promote/export.ts'
+import { envLine, givenToOthers } from '../../../src/operations/promote/export.ts'
+import { readFile } from '../configurations.ts'
 import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
 import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
 import { forOlder, partsOf, provedLater, restOf, rightsFor } from '../../../src/operations/promote/shape.ts'
@@ -256,6 +257,11 @@ describe('a setting that is printed for another Mathesar', () => {
     for (const value of ['{"a": 1}', 'a$b', 'a#b', 'a b', '"a"'])
       expect(envLine('NAME', value)).toContain(`\nNAME='${value}'\n`)
     expect(envLine('NAME', "it's")).toContain("NAME='it\\'s'")
+    const text = 'OIDC_CONFIG_DICT={"a":{}}\nMATHESAR_INSTANCE_NAME=Ours\nWEB_THREADS=2\n'
+    expect(givenToOthers(readFile(text).values)).toEqual([
+      ['OIDC_CONFIG_DICT', '{"a":{}}'],
+      ['MATHESAR_INSTANCE_NAME', 'Ours'],
+    ])
   })
 })
 

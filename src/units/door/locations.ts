@@ -126,6 +126,14 @@ const staticLines = ({ app, brotliModule }: Paths): readonly string[] =>
 const streamPaths = ['/supervisor/events', `${consolePath}/events`, `${consolePath}/log/events`]
 const toSupervisor = ['    proxy_buffering off;', ...proxyTo('supervisor', 3600)]
 
+/** Health answers by any name. */
+const healthLines = [
+  ...probePaths.flatMap((path) =>
+    location(`= ${path}`, ['    access_log off;', ...proxyTo('supervisor', 10)]),
+  ),
+  ...location(`= ${doorPath}`, ['    access_log off;', '    return 204;']),
+]
+
 /** The server of nginx: who answers what. */
 export const serverLines = ({
   place: { paths },
@@ -151,11 +159,7 @@ export const serverLines = ({
     ...bodyLines(requirePermitted, mathesar, timeoutSeconds),
     ...(settings.ADMIN_SETUP === 'open' ? [] : setupLines(toMathesar)),
     ...staticLines(paths),
-    // Health and the page answer by any name.
-    ...probePaths.flatMap((path) =>
-      location(`= ${path}`, ['    access_log off;', ...proxyTo('supervisor', 10)]),
-    ),
-    ...location(`= ${doorPath}`, ['    access_log off;', '    return 204;']),
+    ...healthLines,
     ...metricsLines(networksOf(settings.METRICS)),
     // What comes in plain where there is TLS. Health and the authority are to be had both ways.
     ...location('@plain', [

@@ -9,6 +9,25 @@ import type { OperationScope } from './scope.ts'
 const reasonOf = ({ lines }: ProgramResult): string =>
   lines.find((line) => /error:|FATAL:|Cannot |No space/.test(line)) ?? lines.at(-1) ?? 'it said nothing'
 
+/** What a program or its kernel says that had no means to go on: that says nothing of what it worked on. */
+const withoutMeans = new RegExp(
+  [
+    '^cannot start ',
+    'failed to execute',
+    'Cannot allocate memory',
+    'out of memory',
+    'Resource temporarily unavailable',
+    '[Cc]annot fork',
+    'Too many open files',
+  ].join('|'),
+)
+
+/** Whether it ended for want of memory, processes or files, or was killed. */
+const lackedMeans = ({ outcome, lines }: ProgramResult): boolean =>
+  outcome.signal === 'SIGKILL' || lines.some((line) => withoutMeans.test(line))
+
+type Where = { readonly system: Pick<OperationScope['system'], 'log' | 'streamProgram'> }
+
 type Program = {
   /** What it is for: "copy the cluster". */
   readonly what: string
@@ -21,23 +40,27 @@ type Program = {
 }
 
 /** Throws where it ended with another code. */
-const requireFine = (scope: OperationScope, program: Program, result: ProgramResult): void => {
+const requireFine = (scope: Where, program: Program, result: ProgramResult): void => {
   const { what, code = 'BACKUP_FAILED', fine = [0] } = program
   if (fine.includes(result.outcome.code ?? -1)) return
   const reason = scope.system.log.redact(reasonOf(result))
-  throw new SupervisorError(
-    /No space left/.test(reason) ? 'VOLUME_FULL' : code,
-    `cannot ${what}: ${program.command.argv[0]} ${inWords(result.outcome)}: ${reason}`,
-  )
+  const message = `cannot ${what}: ${program.command.argv[0]} ${inWords(result.outcome)}: ${reason}`
+  if (/No space left/.test(reason)) throw new SupervisorError('VOLUME_FULL', message)
+  if (code !== 'BACKUP_DAMAGED' || !lackedMeans(result)) throw new SupervisorError(code, message)
+  throw new SupervisorError('BACKUP_FAILED', message, {
+    hint:
+      'The machine or the container is short of memory or processes: nothing is known to be wrong with the ' +
+      'archive, and nothing was changed. Try again.',
+  })
 }
 
 /** What a program writes. */
-export async function* outputOf(scope: OperationScope, program: Program): AsyncGenerator<Buffer> {
+export async function* outputOf(scope: Where, program: Program): AsyncGenerator<Buffer> {
   const result = yield* scope.system.streamProgram(program.command, program.input)
   requireFine(scope, program, result)
 }
 
 /** Runs a program to its end, without its output. */
-export const runToEnd = async (scope: OperationScope, program: Program): Promise<void> => {
+export const runToEnd = async (scope: Where, program: Program): Promise<void> => {
   for await (const _ of outputOf(scope, program));
 }

@@ -46,14 +46,18 @@ export class Reader {
     return seen
   }
 
-  /** All that is left. */
+  /** All that is left. Whoever stops before its end ends the stream. */
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
-    if (this.#rest.length > 0) yield this.#rest
-    this.#rest = Buffer.alloc(0)
-    for (;;) {
-      const next = await this.#source.next()
-      if (next.done === true) return
-      yield next.value
+    try {
+      if (this.#rest.length > 0) yield this.#rest
+      this.#rest = Buffer.alloc(0)
+      for (;;) {
+        const next = await this.#source.next()
+        if (next.done === true) return
+        yield next.value
+      }
+    } finally {
+      await this.close()
     }
   }
 

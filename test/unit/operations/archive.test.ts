@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
 import { requireFit } from '../../../src/operations/archive/description.ts'
-import { sectionsOf } from '../../../src/operations/archive/read.ts'
+import { openArchive, sectionsOf } from '../../../src/operations/archive/read.ts'
 import { TarWriter } from '../../../src/operations/archive/tar.ts'
 import { failureOf } from '../failure.ts'
 import { check, collect, description, entriesOf, open, packed, smallArchive } from './archives.ts'
@@ -24,6 +24,21 @@ describe('an archive', () => {
     }
     expect(found.map(([name]) => name)).toEqual(streams.map(([name]) => name))
     found.forEach(([, content], index) => expect(content.equals(contents[index]!)).toBe(true))
+  })
+
+  test('is closed by who reads no further than its description', async () => {
+    const archive = await smallArchive()
+    let isClosed = false
+    async function* source(): AsyncGenerator<Buffer> {
+      try {
+        yield archive
+      } finally {
+        isClosed = true
+      }
+    }
+    const { entries } = await openArchive({ decrypt: (bytes) => bytes }, source(), undefined)
+    await entries.return(undefined)
+    expect(isClosed).toBe(true)
   })
 
   test('is what tar, sha256sum and zstd read', async () => {

@@ -265,6 +265,7 @@ describeContainer('the commands in a running container', () => {
     await box.supervisor('stop', 'postgres')
     const start = '`supervisor start postgres`'
     await says(50, ['Postgres does not run here', start], 'admin', 'list')
+    await says(50, ['Postgres does not run here', start], 'admin', 'create', 'somebody')
     await says(50, ['Postgres does not run here', start], 'versions')
     for (const service of ['postgres', 'mathesar'])
       expect((await box.supervisor('start', service)).exitCode).toBe(0)

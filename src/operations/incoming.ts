@@ -1,3 +1,4 @@
+import { MiB } from '../core/amounts.ts'
 import { spaceInWords } from '../core/space.ts'
 import { SupervisorError } from '../errors.ts'
 import { readManifest } from '../units/manifest.ts'
@@ -95,6 +96,36 @@ export const sync = (scope: OperationScope, folder: string): Promise<void> =>
     command: { argv: ['sync', '--file-system', folder], env: { PATH: '/usr/bin:/bin' }, cwd: '/' },
     code: 'VOLUME_NOT_WRITABLE',
   })
+
+/** How much may lie in memory, for which the sync at the end would have to wait. */
+const flushEveryBytes = 128 * MiB
+
+/** Sends a folder to the disk while it is filled. */
+export const createFlusher = (scope: OperationScope, folder: string) => {
+  let [addedBytes, isAtWork] = [0, false]
+  const failures: unknown[] = []
+  let work = Promise.resolve()
+  const flush = (): void => {
+    if (isAtWork) return
+    addedBytes = 0
+    isAtWork = true
+    work = sync(scope, folder)
+      .catch((error: unknown) => void failures.push(error))
+      .finally(() => (isAtWork = false))
+  }
+  return {
+    add: (bytes: number): void => {
+      addedBytes += bytes
+      if (addedBytes >= flushEveryBytes) flush()
+    },
+    flush,
+    /** Throws what went wrong: of a write that failed the kernel tells once, not again at the end. */
+    end: async (): Promise<void> => {
+      await work
+      if (failures.length > 0) throw failures[0]
+    },
+  }
+}
 
 /** Puts a state that is on the disk in force. Returns where the one before is kept. */
 export const swapIn = (

@@ -7,7 +7,15 @@ import { majorOf } from '../units/postgres/programs.ts'
 import { folderOf, forget, readJournal, replaced } from '../units/swap.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
 import { bytesToRestore, openChain, type Source } from './chain/open.ts'
-import { bringIn, makeRoom, requireReplaceable, tidyLeft, swapIn, volumeOf } from './incoming.ts'
+import {
+  bringIn,
+  createFlusher,
+  makeRoom,
+  requireReplaceable,
+  tidyLeft,
+  swapIn,
+  volumeOf,
+} from './incoming.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
 import { stage } from './stage.ts'
 
@@ -87,10 +95,14 @@ export const restore = async (
   const keepsSecrets = !description.hasSecrets && hasItsKey(scope, description)
   const kept = await bringIn(scope, options.isAlone, async (folder) => {
     let read = 0
-    await stage(scope, chain, folder, (more) => {
+    const flusher = createFlusher(scope, folder)
+    const onProgress = (more: number): void => {
       read += more
+      flusher.add(more)
       options.onProgress(read, total)
-    })
+    }
+    await stage(scope, chain, folder, { onProgress, onUnpacked: flusher.flush })
+    await flusher.end()
     if (!description.hasSecrets && !keepsSecrets) prepareSecrets(scope, folder)
     writeManifest(scope, folder, description)
     return keepsSecrets ? ['secrets'] : []

@@ -191,17 +191,24 @@ const stageChain = async (
   scope.system.files.remove(beside)
 }
 
+type Listeners = {
+  readonly onProgress: (bytes: number) => void
+  /** All is there, and not proved yet. */
+  readonly onUnpacked?: () => void
+}
+
 /** The files of an installation, in a folder that everybody may pass through. Throws unless all is proved. */
 export const stage = async (
   scope: OperationScope,
   chain: ArchiveChain,
   folder: string,
-  onProgress: (bytes: number) => void,
+  { onProgress, onUnpacked }: Listeners,
 ): Promise<void> => {
   makeOwnFolder(scope, folder, undefined, 0o711)
   const target = { folder, cluster: `${folder}/postgres`, onProgress }
   if (chain.parents.length === 0) await unpackAll(scope, chain.newest, target)
   else await stageChain(scope, chain, target)
+  onUnpacked?.()
   await requirePlainFiles(scope, target.cluster)
   await removeOddMedia(scope, `${folder}/media`)
   await verifyCluster(scope, target.cluster)

@@ -82,10 +82,11 @@ export const prove = async (
   const folder = folderOf(place.paths, `verify-${system.randomText(8)}`)
   try {
     let read = 0
-    await stage(scope, chain, folder, (more) => {
+    const count = (more: number): void => {
       read += more
       onProgress(read, total)
-    })
+    }
+    await stage(scope, chain, folder, { onProgress: count })
     const what = { what: 'use this archive', code: 'BACKUP_DAMAGED' } as const
     const side = { folder, ...what, isKept: false, user: superuser, isForMathesar: true } as const
     return await withSideServer(scope, side, async () => {

@@ -11,17 +11,17 @@ export const backoffMs = (failures: number, policy: Policy, random: number): Mil
       (1 - random / 10),
   )
 
-/** When looks are due that are this far apart or more. */
+/** When polls are due that are this far apart or more. */
 const togetherMs = 5000
 /** A timer may be as early as that, or the clock is set. */
 const slackMs = 500
 
 /**
- * The pause before the next look at something that is looked at for ever. Looks are due together, each 5 s of
+ * The pause before the next poll of something that is polled for ever. Polls are due together, each 5 s of
  * the clock, or each second where that is too seldom: each time that the processor wakes costs more than most
  * of them. So the first one may come sooner, and none comes later.
  */
-export const pauseToLook = (nowMs: number, everyMs: Milliseconds): Milliseconds => {
+export const pauseToPoll = (nowMs: number, everyMs: Milliseconds): Milliseconds => {
   if (everyMs < 1000) return everyMs
   const gridMs = everyMs < togetherMs ? 1000 : togetherMs
   return Math.floor((nowMs + everyMs + slackMs) / gridMs) * gridMs - nowMs

@@ -20,7 +20,7 @@ export class BackupPlaces {
     this.#options = options
   }
 
-  look(): void {
+  poll(): void {
     const { system } = this.#options
     const before = this.#unusable
     this.#unusable = whyUnusable(this.#options, this.#names)

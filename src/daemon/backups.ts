@@ -17,7 +17,7 @@ import { type JobTools, runBackgroundJob } from './background-job.ts'
 import { repeat } from './repeat.ts'
 
 /** The clock may be set, and another command may make a backup. */
-const lookMs = 60_000
+const pollMs = 60_000
 const soonMs = 10_000
 /** After a start the first visitors come first. */
 const settleMs = 20_000
@@ -88,10 +88,10 @@ export class Backups implements Keeper {
     }
     follow()
     instance.subscribe(follow)
-    this.#places.look()
+    this.#places.poll()
     const { signal } = this.#stopping
     const pauseMs = (): number => this.#pauseMs()
-    repeat(system, { what: 'look at the schedule of backups', pauseMs, signal }, () => this.#look())
+    repeat(system, { what: 'check the schedule of backups', pauseMs, signal }, () => this.#poll())
   }
 
   /** Ends what runs: Postgres would wait for it. */
@@ -165,14 +165,14 @@ export class Backups implements Keeper {
 
   #pauseMs(): number {
     const dueMs = Math.min(...jobs.map((job) => this.#dueMs(job))) - this.#nowMs
-    return Math.min(Math.max(dueMs, soonMs), lookMs)
+    return Math.min(Math.max(dueMs, soonMs), pollMs)
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     if (this.#readySinceMs === undefined) return
     this.#readySinceMs = Math.min(this.#readySinceMs, this.#nowMs) // A clock may have been set back.
     this.#begin()
-    this.#places.look()
+    this.#places.poll()
     if (!this.#options.instance.isReady || this.#nowMs - this.#readySinceMs < settleMs) return
     const [job] = jobs.toSorted((one, other) => this.#dueMs(one) - this.#dueMs(other))
     if (this.#dueMs(job!) <= this.#nowMs) await this.#run(job!)

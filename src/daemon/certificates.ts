@@ -1,6 +1,6 @@
 import { dayMs } from '../core/amounts.ts'
 import type { Problem } from '../core/status.ts'
-import { pauseToLook } from '../core/timers.ts'
+import { pauseToPoll } from '../core/timers.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import { idOf, whyRenew } from '../settings/certificate.ts'
 import type { Plan } from '../settings/plan.ts'
@@ -13,7 +13,7 @@ import type { Keeper } from './keeper.ts'
 import { repeat } from './repeat.ts'
 
 /** Whoever renews a certificate has weeks for it; the files are compared by content. */
-const lookMs = 3000
+const pollMs = 3000
 /** Where there is none, or it is ours. */
 const seldomMs = 5000
 /** Ours is renewed when less than this is left of it. */
@@ -45,7 +45,7 @@ export class Certificates implements Keeper {
   readonly #instance: Serving
   readonly #changes: Pick<Changes, 'interrupt'>
   #refusal: SupervisorError | undefined
-  /** What the files held at the look before, and what of it was tried in vain. */
+  /** What the files held at the poll before, and what of it was tried in vain. */
   #seen = ''
   #refused = ''
   readonly #stopping = new AbortController()
@@ -62,9 +62,9 @@ export class Certificates implements Keeper {
       const { certificate } = this.#instance.results
       return certificate !== undefined && certificate.authority === undefined
     }
-    const pauseMs = (): number => pauseToLook(system.clock.now(), isGiven() ? lookMs : seldomMs)
+    const pauseMs = (): number => pauseToPoll(system.clock.now(), isGiven() ? pollMs : seldomMs)
     const { signal } = this.#stopping
-    repeat(system, { what: 'look at the TLS certificate', pauseMs, signal }, () => this.#look())
+    repeat(system, { what: 'check the TLS certificate', pauseMs, signal }, () => this.#poll())
   }
 
   problems(): readonly Problem[] {
@@ -82,7 +82,7 @@ export class Certificates implements Keeper {
     this.#stopping.abort()
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const { certificate } = this.#instance.results
     if (certificate === undefined || this.#instance.isStopping) return
     const state = this.#readState(certificate)

@@ -1,4 +1,4 @@
-import { pauseToLook } from '../core/timers.ts'
+import { pauseToPoll } from '../core/timers.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import { beat, beatEveryMs, isShared, letGo, noteCheckpoint, type SeenControlFile } from '../units/holder.ts'
@@ -56,7 +56,7 @@ export const createHolding = ({ system, place, resultsOf, onLost }: Options): Ke
   }
   const tick = (): void => {
     const everyMs = notices === undefined ? lookEveryMs : beatEveryMs
-    cancel = clock.after(pauseToLook(clock.now(), everyMs), tick)
+    cancel = clock.after(pauseToPoll(clock.now(), everyMs), tick)
     act('who has it', ownRun(), look)
   }
   let cancel = (): void => {}

@@ -13,7 +13,7 @@ type Options = {
   readonly address: () => string
 }
 
-const lookMs = 30_000
+const pollMs = 30_000
 /** After a change of the status: more changes come together. */
 const soonMs = 500
 /** What comes and goes is told no more often. */
@@ -53,19 +53,19 @@ export class Notifier implements Keeper {
   readonly #toldMs = new Map<string, number>()
   #idle = Promise.resolve()
   #isSending = false
-  #cancelLook = (): void => {}
+  #cancelPoll = (): void => {}
 
   constructor(options: Options) {
     this.#options = options
   }
 
   start(): void {
-    this.#lookIn(lookMs)
+    this.#pollIn(pollMs)
   }
 
   /** Something in the status is different. */
-  lookSoon(): void {
-    if (this.#options.target() !== undefined) this.#lookIn(soonMs)
+  pollSoon(): void {
+    if (this.#options.target() !== undefined) this.#pollIn(soonMs)
   }
 
   /** Tells of a problem, also of one that no status will have. Returns whether it does. */
@@ -88,21 +88,21 @@ export class Notifier implements Keeper {
   /** Tells what is wrong at the end, and waits for it for a moment. */
   async stop(): Promise<void> {
     const { clock } = this.#options.system
-    this.#look()
-    this.#cancelLook()
+    this.#poll()
+    this.#cancelPoll()
     await Promise.race([this.#idle, clock.delay(stopLimitMs, this.#stopping.signal).catch(() => {})])
     this.#stopping.abort(new Error('everything stops'))
   }
 
-  #lookIn(ms: number): void {
-    this.#cancelLook()
-    this.#cancelLook = this.#options.system.clock.after(ms, () => {
-      this.#lookIn(lookMs)
-      this.#look()
+  #pollIn(ms: number): void {
+    this.#cancelPoll()
+    this.#cancelPoll = this.#options.system.clock.after(ms, () => {
+      this.#pollIn(pollMs)
+      this.#poll()
     })
   }
 
-  #look(): void {
+  #poll(): void {
     if (this.#options.target() === undefined) return
     const problems = this.#options.problems().filter(({ code }) => code !== null)
     const keys = new Set(problems.map(keyOf))

@@ -1,4 +1,4 @@
-import { pauseToLook } from '../core/timers.ts'
+import { pauseToPoll } from '../core/timers.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { Clock } from '../system/ports.ts'
 
@@ -36,7 +36,7 @@ export const startProber = ({ clock, probe, onResult, pauseMs }: Options): (() =
       const trouble = reason === undefined ? undefined : troubleOf(reason)
       onResult(trouble)
       before = trouble?.why
-      await clock.delay(pauseToLook(clock.now(), pauseMs()), signal)
+      await clock.delay(pauseToPoll(clock.now(), pauseMs()), signal)
     }
   }
 

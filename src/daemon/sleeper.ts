@@ -12,7 +12,7 @@ import { stoppingError } from './verdict.ts'
 
 /** How long visitors are held back before what sleeps stops: for those who came through at that moment. */
 const settleMs = 200
-const looksInTime = 10
+const pollsInTime = 10
 const leastPauseMs = 500
 const mostPauseMs = 30_000
 
@@ -75,11 +75,11 @@ export class Sleeper {
     const { SLEEP_AFTER: afterMs } = this.#options.settings()
     const { signal, canBeWoken } = this.#options
     if (this.#isAsleep || signal.aborted || !canBeWoken || afterMs === Number.POSITIVE_INFINITY) return
-    const pauseMs = Math.min(mostPauseMs, Math.max(leastPauseMs, afterMs / looksInTime))
+    const pauseMs = Math.min(mostPauseMs, Math.max(leastPauseMs, afterMs / pollsInTime))
     const { clock, inBackground } = this.#options.system
     this.#cancel = clock.after(pauseMs, () =>
       inBackground('see whether anybody comes', async () => {
-        this.#falling = this.#look(afterMs)
+        this.#falling = this.#poll(afterMs)
         await this.#falling.finally(() => this.watch())
       }),
     )
@@ -151,7 +151,7 @@ export class Sleeper {
     return this.#holds === 0 && this.#nowMs - Math.max(this.#wantedMs, ...used.map((ms) => ms ?? 0)) >= forMs
   }
 
-  async #look(afterMs: Milliseconds): Promise<void> {
+  async #poll(afterMs: Milliseconds): Promise<void> {
     const services = this.#options.services()
     if (!(await this.#isUnused(services, afterMs))) return
     this.#isAsleep = true

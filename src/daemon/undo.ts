@@ -1,5 +1,5 @@
 import type { Problem, UndoStatus } from '../core/status.ts'
-import { pauseToLook } from '../core/timers.ts'
+import { pauseToPoll } from '../core/timers.ts'
 import { inVolume } from '../units/place.ts'
 import { keepLog, letGoOfLog, logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, readNames, undoReserveBytes, usableBases } from '../units/undo.ts'
@@ -10,8 +10,8 @@ import { type JobTools, runBackgroundJob } from './background-job.ts'
 import type { PastKeeper } from './past.ts'
 import { repeat } from './repeat.ts'
 
-/** How often it looks at what is free. */
-const lookMs = 10_000
+/** How often it polls what is free. */
+const pollMs = 10_000
 /** After a start the first visitors come first. */
 const settleMs = 30_000
 const askMs = 60_000
@@ -48,9 +48,9 @@ export class UndoKeeper implements Keeper {
     const { system } = this.#options
     const { clock } = system
     this.#askAfterMs = clock.elapsed() + settleMs
-    const pauseMs = (): number => pauseToLook(clock.now(), lookMs)
+    const pauseMs = (): number => pauseToPoll(clock.now(), pollMs)
     const { signal } = this.#stopping
-    repeat(system, { what: 'keep what an undo needs', pauseMs, signal }, () => this.#look())
+    repeat(system, { what: 'keep what an undo needs', pauseMs, signal }, () => this.#poll())
   }
 
   stop(): void {
@@ -73,7 +73,7 @@ export class UndoKeeper implements Keeper {
     return database.kind === 'embedded' ? settings.UNDO_SPACE : 0
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const { system, place, instance } = this.#options
     const { undo } = inVolume(place.paths)
     // While all sleeps, nothing is written that could be undone.

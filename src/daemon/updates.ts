@@ -8,7 +8,7 @@ import type { Keeper } from './keeper.ts'
 
 /** The first time it asks, so long after it is ready, and up to an hour later: short lives ask nobody. */
 const settleMs = 600_000
-const lookMs = 3_600_000
+const pollMs = 3_600_000
 const timeoutMs = 5000
 const limitBytes = 1024 * 1024
 
@@ -39,7 +39,7 @@ export class Updates implements Keeper {
   /** Begins once Mathesar is ready. */
   start(): void {
     const { system } = this.#options
-    this.#lookIn(settleMs + system.random() * lookMs)
+    this.#pollIn(settleMs + system.random() * pollMs)
   }
 
   stop(): void {
@@ -81,15 +81,15 @@ export class Updates implements Keeper {
     }
   }
 
-  #lookIn(ms: number): void {
+  #pollIn(ms: number): void {
     const { clock, inBackground } = this.#options.system
     this.#cancel = clock.after(ms, () => {
-      this.#lookIn(lookMs)
-      inBackground('ask for updates', () => this.#look())
+      this.#pollIn(pollMs)
+      inBackground('ask for updates', () => this.#poll())
     })
   }
 
-  async #look(): Promise<void> {
+  async #poll(): Promise<void> {
     const { instance, system } = this.#options
     const { UPDATE_NOTICE: url } = instance.inForce.settings
     const nowMs = system.clock.now()

@@ -3,7 +3,7 @@ import type { Clock } from '../system/ports.ts'
 /** Those who wait until something is so. */
 export class Waiters<State> {
   readonly #read: () => State
-  readonly #looks = new Set<() => void>()
+  readonly #checks = new Set<() => void>()
 
   constructor(read: () => State) {
     this.#read = read
@@ -12,13 +12,13 @@ export class Waiters<State> {
   /** Resolves once `isSo`, at once where it is. */
   until(isSo: (state: State) => boolean): Promise<void> {
     return new Promise((resolve) => {
-      const look = (): void => {
+      const check = (): void => {
         if (!isSo(this.#read())) return
-        this.#looks.delete(look)
+        this.#checks.delete(check)
         resolve()
       }
-      this.#looks.add(look)
-      look()
+      this.#checks.add(check)
+      check()
     })
   }
 
@@ -34,8 +34,8 @@ export class Waiters<State> {
     await Promise.race([late.promise, this.until(isOver)])
   }
 
-  /** Has all of them look again. */
+  /** Has all of them check again. */
   wake(): void {
-    for (const look of this.#looks) look()
+    for (const check of this.#checks) check()
   }
 }

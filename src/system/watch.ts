@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import type { FSWatcher } from 'chokidar'
 import { follow, isSame, type Pending, type Seen, type SettlingRules, waitMsOf } from '../core/settling.ts'
-import { pauseToLook } from '../core/timers.ts'
+import { pauseToPoll } from '../core/timers.ts'
 import { SupervisorError } from '../errors.ts'
 import { readAll } from './config-files.ts'
 import { findMounts, type MountOfFile } from './mounts.ts'
@@ -160,7 +160,7 @@ class Watcher implements Watch {
   }
 
   #pollLater(): void {
-    const pauseMs = pauseToLook(Date.now(), this.#pollMs)
+    const pauseMs = pauseToPoll(Date.now(), this.#pollMs)
     this.#dueAtMs = performance.now() + pauseMs
     this.#timer = setTimeout(() => this.#poll(), pauseMs)
   }

@@ -8,7 +8,7 @@ import {
   type ServiceEvent,
   type ServiceState,
 } from '../../src/core/service-state.ts'
-import { backoffMs, pauseToLook, probePauseMs, timerKeyOf, timerOf } from '../../src/core/timers.ts'
+import { backoffMs, pauseToPoll, probePauseMs, timerKeyOf, timerOf } from '../../src/core/timers.ts'
 import type { Policy } from '../../src/core/unit.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
@@ -672,10 +672,10 @@ describe('looks that go on for ever', () => {
     [24_500, 10_000, 10_500],
     [23_000, 15_000, 12_000],
   ])('at %i ms, each %i ms, the next one is due in %i ms, with the others', (nowMs, everyMs, pauseMs) => {
-    expect(pauseToLook(nowMs, everyMs)).toBe(pauseMs)
+    expect(pauseToPoll(nowMs, everyMs)).toBe(pauseMs)
   })
 
   test('are not put off where they are frequent', () => {
-    expect(pauseToLook(10_250, 20)).toBe(20)
+    expect(pauseToPoll(10_250, 20)).toBe(20)
   })
 })

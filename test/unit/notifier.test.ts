@@ -35,7 +35,7 @@ describe('somebody is told', () => {
   test('of a problem with a code, once until it is cured', async () => {
     const { notifier, at, clock, told } = stage()
     at.problems = [unready, full]
-    notifier.lookSoon()
+    notifier.pollSoon()
     await clock.advance(300_000)
     expect(told()).toEqual([
       {
@@ -126,7 +126,7 @@ describe('somebody is told', () => {
   test('by nobody where nobody is named', async () => {
     const { notifier, at, clock, sent } = stage('')
     at.problems = [full]
-    notifier.lookSoon()
+    notifier.pollSoon()
     await clock.advance(100_000)
     expect([notifier.notify(full), sent]).toEqual([false, []])
   })

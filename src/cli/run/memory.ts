@@ -1,4 +1,4 @@
-import { pauseToLook } from '../../core/timers.ts'
+import { pauseToPoll } from '../../core/timers.ts'
 import type { Instance } from '../../daemon/instance.ts'
 import type { Keeper } from '../../daemon/keeper.ts'
 import { repeat } from '../../daemon/repeat.ts'
@@ -8,7 +8,7 @@ import { anonymousBytes } from '../../system/proc.ts'
 
 /** Nothing of the boot goes on then, nor of falling asleep. */
 const releaseAfterMs = 5000
-const lookAtMemoryMs = 10_000
+const pollMs = 10_000
 /** What a busy time may leave behind: it takes some 50 ms to give it back. */
 const muchBytes = 6 * 1024 * 1024
 
@@ -27,15 +27,15 @@ export const createMemoryKeeper = (
       leastBytes = releaseMemory(kernel)
     })
   const release = (): void => void clock.after(releaseAfterMs, releaseNow)
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     if (anonymousBytes() > leastBytes + muchBytes) releaseNow()
   }
   let wasAsleep = false
   return {
     start: () => {
       release() // Once the first visitors are served.
-      const pauseMs = (): number => pauseToLook(clock.now(), lookAtMemoryMs)
-      repeat(system, { what: 'look at memory', pauseMs, signal: stopping.signal }, look)
+      const pauseMs = (): number => pauseToPoll(clock.now(), pollMs)
+      repeat(system, { what: 'check the memory', pauseMs, signal: stopping.signal }, poll)
       instance.subscribe(() => {
         const { isAsleep } = instance.sleeper
         if (isAsleep && !wasAsleep) release()

@@ -13,7 +13,7 @@ export const createNotifier = (running: Running): Notifier => {
   })
   config.rolledBack.add((problem) => notifier.notify(problem))
   instance.subscribe(({ type }) => {
-    if (type === 'changed') notifier.lookSoon()
+    if (type === 'changed') notifier.pollSoon()
   })
   return notifier
 }

@@ -20,7 +20,7 @@ type SetupOptions = {
 }
 
 /** How long after a form went to Mathesar the database is asked what came of it. */
-const lookAfterMs = [500, 1000, 2000, 4000, 8000, 15_000, 30_000]
+const pollAfterMs = [500, 1000, 2000, 4000, 8000, 15_000, 30_000]
 
 /** Whether Mathesar is set up: whether it has an administrator. */
 export class Setup {
@@ -42,7 +42,7 @@ export class Setup {
 
   /** A form has gone to Mathesar: looks what comes of it, so that the code ends when it is of no more use. */
   expect(): void {
-    this.#look(lookAfterMs)
+    this.#poll(pollAfterMs)
   }
 
   async #ask(): Promise<boolean> {
@@ -54,11 +54,11 @@ export class Setup {
     return isDone
   }
 
-  #look([nextMs, ...later]: readonly number[]): void {
+  #poll([nextMs, ...later]: readonly number[]): void {
     if (nextMs === undefined) return
     this.#options.after(nextMs, () =>
       this.#options.inBackground('see whether Mathesar is set up', async () => {
-        if (!(await this.isDone())) this.#look(later)
+        if (!(await this.isDone())) this.#poll(later)
       }),
     )
   }

@@ -5,7 +5,7 @@ import type { Scope } from '../unit.ts'
 
 /** How long nginx may take to read its configuration and to have other workers serve. */
 const limitMs = 10_000
-const lookMs = 10
+const pollMs = 10
 
 /** A worker in its last state has closed its sockets (`ngx_worker_process_cycle`). */
 const isLeaving = ({ title }: Child): boolean => title.includes('shutting down')
@@ -32,7 +32,7 @@ export const reloadDoor = async (scope: Scope<never>, pid: number, signal: Abort
   const before = new Set(system.childrenOf(pid)?.map((child) => child.pid))
   system.signalProcess(pid, 'SIGHUP')
   for (const endMs = system.clock.now() + limitMs; system.clock.now() < endMs;) {
-    await system.clock.delay(lookMs, signal)
+    await system.clock.delay(pollMs, signal)
     const children = system.childrenOf(pid)
     if (children === undefined) return // It ended: the next one reads the new configuration.
     const fresh = children.filter((child) => !before.has(child.pid))

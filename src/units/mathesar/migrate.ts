@@ -37,7 +37,7 @@ const refusalOf = ({ outcome, lines }: ProgramResult): SupervisorError => {
 const partlyCode = 2
 
 /** How often the connection that holds the lock is asked whether it is there; at most so long two migrate. */
-const lookMs = 1000
+const pollMs = 1000
 
 type Step = { readonly step: string; readonly blockers: string | null }
 
@@ -73,23 +73,23 @@ const whileLocked = async (
 ): Promise<void> => {
   const [over, lost] = [new AbortController(), new AbortController()]
   const ended = AbortSignal.any([signal, over.signal])
-  const look = async (): Promise<void> => {
+  const poll = async (): Promise<void> => {
     for (let last: string | null = null; ;) {
-      await clock.delay(lookMs, ended)
+      await clock.delay(pollMs, ended)
       const step = await findStep(client)
       if (step !== last && step?.includes('it waits')) log.say('warn', step)
       report(step)
       last = step
     }
   }
-  const looking = look().catch((error: unknown) => {
+  const polling = poll().catch((error: unknown) => {
     if (!ended.aborted) lost.abort(error)
   })
   try {
     await act(AbortSignal.any([signal, lost.signal]))
   } finally {
     over.abort()
-    await looking
+    await polling
     report(null)
   }
 }

@@ -144,7 +144,7 @@ const takeLock = async (
 }
 
 /** How often a container that never migrates looks whether somebody else has. */
-const lookMs = 2000
+const pollMs = 2000
 
 /** Waits until somebody else has brought the database to this Mathesar: `supervisor migrate`. */
 const waitForOthers = async (
@@ -162,7 +162,7 @@ const waitForOthers = async (
     const what = `waits for \`supervisor migrate\` (RUN_MIGRATIONS=never): ${count} migrations to run`
     if (!isTold) system.log.say('info', `migrations ${what}`)
     report(what)
-    await system.clock.delay(lookMs, signal)
+    await system.clock.delay(pollMs, signal)
   }
 }
 

@@ -25,7 +25,7 @@ export type Route = {
   readonly handle: (exchange: Exchange, parts: Parts) => void | Promise<void>
 }
 
-/** The whole protocol. `document/` describes each route; docs/openapi.json is generated from both. */
+/** The whole protocol. `openapi/` describes each route; docs/openapi.json is generated from both. */
 // oxfmt-ignore
 export const routes = [
   { method: 'GET',  path: '/v1/status',                   access: 'operator', handle: getStatus },

@@ -9,8 +9,8 @@ import type { ChangeResult } from '../../../src/daemon/config/change.ts'
 import type { ControlAction } from '../../../src/daemon/control.ts'
 import { errorTable } from '../../../src/errors.ts'
 import type { describeConfig, describeHistory } from '../../../src/http/config.ts'
-import type { components } from '../../../src/http/document/components.ts'
-import { operations } from '../../../src/http/document/operations.ts'
+import type { components } from '../../../src/http/openapi/components.ts'
+import { operations } from '../../../src/http/openapi/operations.ts'
 import type { serviceParameters } from '../../../src/http/services.ts'
 import type { DescribedSetting } from '../../../src/settings/configuration.ts'
 import type { HistoryEntry } from '../../../src/settings/history.ts'
@@ -58,7 +58,7 @@ describe('docs/openapi.json', () => {
 describe('what is only for the document', () => {
   test('is imported by nothing that runs', () => {
     const users = [...sources].filter(
-      ([path, code]) => !path.startsWith('src/http/document/') && /from '[^']*\/document\//.test(code),
+      ([path, code]) => !path.startsWith('src/http/openapi/') && /from '[^']*\/document\//.test(code),
     )
     expect(users.map(([path]) => path)).toEqual([])
   })

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { findRoute, routes } from '../../../src/http/routes.ts'
-import { operations } from '../../../src/http/document/operations.ts'
+import { operations } from '../../../src/http/openapi/operations.ts'
 
 const filled = (path: string): string => path.replace('{name}', 'mathesar').replace('{action}', 'stop')
 

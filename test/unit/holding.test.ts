@@ -60,7 +60,7 @@ const stage = async (tells: boolean, fileSystem = 'ext4') => {
     ...made,
     write,
     marks,
-    stop: () => holding.stop(),
+    stop: () => void holding.stop(),
     told,
     looks: () => looks,
     swap: () => {

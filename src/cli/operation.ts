@@ -99,7 +99,7 @@ export const withServer = async (act: (scope: OperationScope) => Promise<void>):
     act: ({ system, place, inForce }: Brought) => act(operationScope(system, place, inForce)),
   } as const
   const env = { LOG_LEVEL: 'warn', ...environment }
-  return await runDaemon(catchSignals(), env, { until, logTo: standardError })
+  return await runDaemon(catchSignals(), env, { until, logTo: standardError, isQuiet: true })
 }
 
 /** Shows on a terminal how far it is. */

@@ -48,11 +48,15 @@ const cleanFields = (fields: Fields, clean: (text: string) => string): Fields =>
     Object.entries(fields).map(([name, value]) => [name, typeof value === 'string' ? clean(value) : value]),
   )
 
-/** The log of everything: our own events, the lines of services, and the tail of each unit. */
+/**
+ * The log of everything: our own events from `level` on, the lines of services from `levelOfServices` on, and
+ * the tail of each unit.
+ */
 export const createLog = (
   sink: Pick<Sink, 'write' | 'behind' | 'onDropped'>,
   format: 'text' | 'json',
   level: Level,
+  levelOfServices: Level = 'debug',
 ): Log => {
   const redactor = new Redactor()
   const tails = new Tails(format)
@@ -74,12 +78,11 @@ export const createLog = (
     deliver('supervisor', Buffer.from(render('supervisor', new Date().toISOString(), event)), 1)
 
   const own = createOwn(level, emit)
-  const printer = new Printer(format, deliver)
+  const printer = new Printer(format, deliver, levelOfServices)
   const join = createJoin()
-  sink.onDropped((lost) => {
-    const text = `dropped ${lost} log events: the reader of stdout did not keep up`
-    emit({ level: 'warn', text })
-  })
+  sink.onDropped((lost) =>
+    emit({ level: 'warn', text: `dropped ${lost} log events: the reader of stdout did not keep up` }),
+  )
 
   return {
     say: (of, text, fields = {}) => own[of](fields, text),

@@ -1,4 +1,4 @@
-import { EventFinder, formatEvent, type Level, prefixOf } from '../core/log-lines.ts'
+import { EventFinder, formatEvent, type Level, levels, prefixOf } from '../core/log-lines.ts'
 
 /** What is delivered at once; one event may be longer. */
 const blockBytes = 128 * 1024
@@ -15,14 +15,17 @@ type Deliver = (unit: string, block: Buffer, events: number) => void
 export class Printer {
   readonly #format: 'text' | 'json'
   readonly #deliver: Deliver
+  readonly #hidden: ReadonlySet<Level>
   readonly #finder = new EventFinder()
   readonly #block = Buffer.allocUnsafeSlow(longestBytes)
   #used = 0
   #events = 0
 
-  constructor(format: 'text' | 'json', deliver: Deliver) {
+  /** Events below `least` are left out. */
+  constructor(format: 'text' | 'json', deliver: Deliver, least: Level = 'debug') {
     this.#format = format
     this.#deliver = deliver
+    this.#hidden = new Set(levels.slice(0, levels.indexOf(least)))
   }
 
   /** Returns where in `output` the rest begins. */
@@ -30,6 +33,7 @@ export class Printer {
     const time = new Date().toISOString()
     const prefixes: Partial<Record<Level, Buffer>> = {}
     const rest = this.#finder.find(output, isLast, (start, end, level, lines) => {
+      if (this.#hidden.has(level)) return
       const prefix = (prefixes[level] ??= Buffer.from(prefixOf(time, level, unit)))
       const bytes = end - start + 1 + lines * prefix.length
       if (this.#format === 'json' || bytes > longestBytes) {

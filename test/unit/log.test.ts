@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createLog } from '../../src/system/log.ts'
+import type { Level } from '../../src/core/log-lines.ts'
 import type { LineWatch } from '../../src/system/service-lines.ts'
 
 beforeEach(() => {
@@ -14,7 +15,14 @@ const prefix = '2026-10-01T10:00:00.123Z info  mathesar   '
 
 const withoutPrefix = (text: string): string => text.replaceAll(new RegExp(`^.{${prefix.length}}`, 'gm'), '')
 
-const open = (options: { format?: 'text' | 'json'; secrets?: readonly string[]; watch?: LineWatch } = {}) => {
+type Given = {
+  readonly format?: 'text' | 'json'
+  readonly secrets?: readonly string[]
+  readonly watch?: LineWatch
+  readonly levelOfServices?: Level
+}
+
+const open = (options: Given = {}) => {
   let text = ''
   let events = 0
   const log = createLog(
@@ -28,6 +36,7 @@ const open = (options: { format?: 'text' | 'json'; secrets?: readonly string[]; 
     },
     options.format ?? 'text',
     'info',
+    options.levelOfServices,
   )
   for (const secret of options.secrets ?? []) log.addSecret(secret)
   const lines = log.lines('mathesar', options.watch)
@@ -56,6 +65,16 @@ describe("a service's output", () => {
     const lines = [`${prefix}one`, `${errorPrefix}ERROR two`, `${errorPrefix}  more`, `${prefix}three`, '']
     expect(box.text).toBe(lines.join('\n'))
     expect(box.events).toBe(3)
+  })
+
+  test.each(['text', 'json'] as const)('is left out below a level, where asked: %s', (format) => {
+    const box = open({ format, levelOfServices: 'warn' })
+    box.say('one\n[7] LOG:  two\n[7] FATAL:  three\n[7] DETAIL:  four\nfive\n')
+    box.lines.flush()
+    expect(box.events).toBe(1)
+    expect(box.text).toMatch(/FATAL: {2}three[^]+DETAIL: {2}four/)
+    expect(box.text).not.toMatch(/one|two|five/)
+    expect(box.log.tail('mathesar', 10)).toHaveLength(1)
   })
 
   test('is JSON, one object an event, where asked', () => {

@@ -25,6 +25,8 @@ type Options = {
   readonly onFailure?: (error: SupervisorError) => void
   /** Where the log goes: elsewhere than to 1 where that has something else. */
   readonly logTo?: number
+  /** The level of the log holds for services, too. */
+  readonly isQuiet?: boolean
 }
 
 /** The same, and whether it was done. */
@@ -100,7 +102,7 @@ export const runDaemon = async (
   const base = createBase(kernel)
   const startedAtMs = base.clock.now() - Math.round(process.uptime() * 1000)
   const setup = await findSetup(base, env)
-  const log = openLog(sink, env, setup)
+  const log = openLog(sink, env, setup, options.isQuiet ?? false)
   if (setup instanceof SupervisorError) {
     for (const warning of environmentWarnings(env)) log.say('warn', warning)
     return await exitWith(setup, log, sink, options)

@@ -25,13 +25,15 @@ export const findSetup = async (
 }
 
 /** The log as the settings want it, or as the environment does where there are none. */
-export const openLog = (sink: Sink, env: Environment, setup: Setup | SupervisorError): Log => {
+export const openLog = (
+  sink: Sink,
+  env: Environment,
+  setup: Setup | SupervisorError,
+  isQuiet: boolean,
+): Log => {
   const [format, least] = (['LOG_FORMAT', 'LOG_LEVEL'] as const).map((name) =>
     setup instanceof SupervisorError ? env[name] : setup.configuration.values[name].value,
   )
-  return createLog(
-    sink,
-    format === 'json' ? 'json' : 'text',
-    levels.find((level) => level === least) ?? 'info',
-  )
+  const level = levels.find((name) => name === least) ?? 'info'
+  return createLog(sink, format === 'json' ? 'json' : 'text', level, isQuiet ? level : undefined)
 }

@@ -30,7 +30,8 @@ export const readPasswordOf = (
   withDatabase(scope, (client) =>
     inTransaction(client, async () => {
       const { rows } = await client.query<{ password: string }>(
-        'SELECT password FROM mathesar_user WHERE username = $1 AND is_superuser AND is_active LIMIT 1',
+        `SELECT pg_catalog.left(password::text, 200) AS password FROM mathesar_user
+         WHERE username = $1 AND is_superuser AND is_active LIMIT 1`,
         [username],
       )
       return rows[0]?.password

@@ -7,7 +7,7 @@ import { missing, pythonBin } from '../helpers/daemon.ts'
 import { freePort } from '../helpers/port.ts'
 import { root } from '../../scripts/prepare.ts'
 
-const names = ['clevercsv', 'cairosvg', 'requests'] as const
+const names = ['clevercsv', 'cairosvg', 'fsspec', 'jwt', 'requests'] as const
 
 const code = (name: string): string => `
 import runpy

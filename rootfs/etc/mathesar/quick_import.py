@@ -13,6 +13,8 @@ class LoadedWhenUsed(importlib.abc.MetaPathFinder):
     names = {
         'clevercsv': 'an import of a file',
         'cairosvg': 'a thumbnail',
+        'fsspec': 'a file in a cell',
+        'jwt': 'a login by SSO',
         'requests': 'a download from another site, and a report once a day',
     }
 

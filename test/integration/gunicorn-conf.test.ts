@@ -1,8 +1,8 @@
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
-import { afterAll, describe, expect, test } from 'vitest'
+import { afterAll, describe, expect, onTestFinished, test } from 'vitest'
 import { missing, pythonBin } from '../helpers/daemon.ts'
 import { freePort } from '../helpers/port.ts'
 import { root } from '../../scripts/prepare.ts'
@@ -13,6 +13,7 @@ const code = (name: string): string => `
 import runpy
 runpy.run_path(${JSON.stringify(join(root, 'rootfs/etc/mathesar/gunicorn.conf.py'))})
 import ${name} as module
+exec('import ${name}')
 print('imported')
 print(module.value)
 from ${name}.part import other
@@ -66,6 +67,67 @@ describe.skipIf(missing !== undefined)("gunicorn's configuration", () => {
       env: { PYTHONPATH: folder },
     })
     expect(stdout.split('\n')).toEqual(['imported', 'loaded', 'a value', 'another', 'False'])
+  })
+
+  const run = async (
+    files: Readonly<Record<string, string>>,
+    program: string,
+  ): Promise<readonly string[]> => {
+    const folder = mkdtempSync(join(tmpdir(), 'late-'))
+    onTestFinished(() => rmSync(folder, { recursive: true }))
+    mkdirSync(join(folder, 'jwt'))
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, 'jwt', name), text)
+    const quickImport = JSON.stringify(join(root, 'rootfs/etc/mathesar/quick_import.py'))
+    const start = `import runpy\nrunpy.run_path(${quickImport})\n`
+    const { stdout } = await execa(join(pythonBin!, 'python3'), ['-c', start + program], {
+      env: { PYTHONPATH: folder },
+    })
+    return stdout.split('\n')
+  }
+
+  test('loads a part of such a module once, and its package before it', async () => {
+    const files = {
+      '__init__.py': "print('package')\nfrom .part import Fault\nfrom . import other\n",
+      'part.py': "print('part')\nclass Fault(Exception): pass\n",
+      'other.py':
+        "print('other')\nfrom jwt import Fault\nfrom jwt.part import Fault as same\nprint(Fault is same)\n",
+    }
+    const program =
+      'import jwt.part\nfrom jwt import part, Fault\nprint(part.Fault is Fault, part.__spec__.loader)\n'
+    const [...lines] = await run(files, program)
+    expect(lines.slice(0, 4)).toEqual(['package', 'part', 'other', 'True'])
+    expect(lines[4]).toMatch(/^True .*SourceFileLoader/)
+    expect(lines).toHaveLength(5)
+  })
+
+  test('has names that such a module makes when asked, and says which one it has not', async () => {
+    const makesNames = `def __getattr__(name):
+    if name == 'made': return name
+    raise AttributeError(name)
+`
+    const program = "import jwt\nprint(jwt.made, hasattr(jwt, 'none'), jwt.made)\n"
+    expect(await run({ '__init__.py': makesNames }, program)).toEqual(['made False made'])
+    const missing = 'import jwt\ntry: jwt.none\nexcept AttributeError as error: print(error)\n'
+    expect(await run({ '__init__.py': '' }, missing)).toEqual(["module 'jwt' has no attribute 'none'"])
+  })
+
+  test('is asked by many threads at once, and loads it once', async () => {
+    const files = { '__init__.py': "import time\nprint('loaded')\ntime.sleep(0.3)\nvalue = 1\n" }
+    const program = `import jwt, concurrent.futures as f
+with f.ThreadPoolExecutor(8) as pool: print(sum(pool.map(lambda _: jwt.value, range(8))))
+`
+    expect(await run(files, program)).toEqual(['loaded', '8'])
+  })
+
+  test('tries again to load one that could not be', async () => {
+    const files = { '__init__.py': "import os\nos.environ['READY']\nvalue = 1\n" }
+    const program = `import jwt, os
+try: jwt.value
+except KeyError as error: print('not yet', error)
+os.environ['READY'] = '1'
+print(jwt.value)
+`
+    expect(await run(files, program)).toEqual(["not yet 'READY'", '1'])
   })
 
   test('answers 503 where no database does, and leaves every other fault to Django', async () => {

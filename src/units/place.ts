@@ -118,7 +118,7 @@ export const inDoor = (paths: Pick<Paths, 'run'>) => ({
   mathesar: `${inRun(paths).door}/mathesar.sock`,
   /** Leads to it while Mathesar serves. Where it is missing, the supervisor's page answers. */
   serving: `${inRun(paths).door}/serving.sock`,
-  /** While it is there, each answer ends its connection: the container is about to stop. */
+  /** While it is there, each answer ends its connection: the container or nginx's worker is about to stop. */
   draining: `${inRun(paths).door}/draining`,
   /** The supervisor's own: health, and the page. */
   page: `${inRun(paths).door}/page.sock`,

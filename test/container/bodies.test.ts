@@ -163,9 +163,10 @@ describeContainer('the body of a request', () => {
       while (!isOver) statuses.push((await admin.get('/echo/', ofLength(MB))).status)
     }
     const sent = Promise.all([send(), send()])
-    const changed = await box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=77')
-    isOver = true
-    await sent
+    const change = box.supervisor('config', 'set', 'GUNICORN_TIMEOUT=77').finally(() => {
+      isOver = true
+    })
+    const [changed] = await Promise.all([change, sent])
     expect(changed.exitCode, changed.stderr).toBe(0)
     console.log(`${statuses.length} bodies of 1 MB while Mathesar changed`)
     expect(statuses.filter((status) => status !== 200)).toEqual([])

@@ -1,11 +1,14 @@
 import { excerpt } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Child } from '../../system/ports.ts'
+import { inDoor } from '../place.ts'
 import type { Scope } from '../unit.ts'
 
 /** How long nginx may take to read its configuration and to have other workers serve. */
 const limitMs = 10_000
 const pollMs = 10
+/** So long each answer ends its connection, before those that nobody uses are closed. */
+const endingMs = 100
 
 /** A worker in its last state has closed its sockets (`ngx_worker_process_cycle`). */
 const isLeaving = ({ title }: Child): boolean => title.includes('shutting down')
@@ -23,12 +26,24 @@ const whyRefused = ({ system: { log } }: Scope<never>): string => {
 }
 
 /**
+ * A worker that leaves closes the connections that wait for another request, and one that is just coming on
+ * them is lost. So those that are in use end by themselves before. At a stop the mark stays.
+ */
+const endConnections = async ({ system, place }: Scope<never>, signal: AbortSignal): Promise<void> => {
+  const { draining } = inDoor(place.paths)
+  system.files.writeWhole(draining, '', 0o644)
+  await system.clock.delay(endingMs, signal)
+  system.files.remove(draining) // Before there are workers that would keep it in their cache.
+}
+
+/**
  * Has nginx read its configuration again, and resolves once no worker with the one before takes connections:
  * what is said to be in force then is. nginx itself says nothing of this but by its processes. Where it does
  * not take the configuration, it goes on with the one before.
  */
 export const reloadDoor = async (scope: Scope<never>, pid: number, signal: AbortSignal): Promise<void> => {
   const { system } = scope
+  await endConnections(scope, signal)
   const before = new Set(system.childrenOf(pid)?.map((child) => child.pid))
   system.signalProcess(pid, 'SIGHUP')
   for (const endMs = system.clock.now() + limitMs; system.clock.now() < endMs;) {

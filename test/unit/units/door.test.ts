@@ -252,15 +252,34 @@ describe('a reload of the door', () => {
     void done.then(() => {
       isDone = true
     })
-    await clock.advance(39)
+    await clock.advance(139)
     expect([signals, isDone]).toEqual([['SIGHUP 9'], false])
     await clock.advance(1)
     expect(isDone).toBe(true)
   })
 
+  test('comes once connections have ended by themselves: none is closed on a request', async () => {
+    const { clock, disk, signals } = reload([old])
+    const mark = () => disk.files.isThere('/run/m/door/draining')
+    await clock.advance(99)
+    expect([mark(), signals]).toEqual([true, []])
+    await clock.advance(1)
+    expect([mark(), signals]).toEqual([false, ['SIGHUP 9']])
+  })
+
+  test('leaves their ends to a stop that comes meanwhile', async () => {
+    const { scope, clock, disk, signals } = createScope({ place })
+    const stop = new AbortController()
+    const done = door.reload!(scope, 9, stop.signal).catch(() => 'given up')
+    await clock.advance(50)
+    stop.abort()
+    expect(await done).toBe('given up')
+    expect([disk.files.isThere('/run/m/door/draining'), signals]).toEqual([true, []])
+  })
+
   test('needs no end where nginx has died: the next one reads the new configuration', async () => {
     const { clock, done } = reload([old, undefined])
-    await clock.advance(10)
+    await clock.advance(110)
     await done
   })
 
@@ -270,7 +289,7 @@ describe('a reload of the door', () => {
     void output.write(Buffer.from('2026/11/26 11:13:17 [emerg] 1#1: cannot load certificate key\n'))
     output.flush()
     const why = done.catch(({ message }: Error) => message)
-    await clock.advance(10_000)
+    await clock.advance(10_100)
     expect(await why).toMatch(/does not take it: .*cannot load certificate key$/)
   })
 })

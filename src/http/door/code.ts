@@ -56,16 +56,18 @@ const letIn = (exchange: Exchange, signIn: Pick<SetupSignIn, 'cookies'>, to: str
   redirect(exchange, to, { 'set-cookie': [...signIn.cookies(isSecure(exchange), purpose)] })
 }
 
-/** Looks at a code. The answer says when to come again, where too many were wrong. */
-export const prove = (
-  { response }: Pick<Exchange, 'response'>,
-  signIn: Pick<SetupSignIn, 'prove'>,
-  code: string,
-): Proof => {
-  const proof = signIn.prove(code)
+/** The answer says when to come again, where too many were wrong. */
+export const tellWhen = ({ response }: Pick<Exchange, 'response'>, proof: Proof): Proof => {
   if (proof.is === 'unheard') response.setHeader('retry-after', Math.ceil(proof.waitMs / 1000))
   return proof
 }
+
+/** Looks at a code. */
+export const prove = (
+  exchange: Pick<Exchange, 'response'>,
+  signIn: Pick<SetupSignIn, 'prove'>,
+  code: string,
+): Proof => tellWhen(exchange, signIn.prove(code))
 
 /** Asks again who was refused: `why` is undefined where no code counts any more. */
 export type Refuse = (status: number, why?: Why) => void

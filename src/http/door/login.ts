@@ -20,8 +20,8 @@ export const isPasswordOf = async (stored: string, password: string): Promise<bo
   const [, iterations, salt, hash] = kept.exec(stored) ?? []
   if (hash === undefined || salt === undefined) return false
   const { pbkdf2, timingSafeEqual } = process.getBuiltinModule('node:crypto')
-  const rounds = Math.min(Number(iterations), mostIterations)
-  if (rounds === 0) return false
+  const rounds = Number(iterations)
+  if (rounds === 0 || rounds > mostIterations) return false
   const made = await promisify(pbkdf2)(password, salt, rounds, 32, 'sha256')
   return timingSafeEqual(made, Buffer.from(hash, 'base64'))
 }

@@ -4,6 +4,7 @@ import { hostRefusal, withHost } from '../../settings/hosts.ts'
 import { itemsOf } from '../../settings/kinds.ts'
 import { type Exchange, readForm, redirect } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
+import { prove, tellWhen } from './code.ts'
 import type { Proof } from './sign-in.ts'
 import { sendRefused } from './page.ts'
 import { isSameOrigin } from './same-origin.ts'
@@ -29,21 +30,20 @@ const readProof = async (
 ): Promise<Proof | { readonly is: 'away' }> => {
   const form = await readForm(exchange)
   const fieldOf = (name: string): string => form.get(name) ?? ''
-  if (parts.setup.signIn.isOpen) return parts.setup.signIn.prove(fieldOf('code'))
+  if (parts.setup.signIn.isOpen) return prove(exchange, parts.setup.signIn, fieldOf('code'))
   if (!(await waitForMathesar(parts))) return { is: 'away' }
-  return await parts.administrators.prove(fieldOf('username'), fieldOf('password'))
+  return tellWhen(exchange, await parts.administrators.prove(fieldOf('username'), fieldOf('password')))
 }
 
 /** Permits the name that the visitor came by, for who may. */
 export const postPermit = async (exchange: Exchange, parts: PermitParts): Promise<void> => {
-  const { request, response } = exchange
+  const { request } = exchange
   const refuse = (problem?: string): void => sendRefused(exchange, parts, problem)
   const refusal = hostRefusal(request.headers.host)
   if (refusal?.kind !== 'host' || !isSameOrigin(request)) return refuse()
   const { problems } = parts.setup.signIn.isOpen ? words.setup : words.refused
   try {
     const proof = await readProof(exchange, parts)
-    if (proof.is === 'unheard') response.setHeader('retry-after', Math.ceil(proof.waitMs / 1000))
     if (proof.is === 'over') return refuse()
     if (proof.is === 'away') return refuse(words.refused.problems.away)
     if (proof.is !== 'right') return refuse(problems[proof.is])

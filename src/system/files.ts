@@ -11,7 +11,6 @@ import {
   readdirSync,
   readlinkSync,
   renameSync,
-  rmdirSync,
   rmSync,
   type Stats,
   statSync,
@@ -23,6 +22,7 @@ import { temporaryName } from '../core/temporary.ts'
 import { decodeText } from '../core/text.ts'
 import { identityOf } from './identity.ts'
 import { readBytes } from './read-file.ts'
+import { removeSmall } from './small-folder.ts'
 import { freeSpace } from './space.ts'
 import { giveTree, type Owner } from './owners.ts'
 
@@ -197,18 +197,7 @@ export const files = {
 
   giveTree,
 
-  /** Removes an empty folder, if it is there. False where something is in it, or it is a mount point. */
-  removeEmpty: (path: string): boolean => {
-    try {
-      rmdirSync(path)
-      return true
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOTEMPTY' || code === 'EBUSY') return false
-      if (code === 'ENOENT') return true
-      throw error
-    }
-  },
+  removeSmall,
 
   /** Removes a file or folder, if it is there. A mount point stays, and is empty then. */
   remove: (path: string): void => {

@@ -94,7 +94,7 @@ const removeAll = async ({ system }: Scope<never>, paths: readonly string[]): Pr
  */
 const putAside = async (scope: Scope<never>, folder: string): Promise<void> => {
   const { system, place } = scope
-  if (system.files.removeEmpty(folder)) return
+  if (system.files.removeSmall(folder)) return
   try {
     system.files.renameWhole(folder, `${place.paths.data}/${leftover}${system.randomText(8)}`)
   } catch {

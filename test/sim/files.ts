@@ -76,7 +76,7 @@ export class SupervisorFiles {
         }
         disk.remove(from)
       },
-      removeEmpty: (path) => this.#removeEmpty(path),
+      removeSmall: (path) => this.#removeSmall(path),
       remove: (path) => {
         const disk = this.#disk(path)
         this.#supervisor.world.oracle.checkRemoval(disk, path)
@@ -123,7 +123,7 @@ export class SupervisorFiles {
     return { files: Object.fromEntries(files), stale: {}, unusable: {} }
   }
 
-  #removeEmpty(path: string): boolean {
+  #removeSmall(path: string): boolean {
     const disk = this.#disk(path)
     if (disk.find(path) !== undefined && disk.list(path).length > 0) return false
     disk.remove(path)

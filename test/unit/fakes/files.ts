@@ -167,8 +167,8 @@ const filesOn = (disk: Disk, begin: Begin): Files => ({
     for (const path of others) disk.change(path, { uid, gid })
     return others.length
   },
-  removeEmpty: (path) => {
-    begin('removeEmpty', path)
+  removeSmall: (path) => {
+    begin('removeSmall', path)
     if (disk.below(path).length > 0) return false
     disk.remove(path)
     return true

@@ -1,0 +1,44 @@
+import { lstatSync, opendirSync, rmdirSync, unlinkSync } from 'node:fs'
+import { join } from 'node:path'
+
+/** It must take no time to speak of. */
+const mostNames = 16
+const mostBytesOfFile = 64 * 1024
+
+/** The names in a folder, or the first so many of them. */
+const firstNames = (folder: string, most: number): readonly string[] => {
+  using entries = opendirSync(folder)
+  const names: string[] = []
+  while (names.length < most) {
+    const entry = entries.readSync()
+    if (entry === null) break
+    names.push(entry.name)
+  }
+  return names
+}
+
+const isRemoved = (path: string): boolean => {
+  const stats = lstatSync(path)
+  if (stats.isDirectory()) rmdirSync(path)
+  else if (stats.size > mostBytesOfFile) return false
+  else unlinkSync(path)
+  return true
+}
+
+/**
+ * Removes a folder with next to nothing in it, if it is there: a few small files and empty folders. False
+ * where there is more, of which some may be gone then, or where it is a mount point.
+ */
+export const removeSmall = (folder: string): boolean => {
+  try {
+    const names = firstNames(folder, mostNames + 1)
+    if (names.length > mostNames || !names.every((name) => isRemoved(join(folder, name)))) return false
+    rmdirSync(folder)
+    return true
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOTEMPTY' || code === 'EBUSY') return false
+    if (code === 'ENOENT') return true
+    throw error
+  }
+}

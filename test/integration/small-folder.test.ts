@@ -1,0 +1,46 @@
+import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { removeSmall } from '../../src/system/small-folder.ts'
+
+describe('removeSmall', () => {
+  let at: string
+  let folder: string
+
+  beforeEach(() => {
+    at = mkdtempSync(join(tmpdir(), 'small-folder-'))
+    folder = join(at, 'folder')
+    mkdirSync(folder)
+  })
+  afterEach(() => rmSync(at, { recursive: true }))
+
+  it('takes a folder with what nginx leaves', () => {
+    for (const name of ['client_body', 'proxy', 'uwsgi']) mkdirSync(join(folder, name))
+    writeFileSync(join(folder, 'nginx.pid'), '20\n')
+    expect(removeSmall(folder)).toBe(true)
+    expect(existsSync(folder)).toBe(false)
+  })
+
+  it('takes a folder that is not there for removed', () => {
+    expect(removeSmall(join(at, 'nothing'))).toBe(true)
+  })
+
+  it('removes a link, and not what it leads to', () => {
+    writeFileSync(join(at, 'other'), 'kept')
+    symlinkSync(join(at, 'other'), join(folder, 'link'))
+    symlinkSync(at, join(folder, 'up'))
+    expect(removeSmall(folder)).toBe(true)
+    expect(existsSync(join(at, 'other'))).toBe(true)
+  })
+
+  it.each([
+    ['a folder that is not empty', () => mkdirSync(join(folder, 'proxy/1'), { recursive: true })],
+    ['a large file', () => writeFileSync(join(folder, 'upload'), Buffer.alloc(100_000))],
+    ['many names', () => Array.from({ length: 17 }, (_, n) => mkdirSync(join(folder, String(n))))],
+  ])('leaves %s to others', (_, fill) => {
+    fill()
+    expect(removeSmall(folder)).toBe(false)
+    expect(existsSync(folder)).toBe(true)
+  })
+})

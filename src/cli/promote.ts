@@ -78,7 +78,8 @@ export const run = async (args: readonly string[]): Promise<number> => {
     await untilStopped(finishLeft(await openOperation(), { say: tell }))
     return 0
   }
-  if (back && (to ?? file) !== undefined) return usage('give --to or --back')
+  const ways = [to !== undefined, file !== undefined, back].filter(Boolean)
+  if (ways.length !== 1) return usage('give one of --to, --to-file and --back')
   const url = back ? undefined : readUrl(values, usage)
   const scope = await openOperation()
   if (!(await isServing()))

@@ -47,6 +47,18 @@ test.each([
 })
 
 test.each([
+  [promote, [], 'cannot promote: give one of --to, --to-file and --back'],
+  [promote, ['--back', '--to', '-'], 'cannot promote: give one of --to, --to-file and --back'],
+  [promote, ['--to', '-', '--to-file', 'f'], 'cannot promote: give one of --to, --to-file and --back'],
+  [exportTo, [], 'cannot export: give either --to or --to-file'],
+] as const)(
+  'a move that is told no place, or two, names all the ways there are (%#)',
+  async (run, args, why) => {
+    expect(await failureOf(() => run(args))).toMatchObject({ code: 'USAGE', message: why })
+  },
+)
+
+test.each([
   [backup, ['lst'], 'cannot back up: there is no `backup lst`: did you mean list?'],
   [backup, ['verfy', 'newest'], 'cannot back up: there is no `backup verfy`: did you mean verify?'],
   [backup, ['bucket'], 'cannot back up: bucket is not -, `volume`, a folder or s3://BUCKET/PREFIX'],

@@ -4,7 +4,7 @@ import { SupervisorError, toSupervisorError } from '../errors.ts'
 import type { Archive } from '../http/archives.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
-import { ancestorsOf, openChain, type Source } from '../operations/chain/open.ts'
+import { ancestorsOf, naming, openChain, type Source } from '../operations/chain/open.ts'
 import { keyOf } from '../operations/keys.ts'
 import { openFolder } from '../operations/places/folder.ts'
 import {
@@ -137,7 +137,9 @@ export const list = async (scope: OperationScope, isJson: boolean, place?: strin
 /** Prints what an archive says of itself, and which others it needs. */
 export const show = async (scope: OperationScope, argument: string): Promise<number> => {
   const source = await openSource(scope, argument)
-  const { description, entries } = await openArchive(scope.system, source.open(), keyOf(scope))
+  const { description, entries } = await naming(source.title, () =>
+    openArchive(scope.system, source.open(), keyOf(scope)),
+  )
   await entries.return(undefined)
   const stored = description.parent === undefined ? [] : ((await source.shelf?.list()) ?? [])
   const { needs } = ancestorsOf(source.title.split('/').at(-1)!, stored)
@@ -153,7 +155,8 @@ export const verify = async (scope: OperationScope, argument: string, isQuick: b
   const progress = createProgress(clock)
   if (isQuick || chain.newest.description.kind === 'portable') {
     let inIt = 0
-    for (const link of [...chain.parents, chain.newest]) inIt += await checkArchive(await link.open())
+    for (const { title, open } of [...chain.parents, chain.newest])
+      inIt += await naming(title, async () => await checkArchive(await open()))
     process.stdout.write(`every checksum is right; ${inMiB(inIt)} are in it\n`)
     return 0
   }

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../errors.ts'
 import { configFiles } from '../settings/configuration.ts'
-import type { ArchiveChain, ChainLink } from './chain/open.ts'
+import { type ArchiveChain, type ChainLink, naming } from './chain/open.ts'
 import { combine } from './chain/combine.ts'
 import { sectionsOf } from './archive/read.ts'
 import type { Bytes } from './archive/bytes.ts'
@@ -155,22 +155,24 @@ async function* counted(bytes: Bytes, onProgress: Target['onProgress']): AsyncGe
 }
 
 /** All of an archive. */
-const unpackAll = async (scope: OperationScope, link: ChainLink, target: Target): Promise<void> => {
-  for await (const section of sectionsOf((await link.open()).entries)) {
-    if (section.kind === 'file') writeFile(scope, target.folder, section.entry)
-    else await writeStream(scope, target, section.name, counted(section.bytes, target.onProgress))
-  }
-}
+const unpackAll = (scope: OperationScope, link: ChainLink, target: Target): Promise<void> =>
+  naming(link.title, async () => {
+    for await (const section of sectionsOf((await link.open()).entries)) {
+      if (section.kind === 'file') writeFile(scope, target.folder, section.entry)
+      else await writeStream(scope, target, section.name, counted(section.bytes, target.onProgress))
+    }
+  })
 
 /** The cluster of an archive alone. The rest of it is read all the same: its checksums are at its end. */
-const unpackParent = async (scope: OperationScope, link: ChainLink, target: Target): Promise<void> => {
-  for await (const section of sectionsOf((await link.open()).entries)) {
-    if (section.kind === 'file') continue
-    const bytes = counted(section.bytes, target.onProgress)
-    if (section.name === streams.cluster) await writeStream(scope, target, section.name, bytes)
-    else for await (const _ of bytes);
-  }
-}
+const unpackParent = (scope: OperationScope, link: ChainLink, target: Target): Promise<void> =>
+  naming(link.title, async () => {
+    for await (const section of sectionsOf((await link.open()).entries)) {
+      if (section.kind === 'file') continue
+      const bytes = counted(section.bytes, target.onProgress)
+      if (section.name === streams.cluster) await writeStream(scope, target, section.name, bytes)
+      else for await (const _ of bytes);
+    }
+  })
 
 /** Unpacks the clusters of a chain beside each other, and makes one of them. */
 const stageChain = async (

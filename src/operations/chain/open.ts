@@ -18,6 +18,8 @@ export type Source = {
 
 /** An archive of a chain, of which the description was read. */
 export type ChainLink = {
+  /** As people call it. */
+  readonly title: string
   readonly description: Description
   /** As it is stored; 0 where nobody knows. */
   readonly bytes: number
@@ -43,34 +45,47 @@ const incomplete = (title: string, parent: string, shelf: Source['shelf']): Supe
 /** With what opens an archive that is encrypted. */
 type Opener = { readonly system: Pick<Streams, 'decrypt'>; readonly lock: Lock | undefined }
 
-const openLink = async ({ system, lock }: Opener, title: string, read: () => Bytes, bytes: number) => {
-  const archive = await openArchive(system, read(), lock).catch((error: unknown) => {
+/** Says of which archive it is that something fails. */
+export const naming = async <T>(title: string, act: () => Promise<T>): Promise<T> => {
+  try {
+    return await act()
+  } catch (error) {
     if (!(error instanceof SupervisorError)) throw error
     const { code, message, hint } = error
     throw new SupervisorError(code, message.replace('this archive', title), { cause: error, hint })
-  })
+  }
+}
+
+const openLink = async (
+  { system, lock }: Opener,
+  title: string,
+  read: () => Bytes,
+  bytes: number,
+): Promise<ChainLink> => {
+  const archive = await naming(title, () => openArchive(system, read(), lock))
   await archive.entries.return(undefined)
   const { description } = archive
-  return { description, bytes, open: () => openArchive(system, read(), lock) }
+  return { title, description, bytes, open: () => openArchive(system, read(), lock) }
 }
 
 /** Opens an archive, and all that it builds on, as far as their descriptions. */
 export const openChain = async (opener: Opener, { title, open, shelf }: Source): Promise<ArchiveChain> => {
-  const archive = await openArchive(opener.system, open(), opener.lock)
+  const archive = await naming(title, () => openArchive(opener.system, open(), opener.lock))
   const { description } = archive
   if (description.parent === undefined)
-    return { parents: [], newest: { description, bytes: 0, open: async () => archive } }
+    return { parents: [], newest: { title, description, bytes: 0, open: async () => archive } }
   await archive.entries.return(undefined)
   if (shelf === undefined) throw incomplete(title, description.parent, shelf)
   const stored = await shelf.list()
   const bytes = stored.find(({ name }) => name === title.split('/').at(-1))?.bytes ?? 0
-  const newest = { description, bytes, open: () => openArchive(opener.system, open(), opener.lock) }
+  const newest = { title, description, bytes, open: () => openArchive(opener.system, open(), opener.lock) }
   const parents: ChainLink[] = []
   for (let [child, { parent }] = [title, description]; parent !== undefined;) {
     const found = findSame(parent, stored)
     if (found === undefined || parents.length === limit) throw incomplete(child, parent, shelf)
     const link = await openLink(opener, found.name, () => shelf.read(found.name), found.bytes)
     requireSame(description, link.description, found.name)
+    requireOwnName(link.description, found.name)
     parents.unshift(link)
     child = found.name
     parent = link.description.parent
@@ -82,6 +97,13 @@ export const openChain = async (opener: Opener, { title, open, shelf }: Source):
 const requireSame = (description: Description, parent: Description, name: string): void => {
   if (parent.kind === 'exact' && parent.instance === description.instance) return
   throw new SupervisorError('BACKUP_DAMAGED', `cannot use ${name}: it is of another installation`)
+}
+
+/** Its name says what it builds on, as it does itself: else somebody gave it the name of another one. */
+const requireOwnName = ({ parent }: Description, name: string): void => {
+  const own = parent === undefined ? undefined : parseArchiveName(parent)
+  if (parseArchiveName(name)?.after?.atMs === own?.atMs) return
+  throw new SupervisorError('BACKUP_DAMAGED', `cannot use ${name}: what has this name is another archive`)
 }
 
 /** How much larger what has changed is likely to be once it is unpacked. */

@@ -4,10 +4,17 @@ import { describe, expect, test } from 'vitest'
 import { formatArchiveName } from '../../../src/core/archive-name.ts'
 import { SupervisorError } from '../../../src/errors.ts'
 import type { Bytes } from '../../../src/operations/archive/bytes.ts'
+import { checkArchive } from '../../../src/operations/archive/read.ts'
 import { type Description, formatOf } from '../../../src/operations/archive/description.ts'
 import { readmeOf } from '../../../src/operations/archive/readme.ts'
 import { manifestPath, parseLabel } from '../../../src/operations/chain/draft.ts'
-import { ancestorsOf, bytesToRestore, openChain, type Source } from '../../../src/operations/chain/open.ts'
+import {
+  ancestorsOf,
+  bytesToRestore,
+  naming,
+  openChain,
+  type Source,
+} from '../../../src/operations/chain/open.ts'
 import { pickFrom } from '../../../src/operations/chain/pick.ts'
 import { lockInWords, planChain, whyEnded } from '../../../src/operations/chain/plan.ts'
 import type { Store } from '../../../src/operations/places/store.ts'
@@ -248,7 +255,29 @@ describe('an archive that builds on another', () => {
     })
     const ring = { ...there, [full]: await archiveOf(third) }
     expect(await failureOf(() => openChain(opener, sourceIn(ring, third)))).toMatchObject({
-      code: 'BACKUP_INCOMPLETE',
+      code: 'BACKUP_DAMAGED',
+      message: `cannot use ${full}: what has this name is another archive`,
+    })
+    const swapped = { ...there, [second]: there[full]! }
+    expect(await failureOf(() => openChain(opener, sourceIn(swapped, third)))).toMatchObject({
+      message: `cannot use ${second}: what has this name is another archive`,
+    })
+  })
+
+  test('is refused by the name of the one that is damaged, be it the one asked for', async () => {
+    const there = await shelf()
+    const empty = { ...there, [third]: Buffer.alloc(0) }
+    expect(await failureOf(() => openChain(opener, sourceIn(empty, third)))).toMatchObject({
+      message: `cannot use ${third}: it is empty (0 bytes)`,
+    })
+    const cut = { ...there, [second]: there[second]!.subarray(0, -20) }
+    const { parents } = await openChain(opener, sourceIn(cut, third))
+    const read = async (): Promise<unknown> => {
+      for (const { title, open } of parents) await naming(title, async () => checkArchive(await open()))
+      return undefined
+    }
+    expect(await failureOf(read)).toMatchObject({
+      message: expect.stringContaining(`cannot use ${second}: it is cut off`),
     })
   })
 

@@ -25,15 +25,25 @@ const whyRefused = ({ system: { log } }: Scope<never>): string => {
   return excerpt(line.trim(), 400)
 }
 
+/** What the mark holds when the container is about to stop: then no reload takes it away. */
+const stopping = 'stop'
+
+/** From here on each answer ends its connection, until the container has stopped. */
+export const markStop = ({ system: { files }, place }: Scope<never>): void =>
+  void files.writeWhole(inDoor(place.paths).draining, stopping, 0o644)
+
 /**
  * A worker that leaves closes the connections that wait for another request, and one that is just coming on
  * them is lost. So those that are in use end by themselves before. At a stop the mark stays.
  */
 const endConnections = async ({ system, place }: Scope<never>, signal: AbortSignal): Promise<void> => {
+  const { files, clock } = system
   const { draining } = inDoor(place.paths)
-  system.files.writeWhole(draining, '', 0o644)
-  await system.clock.delay(endingMs, signal)
-  system.files.remove(draining) // Before there are workers that would keep it in their cache.
+  const isOfStop = (): boolean => files.readIfThere(draining) === stopping
+  if (isOfStop()) return
+  files.writeWhole(draining, '', 0o644)
+  await clock.delay(endingMs, signal)
+  if (!isOfStop()) files.remove(draining) // Before there are workers that would keep it in their cache.
 }
 
 /**

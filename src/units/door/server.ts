@@ -2,12 +2,12 @@ import { readDoorLine } from '../../core/door-lines.ts'
 import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
 import { secondsToStop } from '../../settings/stopping.ts'
-import { doorPath, inDoor, inRun } from '../place.ts'
+import { doorPath, inRun } from '../place.ts'
 import { reachableAddress } from '../results.ts'
 import { whyStopped } from '../hung.ts'
 import { defineService } from '../unit.ts'
 import { configFile } from './config.ts'
-import { reloadDoor } from './reload.ts'
+import { markStop, reloadDoor } from './reload.ts'
 
 const probeLimitMs = 5000
 
@@ -34,8 +34,7 @@ export const door = defineService({
     forceStopSignal: 'SIGTERM',
   }),
   whyHung: whyStopped,
-  onDraining: ({ system: { files }, place: { paths } }) =>
-    void files.writeWhole(inDoor(paths).draining, '', 0o644),
+  onDraining: markStop,
   reload: reloadDoor,
   readLine: readDoorLine,
   command: async ({ place: { paths, identities, machine }, results: { listener, volume } }) => ({

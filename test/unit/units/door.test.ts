@@ -277,6 +277,21 @@ describe('a reload of the door', () => {
     expect([disk.files.isThere('/run/m/door/draining'), signals]).toEqual([true, []])
   })
 
+  test.each([
+    ['before it', 0],
+    ['meanwhile', 50],
+  ])('leaves the mark of a stop that waits for load balancers, and began %s', async (_, ms) => {
+    const { scope, clock, disk, signals, replies } = createScope({ place })
+    replies.children = () => old
+    const mark = () => disk.files.isThere('/run/m/door/draining')
+    if (ms === 0) door.onDraining!(scope)
+    void door.reload!(scope, 9, never).catch(() => {})
+    await clock.advance(ms)
+    if (ms > 0) door.onDraining!(scope)
+    await clock.advance(100)
+    expect([mark(), signals]).toEqual([true, ['SIGHUP 9']])
+  })
+
   test('needs no end where nginx has died: the next one reads the new configuration', async () => {
     const { clock, done } = reload([old, undefined])
     await clock.advance(110)

@@ -18,8 +18,8 @@ export const upstream = defineTask({
         target: { host: reachableAddress(listener), port: listener.port },
         page: undefined,
       }
-    const { mathesar, serving, page } = inDoor(paths)
-    system.files.remove(serving)
+    const { mathesar, serving, page, draining } = inDoor(paths)
+    for (const path of [serving, draining]) system.files.remove(path)
     const listen = (path: string): number => {
       system.files.remove(path)
       const socket = system.listenUnix(path)

@@ -16,12 +16,14 @@ describe('the task `upstream`', () => {
     const { scope, disk } = createScope({ place })
     disk.put('/run/m/door/serving.sock', '-> /run/m/door/mathesar.sock')
     disk.put('/run/m/door/mathesar.sock', '')
+    disk.put('/run/m/door/draining', 'stop') // A pod keeps it for the next run of its container.
     expect(await upstream.run(scope, never)).toEqual({
       fd: 11,
       target: { socketPath: '/run/m/door/mathesar.sock' },
       page: 11,
     })
-    expect(disk.files.isThere('/run/m/door/serving.sock')).toBe(false)
+    for (const name of ['serving.sock', 'draining'])
+      expect(disk.files.isThere(`/run/m/door/${name}`)).toBe(false)
     for (const name of ['mathesar', 'page']) expect(disk.modeOf(`/run/m/door/${name}.sock`)).toMatch(/^0666 /)
   })
 

@@ -2,28 +2,37 @@ import { promisify } from 'node:util'
 import { RateLimit } from '../../core/rate-limit.ts'
 import type { Proof } from './sign-in.ts'
 
-/** Each try takes the processor a quarter of a second. Mathesar's own login has no such limit. */
+/** Each try takes the processor half a second. Mathesar's own login has no such limit. */
 const tries = { burst: 5, everyMs: 5000 }
-/** Django has a million by now. Mathesar's user may write any number there. */
+/** Mathesar's user may write any number there. */
 const mostIterations = 10_000_000
 
-/** Stands for who is no administrator: the answer takes as long as with the Django of Mathesar 0.11. */
-const nobody = `pbkdf2_sha256$600000$nobody$${'A'.repeat(43)}=`
+/**
+ * What each try takes, whoever is named: else its time would tell who is an administrator. Django 4.2 has
+ * 600,000, and Django 5.2 this.
+ */
+const leastIterations = 1_000_000
 
 const kept = /^pbkdf2_sha256\$(\d{1,8})\$([^$]+)\$([A-Za-z0-9+/]{43}=)$/
 
 /**
  * Whether a password is what Django keeps as `pbkdf2_sha256$ITERATIONS$SALT$HASH`, the hash in base64.
- * What it keeps in another way is nobody's.
+ * What it keeps in another way is nobody's, and takes as long.
  */
-export const isPasswordOf = async (stored: string, password: string): Promise<boolean> => {
-  const [, iterations, salt, hash] = kept.exec(stored) ?? []
-  if (hash === undefined || salt === undefined) return false
+export const isPasswordOf = async (
+  stored: string,
+  password: string,
+  least = leastIterations,
+): Promise<boolean> => {
   const { pbkdf2, timingSafeEqual } = process.getBuiltinModule('node:crypto')
-  const rounds = Number(iterations)
-  if (rounds === 0 || rounds > mostIterations) return false
-  const made = await promisify(pbkdf2)(password, salt, rounds, 32, 'sha256')
-  return timingSafeEqual(made, Buffer.from(hash, 'base64'))
+  const derive = async (salt: string, rounds: number): Promise<Buffer | undefined> =>
+    rounds > 0 ? await promisify(pbkdf2)(password, salt, rounds, 32, 'sha256') : undefined
+  const [, digits, salt = '', hash = ''] = kept.exec(stored) ?? []
+  const given = Number(digits ?? 0)
+  const rounds = given > mostIterations ? 0 : given
+  const made = await derive(salt, rounds)
+  await derive(salt, least - rounds)
+  return made !== undefined && timingSafeEqual(made, Buffer.from(hash, 'base64'))
 }
 
 /** The login of Mathesar's administrators, for what a page of the supervisor lets them do. */
@@ -31,11 +40,17 @@ export class Login {
   readonly #limit = new RateLimit(tries)
   readonly #passwordOf: (username: string) => Promise<string | undefined>
   readonly #now: () => number
+  readonly #least: number
 
   /** `passwordOf` reads what Django keeps of the password of an active administrator. */
-  constructor(passwordOf: (username: string) => Promise<string | undefined>, now: () => number) {
+  constructor(
+    passwordOf: (username: string) => Promise<string | undefined>,
+    now: () => number,
+    least = leastIterations,
+  ) {
     this.#passwordOf = passwordOf
     this.#now = now
+    this.#least = least
   }
 
   /** Whether an administrator has this name and password. Rejects where the database does not say. */
@@ -45,7 +60,6 @@ export class Login {
     if (waitMs > 0) return { is: 'unheard', waitMs }
     this.#limit.take(nowMs)
     const stored = await this.#passwordOf(username.normalize('NFKC')) // As Django keeps it.
-    const isRight = await isPasswordOf(stored ?? nobody, password)
-    return { is: isRight && stored !== undefined ? 'right' : 'wrong' }
+    return { is: (await isPasswordOf(stored ?? '', password, this.#least)) ? 'right' : 'wrong' }
   }
 }

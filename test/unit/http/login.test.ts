@@ -1,4 +1,4 @@
-import { describe, expect, test } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import { isPasswordOf, Login } from '../../../src/http/door/login.ts'
 
 /** As Django 4.2 writes them. */
@@ -18,7 +18,22 @@ describe('a password of Django', () => {
     ['x', 'x', false],
     ['', '', false],
   ])('%j is that of %j: %s', async (text, typed, expected) => {
-    expect(await isPasswordOf(text, typed)).toBe(expected)
+    expect(await isPasswordOf(text, typed, 0)).toBe(expected)
+  })
+})
+
+describe('the time of a try', () => {
+  test.each([
+    ['of an administrator with Django 4.2', stored.replace('1000', '600000')],
+    ['with Django 5.2', stored.replace('1000', '1000000')],
+    ['who logs in by SSO alone', '!unusable'],
+    ['of nobody', ''],
+  ])('is the same, %s', async (_, text) => {
+    const crypto = process.getBuiltinModule('node:crypto')
+    const derive = vi.spyOn(crypto, 'pbkdf2').mockImplementation((...of) => of[5](null, Buffer.alloc(of[3])))
+    onTestFinished(() => derive.mockRestore())
+    expect(await isPasswordOf(text, 'wrong')).toBe(false)
+    expect(derive.mock.calls.reduce((sum, [, , rounds]) => sum + rounds, 0)).toBe(1_000_000)
   })
 })
 
@@ -27,7 +42,7 @@ describe('the login of an administrator', () => {
     name === 'ada' ? stored : undefined
 
   test('takes a name as Django keeps it, with its password', async () => {
-    const login = new Login(passwordOf, () => 0)
+    const login = new Login(passwordOf, () => 0, 1)
     expect(await login.prove('ａｄａ', password)).toEqual({ is: 'right' })
     expect(await login.prove('ada', 'wrong')).toEqual({ is: 'wrong' })
     expect(await login.prove('eve', password)).toEqual({ is: 'wrong' })
@@ -42,6 +57,7 @@ describe('the login of an administrator', () => {
         return await passwordOf(name)
       },
       () => nowMs,
+      1,
     )
     const proofs = await Promise.all(Array.from({ length: 100 }, () => login.prove('ada', password)))
     expect(proofs.filter(({ is }) => is === 'right')).toHaveLength(5)
@@ -56,6 +72,7 @@ describe('the login of an administrator', () => {
     const login = new Login(
       () => Promise.reject(new Error('it is away')),
       () => 0,
+      1,
     )
     await expect(login.prove('ada', password)).rejects.toThrow('it is away')
   })

@@ -59,7 +59,8 @@ export class Login {
     const waitMs = this.#limit.waitMs(nowMs)
     if (waitMs > 0) return { is: 'unheard', waitMs }
     this.#limit.take(nowMs)
-    const stored = await this.#passwordOf(username.normalize('NFKC')) // As Django keeps it.
+    const name = username.normalize('NFKC') // As Django keeps it. Postgres takes no NUL.
+    const stored = name.includes('\0') ? undefined : await this.#passwordOf(name)
     return { is: (await isPasswordOf(stored ?? '', password, this.#least)) ? 'right' : 'wrong' }
   }
 }

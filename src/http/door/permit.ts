@@ -21,7 +21,7 @@ const permit = async (host: string, { config: { changes } }: Pick<Parts, 'config
   })
 }
 
-type PermitParts = WaitParts & Pick<Parts, 'config' | 'setup' | 'administrators'>
+type PermitParts = WaitParts & Pick<Parts, 'config' | 'setup' | 'administrators' | 'log'>
 
 /** Who may: the owner of a new Mathesar by the setup code, and of one that is set up an administrator. */
 const readProof = async (
@@ -32,7 +32,14 @@ const readProof = async (
   const fieldOf = (name: string): string => form.get(name) ?? ''
   if (parts.setup.signIn.isOpen) return prove(exchange, parts.setup.signIn, fieldOf('code'))
   if (!(await waitForMathesar(parts))) return { is: 'away' }
-  return tellWhen(exchange, await parts.administrators.prove(fieldOf('username'), fieldOf('password')))
+  try {
+    return tellWhen(exchange, await parts.administrators.prove(fieldOf('username'), fieldOf('password')))
+  } catch (error) {
+    if (!(error instanceof SupervisorError)) throw error
+    // What a database says names users and addresses, and whoever asks here is a stranger.
+    parts.log.say('warn', `cannot look at the login of who asks for a name: ${error.message}`)
+    return { is: 'away' }
+  }
 }
 
 /** Permits the name that the visitor came by, for who may. */

@@ -68,6 +68,15 @@ describe('the login of an administrator', () => {
     expect(reads).toBe(6)
   })
 
+  test('asks Postgres for no name that it does not take', async () => {
+    const login = new Login(
+      () => Promise.reject(new Error('invalid byte sequence for encoding "UTF8": 0x00')),
+      () => 0,
+      1,
+    )
+    expect(await login.prove('ada\0', password)).toEqual({ is: 'wrong' })
+  })
+
   test('rejects where the database does not say', async () => {
     const login = new Login(
       () => Promise.reject(new Error('it is away')),

@@ -471,4 +471,17 @@ describe('a socket', () => {
     expect(tried).toEqual(['ada wrong', 'ada right'])
     expect(proposals).toHaveLength(1)
   })
+
+  test('of visitors tells who asks for a name nothing of what the database says', async () => {
+    signIn.setOpen(false)
+    const why = 'no pg_hba.conf entry for host "10.0.0.7", user "mathesar_app"'
+    const ask = await open('visitor', {
+      administrators: { prove: () => Promise.reject(new SupervisorError('DATABASE_REFUSED', why)) },
+    })
+    const headers = { ...page, host: 'nas.local', origin: 'http://nas.local' }
+    const { text } = await ask('POST', '/supervisor/permit', 'username=ada&password=x', headers)
+    expect(text).toContain('Mathesar does not answer now')
+    expect(text).not.toMatch(/10\.0\.0\.7|mathesar_app/)
+    expect(said.join()).toContain(why)
+  })
 })

@@ -119,6 +119,25 @@ with f.ThreadPoolExecutor(8) as pool: print(sum(pool.map(lambda _: jwt.value, ra
     expect(await run(files, program)).toEqual(['loaded', '8'])
   })
 
+  test('is loaded by one thread while another one imports a part of it', async () => {
+    const files = {
+      '__init__.py': 'import time\ntime.sleep(0.2)\nfrom .part import value\n',
+      'part.py': 'value = 1\n',
+    }
+    const program = `import faulthandler, jwt, threading, time
+faulthandler.dump_traceback_later(10, exit=True)
+def import_part():
+    import jwt.part
+    print(jwt.part.value)
+threads = threading.Thread(target=lambda: print(jwt.value)), threading.Thread(target=import_part)
+for thread in threads:
+    thread.start()
+    time.sleep(0.1)
+for thread in threads: thread.join()
+`
+    expect(await run(files, program)).toEqual(['1', '1'])
+  })
+
   test('tries again to load one that could not be', async () => {
     const files = { '__init__.py': "import os\nos.environ['READY']\nvalue = 1\n" }
     const program = `import jwt, os

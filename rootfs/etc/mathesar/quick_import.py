@@ -5,7 +5,8 @@ import gc
 import importlib.abc
 import importlib.machinery
 import sys
-import threading
+import time
+from importlib._bootstrap import _DeadlockError, _ModuleLock
 
 
 class LoadedWhenUsed(importlib.abc.MetaPathFinder):
@@ -22,12 +23,9 @@ class LoadedWhenUsed(importlib.abc.MetaPathFinder):
         package, _, part = name.partition('.')
         if package not in self.names:
             return None
-        if part:
-            hasattr(sys.modules[package], part)  # Its package comes first, and may bring it.
-            return LoadedAlready.spec_of(sys.modules[name]) if name in sys.modules else None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)
         if spec is not None and spec.loader is not None:
-            spec.loader = LateLoader(spec.loader)
+            spec.loader = PartLoader(spec.loader) if part else LateLoader(spec.loader)
         return spec
 
 
@@ -45,21 +43,35 @@ class LateLoader(importlib.abc.Loader):
     def exec_module(self, module):
         module.__spec__.loader = module.__loader__ = self.loader
         names = vars(module)
-        turn = threading.RLock()
+        turn = _ModuleLock(module.__name__)  # Another thread may import a part, which has a lock, too: Python sees who waits for whom.
         is_loading = False
 
-        def load():
+        def load_once():
             nonlocal is_loading
-            with turn:
-                if is_loading or names.get('__getattr__') is not look_up:  # The module asks itself, or another thread was first.
-                    return
-                is_loading = True
+            if is_loading or names.get('__getattr__') is not look_up:  # The module asks itself, or another thread was first.
+                return
+            is_loading = True
+            try:
+                self.loader.exec_module(module)
+                if names['__getattr__'] is look_up:
+                    del module.__getattr__
+            finally:
+                is_loading = False
+
+        def load():
+            for pause in (0.01,) * 9 + (None,):
                 try:
-                    self.loader.exec_module(module)
-                    if names['__getattr__'] is look_up:
-                        del module.__getattr__
+                    turn.acquire()
+                except _DeadlockError:  # Who loads it waits for a part that this thread imports: that finds half a package, as ever.
+                    return
+                try:
+                    return load_once()
+                except _DeadlockError:  # Another thread imports a part, and waits for the package.
+                    if pause is None:
+                        raise
                 finally:
-                    is_loading = False
+                    turn.release()
+                time.sleep(pause)  # It goes first.
 
         def look_up(name):
             load()
@@ -73,21 +85,29 @@ class LateLoader(importlib.abc.Loader):
         module.__getattr__ = look_up
 
 
-class LoadedAlready(importlib.abc.Loader):
-    """For a part that came while it was looked for: Python would take its spec, and execute it a second time."""
-    def __init__(self, module):
-        self.module, self.spec = module, module.__spec__
-
-    @classmethod
-    def spec_of(cls, module):
-        module.__spec__ = importlib.machinery.ModuleSpec(module.__name__, cls(module))
-        return module.__spec__
+class PartLoader(importlib.abc.Loader):
+    """
+    Loads the package before a part of it, which it may bring. Not while the part is looked for: Python holds its lock of all imports
+    then, and another thread that is just loading the package needs that.
+    """
+    def __init__(self, loader):
+        self.loader = loader
 
     def create_module(self, spec):
-        return self.module
+        package, _, part = spec.name.partition('.')
+        hasattr(sys.modules[package], part)
+        self.there = sys.modules.get(spec.name)
+        if self.there is None:
+            return self.loader.create_module(spec)
+        self.spec = self.there.__spec__  # Python sets its own now.
+        return self.there
 
     def exec_module(self, module):
-        module.__spec__ = self.spec
+        if self.there is not None:
+            module.__spec__ = self.spec
+            return
+        module.__spec__.loader = module.__loader__ = self.loader
+        self.loader.exec_module(module)
 
 
 gc.disable()

@@ -27,10 +27,12 @@ const isRemoved = (path: string): boolean => {
 
 /**
  * Removes a folder with next to nothing in it, if it is there: a few small files and empty folders. False
- * where there is more, of which some may be gone then, or where it is a mount point.
+ * where there is more, of which some may be gone then, where it is a mount point, or a link: what that leads
+ * to is somebody else's.
  */
 export const removeSmall = (folder: string): boolean => {
   try {
+    if (!lstatSync(folder).isDirectory()) return false
     const names = firstNames(folder, mostNames + 1)
     if (names.length > mostNames || !names.every((name) => isRemoved(join(folder, name)))) return false
     rmdirSync(folder)

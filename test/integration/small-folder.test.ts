@@ -34,6 +34,13 @@ describe('removeSmall', () => {
     expect(existsSync(join(at, 'other'))).toBe(true)
   })
 
+  it('leaves to others a link in its place, and what that leads to', () => {
+    writeFileSync(join(folder, 'other'), 'kept')
+    symlinkSync(folder, join(at, 'link'))
+    expect(removeSmall(join(at, 'link'))).toBe(false)
+    expect(existsSync(join(folder, 'other'))).toBe(true)
+  })
+
   it.each([
     ['a folder that is not empty', () => mkdirSync(join(folder, 'proxy/1'), { recursive: true })],
     ['a large file', () => writeFileSync(join(folder, 'upload'), Buffer.alloc(100_000))],

@@ -5,7 +5,7 @@ import type { Proof } from './sign-in.ts'
 /** Each try takes the processor half a second. Mathesar's own login has no such limit. */
 const tries = { burst: 5, everyMs: 5000 }
 /** Mathesar's user may write any number there. */
-const mostIterations = 10_000_000
+const mostIterations = 3_000_000
 
 /**
  * What each try takes, whoever is named: else its time would tell who is an administrator. Django 4.2 has

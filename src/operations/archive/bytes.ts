@@ -88,3 +88,21 @@ export async function* inPieces(bytes: Bytes, length: number, count: number): As
   }
   if (filled > 0 || made === 0) yield buffers[made % count]!.subarray(0, filled)
 }
+
+/** Asks for the next chunk while the one before is in use: that one must not be overwritten by it yet. */
+export async function* readAhead<Chunk>(chunks: AsyncGenerator<Chunk>): AsyncGenerator<Chunk> {
+  const ask = (): Promise<IteratorResult<Chunk>> => {
+    const asked = chunks.next()
+    asked.catch(() => {}) // Each is awaited in its turn.
+    return asked
+  }
+  let next = ask()
+  try {
+    for (let chunk = await next; chunk.done !== true; chunk = await next) {
+      next = ask()
+      yield chunk.value
+    }
+  } finally {
+    await chunks.return(undefined)
+  }
+}

@@ -1,5 +1,5 @@
 import { SupervisorError } from '../../errors.ts'
-import { type Bytes, inPieces } from './bytes.ts'
+import { type Bytes, inPieces, readAhead } from './bytes.ts'
 import type { Entry } from './tar.ts'
 import { createCompressor, type Zstd } from './zstd.ts'
 
@@ -24,30 +24,22 @@ export async function* partsOf(
   bytes: Bytes,
   onRead: (bytes: number) => void,
 ): AsyncGenerator<Entry> {
-  const pieces = inPieces(bytes, pieceBytes, atATime + 1)
+  const pieces = readAhead(inPieces(bytes, pieceBytes, atATime + 2))
   const compressors = Array.from({ length: atATime }, () => createCompressor(pieceBytes))
-  const readNext = (): ReturnType<typeof pieces.next> => {
-    const reading = pieces.next()
-    reading.catch(() => {}) // Each is awaited in its turn, and so is what is compressed.
-    return reading
-  }
   const pending: Promise<Buffer>[] = []
   let [begun, made] = [0, 0]
   const take = async (): Promise<Entry> => ({ name: partName(name, made++), data: await pending.shift()! })
   try {
-    let next = readNext()
-    for (let piece = await next; piece.done !== true; piece = await next) {
-      onRead(piece.value.length)
+    for await (const piece of pieces) {
+      onRead(piece.length)
       if (pending.length === atATime) yield await take()
-      const compressing = compressors[begun++ % atATime]!.turn(piece.value)
-      compressing.catch(() => {})
+      const compressing = compressors[begun++ % atATime]!.turn(piece)
+      compressing.catch(() => {}) // Each is awaited in its turn.
       pending.push(compressing)
-      next = readNext()
     }
     while (pending.length > 0) yield await take()
   } finally {
     for (const compressor of compressors) compressor.close()
-    await pieces.return(undefined)
   }
 }
 

@@ -1,6 +1,6 @@
 import { SupervisorError } from '../../errors.ts'
 import type { Lock, Streams } from '../../system/ports.ts'
-import { type Bytes, Reader } from './bytes.ts'
+import { type Bytes, readAhead, Reader } from './bytes.ts'
 import { Checksums, checksumsName } from './checksums.ts'
 import { type Description, parseDescription } from './description.ts'
 import { openPart, partIn, pieceLimitBytes } from './parts.ts'
@@ -102,7 +102,8 @@ export type Section =
 /** Joins parts to the streams that they are of. */
 export async function* sectionsOf(entries: AsyncGenerator<Entry>): AsyncGenerator<Section> {
   let next = await entries.next()
-  const decompressor = createDecompressor(pieceLimitBytes)
+  // While one opens a part, whoever reads still has the part that the other one opened.
+  const decompressors = [createDecompressor(pieceLimitBytes), createDecompressor(pieceLimitBytes)] as const
 
   async function* streamNamed(name: string): AsyncGenerator<Buffer> {
     for (let index = 0; ; index++) {
@@ -110,7 +111,7 @@ export async function* sectionsOf(entries: AsyncGenerator<Entry>): AsyncGenerato
       const part = partIn(next.value.name)
       if (part?.stream !== name) return
       if (part.index !== index) throw damaged(`${name} lacks its part ${index}`)
-      yield await openPart(next.value, decompressor)
+      yield await openPart(next.value, decompressors[index % 2]!)
       next = await entries.next()
     }
   }
@@ -122,12 +123,12 @@ export async function* sectionsOf(entries: AsyncGenerator<Entry>): AsyncGenerato
       if (part === undefined) {
         yield { kind: 'file', entry }
         next = await entries.next()
-      } else yield { kind: 'stream', name: part.stream, bytes: streamNamed(part.stream) }
+      } else yield { kind: 'stream', name: part.stream, bytes: readAhead(streamNamed(part.stream)) }
       if (part !== undefined && next.done !== true && next.value === entry)
         throw new Error(`${part.stream} was not read`)
     }
   } finally {
-    decompressor.close()
+    for (const each of decompressors) each.close()
   }
 }
 

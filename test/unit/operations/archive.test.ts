@@ -2,10 +2,11 @@ import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
+import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
 import { requireFit } from '../../../src/operations/archive/description.ts'
 import { openArchive, sectionsOf } from '../../../src/operations/archive/read.ts'
-import { TarWriter } from '../../../src/operations/archive/tar.ts'
+import { type Entry, TarWriter } from '../../../src/operations/archive/tar.ts'
 import { failureOf } from '../failure.ts'
 import { check, collect, description, entriesOf, open, packed, smallArchive } from './archives.ts'
 
@@ -24,6 +25,30 @@ describe('an archive', () => {
     }
     expect(found.map(([name]) => name)).toEqual(streams.map(([name]) => name))
     found.forEach(([, content], index) => expect(content.equals(contents[index]!)).toBe(true))
+  })
+
+  test('has its next part opened while whoever reads it still has the one before', async () => {
+    const content = randomBytes(3 * MiB)
+    const { entries } = await open(packed(await entriesOf(['s.zst', content])))
+    let taken = 0
+    async function* counted(): AsyncGenerator<Entry> {
+      for await (const entry of entries) {
+        taken += 1
+        yield entry
+      }
+    }
+    for await (const section of sectionsOf(counted())) {
+      if (section.kind === 'file') continue
+      const before = taken
+      let read = 0
+      for await (const chunk of section.bytes) {
+        if (read === 0) await expect.poll(() => taken).toBe(before + 1)
+        await setTimeout(20) // The next one is opened meanwhile, elsewhere.
+        expect(chunk.equals(content.subarray(read, read + chunk.length))).toBe(true)
+        read += chunk.length
+      }
+      expect(read).toBe(content.length)
+    }
   })
 
   test('is closed by who reads no further than its description', async () => {

@@ -30,7 +30,7 @@ const findCollector = (): NonNullable<typeof globalThis.gc> => {
 
 /** What dies young costs little to find: one collection in so many looks through everything. */
 const collectEveryBytes = 4 * MiB
-const fullEvery = 8
+const fullEvery = 32
 
 /**
  * Returns what is to be called with each chunk of a long stream. V8 sees little of the memory of buffers and

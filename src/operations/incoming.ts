@@ -1,6 +1,6 @@
 import { MiB } from '../core/amounts.ts'
 import { spaceInWords } from '../core/space.ts'
-import { SupervisorError } from '../errors.ts'
+import { type ErrorCode, SupervisorError } from '../errors.ts'
 import { readManifest } from '../units/manifest.ts'
 import { inVolume } from '../units/place.ts'
 import {
@@ -77,6 +77,16 @@ export const makeRoom = (scope: Where, stateBytes: number): void => {
     `cannot restore into ${place.paths.data}: about ${inMiB(stateBytes + roomBytes)} MiB ` +
       `are needed, and ${spaceInWords(space)}`,
     { hint: 'Free some space on that file system, and try again. Nothing was changed.' },
+  )
+}
+
+/** Refuses to give away an installation of which the next start makes another one. */
+export const requireStaying = (scope: Where, what: string, code: ErrorCode): void => {
+  if (readJournal(volumeOf(scope))?.isDone !== false) return
+  throw new SupervisorError(
+    code,
+    `cannot ${what}: a restore waits for the next start, and takes the place of what serves now`,
+    { hint: 'Put it in place first: `docker restart CONTAINER`. Nothing was changed.' },
   )
 }
 

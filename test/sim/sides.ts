@@ -86,9 +86,10 @@ export class Sides {
     this.#world.trace(`${nameOf(inForce)} is in force`)
     oracle.tell('embedded')
     const [left, came] = [inForce.leaving.get('config'), inForce.coming.get('config')]
-    if (left === undefined || came === undefined || inForce.settings === undefined) return
-    this.#kept.set(left, oracle.edits.known)
-    oracle.edits.restore(markerOf(inForce.settings), inForce.sinceMs, this.#kept.get(came))
+    if (inForce.settings === undefined) return
+    if (left !== undefined) this.#kept.set(left, oracle.edits.known)
+    const known = came === undefined ? undefined : this.#kept.get(came)
+    oracle.edits.restore(markerOf(inForce.settings), inForce.sinceMs, known)
   }
 
   get #journal(): string {

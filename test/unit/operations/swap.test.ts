@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { makeRoom } from '../../../src/operations/incoming.ts'
+import { makeRoom, requireStaying } from '../../../src/operations/incoming.ts'
 import {
   beginSwap,
   finishBegun,
@@ -153,5 +153,17 @@ describe('room for another state', () => {
     beginSwap({ files: disk.files, paths: scope.place.paths }, swap)
     makeRoom(scope, 1)
     expect(disk.files.listFoldersIn('/data/restore').toSorted()).toEqual(['new', 'old'])
+  })
+
+  test('that waits for the next start lets nothing be given away', () => {
+    const { scope, disk } = createScope()
+    const volume = { files: disk.files, paths: scope.place.paths }
+    const send = (): void => requireStaying(scope, 'send', 'MOVE_FAILED')
+    expect(send).not.toThrow()
+    disk.put('/data/restore/new/postgres/PG_VERSION', '17')
+    beginSwap(volume, swap)
+    expect(send).toThrow('cannot send: a restore waits for the next start')
+    finishSwap(volume)
+    expect(send).not.toThrow()
   })
 })

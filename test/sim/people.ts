@@ -192,6 +192,7 @@ export class People {
     this.hasWritten = true
     try {
       if (volume.find(path.slice(0, path.lastIndexOf('/'))) === undefined) return
+      volume.requireSpace(path)
       if (isInPlace) volume.write(path, text)
       else volume.put(path, volume.create(text))
     } catch {

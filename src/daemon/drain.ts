@@ -14,7 +14,8 @@ export const drain = async ({ system, worlds, roster }: Tools, signal: AbortSign
   const seconds = drainSeconds(inForce.settings)
   system.log.say('info', `not ready any more, and serves for ${seconds} s, for load balancers to notice`)
   for (const { unit } of roster.services)
-    if (worlds.skipReason(unit) === undefined) unit.onDraining?.(worlds.scopeOf(unit))
+    if (worlds.skipReason(unit) === undefined)
+      system.inBackground(`tell ${unit.name} of the stop`, () => unit.onDraining?.(worlds.scopeOf(unit)))
   await system.clock.delay(seconds * 1000, signal).catch(() => {})
   if (results.listener !== undefined) system.closeSocket(results.listener.fd)
 }

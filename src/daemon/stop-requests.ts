@@ -27,8 +27,11 @@ export class StopRequests {
     if (this.#isAsked) return this.#instance.forceStop()
     this.#isAsked = true
     this.#system.inBackground('stop', async () => {
-      await this.#instance.drain()
-      await this.#instance.stop()
+      try {
+        await this.#instance.drain()
+      } finally {
+        await this.#instance.stop()
+      }
     })
   }
 }

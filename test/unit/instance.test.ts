@@ -8,7 +8,7 @@ import { settle } from './fakes/clock.ts'
 import { errorWith } from './fakes/files.ts'
 import { createImage } from './fakes/image.ts'
 import { serverError } from './fakes/postgres.ts'
-import { externalDatabase } from './fakes/scope.ts'
+import { externalDatabase, placeOf } from './fakes/scope.ts'
 
 const booted = async (...options: Parameters<typeof createImage>) => {
   const at = createImage(...options)
@@ -249,6 +249,26 @@ describe('a stop', () => {
     await clock.advance(100)
     await stopped
     expect([mathesar.heard, closed.length, processes.alive, clock.armed]).toEqual([['SIGTERM'], 1, [], 0])
+  })
+
+  test('serves on while it drains also where the mark for nginx cannot be written', async () => {
+    const at = createImage({
+      config: 'DRAIN_DELAY=5\n',
+      place: { paths: { ...placeOf().paths, nginx: '/usr/sbin/nginx' } },
+    })
+    at.processes.onSignal((process) => process.exit({ code: 0 }))
+    await at.boot()
+    expect(at.instance.isReady).toBe(true)
+    at.disk.failOn((act, path) =>
+      act === 'writeWhole' && path.endsWith('/draining') ? errorWith('ENOSPC') : undefined,
+    )
+    const drained = at.instance.drain()
+    await at.clock.advance(4900)
+    expect([at.closed, at.failures.length]).toEqual([[], 1])
+    await at.clock.advance(100)
+    await drained
+    expect(at.closed).toHaveLength(1)
+    await at.instance.stop()
   })
 
   test.each<[string, (instance: Instance) => void]>([

@@ -30,8 +30,10 @@ export class Keepers {
     return this.#all.flatMap(({ keeper }) => keeper.problems?.() ?? [])
   }
 
-  /** Resolves once all have ended. The first that was added ends first, and waits for none. */
+  /** Resolves once all have ended, and rejects then where one has failed. The first added ends first. */
   async stop(): Promise<void> {
-    await Promise.all(this.#all.map(async ({ keeper }) => await keeper.stop()))
+    const stopped = this.#all.map(async ({ keeper }) => await keeper.stop())
+    await Promise.allSettled(stopped)
+    await Promise.all(stopped)
   }
 }

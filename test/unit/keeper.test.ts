@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { Problem } from '../../src/core/status.ts'
 import { Keepers } from '../../src/daemon/keeper.ts'
+import { settle } from './fakes/clock.ts'
 
 const problemOf = (unit: string): Problem => ({ unit, code: null, message: 'is away', hint: null })
 
@@ -42,6 +43,17 @@ describe('keepers', () => {
     expect([did, isOver]).toEqual([['lets the volume go', 'ends the backup'], false])
     slow.resolve()
     await stopped
+  })
+
+  test('are all waited for where one fails', async () => {
+    const { keepers, slow } = stage()
+    keepers.add('ready', { stop: () => Promise.reject(new Error('its file is gone')) })
+    let isOver = false
+    const stopped = keepers.stop().finally(() => (isOver = true))
+    await settle()
+    expect(isOver).toBe(false)
+    slow.resolve()
+    await expect(stopped).rejects.toThrow('its file is gone')
   })
 
   test('tell their problems in that order, and are asked for more by who added them', () => {

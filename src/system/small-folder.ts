@@ -27,8 +27,8 @@ const isRemoved = (path: string): boolean => {
 
 /**
  * Removes a folder with next to nothing in it, if it is there: a few small files and empty folders. False
- * where there is more, of which some may be gone then, where it is a mount point, or a link: what that leads
- * to is somebody else's.
+ * where there is more, of which some may be gone then, where it cannot be removed, as a mount point, and
+ * where it is a link: what that leads to is somebody else's.
  */
 export const removeSmall = (folder: string): boolean => {
   try {
@@ -38,9 +38,6 @@ export const removeSmall = (folder: string): boolean => {
     rmdirSync(folder)
     return true
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException
-    if (code === 'ENOTEMPTY' || code === 'EBUSY') return false
-    if (code === 'ENOENT') return true
-    throw error
+    return (error as NodeJS.ErrnoException).code === 'ENOENT'
   }
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -39,6 +39,21 @@ describe('removeSmall', () => {
     symlinkSync(folder, join(at, 'link'))
     expect(removeSmall(join(at, 'link'))).toBe(false)
     expect(existsSync(join(folder, 'other'))).toBe(true)
+  })
+
+  it('leaves to others what this user may not remove', () => {
+    writeFileSync(join(folder, 'nginx.pid'), '20\n')
+    chmodSync(at, 0o755)
+    chmodSync(folder, 0o555)
+    const user = process.geteuid!()
+    if (user === 0) process.seteuid!(65_534) // Modes do not stop root.
+    try {
+      expect(removeSmall(folder)).toBe(false)
+    } finally {
+      process.seteuid!(user)
+      chmodSync(folder, 0o755)
+    }
+    expect(existsSync(join(folder, 'nginx.pid'))).toBe(true)
   })
 
   it.each([

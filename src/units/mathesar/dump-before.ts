@@ -19,24 +19,26 @@ export const dumpBefore = async (scope: Scope<'volume'>, to: string, signal: Abo
   const folder = inVolume(place.paths).kept
   const day = new Date(system.clock.now()).toISOString().slice(0, 10)
   const path = `${folder}/${day}-before-${to.replaceAll(/[^0-9A-Za-z.+-]/g, '-').slice(0, 30)}.dump`
+  const part = `${folder}/new.part` // A try that fails takes nothing away from an earlier one.
   files.makeFolder(folder, 0o700)
   const { outcome, lines } = await system.runProgram(
     'migrations',
     {
-      argv: ['pg_dump', '--format=custom', '--no-password', '--lock-wait-timeout=10s', `--file=${path}`],
+      argv: ['pg_dump', '--format=custom', '--no-password', '--lock-wait-timeout=10s', `--file=${part}`],
       cwd: '/',
       env: libpqEnvironment(place, asMathesar(place.paths, inForce.database)),
     },
     signal,
   )
   if (outcome.code !== 0) {
-    files.remove(path)
+    files.remove(part)
     log.say(
       'warn',
       `no dump is kept of before the upgrade: pg_dump ${inWords(outcome)}: ${lines.at(-1) ?? ''}`,
     )
     return
   }
+  files.renameWhole(part, path)
   log.say('info', `the internal database before Mathesar ${to} is kept as ${path}`)
   const dumps = files.listFolder(folder).filter((name) => name.endsWith('.dump'))
   for (const name of dumps.slice(0, -keptLimit)) files.remove(`${folder}/${name}`)

@@ -38,6 +38,19 @@ describe('a dump of an external database before an upgrade', () => {
     ])
   })
 
+  test('that fails leaves the one of an earlier try', async () => {
+    const { scope, disk, replies } = stage(0)
+    await dumpBefore(scope, '0.11.0', never)
+    const [name] = disk.files.listFolder('/data/kept')
+    const dump = replies.program
+    replies.program = async (...asked) => ({
+      ...(await dump(...asked)),
+      outcome: { code: 1, signal: null },
+    })
+    await dumpBefore(scope, '0.11.0', never)
+    expect(disk.files.listFolder('/data/kept')).toEqual([name])
+  })
+
   test('is not made where nothing lasts', async () => {
     const { scope, programs } = stage(0, {
       results: { volume: { isEphemeral: true, media: '', temporary: '', buffer: '' } },

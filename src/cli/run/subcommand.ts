@@ -11,7 +11,7 @@ type Given = { readonly env?: SubcommandEnvironment; readonly input?: AsyncItera
 /** What a command wrote, and the last lines of what it said beside. */
 type Ran = { readonly output: string; readonly told: string }
 
-const outputLimit = 4 * 1024 * 1024
+const outputLimitBytes = 4 * 1024 * 1024
 
 /**
  * Runs a command of ours in a process of its own: what it takes of memory, and the locks that it holds, end
@@ -23,19 +23,21 @@ export const runSubcommand = async (
   { env = {}, input }: Given = {},
 ): Promise<Ran> => {
   const argv = [...ownProgram(), ...args] as [string, ...string[]]
-  const running = streamProgram({ argv, env: { ...definedOf(environment), ...env } }, input)
-  let output = ''
+  await using running = streamProgram({ argv, env: { ...definedOf(environment), ...env } }, input)
+  const output: Buffer[] = []
+  let outputBytes = 0
   for (;;) {
     const next = await running.next()
     if (next.done !== true) {
-      output += next.value.toString()
-      if (output.length > outputLimit)
+      output.push(Buffer.from(next.value)) // It is overwritten, and may end within a letter.
+      outputBytes += next.value.length
+      if (outputBytes > outputLimitBytes)
         throw new SupervisorError('BACKUP_FAILED', `cannot run ${args[0]}: its output is too long`)
       continue
     }
     const { outcome, lines } = next.value
     const told = lines.join('\n')
-    if (outcome.code === 0) return { output, told }
+    if (outcome.code === 0) return { output: Buffer.concat(output).toString(), told }
     throw new SupervisorError(
       'BACKUP_FAILED',
       told.replace(/^supervisor: /m, '') || `cannot run ${args[0]}: it ${inWords(outcome)}`,

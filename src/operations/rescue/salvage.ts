@@ -154,7 +154,7 @@ const dump = async (
   const before = await count()
   const upload = await scope.system.createFile(file)
   try {
-    const output = scope.system.streamProgram({
+    await using output = scope.system.streamProgram({
       argv: ['pg_dump', '--no-password', '--no-owner', ...options],
       env: { ...programsConnectTo(scope, folder, role), PGDATABASE: database },
       user: scope.place.identities.postgres,

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
+import { toSupervisorError } from '../errors.ts'
 import { clock } from './clock.ts'
 import { readConfigFiles } from './config-files.ts'
 import { files } from './files.ts'
@@ -109,6 +110,9 @@ export const createSystem = (
   },
   inBackground: (what, act) => {
     const run = async (): Promise<void> => await act()
-    run().catch((error: Error) => log.say('error', `cannot ${what}: ${error.stack ?? error.message}`))
+    run().catch((thrown: unknown) => {
+      const { faultStack, message } = toSupervisorError(thrown)
+      log.say('error', `cannot ${what}: ${faultStack ?? message}`)
+    })
   },
 })

@@ -1,5 +1,6 @@
 import type { System } from '../system/ports.ts'
 import type { Instance } from './instance.ts'
+import { stoppingError } from './verdict.ts'
 
 /**
  * What people want who ask a running instance to stop: the first one a clean stop, also where a failure has
@@ -8,7 +9,7 @@ import type { Instance } from './instance.ts'
 export class StopRequests {
   readonly #system: Pick<System, 'inBackground'>
   readonly #instance: Pick<Instance, 'drain' | 'stop' | 'forceStop'>
-  #isAsked = false
+  readonly #asked = new AbortController()
 
   constructor(
     system: Pick<System, 'inBackground'>,
@@ -18,14 +19,19 @@ export class StopRequests {
     this.#instance = instance
   }
 
+  /** Aborts when anybody asks. */
+  get signal(): AbortSignal {
+    return this.#asked.signal
+  }
+
   /** Whether anybody has asked: then nothing is to start over. */
   get isAsked(): boolean {
-    return this.#isAsked
+    return this.signal.aborted
   }
 
   add(): void {
-    if (this.#isAsked) return this.#instance.forceStop()
-    this.#isAsked = true
+    if (this.isAsked) return this.#instance.forceStop()
+    this.#asked.abort(stoppingError())
     this.#system.inBackground('stop', async () => {
       try {
         await this.#instance.drain()

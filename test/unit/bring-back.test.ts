@@ -1,8 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { bringBack } from '../../src/cli/run/bring-back.ts'
-import type { Command } from '../../src/core/unit.ts'
 import { type ErrorCode, SupervisorError } from '../../src/errors.ts'
-import type { ProgramResult } from '../../src/system/ports.ts'
 import { type Copied, type Holder, writeHolder } from '../../src/units/holder.ts'
 import { createScope, externalDatabase } from './fakes/scope.ts'
 
@@ -26,7 +24,7 @@ type Stage = {
 
 const act = async ({ code = 'VOLUME_TORN', torn = [], stopAfter, ...more }: Stage) => {
   const { archives = [older, newer] } = more
-  const { scope, disk, said } = createScope({
+  const { scope, disk, said, replies } = createScope({
     place: { environment: more.environment ?? {} },
     config: more.config ?? '',
   })
@@ -42,24 +40,22 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], stopAfter, ...more }: Stag
   writeHolder(scope, holder)
   const tried: string[] = []
   const shown: string[] = []
-  async function* streamProgram({ argv }: Command): AsyncGenerator<Buffer, ProgramResult> {
-    yield* []
+  const stops = new AbortController()
+  replies.program = async ({ command: { argv } }, signal) => {
     const [path = ''] = argv.slice(-2)
     tried.push(path)
-    if (!torn.includes(path)) return { outcome: { code: 0, signal: null }, lines: [] }
-    return { outcome: { code: 81, signal: null }, lines: ['supervisor: it is cut off'] }
+    if (tried.length === stopAfter) stops.abort(new Error('everything stops'))
+    signal?.throwIfAborted()
+    const code = torn.includes(path) ? 81 : 0
+    return { outcome: { code, signal: null }, lines: code === 0 ? [] : ['supervisor: it is cut off'] }
   }
   const isBroughtBack = await bringBack(
     new SupervisorError(code, 'cannot serve this copy', { service: more.service }),
     {
-      system: { ...scope.system, streamProgram },
+      system: scope.system,
       place: scope.place,
       instance: { inForce: scope.inForce, results: { listener: { fd: 9, address: '0.0.0.0', port: 8000 } } },
-      stops: {
-        get isAsked() {
-          return tried.length === stopAfter
-        },
-      },
+      stops,
       ending: { restore: (isRestoring) => void shown.push(isRestoring ? 'restoring' : 'over') },
       sockets: { openPort: async ({ fd }) => void shown.push(`port ${fd}`) },
     },
@@ -88,9 +84,10 @@ describe('a boot that failed on a torn copy', () => {
     expect(said).toContain(`warn ${newer} cannot be restored: it is cut off`)
   })
 
-  test('tries no other one once it is asked to stop', async () => {
-    const { isBroughtBack, tried } = await act({ torn: [newer], stopAfter: 1 })
+  test('is cut off by a stop, and tries no other one', async () => {
+    const { isBroughtBack, tried, said } = await act({ stopAfter: 1 })
     expect([isBroughtBack, tried]).toEqual([false, [newer]])
+    expect(said.at(-1)).toBe(`warn ${newer} cannot be restored: everything stops`)
   })
 
   test('ends where none is whole, or there is none', async () => {

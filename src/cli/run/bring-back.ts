@@ -1,23 +1,26 @@
+import { dayMs } from '../../core/amounts.ts'
 import { minuteOf } from '../../core/moment.ts'
+import { runBackgroundJob } from '../../daemon/background-job.ts'
+import { failureIn } from '../../daemon/command-failure.ts'
 import type { Ending } from '../../daemon/ending.ts'
 import type { Instance } from '../../daemon/instance.ts'
 import type { StopRequests } from '../../daemon/stop-requests.ts'
 import { type ErrorCode, type SupervisorError } from '../../errors.ts'
 import type { Sockets } from '../../http/sockets.ts'
 import type { InForce } from '../../settings/configuration.ts'
-import type { Streams, System } from '../../system/ports.ts'
+import type { System } from '../../system/ports.ts'
 import { readHolder } from '../../units/holder.ts'
 import type { Place } from '../../units/place.ts'
 import { archivesIn } from '../../units/postgres/way-back.ts'
 import { folderOf, readJournal } from '../../units/swap.ts'
-import { runSubcommand } from './subcommand.ts'
+import { ownProgram } from './boot-again.ts'
 
 type Surroundings = {
-  readonly system: System & Pick<Streams, 'streamProgram'>
+  readonly system: System
   readonly place: Place
   readonly instance: Pick<Instance, 'inForce' | 'results'>
   readonly ending: Pick<Ending, 'restore'>
-  readonly stops: Pick<StopRequests, 'isAsked'>
+  readonly stops: Pick<StopRequests, 'signal'>
   readonly sockets: Pick<Sockets, 'openPort'>
 }
 
@@ -41,6 +44,17 @@ const sayWhatIsLost = ({ system, place }: Surroundings, atMs: number): void => {
   )
 }
 
+/** Why an archive cannot be restored, if it cannot. Rejects where a stop is asked for meanwhile. */
+const whyNotRestored = async (
+  { system, place, stops }: Surroundings,
+  path: string,
+): Promise<string | undefined> => {
+  const args = ['restore', path, '--replace']
+  const job = { name: 'restore', args, niceness: 0, limitMs: dayMs }
+  return failureIn(await runBackgroundJob({ system, place, program: ownProgram() }, job, stops.signal))
+    ?.message
+}
+
 /**
  * After a boot that failed on a copy that was taken while Postgres wrote: restores the newest backup in the
  * volume that is whole. The command proves it, and what is there is not touched before. Resolves with whether
@@ -56,15 +70,14 @@ export const bringBack = async (error: SupervisorError, surroundings: Surroundin
   ending.restore(true)
   if (listener !== undefined) await sockets.openPort(listener)
   for (const { path, atMs } of archives) {
-    if (stops.isAsked) break
+    if (stops.signal.aborted) break
     system.log.say('warn', `${error.message}: restoring the backup of ${minuteOf(atMs)} UTC in the volume`)
-    try {
-      await runSubcommand(system, ['restore', path, '--replace'])
+    const why = await whyNotRestored(surroundings, path).catch((error: Error) => error.message)
+    if (why === undefined) {
       sayWhatIsLost(surroundings, atMs)
       return true
-    } catch (failure) {
-      system.log.say('warn', `${path} cannot be restored: ${(failure as Error).message}`)
     }
+    system.log.say('warn', `${path} cannot be restored: ${why}`)
   }
   ending.restore(false)
   return false

@@ -7,10 +7,14 @@ import { forgetLibpqVariables } from './environment.ts'
  */
 const answerLimitBytes = 16 * 1024 * 1024
 
-/** Closes the connection when the server sends more. Once it is encrypted, its stream is another one. */
-const limitAnswers = (client: Client, Wire: typeof Connection): void => {
+const wireOf = (client: Client, Wire: typeof Connection): Connection => {
   const connection = 'connection' in client ? client.connection : undefined
-  if (!(connection instanceof Wire)) throw new Error('pg has no connection that can be counted')
+  if (connection instanceof Wire) return connection
+  throw new Error('pg has no connection that can be counted')
+}
+
+/** Closes the connection when the server sends more. Once it is encrypted, its stream is another one. */
+const limitAnswers = (connection: Connection): void => {
   let left = answerLimitBytes
   const count = (): void => {
     const { stream } = connection
@@ -52,11 +56,22 @@ const failureOf = (failures: readonly Failure[], hasChoice: boolean): Error => {
   )
 }
 
+/** A server that hangs may never close its side. */
+const closeLimitMs = 2000
+
+type Opened = { readonly client: Client; readonly connection: Connection }
+
+const close = async ({ client, connection }: Opened): Promise<void> => {
+  const limit = setTimeout(() => connection.stream.destroy(), closeLimitMs)
+  await client.end().catch(() => {})
+  clearTimeout(limit)
+}
+
 /**
  * Tries one way after the other, as libpq does: the next one to the same server when TLS fails or the server
  * refuses (SQLSTATE class 28), else the next server. The error names every failure.
  */
-const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
+const connect = async (ways: readonly ClientConfig[]): Promise<Opened> => {
   const { default: pg } = await import('pg')
   forgetLibpqVariables()
   const failures: Failure[] = []
@@ -66,16 +81,17 @@ const connect = async (ways: readonly ClientConfig[]): Promise<Client> => {
     const { host } = config
     if (host !== undefined && host === away) continue
     const client = new pg.Client({ ...limits, application_name: 'supervisor', ...config })
-    limitAnswers(client, pg.Connection)
+    const connection = wireOf(client, pg.Connection)
+    limitAnswers(connection)
     client.on('error', () => {}) // When the server goes away, the query under way rejects.
     try {
       await client.connect()
       if (hasChoice) await requireWrites(client)
-      return client
+      return { client, connection }
     } catch (thrown) {
       const error = thrown as Error & { readonly code?: string }
       failures.push({ host, error })
-      client.end().catch(() => {})
+      void close({ client, connection })
       if (!isTlsFailure(error) && !error.code?.startsWith('28')) away = host
     }
   }
@@ -87,10 +103,10 @@ export const withClient = async <T>(
   ways: readonly ClientConfig[],
   use: (client: Client) => Promise<T>,
 ): Promise<T> => {
-  const client = await connect(ways)
+  const opened = await connect(ways)
   try {
-    return await use(client)
+    return await use(opened.client)
   } finally {
-    await client.end().catch(() => {})
+    await close(opened)
   }
 }

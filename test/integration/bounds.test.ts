@@ -109,6 +109,16 @@ describe('an endless page', () => {
   })
 })
 
+/** A message of a server, and what lets a client in. */
+const message = (type: string, body: Buffer, length = body.length + 4): Buffer => {
+  const head = Buffer.alloc(5)
+  head.write(type, 'latin1')
+  head.writeInt32BE(length, 1)
+  return Buffer.concat([head, body])
+}
+const ready = message('Z', Buffer.from('I'))
+const welcome = Buffer.concat([message('R', Buffer.alloc(4)), ready])
+
 describe('a database server that never stops sending', () => {
   /** Lets everybody in, and answers the first query with `answer` forever. */
   const serve = async (greeting: Buffer, endless: Buffer): Promise<number> => {
@@ -136,13 +146,6 @@ describe('a database server that never stops sending', () => {
     })
     return (server.address() as AddressInfo).port
   }
-  const message = (type: string, body: Buffer, length = body.length + 4): Buffer => {
-    const head = Buffer.alloc(5)
-    head.write(type, 'latin1')
-    head.writeInt32BE(length, 1)
-    return Buffer.concat([head, body])
-  }
-  const welcome = Buffer.concat([message('R', Buffer.alloc(4)), message('Z', Buffer.from('I'))])
   const part = Buffer.alloc(256 * 1024, 'x')
 
   test.each([
@@ -159,6 +162,25 @@ describe('a database server that never stops sending', () => {
       ),
     ).rejects.toThrow('it sent more than 16 MiB')
     expect(process.memoryUsage.rss() - before).toBeLessThan(200 * 1024 * 1024)
+  })
+})
+
+describe('a server of Postgres that does not close a connection', () => {
+  test('is not waited for', { timeout: 10_000 }, async () => {
+    const answer = Buffer.concat([message('C', Buffer.from('SET\0')), ready])
+    const server = createServer({ allowHalfOpen: true }, (socket) => {
+      cleanUps.push(() => socket.destroy())
+      socket.once('data', () => {
+        socket.write(welcome)
+        socket.once('data', () => socket.write(answer))
+      })
+    })
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
+    cleanUps.push(() => server.close())
+    const { port } = server.address() as AddressInfo
+    const way = { host: '127.0.0.1', port, user: 'x', database: 'x', ssl: false }
+    const rows = await withClient([way], async (client) => (await client.query('SET a = 1')).rows)
+    expect(rows).toEqual([])
   })
 })
 

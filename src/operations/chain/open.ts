@@ -62,15 +62,17 @@ const openLink = async (
   read: () => Bytes,
   bytes: number,
 ): Promise<ChainLink> => {
-  const archive = await naming(title, () => openArchive(system, read(), lock))
-  await archive.entries.return(undefined)
-  const { description } = archive
-  return { title, description, bytes, open: () => openArchive(system, read(), lock) }
+  const open = (): Promise<Archive> => openArchive(system, read(), lock)
+  const { description, entries } = await naming(title, open)
+  await entries.return(undefined)
+  return { title, description, bytes, open }
 }
 
 /** Opens an archive, and all that it builds on, as far as their descriptions. */
-export const openChain = async (opener: Opener, { title, open, shelf }: Source): Promise<ArchiveChain> => {
-  const archive = await naming(title, () => openArchive(opener.system, open(), opener.lock))
+export const openChain = async (opener: Opener, source: Source): Promise<ArchiveChain> => {
+  const { title, shelf } = source
+  const open = (): Promise<Archive> => openArchive(opener.system, source.open(), opener.lock)
+  const archive = await naming(title, open)
   const { description } = archive
   if (description.parent === undefined)
     return { parents: [], newest: { title, description, bytes: 0, open: async () => archive } }
@@ -78,7 +80,7 @@ export const openChain = async (opener: Opener, { title, open, shelf }: Source):
   if (shelf === undefined) throw incomplete(title, description.parent, shelf)
   const stored = await shelf.list()
   const bytes = stored.find(({ name }) => name === title.split('/').at(-1))?.bytes ?? 0
-  const newest = { title, description, bytes, open: () => openArchive(opener.system, open(), opener.lock) }
+  const newest = { title, description, bytes, open }
   const parents: ChainLink[] = []
   for (let [child, { parent }] = [title, description]; parent !== undefined;) {
     const found = findSame(parent, stored)

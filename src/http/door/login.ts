@@ -19,11 +19,7 @@ const kept = /^pbkdf2_sha256\$(\d{1,8})\$([^$]+)\$([A-Za-z0-9+/]{43}=)$/
  * Whether a password is what Django keeps as `pbkdf2_sha256$ITERATIONS$SALT$HASH`, the hash in base64.
  * What it keeps in another way is nobody's, and takes as long.
  */
-export const isPasswordOf = async (
-  stored: string,
-  password: string,
-  least = leastIterations,
-): Promise<boolean> => {
+export const isPasswordOf = async (stored: string, password: string): Promise<boolean> => {
   const { pbkdf2, timingSafeEqual } = process.getBuiltinModule('node:crypto')
   const derive = async (salt: string, rounds: number): Promise<Buffer | undefined> =>
     rounds > 0 ? await promisify(pbkdf2)(password, salt, rounds, 32, 'sha256') : undefined
@@ -31,7 +27,7 @@ export const isPasswordOf = async (
   const given = Number(digits ?? 0)
   const rounds = given > mostIterations ? 0 : given
   const made = await derive(salt, rounds)
-  await derive(salt, least - rounds)
+  await derive(salt, leastIterations - rounds)
   return made !== undefined && timingSafeEqual(made, Buffer.from(hash, 'base64'))
 }
 
@@ -40,27 +36,29 @@ export class Login {
   readonly #limit = new RateLimit(tries)
   readonly #passwordOf: (username: string) => Promise<string | undefined>
   readonly #now: () => number
-  readonly #least: number
 
   /** `passwordOf` reads what Django keeps of the password of an active administrator. */
-  constructor(
-    passwordOf: (username: string) => Promise<string | undefined>,
-    now: () => number,
-    least = leastIterations,
-  ) {
+  constructor(passwordOf: (username: string) => Promise<string | undefined>, now: () => number) {
     this.#passwordOf = passwordOf
     this.#now = now
-    this.#least = least
   }
 
-  /** Whether an administrator has this name and password. Rejects where the database does not say. */
-  async prove(username: string, password: string): Promise<Proof> {
+  /**
+   * Whether an administrator has this name and password. Rejects where the database does not say. Only who is
+   * heard has `isServing` asked, which wakes Mathesar where it sleeps.
+   */
+  async prove(
+    username: string,
+    password: string,
+    isServing: () => Promise<boolean>,
+  ): Promise<Proof | { readonly is: 'away' }> {
     const nowMs = this.#now()
     const waitMs = this.#limit.waitMs(nowMs)
     if (waitMs > 0) return { is: 'unheard', waitMs }
     this.#limit.take(nowMs)
+    if (!(await isServing())) return { is: 'away' }
     const name = username.normalize('NFKC') // As Django keeps it. Postgres takes no NUL.
     const stored = name.includes('\0') ? undefined : await this.#passwordOf(name)
-    return { is: (await isPasswordOf(stored ?? '', password, this.#least)) ? 'right' : 'wrong' }
+    return { is: (await isPasswordOf(stored ?? '', password)) ? 'right' : 'wrong' }
   }
 }

@@ -31,9 +31,11 @@ const readProof = async (
   const form = await readForm(exchange)
   const fieldOf = (name: string): string => form.get(name) ?? ''
   if (parts.setup.signIn.isOpen) return prove(exchange, parts.setup.signIn, fieldOf('code'))
-  if (!(await waitForMathesar(parts))) return { is: 'away' }
   try {
-    return tellWhen(exchange, await parts.administrators.prove(fieldOf('username'), fieldOf('password')))
+    const isServing = (): Promise<boolean> => waitForMathesar(parts)
+    const [username, password] = [fieldOf('username'), fieldOf('password')]
+    const proof = await parts.administrators.prove(username, password, isServing)
+    return proof.is === 'away' ? proof : tellWhen(exchange, proof)
   } catch (error) {
     if (!(error instanceof SupervisorError)) throw error
     // What a database says names users and addresses, and whoever asks here is a stranger.

@@ -472,6 +472,25 @@ describe('a socket', () => {
     expect(proposals).toHaveLength(1)
   })
 
+  test('of visitors has Mathesar woken for who asks for a name only where that one is heard', async () => {
+    signIn.setOpen(false)
+    let [wakes, isHeard] = [0, false]
+    const { instance } = createParts()
+    const sleeper = { ...instance.sleeper, isAsleep: true, wake: async () => void wakes++ }
+    const ask = await open('visitor', {
+      instance: { ...instance, sleeper },
+      administrators: {
+        prove: async (_name, _password, isServing) =>
+          isHeard && (await isServing()) ? { is: 'wrong' } : { is: 'unheard', waitMs: 4001 },
+      },
+    })
+    const headers = { ...page, host: 'nas.local', origin: 'http://nas.local' }
+    const permit = () => ask('POST', '/supervisor/permit', 'username=ada&password=x', headers)
+    expect([(await permit()).status, wakes]).toEqual([400, 0])
+    isHeard = true
+    expect([(await permit()).status, wakes]).toEqual([400, 1])
+  })
+
   test('of visitors tells who asks for a name nothing of what the database says', async () => {
     signIn.setOpen(false)
     const why = 'no pg_hba.conf entry for host "10.0.0.7", user "mathesar_app"'

@@ -59,13 +59,21 @@ export class UndoKeeper implements Keeper {
 
   status(): UndoStatus | null {
     if (this.#spaceMiB === 0) return null
-    const oldest = usableBases(this.#options).at(-1)
-    const from = oldest === undefined ? null : new Date(oldest.endMs).toISOString()
-    return { from, serves: this.#options.past.status() }
+    return { from: this.#from, serves: this.#options.past.status() }
   }
 
   problems(): readonly Problem[] {
     return this.#failure === undefined || this.#spaceMiB === 0 ? [] : [{ unit: 'undo', ...this.#failure }]
+  }
+
+  /** A disk that does not give it must not keep anybody from the rest of the status. */
+  get #from(): string | null {
+    try {
+      const oldest = usableBases(this.#options).at(-1)
+      return oldest === undefined ? null : new Date(oldest.endMs).toISOString()
+    } catch {
+      return null
+    }
   }
 
   get #spaceMiB(): number {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { PastStatus } from '../../src/core/status.ts'
 import { UndoKeeper } from '../../src/daemon/undo.ts'
+import { errorWith } from './fakes/files.ts'
 import { createScope } from './fakes/scope.ts'
 
 const MiB = 1024 * 1024
@@ -46,6 +47,13 @@ describe('what an undo needs', () => {
     await clock.advance(20_000)
     expect(typed()).toEqual(['nice -n 10 supervisor undo --scheduled'])
     expect(keeper.status()).toEqual({ from: null, serves: { at: 'then', until: 'later' } })
+  })
+
+  test('that the disk does not give keeps nobody from the rest of the status', () => {
+    const { keeper, hasBase, disk } = stage()
+    hasBase()
+    disk.failOn((act) => (act === 'listFolder' ? errorWith('EIO') : undefined))
+    expect(keeper.status()).toMatchObject({ from: null })
   })
 
   test('is made again at half of the log that is kept, and not before', async () => {

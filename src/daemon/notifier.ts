@@ -102,7 +102,12 @@ export class Notifier implements Keeper {
     })
   }
 
+  /** A status that cannot be read just now ends nothing. */
   #poll(): void {
+    this.#options.system.inBackground('look for problems to tell of', () => this.#look())
+  }
+
+  #look(): void {
     if (this.#options.target() === undefined) return
     const problems = this.#options.problems().filter(({ code }) => code !== null)
     const keys = new Set(problems.map(keyOf))

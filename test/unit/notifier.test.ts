@@ -4,6 +4,7 @@ import { Notifier } from '../../src/daemon/notifier.ts'
 import { messageFor, whyNotNotifyUrl } from '../../src/settings/notify-url.ts'
 import { createFakeSystem } from './fakes/system.ts'
 import { settle } from './fakes/clock.ts'
+import { errorWith } from './fakes/files.ts'
 
 const full: Problem = {
   unit: 'supervisor',
@@ -15,11 +16,11 @@ const unready: Problem = { unit: 'mathesar', code: null, message: 'is unready', 
 
 const stage = (target = 'https://hooks.example/secret') => {
   const fake = createFakeSystem()
-  const at = { problems: [] as Problem[] }
+  const at = { problems: [] as Problem[], read: (): Problem[] => at.problems }
   const notifier = new Notifier({
     system: fake.system,
     target: () => target || undefined,
-    problems: () => at.problems,
+    problems: () => at.read(),
     address: () => 'http://localhost:8000',
   })
   notifier.start()
@@ -32,6 +33,23 @@ const stage = (target = 'https://hooks.example/secret') => {
 }
 
 describe('somebody is told', () => {
+  test('later where nobody can say just now what is wrong: that ends nothing', async () => {
+    const { notifier, at, clock, told, failures } = stage()
+    at.read = () => {
+      throw errorWith('EIO')
+    }
+    await clock.advance(30_000)
+    expect(failures).toHaveLength(1)
+    at.read = () => [full]
+    await clock.advance(30_000)
+    expect(told()).toHaveLength(1)
+    at.read = () => {
+      throw errorWith('EIO')
+    }
+    await notifier.stop()
+    expect(clock.armed).toBe(0)
+  })
+
   test('of a problem with a code, once until it is cured', async () => {
     const { notifier, at, clock, told } = stage()
     at.problems = [unready, full]

@@ -27,6 +27,7 @@ export const sendEvents = (
   { clock, instance, container }: EventParts,
   { headers, whenBehind, follow }: Events,
 ): void => {
+  if (response.destroyed) return // Its reader has left: nobody would hear of that any more.
   response.writeHead(200, { 'content-type': 'text/event-stream', ...headers })
   const cancelEnd = clock.after(streamLimitMs, () => response.end())
   const leave = follow((data) => {

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { createServer } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { createServer, IncomingMessage, ServerResponse } from 'node:http'
+import { type AddressInfo, Socket } from 'node:net'
 import { expect, test } from 'vitest'
 import { sendEvents } from '../../../src/http/events.ts'
 import { createParts } from './parts.ts'
@@ -41,4 +41,19 @@ test('a stream that has ended takes what comes too late, and nothing else happen
   expect(await answer.text()).toBe('data: first\n\n')
   expect(failures).toEqual([])
   server.close()
+})
+
+test('a stream whose reader has left while it was prepared follows nothing', () => {
+  const response = new ServerResponse(new IncomingMessage(new Socket()))
+  response.destroy()
+  let follows = 0
+  sendEvents({ response }, createParts(), {
+    headers: {},
+    whenBehind: 'skip',
+    follow: () => {
+      follows++
+      return () => {}
+    },
+  })
+  expect(follows).toBe(0)
 })

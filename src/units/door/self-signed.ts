@@ -98,8 +98,13 @@ const make = async (
   await runOpenssl(scope, ['genpkey', ...curve, '-out', key], signal)
   const signing = ['-x509', '-new', '-key', key, ...issuer, '-days', String(days)]
   await runOpenssl(scope, ['req', '-config', `${path}.cnf`, ...signing, '-out', made], signal)
-  files.renameWhole(key, `${path}.key`)
-  files.renameWhole(made, `${path}.crt`)
+  for (const [from, to] of [
+    [key, `${path}.key`],
+    [made, `${path}.crt`],
+  ] as const) {
+    files.syncFile(from)
+    files.renameWhole(from, to)
+  }
 }
 
 const makeAuthority = (scope: Scope<never>, path: string, signal: AbortSignal): Promise<void> =>

@@ -27,6 +27,24 @@ describe('without TLS there is no certificate', () => {
   })
 })
 
+describe('a certificate that is made here', () => {
+  test('is on the disk before it has its name: people install its authority once', async () => {
+    const { run, disk, replies } = stage({ config: 'TLS=self-signed\n' })
+    replies.program = async ({ command: { argv } }) => {
+      disk.put(argv.at(-1)!, 'made')
+      return { outcome: { code: 0, signal: null }, lines: [] }
+    }
+    await expect(run()).rejects.toThrow('its own authority cannot be read') // OpenSSL alone makes a good one.
+    const path = '/data/secrets/tls/authority'
+    expect(disk.acts.filter((act) => /^(syncFile|renameWhole) /.test(act))).toEqual([
+      `syncFile ${path}.key.new`,
+      `renameWhole ${path}.key.new`,
+      `syncFile ${path}.crt.new`,
+      `renameWhole ${path}.crt.new`,
+    ])
+  })
+})
+
 describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
   const [one, other] = [
     makePair({ from: '20260901000000Z', until: '20270101000000Z' }),

@@ -40,7 +40,7 @@ export const foreignClusters = ({ system, place }: Found, folders: readonly stri
 }
 
 /** How somebody types a command of rescue for what is mounted in this container, stopped or not. */
-export const rescueHint = (options: string): string =>
+const rescueHint = (options: string): string =>
   `\`docker run --rm --volumes-from CONTAINER IMAGE rescue${options}\``
 
 /** Refuses to make a new cluster beside one of another image, which would look as if all data were gone. */

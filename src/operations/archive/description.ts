@@ -5,7 +5,7 @@ import { SupervisorError } from '../../errors.ts'
  * Grows when an older supervisor could no longer read what a newer one writes. An archive has the least that
  * it can be read with: 2 is one that builds on another.
  */
-export const formatVersion = 2
+const formatVersion = 2
 export const formatOf = (parent: string | undefined): 1 | 2 => (parent === undefined ? 1 : 2)
 
 const text = v.pipe(v.string(), v.maxLength(1000))

@@ -30,7 +30,7 @@ export const refuse = (why: string, hint?: string): never => {
 const asDatabase = (url: DatabaseUrl): Database => ({ kind: 'external', ...url })
 
 /** Connects as who is in the URL, and for as long as it takes. */
-export const waysTo = (scope: OperationScope, url: DatabaseUrl, database: string): readonly ClientConfig[] =>
+const waysTo = (scope: OperationScope, url: DatabaseUrl, database: string): readonly ClientConfig[] =>
   connectionOf({ ...scope, inForce: { database: asDatabase(url) } }).map((way) => ({
     ...way,
     database,

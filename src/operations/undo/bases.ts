@@ -25,7 +25,7 @@ const lookEveryBytes = 4 * 1024 * 1024
 /** Names of tables that are long gone are forgotten from here on. */
 const tableLimit = 200_000
 
-export const removeBase = ({ system, place }: OperationScope, base: Base): void => {
+const removeBase = ({ system, place }: OperationScope, base: Base): void => {
   const folder = inVolume(place.paths).undo
   system.files.remove(`${folder}/${describedIn(base)}`)
   system.files.remove(`${folder}/${base.name}`)

@@ -39,7 +39,7 @@ const parseRelease = (value: unknown): readonly Release[] => {
   return [{ version: tag.replace('v', ''), isSecurity: speaksOfSecurity(name) || speaksOfSecurity(body) }]
 }
 
-/** The releases that a document has, in the form of GitHub's API. Throws on what is no such list. */
+/** The releases that a document has, in the form of GitHub's API. Throws on anything else. */
 export const parseReleases = (text: string): readonly Release[] => {
   const value: unknown = JSON.parse(text)
   if (!Array.isArray(value)) throw new Error('it is not a list of releases')

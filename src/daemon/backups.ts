@@ -123,7 +123,7 @@ export class Backups implements Keeper {
     return this.#options.system.clock.now()
   }
 
-  /** Read anew each time: other commands change it. */
+  /** Read each time: other commands change it. */
   get #record(): BackupRecord {
     return readRecord(this.#options)
   }

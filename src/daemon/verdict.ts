@@ -6,7 +6,7 @@ import type { Service } from './service.ts'
 
 const lastLines = 10
 
-/** Deaths in a row that tell that edited settings are no good. */
+/** Deaths in a row that speak against edited settings. */
 const unprovenFailures = 3
 export const speaksAgainstEdit = ({ state }: Service): boolean => state.failures >= unprovenFailures
 

@@ -69,7 +69,7 @@ const fail = ({ code, message, hint }: Named): never => {
 const failWith = async (response: IncomingMessage): Promise<never> =>
   fail(JSON.parse(await textOf(response)) as Named)
 
-/** An answer that is no error; throws the error that it names otherwise. */
+/** An answer that is not an error; throws the error that it names otherwise. */
 const openOrFail = async (...request: Parameters<typeof open>): Promise<IncomingMessage> => {
   const response = await open(...request)
   return (response.statusCode ?? 500) >= 400 ? await failWith(response) : response

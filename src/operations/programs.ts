@@ -35,7 +35,7 @@ type Program = {
   readonly input?: Bytes
   /** What its failure means. */
   readonly code?: ErrorCode
-  /** Exit codes that are no failure. */
+  /** Exit codes that are not failures. */
   readonly fine?: readonly number[]
 }
 

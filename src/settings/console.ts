@@ -15,7 +15,7 @@ const parse = (text: string): ConsolePlace | undefined => {
   return plain !== undefined && isIpv4(plain) ? { host: plain, port } : undefined
 }
 
-/** Why a text is no value of CONSOLE. */
+/** Why a text is not a value of CONSOLE. */
 export const whyNotConsole = (text: string): string | undefined =>
   parse(text) === undefined
     ? `"${excerpt(text, 80)}" is neither on nor off, nor an address with a port such as 0.0.0.0:9000`

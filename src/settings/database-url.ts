@@ -97,7 +97,7 @@ const checked = (name: 'sslmode' | 'sslrootcert', value: string | undefined): st
 const readBinding = (value: string | undefined): Pick<DatabaseUrl, 'channelBinding'> => {
   if (value === 'require') return { channelBinding: value }
   if (value !== undefined && value !== 'prefer' && value !== 'disable')
-    refuse('its channel_binding is none of require, prefer, disable')
+    refuse('its channel_binding is not require, prefer or disable')
   return {}
 }
 

@@ -5,7 +5,7 @@ import { databaseSettings, namesDatabase, type Values } from './table.ts'
 /** The Postgres that Mathesar keeps its own tables in. */
 export type Database = { readonly kind: 'embedded' } | ({ readonly kind: 'external' } & DatabaseUrl)
 
-/** The servers of which one takes writes: it is found anew at each connection. */
+/** The servers of which one takes writes: each connection finds out which. */
 export const hostsOf = ({ host }: Pick<DatabaseUrl, 'host'>): readonly string[] => host.split(',')
 
 /** What the URL does not say of TLS, the settings say. */

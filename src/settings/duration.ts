@@ -7,7 +7,7 @@ const parse = (text: string): Milliseconds | undefined => {
   return /^[1-9]\d{0,5}[smhd]$/.test(text) ? parseAgo(text) : undefined
 }
 
-/** Why a text is no duration. */
+/** Why a text is not a duration. */
 export const whyNotDuration = (text: string): string | undefined =>
   parse(text) === undefined
     ? `"${excerpt(text, 80)}" is neither off nor a number with a unit such as 45s, 30m, 2h or 1d`

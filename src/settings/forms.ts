@@ -194,7 +194,7 @@ export const isJsonObject = (text: string): boolean => {
 
 type Limits = { readonly min?: number; readonly orFrom?: number; readonly max?: number }
 
-/** Why a text is no whole number within bounds. `shown` stands for it in the sentence. */
+/** Why a text is not a whole number within bounds. `shown` stands for it in the sentence. */
 export const whyNotInteger = (
   text: string,
   { min = 0, orFrom = min, max = Number.MAX_SAFE_INTEGER }: Limits,

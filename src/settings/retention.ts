@@ -19,7 +19,7 @@ const parseRule = (text: string): Rule | undefined => {
     : { count: Number(count), period }
 }
 
-/** Why a text is no rule of what is kept. */
+/** Why a text is not a rule for what is kept. */
 export const whyNotRetention = (text: string): string | undefined => {
   if (text === all) return undefined
   const wrong = listItems(text).find((item) => parseRule(item) === undefined)

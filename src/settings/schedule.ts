@@ -9,7 +9,7 @@ const lengthLimit = 100
 
 const parse = (text: string): Cron => new Cron(text, { mode: '5-part' })
 
-/** Why a text is no schedule. */
+/** Why a text is not a schedule. */
 export const whyNotSchedule = (text: string): string | undefined => {
   if (text === off) return undefined
   const form = `must be \`${off}\` or five fields of cron, such as "30 3 * * *" for half past three`

@@ -1,6 +1,6 @@
 import { excerpt } from '../core/message.ts'
 
-/** Why a text is no value of UPDATE_NOTICE. */
+/** Why a text is not a value of UPDATE_NOTICE. */
 export const whyNotUpdateNotice = (text: string): string | undefined => {
   if (text === 'off') return undefined
   const url = URL.canParse(text) ? new URL(text) : undefined

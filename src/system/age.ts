@@ -8,12 +8,12 @@ import { asBuffers, asWebStream } from './web-stream.ts'
  */
 const scryptWorkFactor = 16
 
-/** A key has a checksum: one that was copied badly is no key. What age says of a secret one has all of it. */
+/** A key has a checksum: one that was copied badly is refused. What age says of it shows all of it. */
 const asKey = (setting: string, add: () => void): void => {
   try {
     add()
   } catch {
-    throw new SupervisorError('SETTING_INVALID', `cannot use ${setting}: one in it is no key of age`, {
+    throw new SupervisorError('SETTING_INVALID', `cannot use ${setting}: one in it is not an age key`, {
       hint: 'Copy it again, whole, as `age-keygen` wrote it.',
     })
   }

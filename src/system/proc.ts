@@ -54,7 +54,7 @@ const statusOf = (pid: number | 'self'): string => readFileSync(`/proc/${pid}/st
 export const residentBytes = (pid: number): number =>
   Number(/^VmRSS:\s+(\d+)/m.exec(statusOf(pid))?.[1] ?? 0) * 1024
 
-/** What of the memory of this process is no page of a file. */
+/** The memory of this process that is not pages of files. */
 export const anonymousBytes = (): number => Number(/^RssAnon:\s+(\d+)/m.exec(statusOf('self'))?.[1]) * 1024
 
 const stateIn = (status: string): string => /^State:\s+(\S)/m.exec(status)?.[1] ?? '?'

@@ -57,7 +57,7 @@ type Where = Pick<Scope<never>, 'system' | 'place'>
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 
-/** Only the supervisor's user writes there, and each time all of it: what is no record is none of ours. */
+/** Only the supervisor's user writes there, and each time all of it: anything else is not ours. */
 export const readRecord = ({ system, place }: Where): BackupRecord => {
   const nothing: BackupRecord = {
     sinceMs: undefined,

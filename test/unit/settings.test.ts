@@ -396,7 +396,7 @@ describe('DATABASE_URL', () => {
     ],
     ['postgres://u@db/m?ssl=true', 'the parameter ssl is not supported: it would have no effect'],
     ['postgres://u@db/m?sslcert=a', 'the parameter sslcert is not supported: it would have no effect'],
-    ['postgres://u@db/m?channel_binding=on', 'its channel_binding is none of require, prefer, disable'],
+    ['postgres://u@db/m?channel_binding=on', 'its channel_binding is not require, prefer or disable'],
     ['postgres://u@db/m%00', 'it holds a zero byte'],
     ...['hunter@2', 'hunt/er2', 'hunt?er2', 'hunt#er2', 'hunt?er2=x', '1?er2=x'].map(
       (password) =>

@@ -18,7 +18,7 @@ const formLimitBytes = 64 * 1024
 
 const headers = formHeaders(consoleCodePolicy)
 
-/** What those get who have not proved to be the owner. Clients that are no browsers get JSON. */
+/** What those get who have not proved to be the owner. Clients other than browsers get JSON. */
 const sendEntry = (exchange: Exchange, status: number, problem = ''): void => {
   if (isBrowser(exchange.request)) return sendHtml(exchange, status, renderEntry(problem), headers)
   const message = 'cannot open the console: its code is missing, wrong or too old'

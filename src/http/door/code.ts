@@ -9,7 +9,7 @@ import { isSameOrigin } from './same-origin.ts'
 
 /** The setup code, as the pages ask for it and take it. */
 
-/** What clients get that are no browsers. */
+/** What clients other than browsers get. */
 export const sendCodeNeeded = (exchange: Exchange, status: number, what: string): void => {
   const message = `cannot ${what}: the setup code is missing, wrong or too old`
   const hint = '`docker exec mathesar supervisor setup` shows it.'

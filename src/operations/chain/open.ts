@@ -29,7 +29,7 @@ export type ChainLink = {
 /** What is restored as one: from a full archive on, each one builds on the one before. */
 export type ArchiveChain = { readonly parents: readonly ChainLink[]; readonly newest: ChainLink }
 
-/** More are no chain of ours. */
+/** A longer one is not a chain of ours. */
 const limit = 100
 
 const incomplete = (title: string, parent: string, shelf: Source['shelf']): SupervisorError =>

@@ -48,7 +48,7 @@ export const whyEnded = (chain: Chain, { nowMs, fullEveryDays, lock }: Now): str
   return lock === chain.lock ? undefined : 'archives are encrypted in another way now'
 }
 
-/** How archives are encrypted, for a record that is no secret. */
+/** How archives are encrypted, for a record that is not secret. */
 export const lockInWords = (lock: Lock | undefined): string => {
   if (lock === undefined) return 'none'
   return 'passphrase' in lock ? 'passphrase' : lock.keys.toSorted().join(',')

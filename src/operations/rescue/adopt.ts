@@ -143,7 +143,7 @@ const handOver = async (
 
 const damagedHint =
   '`rescue FOLDER --salvage /saved` saves what can be read, table by table. If the page is of an index, ' +
-  '`REINDEX` in the old server makes it anew. Nothing was changed.'
+  '`REINDEX` in the old server rebuilds it. Nothing was changed.'
 
 const writeManifest = (
   scope: OperationScope,

@@ -163,7 +163,7 @@ const dump = async (
     let next = await output.next()
     for (; next.done !== true; next = await output.next()) await upload.write(next.value)
     const after = await count()
-    // The server counts anew after a recovery.
+    // The server counts from 0 again after a recovery.
     const lostPages = Math.max(0, after.failed - before.failed, after.emptied - before.emptied)
     if (next.value.outcome.code !== 0) {
       await upload.abort()

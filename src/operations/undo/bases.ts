@@ -67,7 +67,7 @@ const requireRoom = ({ system, place }: OperationScope): void => {
   )
 }
 
-/** Writes the copy, as long as it is no larger than it may be. Gives its bytes. */
+/** Writes the copy, unless it grows larger than it may be. Gives its bytes. */
 const writeCopy = async (scope: OperationScope, path: string, limitBytes: number): Promise<number> => {
   const file = await scope.system.createFile(path)
   let [written, lookedAt] = [0, 0]

@@ -8,7 +8,7 @@ import { requireOwner } from '../system/owner.ts'
 import { readPaths } from '../system/paths.ts'
 import { reads } from '../system/system.ts'
 import type { AppScope } from '../units/mathesar/environment.ts'
-import { inRun, inVolume, type Place } from '../units/place.ts'
+import { inRun, inVolume, type Paths, type Place } from '../units/place.ts'
 
 /** Where a command is that reads the volume itself: as the supervisor's own user. */
 export const readOwnPlace = (): Place => {
@@ -18,6 +18,12 @@ export const readOwnPlace = (): Place => {
 
 /** What the container is to be, for a command. */
 export const readOwnSetup = async (): Promise<Setup> => await readSetup(reads, readOwnPlace())
+
+/** A secret that the volume keeps. Blanks and line breaks at its ends are those of an editor. */
+export const readOwnSecret = (
+  paths: Pick<Paths, 'data'>,
+  name: 'secret_key' | 'postgres_password',
+): string | undefined => reads.files.readIfThere(`${inVolume(paths).secrets}/${name}`)?.trim()
 
 type Own = { readonly place: Pick<Place, 'paths'>; readonly inForce: Pick<InForce, 'database'> }
 
@@ -36,9 +42,8 @@ export const wakeDatabase = async ({ place, inForce }: Own, what: string, comman
 /** What a command needs that runs Django beside Mathesar. */
 export const readAppScope = async (): Promise<AppScope> => {
   const { place, configuration: inForce } = await readOwnSetup()
-  const { secrets, media, temporary, buffer } = inVolume(place.paths)
-  const secretKey =
-    inForce.settings.SECRET_KEY ?? reads.files.readIfThere(`${secrets}/secret_key`)?.trim() ?? ''
+  const { media, temporary, buffer } = inVolume(place.paths)
+  const secretKey = inForce.settings.SECRET_KEY ?? readOwnSecret(place.paths, 'secret_key') ?? ''
   return {
     place,
     inForce,

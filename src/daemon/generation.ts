@@ -59,7 +59,7 @@ export const startGeneration = (system: System, { id, command, output, hasGate }
   let killAtMs = Number.POSITIVE_INFINITY
 
   const killWithin = (limitMs: number): void => {
-    const atMs = system.clock.now() + limitMs
+    const atMs = system.clock.elapsed() + limitMs
     if (atMs >= killAtMs) return
     killAtMs = atMs
     cancelKill()

@@ -68,7 +68,7 @@ export class Serving {
     if (patienceMs === undefined) return this.#set(true)
     if (!this.#isServing) return
     const { clock } = this.#options.system
-    const deadlineMs = clock.now() + patienceMs
+    const deadlineMs = clock.elapsed() + patienceMs
     if (deadlineMs >= this.#deadlineMs) return
     this.#deadlineMs = deadlineMs
     this.#cancel()

@@ -340,6 +340,17 @@ describe('a candidate', () => {
     expect(processes.started).toHaveLength(3)
   })
 
+  test('that retires is killed in the time of a stop, though the clock was set', async () => {
+    const { service, processes, scope, clock } = await stageReady(gated)
+    void (await service.prepare(scope)).promote()
+    await settle()
+    clock.jump(24 * 3_600_000)
+    const down = service.stop()
+    await clock.advance(60_000)
+    expect(processes.alive).toEqual([])
+    await down
+  })
+
   test('is not started any more while everything stops, and nobody waits for ever', async () => {
     const { service, processes, scope, clock } = await stageReady(gated)
     void (await service.prepare(scope)).promote()

@@ -64,10 +64,10 @@ const untilNone = async <T>(
   { clock }: MoveScope['system'],
   ask: () => Promise<readonly T[]>,
 ): Promise<readonly T[]> => {
-  const endMs = clock.now() + limitMs
+  const endMs = clock.elapsed() + limitMs
   for (;;) {
     const left = await ask()
-    if (left.length === 0 || clock.now() > endMs) return left
+    if (left.length === 0 || clock.elapsed() > endMs) return left
     await clock.delay(pauseMs)
   }
 }

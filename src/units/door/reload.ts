@@ -56,7 +56,7 @@ export const reloadDoor = async (scope: Scope<never>, pid: number, signal: Abort
   await endConnections(scope, signal)
   const before = new Set(system.childrenOf(pid)?.map((child) => child.pid))
   system.signalProcess(pid, 'SIGHUP')
-  for (const endMs = system.clock.now() + limitMs; system.clock.now() < endMs;) {
+  for (const endMs = system.clock.elapsed() + limitMs; system.clock.elapsed() < endMs;) {
     await system.clock.delay(pollMs, signal)
     const children = system.childrenOf(pid)
     if (children === undefined) return // It ended: the next one reads the new configuration.

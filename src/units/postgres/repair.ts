@@ -60,13 +60,13 @@ const setPasswordUnasked = async (
   files.writeWhole(path, `local all postgres trust\n${strict}`, 0o644)
   try {
     await control(scope, 'reload')
-    for (const endMs = clock.now() + reloadLimitMs; ; await clock.delay(100, signal)) {
+    for (const endMs = clock.elapsed() + reloadLimitMs; ; await clock.delay(100, signal)) {
       try {
         return await asSuperuser(scope, async (client) => {
           await client.query(`ALTER ROLE postgres VALID UNTIL 'infinity' PASSWORD '${verifier}'`)
         })
       } catch (error) {
-        if (codeOf(error) !== '28P01' || clock.now() > endMs) throw error
+        if (codeOf(error) !== '28P01' || clock.elapsed() > endMs) throw error
       }
     }
   } finally {
@@ -110,7 +110,7 @@ export const repairLogin = async (
   const file = commandsFile(place)
   files.writeWhole(file, commands.map((command) => `${command}\n`).join(''), 0o644)
   await control(scope, 'stop', '--mode=fast', '--no-wait')
-  for (const endMs = clock.now() + restartLimitMs; files.isThere(file) && clock.now() < endMs;)
+  for (const endMs = clock.elapsed() + restartLimitMs; files.isThere(file) && clock.elapsed() < endMs;)
     await clock.delay(50, signal)
 }
 

@@ -30,8 +30,8 @@ const endLeftovers = async ({ system }: Scope<never>): Promise<void> => {
       log.say('warn', `${left.length} processes of the Postgres before still run: ${signal}`)
       for (const pid of left) signalProcess(pid, signal)
     }
-    for (const endMs = clock.now() + forMs; orphansNamed('postgres').length > 0 && clock.now() < endMs;)
-      await clock.delay(20)
+    const endMs = clock.elapsed() + forMs
+    while (orphansNamed('postgres').length > 0 && clock.elapsed() < endMs) await clock.delay(20)
   }
 }
 

@@ -300,6 +300,16 @@ describe('a reload of the door', () => {
     await done
   })
 
+  test('fails in its time also where the clock is set back meanwhile', async () => {
+    const { clock, done } = reload([old])
+    const why = done.catch(({ message }: Error) => message)
+    await clock.advance(1000)
+    clock.jump(-3_600_000)
+    await clock.advance(9200)
+    expect(clock.armed).toBe(0)
+    expect(await why).toContain('does not take it')
+  })
+
   test('fails with the words of nginx where it does not take the configuration', async () => {
     const { clock, scope, done } = reload([old])
     const output = scope.system.log.readLines('door', door.readLine!)

@@ -139,10 +139,12 @@ export class Instance {
     await whenUp().then(() => this.stop(), fail)
   }
 
-  /** Ends with an error, after a clean stop. The first one counts. */
+  /** Ends with an error, after a clean stop. The first one counts; the log has the others. */
   fail(error: SupervisorError): void {
     this.#failure ??= error
-    this.#options.system.inBackground('stop', () => this.stop())
+    const { inBackground, log } = this.#options.system
+    if (error !== this.#failure) log.say('error', error.faultStack ?? error.message)
+    inBackground('stop', () => this.stop())
   }
 
   /** Before a stop: is no longer ready, and serves on for the time that the settings give, if they do. */

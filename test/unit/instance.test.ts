@@ -294,15 +294,18 @@ describe('a stop', () => {
     await instance.stop()
   })
 
-  test('for a failure ends with the first one', async () => {
-    const { instance } = await booted()
+  test('for a failure ends with the first one, and the log has the others', async () => {
+    const { instance, said } = await booted()
     const [first, second] = [
       new SupervisorError('INTERNAL', 'the first'),
       new SupervisorError('INTERNAL', 'the second'),
     ]
-    instance.fail(first)
-    instance.fail(second)
+    for (const error of [first, second, first]) instance.fail(error)
     expect(await instance.ended).toBe(first)
+    const logged = (): readonly string[] => said.filter((line) => line.startsWith('error '))
+    expect(logged()).toEqual([expect.stringContaining('the second')])
+    instance.fail(new SupervisorError('INTERNAL', 'of the page that stays'))
+    expect(logged().at(-1)).toContain('of the page that stays')
   })
 })
 

@@ -2,6 +2,7 @@ import { SupervisorError } from '../errors.ts'
 import { spaceInWords } from '../core/space.ts'
 import { compareMigrations, type Migration, readInternal } from '../units/mathesar/applied.ts'
 import { appRole, internalDatabase } from '../units/postgres/connection.ts'
+import { textOf } from './archive/bytes.ts'
 import { type Count, countRows } from './count.ts'
 import { fitnessOf } from './restore.ts'
 import { outputOf, runToEnd } from './programs.ts'
@@ -18,10 +19,9 @@ const reserveBytes = 128 * 1024 * 1024
 const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
 
 const sizeOf = async (scope: OperationScope, paths: readonly string[]): Promise<number> => {
-  let told = ''
   const argv = ['du', '--summarize', '--bytes', '--total', ...paths] as const
   const command = { argv, env: environment, cwd: '/' }
-  for await (const chunk of outputOf(scope, { what: 'measure the volume', command })) told += chunk.toString()
+  const told = await textOf(outputOf(scope, { what: 'measure the volume', command }))
   return Number(/(\d+)\s+total\s*$/.exec(told)?.[1] ?? 0)
 }
 

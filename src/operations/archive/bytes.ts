@@ -4,6 +4,13 @@
  */
 export type Bytes = AsyncIterable<Buffer>
 
+/** All of a stream as text. A chunk may end within a letter. */
+export const textOf = async (bytes: Bytes): Promise<string> => {
+  const chunks: Buffer[] = []
+  for await (const chunk of bytes) chunks.push(Buffer.from(chunk)) // Its memory is used again.
+  return Buffer.concat(chunks).toString()
+}
+
 /** Takes a stream in pieces of the length that is asked for. */
 export class Reader {
   readonly #source: AsyncIterator<Buffer>

@@ -1,7 +1,7 @@
 import { SupervisorError } from '../../errors.ts'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { type Copied, readPromotion, writePromotion } from '../../units/promotion.ts'
-import { bytesOf, dump, load, readSchema, streamOf, textOf } from './dump.ts'
+import { bytesOf, dump, load, readSchema, sqlOf, streamOf } from './dump.ts'
 import { type Held, whileHeld } from './freeze.ts'
 import { keepGaps } from './gaps.ts'
 import { readNames } from './names.ts'
@@ -29,7 +29,7 @@ const copyOne = async (scope: MoveScope, url: DatabaseUrl, held: Held): Promise<
   const asThen = `--snapshot=${snapshot}`
   const names = await readNames(client)
   const files = (await readTables(client)).map((table) => [table.name, fileOf(table)] as const)
-  const pre = await textOf(dump(scope, name, ['--section=pre-data', '--no-acl', asThen]))
+  const pre = await sqlOf(dump(scope, name, ['--section=pre-data', '--no-acl', asThen]))
   const { sql, shape } = await readSchema(scope, name, names, [asThen])
   const parts = partsOf(pre, sql)
   if (parts === undefined)

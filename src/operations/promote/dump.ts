@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { readPromotion } from '../../units/promotion.ts'
 import { asMathesar, libpqEnvironment } from '../../units/postgres/libpq.ts'
-import type { Bytes } from '../archive/bytes.ts'
+import { type Bytes, textOf } from '../archive/bytes.ts'
 import { outputOf, runToEnd } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 import type { Names } from './names.ts'
@@ -32,11 +32,8 @@ export const dump = (scope: MoveScope, database: string, options: readonly strin
   })
 }
 
-export const textOf = async (bytes: Bytes): Promise<string> => {
-  const chunks: Buffer[] = []
-  for await (const chunk of bytes) chunks.push(Buffer.from(chunk)) // Its memory is used again.
-  return forOlder(Buffer.concat(chunks).toString())
-}
+/** The whole of a dump, for a server that may be older. */
+export const sqlOf = async (bytes: Bytes): Promise<string> => forOlder(await textOf(bytes))
 
 /** The dump of a schema, and a hash of it with the columns by number: those that are gone are in no dump. */
 export const readSchema = async (
@@ -45,7 +42,7 @@ export const readSchema = async (
   { tables }: Names,
   options: readonly string[] = [],
 ) => {
-  const sql = await textOf(dump(scope, database, ['--schema-only', ...options]))
+  const sql = await sqlOf(dump(scope, database, ['--schema-only', ...options]))
   const numbers = JSON.stringify(tables.map(({ schema, name, columns }) => [schema, name, columns]))
   return { sql, shape: createHash('sha256').update(sql).update(numbers).digest('hex') }
 }

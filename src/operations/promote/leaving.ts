@@ -3,6 +3,7 @@ import { SupervisorError } from '../../errors.ts'
 import { sentenceOf } from '../../units/postgres/failures.ts'
 import { libpqEnvironment } from '../../units/postgres/libpq.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
+import { textOf } from '../archive/bytes.ts'
 import { outputOf } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 import { inSource, type MoveScope } from './source.ts'
@@ -60,9 +61,7 @@ const readDumpMajor = async (scope: OperationScope): Promise<number> => {
     },
     code: 'PROMOTE_FAILED',
   })
-  let text = ''
-  for await (const chunk of output) text += chunk.toString()
-  return Number(/ (\d+)[.\w]*/.exec(text)?.[1] ?? 0)
+  return Number(/ (\d+)[.\w]*/.exec(await textOf(output))?.[1] ?? 0)
 }
 
 const requireVersion = async (scope: MoveScope): Promise<void> => {

@@ -1,6 +1,7 @@
 import { appEnvironment } from '../../units/mathesar/environment.ts'
 import { inVolume, ownProgram } from '../../units/place.ts'
 import type { Database } from '../../settings/database.ts'
+import { textOf } from '../archive/bytes.ts'
 import { outputOf } from '../programs.ts'
 import type { MoveScope } from './source.ts'
 
@@ -33,9 +34,7 @@ const runModels = async (
     },
     code: 'PROMOTE_FAILED',
   })
-  let text = ''
-  for await (const chunk of output) text += chunk.toString()
-  return text.split('\n').filter(Boolean)
+  return (await textOf(output)).split('\n').filter(Boolean)
 }
 
 /**

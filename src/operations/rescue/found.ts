@@ -7,6 +7,7 @@ import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import { isForbidden } from '../../units/refusal.ts'
 import { readJournal } from '../../units/swap.ts'
+import { textOf } from '../archive/bytes.ts'
 import { outputOf } from '../programs.ts'
 import { fitnessOf } from '../restore.ts'
 import type { OperationScope } from '../scope.ts'
@@ -53,9 +54,7 @@ export const bytesOf = async (scope: OperationScope, folder: string): Promise<nu
     env: { PATH: '/usr/bin:/bin' },
     cwd: '/',
   }
-  let text = ''
-  for await (const chunk of outputOf(scope, { what: `look into ${folder}`, command, fine: [0, 1] }))
-    text += chunk.toString()
+  const text = await textOf(outputOf(scope, { what: `look into ${folder}`, command, fine: [0, 1] }))
   return Number(/^\d+/.exec(text)?.[0] ?? 0)
 }
 

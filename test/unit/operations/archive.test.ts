@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { describe, expect, test } from 'vitest'
+import { textOf } from '../../../src/operations/archive/bytes.ts'
 import { requireFit } from '../../../src/operations/archive/description.ts'
 import { openArchive, sectionsOf } from '../../../src/operations/archive/read.ts'
 import { type Entry, TarWriter } from '../../../src/operations/archive/tar.ts'
@@ -126,6 +127,16 @@ describe('an archive', () => {
     expect(await messageOf(Buffer.concat([await smallArchive(), Buffer.of(0)]))).toContain('behind its end')
     const locked = Buffer.from('age-encryption.org/v1\n-> scrypt')
     expect(await failureOf(() => check(locked))).toMatchObject({ code: 'BACKUP_LOCKED' })
+  })
+})
+
+describe('what a program writes', () => {
+  test('is the text that it wrote, also where a chunk ends within a letter', async () => {
+    const memory = Buffer.alloc(1)
+    async function* byteByByte(): AsyncGenerator<Buffer> {
+      for (const byte of Buffer.from('rôle straße')) yield memory.fill(byte)
+    }
+    expect(await textOf(byteByByte())).toBe('rôle straße')
   })
 })
 

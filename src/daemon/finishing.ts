@@ -23,20 +23,22 @@ export class Finishing implements Keeper {
 
   /** Begins once Mathesar is ready. */
   start(): void {
+    this.#tools.system.inBackground('finish the move', () => this.#finish())
+  }
+
+  stop(): void {
+    this.#stopping.abort(new Error('everything stops'))
+  }
+
+  async #finish(): Promise<void> {
     const { system, instance } = this.#tools
     const { database } = instance.inForce
     const { toFinish = [] } = leftFor(this.#tools, database) ?? {}
     if (database.kind === 'embedded' || toFinish.length === 0) return
     const job = { name: 'promote', args: ['promote', '--finish'], niceness: 19, limitMs }
-    system.inBackground('finish the move', async () => {
-      await runBackgroundJob(this.#tools, job, this.#stopping.signal).catch((error: Error) => {
-        if (!this.#stopping.signal.aborted)
-          system.log.say('warn', `cannot finish the move to this server: ${error.message}`)
-      })
+    await runBackgroundJob(this.#tools, job, this.#stopping.signal).catch((error: Error) => {
+      if (!this.#stopping.signal.aborted)
+        system.log.say('warn', `cannot finish the move to this server: ${error.message}`)
     })
-  }
-
-  stop(): void {
-    this.#stopping.abort(new Error('everything stops'))
   }
 }

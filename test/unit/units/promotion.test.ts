@@ -131,6 +131,13 @@ describe('what is left for another server', () => {
     await database.run(scope, never)
     expect(readPromotion(scope)).toEqual({ ...begun, from })
   })
+  test('that the disk does not give keeps nothing else from its start', async () => {
+    const { scope, disk, failures } = createScope({ config: externalDatabase })
+    disk.failOn((act) => (act === 'readIfThere' ? errorWith('EIO') : undefined))
+    new Finishing({ ...scope, program: ['supervisor'], instance: scope }).start()
+    await nextTurn()
+    expect(failures).toEqual([expect.objectContaining({ code: 'EIO' })])
+  })
   test.each<[string, string, Left, number]>([
     ['by a start on the other server', externalDatabase, embedded, 1],
     ['by none on the embedded one', '', left, 0],

@@ -6,7 +6,7 @@ import type { Bytes } from '../operations/archive/bytes.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
 import { ancestorsOf, naming, openChain, type Source } from '../operations/chain/open.ts'
 import { keyOf } from '../operations/keys.ts'
-import { openFolder } from '../operations/places/folder.ts'
+import { openFolder, readArchive } from '../operations/places/folder.ts'
 import {
   findArchive,
   openNamedStore,
@@ -30,7 +30,7 @@ const openFile = (scope: OperationScope, path: string): NamedSource => {
   return {
     name: undefined,
     title: path,
-    open: () => scope.system.readStream(path),
+    open: () => readArchive(scope, path),
     shelf: openFolder(scope, { title: folder, path: folder, isOwn: false }),
   }
 }

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, utimesSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -367,6 +367,58 @@ describe('backups in folders', () => {
     const other = openNamedStore(mounted, folder)
     expect(await failureOf(() => write([other]))).toMatchObject({
       message: `cannot back up to ${folder}: nothing is mounted there`,
+    })
+  })
+
+  test('name the place that goes, fails or is full while it is written to', async () => {
+    const scope = scopeOf()
+    const failingWith = (code: string): Store => {
+      const createFile: OperationScope['system']['createFile'] = async (path) => {
+        const file = await scope.system.createFile(path)
+        const finish = (): never => {
+          throw Object.assign(new Error(`${code}: it is refused`), { code })
+        }
+        return { ...file, finish }
+      }
+      return openNamedStore({ ...scope, system: { ...scope.system, createFile } }, 'volume')
+    }
+    const path = join(folder, 'backups')
+    for (const [code, failure] of [
+      [
+        'ENOENT',
+        { code: 'BACKUP_PLACE_FAILED', message: `cannot use ${path}: what was written there is gone` },
+      ],
+      ['EIO', { code: 'BACKUP_PLACE_FAILED', hint: expect.stringContaining('dmesg') }],
+      ['ENOSPC', { code: 'VOLUME_FULL', message: `cannot write an archive to ${path}: no space left` }],
+    ] as const)
+      expect(await failureOf(() => write([failingWith(code)]))).toMatchObject(failure)
+  })
+
+  test('are rid of what a write left there that was killed a day ago', async () => {
+    const disk = join(folder, 'shared')
+    const scope = scopeOf()
+    const mounts = new Map([['/tmp', { point: disk, root: '/', fileSystem: 'ext4' }]])
+    const system = { ...scope.system, readMounts: () => mounts }
+    mkdirSync(disk)
+    for (const left of ['.abc-1.tmp', '.abc-2.tmp', '.notes.tmp']) writeFileSync(join(disk, left), 'x')
+    const before = new Date(Date.now() - 25 * 3_600_000)
+    for (const left of ['.abc-1.tmp', '.notes.tmp']) utimesSync(join(disk, left), before, before)
+    await write([openNamedStore({ ...scope, system }, disk)])
+    expect(readdirSync(disk).toSorted()).toEqual(['.abc-2.tmp', '.mathesar-backups', '.notes.tmp', name])
+  })
+
+  test('say why an archive cannot be read', async () => {
+    const store = openNamedStore(scopeOf(), 'volume')
+    mkdirSync(join(folder, 'backups/mathesar-2026-11-25T10-00-00Z.tar'), { recursive: true })
+    expect(await failureOf(() => collect(store.read('mathesar-2026-11-25T10-00-00Z.tar')))).toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(/^cannot open .*: it is a folder$/),
+    })
+    rmSync(join(folder, 'backups/mathesar-2026-11-25T10-00-00Z.tar'), { recursive: true })
+    expect(await failureOf(() => collect(store.read('mathesar-2026-11-24T10-00-00Z.tar')))).toMatchObject({
+      code: 'BACKUP_PLACE_FAILED',
+      message: expect.stringMatching(/^cannot read .*: it is not there$/),
+      hint: expect.stringContaining('Nothing was changed.'),
     })
   })
 

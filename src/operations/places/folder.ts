@@ -1,3 +1,4 @@
+import { dayMs } from '../../core/amounts.ts'
 import { isArchiveName } from '../../core/archive-name.ts'
 import { spaceInWords } from '../../core/space.ts'
 import { isTemporaryName } from '../../core/temporary.ts'
@@ -24,20 +25,36 @@ type Folder = {
   readonly isOwn: boolean
 }
 
-const requireRoom = ({ system }: OperationScope, { path }: Folder): void => {
-  const space = system.files.freeSpace(path)
-  if (space === undefined || (space.bytes >= reserveBytes && space.inodes !== 0)) return
-  throw new SupervisorError('VOLUME_FULL', `cannot write an archive to ${path}: ${spaceInWords(space)}`, {
+const noRoom = ({ path }: Folder, why: string, cause?: unknown): SupervisorError =>
+  new SupervisorError('VOLUME_FULL', `cannot write an archive to ${path}: ${why}`, {
+    cause,
     hint:
       'Nothing of it was kept. Free some space, keep fewer (BACKUP_KEEP), or write elsewhere (BACKUP_TO, ' +
       '`… backup - > FILE`).',
   })
+
+const requireRoom = ({ system }: OperationScope, folder: Folder): void => {
+  const space = system.files.freeSpace(folder.path)
+  if (space === undefined || (space.bytes >= reserveBytes && space.inodes !== 0)) return
+  throw noRoom(folder, spaceInWords(space))
 }
 
-/** What a write that was cut off left in the volume: whoever holds the lock of operations is alone there. */
-const removeUnfinished = ({ system: { files } }: OperationScope, { path, isOwn }: Folder): void => {
-  if (!isOwn) return
-  for (const name of files.listFolder(path)) if (isTemporaryName(name)) files.remove(`${path}/${name}`)
+/**
+ * What a write that was cut off left. Whoever holds the lock of operations is alone in the volume; into a
+ * mounted folder other installations may write, but none for a day without a byte.
+ */
+const removeUnfinished = ({ system: { files, clock } }: OperationScope, { path, isOwn }: Folder): void => {
+  const isLeft = (file: string): boolean =>
+    isOwn || (files.statOf(file)?.changedMs ?? Number.POSITIVE_INFINITY) < clock.now() - dayMs
+  for (const file of files
+    .listFolder(path)
+    .filter(isTemporaryName)
+    .map((name) => `${path}/${name}`))
+    try {
+      if (isLeft(file)) files.remove(file)
+    } catch (error) {
+      if (isOwn) throw error // In a folder of the host it may be somebody else's.
+    }
 }
 
 const begin = async (scope: OperationScope, folder: Folder, name: string): Promise<Upload> => {
@@ -53,49 +70,84 @@ const begin = async (scope: OperationScope, folder: Folder, name: string): Promi
   let sinceLook = 0
   return {
     ...file,
-    write: async (chunk) => {
-      sinceLook += chunk.length
-      if (sinceLook > lookBytes) {
-        requireRoom(scope, folder)
-        sinceLook = 0
-      }
-      await file.write(chunk)
-    },
+    write: (chunk) =>
+      withWords(scope, folder, async () => {
+        sinceLook += chunk.length
+        if (sinceLook > lookBytes) {
+          requireRoom(scope, folder)
+          sinceLook = 0
+        }
+        await file.write(chunk)
+      }),
     finish: async () => {
-      await file.finish()
+      await withWords(scope, folder, () => file.finish())
       if (isOwn) return
       changeRecord(scope, ({ folders }) => ({ folders: [...new Set([...folders, path])] }))
     },
   }
 }
 
-/** Puts words to what the system says. */
-const withWords = async <T>({ path }: Folder, act: () => Promise<T>): Promise<T> => {
+const diskFailed = 'The disk failed (EIO): look at `dmesg` on the host.'
+
+const failedIn = ({ system: { files } }: OperationScope, folder: Folder, cause: unknown): unknown => {
+  const { path } = folder
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (cause instanceof SupervisorError) return cause
+  if (code === 'ENOSPC' || code === 'EDQUOT') return noRoom(folder, 'no space left', cause)
+  if (code === 'ENOENT' && !files.isThere(path)) return notThere(path)
+  const why = code === 'ENOENT' ? 'what was written there is gone' : message
+  const hint = code === 'EIO' ? diskFailed : undefined
+  return new SupervisorError('BACKUP_PLACE_FAILED', `cannot use ${path}: ${why}`, { cause, hint })
+}
+
+/** Puts words to what the system says, with the place that it says it of. */
+const withWords = async <T>(scope: OperationScope, folder: Folder, act: () => Promise<T>): Promise<T> => {
   try {
     return await act()
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException
-    if (error instanceof SupervisorError || code === 'ENOSPC' || code === 'EDQUOT') throw error
-    if (code === 'ENOENT') throw notThere(path)
-    throw new SupervisorError('BACKUP_PLACE_FAILED', `cannot use ${path}: ${message}`, { cause: error })
+    throw failedIn(scope, folder, error)
+  }
+}
+
+const unreadable = (path: string, cause: unknown): SupervisorError => {
+  const { code, message } = cause as NodeJS.ErrnoException
+  if (code === 'EISDIR')
+    return new SupervisorError('USAGE', `cannot open ${path}: it is a folder`, {
+      cause,
+      hint: 'Name one archive in it: `supervisor backup list FOLDER` shows what there is.',
+    })
+  const why = code === 'ENOENT' ? 'it is not there' : message
+  const hint = code === 'EIO' ? diskFailed : 'The container has to reach it, and its user to read it.'
+  return new SupervisorError('BACKUP_PLACE_FAILED', `cannot read ${path}: ${why}`, {
+    cause,
+    hint: `${hint} Nothing was changed.`,
+  })
+}
+
+/** An archive that is a file. */
+export async function* readArchive({ system }: OperationScope, path: string): AsyncGenerator<Buffer> {
+  try {
+    yield* system.readStream(path)
+  } catch (error) {
+    throw unreadable(path, error)
   }
 }
 
 /** A folder with archives. */
 export const openFolder = (scope: OperationScope, folder: Folder): Store => {
-  const { files, sizeOf, readStream } = scope.system
+  const { files, sizeOf } = scope.system
   const { title, path } = folder
   return {
     title,
     list: () =>
-      withWords(folder, async () =>
+      withWords(scope, folder, async () =>
         files
           .listFolder(path)
           .filter(isArchiveName)
           .map((name) => ({ name, bytes: sizeOf(`${path}/${name}`) })),
       ),
-    read: (name) => readStream(`${path}/${name}`),
-    begin: (name) => withWords(folder, () => begin(scope, folder, name)),
-    remove: (name) => withWords(folder, async () => files.removeWhole(`${path}/${name}`)),
+    read: (name) => readArchive(scope, `${path}/${name}`),
+    begin: (name) => withWords(scope, folder, () => begin(scope, folder, name)),
+    remove: (name) => withWords(scope, folder, async () => files.removeWhole(`${path}/${name}`)),
   }
 }

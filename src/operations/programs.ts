@@ -45,7 +45,10 @@ const requireFine = (scope: Where, program: Program, result: ProgramResult): voi
   if (fine.includes(result.outcome.code ?? -1)) return
   const reason = scope.system.log.redact(reasonOf(result))
   const message = `cannot ${what}: ${program.command.argv[0]} ${inWords(result.outcome)}: ${reason}`
-  if (/No space left/.test(reason)) throw new SupervisorError('VOLUME_FULL', message)
+  if (/No space left/.test(reason))
+    throw new SupervisorError('VOLUME_FULL', `cannot ${what}: no space left (${reason})`, {
+      hint: 'Free some space on that file system, and type the same again. What was there is as before.',
+    })
   if (code !== 'BACKUP_DAMAGED' || !lackedMeans(result)) throw new SupervisorError(code, message)
   throw new SupervisorError('BACKUP_FAILED', message, {
     hint:

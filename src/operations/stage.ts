@@ -49,7 +49,7 @@ export const unpack = async (
     ...how,
   ] as const
   await runToEnd(scope, {
-    what: 'use this archive',
+    what: 'unpack this archive',
     command: { argv: [...argv], env: environment, user, cwd: '/' },
     input: bytes,
     code: 'BACKUP_DAMAGED',

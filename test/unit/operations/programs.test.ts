@@ -4,8 +4,8 @@ import { runToEnd } from '../../../src/operations/programs.ts'
 import { failureOf } from '../failure.ts'
 import { createScope } from '../fakes/scope.ts'
 
-/** What it means that `pg_verifybackup` ended so. */
-const meaningOf = async (outcome: Outcome, ...lines: readonly string[]): Promise<unknown> => {
+/** How it fails that `pg_verifybackup` ended so. */
+const failureAfter = async (outcome: Outcome, ...lines: readonly string[]): Promise<unknown> => {
   const { scope } = createScope()
   // oxlint-disable-next-line require-yield
   async function* streamProgram(): AsyncGenerator<Buffer, { outcome: Outcome; lines: readonly string[] }> {
@@ -14,9 +14,10 @@ const meaningOf = async (outcome: Outcome, ...lines: readonly string[]): Promise
   const system = { log: scope.system.log, streamProgram }
   const command = { argv: ['pg_verifybackup'], env: {}, cwd: '/' } as const
   const program = { what: 'use this archive', command, code: 'BACKUP_DAMAGED' } as const
-  const failure = await failureOf(() => runToEnd({ system }, program))
-  return (failure as { code?: unknown }).code
+  return await failureOf(() => runToEnd({ system }, program))
 }
+const meaningOf = async (outcome: Outcome, ...lines: readonly string[]): Promise<unknown> =>
+  ((await failureAfter(outcome, ...lines)) as { code?: unknown }).code
 
 describe('an archive', () => {
   test('is damaged where the program that reads it says so', async () => {
@@ -33,5 +34,14 @@ describe('an archive', () => {
     [{ code: null, signal: 'SIGKILL' }, ''],
   ] as const)('is not called damaged where it could not be read (%o %s)', async (outcome, line) => {
     expect(await meaningOf(outcome, line)).toBe('BACKUP_FAILED')
+  })
+
+  test('is not blamed for a disk that is full, nor is anybody told to start a container', async () => {
+    const line = 'tar: base/1: Cannot mkdir: No space left on device'
+    expect(await failureAfter({ code: 2, signal: null }, line)).toMatchObject({
+      code: 'VOLUME_FULL',
+      message: `cannot use this archive: no space left (${line})`,
+      hint: expect.stringMatching(/type the same again.*as before\.$/),
+    })
   })
 })

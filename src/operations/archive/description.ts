@@ -48,7 +48,7 @@ export type Description = v.InferOutput<typeof schema>
 const foreign = (why: string, hint?: string): SupervisorError =>
   new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${why}`, hint === undefined ? {} : { hint })
 
-const newerHint = 'Restore it with the image that made it, or a newer one.'
+const newerHint = 'Restore it with the image that made it, or a newer one. Nothing was changed.'
 
 export const parseDescription = (data: Buffer): Description => {
   let value: unknown
@@ -61,7 +61,7 @@ export const parseDescription = (data: Buffer): Description => {
   if (!version.success) throw foreign('its backup.json is not one of ours')
   if (version.output.mathesarBackup > formatVersion)
     throw foreign(
-      `it is of format ${version.output.mathesarBackup}; this image reads ${formatVersion}`,
+      `it is of format ${version.output.mathesarBackup}; this image reads up to ${formatVersion}`,
       newerHint,
     )
   const parsed = v.safeParse(schema, value)
@@ -83,14 +83,15 @@ export const requireFit = (description: Description, { postgresMajor, migrations
   if (kind === 'portable')
     throw foreign(
       'it is a portable one, with a dump of each database',
-      'Its README.txt says how to load the dumps into any Postgres. What is keyed by OID is not in them.',
+      'Its README.txt says how to load the dumps into any Postgres. What is keyed by OID is not in them. ' +
+        'Nothing was changed.',
     )
   if (postgresMajor === undefined) throw foreign('this image has no Postgres server')
   const major = postgres?.split('.')[0]
   if (major !== undefined && major !== postgresMajor)
     throw foreign(
       `it is of Postgres ${major}, and this image has ${postgresMajor}`,
-      `Restore it with an image that has Postgres ${major}.`,
+      `Restore it with an image that has Postgres ${major}. Nothing was changed.`,
     )
   if (migration !== null && migrations !== undefined && !migrations.includes(migration))
     throw foreign(

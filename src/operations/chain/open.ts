@@ -38,7 +38,11 @@ const incomplete = (title: string, parent: string, shelf: Source['shelf']): Supe
     `cannot use ${title}: it has only what has changed since ${parent}, which is ` +
       (shelf === undefined ? 'not known here' : `not in ${shelf.title}`),
     shelf === undefined
-      ? { hint: `Put both into a folder, mount that, and name the file: \`restore /FOLDER/ARCHIVE\`.` }
+      ? {
+          hint:
+            'Put it and all that it builds on into a folder, mount that, and name the file: ' +
+            '`restore /FOLDER/ARCHIVE`. Nothing was changed.',
+        }
       : {},
   )
 

@@ -36,8 +36,8 @@ The exit code is 0 when all places have it, 87 when one of them failed, 80 when 
     `It is proved before anything is touched.
 
 --replace   into a volume that is in use: what is there is kept beside
---undo      brings that back
---forget    removes it
+--undo      brings that back; a restore that waits for the next start is taken back
+--forget    removes it; with --replace, what an earlier restore has kept gives way
 
 The exit code is 0 when it is done, 81 to 83 when the archive is damaged, foreign or cannot be decrypted, 84
 when the volume does not take it, 94 when it builds on one that is not beside it. Nothing is changed then.

@@ -1,7 +1,7 @@
 import { SupervisorError } from '../errors.ts'
 import { isServing } from '../http/client.ts'
 import { volumeOf } from '../operations/incoming.ts'
-import type { OperationScope } from '../operations/scope.ts'
+import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { inUseBy, requireUnheld } from '../units/holder.ts'
 import { inVolume } from '../units/place.ts'
 import { finishBegun } from '../units/swap.ts'
@@ -26,6 +26,7 @@ export const takeVolume = async (scope: OperationScope): Promise<boolean> => {
     return true
   }
   if (await isServing()) return false
+  lockOperations(scope) // Who has the volume may be a restore: what a killed container left names that one.
   throw new SupervisorError('VOLUME_IN_USE', inUseBy({ system, place }).message, {
     hint: 'Stop it, or restore in it: `docker exec -i CONTAINER supervisor restore - --replace < ARCHIVE`.',
   })
@@ -33,14 +34,19 @@ export const takeVolume = async (scope: OperationScope): Promise<boolean> => {
 
 /** Says what to type once a state has come into the volume. */
 export const sayWhatNext = (isInPlace: boolean, kept: string | undefined): void => {
-  tell(
-    isInPlace
-      ? 'It is in place: start the container on this volume.'
-      : 'It takes the place of what serves now at the next start: `docker restart CONTAINER`.',
-  )
+  if (isInPlace) {
+    tell('It is in place: start the container on this volume.')
+    if (kept !== undefined)
+      tell(
+        `The state before is kept in ${kept}: \`supervisor restore --undo\` brings it back, ` +
+          '`supervisor restore --forget` removes it.',
+      )
+    return
+  }
+  tell('It takes the place of what serves now at the next start: `docker restart CONTAINER`.')
   if (kept !== undefined)
     tell(
-      `The state before is kept in ${kept}: \`supervisor restore --undo\` brings it back, ` +
-        '`supervisor restore --forget` removes it.',
+      `What serves now is kept in ${kept} then. \`supervisor restore --undo\` takes this back, before that ` +
+        'start or after it; `supervisor restore --forget` removes what is kept.',
     )
 }

@@ -65,17 +65,19 @@ const requireInstallation = (scope: OperationScope): void => {
  */
 const stopSignals = new Set<NodeJS.Signals>(['SIGTERM', 'SIGINT', 'SIGQUIT', 'SIGHUP'])
 
+const whatIsBegun = 'What was begun is left out, or the next start finishes it: `supervisor status` tells.'
+
 /**
  * Gives up at the first signal that asks for it, which PID 1 would not hear otherwise. Nothing has to be
  * undone: an operation may be cut off at any moment.
  */
-export const untilStopped = async <T>(act: Promise<T>): Promise<T> => {
+export const untilStopped = async <T>(act: Promise<T>, hint = whatIsBegun): Promise<T> => {
   const stopped = new Promise<never>((_, reject) => {
     catchSignals().listen((signal) => {
       if (!stopSignals.has(signal)) return
       reject(
         new SupervisorError('BACKUP_FAILED', `cannot go on: ${signal} asked to stop`, {
-          hint: 'What was begun is left out, or the next start finishes it: `supervisor status` tells.',
+          hint,
         }),
       )
     })

@@ -8,6 +8,7 @@ import {
   finishSwap,
   folderOf,
   forget,
+  namedIn,
   readJournal,
   replaced,
   type Replaced,
@@ -28,7 +29,8 @@ export const volumeOf = ({ system, place }: Where): Volume => ({
   paths: place.paths,
 })
 
-const isUsed = (scope: OperationScope): boolean => {
+/** Whether an installation is there. */
+export const isUsed = (scope: OperationScope): boolean => {
   const { cluster } = inVolume(scope.place.paths)
   return scope.system.files.isThere(`${cluster}/PG_VERSION`) || readManifest(scope).cluster !== undefined
 }
@@ -59,8 +61,7 @@ const inMiB = (bytes: number): number => Math.ceil(bytes / (1024 * 1024))
 /** Removes what operations left that were cut off. The lock of operations must be ours. */
 export const tidyLeft = (scope: Where): void => {
   const volume = volumeOf(scope)
-  const journal = readJournal(volume)
-  tidy(volume, journal === undefined ? [] : [journal.incoming, journal.outgoing])
+  tidy(volume, namedIn(readJournal(volume)))
 }
 
 /**

@@ -1,15 +1,17 @@
+import { minuteOf } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Lock } from '../system/ports.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
-import type { Place } from '../units/place.ts'
+import { inVolume, type Place } from '../units/place.ts'
 import { readControlFile } from '../units/postgres/control-file.ts'
 import { majorOf } from '../units/postgres/programs.ts'
-import { folderOf, forget, readJournal, replaced } from '../units/swap.ts'
+import { cancelSwap, folderOf, forget, isWaiting, readJournal, replaced } from '../units/swap.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
 import { bytesToRestore, openChain, type Source } from './chain/open.ts'
 import {
   bringIn,
   createFlusher,
+  isUsed,
   makeRoom,
   requireReplaceable,
   tidyLeft,
@@ -22,6 +24,8 @@ import { stage } from './stage.ts'
 export type RestoreOptions = {
   /** Whether what is there may go aside. */
   readonly mayReplace: boolean
+  /** Whether the state that is kept from before the last restore may go: one is kept at a time. */
+  readonly mayForget: boolean
   /** Whether the volume is ours alone. Else a supervisor serves from it, and the next start finishes. */
   readonly isAlone: boolean
   readonly lock: Lock | undefined
@@ -65,19 +69,76 @@ export const writeManifest = (scope: OperationScope, folder: string, description
   system.files.writeWhole(`${folder}/manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
 }
 
-/** Whether the volume has the key of the archive, which then stays where it is. */
-const hasItsKey = ({ results: { secrets } }: OperationScope, { keyFingerprint }: Description): boolean =>
-  secrets.secretKey !== '' && fingerprintOf(secrets.secretKey) === keyFingerprint
+const isKept = ({ system, place }: OperationScope, name: string): boolean =>
+  system.files.isThere(folderOf(place.paths, name))
 
-/** A single user cannot set the superuser's password without one; that of the archive is not in it. */
-const prepareSecrets = ({ system }: OperationScope, folder: string): void => {
-  system.files.makeFolder(`${folder}/secrets`, 0o700)
-  system.files.writeWhole(`${folder}/secrets/postgres_password`, system.randomText(50), 0o600)
+/** The first restore may have been the wrong one: what was there before it may be all that there is. */
+const requireNoneKept = (scope: OperationScope): void => {
+  const journal = readJournal(volumeOf(scope))
+  const last = journal?.isDone === false ? journal.before : journal
+  if (last === undefined || !isKept(scope, last.outgoing)) return
+  throw new SupervisorError(
+    'RESTORE_REFUSED',
+    `cannot restore: the state from before the restore of ${minuteOf(last.at)} UTC is kept, and would go`,
+    {
+      hint:
+        '`supervisor restore --undo` brings it back. Where nobody needs it any more, add `--forget`. ' +
+        'Nothing was changed.',
+    },
+  )
 }
 
-const keyWarning =
-  'The archive has no secret key. Start with `-e SECRET_KEY=…`, as it was: another one cannot decrypt ' +
-  'what Mathesar has stored.'
+/** Where the secret key comes from: the archive, the volume, who gives the command, or nowhere yet. */
+type KeySource = 'archive' | 'volume' | 'given' | 'nowhere'
+
+const keySourceOf = ({ system, place, inForce }: OperationScope, description: Description): KeySource => {
+  const isIts = (key: string | undefined): boolean =>
+    key !== undefined && fingerprintOf(key) === description.keyFingerprint
+  if (description.hasSecrets) return 'archive'
+  if (isIts(system.files.readIfThere(`${inVolume(place.paths).secrets}/secret_key`)?.trim())) return 'volume'
+  return isIts(inForce.settings.SECRET_KEY) ? 'given' : 'nowhere'
+}
+
+/** What takes the place of an installation has to serve: without its key it would not start. */
+const requireKey = (scope: OperationScope, title: string, source: KeySource): void => {
+  if (source !== 'nowhere' || !isUsed(scope)) return
+  throw new SupervisorError(
+    'RESTORE_REFUSED',
+    `cannot restore ${title}: it has no secret key, and that of ${scope.place.paths.data} is another one`,
+    {
+      hint:
+        'Give the key that it was made with, `-e SECRET_KEY=…` (with `docker exec`, too), or restore into ' +
+        'a new, empty volume. Nothing was changed.',
+    },
+  )
+}
+
+/** A single user cannot set the superuser's password without one; that of the archive is not in it. */
+const prepareSecrets = ({ system, inForce }: OperationScope, folder: string, source: KeySource): void => {
+  if (source === 'archive' || source === 'volume') return
+  const { SECRET_KEY: key } = inForce.settings
+  system.files.makeFolder(`${folder}/secrets`, 0o700)
+  system.files.writeWhole(`${folder}/secrets/postgres_password`, system.randomText(50), 0o600)
+  if (source === 'given') system.files.writeWhole(`${folder}/secrets/secret_key`, key!, 0o600)
+}
+
+const keyWarnings = (
+  { inForce: { settings } }: OperationScope,
+  { keyFingerprint }: Description,
+  source: KeySource,
+): readonly string[] => {
+  if (source === 'nowhere')
+    return [
+      'The archive has no secret key. Start with `-e SECRET_KEY=…`, as it was: another one cannot decrypt ' +
+        'what Mathesar has stored.',
+    ]
+  const { SECRET_KEY: key } = settings
+  if (source !== 'archive' || key === undefined || fingerprintOf(key) === keyFingerprint) return []
+  return [
+    'SECRET_KEY is given here, and is not the key of the archive, which has its own. Create the container ' +
+      'without SECRET_KEY: with that one it cannot decrypt what Mathesar has stored.',
+  ]
+}
 
 /** Unpacks, proves and puts in place. Until all is proved, nothing that is there is touched. */
 export const restore = async (
@@ -87,12 +148,14 @@ export const restore = async (
 ): Promise<Restored> => {
   lockOperations(scope)
   requireReplaceable(scope, options.mayReplace)
+  if (!options.mayForget) requireNoneKept(scope)
   const chain = await openChain({ system: scope.system, lock: options.lock }, source)
   const { description } = chain.newest
   requireFit(description, fitnessOf(scope))
+  const keySource = keySourceOf(scope, description)
+  requireKey(scope, source.title, keySource)
   const total = bytesToRestore(chain)
   makeRoom(scope, total)
-  const keepsSecrets = !description.hasSecrets && hasItsKey(scope, description)
   const kept = await bringIn(scope, options.isAlone, async (folder) => {
     let read = 0
     const flusher = createFlusher(scope, folder)
@@ -103,21 +166,28 @@ export const restore = async (
     }
     await stage(scope, chain, folder, { onProgress, onUnpacked: flusher.flush })
     await flusher.end()
-    if (!description.hasSecrets && !keepsSecrets) prepareSecrets(scope, folder)
+    prepareSecrets(scope, folder, keySource)
     writeManifest(scope, folder, description)
-    return keepsSecrets ? ['secrets'] : []
+    return keySource === 'volume' ? ['secrets'] : []
   })
-  const warnings = description.hasSecrets || keepsSecrets ? [] : [keyWarning]
+  const warnings = keyWarnings(scope, description, keySource)
   return { description, isInPlace: options.isAlone, kept, warnings }
 }
 
-const isKept = ({ system, place }: OperationScope, name: string): boolean =>
-  system.files.isThere(folderOf(place.paths, name))
+/** What an undo came to: a restore that waited is taken back, or the state before takes its place. */
+export type Undone =
+  | { readonly is: 'taken back' }
+  /** Since when it was kept (ISO 8601), and where what it replaces is kept now. */
+  | { readonly is: 'brought back'; readonly at: string; readonly kept: string | undefined }
 
-/** Brings back the state from before the last restore; what is there now is kept in its stead. */
-export const undoRestore = (scope: OperationScope, isAlone: boolean): string | undefined => {
+/**
+ * Brings back the state from before the last restore; what is there now is kept in its stead. A restore or an
+ * undo that waits for the next start is taken back instead.
+ */
+export const undoRestore = (scope: OperationScope, isAlone: boolean): Undone => {
   const volume = volumeOf(scope)
   lockOperations(scope)
+  if (cancelSwap(volume)) return { is: 'taken back' }
   const last = readJournal(volume)
   if (last?.moves === undefined || !last.isDone || !isKept(scope, last.outgoing))
     throw new SupervisorError('RESTORE_REFUSED', 'cannot undo a restore: no state from before one is kept', {
@@ -125,15 +195,22 @@ export const undoRestore = (scope: OperationScope, isAlone: boolean): string | u
     })
   const { moves } = last
   const kept = replaced.filter((name) => !moves.some((each) => each.name === name))
-  return swapIn(scope, last.outgoing, kept, isAlone)
+  return { is: 'brought back', at: last.at, kept: swapIn(scope, last.outgoing, kept, isAlone) }
 }
 
 /** Removes the state from before the last restore. */
 export const forgetRestore = (scope: OperationScope): boolean => {
   lockOperations(scope)
   const volume = volumeOf(scope)
+  const journal = readJournal(volume)
+  if (isWaiting(journal))
+    throw new SupervisorError('RESTORE_REFUSED', 'cannot forget: a restore waits for the next start', {
+      hint:
+        '`docker restart CONTAINER` puts it in place, `supervisor restore --undo` takes it back. ' +
+        'Nothing was changed.',
+    })
   tidyLeft(scope)
-  if (readJournal(volume)?.isDone !== true) return false
+  if (journal?.isDone !== true) return false
   forget(volume)
   return true
 }

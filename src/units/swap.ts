@@ -27,6 +27,8 @@ export type Journal = {
   readonly at: string
   /** Once everything has moved: the folder `outgoing` has the state before. */
   readonly isDone: boolean
+  /** The swap before, of which the state stays until this one is done: whoever takes this back finds it. */
+  readonly before?: Journal
 }
 
 export type Volume = { readonly files: System['files']; readonly paths: Pick<Paths, 'data'> }
@@ -59,6 +61,14 @@ const writeJournal = ({ files, paths }: Volume, journal: Journal): void =>
 
 const isIn = ({ files }: Volume, folder: string, name: string): boolean =>
   files.isThere(folder) && files.listFolder(folder).includes(name)
+
+/** The folders in `restore` that a journal names: all others are left of what was cut off. */
+export const namedIn = (journal: Journal | undefined): readonly string[] =>
+  journal === undefined ? [] : [journal.incoming, journal.outgoing, ...namedIn(journal.before)]
+
+/** A swap that waits for the next start: nothing of it has moved. */
+export const isWaiting = (journal: Journal | undefined): boolean =>
+  journal !== undefined && !journal.isDone && journal.moves === undefined
 
 /** What has to move, as things are now. Names count, whatever is there: a link moves as it is. */
 const planMoves = (volume: Volume, { incoming, kept }: Journal): readonly Move[] =>
@@ -107,11 +117,13 @@ export const beginSwap = (
   volume: Volume,
   swap: Pick<Journal, 'incoming' | 'outgoing' | 'kept' | 'at'>,
 ): void => {
-  const before = volume.files.readIfThere(journalPath(volume.paths))
+  const text = volume.files.readIfThere(journalPath(volume.paths))
+  const last = text === undefined ? undefined : (JSON.parse(text) as Journal)
+  const before = last?.isDone === false ? last.before : last
   try {
-    writeJournal(volume, { ...swap, isDone: false })
+    writeJournal(volume, { ...swap, isDone: false, ...(before && { before }) })
   } catch (cause) {
-    takeBack(volume, before, cause)
+    takeBack(volume, text, cause)
     throw cause
   }
 }
@@ -126,7 +138,8 @@ export const finishSwap = (volume: Volume): boolean => {
   if (begun.moves === undefined) writeJournal(volume, journal)
   files.makeFolder(folderOf(paths, journal.outgoing), 0o700)
   for (const each of moves) move(volume, journal, each)
-  writeJournal(volume, { ...journal, isDone: true })
+  const { before: _, ...done } = journal
+  writeJournal(volume, { ...done, isDone: true })
   files.remove(folderOf(paths, journal.incoming))
   return true
 }
@@ -150,6 +163,17 @@ export const resumeSwap = (volume: Volume, lock: System['lock']): void => {
 export const tidy = ({ files, paths }: Volume, kept: readonly string[]): void => {
   for (const name of files.listFoldersIn(inVolume(paths).restore))
     if (!kept.includes(name)) files.remove(folderOf(paths, name))
+}
+
+/** Takes back a swap that waits for the next start: all is as before it. Returns whether there was one. */
+export const cancelSwap = (volume: Volume): boolean => {
+  const journal = readJournal(volume)
+  if (journal === undefined || !isWaiting(journal)) return false
+  const { before } = journal
+  if (before === undefined) volume.files.removeWhole(journalPath(volume.paths))
+  else writeJournal(volume, before)
+  tidy(volume, namedIn(before))
+  return true
 }
 
 /** Forgets the state before: a restore can no longer be undone. */

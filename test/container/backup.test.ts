@@ -320,6 +320,87 @@ describeContainer('a backup', () => {
     await serving.remove()
   })
 
+  it('that waits for the next start is taken back, and loses nothing that was kept before', async () => {
+    const other = await newVolume()
+    const serving = await start({ volume: other })
+    await serving.ready(90_000)
+    await serving.supervisor('psql', '-c', 'CREATE TABLE mine (id int)')
+    const restore = (...more: readonly string[]): Promise<Result> =>
+      stream(['exec', '-i', serving.id, 'supervisor', 'restore', '-', '--replace', ...more], {
+        from: archive,
+      })
+    const isMine = async (): Promise<boolean> =>
+      (await serving.supervisor('psql', '-tAc', "SELECT to_regclass('mine')")).stdout === 'mine'
+    expect(await restore()).toMatchObject({ exitCode: 0 })
+    expect(await serving.supervisor('restore', '--forget')).toMatchObject({
+      exitCode: 84,
+      stderr: expect.stringContaining('waits for the next start'),
+    })
+    expect(await serving.supervisor('restore', '--undo')).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringContaining('is taken back'),
+    })
+    await mustDocker('restart', serving.id)
+    await serving.ready(90_000)
+    expect(await isMine()).toBe(true)
+
+    expect(await restore()).toMatchObject({ exitCode: 0 })
+    await mustDocker('restart', serving.id)
+    await serving.ready(90_000)
+    expect(await isMine()).toBe(false)
+    expect(await restore()).toMatchObject({
+      exitCode: 84,
+      stderr: expect.stringMatching(/the state from before the restore of 20.* is kept, and would go/),
+    })
+    expect(await restore('--forget')).toMatchObject({ exitCode: 0 })
+    expect(await serving.supervisor('restore', '--undo')).toMatchObject({ exitCode: 0 })
+    expect(await serving.supervisor('restore', '--undo')).toMatchObject({
+      exitCode: 0,
+      stderr: expect.stringMatching(/brought back: the state that was kept at the restore of 20/),
+    })
+    await mustDocker('restart', serving.id)
+    await serving.ready(90_000)
+    expect(await isMine()).toBe(true)
+    await serving.remove()
+  })
+
+  it('without its key replaces nothing that has another one, unless the key is given', async () => {
+    const plain = join(folder, 'keyless.tar')
+    expect(await backUp(plain)).toMatchObject({ exitCode: 0 })
+    const secretKey = await onVolume(volume, 'cat secrets/secret_key')
+    const other = await newVolume()
+    const serving = await start({ volume: other })
+    await serving.ready(90_000)
+    const restore = (...env: readonly string[]): Promise<Result> =>
+      stream(['exec', '-i', ...env, serving.id, 'supervisor', 'restore', '-', '--replace'], { from: plain })
+    expect(await restore()).toMatchObject({
+      exitCode: 84,
+      stderr: expect.stringMatching(/it has no secret key[^]*-e SECRET_KEY=[^]*Nothing was changed/),
+    })
+    expect((await serving.sh(`ls -A ${dataFolder}/restore 2>/dev/null || true`)).stdout).toBe('')
+    expect(await restore('-e', `SECRET_KEY=${secretKey}`)).toMatchObject({ exitCode: 0 })
+    await mustDocker('restart', serving.id)
+    await serving.ready(90_000)
+    await logIn(serving)
+    await serving.remove()
+  })
+
+  it('is listed where it does not open, beside those that do', async () => {
+    await box.supervisor('backup', 'volume')
+    const cut = 'head -c 3000 "$(ls | head -n 1)" > mathesar-2026-01-01T00-00-00Z.tar'
+    await box.sh(`cd ${dataFolder}/backups; ${cut}`)
+    const listed = await box.supervisor('backup', 'list')
+    expect(listed, listed.stderr).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/ exact [^]*2026-01-01T00-00-00Z\.tar +0\.0 +cannot use this archive/),
+    })
+    await box.sh(`rm ${dataFolder}/backups/mathesar-2026-01-01T00-00-00Z.tar`)
+    expect(await box.supervisor('restore', `${dataFolder}/backups`, '--replace')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('it is a folder'),
+    })
+  })
+
   it('without encryption leaves secrets out; with the key of the installation it serves', async () => {
     const plain = join(folder, 'plain.tar')
     expect(await backUp(plain)).toMatchObject({

@@ -1,12 +1,18 @@
 import { restForMove } from '../../src/daemon/moving.ts'
 import { SupervisorError } from '../../src/errors.ts'
 import { openChain } from '../../src/operations/chain/open.ts'
-import { bringIn, makeRoom, requireReplaceable, requireStaying } from '../../src/operations/incoming.ts'
+import {
+  bringIn,
+  makeRoom,
+  requireReplaceable,
+  requireStaying,
+  volumeOf,
+} from '../../src/operations/incoming.ts'
 import { keepBackup } from '../../src/operations/keep.ts'
 import { findArchive, newest, openNamedStore } from '../../src/operations/places/store.ts'
 import { returnBack } from '../../src/operations/promote/promote.ts'
 import { requireFit } from '../../src/operations/archive/description.ts'
-import { fitnessOf, undoRestore, writeManifest } from '../../src/operations/restore.ts'
+import { fitnessOf, type Undone, undoRestore, writeManifest } from '../../src/operations/restore.ts'
 import { lockOperations, type OperationScope } from '../../src/operations/scope.ts'
 import { makeOwnFolder, unpackCluster } from '../../src/operations/stage.ts'
 import { makeBase } from '../../src/operations/undo/bases.ts'
@@ -16,7 +22,7 @@ import { type Moved, writeMoved } from '../../src/units/moved.ts'
 import { inVolume } from '../../src/units/place.ts'
 import { readControlFile } from '../../src/units/postgres/control-file.ts'
 import { type Copied, readPromotion, writePromotion } from '../../src/units/promotion.ts'
-import { UnsureSwap } from '../../src/units/swap.ts'
+import { isWaiting, readJournal, UnsureSwap } from '../../src/units/swap.ts'
 import { usableBases } from '../../src/units/undo.ts'
 import { stageLink } from './archives.ts'
 import { backupFolder, configFile, type Container } from './container.ts'
@@ -256,16 +262,20 @@ export class Operations {
   }
 
   #undoRestore(container: Container): void {
-    this.#replace(container, 'restore --undo', async (scope) => void undoRestore(scope, false))
+    this.#replace(container, 'restore --undo', async (scope) => {
+      if (isWaiting(readJournal(volumeOf(scope)))) this.#world.oracle.sides.takeBack(false)
+      return undoRestore(scope, false)
+    })
   }
 
   /** Puts another state in force, and has the container start over with it. */
-  #replace(container: Container, what: string, act: (scope: OperationScope) => Promise<void>): void {
+  #replace(container: Container, what: string, act: (scope: OperationScope) => Promise<Undone | void>): void {
     const { oracle } = this.#world
     this.#run(container, what, async (scope, operation) => {
       try {
-        await act(scope)
-        oracle.sides.answer(operation, 'done')
+        const undone = await act(scope)
+        if (undone?.is === 'taken back') oracle.sides.takeBack(true)
+        else oracle.sides.answer(operation, 'done')
       } catch (error) {
         const isTold = operation.isAlive && !(error instanceof UnsureSwap)
         if (isTold) oracle.sides.answer(operation, 'refused')

@@ -69,6 +69,11 @@ export class Sides {
       this.#world.violate('acknowledged', `${by.name} is acknowledged and in no journal`)
   }
 
+  /** Somebody takes back what waits for the next start. Until that is told, both may be in force. */
+  takeBack(isTold: boolean): void {
+    for (const swap of this.#swaps) swap.answer = isTold ? 'refused' : undefined
+  }
+
   /** A boot has finished what waited for it, and has read nothing else yet. */
   seeBoot(): void {
     const { volume, oracle } = this.#world

@@ -42,7 +42,7 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], stopAfter, ...more }: Stag
   const shown: string[] = []
   const stops = new AbortController()
   replies.program = async ({ command: { argv } }, signal) => {
-    const [path = ''] = argv.slice(-2)
+    const [path = ''] = argv.slice(-3)
     tried.push(path)
     if (tried.length === stopAfter) stops.abort(new Error('everything stops'))
     signal?.throwIfAborted()

@@ -54,7 +54,7 @@ describe('a restore that somebody asked for in the browser', () => {
       1,
       { is: 'done', told: 'restored: the state of yesterday' },
     ])
-    expect(at.commands[0]!.argv.slice(-3)).toEqual(['restore', '-', '--replace'])
+    expect(at.commands[0]!.argv.slice(-4)).toEqual(['restore', '-', '--replace', '--forget'])
     expect(at.commands[0]!.env.BACKUP_PASSPHRASE).toBe('open sesame')
     expect(at.commands[0]!.argv.join(' ')).not.toContain('sesame')
     expect(() => restores.undo()).toThrow('under way')

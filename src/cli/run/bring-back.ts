@@ -49,7 +49,7 @@ const whyNotRestored = async (
   { system, place, stops }: Surroundings,
   path: string,
 ): Promise<string | undefined> => {
-  const args = ['restore', path, '--replace']
+  const args = ['restore', path, '--replace', '--forget']
   const job = { name: 'restore', args, niceness: 0, limitMs: dayMs }
   return failureIn(await runBackgroundJob({ system, place, program: ownProgram() }, job, stops.signal))
     ?.message

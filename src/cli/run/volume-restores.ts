@@ -50,14 +50,14 @@ export class VolumeRestores implements Restoring {
 
   begin(passphrase: string | undefined): void {
     const upload = new Pushed()
-    this.#run(['-', '--replace'], withPassphrase(passphrase), upload)
+    this.#run(['-', '--replace', '--forget'], withPassphrase(passphrase), upload)
     this.#upload = upload
     this.#limitSilence()
   }
 
   fetch(name: string, passphrase: string | undefined): void {
     if (!isArchiveName(name)) throw new SupervisorError('USAGE', 'cannot restore: name one of the archives')
-    this.#run([name, '--replace'], withPassphrase(passphrase))
+    this.#run([name, '--replace', '--forget'], withPassphrase(passphrase))
   }
 
   async take(atByte: number, bytes: Buffer): Promise<void> {

@@ -2,9 +2,11 @@ import { describe, expect, test } from 'vitest'
 import { makeRoom, requireStaying } from '../../../src/operations/incoming.ts'
 import {
   beginSwap,
+  cancelSwap,
   finishBegun,
   finishSwap,
   forget,
+  namedIn,
   readJournal,
   resumeSwap,
   tidy,
@@ -128,6 +130,42 @@ describe('a swap of the state of a volume', () => {
     finishSwap(volume)
     expect(disk.text('/data/secrets/secret_key')).toBe('old')
     expect(disk.text('/data/media/a')).toBe('new')
+  })
+
+  test('is taken back before the next start, with the state that was kept until then', () => {
+    const { volume, disk, state } = stage()
+    beginSwap(volume, swap)
+    expect(cancelSwap(volume)).toBe(true)
+    expect(readJournal(volume)).toBeUndefined()
+    expect(disk.files.listFolder('/data/restore')).toEqual([])
+    expect(cancelSwap(volume)).toBe(false)
+
+    for (const name of names) disk.put(`/data/restore/new/${name}`, 'new')
+    beginSwap(volume, swap)
+    finishSwap(volume)
+    const before = readJournal(volume)
+    for (const incoming of ['newer', 'newest']) {
+      for (const name of names) disk.put(`/data/restore/${incoming}/${name}`, incoming)
+      beginSwap(volume, { ...swap, incoming, outgoing: 'then' })
+      expect(namedIn(readJournal(volume))).toContain('old')
+    }
+    expect(cancelSwap(volume)).toBe(true)
+    beginSwap(volume, { ...swap, incoming: 'old', outgoing: 'then' })
+    expect(cancelSwap(volume), 'an undo').toBe(true)
+    expect(readJournal(volume)).toEqual(before)
+    expect(disk.files.listFoldersIn('/data/restore')).toEqual(['old'])
+    expect(state()).toEqual(names.map(() => 'new'))
+    expect(cancelSwap(volume), 'one that is done').toBe(false)
+  })
+
+  test('is not taken back once something has moved', () => {
+    const { volume, state, revive } = stage(40)
+    beginSwap(volume, swap)
+    expect(() => finishSwap(volume)).toThrow('it died')
+    revive()
+    expect(cancelSwap(volume)).toBe(false)
+    expect(finishSwap(volume)).toBe(true)
+    expect(state()).toEqual(names.map(() => 'new'))
   })
 
   test('goes back the same way, and forgets the state before when it is told to', () => {

@@ -4,6 +4,7 @@ import { SupervisorError } from '../errors.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { type BackupOptions, lockOf, writeBackup } from '../operations/backup.ts'
 import { planChain, type Planned } from '../operations/chain/plan.ts'
+import { tidyLeft } from '../operations/incoming.ts'
 import { keepBackup } from '../operations/keep.ts'
 import { outsideInWords, outsideOf } from '../operations/outside.ts'
 import { openNamedStore, openStores } from '../operations/places/store.ts'
@@ -79,6 +80,7 @@ const create = async (scope: OperationScope, wanted: Wanted): Promise<void> => {
       hint: 'Type `supervisor backup --portable`, or use the backups of its host, which are exact.',
     })
   lockOperations(scope)
+  tidyLeft(scope)
   const lock = lockOf(scope)
   const hasSecrets = lock !== undefined || wanted.includesSecrets
   const progress = createProgress(system.clock)

@@ -3,6 +3,7 @@ import type { User } from '../core/unit.ts'
 import { SupervisorError } from '../errors.ts'
 import { requireNoForeignCluster } from './foreign.ts'
 import { type Holder, inUseBy, settleHold, takeHold } from './holder.ts'
+import { putAside, removeLeftovers, requireRoom } from './leftovers.ts'
 import { mountWarnings, whyLost } from './mounts.ts'
 import { requireNotMoved } from './moved.ts'
 import { requireOwnData, restoreOwners } from './owners.ts'
@@ -10,9 +11,6 @@ import { inRun, inVolume, runHint } from './place.ts'
 import { refusalOf } from './refusal.ts'
 import type { Results } from './results.ts'
 import { defineTask, type Scope } from './unit.ts'
-
-/** What the names in the volume begin with that only wait to be removed. */
-const leftover = '.left-'
 
 type Folder = readonly [path: string, owner: User | undefined, mode: number]
 
@@ -79,38 +77,6 @@ const warnOfMounts = (scope: Scope<never>): void => {
   for (const warning of mountWarnings(system.readMounts(), place.paths)) system.log.say('warn', warning)
 }
 
-const removeAll = async ({ system }: Scope<never>, paths: readonly string[]): Promise<void> => {
-  const env = { PATH: '/usr/bin:/bin' }
-  await system.runProgram('volume', {
-    argv: ['nice', '-n', '19', 'rm', '-rf', '--', ...paths],
-    env,
-    cwd: '/',
-  })
-}
-
-/**
- * Puts aside what is left of temporary files: it is of another user's making, in as many folders and as deep
- * as that one liked, and a disk may take milliseconds to remove each.
- */
-const putAside = async (scope: Scope<never>, folder: string): Promise<void> => {
-  const { system, place } = scope
-  if (system.files.removeSmall(folder)) return
-  try {
-    system.files.renameWhole(folder, `${place.paths.data}/${leftover}${system.randomText(8)}`)
-  } catch {
-    await removeAll(scope, [folder]) // A mount stays, and is empty then.
-  }
-}
-
-/** Nobody waits for it. What is cut off goes on with the next start. */
-const removeLeftovers = (scope: Scope<never>): void => {
-  const { data } = scope.place.paths
-  const names = scope.system.files.listFolder(data).filter((name) => name.startsWith(leftover))
-  if (names.length === 0) return
-  const paths = names.map((name) => `${data}/${name}`)
-  scope.system.inBackground('remove what temporary files are left', () => removeAll(scope, paths))
-}
-
 const prepareVolume = async (scope: Scope<never>): Promise<Holder> => {
   const { system, place, inForce } = scope
   const {
@@ -132,7 +98,7 @@ const prepareVolume = async (scope: Scope<never>): Promise<Holder> => {
     [data.media, mathesar, 0o750],
   ])
   removeUnfinished(system, [data.config, data.secrets, data.history])
-  system.files.requireSpace(data.secrets, 64 * 1024) // A full or read-only volume is named now.
+  await requireRoom(scope, data.secrets) // A full or read-only volume is named now.
   for (const folder of [data.temporary, data.buffer]) await putAside(scope, folder)
   system.files.remove(data.past)
   makeFolders(scope, [

@@ -58,6 +58,29 @@ describe('the task `volume`', () => {
     expect([disk.text('/data/media/kept'), disk.text('/data/config/mathesar.env')]).toEqual(['x', 'x'])
   })
 
+  test('that is full is rid of what a cut-off restore left, and names the state it keeps', async () => {
+    const { scope, disk, replies } = createScope()
+    replies.program = async ({ command: { argv } }) => {
+      for (const path of argv.slice(argv.indexOf('--') + 1)) disk.files.remove(path)
+      return { outcome: { code: 0, signal: null }, lines: [''] }
+    }
+    for (const name of ['cut', 'old']) disk.put(`/data/restore/${name}/postgres/PG_VERSION`, '17')
+    const journal = { incoming: 'new', outgoing: 'old', kept: [], moves: [], at: 'now', isDone: true }
+    disk.put('/data/restore/journal.json', JSON.stringify(journal))
+    disk.failOn((act) =>
+      act === 'requireSpace' && disk.files.isThere('/data/restore/cut') ? errorWith('ENOSPC') : undefined,
+    )
+    await volume.run(scope, never)
+    expect(disk.files.listFoldersIn('/data/restore')).toEqual(['old'])
+    disk.failOn((act) => (act === 'requireSpace' ? errorWith('ENOSPC') : undefined))
+    expect(await failureOf(() => volume.run(scope, never))).toMatchObject({
+      code: 'VOLUME_FULL',
+      message: 'cannot use /data: no space left',
+      hint: expect.stringContaining('restore --forget'),
+    })
+    expect(disk.files.listFoldersIn('/data/restore')).toEqual(['old'])
+  })
+
   test('takes the lock before it touches anything in the volume', async () => {
     const { scope, disk, replies } = createScope()
     replies.lock = () => false

@@ -24,7 +24,7 @@ backup verify ARCHIVE    restores it beside and proves it: every file, page and 
 ARCHIVE is a path, - for standard input, the name of one that is listed, or \`newest\`.
 BACKUP_PASSPHRASE or BACKUP_RECIPIENTS encrypts. From outside:
   docker exec CONTAINER supervisor backup > FILE
-  docker run --rm -v VOLUME:/var/lib/mathesar IMAGE backup - > FILE
+  docker run --rm --log-driver none -v VOLUME:/var/lib/mathesar IMAGE backup - > FILE
 
 The exit code is 0 when all places have it, 87 when one of them failed, 80 when there is no archive. Of
 \`show\` and \`verify\` it is 81 where one is damaged, 83 where it cannot be decrypted.`,

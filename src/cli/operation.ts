@@ -55,7 +55,11 @@ const requireInstallation = (scope: OperationScope): void => {
   throw new SupervisorError(
     'BACKUP_FAILED',
     `cannot back up: no installation has served from ${place.paths.data}`,
-    { hint: `Mount its volume: \`docker run --rm -v VOLUME:${place.paths.data} IMAGE backup - > FILE\`.` },
+    {
+      hint:
+        'Mount its volume: `docker run --rm --log-driver none ' +
+        `-v VOLUME:${place.paths.data} IMAGE backup - > FILE\`.`,
+    },
   )
 }
 

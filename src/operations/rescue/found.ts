@@ -33,7 +33,8 @@ export type Own = {
   readonly manifest: Manifest
   readonly key: 'there' | 'another' | 'missing'
   readonly archives: number
-  readonly keepsStateBefore: boolean
+  /** Whether a restore waits for the next start, or has left the state before. */
+  readonly restored: 'waits' | 'kept' | undefined
 }
 
 /** A cluster that another image made, with what Mathesar keeps beside it. */
@@ -120,6 +121,7 @@ const findOwn = async (scope: OperationScope): Promise<Own | undefined> => {
   const { system, place } = scope
   const volume = inVolume(place.paths)
   const manifest = readManifest(scope)
+  const journal = readJournal({ files: system.files, paths: place.paths })
   const hasCluster = system.files.isThere(`${volume.cluster}/PG_VERSION`)
   const { instance } = installationIn(manifest)
   if (!hasCluster && manifest.cluster === undefined && instance === null) return undefined
@@ -130,7 +132,7 @@ const findOwn = async (scope: OperationScope): Promise<Own | undefined> => {
     holder: await findHolder(scope),
     key: keyIn(scope, manifest),
     archives: isFilled(system, volume.backups) ? system.files.listFolder(volume.backups).length : 0,
-    keepsStateBefore: readJournal({ files: system.files, paths: place.paths })?.isDone === true,
+    restored: journal && (journal.isDone ? 'kept' : 'waits'),
   }
 }
 

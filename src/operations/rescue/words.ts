@@ -28,8 +28,14 @@ const lastBootOf = ({ lastBoot }: Own['manifest']): string => {
   return `last start ${at}${typeof after === 'string' ? `, after an ${after}`.replace('an c', 'a c') : ''}`
 }
 
+const restores = {
+  waits:
+    'a restore takes the place of all this at the next start (`supervisor restore --undo` takes it back)',
+  kept: 'the state before a restore is kept (`supervisor restore --undo`)',
+} as const
+
 const ownInWords = (own: Own): string => {
-  const { folder, cluster, holder, manifest, key, archives, keepsStateBefore } = own
+  const { folder, cluster, holder, manifest, key, archives, restored } = own
   const { servedBy } = installationIn(manifest)
   const { mathesar = '(unknown)', postgres = '(unknown)' } = servedBy
   return [
@@ -41,7 +47,7 @@ const ownInWords = (own: Own): string => {
     ...(holder === undefined ? [] : [`  in use: ${holderInWords(holder)}`]),
     `  ${keys[key]}`,
     ...(archives > 0 ? [`  files in backups: ${archives} (\`supervisor backup list\`)`] : []),
-    ...(keepsStateBefore ? ['  the state before a restore is kept (`supervisor restore --undo`)'] : []),
+    ...(restored === undefined ? [] : [`  ${restores[restored]}`]),
   ].join('\n')
 }
 

@@ -35,7 +35,7 @@ const own = {
   },
   holder: undefined,
   archives: 2,
-  keepsStateBefore: true,
+  restored: 'kept',
 } as const
 
 describe('what is in a volume, in words', () => {
@@ -49,6 +49,9 @@ describe('what is in a volume, in words', () => {
         '  files in backups: 2 (`supervisor backup list`)',
         '  the state before a restore is kept (`supervisor restore --undo`)',
       ].join('\n'),
+    )
+    expect(foundInWords({ own: { ...own, key: 'there', restored: 'waits' }, foreign: [] })).toContain(
+      'a restore takes the place of all this at the next start (`supervisor restore --undo` takes it back)',
     )
     const holder = { host: 'box', since: '2026-11-26T08:30:00Z' } as Holder
     expect(foundInWords({ own: { ...own, key: 'there', holder }, foreign: [] })).toMatch(

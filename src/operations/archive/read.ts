@@ -39,11 +39,29 @@ async function* unlock(
   }
 }
 
+/** What people put an archive into: it is compressed already. */
+const wrappings = [
+  { start: '1f8b', by: 'gzip', undo: 'gunzip' },
+  { start: '28b52ffd', by: 'zstd', undo: 'unzstd' },
+  { start: 'fd377a585a00', by: 'xz', undo: 'unxz' },
+  { start: '425a68', by: 'bzip2', undo: 'bunzip2' },
+] as const
+
+const refuseWrapped = (start: Buffer): void => {
+  const wrapping = wrappings.find((each) => start.toString('hex').startsWith(each.start))
+  if (wrapping === undefined) return
+  const { by, undo } = wrapping
+  throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: it is compressed with ${by}`, {
+    hint: `Decompress it: \`${undo} < FILE | docker run --rm -i … restore -\`. Nothing was changed.`,
+  })
+}
+
 /** Whether a stream begins as an encrypted archive does; and the stream, still whole. */
 const lookAtStart = async (bytes: Bytes): Promise<{ readonly isLocked: boolean; readonly whole: Bytes }> => {
   const reader = new Reader(bytes)
   const start = await reader.peek(lockedStart.length)
   if (start.length === 0) throw damaged('it is empty (0 bytes)')
+  refuseWrapped(start)
   return { isLocked: start.toString('latin1') === lockedStart, whole: reader }
 }
 

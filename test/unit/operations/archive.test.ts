@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
+import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { textOf } from '../../../src/operations/archive/bytes.ts'
 import { requireFit } from '../../../src/operations/archive/description.ts'
@@ -125,6 +126,12 @@ describe('an archive', () => {
     expect(await messageOf(Buffer.from('PK\u0003\u0004'.repeat(500)))).toContain('not one of ours')
     expect(await messageOf((await smallArchive()).subarray(0, 4000))).toContain('cut off after 4000 bytes')
     expect(await messageOf(Buffer.concat([await smallArchive(), Buffer.of(0)]))).toContain('behind its end')
+    expect(await failureOf(async () => check(gzipSync(await smallArchive())))).toMatchObject({
+      code: 'BACKUP_FOREIGN',
+      message: 'cannot use this archive: it is compressed with gzip',
+      hint: expect.stringContaining('gunzip'),
+    })
+    expect(await messageOf(zstdCompressSync(await smallArchive()))).toContain('compressed with zstd')
     const locked = Buffer.from('age-encryption.org/v1\n-> scrypt')
     expect(await failureOf(() => check(locked))).toMatchObject({ code: 'BACKUP_LOCKED' })
   })

@@ -7,13 +7,20 @@ import { inTarget, refuse, type Target } from './target.ts'
 
 /** Whether the names that are needed are free, and may be taken. */
 
+type Owned = Marked & {
+  readonly owner: string
+  /** Whether the user of the URL may drop it. */
+  readonly mayDrop: boolean
+}
+
 const readMarked = async (
   client: Client,
   names: readonly string[],
-): Promise<Record<'databases' | 'roles', readonly Marked[]>> => ({
+): Promise<{ readonly databases: readonly Owned[]; readonly roles: readonly Marked[] }> => ({
   databases: (
-    await client.query<Marked>(
-      `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment
+    await client.query<Owned>(
+      `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment,
+        pg_catalog.pg_get_userbyid(datdba) AS owner, pg_catalog.pg_has_role(datdba, 'USAGE') AS "mayDrop"
         FROM pg_catalog.pg_database WHERE datname = ANY($1)`,
       [names],
     )
@@ -90,7 +97,11 @@ export const requireFree = async (
     databases: wanted.databases.filter((name) => !given.includes(name)),
     roles: wanted.roles.filter((name) => name !== url.user),
   })
+  const owners = found.databases.flatMap(({ name, owner, mayDrop }) =>
+    mayDrop || !databases.includes(name) ? [] : [owner],
+  )
   const drops = [
+    ...[...new Set(owners)].map((owner) => `GRANT ${quoteName(owner)} TO ${quoteName(url.user)}`),
     ...databases.map((name) => `DROP DATABASE ${quoteName(name)}`),
     ...roles.map((name) => `DROP ROLE ${quoteName(name)}`),
   ]

@@ -14,11 +14,16 @@ export const toServer = {
 } as const
 
 const readFrom = (path: string | 0, usage: Usage): string => {
+  let text: string
   try {
-    return readFileSync(path, 'utf8').trim()
+    text = readFileSync(path, 'utf8').trim()
   } catch (error) {
     return usage(`${path} cannot be read (${(error as NodeJS.ErrnoException).code})`)
   }
+  if (text !== '') return text
+  return usage(
+    path === 0 ? 'standard input is empty: `docker exec` needs -i to pass it on' : `${path} is empty`,
+  )
 }
 
 const readText = (to: string | undefined, file: string | undefined, usage: Usage): string => {

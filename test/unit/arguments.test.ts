@@ -51,12 +51,10 @@ test.each([
   [promote, ['--back', '--to', '-'], 'cannot promote: give one of --to, --to-file and --back'],
   [promote, ['--to', '-', '--to-file', 'f'], 'cannot promote: give one of --to, --to-file and --back'],
   [exportTo, [], 'cannot export: give either --to or --to-file'],
-] as const)(
-  'a move that is told no place, or two, names all the ways there are (%#)',
-  async (run, args, why) => {
-    expect(await failureOf(() => run(args))).toMatchObject({ code: 'USAGE', message: why })
-  },
-)
+  [exportTo, ['--to-file', '/dev/null'], 'cannot export: /dev/null is empty'],
+] as const)('a move that is told no place, or two, says what is missing (%#)', async (run, args, why) => {
+  expect(await failureOf(() => run(args))).toMatchObject({ code: 'USAGE', message: why })
+})
 
 test.each([
   [backup, ['lst'], 'cannot back up: there is no `backup lst`: did you mean list?'],

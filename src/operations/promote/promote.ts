@@ -128,7 +128,7 @@ export const copyTo = async (
   const mark = begun?.mark ?? newMark(scope)
   const needed = { databases, roles: [source.role, ...roles.map(({ name }) => name)] }
   const given = await requireFree(scope, target, needed, mark)
-  const what = `${wanted.length} databases and ${roles.length + 1} roles`
+  const what = `${wanted.length} databases, ${roles.length + 1} ${roles.length === 0 ? 'role' : 'roles'}`
   say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
   const comments =
     url.user === source.role
@@ -183,6 +183,8 @@ export const promote = async (
       ? 'The embedded data stays in the volume as it was'
       : 'The data of the other one stays there as it was, and takes no writes'
   say(`Mathesar works on ${nameOf({ url })}. ${stays}: \`supervisor promote --back\` returns to it.`)
+  if (scope.source.database.kind === 'embedded')
+    say('Have that server backed up: the nightly backup here ends. Keep the volume: the secret key is in it.')
 }
 
 /** Back to the server of before, which is as it was. */

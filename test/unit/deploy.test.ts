@@ -163,6 +163,35 @@ describe.each(Object.entries(manifests))('deploy/%s', (path, { read, schema, var
   })
 })
 
+describe('the compose files with Mathesar in one container', () => {
+  const names = ['embedded', 's3', 'caddy', 'external']
+  const textOf = (name: string): string => readRoot(`deploy/compose/${name}.yaml`)
+
+  test('call it as all pages do', () => {
+    for (const name of names)
+      expect((yaml(textOf(name)) as Tree).services!.mathesar!.container_name, name).toBe('mathesar')
+  })
+
+  test('are one installation where it has its own Postgres: another file keeps the data', () => {
+    for (const name of ['embedded', 's3', 'caddy']) {
+      const { name: project, volumes } = yaml(textOf(name)) as Tree
+      expect({ project, volume: volumes!.mathesar!.name }, name).toEqual({
+        project: 'mathesar',
+        volume: 'mathesar',
+      })
+    }
+  })
+
+  test('name the only .env that Compose reads for them, and Git leaves it out', () => {
+    const page = readRoot('docs/deploy/compose.md')
+    for (const name of names.filter((each) => textOf(each).includes(':?'))) {
+      expect(textOf(name)).toContain('deploy/compose/.env')
+      for (const [, needed] of textOf(name).matchAll(/\$\{([A-Z0-9_]+):\?/g)) expect(page).toContain(needed)
+    }
+    expect(readRoot('.gitignore').split('\n')).toContain('.env')
+  })
+})
+
 describe('the manifests in deploy/', () => {
   test('are all held by a schema', () => {
     const found = globSync('deploy/**/*.{yaml,yml,json,toml,xml,container,volume}', { cwd: root })

@@ -475,6 +475,7 @@ describeContainer('promote', () => {
     expect((await load.stop()).failed).toEqual([])
     expect(await box.status()).toMatchObject({ database: 'external', ready: true, problems: [] })
     expect(`${moved.all}${await box.logs()}`).not.toContain(mover)
+    expect(moved.all).toContain('the nightly backup here ends')
     expect(notCarried(moved.all)).toEqual([
       'rights in shop of roles that are not ours there: ' +
         'GRANT SELECT ON TABLE "busy"."keyless" TO "postgres"; ' +

@@ -30,15 +30,16 @@ export const dumpBefore = async (scope: Scope<'volume'>, to: string, signal: Abo
     },
     signal,
   )
-  if (outcome.code !== 0) {
+  const refuse = (why: string): void => {
     files.remove(part)
-    log.say(
-      'warn',
-      `no dump is kept of before the upgrade: pg_dump ${inWords(outcome)}: ${lines.at(-1) ?? ''}`,
-    )
-    return
+    log.say('warn', `no dump is kept of before the upgrade: ${why}`)
   }
-  files.renameWhole(part, path)
+  if (outcome.code !== 0) return refuse(`pg_dump ${inWords(outcome)}: ${lines.at(-1) ?? ''}`)
+  try {
+    files.renameWhole(part, path)
+  } catch (error) {
+    return refuse((error as Error).message)
+  }
   log.say('info', `the internal database before Mathesar ${to} is kept as ${path}`)
   const dumps = files.listFolder(folder).filter((name) => name.endsWith('.dump'))
   for (const name of dumps.slice(0, -keptLimit)) files.remove(`${folder}/${name}`)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { dumpBefore } from '../../../src/units/mathesar/dump-before.ts'
+import { errorWith } from '../fakes/files.ts'
 import { createScope, externalDatabase, never } from '../fakes/scope.ts'
 
 const stage = (code: number, options: Parameters<typeof createScope>[0] = {}) => {
@@ -36,6 +37,14 @@ describe('a dump of an external database before an upgrade', () => {
       'warn no dump is kept of before the upgrade: pg_dump failed with exit code 1: pg_dump: error: server ' +
         'version mismatch',
     ])
+  })
+
+  test('that cannot get its name is said, and keeps no upgrade from going on', async () => {
+    const { scope, disk, said } = stage(0)
+    disk.failOn((act) => (act === 'renameWhole' ? errorWith('EIO') : undefined))
+    await dumpBefore(scope, '0.11.0', never)
+    expect(disk.files.listFolder('/data/kept')).toEqual([])
+    expect(said).toEqual([expect.stringMatching(/^warn no dump is kept of before the upgrade: EIO/)])
   })
 
   test('that fails leaves the one of an earlier try', async () => {

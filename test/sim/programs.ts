@@ -161,9 +161,10 @@ function* syncVolume({ world }: Container): Iterator<void> {
   world.volume.syncAll()
 }
 
-function* dump({ world }: Container): Iterator<void> {
+function* dump({ world }: Container, { argv }: Command): Iterator<void> {
   yield
   if (world.faults.strikes('program fails')) throw new Error('pg_dump: error: it failed')
+  world.volume.write(argv.at(-1)!.replace('--file=', ''), 'a dump')
 }
 
 /** Django's migrations: all of them are there, or none. */
@@ -203,7 +204,7 @@ const stepsOf = (container: Container, command: Command, input: string | undefin
   if (program === 'pg_verifybackup') return [undefined][Symbol.iterator]()
   if (program === 'tar' || program.endsWith('/initdb')) return makeCluster(container, folder)
   if (program === 'sync') return syncVolume(container)
-  if (program === 'pg_dump') return dump(container)
+  if (program === 'pg_dump') return dump(container, command)
   if (command.argv.at(-1)?.endsWith('check_config.py')) return checkConfig(command)
   if (command.argv.at(-1)?.endsWith('migrate.py')) return migrate(container, command)
   container.world.violate('model', `no program ${command.argv.join(' ')}`)

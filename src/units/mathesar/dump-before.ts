@@ -36,6 +36,7 @@ export const dumpBefore = async (scope: Scope<'volume'>, to: string, signal: Abo
   }
   if (outcome.code !== 0) return refuse(`pg_dump ${inWords(outcome)}: ${lines.at(-1) ?? ''}`)
   try {
+    files.syncFile(part)
     files.renameWhole(part, path)
   } catch (error) {
     return refuse((error as Error).message)

@@ -39,9 +39,9 @@ describe('a dump of an external database before an upgrade', () => {
     ])
   })
 
-  test('that cannot get its name is said, and keeps no upgrade from going on', async () => {
+  test.each(['syncFile', 'renameWhole'])('that the disk refuses (%s) is said, too', async (refused) => {
     const { scope, disk, said } = stage(0)
-    disk.failOn((act) => (act === 'renameWhole' ? errorWith('EIO') : undefined))
+    disk.failOn((act) => (act === refused ? errorWith('EIO') : undefined))
     await dumpBefore(scope, '0.11.0', never)
     expect(disk.files.listFolder('/data/kept')).toEqual([])
     expect(said).toEqual([expect.stringMatching(/^warn no dump is kept of before the upgrade: EIO/)])

@@ -2,6 +2,7 @@ import { SupervisorError } from '../errors.ts'
 import { configFiles } from '../settings/configuration.ts'
 import { type ArchiveChain, type ChainLink, naming } from './chain/open.ts'
 import { combine } from './chain/combine.ts'
+import { packed, pieceBytes } from './archive/parts.ts'
 import { sectionsOf } from './archive/read.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { Entry } from './archive/tar.ts'
@@ -27,8 +28,8 @@ export const makeOwnFolder = (
 }
 
 /**
- * As the user whose files they are, so that nothing in a tar can reach what that user cannot. GNU tar takes
- * no name that climbs out of its folder.
+ * Unpacks a tar that zstd compressed, as the user whose files they are, so that nothing in it can reach what
+ * that user cannot. GNU tar takes no name that climbs out of its folder.
  */
 export const unpack = async (
   scope: OperationScope,
@@ -42,6 +43,7 @@ export const unpack = async (
   const argv = [
     'tar',
     '--extract',
+    '--zstd',
     '--no-same-owner',
     '--preserve-permissions',
     '--directory',
@@ -111,7 +113,7 @@ export const verifyCluster = (
 
 /** A copy of the cluster, compressed, into `postgres` of a folder. */
 export const unpackCluster = (scope: OperationScope, folder: string, bytes: Bytes): Promise<void> =>
-  unpack(scope, `${folder}/postgres`, scope.place.identities.postgres, 0o700, bytes, ['--zstd'])
+  unpack(scope, `${folder}/postgres`, scope.place.identities.postgres, 0o700, bytes)
 
 const known = new Set<string>([
   'secrets/secret_key',
@@ -147,10 +149,14 @@ const writeStream = (
   throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
 }
 
-async function* counted(bytes: Bytes, onProgress: Target['onProgress']): AsyncGenerator<Buffer> {
-  for await (const chunk of bytes) {
-    onProgress(chunk.length)
-    yield chunk
+/** A stream as zstd has compressed it. What its parts hold is counted as they pass. */
+async function* counted(
+  parts: AsyncIterable<Entry>,
+  onProgress: Target['onProgress'],
+): AsyncGenerator<Buffer> {
+  for await (const bytes of packed(parts)) {
+    onProgress(pieceBytes)
+    yield bytes
   }
 }
 
@@ -159,7 +165,7 @@ const unpackAll = (scope: OperationScope, link: ChainLink, target: Target): Prom
   naming(link.title, async () => {
     for await (const section of sectionsOf((await link.open()).entries)) {
       if (section.kind === 'file') writeFile(scope, target.folder, section.entry)
-      else await writeStream(scope, target, section.name, counted(section.bytes, target.onProgress))
+      else await writeStream(scope, target, section.name, counted(section.parts, target.onProgress))
     }
   })
 
@@ -168,7 +174,7 @@ const unpackParent = (scope: OperationScope, link: ChainLink, target: Target): P
   naming(link.title, async () => {
     for await (const section of sectionsOf((await link.open()).entries)) {
       if (section.kind === 'file') continue
-      const bytes = counted(section.bytes, target.onProgress)
+      const bytes = counted(section.parts, target.onProgress)
       if (section.name === streams.cluster) await writeStream(scope, target, section.name, bytes)
       else for await (const _ of bytes);
     }

@@ -1,13 +1,9 @@
 import { isArchiveName, momentIn } from '../../src/core/archive-name.ts'
 import type { Bytes } from '../../src/operations/archive/bytes.ts'
-import { partIn } from '../../src/operations/archive/parts.ts'
 import type { Entry } from '../../src/operations/archive/tar.ts'
 import { archiveOf, describe, headOf, requireServed, streams } from '../../src/operations/backup.ts'
-import type { ChainLink } from '../../src/operations/chain/open.ts'
-import { writeManifest } from '../../src/operations/restore.ts'
 import type { OperationScope } from '../../src/operations/scope.ts'
 import { readCluster, readConfig, readSecrets } from '../../src/operations/sources.ts'
-import { makeOwnFolder, unpackCluster, verifyCluster, writeFile } from '../../src/operations/stage.ts'
 import type { MadeBackup } from '../../src/units/backup-record.ts'
 import { inVolume } from '../../src/units/place.ts'
 import { backupFolder, type Container, paths } from './container.ts'
@@ -24,21 +20,6 @@ async function* entriesOf(scope: OperationScope): AsyncGenerator<Entry> {
   const chunks: Buffer[] = []
   for await (const chunk of readCluster(scope)) chunks.push(Buffer.from(chunk))
   yield { name: clusterPart, data: Buffer.concat(chunks) }
-}
-
-async function* oneChunk(data: Buffer): AsyncGenerator<Buffer> {
-  yield data
-}
-
-/** As `stage`: all of an archive beside what is there, and proved, with nothing of it on the disk yet. */
-export const stageLink = async (scope: OperationScope, link: ChainLink, folder: string): Promise<void> => {
-  makeOwnFolder(scope, folder, undefined, 0o711)
-  for await (const entry of (await link.open()).entries) {
-    if (partIn(entry.name) === undefined) writeFile(scope, folder, entry)
-    else await unpackCluster(scope, folder, oneChunk(Buffer.from(entry.data)))
-  }
-  await verifyCluster(scope, `${folder}/postgres`)
-  writeManifest(scope, folder, link.description)
 }
 
 type Shelf = { readonly disk: Disk; readonly folder: string }

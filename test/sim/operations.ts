@@ -1,18 +1,10 @@
 import { restForMove } from '../../src/daemon/moving.ts'
 import { SupervisorError } from '../../src/errors.ts'
-import { openChain } from '../../src/operations/chain/open.ts'
-import {
-  bringIn,
-  makeRoom,
-  requireReplaceable,
-  requireStaying,
-  volumeOf,
-} from '../../src/operations/incoming.ts'
+import { bringIn, requireReplaceable, requireStaying, volumeOf } from '../../src/operations/incoming.ts'
 import { keepBackup } from '../../src/operations/keep.ts'
 import { findArchive, newest, openNamedStore } from '../../src/operations/places/store.ts'
 import { returnBack } from '../../src/operations/promote/promote.ts'
-import { requireFit } from '../../src/operations/archive/description.ts'
-import { fitnessOf, type Undone, undoRestore, writeManifest } from '../../src/operations/restore.ts'
+import { restore, type Undone, undoRestore, writeManifest } from '../../src/operations/restore.ts'
 import { lockOperations, type OperationScope } from '../../src/operations/scope.ts'
 import { makeOwnFolder, unpackCluster } from '../../src/operations/stage.ts'
 import { makeBase } from '../../src/operations/undo/bases.ts'
@@ -24,7 +16,6 @@ import { readControlFile } from '../../src/units/postgres/control-file.ts'
 import { type Copied, readPromotion, writePromotion } from '../../src/units/promotion.ts'
 import { isWaiting, readJournal, UnsureSwap } from '../../src/units/swap.ts'
 import { usableBases } from '../../src/units/undo.ts'
-import { stageLink } from './archives.ts'
 import { backupFolder, configFile, type Container } from './container.ts'
 import { embedded } from './contents.ts'
 import type { Data } from './database.ts'
@@ -242,22 +233,14 @@ export class Operations {
     })
   }
 
-  /** As `restore` of `src/operations/restore.ts`, but for what zstd does. */
   #restoreNewest(container: Container): void {
+    const mayForget = this.#world.random.chance(0.8)
     this.#replace(container, 'restore newest', async (scope) => {
-      const { system } = scope
       const stores = ['volume', backupFolder].map((place) => openNamedStore(scope, place))
       const { name, store: shelf } = await findArchive(scope, stores, newest)
-      lockOperations(scope)
-      requireReplaceable(scope, true)
-      const open = () => shelf.read(name)
-      const chain = await openChain({ system, lock: undefined }, { title: name, open, shelf })
-      requireFit(chain.newest.description, fitnessOf(scope))
-      makeRoom(scope, chain.newest.bytes)
-      await bringIn(scope, false, async (folder) => {
-        await stageLink(scope, chain.newest, folder)
-        return []
-      })
+      const source = { title: name, open: () => shelf.read(name), shelf }
+      const options = { mayReplace: true, mayForget, isAlone: false, lock: undefined }
+      await restore(scope, source, { ...options, onProgress: () => {} })
     })
   }
 

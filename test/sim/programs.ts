@@ -201,7 +201,7 @@ const stepsOf = (container: Container, command: Command, input: string | undefin
   if (program === 'tar' && input !== undefined)
     return unpackCluster(container, command.argv[command.argv.indexOf('--directory') + 1] ?? '', input)
   if (program === 'pg_basebackup') return copyCluster(container)
-  if (program === 'pg_verifybackup') return [undefined][Symbol.iterator]()
+  if (program === 'pg_verifybackup' || program === 'find') return [undefined][Symbol.iterator]()
   if (program === 'tar' || program.endsWith('/initdb')) return makeCluster(container, folder)
   if (program === 'sync') return syncVolume(container)
   if (program === 'pg_dump') return dump(container, command)

@@ -1,15 +1,15 @@
 import { SupervisorError } from '../../errors.ts'
 import { type Bytes, inPieces, readAhead } from './bytes.ts'
 import type { Entry } from './tar.ts'
-import { createCompressor, type Zstd } from './zstd.ts'
+import { createCompressor, createDecompressor, type Zstd } from './zstd.ts'
 
 /**
  * A tar says the size of a file before the file, and nobody knows that of a stream: so it goes in parts, each
  * a whole zstd frame. `cat NAME.* | zstd --decompress` is the stream again.
  */
-const pieceBytes = 1 * 1024 * 1024
+export const pieceBytes = 1 * 1024 * 1024
 /** Those of older images are larger. */
-export const pieceLimitBytes = 4 * 1024 * 1024
+const pieceLimitBytes = 4 * 1024 * 1024
 /** How many parts are compressed at a time: each takes a processor, and some memory. */
 const atATime = 2
 
@@ -49,11 +49,30 @@ export const partIn = (name: string): { readonly stream: string; readonly index:
   return stream === undefined ? undefined : { stream, index: Number(index) }
 }
 
+/** A stream as zstd has compressed it. */
+export async function* packed(parts: AsyncIterable<Entry>): AsyncGenerator<Buffer> {
+  for await (const { data } of parts) yield data
+}
+
 /** What a part holds, until the next one is opened. */
-export const openPart = async ({ name, data }: Entry, decompressor: Zstd): Promise<Buffer> => {
+const openPart = async ({ name, data }: Entry, decompressor: Zstd): Promise<Buffer> => {
   try {
     return await decompressor.turn(data)
   } catch (cause) {
     throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${name} was altered`, { cause })
   }
 }
+
+async function* openEach(parts: AsyncIterable<Entry>): AsyncGenerator<Buffer> {
+  // While one opens a part, whoever reads still has the part that the other one opened.
+  const decompressors = [createDecompressor(pieceLimitBytes), createDecompressor(pieceLimitBytes)] as const
+  let count = 0
+  try {
+    for await (const part of parts) yield await openPart(part, decompressors[count++ % 2]!)
+  } finally {
+    for (const each of decompressors) each.close()
+  }
+}
+
+/** What the parts of a stream hold. A part is opened while whoever reads has the one before. */
+export const opened = (parts: AsyncIterable<Entry>): AsyncGenerator<Buffer> => readAhead(openEach(parts))

@@ -1,11 +1,10 @@
 import { SupervisorError } from '../../errors.ts'
 import type { Lock, Streams } from '../../system/ports.ts'
-import { type Bytes, readAhead, Reader } from './bytes.ts'
+import { type Bytes, Reader } from './bytes.ts'
 import { Checksums, checksumsName } from './checksums.ts'
 import { type Description, parseDescription } from './description.ts'
-import { openPart, partIn, pieceLimitBytes } from './parts.ts'
+import { opened, partIn } from './parts.ts'
 import { type Entry, readTar } from './tar.ts'
-import { createDecompressor } from './zstd.ts'
 
 /** Of the age format. */
 const lockedStart = 'age-encryption.org/v1'
@@ -114,39 +113,33 @@ export const openArchive = async (
 
 export type Section =
   | { readonly kind: 'file'; readonly entry: Entry }
-  /** It must be read to its end before the next section is taken. */
-  | { readonly kind: 'stream'; readonly name: string; readonly bytes: Bytes }
+  /** Its parts, in their order: zstd opens them. They must be taken to the last before the next section is. */
+  | { readonly kind: 'stream'; readonly name: string; readonly parts: AsyncGenerator<Entry> }
 
 /** Joins parts to the streams that they are of. */
 export async function* sectionsOf(entries: AsyncGenerator<Entry>): AsyncGenerator<Section> {
   let next = await entries.next()
-  // While one opens a part, whoever reads still has the part that the other one opened.
-  const decompressors = [createDecompressor(pieceLimitBytes), createDecompressor(pieceLimitBytes)] as const
 
-  async function* streamNamed(name: string): AsyncGenerator<Buffer> {
-    for (let index = 0; ; index++) {
-      if (next.done === true) return
+  async function* partsNamed(name: string): AsyncGenerator<Entry> {
+    for (let index = 0; next.done !== true; index++) {
       const part = partIn(next.value.name)
       if (part?.stream !== name) return
       if (part.index !== index) throw damaged(`${name} lacks its part ${index}`)
-      yield await openPart(next.value, decompressors[index % 2]!)
+      yield next.value
       next = await entries.next()
     }
   }
 
-  try {
-    while (next.done !== true) {
-      const entry: Entry = next.value
-      const part = partIn(entry.name)
-      if (part === undefined) {
-        yield { kind: 'file', entry }
-        next = await entries.next()
-      } else yield { kind: 'stream', name: part.stream, bytes: readAhead(streamNamed(part.stream)) }
-      if (part !== undefined && next.done !== true && next.value === entry)
-        throw new Error(`${part.stream} was not read`)
+  while (next.done !== true) {
+    const entry: Entry = next.value
+    const part = partIn(entry.name)
+    if (part === undefined) {
+      yield { kind: 'file', entry }
+      next = await entries.next()
+      continue
     }
-  } finally {
-    for (const each of decompressors) each.close()
+    yield { kind: 'stream', name: part.stream, parts: partsNamed(part.stream) }
+    if (!next.done && next.value === entry) throw new Error(`${part.stream} was not read`)
   }
 }
 
@@ -155,7 +148,7 @@ export const checkArchive = async ({ entries }: Archive): Promise<number> => {
   let total = 0
   for await (const section of sectionsOf(entries)) {
     if (section.kind === 'file') total += section.entry.data.length
-    else for await (const chunk of section.bytes) total += chunk.length
+    else for await (const chunk of opened(section.parts)) total += chunk.length
   }
   return total
 }

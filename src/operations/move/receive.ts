@@ -3,6 +3,7 @@ import type { Place } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import { type Description, requireFit } from '../archive/description.ts'
+import { opened, packed } from '../archive/parts.ts'
 import { openArchive, type Section, sectionsOf } from '../archive/read.ts'
 import { bringIn, makeRoom, requireReplaceable, sync } from '../incoming.ts'
 import { keyOf } from '../keys.ts'
@@ -58,15 +59,15 @@ const takeBase = async (target: Target, sections: AsyncGenerator<Section>): Prom
       facts = parseFacts(section.entry.data)
       await requirePlainFiles(scope, cluster)
     } else if (section.name === moveStreams.base)
-      await unpack(scope, cluster, scope.place.identities.postgres, 0o700, section.bytes)
-    else if (section.name === moveStreams.media) await unpackMedia(target, section.bytes)
+      await unpack(scope, cluster, scope.place.identities.postgres, 0o700, packed(section.parts))
+    else if (section.name === moveStreams.media) await unpackMedia(target, packed(section.parts))
     else if (facts === undefined) throw damaged(`${section.name} has no place here`)
     else if (section.name === moveStreams.log)
-      next = await writeSegments(scope, cluster, facts, section.bytes, facts.first)
+      next = await writeSegments(scope, cluster, facts, opened(section.parts), facts.first)
     else if (section.name === moveStreams.since) {
       await verifyCluster(scope, cluster)
       await sync(scope, folder)
-      return { facts, next, since: section.bytes }
+      return { facts, next, since: opened(section.parts) }
     } else throw damaged(`${section.name} has no place here`)
   }
 }
@@ -77,7 +78,7 @@ const takeRest = async (target: Target, sections: AsyncGenerator<Section>): Prom
   for await (const section of sections)
     if (section.kind === 'stream') {
       if (section.name !== moveStreams.mediaSince) throw damaged(`${section.name} has no place here`)
-      await unpackMedia(target, section.bytes)
+      await unpackMedia(target, packed(section.parts))
       await removeOddMedia(target.scope, `${target.folder}/media`)
     } else if (section.entry.name === moveStreams.end) end = parseEnd(section.entry.data)
     else writeFile(target.scope, target.folder, section.entry)

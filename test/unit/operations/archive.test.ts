@@ -7,6 +7,7 @@ import { gzipSync, zstdCompressSync } from 'node:zlib'
 import { describe, expect, test } from 'vitest'
 import { textOf } from '../../../src/operations/archive/bytes.ts'
 import { requireFit } from '../../../src/operations/archive/description.ts'
+import { opened } from '../../../src/operations/archive/parts.ts'
 import { openArchive, sectionsOf } from '../../../src/operations/archive/read.ts'
 import { type Entry, TarWriter } from '../../../src/operations/archive/tar.ts'
 import { failureOf } from '../failure.ts'
@@ -22,7 +23,7 @@ describe('an archive', () => {
     expect(said).toEqual(description)
     const found: [string, Buffer][] = []
     for await (const section of sectionsOf(entries)) {
-      if (section.kind === 'stream') found.push([section.name, await collect(section.bytes)])
+      if (section.kind === 'stream') found.push([section.name, await collect(opened(section.parts))])
       else expect(section.entry).toEqual({ name: 'secrets/secret_key', data: Buffer.from('the secret key') })
     }
     expect(found.map(([name]) => name)).toEqual(streams.map(([name]) => name))
@@ -43,7 +44,7 @@ describe('an archive', () => {
       if (section.kind === 'file') continue
       const before = taken
       let read = 0
-      for await (const chunk of section.bytes) {
+      for await (const chunk of opened(section.parts)) {
         if (read === 0) await expect.poll(() => taken).toBe(before + 1)
         await setTimeout(20) // The next one is opened meanwhile, elsewhere.
         expect(chunk.equals(content.subarray(read, read + chunk.length))).toBe(true)

@@ -5,9 +5,14 @@ import type { ProgramResult } from '../system/ports.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { OperationScope } from './scope.ts'
 
+/** The second is tar's, of a file that did not fit. */
+const noSpace = /No space left|Wrote only \d/
+
 /** What a program wrote that failed, in one line: the first of the lines that say "error". */
 const reasonOf = ({ lines }: ProgramResult): string =>
-  lines.find((line) => /error:|FATAL:|Cannot |No space/.test(line)) ?? lines.at(-1) ?? 'it said nothing'
+  lines.find((line) => /error:|FATAL:|Cannot /.test(line) || noSpace.test(line)) ??
+  lines.at(-1) ??
+  'it said nothing'
 
 /** What a program or its kernel says that had no means to go on: that says nothing of what it worked on. */
 const withoutMeans = new RegExp(
@@ -45,7 +50,7 @@ const requireFine = (scope: Where, program: Program, result: ProgramResult): voi
   if (fine.includes(result.outcome.code ?? -1)) return
   const reason = scope.system.log.redact(reasonOf(result))
   const message = `cannot ${what}: ${program.command.argv[0]} ${inWords(result.outcome)}: ${reason}`
-  if (/No space left/.test(reason))
+  if (noSpace.test(reason))
     throw new SupervisorError('VOLUME_FULL', `cannot ${what}: no space left (${reason})`, {
       hint: 'Free some space on that file system, and type the same again. What was there is as before.',
     })

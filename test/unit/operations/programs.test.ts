@@ -36,8 +36,10 @@ describe('an archive', () => {
     expect(await meaningOf(outcome, line)).toBe('BACKUP_FAILED')
   })
 
-  test('is not blamed for a disk that is full, nor is anybody told to start a container', async () => {
-    const line = 'tar: base/1: Cannot mkdir: No space left on device'
+  test.each([
+    'tar: base/1: Cannot mkdir: No space left on device',
+    'tar: ./large: Wrote only 512 of 10240 bytes',
+  ])('is not blamed for a full disk, nor is anybody told to start a container (%s)', async (line) => {
     expect(await failureAfter({ code: 2, signal: null }, line)).toMatchObject({
       code: 'VOLUME_FULL',
       message: `cannot use this archive: no space left (${line})`,

@@ -1,5 +1,5 @@
 import { MiB } from '../core/amounts.ts'
-import { spaceInWords } from '../core/space.ts'
+import { isFull, spaceInWords } from '../core/space.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import { readManifest } from '../units/manifest.ts'
 import { inVolume } from '../units/place.ts'
@@ -77,6 +77,17 @@ export const makeRoom = (scope: Where, stateBytes: number): void => {
     'VOLUME_FULL',
     `cannot restore into ${place.paths.data}: about ${inMiB(stateBytes + roomBytes)} MiB ` +
       `are needed, and ${spaceInWords(space)}`,
+    { hint: 'Free some space on that file system, and try again. Nothing was changed.' },
+  )
+}
+
+/** Ends what comes in before Postgres, which may serve from the same volume, has no space for its log. */
+export const requireSpaceLeft = ({ system, place }: Where): void => {
+  const space = system.files.freeSpace(place.paths.data)
+  if (space === undefined || !isFull(space)) return
+  throw new SupervisorError(
+    'VOLUME_FULL',
+    `cannot restore into ${place.paths.data}: ${spaceInWords(space)}, and more of the archive is to come`,
     { hint: 'Free some space on that file system, and try again. Nothing was changed.' },
   )
 }

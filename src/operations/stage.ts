@@ -8,6 +8,7 @@ import type { Bytes } from './archive/bytes.ts'
 import type { Entry } from './archive/tar.ts'
 import { postgresEnvironment } from '../units/postgres/programs.ts'
 import { streams } from './backup.ts'
+import { requireSpaceLeft } from './incoming.ts'
 import { outputOf, runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 import type { User } from '../core/unit.ts'
@@ -149,12 +150,14 @@ const writeStream = (
   throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
 }
 
-/** A stream as zstd has compressed it. What its parts hold is counted as they pass. */
+/** A stream as zstd has compressed it. What its parts hold is counted as they pass, while there is space. */
 async function* counted(
+  scope: OperationScope,
   parts: AsyncIterable<Entry>,
   onProgress: Target['onProgress'],
 ): AsyncGenerator<Buffer> {
   for await (const bytes of packed(parts)) {
+    requireSpaceLeft(scope)
     onProgress(pieceBytes)
     yield bytes
   }
@@ -165,7 +168,7 @@ const unpackAll = (scope: OperationScope, link: ChainLink, target: Target): Prom
   naming(link.title, async () => {
     for await (const section of sectionsOf((await link.open()).entries)) {
       if (section.kind === 'file') writeFile(scope, target.folder, section.entry)
-      else await writeStream(scope, target, section.name, counted(section.parts, target.onProgress))
+      else await writeStream(scope, target, section.name, counted(scope, section.parts, target.onProgress))
     }
   })
 
@@ -174,7 +177,7 @@ const unpackParent = (scope: OperationScope, link: ChainLink, target: Target): P
   naming(link.title, async () => {
     for await (const section of sectionsOf((await link.open()).entries)) {
       if (section.kind === 'file') continue
-      const bytes = counted(section.parts, target.onProgress)
+      const bytes = counted(scope, section.parts, target.onProgress)
       if (section.name === streams.cluster) await writeStream(scope, target, section.name, bytes)
       else for await (const _ of bytes);
     }

@@ -37,7 +37,7 @@ const stream = async (
     reject: false,
     timeout: 120_000,
     ...(files.from === undefined ? { stdin: 'ignore' } : { inputFile: files.from }),
-    ...(files.to === undefined ? {} : { stdout: { file: files.to } }),
+    ...(files.to === undefined ? {} : { stdout: { file: files.to }, buffer: { stdout: false } }),
   })
   return { exitCode: exitCode ?? -1, stdout: '', stderr: String(stderr) }
 }
@@ -580,6 +580,45 @@ describeContainer('a backup', () => {
     await again.ready(90_000)
     expect(await stateOf(again)).toBe(state)
     await again.remove()
+  })
+})
+
+describeContainer('a restore that does not fit', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'large-'))
+  const archive = join(folder, 'large.tar')
+
+  afterAll(async () => {
+    rmSync(folder, { recursive: true, force: true })
+    await cleanUp()
+  })
+
+  it('ends before Postgres, which serves from the volume, has no space', async () => {
+    const from = await start({ volume: await newVolume() })
+    await from.ready(90_000)
+    await from.sh(
+      `head -c 400M /dev/urandom > ${dataFolder}/media/large && chmod 644 ${dataFolder}/media/large`,
+    )
+    const args = ['exec', from.id, 'supervisor', 'backup', '-', '--include-secrets']
+    const made = await stream(args, { to: archive })
+    expect(made.exitCode, made.stderr).toBe(0)
+    await from.remove()
+
+    const box = await start({ volume: await newVolume(420), run: [`--volume=${folder}:/from:ro`] })
+    await box.ready(90_000)
+    const least = box.sh(`
+      for _ in $(seq 600); do
+        df --output=avail -m ${dataFolder} | tail -1
+        [ -e ${dataFolder}/tmp/enough ] && break
+        sleep 0.05
+      done | sort -n | head -1`)
+    const refused = await box.supervisor('restore', '/from/large.tar', '--replace')
+    await box.sh(`touch ${dataFolder}/tmp/enough`)
+    expect(refused.exitCode, refused.stderr).toBe(31)
+    expect(refused.stderr).toContain('cannot restore')
+    expect(Number((await least).stdout)).toBeGreaterThan(4)
+    expect(await box.logs()).not.toContain('No space left')
+    expect(await box.unit('postgres')).toMatchObject({ state: 'ready', restarts: 0 })
+    await box.remove()
   })
 })
 

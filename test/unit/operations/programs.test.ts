@@ -31,6 +31,7 @@ describe('an archive', () => {
     [{ code: 126, signal: null }, 'setpriv: failed to execute pg_verifybackup: Cannot allocate memory'],
     [{ code: 1, signal: null }, 'pg_verifybackup: error: out of memory'],
     [{ code: 2, signal: null }, 'tar: Cannot fork: Resource temporarily unavailable'],
+    [{ code: 2, signal: null }, 'tar (child): zstd: Cannot exec: No such file or directory'],
     [{ code: null, signal: 'SIGKILL' }, ''],
   ] as const)('is not called damaged where it could not be read (%o %s)', async (outcome, line) => {
     expect(await meaningOf(outcome, line)).toBe('BACKUP_FAILED')

@@ -19,6 +19,7 @@ export class ConsolePort {
   #wanted = ''
   #said = ''
   #server: ControlServer | undefined
+  #cancelRetry = (): void => {}
 
   constructor(options: Options) {
     this.#options = options
@@ -31,6 +32,7 @@ export class ConsolePort {
     const wanted = place === undefined ? '' : nameOf(place)
     if (wanted === this.#wanted) return
     this.#wanted = wanted
+    this.#cancelRetry()
     const before = this.#server
     this.#server = undefined
     if (before !== undefined) clock.after(closeAfterMs, () => before.close())
@@ -38,6 +40,7 @@ export class ConsolePort {
   }
 
   close(): void {
+    this.#cancelRetry()
     this.#server?.close()
   }
 
@@ -51,9 +54,7 @@ export class ConsolePort {
       const why = `cannot open the console on ${name}: ${(error as Error).message}; it is tried again`
       if (why !== this.#said) log.say('warn', why)
       this.#said = why
-      if (this.#wanted !== name) return
-      this.#wanted = ''
-      clock.after(retryMs, () => void this.follow())
+      if (this.#wanted === name) this.#cancelRetry = clock.after(retryMs, () => void this.#open(place, name))
     }
   }
 }

@@ -90,12 +90,14 @@ describe('a port of the console’s own', () => {
       open: [] as string[],
       said: [] as string[],
       failure: undefined as Error | undefined,
+      attempts: 0,
     }
     const port = new ConsolePort({
       entrance: createEntrance(() => at.place),
       clock,
       log: { say: (_, text) => void at.said.push(text), tail: () => [], follow: () => () => {} },
       listen: async ({ host, port: number }) => {
+        at.attempts++
         if (at.failure) throw at.failure
         const name = `${host}:${number}`
         at.open.push(name)
@@ -135,5 +137,17 @@ describe('a port of the console’s own', () => {
     at.failure = undefined
     await clock.advance(10_000)
     expect(at.open).toEqual(['0.0.0.0:9000'])
+  })
+
+  test('that is taken is tried again each 10 s, however often it is looked at, until it ends', async () => {
+    const { at, port, clock } = portStage()
+    at.place = place
+    at.failure = new Error('listen EADDRINUSE: address already in use 0.0.0.0:9000')
+    for (let looks = 0; looks < 5; looks++) await port.follow()
+    await clock.advance(35_000)
+    expect(at.attempts).toBe(4)
+    port.close()
+    await clock.advance(35_000)
+    expect(at.attempts).toBe(4)
   })
 })

@@ -5,6 +5,7 @@ import { consolePlaceOf, whyNotConsole } from './console.ts'
 import { durationOf, whyNotDuration } from './duration.ts'
 import {
   isJsonObject,
+  isWebUrl,
   whyNotArguments,
   whyNotHosts,
   whyNotInteger,
@@ -53,7 +54,6 @@ const unless =
     isOne(text) ? undefined : `${shown} is ${what}`
 
 const isBoolean = (text: string): boolean => isTrue(text) || ['false', 'False', 'f'].includes(text)
-const isUrl = (text: string): boolean => URL.canParse(text) && /^https?:/.test(text)
 const isPath = (text: string): boolean => text.startsWith('/')
 
 const whyNotText: Form<string>['whyNot'] = (text, { min = 0 }, shown) => {
@@ -70,7 +70,7 @@ export const kinds = {
   integer: { whyNot: whyNotInteger, parse: Number },
   boolean: { whyNot: unless(isBoolean, 'neither true nor false'), parse: isTrue },
   choice: { whyNot: whyNotChoice, parse: asIs },
-  url: { whyNot: unless(isUrl, 'not an http or https address'), parse: asIs },
+  url: { whyNot: unless(isWebUrl, 'not an http or https address'), parse: asIs },
   address: { whyNot: unless(isAddress, 'not an IP address such as 127.0.0.1 or ::'), parse: asIs },
   json: { whyNot: unless(isJsonObject, 'not a JSON object'), parse: asIs },
   path: { whyNot: unless(isPath, 'not an absolute path'), parse: asIs },

@@ -125,6 +125,12 @@ describe('a value', () => {
     ['PUBLIC_URL', 'mathesar.example.org', 'is not an http or https address'],
     ['PUBLIC_URL', 'ftp://example.org', 'is not an http or https address'],
     ['PUBLIC_URL', 'https://', 'is not an http or https address'],
+    // The standard of URLs takes them for hosts.
+    ...['.a"b', 'a;b', 'a{b}', 'a$b', 'a,b', '*', 'a..b'].map((host): [SettingName, string, string] => [
+      'PUBLIC_URL',
+      `https://${host}/`,
+      'is not an http or https address',
+    ]),
     ...[
       'localhost',
       '[::1]',
@@ -160,6 +166,10 @@ describe('a value', () => {
     ['ALLOWED_HOSTS', '*'],
     ['ALLOWED_HOSTS', 'a.org, b.org'],
     ['PUBLIC_URL', 'https://mathesar.example.org/'],
+    ['PUBLIC_URL', 'https://mäthesar.example.org:8443/a'],
+    ['PUBLIC_URL', 'http://10.0.0.7'],
+    ['PUBLIC_URL', 'http://[fd00::7]:8000'],
+    ['BACKUP_S3_ENDPOINT', 'http://minio_1:9000'],
     ['BIND_ADDRESS', '0.0.0.0'],
     ['BIND_ADDRESS', '192.168.1.255'],
     ['BIND_ADDRESS', '::'],

@@ -75,7 +75,7 @@ const readGiven = (environment: Environment, readFile: ReadFile, name: SettingNa
       hint: `Give only one of ${variable} and ${other}.`,
     })
   const text = variable.endsWith('_FILE')
-    ? readNamedFile(name, variable, environment[variable] ?? '', readFile)
+    ? readNamedFile(name, variable, (environment[variable] ?? '').trim(), readFile)
     : readDirect(environment, name, variable)
   const why = text === undefined ? undefined : whyInvalid(name, text)
   return why === undefined ? text : refuse(name, why)

@@ -234,6 +234,7 @@ describe('NAME_FILE', () => {
     })
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\r\n' }).SECRET_KEY.value).toBe('key')
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': ' key ' }).SECRET_KEY.value).toBe('key')
+    expect(read({ SECRET_KEY_FILE: ' /k\n' }, { '/k': 'key' }).SECRET_KEY.value).toBe('key')
   })
 
   test('is checked like the variable', () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { createInterface } from 'node:readline/promises'
 import { Writable } from 'node:stream'
+import { decodeText } from '../core/text.ts'
 import { SupervisorError } from '../errors.ts'
 
 const refuse = (why: string): never => {
@@ -36,7 +37,7 @@ const askTwice = async (): Promise<string> => {
 
 const readIn = (file: string | 0): string => {
   try {
-    return readFileSync(file, 'utf8').replace(/[\r\n]+$/, '')
+    return decodeText(readFileSync(file)).replace(/^\uFEFF|[\r\n]+$/g, '')
   } catch (cause) {
     return refuse((cause as Error).message)
   }

@@ -23,10 +23,11 @@ const refuse = (name: string, why: string, options: { cause?: unknown; hint?: st
 
 /**
  * A value as it is used, compared and kept, whatever way it came: blanks and line breaks at its ends are
- * those of an editor or of a shell. Blanks may belong to a password; a line break at its end never does.
+ * those of an editor or of a shell. Blanks may belong to a password; a line break at its end never does, nor
+ * the mark with which some editors begin UTF-8.
  */
 export const cleanValue = (name: SettingName, text: string): string => {
-  if (name.endsWith('_PASSWORD')) return text.replace(/^[\r\n]+|[\r\n]+$/g, '')
+  if (name.endsWith('_PASSWORD')) return text.replace(/^[\r\n\uFEFF]+|[\r\n]+$/g, '')
   const clean = text.trim()
   return settingOf(name).kind === 'boolean' ? (booleans[clean.toLowerCase()] ?? clean) : clean
 }

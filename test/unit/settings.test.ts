@@ -235,6 +235,8 @@ describe('NAME_FILE', () => {
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': 'key\r\n' }).SECRET_KEY.value).toBe('key')
     expect(read({ SECRET_KEY_FILE: '/k' }, { '/k': ' key ' }).SECRET_KEY.value).toBe('key')
     expect(read({ SECRET_KEY_FILE: ' /k\n' }, { '/k': 'key' }).SECRET_KEY.value).toBe('key')
+    const marked = { '/p': '\uFEFFa secret \r\n' } // As Notepad and PowerShell write UTF-8.
+    expect(read({ POSTGRES_PASSWORD_FILE: '/p' }, marked).POSTGRES_PASSWORD.value).toBe('a secret ')
   })
 
   test('is checked like the variable', () => {

@@ -107,7 +107,8 @@ export const ask = async (
 ): Promise<{ readonly status: number; readonly text: string }> => {
   const response = await open(method, path, body)
   const status = response.statusCode ?? 500
-  if (status >= 400 && status !== 503) return await failWith(response)
+  const isNotReady = method === 'GET' && status === 503 // The same answer as when Mathesar is ready.
+  if (status >= 400 && !isNotReady) return await failWith(response)
   return { status, text: await textOf(response) }
 }
 

@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline/promises'
+import { decodeText } from '../core/text.ts'
 import { SupervisorError } from '../errors.ts'
 import { ask, askJson } from '../http/client.ts'
 import type { ShownConfig } from '../http/config.ts'
@@ -31,8 +32,19 @@ const wantsAgain = async (): Promise<boolean> => {
 
 type Change = (body: Readonly<Record<string, unknown>>) => Promise<number>
 
+const readStdin = (): string => {
+  try {
+    return decodeText(readFileSync(0))
+  } catch (cause) {
+    throw new SupervisorError('USAGE', `cannot edit: ${(cause as Error).message}`, {
+      cause,
+      hint: 'Nothing was changed.',
+    })
+  }
+}
+
 const changeByStdin = async (change: Change, base: string): Promise<number> => {
-  const file = readFileSync(0, 'utf8')
+  const file = readStdin()
   if (file.trim() === '')
     throw new SupervisorError('USAGE', 'cannot edit: there is no terminal, and nothing came on stdin', {
       hint: 'Type `docker exec -it … supervisor config edit`, or pipe the new text in with `docker exec -i`.',

@@ -8,6 +8,10 @@ export const parseAgo = (text: string): number | undefined => {
   return count === undefined ? undefined : Number(count) * unitMs[unit]!
 }
 
+/** JavaScript takes February 30 for March 2. */
+const isDay = (date: string, ms: number): boolean =>
+  !Number.isNaN(ms) && new Date(ms).toISOString().startsWith(date)
+
 /**
  * A moment: "2026-11-26 10:15", "2026-11-26T10:15:30.5Z", or "10:15", which is the last time that a clock
  * showed that. UTC unless it says otherwise. Milliseconds since 1970; `undefined` for other texts.
@@ -20,8 +24,8 @@ export const parseMoment = (text: string, nowMs: number): number | undefined => 
   if (time === undefined) return undefined
   const day = date ?? new Date(nowMs).toISOString().slice(0, 10)
   const ms = Date.parse(`${day}T${time}${zone === 'UTC' ? 'Z' : zone}`)
-  if (Number.isNaN(ms)) return undefined
-  return date === undefined && ms > nowMs ? ms - dayMs : ms
+  if (Number.isNaN(ms) || !isDay(day, Date.parse(`${day}T00:00Z`))) return undefined
+  return date === undefined ? ms - Math.ceil((ms - nowMs) / dayMs) * dayMs : ms
 }
 
 /** To the minute, in UTC: of milliseconds since 1970, or of ISO 8601. */

@@ -157,18 +157,19 @@ describe('a moment', () => {
   })
 
   test('is a date and a time, or the last time that a clock showed it', () => {
-    const iso = (text: string): string | undefined => {
-      const ms = parseMoment(text, nowMs)
+    const iso = (text: string, now = nowMs): string | undefined => {
+      const ms = parseMoment(text, now)
       return ms === undefined ? undefined : new Date(ms).toISOString()
     }
     expect(iso('2026-11-26 10:15')).toBe('2026-11-26T10:15:00.000Z')
     expect(iso('2026-11-26T10:15:30.5+02:00')).toBe('2026-11-26T08:15:30.500Z')
     expect(iso('10:15')).toBe('2026-11-26T10:15:00.000Z')
     expect(iso('13:15 UTC')).toBe('2026-11-25T13:15:00.000Z')
-    expect([iso('yesterday'), iso('25:00'), iso('2026-13-01 10:00')]).toEqual([
-      undefined,
-      undefined,
-      undefined,
-    ])
+    // Where it is another day than here.
+    expect(iso('00:30+13:00')).toBe('2026-11-26T11:30:00.000Z')
+    expect(iso('23:00-10:00', Date.parse('2026-11-26T00:10:00Z'))).toBe('2026-11-25T09:00:00.000Z')
+    for (const text of ['yesterday', '25:00', '2026-13-01 10:00', '2026-02-30 10:00', '2025-02-29 10:00'])
+      expect([text, iso(text)]).toEqual([text, undefined])
+    expect(iso('2024-02-29 10:00')).toBe('2024-02-29T10:00:00.000Z')
   })
 })

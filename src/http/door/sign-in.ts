@@ -60,6 +60,8 @@ type Options<Purpose extends string> = {
 
 /** How long a code lasts, and a cookie. */
 const lifeMs = 30 * 60_000
+/** The clock of another container may be ahead, and any clock is set back a bit. */
+const slackMs = 60_000
 /** 900 wrong ones in the life of a code: of 2^40 that is one in a billion. */
 const wrongCodes = { burst: 10, everyMs: 2000 }
 /** Mathesar may set some of the same name, which the browser sends first: of so many one may be ours. */
@@ -91,6 +93,8 @@ export class SignIn<Purpose extends string> {
   readonly #limit = new RateLimit(wrongCodes)
   #invitation: Invitation | undefined
   #signingKey: string | undefined
+  /** Cookies that last no longer are of sessions that were ended. */
+  #endedMs = 0
   #isOpen = true
   #isTold = false
 
@@ -108,6 +112,7 @@ export class SignIn<Purpose extends string> {
     this.#isOpen = isOpen
     this.#signingKey = undefined
     this.#invitation = undefined
+    if (!isOpen) this.#endedMs = this.#options.now() + lifeMs
   }
 
   /** What is asked for now. It is another one when its time is over, and `undefined` when nothing is. */
@@ -150,7 +155,9 @@ export class SignIn<Purpose extends string> {
 
   /** What a browser gets that has given the right code, for one purpose or all: headers Set-Cookie. */
   cookies(isSecure: boolean, only?: Purpose): readonly string[] {
-    const until = String(this.#options.now() + lifeMs)
+    const untilMs = this.#options.now() + lifeMs
+    this.#endedMs = Math.min(this.#endedMs, untilMs - 1) // The clock may have been set back.
+    const until = String(untilMs)
     const rest = `HttpOnly; SameSite=Strict; Max-Age=${lifeMs / 1000}${isSecure ? '; Secure' : ''}`
     return Object.entries<string>(this.#options.purposes)
       .filter(([purpose]) => only === undefined || purpose === only)
@@ -168,8 +175,14 @@ export class SignIn<Purpose extends string> {
       .slice(0, mostCookies)
       .some(
         ([, until = '', signature = '']) =>
-          isSame(signature, this.#sign(purpose, until)) && this.#options.now() < Number(until),
+          isSame(signature, this.#sign(purpose, until)) && this.#isInForce(Number(until)),
       )
+  }
+
+  /** A code of the owner's own signs the same way again after the sessions were ended. */
+  #isInForce(untilMs: number): boolean {
+    const leftMs = untilMs - this.#options.now()
+    return untilMs > this.#endedMs && leftMs > 0 && leftMs <= lifeMs + slackMs
   }
 
   /**

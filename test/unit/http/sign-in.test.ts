@@ -113,6 +113,30 @@ describe('the cookie of an owner', () => {
     expect(signIn.isSignedIn(`${other}; ${other}`, 'setup')).toBe(false)
   })
 
+  test('is void once the sessions were ended, also where the code of the owner signs it', () => {
+    for (const given of [undefined, 'Correct horse']) {
+      const { signIn, at } = stage(given)
+      const before = cookieOf(signIn.cookies(false))
+      at.nowMs += 1000
+      signIn.setOpen(false)
+      signIn.setOpen(true)
+      expect(signIn.isSignedIn(before, 'setup')).toBe(false)
+      const after = cookieOf(signIn.cookies(false))
+      expect([signIn.isSignedIn(before, 'setup'), signIn.isSignedIn(after, 'setup')]).toEqual([false, true])
+      at.nowMs -= 60 * minuteMs
+      expect(signIn.isSignedIn(cookieOf(signIn.cookies(false)), 'setup')).toBe(true)
+    }
+  })
+
+  test('lasts no longer for a clock that is set back', () => {
+    const { signIn, at } = stage()
+    const cookie = cookieOf(signIn.cookies(false))
+    at.nowMs -= 1000 // As each clock is, now and then.
+    expect(signIn.isSignedIn(cookie, 'setup')).toBe(true)
+    at.nowMs -= 60 * minuteMs
+    expect(signIn.isSignedIn(cookie, 'setup')).toBe(false)
+  })
+
   test('is nothing that somebody else could make', () => {
     const { signIn } = stage()
     const [cookie] = signIn.cookies(false)

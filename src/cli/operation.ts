@@ -111,20 +111,20 @@ export const withServer = async (act: (scope: OperationScope) => Promise<void>):
 /** Shows on a terminal how far it is. */
 export const createProgress = (clock: OperationScope['system']['clock']) => {
   const isShown = isatty(standardError)
-  const beganMs = clock.now()
+  const beganMs = clock.elapsed()
   let nextMs = 0
   return {
     report: (done: number, total: number): void => {
-      if (!isShown || clock.now() < nextMs) return
-      nextMs = clock.now() + 200
+      if (!isShown || clock.elapsed() < nextMs) return
+      nextMs = clock.elapsed() + 200
       const share = total > 0 ? ` of about ${Math.round(total / MiB)}` : ''
       process.stderr.write(
-        `\r${Math.round(done / MiB)}${share} MiB, ${Math.round((clock.now() - beganMs) / 1000)} s `,
+        `\r${Math.round(done / MiB)}${share} MiB, ${Math.round((clock.elapsed() - beganMs) / 1000)} s `,
       )
     },
     end: (): number => {
       if (isShown && nextMs > 0) process.stderr.write('\r\u001b[K')
-      return clock.now() - beganMs
+      return clock.elapsed() - beganMs
     },
   }
 }

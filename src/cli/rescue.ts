@@ -56,11 +56,11 @@ export const run = async (args: readonly string[]): Promise<number> => {
     return 0
   }
   const isAlone = await takeVolume(scope)
-  const beganMs = scope.system.clock.now()
+  const beganMs = scope.system.clock.elapsed()
   const { from, databases, kept, warnings } = await untilStopped(
     takeOver(scope, { folder, host, mayReplace: replace, isWithoutKey, isAlone, onStep: tell }),
   )
-  const tookMs = scope.system.clock.now() - beganMs
+  const tookMs = scope.system.clock.elapsed() - beganMs
   tell(
     `adopted: ${from}, which stays as it was, in ${inSeconds(tookMs)}; databases of people: ` +
       (databases.length === 0 ? 'none' : databases.join(', ')),

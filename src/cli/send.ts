@@ -24,10 +24,10 @@ const nameLimit = 200
 
 /** A line each few seconds: standard error is seldom a terminal here. */
 const createTeller = (clock: OperationScope['system']['clock']) => {
-  let nextMs = clock.now() + tellEveryMs
+  let nextMs = clock.elapsed() + tellEveryMs
   return (read: number, total: number): void => {
-    if (clock.now() < nextMs) return
-    nextMs = clock.now() + tellEveryMs
+    if (clock.elapsed() < nextMs) return
+    nextMs = clock.elapsed() + tellEveryMs
     tell(`sent ${Math.round(read / MiB)} MiB; the databases take ${Math.round(total / MiB)} MiB`)
   }
 }
@@ -41,7 +41,7 @@ const writeAll = async (scope: OperationScope, wanted: Wanted, whole: Promise<vo
   let restedMs = 0
   const rest = async (): Promise<void> => {
     tell('the rest is small: Mathesar and Postgres stop now, and visitors wait')
-    restedMs = clock.now()
+    restedMs = clock.elapsed()
     clock.after(wanted.seconds * 1000, () =>
       late.reject(
         new SupervisorError(
@@ -52,7 +52,7 @@ const writeAll = async (scope: OperationScope, wanted: Wanted, whole: Promise<vo
       ),
     )
     await holdAtRest()
-    tell(`stopped after ${inSeconds(clock.now() - restedMs)}; sending the last of the log`)
+    tell(`stopped after ${inSeconds(clock.elapsed() - restedMs)}; sending the last of the log`)
   }
   const move = writeMove(scope, { rest, say: tell, onProgress: createTeller(clock) })
   await Promise.race([Promise.all([print(move, 'MOVE_FAILED'), whole]), late.promise])
@@ -86,7 +86,7 @@ const send = async (scope: OperationScope, peer: Peer, wanted: Wanted): Promise<
     throw unconfirmed(moved, cause)
   }
   writeMoved(scope, { ...moved, isConfirmed: true })
-  tell(`moved, ${inSeconds(clock.now() - restedMs)} after the stop: start the other container`)
+  tell(`moved, ${inSeconds(clock.elapsed() - restedMs)} after the stop: start the other container`)
 }
 
 const takeBack = async (scope: OperationScope): Promise<number> => {
@@ -97,7 +97,7 @@ const takeBack = async (scope: OperationScope): Promise<number> => {
   if (isAlone) tell('It serves from here again: start the container on this volume.')
   else {
     tell('The container starts over, and serves from here again.')
-    await startOver(scope)
+    await startOver(scope.system.clock)
   }
   return 0
 }

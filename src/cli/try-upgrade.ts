@@ -70,15 +70,15 @@ const tryOn = async (scope: OperationScope, folder: string, wanted: Wanted): Pro
   const { clock } = scope.system
   const from = readServedVersion(scope) ?? '(unknown)'
   const to = readAppVersion(scope) ?? '(unknown)'
-  const beganMs = clock.now()
+  const beganMs = clock.elapsed()
   const bytes = await untilStopped(copyInstallation(scope, folder))
-  const copiedMs = clock.now()
+  const copiedMs = clock.elapsed()
   const size = `${Math.ceil(bytes / MiB)} MiB`
   tell(`Mathesar ${from} → ${to}, on a copy of the volume (${size}). The volume stays as it is.`)
   const before = isOfOurMajor(scope) ? await untilStopped(lookInto(scope, folder)) : undefined
-  const startedMs = clock.now()
+  const startedMs = clock.elapsed()
   const why = await boot(folder, wanted)
-  const startTook = inSeconds(clock.now() - startedMs)
+  const startTook = inSeconds(clock.elapsed() - startedMs)
   if (why !== undefined) {
     process.stdout.write(`It does not work: the start ends with exit code ${why.exitCode}.\n`)
     print([

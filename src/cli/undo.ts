@@ -8,6 +8,7 @@ import { listDestructions } from '../operations/undo/list.ts'
 import { undoTo } from '../operations/undo/recover.ts'
 import { inWords } from '../operations/undo/statements.ts'
 import { didYouMean } from '../settings/near-names.ts'
+import type { Clock } from '../system/ports.ts'
 import { logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, usableBases } from '../units/undo.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'
@@ -49,10 +50,10 @@ const list = async (scope: OperationScope, isAll: boolean, since: string | undef
 const readStatus = (): Promise<Status> => askJson('GET', '/v1/status')
 
 /** Has the container start over, and waits until it serves. Visitors see the steps meanwhile. */
-export const startOver = async ({ system: { clock } }: OperationScope): Promise<void> => {
+export const startOver = async (clock: Pick<Clock, 'elapsed' | 'delay'>): Promise<void> => {
   const { supervisor } = await readStatus()
   await ask('POST', '/v1/start-over')
-  for (const endMs = clock.now() + readyLimitMs; clock.now() < endMs; await clock.delay(300)) {
+  for (const endMs = clock.elapsed() + readyLimitMs; clock.elapsed() < endMs; await clock.delay(300)) {
     const status = await readStatus().catch(() => undefined)
     if (status?.ready && status.supervisor.startedAt !== supervisor.startedAt)
       return tell('Mathesar is ready.')
@@ -99,7 +100,7 @@ const act = async (
     tell(`What is undone is kept in ${kept}: \`supervisor undo --back\` brings it back.`)
   }
   tell('The container starts over with it now.')
-  await startOver(scope)
+  await startOver(scope.system.clock)
 }
 
 /** Brings the embedded database back to a moment. */

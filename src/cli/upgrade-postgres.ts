@@ -11,9 +11,9 @@ export const run = async (args: readonly string[]): Promise<number> => {
   if (args.length > 0) return usage('it takes no arguments')
   const scope = await openOperation()
   const isAlone = await takeVolume(scope)
-  const beganMs = scope.system.clock.now()
+  const beganMs = scope.system.clock.elapsed()
   const { from, to, kept } = await untilStopped(upgradePostgres(scope, { isAlone, onStep: tell }))
-  const tookMs = scope.system.clock.now() - beganMs
+  const tookMs = scope.system.clock.elapsed() - beganMs
   tell(`upgraded: Postgres ${from} → ${to}, in ${inSeconds(tookMs)}`)
   sayWhatNext(isAlone, kept)
   return 0

@@ -47,12 +47,13 @@ const credentialsOf = ({ username, password }: URL): Readonly<Record<string, str
   return { authorization: user === '' ? `Bearer ${secret}` : basic }
 }
 
-const canBeDecoded = (url: URL): boolean => {
+/** Why the user and password of a URL cannot be sent. */
+const whyNotSent = (url: URL): string | undefined => {
   try {
-    credentialsOf(url)
-    return true
+    const { authorization = '' } = credentialsOf(url)
+    return /^[ -~]*$/.test(authorization) ? undefined : 'the value has a token that no request can carry'
   } catch {
-    return false
+    return 'the value holds a % that begins no escape: type %25 for it'
   }
 }
 
@@ -60,9 +61,8 @@ const canBeDecoded = (url: URL): boolean => {
 export const whyNotNotifyUrl = (text: string): string | undefined => {
   const parsed = parse(text)
   if (parsed === undefined) return 'the value is not an https://…, ntfy://… or ping+https://… address'
-  if (!canBeDecoded(parsed.url)) return 'the value holds a % that begins no escape: type %25 for it'
   const hasTopic = parsed.form !== 'ntfy' || /^\/[\w-]+$/.test(parsed.url.pathname)
-  return hasTopic ? undefined : 'the value names no topic: ntfy://ntfy.sh/TOPIC'
+  return hasTopic ? whyNotSent(parsed.url) : 'the value names no topic: ntfy://ntfy.sh/TOPIC'
 }
 
 /** The request that tells of a problem. Throws where `whyNotNotifyUrl` has a reason. */

@@ -168,6 +168,11 @@ describe('NOTIFY_URL', () => {
       'POST https://ntfy.sh/t',
       `Basic ${Buffer.from('joe:p@ss').toString('base64')}`,
     ],
+    [
+      'ntfy://jö:p%3A%C3%A4@ntfy.sh/t',
+      'POST https://ntfy.sh/t',
+      `Basic ${Buffer.from('jö:p:ä').toString('base64')}`,
+    ],
     ['ping+https://hc-ping.com/uuid/fail', 'GET https://hc-ping.com/uuid/fail', undefined],
     ['https://hooks.example/a?token=b', 'POST https://hooks.example/a?token=b', undefined],
     ['http://10.0.0.2/hook', 'POST http://10.0.0.2/hook', undefined],
@@ -186,6 +191,8 @@ describe('NOTIFY_URL', () => {
     'https://a b',
     'https://me:50%off@hooks.example/x',
     'https://:%ff@hooks.example/x',
+    'https://:t%C3%B6ken@hooks.example/x',
+    'https://:a%0Ab@hooks.example/x',
   ])('%j is none, and is not repeated', (text) => {
     expect(whyNotNotifyUrl(text)).toMatch(/^the value /)
   })

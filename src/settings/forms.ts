@@ -154,9 +154,13 @@ const withoutQuotes = (text: string): string | undefined => {
   return /['"\\]/.test(rest) ? undefined : text.replace(/['"\\]/g, '')
 }
 
-/** The forbidden option that a word is, also where it is cut short: gunicorn completes that. */
+/**
+ * The forbidden option that a word is, also where it is cut short: gunicorn completes that. `-R` takes no
+ * value, so that others may follow it in the same word.
+ */
 const forbiddenIn = (word: string): string | undefined => {
-  const [option = ''] = word.startsWith('--') ? word.split('=') : [/^-[a-zA-Z]/.exec(word)?.[0]]
+  const short = word.replace(/^-R+(?=[a-zA-Z])/, '-')
+  const [option = ''] = word.startsWith('--') ? word.split('=') : [/^-[a-zA-Z]/.exec(short)?.[0]]
   if (Object.hasOwn(forbiddenArguments, option)) return option
   if (!/^--\w{2}/.test(option)) return undefined
   return Object.keys(forbiddenArguments).find((each) => each.startsWith(option))

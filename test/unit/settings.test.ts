@@ -198,6 +198,7 @@ describe('a value of a form of its own', () => {
     ['POSTGRES_HOST', 'fd00::7'],
     ['POSTGRES_HOST', '/run/postgresql'],
     ['GUNICORN_CMD_ARGS', '--max-requests 500 --log-level=debug'],
+    ['GUNICORN_CMD_ARGS', '-R -w2'],
   ])('%s=%s is accepted', (name, text) => {
     expect(whyInvalid(name, text)).toBeUndefined()
   })
@@ -219,6 +220,8 @@ describe('a value of a form of its own', () => {
     ['GUNICORN_CMD_ARGS', '--bind=0.0.0.0:80', '--bind is not permitted: the supervisor holds the socket'],
     ['GUNICORN_CMD_ARGS', '-b0.0.0.0:80', '-b is not permitted'],
     ['GUNICORN_CMD_ARGS', '-q --daemon', '--daemon is not permitted'],
+    ['GUNICORN_CMD_ARGS', '-RD', '-D is not permitted'],
+    ['GUNICORN_CMD_ARGS', '-RRb:81', '-b is not permitted'],
     ['GUNICORN_CMD_ARGS', '-q\n-b x', 'control character'],
     ['PUBLIC_URL', "'https://a.org'", 'quotes around it'],
   ])('%s=%s is refused, with what to write: %s', (name, text, why) => {

@@ -58,6 +58,7 @@ const isPath = (text: string): boolean => text.startsWith('/')
 
 const whyNotText: Form<string>['whyNot'] = (text, { min = 0 }, shown) => {
   if (text.includes('\0')) return `${shown} holds a zero byte`
+  if (!text.isWellFormed()) return `${shown} holds half a character` // No environment and no URL takes it.
   return text.length < min ? `${shown} has fewer than ${min} characters` : undefined
 }
 

@@ -145,6 +145,7 @@ describe('a value', () => {
       '01.2.3.4',
     ].map((address): [SettingName, string, string] => ['BIND_ADDRESS', address, 'is not an IP address']),
     ['POSTGRES_DB', 'a\0b', 'holds a zero byte'],
+    ['POSTGRES_PASSWORD', 'a\ud83d', 'the value holds half a character'],
   ])('%s=%j is refused: %s', (name, text, why) => {
     expect(whyInvalid(name, text)).toContain(why)
     const failure = failureOf(() => read({ [name]: text }))
@@ -175,6 +176,7 @@ describe('a value', () => {
     ['BIND_ADDRESS', '::'],
     ['BIND_ADDRESS', 'fd00::7'],
     ['SSO_CONFIG_DICT', '{\n"a": 1\n}'],
+    ['POSTGRES_PASSWORD', 'a\u{1f600}'],
   ])('%s=%j is accepted', (name, text) => {
     expect(whyInvalid(name, text)).toBeUndefined()
   })

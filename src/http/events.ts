@@ -17,6 +17,8 @@ type Events = {
   readonly headers: OutgoingHttpHeaders
   /** What becomes of a reader that takes nothing in: it gets no more, or its connection ends. */
   readonly whenBehind: 'skip' | 'cut off'
+  /** Whether its reader may hear no more. */
+  readonly isOver?: () => boolean
   /** Gets the function that sends one, and returns that which ends it. */
   readonly follow: (send: (data: string) => void) => () => void
 }
@@ -25,13 +27,14 @@ type Events = {
 export const sendEvents = (
   { response }: Pick<Exchange, 'response'>,
   { clock, instance, container }: EventParts,
-  { headers, whenBehind, follow }: Events,
+  { headers, whenBehind, isOver = () => false, follow }: Events,
 ): void => {
   if (response.destroyed) return // Its reader has left: nobody would hear of that any more.
   response.writeHead(200, { 'content-type': 'text/event-stream', ...headers })
   const cancelEnd = clock.after(streamLimitMs, () => response.end())
   const leave = follow((data) => {
     if (response.writableEnded) return // It closes once its reader has taken the rest.
+    if (isOver()) return void response.end()
     if (response.writableLength > behindLimitBytes) response.destroy()
     else if (whenBehind === 'cut off' || !response.writableNeedDrain) response.write(`data: ${data}\n\n`)
     if (instance.isStopping && !container.isKept()) response.end()

@@ -9,7 +9,7 @@ import { getBackups, postBackups } from './backups.ts'
 import { consolePath } from '../../units/place.ts'
 import { getHistory, postHistory } from './history.ts'
 import { getLog, getLogEvents } from './log.ts'
-import { consoleHeaders } from './send.ts'
+import { consoleHeaders, isSignedIn } from './send.ts'
 import { getSettings, postSettings } from './settings.ts'
 import { LiveStatus } from './status.ts'
 
@@ -51,12 +51,8 @@ export class Console {
     if (!entrance.isOpen || (entrance.port === undefined) !== (access === 'visitor'))
       return sendClosed(exchange)
     if (request.method === 'POST') return await this.#post(exchange)
-    if (!this.#isSignedIn(exchange)) return sendEntry(exchange, 403)
+    if (!isSignedIn(exchange, this.#parts)) return sendEntry(exchange, 403)
     await this.#get(exchange)
-  }
-
-  #isSignedIn({ request }: Exchange): boolean {
-    return this.#parts.entrance.signIn.isSignedIn(request.headers.cookie, 'console')
   }
 
   async #get(exchange: Exchange): Promise<void> {
@@ -85,10 +81,10 @@ export class Console {
     const { request, url } = exchange
     if (!isSameOrigin(request)) return sendEntry(exchange, 403, words.setup.problems.foreign)
     // Strangers send a code, and nothing longer.
-    const isSignedIn = this.#isSignedIn(exchange)
-    const form = await readForm(exchange, isSignedIn ? formLimitBytes : undefined)
+    const isOwner = isSignedIn(exchange, this.#parts)
+    const form = await readForm(exchange, isOwner ? formLimitBytes : undefined)
     if (url.pathname === consolePath) return this.#prove(exchange, form.get('code') ?? '')
-    if (!isSignedIn) return sendEntry(exchange, 403)
+    if (!isOwner) return sendEntry(exchange, 403)
     await this.#act(exchange, form)
   }
 

@@ -2,7 +2,7 @@ import { renderLines, renderLog } from '../../page/console/log.ts'
 import { type EventParts, sendEvents } from '../events.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
-import { consoleHeaders, sendPart } from './send.ts'
+import { consoleHeaders, isSignedIn, sendPart } from './send.ts'
 
 /** As many events as a page begins with. */
 const tailEvents = 500
@@ -34,11 +34,15 @@ export const getLog = (exchange: Exchange, parts: Pick<Parts, 'log' | 'report' |
 }
 
 /** The same as it goes on: first the last lines, then each new one. */
-export const getLogEvents = (exchange: Exchange, parts: EventParts & Pick<Parts, 'log' | 'report'>): void => {
+export const getLogEvents = (
+  exchange: Exchange,
+  parts: EventParts & Pick<Parts, 'log' | 'report' | 'entrance'>,
+): void => {
   const unit = unitIn(exchange, unitsOf(parts))
   sendEvents(exchange, parts, {
     headers: consoleHeaders,
     whenBehind: 'cut off',
+    isOver: () => !isSignedIn(exchange, parts),
     follow: (send) => {
       const sendLines = (lines: readonly string[]): void => send(JSON.stringify(renderLines(lines)))
       sendLines(tailOf(parts, unit))

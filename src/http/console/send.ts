@@ -9,6 +9,10 @@ export const consoleHeaders = {
   'cross-origin-resource-policy': 'same-origin',
 }
 
+/** Whether whoever asks has proved to be the owner, and nobody has logged out since. */
+export const isSignedIn = ({ request }: Exchange, { entrance }: Pick<Parts, 'entrance'>): boolean =>
+  entrance.signIn.isSignedIn(request.headers.cookie, 'console')
+
 type Part = { readonly section: Section; readonly body: string; readonly head?: string }
 
 /** Sends a part of the console to who has proved to be the owner, whose session then lasts longer. */

@@ -5,7 +5,7 @@ import { sendEvents } from '../events.ts'
 import type { Exchange } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
 import { withMemory } from '../status.ts'
-import { consoleHeaders, sendPart } from './send.ts'
+import { consoleHeaders, isSignedIn, sendPart } from './send.ts'
 
 /** The kernel takes some milliseconds to count memory: pages that follow see it as it was a moment ago. */
 const memoryForMs = 10_000
@@ -40,6 +40,7 @@ export class LiveStatus {
     sendEvents(exchange, this.#parts, {
       headers: consoleHeaders,
       whenBehind: 'skip',
+      isOver: () => !isSignedIn(exchange, this.#parts),
       follow: (send) => this.#feed.follow(send),
     })
   }

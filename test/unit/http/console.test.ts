@@ -30,6 +30,7 @@ describe('the console', () => {
   let proposals: Proposal[]
   let begun: number
   let lines: readonly string[]
+  let log: (unit: string, text: string) => void
   let refuse: SupervisorError | undefined
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), 'console-'))
@@ -50,7 +51,7 @@ describe('the console', () => {
   })
 
   const partsOf = (): Partial<Parts> => {
-    const { config, log } = createParts()
+    const { config, log: plain } = createParts()
     return {
       entrance,
       config: {
@@ -84,9 +85,10 @@ describe('the console', () => {
         },
       },
       log: {
-        ...log,
+        ...plain,
         tail: (unit) => lines.filter((line) => unit === undefined || line.includes(unit)),
         follow: (follower) => {
+          log = follower
           follower('mathesar', '2026-11-26T12:00:02.000Z error mathesar   late\n')
           follower('door', '2026-11-26T12:00:02.000Z info  door       other\n')
           return () => {}
@@ -243,6 +245,32 @@ describe('the console', () => {
       ).toBe(422)
   })
 
+  /** What comes of a stream until either side ends it. */
+  const follow = async (part: string, hear: (all: string, leave: () => void) => void): Promise<string> => {
+    const ask = await enter()
+    const { headers } = await ask('POST', root, `code=${'c'.repeat(26)}`)
+    const cookie = headers['set-cookie']![0]!.split(';')[0]!
+    return await new Promise<string>((resolve, reject) => {
+      const sent = request({
+        socketPath: join(folder, 'visitor.sock'),
+        path: `${root}${part}`,
+        headers: { ...page, cookie },
+      })
+      sent.once('error', reject).once('response', (response) => {
+        let all = ''
+        response
+          .setEncoding('utf8')
+          .once('close', () => resolve(all))
+          .on('error', () => {})
+          .on('data', (more: string) => {
+            all += more
+            hear(all, () => sent.destroy())
+          })
+      })
+      sent.end()
+    })
+  }
+
   test('shows the log of all units or one, with what is looked for, as text', async () => {
     const ask = await enter()
     const shown = async (query: string) => (await ask('GET', `${root}/log${query}`)).text
@@ -255,30 +283,20 @@ describe('the console', () => {
   })
 
   test('follows the log from its last lines on', async () => {
-    const path = join(folder, 'visitor.sock')
-    const ask = await enter()
-    const { headers } = await ask('POST', root, `code=${'c'.repeat(26)}`)
-    const cookie = headers['set-cookie']![0]!.split(';')[0]!
-    const text = await new Promise<string>((resolve, reject) => {
-      const sent = request({
-        socketPath: path,
-        path: `${root}/log/events?unit=mathesar`,
-        headers: { ...page, cookie },
-      })
-      sent.once('error', reject).once('response', (response) => {
-        let all = ''
-        response.setEncoding('utf8').on('data', (more: string) => {
-          all += more
-          if (all.includes('late')) {
-            resolve(all)
-            sent.destroy()
-          }
-        })
-      })
-      sent.end()
+    const text = await follow('/log/events?unit=mathesar', (all, leave) => {
+      if (all.includes('late')) leave()
     })
     const messages = text.split('\n\n').filter(Boolean)
     expect(messages.map((each) => each.match(/class=\\"line (\w+)/)?.[1])).toEqual(['warn', 'error'])
+  })
+
+  test('tells those who were logged out nothing more, though their stream is open', async () => {
+    const text = await follow('/log/events', (all) => {
+      if (!all.includes('late')) return
+      entrance.close()
+      log('mathesar', '2026-11-26T12:00:03.000Z info  mathesar   not for them\n')
+    })
+    expect(text).not.toContain('not for them')
   })
 
   test('begins a backup when it is asked to by a form', async () => {

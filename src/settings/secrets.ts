@@ -10,7 +10,7 @@ const secretKey = /secret|password|passwd|token|key|credential|connection_string
 export const secretsLimit = 100
 
 /**
- * The texts under keys that tell of a secret, at any depth. By hand:
+ * The texts under keys that tell of a secret, at any depth; YAML takes one of digits for a number. By hand:
  * what people write may be too deep for recursion, and YAML may hold itself.
  */
 const underSecretKeys = (root: unknown): string[] => {
@@ -18,7 +18,8 @@ const underSecretKeys = (root: unknown): string[] => {
   const seen = new Set<object>()
   const open: (readonly [key: string, value: unknown])[] = [['', root]]
   for (const [key, value] of open) {
-    if (typeof value === 'string' && secretKey.test(key)) found.push(value)
+    if ((typeof value === 'string' || typeof value === 'number') && secretKey.test(key))
+      found.push(String(value))
     if (typeof value !== 'object' || value === null || seen.has(value)) continue
     seen.add(value)
     for (const [name, inner] of Object.entries(value)) open.push([Array.isArray(value) ? key : name, inner])

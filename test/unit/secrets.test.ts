@@ -47,6 +47,7 @@ describe('the secrets of a configuration', () => {
     ['a:\r\n  secret: hunter2\r\n  b: c\r\n', ['hunter2']],
     ["a:\n  secret: it's hunter2", ["it's hunter2"]],
     ['a:\n  secret: "hunter # 2"', ['hunter # 2']],
+    ['a:\n  secret: 31415926', ['31415926']],
     ['a:\n  secret:\n  name: x', []],
   ])('of sso.yml %j are %j', (text, secrets) => {
     expect(secretsOf(read(filesOf(undefined, { 'sso.yml': text })))).toEqual(expect.arrayContaining(secrets))

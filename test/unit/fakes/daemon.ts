@@ -1,8 +1,9 @@
 import { once } from 'node:events'
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer, type IncomingMessage } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { controlSocket } from '../../../src/units/place.ts'
 
 type Answer = { readonly status: number; readonly body: unknown }
@@ -12,11 +13,12 @@ export const startDaemon = async (answerTo: (request: IncomingMessage) => Answer
   const run = mkdtempSync(join(tmpdir(), 'daemon-'))
   mkdirSync(join(run, 'control'))
   const asked: string[] = []
-  const server = createServer((request, response) => {
-    asked.push(`${request.method} ${request.url}`)
+  const answer = async (request: IncomingMessage, response: ServerResponse): Promise<void> => {
+    asked.push(`${request.method} ${request.url} ${await text(request)}`.trim())
     const { status, body } = answerTo(request)
     response.writeHead(status).end(JSON.stringify(body))
-  })
+  }
+  const server = createServer((request, response) => void answer(request, response))
   server.listen(controlSocket({ run }))
   await once(server, 'listening')
   const close = (): void => {

@@ -61,12 +61,24 @@ const readOthers = async (): Promise<Readonly<Record<string, null>>> => {
   return Object.fromEntries(given.filter(({ source }) => source === 'file').map(({ name }) => [name, null]))
 }
 
-/** What the copy said last, in a process of its own. */
+/** What the copy said in a line of the log, which is of text or of JSON. */
+const saidIn = (line: string): readonly string[] => {
+  if (!line.startsWith('{')) return /^\S+ \S+ +promote +(.*)/.exec(line)?.slice(1) ?? []
+  const { unit, msg } = JSON.parse(line) as { readonly unit: string; readonly msg: string }
+  return unit === 'promote' ? msg.split('\n') : []
+}
+
+/** What the last copy of this log left out. */
+export const notCarriedIn = (log: string): readonly string[] => {
+  const lines = log.split('\n').flatMap(saidIn)
+  const last = lines.findLastIndex((line) => line.startsWith('copying '))
+  return lines.slice(last + 1).filter((line) => line.startsWith('not carried: '))
+}
+
+/** The copy runs in a process of its own, which says it in the log. */
 const tellNotCarried = async (): Promise<void> => {
   const { text } = await ask('GET', '/v1/logs?lines=1000')
-  const lines = text.split('\n').flatMap((line) => / promote +(.*)/.exec(line)?.[1] ?? [])
-  const last = lines.findLastIndex((line) => line.startsWith('copying '))
-  for (const line of lines.slice(last + 1)) if (line.startsWith('not carried: ')) tell(printable(line))
+  for (const line of notCarriedIn(text)) tell(printable(line))
 }
 
 /** Moves to an external Postgres, from the embedded one or another, or back. */

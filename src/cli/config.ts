@@ -158,6 +158,16 @@ const history = async (json: boolean): Promise<number> => {
 
 const options = { json: { type: 'boolean' }, unset: { type: 'string', multiple: true } } as const
 
+/** How many arguments an action takes at the most; the others take any number. */
+const mostArguments: Readonly<Record<string, number>> = {
+  show: 0,
+  get: 1,
+  edit: 0,
+  validate: 1,
+  history: 0,
+  rollback: 1,
+}
+
 const actions = ['show', 'get', 'set', 'unset', 'plan', 'edit', 'validate', 'history', 'rollback']
 
 /** `supervisor config …`: reads and changes the settings. Every change is a transaction of the daemon. */
@@ -168,6 +178,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   } = parseArguments(args, options, usage)
   if (unset.length > 0 && action !== 'plan')
     return usage('--unset goes with `config plan`; `config unset NAME` removes one')
+  if (rest.length > (mostArguments[action] ?? rest.length)) return usage('there are too many arguments')
   switch (action) {
     case 'show':
       return await show(json)

@@ -65,6 +65,8 @@ test.each([
     ['--include-secret'],
     'cannot back up: there is no option --include-secret: did you mean --include-secrets?',
   ],
+  [config, ['get', 'PORT', 'DEBUG'], 'cannot run this: there are too many arguments'],
+  [config, ['rollback', '0123456789ab', '0123456789ab'], 'cannot run this: there are too many arguments'],
   [config, ['sett', 'A=1'], 'cannot run this: there is no `config sett`: did you mean set?'],
   [admin, ['lsit'], 'cannot act on administrators: say create, reset or list: did you mean list?'],
   [undo, ['lst'], 'cannot undo: there is no `undo lst`: did you mean list?'],

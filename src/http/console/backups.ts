@@ -1,6 +1,7 @@
 import { type BackupsPage, renderBackups } from '../../page/console/backups.ts'
 import { pathOf } from '../../page/console/frame.ts'
 import { readArchives } from '../archives.ts'
+import { isBegun } from '../door/restore.ts'
 import { type Exchange, redirect } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
 import { sendPart } from './send.ts'
@@ -32,7 +33,7 @@ export const postBackups = (
   { archives, restoring }: Pick<Parts, 'archives' | 'restoring'>,
   form: URLSearchParams,
 ): void => {
-  if (form.get('act') === 'undo') restoring.undo()
-  else archives.begin()
+  if (form.get('act') !== 'undo') archives.begin()
+  else if (!isBegun(restoring)) restoring.undo()
   redirect(exchange, pathOf('backups'))
 }

@@ -33,6 +33,10 @@ export type Restoring = {
   readonly canUndo: () => boolean
 }
 
+/** Whether one is under way, or the container starts over with it: a form that is sent twice begins one. */
+export const isBegun = ({ work }: Pick<Restoring, 'work'>): boolean =>
+  work !== undefined && work.is !== 'failed'
+
 type RestoreParts = Pick<Parts, 'restoring' | 'archives' | 'setup'>
 
 const codePage = { path: restorePath, what: 'restore', render: renderRestoreCode }
@@ -72,9 +76,10 @@ const act = (form: URLSearchParams, { restoring }: Pick<Parts, 'restoring'>): vo
 export const postRestore = async (exchange: Exchange, parts: RestoreParts): Promise<void> => {
   const form = await readOwnersForm(exchange, parts, codePage)
   if (form === undefined) return
-  act(form, parts)
-  if (isBrowser(exchange.request)) return redirect(exchange, restorePath)
-  sendWork(exchange, parts)
+  const isOfScript = !isBrowser(exchange.request)
+  if (isOfScript || !isBegun(parts.restoring)) act(form, parts)
+  if (isOfScript) sendWork(exchange, parts)
+  else redirect(exchange, restorePath)
 }
 
 /** As much as the script sends at once: it comes in within the limits of any request. */

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { SupervisorError } from '../../../src/errors.ts'
 import type { Entrance } from '../../../src/http/console/entrance.ts'
+import type { RestoreWork } from '../../../src/http/door/restore.ts'
 import type { Access } from '../../../src/http/exchange.ts'
 import type { Parts } from '../../../src/http/parts.ts'
 import { type ControlServer, listen } from '../../../src/http/server.ts'
@@ -29,6 +30,7 @@ describe('the console', () => {
   let entrance: Entrance
   let proposals: Proposal[]
   let begun: number
+  let undone: number
   let lines: readonly string[]
   let log: (unit: string, text: string) => void
   let refuse: SupervisorError | undefined
@@ -38,6 +40,7 @@ describe('the console', () => {
     place = 'on'
     proposals = []
     begun = 0
+    undone = 0
     lines = [
       '2026-11-26T12:00:00.000Z warn  mathesar   <b>bold</b>\n',
       '2026-11-26T12:00:01.000Z info  door       x\n',
@@ -51,7 +54,7 @@ describe('the console', () => {
   })
 
   const partsOf = (): Partial<Parts> => {
-    const { config, log: plain } = createParts()
+    const { config, log: plain, restoring } = createParts()
     return {
       entrance,
       config: {
@@ -95,6 +98,13 @@ describe('the console', () => {
         },
       },
       archives: { list: async () => [], begin: () => void begun++, work: undefined },
+      restoring: {
+        ...restoring,
+        get work(): RestoreWork {
+          return undone > 0 ? { is: 'under way', bytes: undefined } : undefined
+        },
+        undo: () => void undone++,
+      },
     }
   }
   const open = async (access: Access = 'visitor') => {
@@ -305,6 +315,13 @@ describe('the console', () => {
     expect(begun).toBe(0)
     expect((await ask('POST', `${root}/backups`, '')).headers.location).toBe(`${root}/backups`)
     expect(begun).toBe(1)
+  })
+
+  test('goes back to the state from before a restore once, though the button is pressed twice', async () => {
+    const ask = await enter()
+    for (let presses = 0; presses < 2; presses++)
+      expect((await ask('POST', `${root}/backups`, 'act=undo')).headers.location).toBe(`${root}/backups`)
+    expect(undone).toBe(1)
   })
 
   test('takes no body longer than the door lets through, of strangers no longer than a code', async () => {

@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { SupervisorError } from '../../../src/errors.ts'
 import { type ControlServer, listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
 import type { RestoreWork } from '../../../src/http/door/restore.ts'
@@ -26,7 +27,11 @@ describe('a restore in the browser', () => {
         did.push(`begins ${passphrase ?? 'without'}`)
         this.work = { is: 'under way', bytes: 1024 * 1024 }
       },
-      fetch: (name: string, passphrase = 'without') => void did.push(`fetches ${name} ${passphrase}`),
+      fetch(name: string, passphrase = 'without') {
+        if (this.work?.is === 'under way') throw new SupervisorError('VOLUME_IN_USE', 'cannot begin')
+        did.push(`fetches ${name} ${passphrase}`)
+        this.work = { is: 'under way', bytes: undefined }
+      },
       take: async (at: number, bytes: Buffer) => void did.push(`takes ${bytes.length} at ${at}`),
       end: () => void did.push('ends'),
       undo: () => void did.push('goes back'),
@@ -110,6 +115,15 @@ describe('a restore in the browser', () => {
       expect((await ask('POST', `${path}/part?at=${at}`, 'x', mine)).status).toBeGreaterThanOrEqual(400)
     expect((await ask('POST', `${path}/part?at=0`, 'x'.repeat(600_000), mine)).status).toBe(422)
     expect(did).toHaveLength(4)
+  })
+
+  test('begins once, though the button is pressed twice', async () => {
+    const cookie = await enter()
+    for (let presses = 0; presses < 2; presses++) {
+      const { status, headers } = await ask('POST', path, 'act=fetch&archive=a.tar', { ...form, cookie })
+      expect([status, headers.location]).toEqual([303, path])
+    }
+    expect(did).toEqual(['fetches a.tar without'])
   })
 
   test('offers what the places of backups have, each archive once', async () => {

@@ -8,11 +8,15 @@ const isHostName = (text: string): boolean =>
   text.length <= 253 &&
   text.split('.').every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
 
-/** An address of http or https. nginx gets its host in a list, and that of a URL may have quotes in it. */
-export const isWebUrl = (text: string): boolean => {
-  if (!/^https?:/.test(text) || !URL.canParse(text)) return false
-  const { hostname } = new URL(text)
-  return isHostName(hostname) || hostname.startsWith('[')
+/**
+ * An address of http or https without a password, for it is shown. nginx gets its host in a list, and that of a URL
+ * may have quotes in it.
+ */
+export const whyNotWebUrl = (text: string, _: unknown, shown: string): string | undefined => {
+  const url = /^https?:/.test(text) && URL.canParse(text) ? new URL(text) : undefined
+  if (url === undefined || !(isHostName(url.hostname) || url.hostname.startsWith('[')))
+    return `${shown} is not an http or https address`
+  return url.username === '' && url.password === '' ? undefined : 'the address has a password, which is shown'
 }
 
 /** The host of a text that holds more than one, if it is there: to say what to write in its place. */

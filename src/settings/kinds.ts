@@ -5,7 +5,6 @@ import { consolePlaceOf, whyNotConsole } from './console.ts'
 import { durationOf, whyNotDuration } from './duration.ts'
 import {
   isJsonObject,
-  isWebUrl,
   whyNotArguments,
   whyNotHosts,
   whyNotInteger,
@@ -14,6 +13,7 @@ import {
   whyNotOrigins,
   whyNotRecipients,
   whyNotServer,
+  whyNotWebUrl,
 } from './forms.ts'
 import { whyNotNotifyUrl } from './notify-url.ts'
 import { whyNotRetention } from './retention.ts'
@@ -71,7 +71,7 @@ export const kinds = {
   integer: { whyNot: whyNotInteger, parse: Number },
   boolean: { whyNot: unless(isBoolean, 'neither true nor false'), parse: isTrue },
   choice: { whyNot: whyNotChoice, parse: asIs },
-  url: { whyNot: unless(isWebUrl, 'not an http or https address'), parse: asIs },
+  url: { whyNot: whyNotWebUrl, parse: asIs },
   address: { whyNot: unless(isAddress, 'not an IP address such as 127.0.0.1 or ::'), parse: asIs },
   json: { whyNot: unless(isJsonObject, 'not a JSON object'), parse: asIs },
   path: { whyNot: unless(isPath, 'not an absolute path'), parse: asIs },

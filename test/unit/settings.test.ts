@@ -226,6 +226,8 @@ describe('a value of a form of its own', () => {
     ['GUNICORN_CMD_ARGS', '-RRb:81', '-b is not permitted'],
     ['GUNICORN_CMD_ARGS', '-q\n-b x', 'control character'],
     ['PUBLIC_URL', "'https://a.org'", 'quotes around it'],
+    ['PUBLIC_URL', 'https://ada:hunter2@a.org', 'the address has a password, which is shown'],
+    ['BACKUP_S3_ENDPOINT', 'https://key:secret@s3.a.org', 'the address has a password, which is shown'],
   ])('%s=%s is refused, with what to write: %s', (name, text, why) => {
     expect(whyInvalid(name, text)).toContain(why)
   })

@@ -14,7 +14,7 @@ import { createStreams } from '../system/streams.ts'
 import { createBase, createSystem } from '../system/system.ts'
 import { readManifest } from '../units/manifest.ts'
 import type { Brought } from './run/instance.ts'
-import { readJournal } from '../units/swap.ts'
+import { isWaiting, readJournal } from '../units/swap.ts'
 import { readOwnSetup } from './own.ts'
 
 /** An operation keeps its output for itself: what there is to say goes to standard error. */
@@ -50,7 +50,7 @@ export const openOperation = async (): Promise<OperationScope> => {
 /** One that is on its way into the volume is there once the start has finished that. */
 const requireInstallation = (scope: OperationScope): void => {
   const { system, place, inForce } = scope
-  const isComing = readJournal({ files: system.files, paths: place.paths })?.isDone === false
+  const isComing = isWaiting(readJournal({ files: system.files, paths: place.paths }))
   if (isComing || inForce.database.kind === 'external' || readManifest(scope).cluster !== undefined) return
   throw new SupervisorError(
     'BACKUP_FAILED',

@@ -8,13 +8,18 @@ import {
   finishSwap,
   folderOf,
   forget,
+  isWaiting,
+  type Journal,
   namedIn,
   readJournal,
   replaced,
   type Replaced,
+  type SwapKind,
   tidy,
   UnsureSwap,
   type Volume,
+  waitingHint,
+  waitingInWords,
 } from '../units/swap.ts'
 import type { Scope } from '../units/unit.ts'
 import { runToEnd } from './programs.ts'
@@ -94,12 +99,11 @@ export const requireSpaceLeft = ({ system, place }: Where): void => {
 
 /** Refuses to give away an installation of which the next start makes another one. */
 export const requireStaying = (scope: Where, what: string, code: ErrorCode): void => {
-  if (readJournal(volumeOf(scope))?.isDone !== false) return
-  throw new SupervisorError(
-    code,
-    `cannot ${what}: a restore waits for the next start, and takes the place of what serves now`,
-    { hint: 'Put it in place first: `docker restart CONTAINER`. Nothing was changed.' },
-  )
+  const journal = readJournal(volumeOf(scope))
+  if (!isWaiting(journal)) return
+  throw new SupervisorError(code, `cannot ${what}: ${waitingInWords(journal)}`, {
+    hint: `${waitingHint} Nothing was changed.`,
+  })
 }
 
 /** Each user passes through to the files that are its own. */
@@ -152,14 +156,13 @@ export const createFlusher = (scope: OperationScope, folder: string) => {
 /** Puts a state that is on the disk in force. Returns where the one before is kept. */
 export const swapIn = (
   scope: OperationScope,
-  incoming: string,
-  kept: readonly Replaced[],
+  { kind, incoming, kept }: Pick<Journal, 'kind' | 'incoming' | 'kept'>,
   isAlone: boolean,
 ): string | undefined => {
   const volume = volumeOf(scope)
   const outgoing = newName(scope)
   const at = new Date(scope.system.clock.now()).toISOString()
-  beginSwap(volume, { incoming, outgoing, kept, at })
+  beginSwap(volume, { kind, incoming, outgoing, kept, at })
   if (!isAlone) return folderOf(volume.paths, outgoing)
   finishSwap(volume)
   tidy(volume, [outgoing])
@@ -176,6 +179,7 @@ export const bringIn = async (
   scope: OperationScope,
   isAlone: boolean,
   prepare: (folder: string) => Promise<readonly Replaced[]>,
+  kind: SwapKind = 'restore',
 ): Promise<string | undefined> => {
   const volume = volumeOf(scope)
   tidyLeft(scope)
@@ -185,7 +189,7 @@ export const bringIn = async (
   try {
     const kept = await prepare(folder)
     await sync(scope, folder)
-    return swapIn(scope, incoming, kept, isAlone)
+    return swapIn(scope, { kind, incoming, kept }, isAlone)
   } catch (error) {
     const mayBeInForce = error instanceof UnsureSwap || readJournal(volume)?.incoming === incoming
     if (!mayBeInForce) scope.system.files.remove(folder)

@@ -5,7 +5,16 @@ import { fingerprintOf } from '../units/fingerprint.ts'
 import { inVolume, type Place } from '../units/place.ts'
 import { readControlFile } from '../units/postgres/control-file.ts'
 import { majorOf } from '../units/postgres/programs.ts'
-import { cancelSwap, folderOf, forget, isWaiting, readJournal, replaced } from '../units/swap.ts'
+import {
+  cancelSwap,
+  folderOf,
+  forget,
+  isWaiting,
+  readJournal,
+  replaced,
+  waitingHint,
+  waitingInWords,
+} from '../units/swap.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
 import { bytesToRestore, openChain, type Source } from './chain/open.ts'
 import {
@@ -75,7 +84,7 @@ const isKept = ({ system, place }: OperationScope, name: string): boolean =>
 /** The first restore may have been the wrong one: what was there before it may be all that there is. */
 const requireNoneKept = (scope: OperationScope): void => {
   const journal = readJournal(volumeOf(scope))
-  const last = journal?.isDone === false ? journal.before : journal
+  const last = isWaiting(journal) ? journal.before : journal
   if (last === undefined || !isKept(scope, last.outgoing)) return
   throw new SupervisorError(
     'RESTORE_REFUSED',
@@ -195,7 +204,8 @@ export const undoRestore = (scope: OperationScope, isAlone: boolean): Undone => 
     })
   const { moves } = last
   const kept = replaced.filter((name) => !moves.some((each) => each.name === name))
-  return { is: 'brought back', at: last.at, kept: swapIn(scope, last.outgoing, kept, isAlone) }
+  const swap = { kind: 'undo', incoming: last.outgoing, kept } as const
+  return { is: 'brought back', at: last.at, kept: swapIn(scope, swap, isAlone) }
 }
 
 /** Removes the state from before the last restore. */
@@ -204,10 +214,8 @@ export const forgetRestore = (scope: OperationScope): boolean => {
   const volume = volumeOf(scope)
   const journal = readJournal(volume)
   if (isWaiting(journal))
-    throw new SupervisorError('RESTORE_REFUSED', 'cannot forget: a restore waits for the next start', {
-      hint:
-        '`docker restart CONTAINER` puts it in place, `supervisor restore --undo` takes it back. ' +
-        'Nothing was changed.',
+    throw new SupervisorError('RESTORE_REFUSED', `cannot forget: ${waitingInWords(journal)}`, {
+      hint: `${waitingHint} Nothing was changed.`,
     })
   tidyLeft(scope)
   if (journal?.isDone !== true) return false

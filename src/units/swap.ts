@@ -1,3 +1,4 @@
+import { minuteOf } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
 import { inVolume, type Paths } from './place.ts'
@@ -15,7 +16,17 @@ type Move = {
   readonly isComing: boolean
 }
 
+/** What brings another state, as people call it. */
+const swaps = {
+  restore: 'a restore',
+  undo: 'an undo',
+  adoption: 'an adoption',
+  upgrade: 'an upgrade of Postgres',
+} as const
+export type SwapKind = keyof typeof swaps
+
 export type Journal = {
+  readonly kind: SwapKind
   /** Folders in `restore`, by name. */
   readonly incoming: string
   readonly outgoing: string
@@ -66,9 +77,15 @@ const isIn = ({ files }: Volume, folder: string, name: string): boolean =>
 export const namedIn = (journal: Journal | undefined): readonly string[] =>
   journal === undefined ? [] : [journal.incoming, journal.outgoing, ...namedIn(journal.before)]
 
-/** A swap that waits for the next start: nothing of it has moved. */
-export const isWaiting = (journal: Journal | undefined): boolean =>
-  journal !== undefined && !journal.isDone && journal.moves === undefined
+/** Whether the next start has a swap to finish, and makes another installation of this one. */
+export const isWaiting = (journal: Journal | undefined): journal is Journal & { readonly isDone: false } =>
+  journal?.isDone === false
+
+/** What waits for the next start, and what to type about it. */
+export const waitingInWords = ({ kind, at }: Journal): string =>
+  `${swaps[kind]} of ${minuteOf(at)} UTC waits for the next start`
+export const waitingHint =
+  '`docker restart CONTAINER` puts it in place, `supervisor restore --undo` takes it back.'
 
 /** What has to move, as things are now. Names count, whatever is there: a link moves as it is. */
 const planMoves = (volume: Volume, { incoming, kept }: Journal): readonly Move[] =>
@@ -115,11 +132,11 @@ const takeBack = ({ files, paths }: Volume, before: string | undefined, cause: u
  */
 export const beginSwap = (
   volume: Volume,
-  swap: Pick<Journal, 'incoming' | 'outgoing' | 'kept' | 'at'>,
+  swap: Pick<Journal, 'kind' | 'incoming' | 'outgoing' | 'kept' | 'at'>,
 ): void => {
   const text = volume.files.readIfThere(journalPath(volume.paths))
   const last = text === undefined ? undefined : (JSON.parse(text) as Journal)
-  const before = last?.isDone === false ? last.before : last
+  const before = isWaiting(last) ? last.before : last
   try {
     writeJournal(volume, { ...swap, isDone: false, ...(before && { before }) })
   } catch (cause) {
@@ -132,7 +149,7 @@ export const beginSwap = (
 export const finishSwap = (volume: Volume): boolean => {
   const { files, paths } = volume
   const begun = readJournal(volume)
-  if (begun === undefined || begun.isDone) return false
+  if (!isWaiting(begun)) return false
   const moves = begun.moves ?? planMoves(volume, begun)
   const journal = { ...begun, moves }
   if (begun.moves === undefined) writeJournal(volume, journal)
@@ -156,7 +173,7 @@ export const finishBegun = (volume: Volume): boolean =>
  * for it brings settings, too.
  */
 export const resumeSwap = (volume: Volume, lock: System['lock']): void => {
-  if (readJournal(volume)?.isDone === false && lock(inVolume(volume.paths).lock)) finishSwap(volume)
+  if (isWaiting(readJournal(volume)) && lock(inVolume(volume.paths).lock)) finishSwap(volume)
 }
 
 /** Removes states that never came into force, or are no longer to be kept. */
@@ -165,10 +182,10 @@ export const tidy = ({ files, paths }: Volume, kept: readonly string[]): void =>
     if (!kept.includes(name)) files.remove(folderOf(paths, name))
 }
 
-/** Takes back a swap that waits for the next start: all is as before it. Returns whether there was one. */
+/** Takes back a swap of which nothing has moved: all is as before it. Returns whether there was one. */
 export const cancelSwap = (volume: Volume): boolean => {
   const journal = readJournal(volume)
-  if (journal === undefined || !isWaiting(journal)) return false
+  if (!isWaiting(journal) || journal.moves !== undefined) return false
   const { before } = journal
   if (before === undefined) volume.files.removeWhole(journalPath(volume.paths))
   else writeJournal(volume, before)

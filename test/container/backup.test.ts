@@ -332,6 +332,8 @@ describeContainer('a backup', () => {
     const isMine = async (): Promise<boolean> =>
       (await serving.supervisor('psql', '-tAc', "SELECT to_regclass('mine')")).stdout === 'mine'
     expect(await restore()).toMatchObject({ exitCode: 0 })
+    const told = (await serving.supervisor('status')).stdout
+    expect(told).toMatch(/! supervisor: a restore of 20.* waits for the next start/)
     expect(await serving.supervisor('restore', '--forget')).toMatchObject({
       exitCode: 84,
       stderr: expect.stringContaining('waits for the next start'),
@@ -340,6 +342,7 @@ describeContainer('a backup', () => {
       exitCode: 0,
       stderr: expect.stringContaining('is taken back'),
     })
+    expect((await serving.supervisor('status')).stdout).not.toContain('waits for the next start')
     await mustDocker('restart', serving.id)
     await serving.ready(90_000)
     expect(await isMine()).toBe(true)

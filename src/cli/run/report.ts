@@ -1,6 +1,7 @@
 import { inSeconds } from '../../core/amounts.ts'
 import { presentable, type Status } from '../../core/status.ts'
 import type { Instance } from '../../daemon/instance.ts'
+import { swapProblems } from '../../daemon/swap-problems.ts'
 import { version } from '../../version.ts'
 import type { Running } from './running.ts'
 
@@ -10,6 +11,8 @@ export const urlOf = ({ inForce: { settings }, results }: Pick<Instance, 'inForc
 
 /** The one status that all show. */
 export const readStatus = ({
+  system,
+  place,
   instance,
   config,
   keepers,
@@ -38,7 +41,7 @@ export const readStatus = ({
     backup: backups.status(),
     update: updates.status(),
     undo: undo.status(),
-    problems: [...problems, ...config.problems(), ...keepers.problems()],
+    problems: [...problems, ...config.problems(), ...keepers.problems(), ...swapProblems({ system, place })],
   })
 }
 

@@ -199,20 +199,25 @@ export const upgradePostgres = async (
   const { cluster } = inVolume(scope.place.paths)
   requireReplaceable(scope, true)
   makeRoom(scope, await bytesOf(scope, cluster))
-  const kept = await bringIn(scope, isAlone, async (folder) => {
-    const { postgres } = scope.place.identities
-    makeOwnFolder(scope, folder, undefined, 0o711)
-    makeOwnFolder(scope, `${folder}/work`, postgres, 0o700)
-    makeOwnFolder(scope, `${folder}/postgres`, postgres, 0o700)
-    scope.system.files.writeWhole(`${folder}/word`, scope.system.randomText(50), 0o644)
-    onStep(`reading what Postgres ${servers.from} has`)
-    const before = await readBefore(scope, folder, servers)
-    onStep(`filling a cluster of Postgres ${servers.to}`)
-    await fill(scope, folder, servers, before)
-    onStep('translating what Mathesar knows by number, and analyzing the tables')
-    await finish(scope, folder, before)
-    writeManifest(scope, folder, servers)
-    return ['secrets', 'config', 'history', 'media']
-  })
+  const kept = await bringIn(
+    scope,
+    isAlone,
+    async (folder) => {
+      const { postgres } = scope.place.identities
+      makeOwnFolder(scope, folder, undefined, 0o711)
+      makeOwnFolder(scope, `${folder}/work`, postgres, 0o700)
+      makeOwnFolder(scope, `${folder}/postgres`, postgres, 0o700)
+      scope.system.files.writeWhole(`${folder}/word`, scope.system.randomText(50), 0o644)
+      onStep(`reading what Postgres ${servers.from} has`)
+      const before = await readBefore(scope, folder, servers)
+      onStep(`filling a cluster of Postgres ${servers.to}`)
+      await fill(scope, folder, servers, before)
+      onStep('translating what Mathesar knows by number, and analyzing the tables')
+      await finish(scope, folder, before)
+      writeManifest(scope, folder, servers)
+      return ['secrets', 'config', 'history', 'media']
+    },
+    'upgrade',
+  )
   return { from: servers.from, to: servers.to, kept }
 }

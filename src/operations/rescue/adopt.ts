@@ -207,33 +207,38 @@ export const takeOver = async (scope: OperationScope, options: AdoptOptions): Pr
   makeRoom(scope, source.bytes)
   let warnings: readonly string[] = []
   let databases: readonly string[] = []
-  const kept = await bringIn(scope, options.isAlone, async (folder) => {
-    makeOwnFolder(scope, folder, undefined, 0o711)
-    makeOwnFolder(scope, `${folder}/secrets`, undefined, 0o700)
-    options.onStep(`copying ${source.folder}`)
-    await copyCluster(scope, source.folder, `${folder}/postgres`)
-    await copyMedia(scope, source.media, `${folder}/media`)
-    options.onStep('recovering the copy, and handing it over to the roles of this image')
-    const role = `rescue_${system.randomText(12, 'abcdefghijklmnopqrstuvwxyz')}`
-    await createRole(scope, folder, role)
-    const side = {
-      folder,
-      what: 'adopt the cluster',
-      code: 'CLUSTER_UNUSABLE',
-      isKept: true,
-      user: role,
-    } as const
-    const handedOver = await withSideServer(scope, side, () => handOver(scope, folder, role, options))
-    const given = keyOf(scope, source)
-    const locked = requireKey(given, handedOver.stored.passwords, options)
-    const key = given ?? system.randomText(50)
-    system.files.writeWhole(`${folder}/secrets/secret_key`, key, 0o600)
-    options.onStep('looking at each page, and adding checksums')
-    await addChecksums(scope, `${folder}/postgres`, handedOver.hasChecksums)
-    writeManifest(scope, folder, { from: source.folder, key, version: handedOver.stored.version })
-    databases = handedOver.databases
-    warnings = warningsOf(handedOver, locked, source.media)
-    return []
-  })
+  const kept = await bringIn(
+    scope,
+    options.isAlone,
+    async (folder) => {
+      makeOwnFolder(scope, folder, undefined, 0o711)
+      makeOwnFolder(scope, `${folder}/secrets`, undefined, 0o700)
+      options.onStep(`copying ${source.folder}`)
+      await copyCluster(scope, source.folder, `${folder}/postgres`)
+      await copyMedia(scope, source.media, `${folder}/media`)
+      options.onStep('recovering the copy, and handing it over to the roles of this image')
+      const role = `rescue_${system.randomText(12, 'abcdefghijklmnopqrstuvwxyz')}`
+      await createRole(scope, folder, role)
+      const side = {
+        folder,
+        what: 'adopt the cluster',
+        code: 'CLUSTER_UNUSABLE',
+        isKept: true,
+        user: role,
+      } as const
+      const handedOver = await withSideServer(scope, side, () => handOver(scope, folder, role, options))
+      const given = keyOf(scope, source)
+      const locked = requireKey(given, handedOver.stored.passwords, options)
+      const key = given ?? system.randomText(50)
+      system.files.writeWhole(`${folder}/secrets/secret_key`, key, 0o600)
+      options.onStep('looking at each page, and adding checksums')
+      await addChecksums(scope, `${folder}/postgres`, handedOver.hasChecksums)
+      writeManifest(scope, folder, { from: source.folder, key, version: handedOver.stored.version })
+      databases = handedOver.databases
+      warnings = warningsOf(handedOver, locked, source.media)
+      return []
+    },
+    'adoption',
+  )
   return { from: source.folder, databases, kept, warnings }
 }

@@ -6,7 +6,7 @@ import { installationIn, type Manifest, readManifest } from '../../units/manifes
 import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import { isForbidden } from '../../units/refusal.ts'
-import { readJournal } from '../../units/swap.ts'
+import { isWaiting, readJournal } from '../../units/swap.ts'
 import { textOf } from '../archive/bytes.ts'
 import { outputOf } from '../programs.ts'
 import { fitnessOf } from '../restore.ts'
@@ -132,7 +132,7 @@ const findOwn = async (scope: OperationScope): Promise<Own | undefined> => {
     holder: await findHolder(scope),
     key: keyIn(scope, manifest),
     archives: isFilled(system, volume.backups) ? system.files.listFolder(volume.backups).length : 0,
-    restored: journal && (journal.isDone ? 'kept' : 'waits'),
+    restored: journal && (isWaiting(journal) ? 'waits' : 'kept'),
   }
 }
 

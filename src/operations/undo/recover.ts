@@ -131,9 +131,16 @@ export const undoTo = async (scope: OperationScope, target: Target): Promise<Und
   requireReplaceable(scope, true)
   const base = await requireWindow(scope, target)
   let lastChange: string | null = null
-  const kept = await bringIn(scope, false, async (folder) => {
-    lastChange = await recoverInto(scope, folder, { base, target, what: 'undo' }, () => prove(scope, folder))
-    return replaced.filter((name) => name !== 'postgres' && name !== 'undo')
-  })
+  const kept = await bringIn(
+    scope,
+    false,
+    async (folder) => {
+      lastChange = await recoverInto(scope, folder, { base, target, what: 'undo' }, () =>
+        prove(scope, folder),
+      )
+      return replaced.filter((name) => name !== 'postgres' && name !== 'undo')
+    },
+    'undo',
+  )
   return { lastChange, kept }
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { swapProblems } from '../../../src/daemon/swap-problems.ts'
 import { makeRoom, requireStaying } from '../../../src/operations/incoming.ts'
 import {
   beginSwap,
@@ -9,6 +10,7 @@ import {
   namedIn,
   readJournal,
   resumeSwap,
+  type SwapKind,
   tidy,
   UnsureSwap,
 } from '../../../src/units/swap.ts'
@@ -16,7 +18,13 @@ import { createFiles, errorWith } from '../fakes/files.ts'
 import { createScope } from '../fakes/scope.ts'
 
 const names = ['postgres/PG_VERSION', 'secrets/secret_key', 'config/mathesar.env', 'media/a', 'manifest.json']
-const swap = { incoming: 'new', outgoing: 'old', kept: [], at: 'now' } as const
+const swap = {
+  kind: 'restore',
+  incoming: 'new',
+  outgoing: 'old',
+  kept: [],
+  at: '2026-11-28T10:15:30.000Z',
+} as const
 
 /** A volume with an old state in force and a new one beside. Dies in the call that comes after so many. */
 const stage = (callsLeft = Number.POSITIVE_INFINITY) => {
@@ -200,8 +208,49 @@ describe('room for another state', () => {
     expect(send).not.toThrow()
     disk.put('/data/restore/new/postgres/PG_VERSION', '17')
     beginSwap(volume, swap)
-    expect(send).toThrow('cannot send: a restore waits for the next start')
+    expect(send).toThrow('cannot send: a restore of 2026-11-28 10:15 UTC waits for the next start')
     finishSwap(volume)
     expect(send).not.toThrow()
+  })
+})
+
+describe('the status', () => {
+  const waitingIn = (kind: SwapKind) => {
+    const { scope, disk } = createScope()
+    const volume = { files: disk.files, paths: scope.place.paths }
+    disk.put('/data/restore/new/postgres/PG_VERSION', '17')
+    beginSwap(volume, { ...swap, kind })
+    return { scope, disk, volume }
+  }
+
+  test.each([
+    ['restore', 'a restore of 2026-11-28 10:15 UTC waits for the next start'],
+    ['undo', 'an undo of 2026-11-28 10:15 UTC waits for the next start'],
+    ['upgrade', 'an upgrade of Postgres of 2026-11-28 10:15 UTC waits for the next start'],
+  ] as const)('says that %s waits for the next start, until it is in place', (kind, words) => {
+    const { scope, volume } = waitingIn(kind)
+    expect(swapProblems(scope)).toEqual([
+      {
+        unit: 'supervisor',
+        code: null,
+        message: expect.stringContaining(words),
+        hint: expect.stringContaining('`supervisor restore --undo` takes it back'),
+      },
+    ])
+    finishSwap(volume)
+    expect(swapProblems(scope)).toEqual([])
+  })
+
+  test('says nothing of it once it is taken back, or where none was begun', () => {
+    const { scope, volume } = waitingIn('restore')
+    cancelSwap(volume)
+    expect(swapProblems(scope)).toEqual([])
+    expect(swapProblems(createScope().scope)).toEqual([])
+  })
+
+  test('can be read on a disk that fails', () => {
+    const { scope, disk } = waitingIn('restore')
+    disk.failOn(() => errorWith('EIO'))
+    expect(swapProblems(scope)).toEqual([])
   })
 })

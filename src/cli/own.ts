@@ -8,7 +8,8 @@ import { requireOwner } from '../system/owner.ts'
 import { readPaths } from '../system/paths.ts'
 import { reads } from '../system/system.ts'
 import type { AppScope } from '../units/mathesar/environment.ts'
-import { inRun, inVolume, type Paths, type Place } from '../units/place.ts'
+import { inRun, inVolume, type Place } from '../units/place.ts'
+import { readSecret } from '../units/secret-files.ts'
 
 /** Where a command is that reads the volume itself: as the supervisor's own user. */
 export const readOwnPlace = (): Place => {
@@ -18,12 +19,6 @@ export const readOwnPlace = (): Place => {
 
 /** What the container is to be, for a command. */
 export const readOwnSetup = async (): Promise<Setup> => await readSetup(reads, readOwnPlace())
-
-/** A secret that the volume keeps. Blanks and line breaks at its ends are those of an editor. */
-export const readOwnSecret = (
-  paths: Pick<Paths, 'data'>,
-  name: 'secret_key' | 'postgres_password',
-): string | undefined => reads.files.readIfThere(`${inVolume(paths).secrets}/${name}`)?.trim()
 
 type Own = { readonly place: Pick<Place, 'paths'>; readonly inForce: Pick<InForce, 'database'> }
 
@@ -43,7 +38,7 @@ export const wakeDatabase = async ({ place, inForce }: Own, what: string, comman
 export const readAppScope = async (): Promise<AppScope> => {
   const { place, configuration: inForce } = await readOwnSetup()
   const { media, temporary, buffer } = inVolume(place.paths)
-  const secretKey = inForce.settings.SECRET_KEY ?? readOwnSecret(place.paths, 'secret_key') ?? ''
+  const secretKey = inForce.settings.SECRET_KEY ?? readSecret({ system: reads, place }, 'secret_key') ?? ''
   return {
     place,
     inForce,

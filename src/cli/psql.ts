@@ -1,6 +1,7 @@
 import { keepAwake } from '../http/client.ts'
 import { environment } from '../system/environment.ts'
 import { withClient } from '../system/postgres.ts'
+import { reads } from '../system/system.ts'
 import { runInTerminal } from '../system/terminal.ts'
 import type { Paths } from '../units/place.ts'
 import {
@@ -9,7 +10,8 @@ import {
   superuserDatabase,
   superuserStart,
 } from '../units/postgres/connection.ts'
-import { readOwnSecret, readOwnSetup } from './own.ts'
+import { readSecret } from '../units/secret-files.ts'
+import { readOwnSetup } from './own.ts'
 import { asMathesar, asSuperuserOf, type LibpqVariables } from '../units/postgres/libpq.ts'
 
 /** The superuser's own database may have been dropped: who comes to put that right gets in all the same. */
@@ -28,7 +30,7 @@ const openDatabase = async (paths: Paths, password: string | undefined): Promise
 }
 
 const asSuperuser = async (paths: Paths): Promise<LibpqVariables> => {
-  const password = readOwnSecret(paths, 'postgres_password')
+  const password = readSecret({ system: reads, place: { paths } }, 'postgres_password')
   return asSuperuserOf(paths, password, await openDatabase(paths, password))
 }
 

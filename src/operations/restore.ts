@@ -2,9 +2,10 @@ import { minuteOf } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Lock } from '../system/ports.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
-import { inVolume, type Place } from '../units/place.ts'
+import type { Place } from '../units/place.ts'
 import { readControlFile } from '../units/postgres/control-file.ts'
 import { majorOf } from '../units/postgres/programs.ts'
+import { readSecret } from '../units/secret-files.ts'
 import {
   cancelSwap,
   folderOf,
@@ -100,12 +101,12 @@ const requireNoneKept = (scope: OperationScope): void => {
 /** Where the secret key comes from: the archive, the volume, who gives the command, or nowhere yet. */
 type KeySource = 'archive' | 'volume' | 'given' | 'nowhere'
 
-const keySourceOf = ({ system, place, inForce }: OperationScope, description: Description): KeySource => {
+const keySourceOf = (scope: OperationScope, description: Description): KeySource => {
   const isIts = (key: string | undefined): boolean =>
     key !== undefined && fingerprintOf(key) === description.keyFingerprint
   if (description.hasSecrets) return 'archive'
-  if (isIts(system.files.readIfThere(`${inVolume(place.paths).secrets}/secret_key`)?.trim())) return 'volume'
-  return isIts(inForce.settings.SECRET_KEY) ? 'given' : 'nowhere'
+  if (isIts(readSecret(scope, 'secret_key'))) return 'volume'
+  return isIts(scope.inForce.settings.SECRET_KEY) ? 'given' : 'nowhere'
 }
 
 /** What takes the place of an installation has to serve: without its key it would not start. */

@@ -3,20 +3,21 @@ import type { InForce } from '../settings/configuration.ts'
 import type { Streams, System } from '../system/ports.ts'
 import { inVolume, type Place } from '../units/place.ts'
 import { isForbidden } from '../units/refusal.ts'
+import { readSecret, type SecretName, secretPath } from '../units/secret-files.ts'
 import type { Scope } from '../units/unit.ts'
 
 /** All that an operation may use: what a unit may, and streams. */
 export type OperationScope = Scope<'secrets' | 'cluster'> & { readonly system: System & Streams }
 
-const readSecret = ({ files }: System, place: Place, name: string): string | undefined => {
-  const path = `${inVolume(place.paths).secrets}/${name}`
+const readKept = (where: { system: System; place: Place }, name: SecretName): string | undefined => {
   try {
-    return files.readIfThere(path)?.trim() || undefined
+    return readSecret(where, name)
   } catch (cause) {
     if (!isForbidden(cause)) throw cause
+    const { uid } = where.place.identities.supervisor
     throw new SupervisorError(
       'VOLUME_NOT_WRITABLE',
-      `cannot read ${path} as user ${place.identities.supervisor.uid}: the volume is another user's`,
+      `cannot read ${secretPath(where, name)} as user ${uid}: the volume is another user's`,
       { cause, hint: 'Give the `--user` that the container on it ran with, or none. Nothing was changed.' },
     )
   }
@@ -24,8 +25,8 @@ const readSecret = ({ files }: System, place: Place, name: string): string | und
 
 /** The scope on a volume that has served. What tasks of a boot would say is read from it. */
 export const operationScope = (system: System & Streams, place: Place, inForce: InForce): OperationScope => {
-  const secretKey = inForce.settings.SECRET_KEY ?? readSecret(system, place, 'secret_key') ?? ''
-  const superuserPassword = readSecret(system, place, 'postgres_password')
+  const secretKey = inForce.settings.SECRET_KEY ?? readKept({ system, place }, 'secret_key') ?? ''
+  const superuserPassword = readKept({ system, place }, 'postgres_password')
   const { BACKUP_S3_ACCESS_KEY: accessKey, BACKUP_S3_SECRET_KEY: secret } = inForce.settings
   system.log.addSecret(secretKey, superuserPassword, accessKey, secret)
   return {

@@ -2,17 +2,16 @@ import { SupervisorError } from '../errors.ts'
 import { readManifest } from './manifest.ts'
 import { inVolume } from './place.ts'
 import { isForbidden, refusalOf } from './refusal.ts'
+import { readSecret, type SecretName, secretPath, writeSecret } from './secret-files.ts'
 import { defineTask, type Scope } from './unit.ts'
 
 const keyLength = 50
 
-/** What the volume keeps under a name. Blanks and line breaks at its ends are those of an editor. */
-const readKept = (scope: Scope<never>, name: string): string | undefined => {
-  const { system, place } = scope
-  const path = `${inVolume(place.paths).secrets}/${name}`
+const readKept = (scope: Scope<never>, name: SecretName): string | undefined => {
   try {
-    return system.files.readIfThere(path)?.trim() || undefined
+    return readSecret(scope, name)
   } catch (cause) {
+    const path = secretPath(scope, name)
     if (isForbidden(cause)) throw refusalOf(scope, path, cause)
     throw new SupervisorError('SECRETS_MISSING', `cannot read ${path}: ${(cause as Error).message}`, {
       cause,
@@ -20,30 +19,17 @@ const readKept = (scope: Scope<never>, name: string): string | undefined => {
   }
 }
 
-export const writeSecret = (
-  { system, place }: Scope<never>,
-  name: 'secret_key' | 'postgres_password',
-  value: string,
-): void => void system.files.writeWhole(`${inVolume(place.paths).secrets}/${name}`, value, 0o600)
-
-/** Has the disk keep a secret that an earlier start wrote, and was killed before it had its name there. */
-export const persistSecret = ({ system: { files }, place }: Scope<never>, name: 'secret_key'): void => {
-  const path = `${inVolume(place.paths).secrets}/${name}`
-  if (files.isThere(path)) files.syncFile(path)
-}
-
-const refuseToReplace = ({ place }: Scope<never>, name: string): never => {
+const refuseToReplace = (scope: Scope<never>, name: SecretName): never => {
   throw new SupervisorError(
     'SECRETS_MISSING',
-    `cannot find ${inVolume(place.paths).secrets}/${name}, but the volume holds data that was ` +
-      'encrypted with it',
+    `cannot find ${secretPath(scope, name)}, but the volume holds data that was encrypted with it`,
   )
 }
 
 type Key = { readonly secretKey: string; readonly isKeyPending: boolean }
 
 const chooseKey = (scope: Scope<'volume'>, hasData: boolean): Key => {
-  const { system, place, inForce, results } = scope
+  const { system, inForce, results } = scope
   const given = inForce.settings.SECRET_KEY
   // Given, else the volume would have to be writable.
   if (results.volume.isEphemeral) return { secretKey: given!, isKeyPending: false }
@@ -51,8 +37,8 @@ const chooseKey = (scope: Scope<'volume'>, hasData: boolean): Key => {
   if (kept !== undefined && given !== undefined && given !== kept) {
     system.log.say(
       'warn',
-      `SECRET_KEY differs from ${inVolume(place.paths).secrets}/secret_key, and cannot decrypt what ` +
-        'that one encrypted',
+      `SECRET_KEY differs from ${secretPath(scope, 'secret_key')}, and cannot decrypt what that one ` +
+        'encrypted',
     )
   }
   if (kept !== undefined) return { secretKey: given ?? kept, isKeyPending: false }

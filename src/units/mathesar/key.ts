@@ -1,7 +1,6 @@
 import { SupervisorError } from '../../errors.ts'
-import { inVolume } from '../place.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
-import { writeSecret } from '../secrets.ts'
+import { secretPath, writeSecret } from '../secret-files.ts'
 import { defineTask } from '../unit.ts'
 import { readInternal } from './applied.ts'
 
@@ -15,7 +14,6 @@ export const key = defineTask({
   description: 'keeps a new secret key once the external database is seen to be empty',
   run: async (scope) => {
     const {
-      place,
       inForce: { database },
       results: { secrets },
     } = scope
@@ -26,7 +24,7 @@ export const key = defineTask({
     if (applied.length > 0) {
       throw new SupervisorError(
         'SECRETS_MISSING',
-        `cannot find ${inVolume(place.paths).secrets}/secret_key, but the database (${database.host}, ` +
+        `cannot find ${secretPath(scope, 'secret_key')}, but the database (${database.host}, ` +
           `${database.name}) is that of an earlier installation, which encrypted stored passwords ` +
           'with its key',
         {

@@ -3,9 +3,8 @@ import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { InForce } from '../../settings/configuration.ts'
 import { internalDatabase, inTransaction, withDatabase } from '../postgres/connection.ts'
-import { inVolume } from '../place.ts'
 import { readAppVersion, readServedVersion } from '../manifest.ts'
-import { persistSecret } from '../secrets.ts'
+import { persistSecret, secretPath } from '../secret-files.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { compareMigrations, type Internal, type Migration, readInternal } from './applied.ts'
 import { dumpBefore } from './dump-before.ts'
@@ -59,7 +58,7 @@ const otherKeyError = ({
   const where = database.kind === 'external' ? ` (${database.host}, ${database.name})` : ''
   const ownKey = results.secrets.isKeyPending
     ? 'the key that was made at this start'
-    : `the key in ${inVolume(place.paths).secrets}/secret_key`
+    : `the key in ${secretPath({ place }, 'secret_key')}`
   const from = values.SECRET_KEY.value === undefined ? ownKey : 'SECRET_KEY'
   return new SupervisorError(
     'DATABASE_OTHER_KEY',

@@ -221,6 +221,9 @@ const stage = (options: Options = {}) => {
     get history() {
       return store.readHistory()
     },
+    get recorded() {
+      return store.recorded
+    },
     get refused() {
       return disk.text('/config/mathesar.env.rejected')
     },
@@ -825,6 +828,28 @@ describe('after a boot', () => {
     at.failRecord(undefined)
     expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('applied')
     expect(at.history.map(({ from }) => from)).toEqual(['boot', 'api'])
+  })
+
+  test('a change that the history could not take is recorded as good with what comes next', async () => {
+    const at = stage()
+    await at.changes.settle()
+    at.failRecord('EROFS')
+    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('applied')
+    expect(lastGood(at.history), 'the next boot would go back to it').toBe(at.boot.version)
+    at.failRecord(undefined)
+    await at.reread()
+    expect(lastGood(at.history)).toBe(at.changes.current.version)
+  })
+
+  test('are counted once by their outcome, also where none can be recorded', async () => {
+    const at = stage()
+    at.failRecord('EROFS')
+    await at.changes.settle()
+    for (let times = 0; times < 3; times++) await at.reread()
+    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('applied')
+    at.failRecord('ENOSPC')
+    expect(await outcome(at.set({ DEBUG: 'false' }))).toBe('VOLUME_FULL')
+    expect(at.recorded).toEqual({ applied: 1, rejected: 0, 'rolled back': 1 })
   })
 })
 

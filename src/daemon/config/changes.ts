@@ -34,7 +34,7 @@ export class Changes {
   readonly #options: ChangesOptions
   readonly #queue: Queue
   readonly #refusals: Refusals
-  /** What booted could not be noted as good. */
+  /** What is in force could not be noted as good. */
   #isUnrecorded = false
   #current: Configuration
 
@@ -178,7 +178,7 @@ export class Changes {
     try {
       if (!isOnDisk(proposal)) store.write(next.files)
       store.persist()
-      this.#record(proposal.from, next.version, 'applied', changes, null)
+      this.#isUnrecorded = !this.#record(proposal.from, next.version, 'applied', changes, null)
     } catch (error) {
       if (!isOnDisk(proposal)) store.takeBack(next.files, this.#current.files)
       throw error
@@ -222,9 +222,9 @@ export class Changes {
     result: HistoryEntry['result'],
     changes: readonly Change[],
     why: string | null,
-  ): void {
+  ): boolean {
     const { store, now } = this.#options
-    store.record({ at: new Date(now()).toISOString(), from, version, result, changes, why })
+    return store.record({ at: new Date(now()).toISOString(), from, version, result, changes, why })
   }
 
   async #finishBoot(): Promise<void> {

@@ -194,9 +194,10 @@ export class Store {
 
   /** Adds to the history, and removes versions that it no longer names. Returns whether it can be written. */
   record(entry: HistoryEntry): boolean {
-    this.recorded[entry.result] += 1
     const { files, history: folder } = this.#options
-    return whereWritable(() => {
+    const isApplied = entry.result === 'applied'
+    if (!isApplied) this.recorded[entry.result] += 1 // It is what became of it, recorded or not.
+    const isWritten = whereWritable(() => {
       const before = this.readHistory()
       const history = withEntry(before, entry)
       this.#kept.replace(this.#journal, formatHistory(history), formatHistory(before))
@@ -204,6 +205,9 @@ export class Store {
       for (const name of files.listFolder(folder))
         if (/^[0-9a-f]{12}\.json/.test(name) && !named.has(name)) files.remove(`${folder}/${name}`)
     })
+    // A boot that cannot be recorded is recorded again.
+    if (isApplied && (isWritten || entry.from !== 'boot')) this.recorded.applied += 1
+    return isWritten
   }
 
   #listFolder(): readonly string[] {

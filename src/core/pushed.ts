@@ -1,6 +1,6 @@
-/** Bytes that somebody pushes, for somebody who reads them: one piece at a time, so that none pile up. */
+/** Bytes that are pushed for somebody who reads them. Who pushes a piece waits until it is taken. */
 export class Pushed implements AsyncIterable<Buffer> {
-  #piece: { readonly bytes: Buffer; readonly taken: () => void } | undefined
+  readonly #pieces: { readonly bytes: Buffer; readonly taken: () => void }[] = []
   #wake = (): void => {}
   #isEnded = false
   #failure: Error | undefined
@@ -9,7 +9,7 @@ export class Pushed implements AsyncIterable<Buffer> {
   push(bytes: Buffer): Promise<void> {
     return new Promise((taken) => {
       if (this.#isEnded) return taken()
-      this.#piece = { bytes, taken }
+      this.#pieces.push({ bytes, taken })
       this.#wake()
     })
   }
@@ -18,17 +18,16 @@ export class Pushed implements AsyncIterable<Buffer> {
   end(failure?: Error): void {
     this.#isEnded = true
     this.#failure ??= failure
-    this.#piece?.taken()
+    for (const { taken } of this.#pieces) taken()
     this.#wake()
   }
 
   async *[Symbol.asyncIterator](): AsyncGenerator<Buffer> {
     try {
       for (;;) {
-        const piece = this.#piece
         if (this.#failure !== undefined) throw this.#failure
+        const piece = this.#pieces.shift()
         if (piece !== undefined) {
-          this.#piece = undefined
           try {
             yield piece.bytes
           } finally {

@@ -32,6 +32,15 @@ describe('bytes that are pushed', () => {
     expect(await next).toEqual({ done: true, value: undefined })
   })
 
+  test('are all read where two push at once, and each hears that its own was taken', async () => {
+    const pushed = new Pushed()
+    const waiting = Promise.all(pieces.map((piece) => pushed.push(piece)))
+    const read = readAll(pushed)
+    await waiting
+    pushed.end()
+    expect(await read).toBe('abc')
+  })
+
   test('are not taken for the whole where they end with a failure', async () => {
     const pushed = new Pushed()
     const read = readAll(pushed)

@@ -1,4 +1,4 @@
-import { closeSync, openSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import { toSupervisorError } from '../errors.ts'
 import { clock } from './clock.ts'
 import { readConfigFiles } from './config-files.ts'
@@ -8,6 +8,7 @@ import { createGate } from './gate.ts'
 import { addressesOf } from './addresses.ts'
 import { httpGet, httpRead, httpSend } from './http.ts'
 import type { Kernel } from './kernel.ts'
+import { createLock } from './lock.ts'
 import type { Log } from './log.ts'
 import { readOwnNames } from './machine.ts'
 import { countWaiting, measureSelf } from './measures.ts'
@@ -44,15 +45,6 @@ const retry = async <T>(
     shouldRetry: ({ error }) => isWorthIt(error),
     onFailedAttempt: ({ error }) => onFailure(error),
   })
-}
-
-/** Locks that this process takes once, and has until its end. */
-const createLock = ({ tryLock }: Kernel): System['lock'] => {
-  const ours = new Set<string>()
-  return (path, how = 'write') => {
-    if (!ours.has(path) && tryLock(openSync(path, how === 'write' ? 'w' : 'r', 0o600))) ours.add(path)
-    return ours.has(path)
-  }
 }
 
 const createMemoryOf = (kernel: Kernel): System['memoryOf'] => {

@@ -102,6 +102,7 @@ export const withServer = async (act: (scope: OperationScope) => Promise<void>):
   const until = {
     unit: 'database',
     whenCutOff: 'BACKUP_FAILED',
+    whenInUse: 'It need not stop: `docker exec CONTAINER supervisor backup > FILE` makes the archive in it.',
     act: ({ system, place, inForce }: Brought) => act(operationScope(system, place, inForce)),
   } as const
   const env = { LOG_LEVEL: 'warn', ...environment }

@@ -3,8 +3,10 @@ import { errorTable, type ErrorCode } from '../../src/errors.ts'
 import { startDatabaseServer } from '../helpers/database-server.ts'
 import {
   cleanUp,
+  dataFolder,
   describeContainer,
   docker,
+  image,
   leanImage,
   newVolume,
   onVolume,
@@ -129,6 +131,12 @@ describeContainer('the hint of an error leads to a Mathesar that serves', () => 
   it('of a volume', async () => {
     await fails('SETTING_PINNED', 'Start a new container on the same volume', 'config', 'set', 'DEBUG=false')
     await ends({ volume }, 'VOLUME_IN_USE', 'Stop the other container on this volume')
+    const beside = ['run', '--rm', '--network=none', '-v', `${volume}:${dataFolder}`, image, 'backup', '-']
+    expect(await docker(...beside)).toMatchObject({
+      exitCode: 32,
+      stdout: '',
+      stderr: expect.stringContaining('`docker exec CONTAINER supervisor backup > FILE`'),
+    })
     expect((await box.stop()).exitCode).toBe(0)
     await onVolume(volume, 'mv secrets/secret_key kept')
     await ends({ volume }, 'SECRETS_MISSING', 'Put the file back from a backup')

@@ -42,6 +42,12 @@ const noteDone = (until: Until) => {
 const cutOff = ({ whenCutOff }: Until): SupervisorError =>
   new SupervisorError(whenCutOff, 'cannot go on: it was asked to stop', { hint: 'Type the same again.' })
 
+/** Nobody has to stop a container that can do what is wanted of its volume. */
+const advise = (error: SupervisorError | undefined, hint: string | undefined): SupervisorError | undefined =>
+  error?.code === 'VOLUME_IN_USE' && hint !== undefined
+    ? new SupervisorError(error.code, error.message, { cause: error, hint })
+    : error
+
 /** The last line of a log says why the container exits. */
 const exitWith = async (
   error: SupervisorError | undefined,
@@ -117,7 +123,8 @@ export const runDaemon = async (
   const end = await runToEnd(daemon, isServer)
   // A stop in order would write to the volume that another run has now. All ends with this process.
   if (end.isLost) return await exitWith(end.error, log, sink, options)
-  const error = end.error ?? (until?.isDone() === false ? cutOff(until) : undefined)
+  const ended = end.error ?? (until?.isDone() === false ? cutOff(until) : undefined)
+  const error = advise(ended, until?.whenInUse)
   const { keepers, config, sockets, reaper, stops, ending } = daemon
   await keepers.stop()
   if (!error) log.say('info', 'everything stopped cleanly')

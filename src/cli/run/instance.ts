@@ -25,6 +25,8 @@ export type Until = {
   readonly act: (brought: Brought) => Promise<void>
   /** What it is when all is stopped before that is done. */
   readonly whenCutOff: ErrorCode
+  /** What to type where another container has the volume, if it can do the same. */
+  readonly whenInUse?: string
 }
 
 type Tools = { readonly system: System & Streams; readonly setup: Setup; readonly startedAtMs: number }

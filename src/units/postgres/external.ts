@@ -6,14 +6,25 @@ import { oddityOf } from '../../settings/forms.ts'
 import type { Scope } from '../unit.ts'
 import { connectionOf } from './connection.ts'
 import { openExternal, writableWays } from './open.ts'
-import { isAboutTls, isAnsweredByAll, isRefusal, sentenceOf } from './failures.ts'
+import { isAboutTls, isAnsweredByAll, isNoDatabase, isRefusal, sentenceOf } from './failures.ts'
+import { quoteName } from './quoting.ts'
+
+/** What it takes to try a database: it need not be in force. */
+type Target = Pick<Scope<never>, 'system' | 'place' | 'inForce'>
+type ExternalDatabase = Extract<Target['inForce']['database'], { readonly kind: 'external' }>
 
 const tlsHint =
   'Check POSTGRES_SSLMODE, and POSTGRES_SSLROOTCERT if the certificate was refused: verify-full also ' +
   'wants POSTGRES_HOST to be a name in the certificate.'
 
+const createHint = ({ name, user }: ExternalDatabase): string =>
+  `Create it on that server: \`CREATE DATABASE ${quoteName(name)} OWNER ${quoteName(user)}\`. ` +
+  'If it is there by another name, correct POSTGRES_DB, or the URL.'
+
 /** What to look at first when a server refuses, if something stands out. A password is never shown. */
-const refusalHint = (cause: unknown, password: string | undefined): { readonly hint?: string } => {
+const refusalHint = (cause: unknown, database: ExternalDatabase): { readonly hint?: string } => {
+  const { password } = database
+  if (isNoDatabase(cause)) return { hint: createHint(database) }
   if (isAboutTls(cause)) return { hint: tlsHint }
   const oddity = password === undefined ? undefined : oddityOf(password)
   return oddity === undefined ? {} : { hint: `Look at POSTGRES_PASSWORD: ${oddity}.` }
@@ -32,10 +43,6 @@ const silenceHint = (cause: unknown): { readonly hint?: string } =>
 const readOnlyHint =
   'Name the primary server in POSTGRES_HOST, or let the user write: ' +
   '`alter role … reset default_transaction_read_only`.'
-
-/** What it takes to try a database: it need not be in force. */
-type Target = Pick<Scope<never>, 'system' | 'place' | 'inForce'>
-type ExternalDatabase = Extract<Target['inForce']['database'], { readonly kind: 'external' }>
 
 /** How long a change waits for another database to answer. */
 const changeWaitSeconds = 5
@@ -119,7 +126,7 @@ const failureOf = async (
   }
   return new SupervisorError('DATABASE_REFUSED', `cannot use the database (${where}): ${why}`, {
     cause,
-    ...(isReadOnly ? { hint: readOnlyHint } : refusalHint(cause, database.password)),
+    ...(isReadOnly ? { hint: readOnlyHint } : refusalHint(cause, database)),
   })
 }
 

@@ -67,6 +67,10 @@ export const isRefusal = (error: unknown): boolean =>
       isTlsRefusal(each),
   )
 
+/** Whether the server has no database of that name; a pooler may just not know of it. */
+export const isNoDatabase = (error: unknown): boolean =>
+  forAll(error, (each) => codeOf(each) === '3D000' && !asFailure(each).message?.startsWith('no such'))
+
 /** Whether the server was reached, and says why it serves nobody now. */
 export const isAnsweredByAll = (error: unknown): boolean => forAll(error, isAnswer)
 

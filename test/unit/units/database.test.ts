@@ -301,6 +301,22 @@ describe('the task `database` with an external one', () => {
   })
 
   test.each([
+    ['it is not there', serverError('3D000', 'database "app" does not exist'), true],
+    [
+      'both ways to connect say so',
+      new AggregateError([serverError('3D000'), serverError('3D000')], 'both'),
+      true,
+    ],
+    ['a pooler does not know it', serverError('3D000', 'no such database: app'), false],
+    ['the user may not enter it', serverError('42501', 'permission denied for database "app"'), false],
+  ])('says how to create the database where %s', async (_, error, isSaid) => {
+    const { scope, database: server } = stage()
+    server.refuseWith(() => error)
+    const { hint } = await failureOf(() => database.run(scope, never))
+    expect(hint.includes('`CREATE DATABASE "app" OWNER "joe"`')).toBe(isSaid)
+  })
+
+  test.each([
     [
       'a handshake that was cut off',
       new Error('Client network socket disconnected before secure TLS connection'),

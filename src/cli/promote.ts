@@ -14,7 +14,7 @@ import { environment } from '../system/environment.ts'
 import { parseArguments, readSeconds, type Usage, usageOf } from './arguments.ts'
 import { change as changeSettings } from './config.ts'
 import { openOperation, tell, untilStopped } from './operation.ts'
-import { readUrl, toServer } from './to-server.ts'
+import { findUrl, toServer } from './to-server.ts'
 
 const usage: Usage = usageOf('promote', 'promote')
 
@@ -84,16 +84,13 @@ const tellNotCarried = async (): Promise<void> => {
 /** Moves to an external Postgres, from the embedded one or another, or back. */
 export const run = async (args: readonly string[]): Promise<number> => {
   const { positionals, values } = parseArguments(args, options, usage)
-  const { to, back, 'to-file': file } = values
   if (positionals.length > 0) return usage('there are too many arguments')
   if (values.copy) return await copy(readSeconds(values.within, usage))
   if (values.finish) {
     await untilStopped(finishLeft(await openOperation(), { say: tell }))
     return 0
   }
-  const ways = [to !== undefined, file !== undefined, back].filter(Boolean)
-  if (ways.length !== 1) return usage('give one of --to, --to-file and --back')
-  const url = back ? undefined : readUrl(values, usage)
+  const url = findUrl(values, usage, { back: values.back })
   const scope = await openOperation()
   if (!(await isServing()))
     throw new SupervisorError('DAEMON_UNREACHABLE', 'cannot promote: the supervisor does not run here', {

@@ -26,10 +26,8 @@ const readFrom = (path: string | 0, usage: Usage): string => {
   )
 }
 
-const readText = (to: string | undefined, file: string | undefined, usage: Usage): string => {
-  if ((to === undefined) === (file === undefined)) return usage('give either --to or --to-file')
-  if (file !== undefined) return readFrom(file, usage)
-  if (to !== '-') return to!
+const readTo = (to: string, usage: Usage): string => {
+  if (to !== '-') return to
   return isatty(0) ? usage('standard input is a terminal: `… --to - < FILE`') : readFrom(0, usage)
 }
 
@@ -44,8 +42,25 @@ const parse = (text: string): DatabaseUrl => {
   }
 }
 
-/** The URL of `--to` or of `--to-file`. */
-export const readUrl = (
-  { to, 'to-file': file }: { readonly to?: string; readonly 'to-file'?: string },
+type Values = { readonly to?: string; readonly 'to-file'?: string }
+
+/**
+ * The URL of `--to` or of `--to-file`; `undefined` where one of the other ways is taken that a command has.
+ * Exactly one of them all must be given.
+ */
+export const findUrl = (
+  { to, 'to-file': file }: Values,
   usage: Usage,
-): DatabaseUrl => parse(readText(to, file, usage))
+  others: Readonly<Record<string, boolean>>,
+): DatabaseUrl | undefined => {
+  const ways = { to: to !== undefined, 'to-file': file !== undefined, ...others }
+  if (Object.values(ways).filter(Boolean).length !== 1) {
+    const names = Object.keys(ways).map((name) => `--${name}`)
+    return usage(`give one of ${names.slice(0, -1).join(', ')} and ${names.at(-1)}`)
+  }
+  if (file !== undefined) return parse(readFrom(file, usage))
+  return to === undefined ? undefined : parse(readTo(to, usage))
+}
+
+/** The same where there is no other way. */
+export const readUrl = (values: Values, usage: Usage): DatabaseUrl => findUrl(values, usage, {})!

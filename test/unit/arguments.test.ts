@@ -50,7 +50,7 @@ test.each([
   [promote, [], 'cannot promote: give one of --to, --to-file and --back'],
   [promote, ['--back', '--to', '-'], 'cannot promote: give one of --to, --to-file and --back'],
   [promote, ['--to', '-', '--to-file', 'f'], 'cannot promote: give one of --to, --to-file and --back'],
-  [exportTo, [], 'cannot export: give either --to or --to-file'],
+  [exportTo, [], 'cannot export: give one of --to and --to-file'],
   [exportTo, ['--to-file', '/dev/null'], 'cannot export: /dev/null is empty'],
 ] as const)('a move that is told no place, or two, says what is missing (%#)', async (run, args, why) => {
   expect(await failureOf(() => run(args))).toMatchObject({ code: 'USAGE', message: why })

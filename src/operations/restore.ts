@@ -10,6 +10,7 @@ import {
   cancelSwap,
   folderOf,
   forget,
+  forgetAside,
   isWaiting,
   readJournal,
   replaced,
@@ -220,6 +221,7 @@ export const forgetRestore = (scope: OperationScope): boolean => {
     })
   tidyLeft(scope)
   if (journal?.isDone !== true) return false
+  forgetAside(volume)
   forget(volume)
   return true
 }

@@ -1,7 +1,6 @@
 import { toSupervisorError } from '../errors.ts'
-import { inVolume } from './place.ts'
 import { refusalOf } from './refusal.ts'
-import { folderOf, namedIn, readJournal } from './swap.ts'
+import { leftIn, namedIn, readJournal } from './swap.ts'
 import type { Scope } from './unit.ts'
 
 /** What lies in the volume and is of no use any more. */
@@ -46,11 +45,8 @@ export const removeLeftovers = (scope: Scope<never>): void => {
 }
 
 /** What a restore left that was cut off. An operation may be at work on it, but on a full disk it cannot. */
-const cutOffIn = ({ system: { files }, place: { paths } }: Scope<never>): readonly string[] => {
-  const named = namedIn(readJournal({ files, paths }))
-  const left = files.listFoldersIn(inVolume(paths).restore).filter((name) => !named.includes(name))
-  return left.map((name) => folderOf(paths, name))
-}
+const cutOffIn = ({ system: { files }, place: { paths } }: Scope<never>): readonly string[] =>
+  leftIn({ files, paths }, namedIn(readJournal({ files, paths })))
 
 const forgetHint =
   'Free some space on that file system and start the container again; no data was touched. The state ' +

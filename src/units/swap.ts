@@ -176,10 +176,19 @@ export const resumeSwap = (volume: Volume, lock: System['lock']): void => {
   if (isWaiting(readJournal(volume)) && lock(inVolume(volume.paths).lock)) finishSwap(volume)
 }
 
-/** Removes states that never came into force, or are no longer to be kept. */
-export const tidy = ({ files, paths }: Volume, kept: readonly string[]): void => {
-  for (const name of files.listFoldersIn(inVolume(paths).restore))
-    if (!kept.includes(name)) files.remove(folderOf(paths, name))
+/** How the folders begin of states that nobody chose to part with. */
+const aside = 'aside-'
+
+/** Folders in `restore` of states that never came into force, or are no longer to be kept. */
+export const leftIn = ({ files, paths }: Volume, kept: readonly string[]): readonly string[] =>
+  files
+    .listFoldersIn(inVolume(paths).restore)
+    .filter((name) => !kept.includes(name) && !name.startsWith(aside))
+    .map((name) => folderOf(paths, name))
+
+/** Removes them. */
+export const tidy = (volume: Volume, kept: readonly string[]): void => {
+  for (const folder of leftIn(volume, kept)) volume.files.remove(folder)
 }
 
 /** Takes back a swap of which nothing has moved: all is as before it. Returns whether there was one. */
@@ -191,6 +200,31 @@ export const cancelSwap = (volume: Volume): boolean => {
   else writeJournal(volume, before)
   tidy(volume, namedIn(before))
   return true
+}
+
+/**
+ * Puts the state that is kept out of the way of another swap, which nobody can be asked about. Only
+ * `forgetAside` removes it. Returns where it is then, and what takes that back.
+ */
+export const setAside = (volume: Volume): { folder: string; takeBack: () => void } | undefined => {
+  const { files, paths } = volume
+  const journal = readJournal(volume)
+  if (journal?.isDone !== true) return undefined
+  const kept = folderOf(paths, journal.outgoing)
+  if (!files.isThere(kept)) return undefined
+  const folder = folderOf(paths, aside + journal.at.replaceAll(/[:.]/g, '-'))
+  files.renameWhole(kept, folder)
+  const takeBack = (): void => {
+    // Else another swap has been decided, which would remove it.
+    if (readJournal(volume)?.outgoing === journal.outgoing) files.renameWhole(folder, kept)
+  }
+  return { folder, takeBack }
+}
+
+/** Removes what was set aside. */
+export const forgetAside = ({ files, paths }: Volume): void => {
+  for (const name of files.listFoldersIn(inVolume(paths).restore))
+    if (name.startsWith(aside)) files.remove(folderOf(paths, name))
 }
 
 /** Forgets the state before: a restore can no longer be undone. */

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { bringBack } from '../../src/cli/run/bring-back.ts'
 import { type ErrorCode, SupervisorError } from '../../src/errors.ts'
 import { type Copied, type Holder, writeHolder } from '../../src/units/holder.ts'
+import { beginSwap, finishSwap, forgetAside, namedIn, readJournal, tidy } from '../../src/units/swap.ts'
 import { createScope, externalDatabase } from './fakes/scope.ts'
 
 const copied: Copied = { host: 'box', since: '2026-10-01T11:00:00.000Z', isCheckpointBetween: true }
@@ -20,9 +21,14 @@ type Stage = {
   readonly torn?: readonly string[]
   /** After so many tries somebody asks for a stop. */
   readonly stopAfter?: number
+  /** Whether the state from before an earlier restore is kept. */
+  readonly keepsState?: boolean
+  /** Whether what was killed had decided already. */
+  readonly isDecided?: boolean
 }
 
 const act = async ({ code = 'VOLUME_TORN', torn = [], stopAfter, ...more }: Stage) => {
+  const { keepsState = false, isDecided = false } = more
   const { archives = [older, newer] } = more
   const { scope, disk, said, replies } = createScope({
     place: { environment: more.environment ?? {} },
@@ -37,13 +43,25 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], stopAfter, ...more }: Stag
     lock: { device: '1', inode: '1', born: '1' },
     copied: more.copied === undefined ? copied : more.copied,
   }
+  const volume = { files: disk.files, paths: scope.place.paths }
+  disk.files.makeFolder('/data/restore', 0o711)
+  const swap = { kind: 'restore', kept: [], at: '2026-09-28T10:15:00.000Z' } as const
+  if (keepsState) {
+    disk.put('/data/postgres/PG_VERSION', 'what is all that there is')
+    disk.put('/data/restore/new/postgres/PG_VERSION', 'the wrong one')
+    beginSwap(volume, { ...swap, incoming: 'new', outgoing: 'old' })
+    finishSwap(volume)
+  }
   writeHolder(scope, holder)
   const tried: string[] = []
   const shown: string[] = []
   const stops = new AbortController()
   replies.program = async ({ command: { argv } }, signal) => {
-    const [path = ''] = argv.slice(-3)
+    const [path = '', option] = argv.slice(-2)
+    expect(option, 'nothing is said to go').toBe('--replace')
     tried.push(path)
+    if (isDecided || !torn.includes(path))
+      beginSwap(volume, { ...swap, incoming: 'newest', outgoing: 'torn' })
     if (tried.length === stopAfter) stops.abort(new Error('everything stops'))
     signal?.throwIfAborted()
     const code = torn.includes(path) ? 81 : 0
@@ -60,7 +78,8 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], stopAfter, ...more }: Stag
       sockets: { openPort: async ({ fd }) => void shown.push(`port ${fd}`) },
     },
   )
-  return { isBroughtBack, tried, said, shown }
+  const keptIn = (folder: string) => disk.text(`/data/restore/${folder}/postgres/PG_VERSION`)
+  return { isBroughtBack, tried, said, shown, keptIn, volume }
 }
 
 describe('a boot that failed on a torn copy', () => {
@@ -82,6 +101,30 @@ describe('a boot that failed on a torn copy', () => {
     const { isBroughtBack, tried, said } = await act({ torn: [newer] })
     expect([isBroughtBack, tried]).toEqual([true, [newer, older]])
     expect(said).toContain(`warn ${newer} cannot be restored: it is cut off`)
+  })
+
+  test('loses no state that was kept before: it may be all that there is', async () => {
+    const { isBroughtBack, said, keptIn, volume } = await act({ keepsState: true })
+    expect(isBroughtBack).toBe(true)
+    const folder = 'aside-2026-09-28T10-15-00-000Z'
+    expect(said.at(-1)).toContain(`is in /data/restore/${folder} now`)
+    finishSwap(volume) // The next boot does.
+    tidy(volume, namedIn(readJournal(volume)))
+    expect([keptIn(folder), keptIn('torn')]).toEqual(['what is all that there is', 'the wrong one'])
+    forgetAside(volume)
+    expect(keptIn(folder)).toBeUndefined()
+  })
+
+  test('has the kept state as before where no backup is whole', async () => {
+    const { isBroughtBack, said, keptIn, volume } = await act({ keepsState: true, torn: [newer, older] })
+    expect([isBroughtBack, said.join().includes('aside')]).toEqual([false, false])
+    expect([keptIn('old'), readJournal(volume)?.outgoing]).toEqual(['what is all that there is', 'old'])
+  })
+
+  test('keeps it where a stop came once the restore was decided, which the next start finishes', async () => {
+    const { isBroughtBack, keptIn } = await act({ keepsState: true, isDecided: true, stopAfter: 1 })
+    expect([isBroughtBack, keptIn('old')]).toEqual([false, undefined])
+    expect(keptIn('aside-2026-09-28T10-15-00-000Z')).toBe('what is all that there is')
   })
 
   test('is cut off by a stop, and tries no other one', async () => {

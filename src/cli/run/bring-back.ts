@@ -12,7 +12,7 @@ import type { System } from '../../system/ports.ts'
 import { readHolder } from '../../units/holder.ts'
 import type { Place } from '../../units/place.ts'
 import { archivesIn } from '../../units/postgres/way-back.ts'
-import { folderOf, readJournal } from '../../units/swap.ts'
+import { folderOf, readJournal, setAside } from '../../units/swap.ts'
 import { ownProgram } from './boot-again.ts'
 
 type Surroundings = {
@@ -32,6 +32,14 @@ const isOfCluster = ({ code, service }: SupervisorError, { database }: InForce):
   database.kind === 'embedded' &&
   (tells.has(code) || (code === 'SERVICE_CRASH_LOOP' && service === 'postgres'))
 
+/** Nobody can be asked here whether a state that was kept before may go: it may be all that there is. */
+const sayWhatIsAside = ({ system }: Surroundings, folder: string): void =>
+  system.log.say(
+    'warn',
+    `the state that was kept from before an earlier restore is in ${folder} now; ` +
+      '`supervisor restore --forget` removes it, too',
+  )
+
 const sayWhatIsLost = ({ system, place }: Surroundings, atMs: number): void => {
   const journal = readJournal({ files: system.files, paths: place.paths })
   const kept = folderOf(place.paths, journal?.outgoing ?? '')
@@ -49,7 +57,7 @@ const whyNotRestored = async (
   { system, place, stops }: Surroundings,
   path: string,
 ): Promise<string | undefined> => {
-  const args = ['restore', path, '--replace', '--forget']
+  const args = ['restore', path, '--replace']
   const job = { name: 'restore', args, niceness: 0, limitMs: dayMs }
   return failureIn(await runBackgroundJob({ system, place, program: ownProgram() }, job, stops.signal))
     ?.message
@@ -67,6 +75,7 @@ export const bringBack = async (error: SupervisorError, surroundings: Surroundin
   const archives = archivesIn(system, place)
   if (archives.length === 0) return false
   const { listener } = instance.results
+  const earlier = setAside({ files: system.files, paths: place.paths })
   ending.restore(true)
   if (listener !== undefined) await sockets.openPort(listener)
   for (const { path, atMs } of archives) {
@@ -75,10 +84,12 @@ export const bringBack = async (error: SupervisorError, surroundings: Surroundin
     const why = await whyNotRestored(surroundings, path).catch((error: Error) => error.message)
     if (why === undefined) {
       sayWhatIsLost(surroundings, atMs)
+      if (earlier !== undefined) sayWhatIsAside(surroundings, earlier.folder)
       return true
     }
     system.log.say('warn', `${path} cannot be restored: ${why}`)
   }
+  earlier?.takeBack()
   ending.restore(false)
   return false
 }

@@ -1,4 +1,5 @@
 import { inMiB, MiB } from '../core/amounts.ts'
+import { minuteOf } from '../core/moment.ts'
 import type { Archive, Archives } from './archive.ts'
 import { restoreScript, restoreScriptHash, setupScript, setupScriptHash } from './assets.ts'
 import { renderCodeForm } from './code-form.ts'
@@ -20,7 +21,8 @@ export type RestoreWork =
 
 type RestorePage = {
   readonly work: RestoreWork
-  readonly canUndo: boolean
+  /** Since when the state from before a restore is kept, in ISO 8601: the next restore removes it. */
+  readonly keptSince: string | undefined
   readonly archives: Archives
 }
 
@@ -51,6 +53,13 @@ const renderPassphrase = (id: string): string =>
   `<input id="${id}" name="passphrase" type="password" autocomplete="off" aria-describedby="${id}-about">` +
   '</div>'
 
+/** Whoever restores says that what is kept may go: it may be all that there is. */
+const renderForget = (id: string, keptSince: string | undefined): string =>
+  keptSince === undefined
+    ? ''
+    : `<div class="field"><label for="${id}"><input id="${id}" type="checkbox" name="forget" value="yes" ` +
+      `required> ${words.restore.forget(minuteOf(keptSince))}</label></div>`
+
 /** What each says of itself: an archive of a newer Mathesar is refused. */
 const renderChoice = (archives: readonly Archive[], name: string): string => {
   const copies = archives.filter((archive) => archive.name === name)
@@ -66,7 +75,7 @@ const renderChoice = (archives: readonly Archive[], name: string): string => {
 }
 
 /** What can be restored without sending it. */
-const renderStored = (archives: Archives): string => {
+const renderStored = ({ archives, keptSince }: Pick<RestorePage, 'archives' | 'keptSince'>): string => {
   const { stored, storedLabel, button } = words.restore
   if (typeof archives === 'string') return `<p class="foot">${withCode(archives)}</p>`
   const names = new Set(archives.flatMap(({ name, problem }) => (problem === null ? [name] : [])))
@@ -75,14 +84,15 @@ const renderStored = (archives: Archives): string => {
     `<h2>${stored}</h2><form action="${restorePath}" method="post">` +
     `<div class="field"><label for="stored">${storedLabel}</label><select id="stored" name="archive">` +
     `${[...names].map((name) => renderChoice(archives, name)).join('')}</select></div>` +
-    `${renderPassphrase('stored-passphrase')}<button name="act" value="fetch">${button}</button></form>`
+    `${renderPassphrase('stored-passphrase')}${renderForget('stored-forget', keptSince)}` +
+    `<button name="act" value="fetch">${button}</button></form>`
   )
 }
 
 /** See `RestorePage`. Without its script it sends nothing: a browser would send a file as a whole. */
-export const renderRestore = ({ work, canUndo, archives }: RestorePage): string => {
+export const renderRestore = ({ work, keptSince, archives }: RestorePage): string => {
   const { headline, lead, file, fileLabel, button, undo, undoAbout, noScript } = words.restore
-  const undoForm = canUndo
+  const undoForm = keptSince
     ? `<h2>${undo}</h2><p>${undoAbout}</p><form method="post" action="${restorePath}">` +
       `<button name="act" value="undo" class="second">${undo}</button></form>`
     : ''
@@ -91,11 +101,12 @@ export const renderRestore = ({ work, canUndo, archives }: RestorePage): string 
       `<main><h1>${headline}</h1><p class="lead">${lead}</p>` +
       `<div id="outcome" role="status">${renderRestoreWork(work)}</div>` +
       `<progress id="progress" max="1" value="0" aria-label="${headline}" hidden></progress>` +
-      `<div id="choices">${renderStored(archives)}<h2>${file}</h2>` +
+      `<div id="choices">${renderStored({ archives, keptSince })}<h2>${file}</h2>` +
       `<form id="restore" data-part="${partPath}" action="${restorePath}" method="post">` +
       `<div class="field"><label for="file">${fileLabel}</label>` +
       '<input id="file" type="file" accept=".tar,.age" required></div>' +
-      `${renderPassphrase('passphrase')}<button>${button}</button></form>${undoForm}</div>` +
+      `${renderPassphrase('passphrase')}${renderForget('forget', keptSince)}` +
+      `<button>${button}</button></form>${undoForm}</div>` +
       `<noscript><p>${withCode(noScript)}</p></noscript>` +
       `<p class="foot"><a href="/">${words.fix.back}</a></p></main><script>${restoreScript}</script>`,
     head: work?.is === 'under way' ? refresh : '',

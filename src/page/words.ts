@@ -103,6 +103,9 @@ export const words = {
     encrypted: 'encrypted',
     passphrase: 'Passphrase',
     passphraseAbout: 'If the archive is encrypted, and the container has no BACKUP_PASSPHRASE.',
+    forget: (since: string): string =>
+      `Remove what is kept since ${since} UTC: the state from before the last restore. Nobody can put it ` +
+      'back then.',
     button: 'Restore it',
     underWay: 'It is read and proved …',
     sent: (MiB: string): string => `${MiB} MiB are read and proved so far …`,

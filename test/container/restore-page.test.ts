@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { execa } from 'execa'
+import type { Page } from 'playwright-core'
 import { expect, it, onTestFinished } from 'vitest'
 import { barriersOf, noBrowser, withBrowser } from '../helpers/browser.ts'
 import {
@@ -16,6 +17,16 @@ import {
 
 const folder = process.env.TEST_SCREENSHOTS
 const shot = (name: string) => (folder === undefined ? {} : { path: `${folder}/${name}.png`, fullPage: true })
+
+/** The browser asks first whether what is kept may go. */
+const restoreStored = async (page: Page): Promise<void> => {
+  const button = page.getByRole('button', { name: 'Restore it' }).first()
+  await button.click()
+  expect(await page.getByText('It is read').count()).toBe(0)
+  const mayGo = page.getByLabel(/Remove what is kept since 20/).first()
+  await mayGo.check()
+  await button.click()
+}
 
 describeContainer('a Mathesar that nobody has set up', () => {
   cleanUpAfterEach()
@@ -82,7 +93,7 @@ describeContainer('a Mathesar that nobody has set up', () => {
         ])
         expect(await barriersOf(page)).toEqual([])
         await page.screenshot(shot('restore-stored'))
-        await page.getByRole('button', { name: 'Restore it' }).first().click()
+        await restoreStored(page)
         await page.getByText('It is restored').waitFor({ timeout: 60_000 })
         await page.waitForURL(/auth\/login/, { timeout: 120_000 })
         await logIn(box)

@@ -1,7 +1,7 @@
 import { isArchiveName } from '../../core/archive-name.ts'
 import { Pushed } from '../../core/pushed.ts'
 import { SupervisorError } from '../../errors.ts'
-import type { Restoring, RestoreWork } from '../../http/door/restore.ts'
+import type { Restoring, RestoreWish, RestoreWork } from '../../http/door/restore.ts'
 import type { Streams, System } from '../../system/ports.ts'
 import type { Paths } from '../../units/place.ts'
 import { readJournal } from '../../units/swap.ts'
@@ -14,7 +14,13 @@ type Options = {
   readonly startOver: () => void
 }
 
-const withPassphrase = (passphrase: string | undefined): SubcommandEnvironment =>
+/** The command refuses by itself where a state would go of which nobody said so. */
+const optionsOf = ({ mayForget }: RestoreWish): readonly string[] => [
+  '--replace',
+  ...(mayForget ? ['--forget'] : []),
+]
+
+const withPassphrase = ({ passphrase }: RestoreWish): SubcommandEnvironment =>
   passphrase === undefined ? {} : { BACKUP_PASSPHRASE: passphrase }
 
 /** The page asks each second, and has to hear that it is done. */
@@ -42,22 +48,23 @@ export class VolumeRestores implements Restoring {
     return this.#work
   }
 
-  canUndo(): boolean {
+  keptSince(): string | undefined {
     const { system, paths } = this.#options
     const journal = readJournal({ files: system.files, paths })
-    return journal?.isDone === true && journal.moves?.some(({ isLeaving }) => isLeaving) === true
+    const isKept = journal?.isDone === true && journal.moves?.some(({ isLeaving }) => isLeaving) === true
+    return isKept ? journal.at : undefined
   }
 
-  begin(passphrase: string | undefined): void {
+  begin(wish: RestoreWish): void {
     const upload = new Pushed()
-    this.#run(['-', '--replace', '--forget'], withPassphrase(passphrase), upload)
+    this.#run(['-', ...optionsOf(wish)], withPassphrase(wish), upload)
     this.#upload = upload
     this.#limitSilence()
   }
 
-  fetch(name: string, passphrase: string | undefined): void {
+  fetch(name: string, wish: RestoreWish): void {
     if (!isArchiveName(name)) throw new SupervisorError('USAGE', 'cannot restore: name one of the archives')
-    this.#run([name, '--replace', '--forget'], withPassphrase(passphrase))
+    this.#run([name, ...optionsOf(wish)], withPassphrase(wish))
   }
 
   async take(atByte: number, bytes: Buffer): Promise<void> {

@@ -19,7 +19,7 @@ export const getBackups = async (
   const archives = await readArchives(parts)
   const { restoring, clock, report } = parts
   const { work } = parts.archives
-  const facts = { restore: restoring.work, canUndo: restoring.canUndo(), nowMs: clock.now() }
+  const facts = { restore: restoring.work, canUndo: restoring.keptSince() !== undefined, nowMs: clock.now() }
   const { proved } = report.status().backup
   const body = renderBackups({ archives, proved, work, ...facts })
   const isBusy = work?.is === 'under way' || restoring.work?.is === 'under way'

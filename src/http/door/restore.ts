@@ -16,21 +16,28 @@ import { isSameOrigin } from './same-origin.ts'
 
 export type { RestoreWork } from '../../page/restore.ts'
 
+/** What somebody says with it. */
+export type RestoreWish = {
+  readonly passphrase: string | undefined
+  /** That the state may go which is kept from before the last restore. */
+  readonly mayForget: boolean
+}
+
 /** Brings an archive into the volume, as it comes in. */
 export type Restoring = {
   readonly work: RestoreWork
   /** Begins one of an archive that the browser sends. Throws while another one is under way. */
-  readonly begin: (passphrase: string | undefined) => void
+  readonly begin: (wish: RestoreWish) => void
   /** Begins one of an archive that a place of BACKUP_TO has. */
-  readonly fetch: (name: string, passphrase: string | undefined) => void
+  readonly fetch: (name: string, wish: RestoreWish) => void
   /** Takes the next part of the archive, which begins at this byte of it. */
   readonly take: (atByte: number, bytes: Buffer) => Promise<void>
   /** It is whole: what comes of it, `work` tells. */
   readonly end: () => void
   /** Brings back the state from before the last one. */
   readonly undo: () => void
-  /** Whether there is such a state. */
-  readonly canUndo: () => boolean
+  /** Since when there is such a state (ISO 8601), if there is one. */
+  readonly keptSince: () => string | undefined
 }
 
 /** Whether one is under way, or the container starts over with it: a form that is sent twice begins one. */
@@ -54,17 +61,17 @@ export const getRestore = async (exchange: Exchange, parts: RestoreParts): Promi
   const { restoring } = parts
   const { work } = restoring
   const archives = work?.is === 'under way' ? [] : await readArchives(parts)
-  const page = renderRestore({ work, canUndo: restoring.canUndo(), archives })
+  const page = renderRestore({ work, keptSince: restoring.keptSince(), archives })
   sendHtml(exchange, 200, page, formHeaders(restorePolicy))
 }
 
 const act = (form: URLSearchParams, { restoring }: Pick<Parts, 'restoring'>): void => {
-  const passphrase = form.get('passphrase') || undefined
+  const wish = { passphrase: form.get('passphrase') || undefined, mayForget: form.get('forget') === 'yes' }
   switch (form.get('act') ?? '') {
     case 'begin':
-      return restoring.begin(passphrase)
+      return restoring.begin(wish)
     case 'fetch':
-      return restoring.fetch(form.get('archive') ?? '', passphrase)
+      return restoring.fetch(form.get('archive') ?? '', wish)
     case 'end':
       return restoring.end()
     case 'undo':

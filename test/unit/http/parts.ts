@@ -115,7 +115,7 @@ export const createParts = (given: Partial<Parts> = {}): Parts => {
       take: async () => {},
       end: () => {},
       undo: () => {},
-      canUndo: () => false,
+      keptSince: () => undefined,
     },
     archives: { list: async () => [], begin: () => {}, work: undefined },
     config: {

@@ -2,10 +2,9 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
-import { SupervisorError } from '../../../src/errors.ts'
 import { type ControlServer, listen } from '../../../src/http/server.ts'
 import { askSocket } from '../../helpers/socket.ts'
-import type { RestoreWork } from '../../../src/http/door/restore.ts'
+import type { RestoreWish, RestoreWork } from '../../../src/http/door/restore.ts'
 import { createParts, createSignIn } from './parts.ts'
 
 const path = '/supervisor/restore'
@@ -17,25 +16,26 @@ describe('a restore in the browser', () => {
   let server: ControlServer
   let signIn: ReturnType<typeof createSignIn>
   let did: string[]
+  let keptSince: string | undefined
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'restore-'))
     signIn = createSignIn()
     did = []
+    keptSince = undefined
     const restoring = {
       work: undefined as RestoreWork,
-      begin(passphrase: string | undefined) {
-        did.push(`begins ${passphrase ?? 'without'}`)
+      begin({ passphrase, mayForget }: RestoreWish) {
+        did.push(`begins ${passphrase ?? 'without'}${mayForget ? ', forgets' : ''}`)
         this.work = { is: 'under way', bytes: 1024 * 1024 }
       },
-      fetch(name: string, passphrase = 'without') {
-        if (this.work?.is === 'under way') throw new SupervisorError('VOLUME_IN_USE', 'cannot begin')
-        did.push(`fetches ${name} ${passphrase}`)
+      fetch(name: string, { passphrase = 'without', mayForget }: RestoreWish) {
+        did.push(`fetches ${name} ${passphrase}${mayForget ? ', forgets' : ''}`)
         this.work = { is: 'under way', bytes: undefined }
       },
       take: async (at: number, bytes: Buffer) => void did.push(`takes ${bytes.length} at ${at}`),
       end: () => void did.push('ends'),
       undo: () => void did.push('goes back'),
-      canUndo: () => true,
+      keptSince: () => keptSince,
     }
     const archive = {
       name: 'a.tar',
@@ -135,6 +135,23 @@ describe('a restore in the browser', () => {
     ])
     await ask('POST', path, 'act=fetch&archive=a.tar&passphrase=sesame', { ...form, cookie })
     expect(did).toEqual(['fetches a.tar sesame'])
+  })
+
+  test('asks whether a state may go that is kept, says since when, and forgets none by itself', async () => {
+    const cookie = await enter()
+    const read = async (): Promise<string> => (await ask('GET', path, undefined, { ...form, cookie })).text
+    expect(await read()).not.toContain('name="forget"')
+    keptSince = '2026-11-28T10:15:30.000Z'
+    const text = await read()
+    expect(text.match(/name="forget" value="yes" required>/g)).toHaveLength(2)
+    expect(text).toContain('Remove what is kept since 2026-11-28 10:15 UTC')
+    const mine = { ...script, cookie }
+    for (const said of ['', '&forget=', '&forget=yes']) {
+      await ask('POST', path, `act=begin${said}`, mine)
+      await ask('POST', path, `act=fetch&archive=a.tar${said}`, mine)
+    }
+    expect(did.slice(0, -2).join()).not.toContain('forgets')
+    expect(did.slice(-2)).toEqual(['begins without, forgets', 'fetches a.tar without, forgets'])
   })
 
   test('is over once there is an administrator, also for who gave the code before', async () => {

@@ -1,4 +1,3 @@
-import { criticalPath } from '../core/graph.ts'
 import { nextPhase, type Phase, type PhaseEvent } from '../core/phase.ts'
 import type { Status } from '../core/status.ts'
 import type { UnitState } from '../core/unit.ts'
@@ -6,8 +5,7 @@ import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
 import type { Results } from '../units/results.ts'
-import type { UnitName } from '../units/unit.ts'
-import { type Timing, walk } from './boot.ts'
+import { Boot } from './boot.ts'
 import { type ControlAction, controlService, requireControllable } from './control.ts'
 import type { InstanceEvent } from './events.ts'
 import { drain } from './drain.ts'
@@ -34,11 +32,10 @@ export class Instance {
   readonly #tasks: Tasks
   readonly sleeper: Sleeper
   readonly #roster: Roster
-  readonly #timings = new Map<UnitName, Timing>()
+  readonly #boot: Boot
   readonly #subscribers = new Subscribers<InstanceEvent>()
   readonly #stopping = new AbortController()
   readonly #hurry = new AbortController()
-  readonly #changeable = Promise.withResolvers<void>()
   #changing = Promise.resolve()
   readonly #ended = Promise.withResolvers<SupervisorError | undefined>()
   #phase: Phase = 'booting'
@@ -59,6 +56,7 @@ export class Instance {
     })
     this.#roster = new Roster(units, services)
     this.#tasks = new Tasks(system, this.#worlds, this.#roster)
+    this.#boot = new Boot({ system, units, ...this.#parts, signal: this.#stopping.signal })
     this.sleeper = createSleeper({
       system,
       place,
@@ -106,7 +104,7 @@ export class Instance {
   }
   /** Resolves once settings can be changed, also where Mathesar never became ready. */
   get whenChangeable(): Promise<void> {
-    return this.#changeable.promise
+    return this.#boot.whenTasksDone
   }
 
   /** Calls back with each event; returns the function that ends that. */
@@ -116,24 +114,12 @@ export class Instance {
 
   /** Brings every unit up. Resolves when all are, or when one has failed. */
   async start(): Promise<void> {
-    const { units, system, whenUp } = this.#options
+    const { whenUp } = this.#options
     const { signal } = this.#stopping
-    const up = walk({
-      units,
-      signal,
-      now: system.clock.now,
-      isSkipped: (unit) => this.#worlds.skipReason(unit) !== undefined,
-      runTask: (unit) => this.#tasks.boot(unit, signal),
-      serviceOf: (name) => this.#roster.serviceNamed(name),
-      onTimed: (name, timing) => void this.#timings.set(name, timing),
-    })
     const fail = (thrown: unknown): void => {
       if (!signal.aborted) this.fail(toSupervisorError(thrown))
     }
-    for (const promise of up.values()) promise.catch(fail)
-    const tasks = units.flatMap(({ kind, name }) => (kind === 'task' ? (up.get(name) ?? []) : []))
-    Promise.all(tasks).then(() => this.#changeable.resolve(), fail)
-    await Promise.allSettled(up.values())
+    await this.#boot.run(fail)
     if (signal.aborted) return
     if (whenUp === undefined) return this.#enter('booted')
     await whenUp().then(() => this.stop(), fail)
@@ -213,7 +199,7 @@ export class Instance {
 
   /** What the units do and what is wrong with them. */
   status(): Pick<Status, 'phase' | 'ready' | 'boot' | 'units' | 'problems'> {
-    const { units, startedAtMs, system, place } = this.#options
+    const { startedAtMs, system, place } = this.#options
     return readStatus({
       phase: this.#phase,
       isReady: this.isReady,
@@ -222,8 +208,8 @@ export class Instance {
       startedAtMs,
       space: system.files.freeSpace(place.paths.data),
       readyAfterMs: this.#readyAfterMs,
-      criticalPath: this.wasReady ? criticalPath(units, (name) => this.#timings.get(name as UnitName)) : [],
-      units: factsOf({ ...this.#parts, timings: this.#timings }),
+      criticalPath: this.wasReady ? this.#boot.criticalPath : [],
+      units: factsOf({ ...this.#parts, timings: this.#boot.timings }),
     })
   }
 

@@ -348,7 +348,7 @@ describe('a file of the worst kind', () => {
       failureOf(() => read(filesOf(undefined, { 'sso.yml': `a:\n${filled(']').slice(3)}` }))).message,
     ).toBe('cannot use the configuration: sso.yml, line 2: it is not valid YAML (UNEXPECTED_TOKEN)')
     const { user, system } = process.threadCpuUsage(before)
-    // Some 700 ms. Only the one who runs the container writes it.
+    // Some 300 ms. Only the one who runs the container writes it.
     expect((user + system) / 1000).toBeLessThan(4000)
   }, 30_000)
 })

@@ -10,19 +10,11 @@ const markBytes = Buffer.from(mark)
 
 type Form = { readonly text: string; readonly bytes: Buffer }
 
-/** A secret as it is, in JSON and in a URL, longest first: one that begins with another is replaced whole. */
-const formsOf = (secrets: readonly string[]): readonly Form[] => {
-  const forms = new Set(
-    secrets.flatMap((secret) => [
-      secret,
-      JSON.stringify(secret).slice(1, -1),
-      encodeURIComponent(secret.toWellFormed()),
-    ]),
+/** A secret as it is, in JSON and in a URL. */
+const formsOf = (secret: string): readonly Form[] =>
+  [...new Set([secret, JSON.stringify(secret).slice(1, -1), encodeURIComponent(secret.toWellFormed())])].map(
+    (text) => ({ text, bytes: Buffer.from(text) }),
   )
-  return [...forms]
-    .map((text) => ({ text, bytes: Buffer.from(text) }))
-    .sort((a, b) => b.bytes.length - a.bytes.length)
-}
 
 const isSameList = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === other.length && one.every((each, index) => each === other[index])
@@ -42,7 +34,8 @@ const replaceBytes = (block: Buffer, bytes: Buffer): Buffer => {
 /** Replaces the secrets that it was given; of too many, those that it was given last. */
 export class Redactor {
   /** The most recent one is the last. */
-  #secrets: readonly string[] = []
+  #secrets: ReadonlyMap<string, readonly Form[]> = new Map()
+  /** Longest first: one that begins with another is replaced whole. */
   #forms: readonly Form[] = []
 
   /** The length of the longest form in bytes. */
@@ -55,17 +48,19 @@ export class Redactor {
       (secret): secret is string => secret !== undefined && secret.length >= leastLength,
     )
     if (fresh.length === 0) return
-    const recentFirst = [...new Set([...this.#secrets, ...fresh].reverse())].slice(0, secretsLimit)
-    let length = 0
     const before = this.#secrets
-    this.#secrets = recentFirst
+    const recentFirst = [...new Set([...before.keys(), ...fresh].reverse())].slice(0, secretsLimit)
+    let length = 0
+    const kept = recentFirst
       .filter((secret) => {
         length += secret.length
         return length <= lengthLimit
       })
       .reverse()
     // Settings that are checked again bring no new ones.
-    if (!isSameList(before, this.#secrets)) this.#forms = formsOf(this.#secrets)
+    if (isSameList([...before.keys()], kept)) return
+    this.#secrets = new Map(kept.map((secret) => [secret, before.get(secret) ?? formsOf(secret)]))
+    this.#forms = [...this.#secrets.values()].flat().sort((a, b) => b.bytes.length - a.bytes.length)
   }
 
   redact(text: string): string {

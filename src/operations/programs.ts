@@ -58,8 +58,8 @@ const requireFine = (scope: Where, program: Program, result: ProgramResult): voi
   if (code !== 'BACKUP_DAMAGED' || !lackedMeans(result)) throw new SupervisorError(code, message)
   throw new SupervisorError('BACKUP_FAILED', message, {
     hint:
-      'The machine or the container is short of memory or processes, or lacks a program: nothing is known to ' +
-      'be wrong with the archive, and nothing was changed. Mend that, and try again.',
+      'The machine or the container is short of memory or processes, or lacks a program: nothing is known ' +
+      'to be wrong with the archive, and nothing was changed. Mend that, and try again.',
   })
 }
 

@@ -9,8 +9,8 @@ const isHostName = (text: string): boolean =>
   text.split('.').every((label) => /^[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?$/i.test(label))
 
 /**
- * An address of http or https without a password, for it is shown. nginx gets its host in a list, and that of a URL
- * may have quotes in it.
+ * An address of http or https without a password, for it is shown. nginx gets its host in a list, and that of
+ * a URL may have quotes in it.
  */
 export const whyNotWebUrl = (text: string, _: unknown, shown: string): string | undefined => {
   const url = /^https?:/.test(text) && URL.canParse(text) ? new URL(text) : undefined

@@ -113,7 +113,7 @@ export const openArchive = async (
 
 export type Section =
   | { readonly kind: 'file'; readonly entry: Entry }
-  /** Its parts, in their order: zstd opens them. They must be taken to the last before the next section is. */
+  /** Its parts, which zstd opens. They must be taken to the last before the next section is taken. */
   | { readonly kind: 'stream'; readonly name: string; readonly parts: AsyncGenerator<Entry> }
 
 /** Joins parts to the streams that they are of. */

@@ -19,12 +19,18 @@ type Options = {
   readonly probePauseMs: () => Milliseconds
 }
 
+export type Watch = {
+  readonly stop: () => void
+  /** Has the next readiness probe come at once. */
+  readonly hurry: () => void
+}
+
 /** Looks at the processes again and again. */
 const watchProcesses = ({ system, unit: { whyHung }, scope, pid, onHung }: Options): (() => void) => {
   if (whyHung === undefined) return () => {}
   let before: ProcessLook | undefined
   let found = 0
-  return startProber({
+  const { stop } = startProber({
     clock: system.clock,
     probe: async () => {
       const now = system.lookAt(pid)
@@ -38,23 +44,27 @@ const watchProcesses = ({ system, unit: { whyHung }, scope, pid, onHung }: Optio
     },
     pauseMs: () => lookPauseMs,
   })
+  return stop
 }
 
 /**
  * Watches one generation. Readiness tells that it does not answer, and a long import may be the reason;
- * liveness tells that it never will. Returns the function that ends both.
+ * liveness tells that it never will.
  */
-export const watchGeneration = (options: Options): (() => void) => {
+export const watchGeneration = (options: Options): Watch => {
   const { system, unit, scope, onProbed, probePauseMs } = options
-  const stopProbing = startProber({
+  const prober = startProber({
     clock: system.clock,
     probe: (signal, before) => unit.probe(scope(), signal, before),
     onResult: onProbed,
     pauseMs: probePauseMs,
   })
   const stopWatching = watchProcesses(options)
-  return () => {
-    stopProbing()
-    stopWatching()
+  return {
+    hurry: prober.hurry,
+    stop: () => {
+      prober.stop()
+      stopWatching()
+    },
   }
 }

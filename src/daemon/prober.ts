@@ -24,24 +24,62 @@ type Options = {
   readonly pauseMs: () => number
 }
 
-/** Probes one generation until it is stopped. Returns the function that stops it. */
-export const startProber = ({ clock, probe, onResult, pauseMs }: Options): (() => void) => {
+export type Prober = {
+  readonly stop: () => void
+  /** Cuts the pause before the next probe short, but for a second since the one before. */
+  readonly hurry: () => void
+}
+
+/** However often somebody hurries. */
+const leastPauseMs = 1000
+
+/** Probes one generation until it is stopped. */
+export const startProber = ({ clock, probe, onResult, pauseMs }: Options): Prober => {
   const stopping = new AbortController()
   const { signal } = stopping
+  let cutShort = (): void => {}
+  let isHurried = false
+
+  const wait = async (ms: number): Promise<void> => {
+    const waiting = new AbortController()
+    cutShort = () => waiting.abort()
+    await clock.delay(ms, waiting.signal).catch((error: unknown) => {
+      if (!waiting.signal.aborted) throw error
+    })
+  }
+
+  const pause = async (): Promise<void> => {
+    const usualMs = pauseToPoll(clock.now(), pauseMs())
+    const endedMs = clock.elapsed()
+    if (!isHurried) await wait(usualMs)
+    const leftMs = Math.min(leastPauseMs, usualMs) - (clock.elapsed() - endedMs)
+    if (isHurried && leftMs > 0 && !signal.aborted) await wait(leftMs)
+  }
 
   const probeForEver = async (): Promise<void> => {
-    for (let before: string | undefined; ;) {
+    for (let before: string | undefined; !signal.aborted;) {
+      isHurried = false
       const reason = await probe(signal, before).catch((error: Error) => error)
       if (signal.aborted) return
       const trouble = reason === undefined ? undefined : troubleOf(reason)
       onResult(trouble)
       before = trouble?.why
-      await clock.delay(pauseToPoll(clock.now(), pauseMs()), signal)
+      if (!signal.aborted) await pause()
     }
   }
 
   probeForEver().catch((error: unknown) => {
-    if (!signal.aborted) throw error // Else only a pause was cut short.
+    if (!signal.aborted) throw error
   })
-  return () => stopping.abort()
+  return {
+    stop: () => {
+      stopping.abort()
+      cutShort()
+    },
+    hurry: () => {
+      if (isHurried) return
+      isHurried = true
+      cutShort()
+    },
+  }
 }

@@ -8,7 +8,7 @@ import type { Output } from '../system/output.ts'
 import type { Scope, ServiceUnit } from '../units/unit.ts'
 import type { Candidate } from './candidate.ts'
 import { Generations } from './generations.ts'
-import { watchGeneration } from './liveness.ts'
+import { type Watch, watchGeneration } from './liveness.ts'
 import { narrate } from './narrate.ts'
 import { newRecord, type ServiceRecord } from './service-record.ts'
 import { Serving, type Surroundings } from './serving.ts'
@@ -34,7 +34,7 @@ export class Service {
   #state: ServiceState
   #record: ServiceRecord
   #isShuttingDown = false
-  #stopWatching = (): void => {}
+  #watch: Watch = { stop: () => {}, hurry: () => {} }
   #isRested = false
 
   constructor(unit: ServiceUnit, options: Options) {
@@ -72,6 +72,11 @@ export class Service {
   }
   signal(signal: NodeJS.Signals): void {
     this.#generations.get(this.#state.current)?.process.signal(signal)
+  }
+
+  /** Something says that it does not work: its next probe does not wait. */
+  doubt(): void {
+    if (this.#state.name === 'ready') this.#watch.hurry()
   }
 
   /** Resolves with the state once the service is in one of these. */
@@ -154,7 +159,7 @@ export class Service {
     const { state: after, effects } = nextStep(before, event, policy)
     this.#state = after
     if (after.current !== before.current) {
-      this.#stopWatching()
+      this.#watch.stop()
       if (after.current !== undefined) this.#note({ generation: this.#record.generation + 1 })
     }
     if (after.name !== before.name) this.#enter(after, policy)
@@ -216,8 +221,8 @@ export class Service {
 
   #probe(id: GenerationId): void {
     const { system } = this.#options
-    this.#stopWatching()
-    this.#stopWatching = watchGeneration({
+    this.#watch.stop()
+    this.#watch = watchGeneration({
       ...this.#options,
       unit: this.unit,
       pid: this.#generations.get(id)?.process.pid ?? 0,

@@ -1,5 +1,6 @@
 import { isUp } from '../core/service-state.ts'
 import type { System } from '../system/ports.ts'
+import type { LineWatch } from '../system/service-lines.ts'
 import type { ServiceUnit, Unit } from '../units/unit.ts'
 import type { InstanceEvent } from './events.ts'
 import type { Roster } from './roster.ts'
@@ -17,9 +18,13 @@ type Tools = {
 
 const createService = (unit: ServiceUnit, tools: Tools): Service => {
   const { system, worlds, roster, emit } = tools
-  const { name, watchedText, readLine } = unit
-  const found = (line: string): void => emit({ type: 'line', unit: name, line })
-  const watch = watchedText === undefined ? undefined : { needle: watchedText, found }
+  const { name, watchedText, troubleText, readLine } = unit
+  const watch = (needle: string | undefined, found: (line: string) => void): readonly LineWatch[] =>
+    needle === undefined ? [] : [{ needle, found }]
+  const watches = [
+    ...watch(watchedText, (line) => emit({ type: 'line', unit: name, line })),
+    ...watch(troubleText, () => service.doubt()),
+  ]
   const service: Service = new Service(unit, {
     system,
     scope: () => worlds.scopeOf(unit),
@@ -27,7 +32,7 @@ const createService = (unit: ServiceUnit, tools: Tools): Service => {
       roster()
         .servicesFor(unit)
         .every((other) => isUp(other.state) || worlds.skipReason(other.unit) !== undefined),
-    output: () => (readLine ? system.log.readLines(name, readLine) : system.log.lines(name, watch)),
+    output: () => (readLine ? system.log.readLines(name, readLine) : system.log.lines(name, ...watches)),
     onChange: () => tools.onChange(service),
     onGiveUp: () => tools.onGiveUp(service),
   })

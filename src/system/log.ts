@@ -19,7 +19,7 @@ export type Log = {
   readonly addSecret: (...secrets: readonly (string | undefined)[]) => void
   readonly redact: (text: string) => string
   /** Takes the output of one unit: its lines get its name and their level. */
-  readonly lines: (unit: string, watch?: LineWatch) => Output
+  readonly lines: (unit: string, ...watches: readonly LineWatch[]) => Output
   /**
    * The same of a unit whose lines are in a form of their own. Its writer never waits for a slow reader of
    * ours: what is too much is dropped.
@@ -88,8 +88,8 @@ export const createLog = (
     say: (of, text, fields = {}) => own[of](fields, text),
     addSecret: (...secrets) => redactor.add(...secrets),
     redact: (text) => redactor.redact(text),
-    lines: (unit, watch) => {
-      const lines = new ServiceLines({ unit, redactor, printer, join, watch })
+    lines: (unit, ...watches) => {
+      const lines = new ServiceLines({ unit, redactor, printer, join, watches })
       return {
         write: (chunk) => {
           lines.write(chunk)

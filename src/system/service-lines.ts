@@ -24,25 +24,27 @@ export const createJoin = (): ((rest: Buffer, chunk: Buffer) => Buffer) => {
   }
 }
 
+type Watch = { readonly bytes: Buffer; readonly found: LineWatch['found'] }
+
 type Options = {
   readonly unit: string
   readonly redactor: Redactor
   readonly printer: Printer
   readonly join: (rest: Buffer, chunk: Buffer) => Buffer
-  readonly watch: LineWatch | undefined
+  readonly watches: readonly LineWatch[]
 }
 
 /** The output of one unit: keeps what is not a whole event yet, and prints the rest without secrets. */
 export class ServiceLines {
   readonly #options: Options
-  readonly #needle: Buffer | undefined
+  readonly #watches: readonly Watch[]
   #rest: Buffer = nothing
   #buffer: Buffer = nothing
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: Options) {
     this.#options = options
-    this.#needle = options.watch && Buffer.from(options.watch.needle)
+    this.#watches = options.watches.map(({ needle, found }) => ({ bytes: Buffer.from(needle), found }))
   }
 
   /** Takes a chunk, which the caller may overwrite afterwards. */
@@ -67,7 +69,7 @@ export class ServiceLines {
   #print(output: Buffer, isLast: boolean, end = this.#options.redactor.heldFrom(output)): number {
     const { unit, printer } = this.#options
     const done = printer.print(unit, output.subarray(0, end), isLast)
-    if (this.#needle !== undefined) this.#report(output, this.#needle, done)
+    for (const watch of this.#watches) this.#report(output, watch, done)
     return done
   }
 
@@ -80,11 +82,11 @@ export class ServiceLines {
   }
 
   /** Reports the printed lines that are watched for. */
-  #report(output: Buffer, needle: Buffer, done: number): void {
-    for (let at = output.indexOf(needle); at >= 0 && at < done; at = output.indexOf(needle, at)) {
+  #report(output: Buffer, { bytes, found }: Watch, done: number): void {
+    for (let at = output.indexOf(bytes); at >= 0 && at < done; at = output.indexOf(bytes, at)) {
       const start = output.lastIndexOf(newlineByte, at) + 1
       at = output.indexOf(newlineByte, at)
-      this.#options.watch?.found(output.toString('utf8', start, at))
+      found(output.toString('utf8', start, at))
     }
   }
 

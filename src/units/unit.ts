@@ -93,6 +93,8 @@ export type ServiceUnit = UnitBase & {
   readonly readLine?: (line: string) => LogEvent
   /** Lines of its log that hold this text are shown to whoever watches. */
   readonly watchedText?: string
+  /** A line of its log that holds this text is a reason to probe at once. */
+  readonly troubleText?: string
 }
 
 export type Unit = TaskUnit | ServiceUnit

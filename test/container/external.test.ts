@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { connect, createServer, type Socket } from 'node:net'
 import { setTimeout as delay } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { startDatabaseServer } from '../helpers/database-server.ts'
@@ -204,6 +206,40 @@ describeContainer('an external database', () => {
     await box.ready()
     expect(await box.unit('mathesar')).toMatchObject({ generation: 1, restarts: 0 })
     expect(await box.logs()).not.toContain('Traceback')
+    await box.remove()
+  })
+
+  it('that is away turns /readyz soon after the first page that fails, and back', async () => {
+    const sockets = new Set<Socket>()
+    const road = createServer((socket) => {
+      const onward = connect(port, '127.0.0.1')
+      for (const each of [socket, onward]) {
+        sockets.add(each)
+        each.on('error', () => {}).once('close', () => [socket, onward].forEach((end) => end.destroy()))
+      }
+      socket.pipe(onward).pipe(socket)
+    })
+    const roadPort = await freePort()
+    const openRoad = () => once(road.listen(roadPort, '127.0.0.1'), 'listening')
+    await openRoad()
+    const env = { ...(await newDatabase()), POSTGRES_PORT: String(roadPort) }
+    const box = await start({ image: leanImage, env })
+    await box.ready()
+    const ask = async (path: string): Promise<number> =>
+      (await fetch(box.url(path), { redirect: 'manual' })).status
+    const becomes = (status: number) =>
+      until(`/readyz answers ${status}`, async () => (await ask('/readyz')) === status)
+    await delay(1500) // Nobody would look again for 15 s.
+    road.close()
+    for (const socket of sockets) socket.destroy()
+    expect(await ask('/auth/login/')).toBe(503)
+    const failedMs = Date.now()
+    await becomes(503)
+    expect(Date.now() - failedMs).toBeLessThan(6000)
+    await openRoad()
+    await becomes(200)
+    expect(await box.unit('mathesar')).toMatchObject({ state: 'ready', generation: 1, restarts: 0 })
+    road.close()
     await box.remove()
   })
 

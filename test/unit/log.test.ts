@@ -18,7 +18,7 @@ const withoutPrefix = (text: string): string => text.replaceAll(new RegExp(`^.{$
 type Given = {
   readonly format?: 'text' | 'json'
   readonly secrets?: readonly string[]
-  readonly watch?: LineWatch
+  readonly watches?: readonly LineWatch[]
   readonly levelOfServices?: Level
 }
 
@@ -39,7 +39,7 @@ const open = (options: Given = {}) => {
     options.levelOfServices,
   )
   for (const secret of options.secrets ?? []) log.addSecret(secret)
-  const lines = log.lines('mathesar', options.watch)
+  const lines = log.lines('mathesar', ...(options.watches ?? []))
   return {
     log,
     lines,
@@ -202,9 +202,13 @@ describe('the log', () => {
 
   test('reports the lines that are watched for, once each, without secrets', () => {
     const found: string[] = []
+    const others: string[] = []
     const box = open({
       secrets: ['hunter2hunter2'],
-      watch: { needle: 'Invalid HTTP_HOST header', found: (line) => found.push(line) },
+      watches: [
+        { needle: 'Invalid HTTP_HOST header', found: (line) => found.push(line) },
+        { needle: 'y', found: (line) => others.push(line) },
+      ],
     })
     for (const part of [
       'x\nERROR Invalid HTTP_HO',
@@ -217,6 +221,7 @@ describe('the log', () => {
       "ERROR Invalid HTTP_HOST header: 'a' [redacted]",
       "ERROR Invalid HTTP_HOST header: 'b'",
     ])
+    expect(others).toEqual(['y'])
   })
 
   test('redacts its own lines, in their fields too', () => {

@@ -179,6 +179,32 @@ describe('a service', () => {
     expect(service.state.name).toBe('ready')
   })
 
+  test('that is doubted is probed at once, then at most once a second, and is unready soon', async () => {
+    const { service, clock, answerProbes } = await stageReady()
+    const probedAt: number[] = []
+    let why: string | undefined
+    answerProbes(() => {
+      probedAt.push(clock.elapsed())
+      return why
+    })
+    const doubtFor = async (ms: number): Promise<void> => {
+      for (let spent = 0; spent < ms; spent += 100) {
+        service.doubt()
+        await clock.advance(100)
+      }
+    }
+    await clock.advance(2000)
+    expect(probedAt).toEqual([])
+    await doubtFor(3000)
+    expect([service.state.name, probedAt]).toEqual(['ready', [2000, 3000, 4000, 5000]])
+    why = 'the database is away'
+    await doubtFor(3000)
+    expect([service.state.name, probedAt.length]).toEqual(['unready', 7])
+    void service.stop()
+    await clock.advance(60_000)
+    expect([service.state.name, clock.armed]).toEqual(['stopped', 0])
+  })
+
   test('is started again after its death, and says why and how often it died', async () => {
     const { service, processes, clock, said, told } = stage()
     service.start()

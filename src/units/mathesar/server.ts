@@ -57,6 +57,7 @@ export const mathesar = defineService({
   }),
   forwards: ['SIGUSR1', 'SIGTTIN', 'SIGTTOU', 'SIGWINCH'],
   watchedText: 'django.security.',
+  troubleText: ': the database is away: ', // `database_away.py`
   command: async (scope) => {
     const {
       place: { paths, identities, machine },

@@ -22,11 +22,17 @@ import gc
 print(gc.isenabled())
 `
 
-/** What a Django of two pages answers, of which one takes a connection and the other fails by itself. */
+/**
+ * What a Django answers: one page takes a connection, one fails by itself, and one tells a batch of calls of
+ * their failures one by one, once it is known who asks, as Mathesar's API does.
+ */
 const askDjango = (database: string): string => `
+import io
+import json
 import runpy
 from django.conf import settings
 from django.db import connection
+from django.http import JsonResponse
 from django.urls import path
 
 def ask(request):
@@ -35,9 +41,15 @@ def ask(request):
 def fail(request):
     raise RuntimeError('a fault of its own')
 
-urlpatterns = [path('ask/', ask), path('fail/', fail)]
+def batch(request):
+    request.session.get('_auth_user_id')
+    return JsonResponse([{'id': each['id'], 'error': 1} for each in json.loads(request.body)], safe=False)
+
+urlpatterns = [path('ask/', ask), path('fail/', fail), path('batch/', batch)]
 settings.configure(
-    ROOT_URLCONF=__name__, ALLOWED_HOSTS=['*'],
+    ROOT_URLCONF=__name__, ALLOWED_HOSTS=['*'], SECRET_KEY='none',
+    INSTALLED_APPS=['django.contrib.sessions'],
+    MIDDLEWARE=['django.contrib.sessions.middleware.SessionMiddleware'],
     DATABASES={'default': {'ENGINE': 'django.db.backends.postgresql', ${database}}},
     LOGGING={'version': 1,
              'handlers': {'out': {'class': 'logging.StreamHandler', 'stream': 'ext://sys.stdout'}},
@@ -48,8 +60,12 @@ from django.core.wsgi import get_wsgi_application
 from wsgiref.util import setup_testing_defaults
 away = runpy.run_path(${JSON.stringify(join(root, 'rootfs/etc/mathesar/database_away.py'))})
 application = away['answer_without_database'](get_wsgi_application())
-for page in 'ask', 'fail':
-    environ = {'PATH_INFO': f'/{page}/'}
+calls = json.dumps([{'jsonrpc': '2.0', 'id': n, 'method': 'users.list'} for n in (1, 2)]).encode()
+for page in 'ask', 'fail', 'batch':
+    environ = {'PATH_INFO': f'/{page}/', 'HTTP_COOKIE': 'sessionid=of-somebody'}
+    if page == 'batch':
+        environ |= {'REQUEST_METHOD': 'POST', 'CONTENT_LENGTH': str(len(calls))}
+        environ |= {'wsgi.input': io.BytesIO(calls)}
     setup_testing_defaults(environ)
     print(b''.join(application(environ, lambda *answer: print(page, *answer))).decode().strip()[:40])
 `
@@ -159,6 +175,7 @@ print(jwt.value)
       /^ask 503 Service Unavailable .*'Retry-After', '2'.*'X-Accel-Redirect', '@database'/m,
     )
     expect(stdout).toMatch(/^503 for \/ask\/: the database is away: .*refused/m)
+    expect(stdout).toMatch(/^batch 503 Service Unavailable .*'Retry-After', '2'/m)
     expect(stdout).toMatch(/^fail 500 Internal Server Error/m)
     expect(stdout.match(/Traceback/g)).toHaveLength(1)
   })

@@ -342,8 +342,19 @@ describeContainer('promote', () => {
     await there('postgres', "CREATE ROLE weak LOGIN CREATEDB PASSWORD 'w'; CREATE ROLE alice")
     await there('postgres', 'CREATE DATABASE shop')
     await refused(url().replace(/mover:[^@]*/, 'weak:w'), 'its user may not create roles', 'ALTER ROLE')
-    await refused(url(), 'a database shop, a role alice already', 'DROP DATABASE "shop"; DROP ROLE "alice"')
+    const drop = 'DROP DATABASE "shop"; DROP ROLE "alice"'
+    const whoMay = `a superuser or whoever created it may type \`${drop}\`; mover may not`
+    await refused(url(), 'a database shop, a role alice already', whoMay)
     await there('postgres', 'DROP DATABASE shop')
+    await there('postgres', 'CREATE ROLE lead')
+    await there('postgres', 'CREATE DATABASE shop OWNER lead')
+    await there('postgres', 'GRANT alice, lead TO mover WITH ADMIN OPTION')
+    await refused(url(), `If nobody needs what is there: \`${drop}\`.`)
+    const asMover = ['psql', '-X', '-v', 'ON_ERROR_STOP=1', url()]
+    const commands = drop.split('; ').flatMap((command) => ['-c', command])
+    const typed = await server.exec(...asMover, ...commands)
+    expect(typed.exitCode, typed.stderr).toBe(0)
+    await there('postgres', 'DROP ROLE lead; CREATE ROLE alice')
     await here('shop', 'CREATE ROLE mover')
     await refused(url(), 'its user mover has the name of a role that goes along', 'another administrator')
     await here('shop', 'DROP ROLE mover')

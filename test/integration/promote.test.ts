@@ -91,6 +91,19 @@ describe.skipIf(postgresBin === undefined)('what a move reads and tells', () => 
     expect(warnings).toEqual([])
   })
 
+  test('a role that the server does not let go is told with its reason', async () => {
+    await server.query(`CREATE ROLE stale; COMMENT ON ROLE stale IS 'mark'; CREATE TABLE stales ();
+      ALTER TABLE stales OWNER TO stale; GRANT stale TO mathesar WITH ADMIN OPTION`)
+    const said: string[] = []
+    const nobody = { roles: [], memberships: [], settings: [] }
+    await apply(nobody, (what) => void said.push(what))
+    await server.query('DROP TABLE stales; DROP ROLE stale')
+    expect(said).toEqual([
+      'that the role stale was removed: its server says: role "stale" cannot be dropped because some ' +
+        'objects depend on it',
+    ])
+  })
+
   test('a setting that is refused is told by its name alone', async () => {
     await server.query(
       "ALTER DATABASE here SET zero_damaged_pages = on; ALTER ROLE alice SET log_statement = 'ddl'",

@@ -7,28 +7,41 @@ import { inTarget, refuse, type Target } from './target.ts'
 
 /** Whether the names that are needed are free, and may be taken. */
 
-type Owned = Marked & {
+/** Whether the user of the URL may drop it. */
+type Found = Marked & { readonly mayDrop: boolean }
+
+type Owned = Found & {
   readonly owner: string
-  /** Whether the user of the URL may drop it. */
-  readonly mayDrop: boolean
+  /** Whether that user may become the owner. */
+  readonly mayTake: boolean
 }
+
+/** Since Postgres 16 CREATEROLE is not enough to grant or drop a role that another one has created. */
+const mayRule = (role: string): string => `
+  (SELECT own.rolsuper OR own.rolcreaterole AND NOT ${role}.rolsuper AND (
+      pg_catalog.current_setting('server_version_num')::int < 160000
+      OR pg_catalog.pg_has_role(${role}.oid, 'MEMBER WITH ADMIN OPTION'))
+    FROM pg_catalog.pg_roles AS own WHERE own.rolname = current_user)`
 
 const readMarked = async (
   client: Client,
   names: readonly string[],
-): Promise<{ readonly databases: readonly Owned[]; readonly roles: readonly Marked[] }> => ({
+): Promise<{ readonly databases: readonly Owned[]; readonly roles: readonly Found[] }> => ({
   databases: (
     await client.query<Owned>(
-      `SELECT datname AS name, pg_catalog.shobj_description(oid, 'pg_database') AS comment,
-        pg_catalog.pg_get_userbyid(datdba) AS owner, pg_catalog.pg_has_role(datdba, 'USAGE') AS "mayDrop"
-        FROM pg_catalog.pg_database WHERE datname = ANY($1)`,
+      `SELECT datname AS name, pg_catalog.shobj_description(d.oid, 'pg_database') AS comment,
+        owner.rolname AS owner, pg_catalog.pg_has_role(datdba, 'USAGE') AS "mayDrop",
+        ${mayRule('owner')} AS "mayTake"
+        FROM pg_catalog.pg_database AS d JOIN pg_catalog.pg_roles AS owner ON owner.oid = datdba
+        WHERE datname = ANY($1)`,
       [names],
     )
   ).rows,
   roles: (
-    await client.query<Marked>(
-      `SELECT rolname AS name, pg_catalog.shobj_description(oid, 'pg_authid') AS comment
-        FROM pg_catalog.pg_roles WHERE oid >= 16384`,
+    await client.query<Found>(
+      `SELECT rolname AS name, pg_catalog.shobj_description(oid, 'pg_authid') AS comment,
+        ${mayRule('role')} AS "mayDrop"
+        FROM pg_catalog.pg_roles AS role WHERE oid >= 16384`,
     )
   ).rows,
 })
@@ -71,6 +84,30 @@ export const requireOtherUser = (user: string, app: string, roles: readonly stri
   )
 }
 
+/** Refuses, and says what frees the names, and who may do that. */
+const refuseTaken = (user: string, databases: readonly Owned[], roles: readonly Found[]): never => {
+  const owners = new Set(databases.flatMap(({ owner, mayDrop }) => (mayDrop ? [] : [owner])))
+  const may =
+    databases.every(({ mayDrop, mayTake }) => mayDrop || mayTake) && roles.every(({ mayDrop }) => mayDrop)
+  const commands = [
+    ...(may ? [...owners].map((owner) => `GRANT ${quoteName(owner)} TO ${quoteName(user)}`) : []),
+    ...databases.map(({ name }) => `DROP DATABASE ${quoteName(name)}`),
+    ...roles.map(({ name }) => `DROP ROLE ${quoteName(name)}`),
+  ].join('; ')
+  const taken = [
+    ...databases.map(({ name }) => `a database ${name}`),
+    ...roles.map(({ name }) => `a role ${name}`),
+  ]
+  const way = may
+    ? `If nobody needs what is there: \`${commands}\`.`
+    : `If nobody needs what is there, a superuser or whoever created it may type \`${commands}\`; ` +
+      `${user} may not.`
+  return refuse(
+    `it has ${firstFew(taken, String).join(', ')} already`,
+    `Take an empty server. ${way} Nothing was changed.`,
+  )
+}
+
 /**
  * Throws where something has a name that is needed, and is not what an earlier attempt of ours left; or where
  * it is needed and cannot be made. Returns the databases that are used as they are.
@@ -89,26 +126,14 @@ export const requireFree = async (
     ...found.databases.filter((each) => isOurs(each, mark) && isGiven(each)).map(({ name }) => name),
     ...(await findGiven(scope, url, others)),
   ]
-  const databases = others.filter((name) => !given.includes(name))
-  const roles = found.roles
-    .filter((each) => wanted.roles.includes(each.name) && each.name !== url.user && !isOurs(each, mark))
-    .map(({ name }) => name)
+  const roles = found.roles.filter(
+    (each) => wanted.roles.includes(each.name) && each.name !== url.user && !isOurs(each, mark),
+  )
   requireRights(target, scope.source.role, {
     databases: wanted.databases.filter((name) => !given.includes(name)),
     roles: wanted.roles.filter((name) => name !== url.user),
   })
-  const owners = found.databases.flatMap(({ name, owner, mayDrop }) =>
-    mayDrop || !databases.includes(name) ? [] : [owner],
-  )
-  const drops = [
-    ...[...new Set(owners)].map((owner) => `GRANT ${quoteName(owner)} TO ${quoteName(url.user)}`),
-    ...databases.map((name) => `DROP DATABASE ${quoteName(name)}`),
-    ...roles.map((name) => `DROP ROLE ${quoteName(name)}`),
-  ]
-  if (drops.length === 0) return given
-  const names = [...databases.map((name) => `a database ${name}`), ...roles.map((name) => `a role ${name}`)]
-  return refuse(
-    `it has ${firstFew(names, String).join(', ')} already`,
-    `Take an empty server. If nobody needs what is there: \`${drops.join('; ')}\`. Nothing was changed.`,
-  )
+  const databases = found.databases.filter(({ name }) => others.includes(name) && !given.includes(name))
+  if (databases.length + roles.length > 0) refuseTaken(url.user, databases, roles)
+  return given
 }

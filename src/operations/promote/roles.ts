@@ -121,13 +121,13 @@ const optionsOf = ({ admin, inherit, set }: Options, major: number): string => {
 }
 
 /** What a server lets our role do is done; what it does not is said. */
-const attempt = async (client: Client, command: string, onRefused: () => void): Promise<void> => {
+const attempt = async (client: Client, command: string, onRefused: (why: string) => void): Promise<void> => {
   await client.query('SAVEPOINT attempt')
   try {
     await client.query(command)
     await client.query('RELEASE SAVEPOINT attempt')
-  } catch {
-    onRefused()
+  } catch (error) {
+    onRefused((error as Error).message)
     await client.query('ROLLBACK TO SAVEPOINT attempt')
   }
 }
@@ -191,8 +191,8 @@ const forgetOthers = async (
     if (roles.some((role) => role.name === name))
       await client.query(`ALTER ROLE ${quoteName(name)} RESET ALL`)
     else
-      await attempt(client, `DROP ROLE ${quoteName(name)}`, () =>
-        warn(`that the role ${name} was removed: type there \`DROP ROLE ${quoteName(name)}\``),
+      await attempt(client, `DROP ROLE ${quoteName(name)}`, (why) =>
+        warn(`that the role ${name} was removed: its server says: ${why}`),
       )
   }
   const given = await client.query<{ role: string; member: string }>(givenQuery, [ours])

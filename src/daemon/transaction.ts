@@ -73,13 +73,15 @@ const serviceInChange = (
 const attempt = async (tools: Tools, { plan, inForce, report, commit }: Change): Promise<void> => {
   const { worlds, tasks, roster, signal } = tools
   const sides: Record<Side, World> = { before: worlds.current, after: worlds.next(inForce) }
+  const isSkipped = (name: TaskName, side: Side): boolean =>
+    worlds.skipReason(roster.taskNamed(name), sides[side]) !== undefined
   const runTask = async (name: TaskName, side: Side): Promise<void> => {
-    const unit = roster.taskNamed(name)
-    if (worlds.skipReason(unit, sides[side]) === undefined) await tasks.run(unit, sides[side], signal)
+    if (!isSkipped(name, side)) await tasks.run(roster.taskNamed(name), sides[side], signal)
   }
   const { steps, afterwards } = stepsOf({
     plan,
     isEmbedded: (side) => sides[side].inForce.database.kind === 'embedded',
+    isSkipped,
     runTask,
     oweTask: async (name) => {
       try {

@@ -34,6 +34,8 @@ export type ServiceInChange = {
 type Tools = {
   readonly plan: Plan
   readonly isEmbedded: (side: Side) => boolean
+  /** Whether the settings of that side leave the task out: to run it does nothing. */
+  readonly isSkipped: (name: TaskName, side: Side) => boolean
   readonly runTask: (name: TaskName, side: Side) => Promise<void>
   /** Runs it with the settings of before. Where it fails it is run again after the change until it works. */
   readonly oweTask: (name: TaskName) => Promise<void>
@@ -50,26 +52,33 @@ type Tools = {
 /** What carries a plan out: steps that can be undone, and what is left to do once they are committed. */
 export type ChangeSteps = { readonly steps: readonly Step[]; readonly afterwards: () => Promise<void> }
 
-/** What is to be done once a database is reached: all of the boot's tasks that depend on it. */
-const databaseTasks = [
-  'proof',
-  'database',
-  'collations',
-  'key',
-  'migrations',
-  'administrator',
-  'user-databases',
-  'sync',
-  'manifest',
-] as const satisfies readonly TaskName[]
+/** What comes before an embedded Postgres starts, and what its step is called. */
+const earlyTasks = {
+  secrets: 'reading the secrets',
+  cluster: 'preparing the data directory of Postgres',
+  'server-config': 'writing the configuration of Postgres',
+} as const satisfies Partial<Record<TaskName, string>>
 
-const moveSteps = ({ isEmbedded, runTask, service }: Tools): Step[] => {
+/** The same once a database is reached: all of the boot's tasks that depend on it. */
+const databaseTasks = {
+  proof: 'checking the files of Postgres',
+  database: 'connecting to the new database',
+  collations: 'checking the collations of the new database',
+  key: 'checking the secret key against the new database',
+  migrations: 'migrating the new database',
+  administrator: 'creating the first administrator, unless there is one',
+  'user-databases': "updating Mathesar's functions in the connected databases",
+  sync: 'flushing the new database to the disk',
+  manifest: 'recording the new database in the volume',
+} as const satisfies Partial<Record<TaskName, string>>
+
+const moveSteps = ({ isEmbedded, isSkipped, runTask, service }: Tools): Step[] => {
   const postgres = service('postgres')
   const wasRunning = postgres.isRunning()
-  const task = (name: TaskName): Step => ({
-    name: `running ${name} for the other database`,
-    run: () => runTask(name, 'after'),
-  })
+  const asSteps = (names: Readonly<Partial<Record<TaskName, string>>>): Step[] =>
+    (Object.entries(names) as [TaskName, string][])
+      .filter(([task]) => !isSkipped(task, 'after'))
+      .map(([task, name]) => ({ name, run: () => runTask(task, 'after') }))
   const startEmbedded: Step = {
     name: 'starting the embedded Postgres',
     run: async () => await postgres.start('after'),
@@ -78,11 +87,7 @@ const moveSteps = ({ isEmbedded, runTask, service }: Tools): Step[] => {
     },
   }
   const embedded = isEmbedded('after')
-  return [
-    ...(['secrets', 'cluster', 'server-config'] as const).map(task),
-    ...(embedded ? [startEmbedded] : []),
-    ...databaseTasks.map(task),
-  ]
+  return [...asSteps(earlyTasks), ...(embedded ? [startEmbedded] : []), ...asSteps(databaseTasks)]
 }
 
 const reloadStep = ({ runTask, service }: Tools): Step => {

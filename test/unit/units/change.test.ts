@@ -22,6 +22,7 @@ type Options = {
   readonly to?: 'embedded' | 'external'
   readonly isStopped?: boolean
   readonly isDatabaseStopped?: boolean
+  readonly skips?: readonly string[]
   /** What fails. */
   readonly fails?: string
   readonly failsToo?: string
@@ -57,6 +58,7 @@ const stage = (options: Options) => {
   const { steps, afterwards } = stepsOf({
     plan: { ...nothing, ...plan },
     isEmbedded: (side: Side) => (side === 'before' ? from : to) === 'embedded',
+    isSkipped: (name) => options.skips?.includes(name) === true,
     runTask: (name, side) => act(`${name} ${side}`),
     oweTask: (name) => act(`${name} before, until it works`),
     service,
@@ -71,6 +73,7 @@ const stage = (options: Options) => {
   })
   return {
     did,
+    steps: steps.map(({ name }) => name),
     carryOut: async (): Promise<string[]> => {
       await runSteps(steps, { signal: never, report: () => {}, commit: () => void did.push('commit') })
       await afterwards()
@@ -180,6 +183,19 @@ describe('a plan is carried out', () => {
     ],
   ])('%s', async (_, options, did) => {
     expect(await stage(options).carryOut()).toEqual(did)
+  })
+
+  test('by a move whose steps are told in words, without those that such a database does not have', () => {
+    const skips = ['cluster', 'server-config', 'proof', 'collations', 'administrator', 'sync', 'manifest']
+    expect(stage({ plan: { database: true }, to: 'external', skips }).steps).toEqual([
+      'handing over the config files',
+      'reading the secrets',
+      'connecting to the new database',
+      'checking the secret key against the new database',
+      'migrating the new database',
+      "updating Mathesar's functions in the connected databases",
+      'letting go of the copy',
+    ])
   })
 
   test('by a move that runs all tasks of a boot that depend on a database', async () => {

@@ -60,7 +60,7 @@ describe.skipIf(noCluster !== undefined)(title, () => {
   /** A helm that was built from its module takes every cluster for an old one. */
   const render = (...args: readonly string[]): Promise<string> =>
     helm('template', 'mathesar', chart, '--kube-version', '1.34.4', ...args)
-  const upgrade = (...args: readonly string[]): Promise<string> =>
+  const put = (...args: readonly string[]): Promise<string> =>
     helm(
       'upgrade',
       '--install',
@@ -68,14 +68,12 @@ describe.skipIf(noCluster !== undefined)(title, () => {
       chart,
       '-n',
       'm',
-      '--wait',
-      '--timeout',
-      '5m',
       '--history-max',
       '0', // The first is gone back to.
       ...release,
       ...args,
     )
+  const upgrade = (...args: readonly string[]): Promise<string> => put('--wait', '--timeout', '5m', ...args)
   /** What visitors see of what is done meanwhile. */
   const underLoad = async (act: () => Promise<unknown>): Promise<Load> => {
     const address = await inNamespace('get', 'service', 'mathesar', '-o', 'jsonpath={.spec.clusterIP}')
@@ -132,8 +130,10 @@ describe.skipIf(noCluster !== undefined)(title, () => {
   })
 
   test('brings up three replicas on two nodes, of which one migrates', async () => {
-    await upgrade('--set', 'image.tag=lean')
+    await put('--set', 'image.tag=lean')
+    // As the chart's README has it: at once.
     expect(await helm('test', 'mathesar', '-n', 'm')).toContain('Succeeded')
+    await inNamespace('rollout', 'status', 'deployment/mathesar', '--timeout=300s')
     const logs = await Promise.all((await pods()).map((pod) => inNamespace('logs', pod)))
     expect(logs.join('\n').match(/running migrations/g)).toHaveLength(1)
     const nodes = await inNamespace('get', 'pods', '-o', 'jsonpath={.items[*].spec.nodeName}')

@@ -5,6 +5,8 @@ import { setTimeout as delay } from 'node:timers/promises'
 const [url = ''] = process.argv.slice(2)
 const clients = 8
 const pauseMs = 25
+/** A node that is gone answers nothing. */
+const limitMs = Number(process.env.LOAD_LIMIT_MS ?? 20_000)
 const failed: string[] = []
 let requests = 0
 let slowestMs = 0
@@ -14,13 +16,15 @@ process.once('SIGTERM', () => (isOver = true))
 const once = (agent: Agent | false): Promise<string | undefined> =>
   new Promise((resolve) => {
     // The name of the Service, which the chart permits: the address of it need not be a private one.
-    get(url, { agent, timeout: 20_000, headers: { host: 'mathesar' } }, (response) => {
+    const request = get(url, { agent, timeout: limitMs, headers: { host: 'mathesar' } }, (response) => {
       response.resume().once('close', () => {
         const { complete, statusCode = 0 } = response
         const isGood = complete && [200, 302].includes(statusCode)
         resolve(isGood ? undefined : `status ${statusCode}${complete ? '' : ', cut off'}`)
       })
-    }).once('error', (error) => resolve(error.message))
+    })
+      .once('error', (error) => resolve(error.message))
+      .once('timeout', () => request.destroy(new Error(`no answer within ${limitMs} ms`)))
   })
 
 const work = async (_: unknown, at: number): Promise<void> => {

@@ -179,6 +179,16 @@ describe.skipIf(noCluster !== undefined)(title, () => {
     expect(failed.length).toBeLessThan(requests / 20)
   }, 600_000)
 
+  test('says itself that its database fails over: nobody is refused, nothing starts again', async () => {
+    const before = await pods()
+    const { failed } = await underLoad(() => server.failOver(15_000))
+    expect(failed.length).toBeGreaterThan(0)
+    expect([...new Set(failed.map((each) => each.replace(/^.*?: /, '')))]).toEqual(['status 503'])
+    expect(await pods()).toEqual(before)
+    const restarts = '{.items[*].status.containerStatuses[0].restartCount}'
+    expect(await inNamespace('get', 'pods', '-o', `jsonpath=${restarts}`)).toMatch(/^[0 ]+$/)
+  }, 200_000)
+
   test('goes back, and leaves nothing but the key when it is uninstalled', async () => {
     await helm('rollback', 'mathesar', '1', '-n', 'm', '--wait', '--timeout', '5m')
     await helm('uninstall', 'mathesar', '-n', 'm', '--wait')

@@ -81,17 +81,30 @@ export const startServer = async (postgresBin: string) => {
     `${folder}/data`,
     ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
   ]
-  const server = execa('nsenter', ['--net=/run/netns/kube0', 'setpriv', ...asPostgres, ...postgres], {
-    cwd: folder,
-    reject: false,
-  })
+  const launch = () =>
+    execa('nsenter', ['--net=/run/netns/kube0', 'setpriv', ...asPostgres, ...postgres], {
+      cwd: folder,
+      reject: false,
+    })
+  let server = launch()
   await execa('sh', ['-c', `echo 'host all all 198.18.0.0/15 trust' >> ${folder}/data/pg_hba.conf`])
   const sql = async (database: string, text: string): Promise<string> =>
     (await run('psql', ['-h', folder, '-U', 'owner', '-d', database, '-qtAc', text])).stdout
-  for (let tries = 0; tries < 100 && (await sql('postgres', 'select pg_reload_conf()')) !== 't'; tries++)
-    await new Promise((resolve) => setTimeout(resolve, 100))
+  const answers = async (): Promise<void> => {
+    for (let tries = 0; tries < 100 && (await sql('postgres', 'select pg_reload_conf()')) !== 't'; tries++)
+      await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  await answers()
   return {
     sql,
+    /** Ends all sessions, is away for a while, and answers again. */
+    failOver: async (ms: number): Promise<void> => {
+      server.kill('SIGINT')
+      await server
+      await new Promise((resolve) => setTimeout(resolve, ms))
+      server = launch()
+      await answers()
+    },
     stop: async (): Promise<void> => {
       server.kill('SIGINT')
       await server

@@ -132,7 +132,9 @@ spec:
         - { name: http, containerPort: 8000, protocol: TCP }
       # A first migration may take a day; a restart would only begin it again.
       startupProbe: { httpGet: { path: /startupz, port: http }, periodSeconds: 2, timeoutSeconds: 5, failureThreshold: 43200 }
-      readinessProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 2 }
+      {{- /* All replicas share a database. While that fails over each of them says so itself: a Service without any would
+             refuse connections. One that is to end leaves the Service at once, whatever its probe says. */}}
+      readinessProbe: { httpGet: { path: /readyz, port: http }, periodSeconds: 5, timeoutSeconds: 5, failureThreshold: 6 }
       livenessProbe: { httpGet: { path: /livez, port: http }, periodSeconds: 10, timeoutSeconds: 5, failureThreshold: 6 }
       resources: {{ toYaml .Values.resources | nindent 8 }}
       securityContext: {{ include "mathesar.containerSecurity" . | nindent 8 }}

@@ -1,5 +1,6 @@
 import { inWords } from '../../core/outcome.ts'
 import type { Client, System } from '../../system/ports.ts'
+import { readManifest, replaceManifest, requireManifest } from '../manifest.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { administratorCommand } from './administrator.ts'
 import type { AppScope } from './environment.ts'
@@ -24,16 +25,47 @@ const isWanted = async (client: Client): Promise<boolean> => {
   return (await client.query('SELECT FROM mathesar_database LIMIT 1')).rows.length === 0
 }
 
-/** Has Mathesar make its sample data, for its first administrator, as its own page does it. */
-export const loadSampleData = async (scope: AppScope & { readonly system: System }): Promise<void> => {
-  const { system, inForce } = scope
-  const { DEMO: samples = [] } = inForce.settings
-  if (samples.length === 0) return
-  if (!(await withDatabase(scope, (client) => inTransaction(client, () => isWanted(client))))) return
-  system.log.say('info', `making the sample data of DEMO, in a database ${name}: ${samples.join(', ')}`)
+type DataScope = AppScope & { readonly system: System }
+
+/** Notes in the volume that it is under way, or that it is not. */
+const note = (scope: DataScope, sampleData: 'under way' | undefined): void => {
+  if (scope.results.volume.isEphemeral) return
+  const { sampleData: _, ...others } = requireManifest(scope)
+  replaceManifest(scope, sampleData === undefined ? others : { ...others, sampleData })
+}
+
+/**
+ * Whether nothing has its name. Mathesar connects a database once all of it is there: so one that is not
+ * connected is what a start left that was cut off, if the volume says that it was under way.
+ */
+const makeRoom = async (scope: DataScope, wasUnderWay: boolean): Promise<boolean> =>
+  await withDatabase(scope, async (client) => {
+    if (wasUnderWay) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
+    return (await client.query('SELECT FROM pg_database WHERE datname = $1', [name])).rows.length === 0
+  })
+
+const make = async (scope: DataScope, samples: readonly string[]): Promise<string | undefined> => {
   const command = administratorCommand(scope, { action: 'sample data', name, samples })
-  const { outcome, lines } = await system.runProgram('sample-data', command)
-  if (outcome.code === 0) return system.log.say('info', 'the sample data is there')
-  const why = lines.at(-1) ?? 'it said nothing'
-  system.log.say('warn', `cannot make the sample data of DEMO: Django ${inWords(outcome)}: ${why}`)
+  const { outcome, lines } = await scope.system.runProgram('sample-data', command)
+  return outcome.code === 0 ? undefined : `Django ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`
+}
+
+/** Has Mathesar make its sample data, for its first administrator, as its own page does it. */
+export const loadSampleData = async (scope: DataScope): Promise<void> => {
+  const { log } = scope.system
+  const { DEMO: samples = [] } = scope.inForce.settings
+  if (samples.length === 0) return
+  const wasUnderWay = readManifest(scope).sampleData !== undefined
+  const refuse = (why: string): void => log.say('warn', `cannot make the sample data of DEMO: ${why}`)
+  if (!(await withDatabase(scope, (client) => inTransaction(client, () => isWanted(client))))) {
+    if (wasUnderWay) note(scope, undefined)
+    return
+  }
+  if (!(await makeRoom(scope, wasUnderWay))) return refuse(`a database ${name} is there already`)
+  log.say('info', `making the sample data of DEMO, in a database ${name}: ${samples.join(', ')}`)
+  note(scope, 'under way')
+  const why = await make(scope, samples)
+  if (why !== undefined) return refuse(why)
+  log.say('info', 'the sample data is there')
+  note(scope, undefined)
 }

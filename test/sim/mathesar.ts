@@ -69,6 +69,13 @@ export class Mathesar extends Process {
     return server !== undefined && server.whyNoConnection({ user, database, password }) === undefined
   }
 
+  /** Whether people can store a row: where its settings let no page be answered, nobody comes so far. */
+  get takesRows(): boolean {
+    const args = this.environment.GUNICORN_CMD_ARGS ?? ''
+    const hasPages = !args.includes('--silent') && !args.includes('--unfit')
+    return this.#isServing && hasPages && this.hasDatabase && this.server?.data.isClosed === false
+  }
+
   /** What a page answers; `undefined` for nothing, ever. */
   answerPage(): HttpAnswer | undefined {
     const { faults } = this.world

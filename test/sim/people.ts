@@ -58,9 +58,8 @@ export class People {
     const sleeper = supervisor?.instance?.sleeper
     if (sleeper?.isAsleep && this.#world.random.chance(0.5)) void sleeper.wake().catch(() => {})
     for (const generation of generations) {
-      const { server } = generation
-      if (!generation.isServing || !generation.hasDatabase || server === undefined) continue
-      if (server.data.isClosed) continue
+      const { server, takesRows } = generation
+      if (!takesRows || server === undefined) continue
       try {
         const next = { ...server.data, rows: server.data.rows + 1 }
         server.commit(next)

@@ -159,7 +159,7 @@ export const activityFile = (paths: Pick<Paths, 'run'>): string => `${inRun(path
 /** What the keeper of undo has Postgres do in its time. */
 export const undoConfig = (paths: Pick<Paths, 'run'>): string => `${inRun(paths).etc}/undo.conf`
 
-/** A program of ours in Python, beside the configuration of gunicorn. */
+/** A program of ours in Python, or a file that Python reads, beside the configuration of gunicorn. */
 export const ownProgram = ({ gunicornConfig }: Pick<Paths, 'gunicornConfig'>, name: string): string =>
   gunicornConfig.replace(/[^/]*$/, name)
 

@@ -52,6 +52,23 @@ describeContainer('an external database', () => {
     }
   }
 
+  /** How long a connection of Mathesar waits for a server that vanished, in s, ms and s, by its own environment. */
+  const limitsOf = async (box: Box): Promise<unknown> => {
+    const program = `
+import json, os, psycopg, socket
+from psycopg.conninfo import timeout_from_conninfo
+host, port, name, user, password = (os.environ[f'POSTGRES_{each}'] for each in ('HOST', 'PORT', 'DB', 'USER', 'PASSWORD'))
+connection = psycopg.connect(host=host, port=port, dbname=name, user=user, password=password)
+tcp = socket.socket(fileno=connection.fileno())
+options = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE)
+print(json.dumps([timeout_from_conninfo({}), *(tcp.getsockopt(socket.IPPROTO_TCP, option) for option in options)]))
+tcp.detach()`
+    const { pid } = await box.unit('mathesar')
+    const asMathesar = `setpriv --reuid mathesar --regid mathesar --clear-groups xargs -0 -a /proc/${pid}/environ`
+    const { stdout } = await box.sh(`${asMathesar} sh -c 'exec env -i "$@" python3 -c "$0"' "${program}"`)
+    return JSON.parse(stdout)
+  }
+
   it.each([
     ['lean', leanImage],
     ['full', image],
@@ -67,6 +84,7 @@ describeContainer('an external database', () => {
       exitCode: 0,
       stdout: owner,
     })
+    expect(await limitsOf(box)).toEqual([30, 30_000, 15])
     const archive = await box.sh(
       'set -e; cd /tmp; supervisor backup --portable > a.tar; tar -xf a.tar; ' +
         'sha256sum --check --quiet SHA256SUMS; ' +

@@ -1,7 +1,7 @@
 import { definedOf } from '../../core/record.ts'
 import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
 import { isSetting, settingNames, variableNames } from '../../settings/table.ts'
-import { activityFile, hostsFile, inRun } from '../place.ts'
+import { activityFile, hostsFile, inRun, ownProgram, type Paths } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
 import { whichHost } from '../postgres/libpq.ts'
 import type { Scope } from '../unit.ts'
@@ -82,6 +82,16 @@ const connectionOf = ({ place, inForce: { database } }: AppScope): Record<string
   }
 }
 
+/**
+ * A server that vanished, Mathesar's own or that of a connected database, holds a thread for half a minute:
+ * libpq has no limit of its own. A database that sleeps has until then to wake.
+ */
+const patienceWith = (paths: Pick<Paths, 'gunicornConfig'>): Record<string, string> => ({
+  PGCONNECT_TIMEOUT: '30',
+  PGSERVICEFILE: ownProgram(paths, 'pg_service.conf'),
+  PGSERVICE: 'mathesar',
+})
+
 /** What the smallest servers that people rent accept, less what others of theirs use. */
 const externalConnections = 30
 
@@ -121,6 +131,7 @@ export const appEnvironment = (scope: AppScope): Record<string, string> => {
     MATHESAR_HOSTS_FILE: hostsFile(place.paths),
     MATHESAR_ACTIVITY_FILE: activityFile(place.paths),
     CSRF_TRUSTED_ORIGINS: trustedOrigins(inForce.settings).join(',') || undefined,
+    ...patienceWith(place.paths),
     ...connectionOf(scope),
     SECRET_KEY: secrets.secretKey,
     TMPDIR: volume.temporary,

@@ -25,6 +25,14 @@ describe('the environment of Mathesar', () => {
     })
   })
 
+  test('gives up a database server that vanished', () => {
+    expect(run()).toMatchObject({
+      PGCONNECT_TIMEOUT: '30',
+      PGSERVICE: 'mathesar',
+      PGSERVICEFILE: expect.stringMatching(/^\/.*\/pg_service\.conf$/),
+    })
+  })
+
   test('names the embedded database by its socket, without a password', () => {
     const environment = run()
     expect(environment).toMatchObject({

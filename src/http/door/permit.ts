@@ -23,14 +23,24 @@ const permit = async (host: string, { config: { changes } }: Pick<Parts, 'config
 
 type PermitParts = WaitParts & Pick<Parts, 'config' | 'setup' | 'administrators' | 'log'>
 
+/**
+ * Whether the setup code counts. At the very beginning the database has not yet said whether there is an
+ * administrator; its answer closes the code.
+ */
+const takesCode = async ({ setup }: Pick<Parts, 'setup'>): Promise<boolean> => {
+  if (setup.signIn.isOpen) await setup.isDone().catch(() => {})
+  return setup.signIn.isOpen
+}
+
 /** Who may: the owner of a new Mathesar by the setup code, and of one that is set up an administrator. */
 const readProof = async (
   exchange: Exchange,
   parts: PermitParts,
+  byCode: boolean,
 ): Promise<Proof | { readonly is: 'away' }> => {
   const form = await readForm(exchange)
   const fieldOf = (name: string): string => form.get(name) ?? ''
-  if (parts.setup.signIn.isOpen) return prove(exchange, parts.setup.signIn, fieldOf('code'))
+  if (byCode) return prove(exchange, parts.setup.signIn, fieldOf('code'))
   try {
     const isServing = (): Promise<boolean> => waitForMathesar(parts)
     const [username, password] = [fieldOf('username'), fieldOf('password')]
@@ -50,9 +60,10 @@ export const postPermit = async (exchange: Exchange, parts: PermitParts): Promis
   const refuse = (problem?: string): void => sendRefused(exchange, parts, problem)
   const refusal = hostRefusal(request.headers.host)
   if (refusal?.kind !== 'host' || !isSameOrigin(request)) return refuse()
-  const { problems } = parts.setup.signIn.isOpen ? words.setup : words.refused
+  const byCode = await takesCode(parts)
+  const { problems } = byCode ? words.setup : words.refused
   try {
-    const proof = await readProof(exchange, parts)
+    const proof = await readProof(exchange, parts, byCode)
     if (proof.is === 'over') return refuse()
     if (proof.is === 'away') return refuse(words.refused.problems.away)
     if (proof.is !== 'right') return refuse(problems[proof.is])

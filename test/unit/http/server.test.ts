@@ -472,6 +472,25 @@ describe('a socket', () => {
     expect(proposals).toHaveLength(1)
   })
 
+  test('of visitors asks for a login also before the database has said that there is an administrator', async () => {
+    const { setup } = createParts()
+    const ask = await open('visitor', {
+      administrators: { prove: async () => ({ is: 'right' }) },
+      setup: {
+        ...setup,
+        signIn,
+        isDone: async () => {
+          signIn.setOpen(false)
+          return true
+        },
+      },
+    })
+    const headers = { ...page, host: 'nas.local', origin: 'http://nas.local' }
+    const answer = await ask('POST', '/supervisor/permit', 'username=ada&password=x', headers)
+    expect(answer.headers.location).toBe('/')
+    expect(proposals).toHaveLength(1)
+  })
+
   test('of visitors has Mathesar woken for who asks for a name only where that one is heard', async () => {
     signIn.setOpen(false)
     let [wakes, isHeard] = [0, false]

@@ -408,3 +408,22 @@ describeContainer('what Mathesar does to its own role, database and folders', ()
     await until('it is gone', async () => (await left()) === '', 150_000)
   })
 })
+
+describeContainer("who takes over Postgres's user", () => {
+  cleanUpAfterEach()
+
+  const attackAsPostgres = (box: Box, script: string, ...how: string[]) =>
+    docker('exec', ...how, '--user', '5432:5432', box.id, 'sh', '-euc', script)
+
+  it('has root make no folder where a link leads in place of one that is often empty', async () => {
+    const box = await start()
+    await box.ready()
+    const plant = `cd ${data}/postgres; rm -r pg_notify; ln -s /etc/perl pg_notify`
+    expect(await attackAsPostgres(box, plant)).toMatchObject({ exitCode: 0 })
+    await box.stop()
+    await box.startAgain()
+    expect(await box.ended()).not.toBe(0)
+    expect((await docker('diff', box.id)).stdout).not.toContain('/etc/perl')
+    expect(await box.logs()).toMatch(/cannot make the empty folders of \S+ that are missing: .*pg_notify/)
+  })
+})

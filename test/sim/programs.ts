@@ -194,6 +194,15 @@ function* checkConfig({ env }: Command): Iterator<void> {
     if (/: !/.test(text)) throw new Error(`ERROR ${name.slice('PROPOSED_'.length)}, line 1: it has a tag`)
 }
 
+/** Those that make folders or empty files of their own. */
+function* makeThings(container: Container, { argv: [program, ...args] }: Command): Iterator<void> {
+  const { volume } = container.world
+  for (const path of args.filter((arg) => arg.startsWith('/')))
+    if (program === 'mkdir') volume.makeFolder(path)
+    else volume.write(path, '')
+  yield
+}
+
 const stepsOf = (container: Container, command: Command, input: string | undefined): Steps => {
   const [program] = command.argv
   const folder = command.cwd ?? ''
@@ -203,6 +212,7 @@ const stepsOf = (container: Container, command: Command, input: string | undefin
   if (program === 'pg_basebackup') return copyCluster(container)
   if (program === 'pg_verifybackup' || program === 'find') return [undefined][Symbol.iterator]()
   if (program === 'tar' || program.endsWith('/initdb')) return makeCluster(container, folder)
+  if (program === 'mkdir' || program === 'truncate') return makeThings(container, command)
   if (program === 'sync') return syncVolume(container)
   if (program === 'pg_dump') return dump(container, command)
   if (command.argv.at(-1)?.endsWith('check_config.py')) return checkConfig(command)

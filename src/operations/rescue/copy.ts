@@ -60,7 +60,7 @@ const makeFit = async (scope: OperationScope, from: string, to: string): Promise
       hint: 'Put what it leads to in its place, in a copy of that folder. Nothing was changed.',
     })
   for (const name of leftOut) scope.system.files.remove(`${to}/${name}`)
-  makeMissingFolders(scope, to)
+  await makeMissingFolders(scope, to)
 }
 
 /**

@@ -1,3 +1,4 @@
+import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import { mountOf } from '../mounts.ts'
 import type { Scope } from '../unit.ts'
@@ -20,16 +21,29 @@ export const oftenEmpty = [
   'pg_twophase',
 ]
 
-/** Creates the empty folders again that a backup left out: Postgres does not start without them. */
-export const makeMissingFolders = ({ system, place }: Scope<never>, folder: string): void => {
-  const { files, setOwner, log } = system
-  const missing = oftenEmpty.filter((name) => !files.isThere(`${folder}/${name}`))
-  if (missing.length === 0 || !files.isThere(`${folder}/global/pg_control`)) return
-  for (const name of missing) {
-    files.makeFolder(`${folder}/${name}`, 0o700)
-    setOwner(`${folder}/${name}`, place.identities.postgres, 0o700)
-  }
-  log.say('warn', `empty folders of Postgres were missing and are created again: ${missing.join(', ')}`)
+/**
+ * Creates the empty folders again that a backup left out: Postgres does not start without them. Its user does
+ * it, who may have put links in their places.
+ */
+export const makeMissingFolders = async (scope: Scope<never>, folder: string): Promise<void> => {
+  const { system, place } = scope
+  const missing = oftenEmpty.filter((name) => !system.files.isThere(`${folder}/${name}`))
+  if (missing.length === 0 || !system.files.isThere(`${folder}/global/pg_control`)) return
+  const { outcome, lines } = await system.runProgram('cluster', {
+    argv: ['mkdir', '--mode=700', '--parents', ...missing.map((name) => `${folder}/${name}`)],
+    env: postgresEnvironment(place),
+    user: place.identities.postgres,
+    cwd: '/',
+  })
+  if (outcome.code !== 0)
+    throw new SupervisorError(
+      'CLUSTER_UNUSABLE',
+      `cannot make the empty folders of ${folder} that are missing: ${lines.at(-1) ?? inWords(outcome)}`,
+    )
+  system.log.say(
+    'warn',
+    `empty folders of Postgres were missing and are created again: ${missing.join(', ')}`,
+  )
 }
 
 /** Asks as Postgres's user: there are file systems on which whoever asks is the owner. */
@@ -71,5 +85,5 @@ export const takeFolder = async (scope: Scope<never>, folder: string): Promise<v
 /** Takes over a cluster that is there. */
 export const takeOver = async (scope: Scope<never>, folder: string): Promise<void> => {
   await takeFolder(scope, folder)
-  makeMissingFolders(scope, folder)
+  await makeMissingFolders(scope, folder)
 }

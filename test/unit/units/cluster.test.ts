@@ -155,12 +155,20 @@ describe('the task `cluster` on a volume with data', () => {
 })
 
 describe('the task `cluster` on a volume that was copied', () => {
-  test('makes the empty folders anew that a backup left out, and says so', async () => {
-    const { scope, disk, said } = withCluster()
+  test('has the empty folders made anew by Postgres that a backup left out, and says so', async () => {
+    const { scope, disk, replies, programs, said } = withCluster()
     disk.put(`${folder}/global/pg_control`, Buffer.alloc(32))
     disk.put(`${folder}/pg_notify/0000`, 'x')
+    replies.program = async ({ command }) => {
+      for (const path of command.argv.slice(3)) disk.files.makeFolder(path, 0o700)
+      return { outcome: { code: 0, signal: null }, lines: [] }
+    }
     await cluster.run(scope, never)
-    expect(disk.modeOf(`${folder}/pg_logical/snapshots`)).toBe('0700 101:102')
+    const [program] = programs
+    expect(program?.command).toMatchObject({ user: scope.place.identities.postgres, cwd: '/' })
+    expect(program?.command.argv.slice(0, 3)).toEqual(['mkdir', '--mode=700', '--parents'])
+    expect(program?.command.argv).toContain(`${folder}/pg_logical/snapshots`)
+    expect(disk.acts).not.toContain(`setOwner ${folder}/pg_logical/snapshots`)
     expect(said).toEqual([
       expect.stringMatching(
         /^warn empty folders of Postgres were missing and are created again: pg_commit_ts, /,
@@ -170,6 +178,17 @@ describe('the task `cluster` on a volume that was copied', () => {
     said.length = 0
     await cluster.run(scope, never)
     expect(said).toEqual([])
+  })
+
+  test('names what is in the way of an empty folder, such as a link that leads nowhere', async () => {
+    const { scope, disk, replies } = withCluster()
+    disk.put(`${folder}/global/pg_control`, Buffer.alloc(32))
+    const why = `mkdir: cannot create directory '${folder}/pg_notify': File exists`
+    replies.program = async () => ({ outcome: { code: 1, signal: null }, lines: [why] })
+    expect(await failureOf(() => cluster.run(scope, never))).toMatchObject({
+      code: 'CLUSTER_UNUSABLE',
+      message: `cannot make the empty folders of ${folder} that are missing: ${why}`,
+    })
   })
 
   test.each([

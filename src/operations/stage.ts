@@ -116,6 +116,26 @@ export const verifyCluster = (
 export const unpackCluster = (scope: OperationScope, folder: string, bytes: Bytes): Promise<void> =>
   unpack(scope, `${folder}/postgres`, scope.place.identities.postgres, 0o700, bytes)
 
+/**
+ * Makes files in the cluster of a folder, or empties them. Postgres's user does it, which may put links in
+ * their places at any moment.
+ */
+export const makeEmptyFiles = (
+  scope: OperationScope,
+  folder: string,
+  ...names: readonly string[]
+): Promise<void> =>
+  runToEnd(scope, {
+    what: `write into ${folder}`,
+    command: {
+      argv: ['truncate', '--size=0', ...names.map((name) => `${folder}/postgres/${name}`)],
+      env: environment,
+      user: scope.place.identities.postgres,
+      cwd: '/',
+    },
+    code: 'VOLUME_NOT_WRITABLE',
+  })
+
 const known = new Set<string>([
   'secrets/secret_key',
   'secrets/postgres_password',
@@ -190,7 +210,7 @@ const stageChain = async (
   { folder, cluster, onProgress }: Target,
 ): Promise<void> => {
   const beside = `${folder}/links`
-  makeOwnFolder(scope, beside, scope.place.identities.postgres, 0o700)
+  makeOwnFolder(scope, beside, undefined, 0o755) // Postgres's user puts no link in it.
   const links = [...parents, newest].map((_, index) => `${beside}/${index + 1}`)
   const without = ['--exclude=pg_wal'] // The log of the newest is what starts.
   for (const [index, parent] of parents.entries())

@@ -426,4 +426,23 @@ describeContainer("who takes over Postgres's user", () => {
     expect((await docker('diff', box.id)).stdout).not.toContain('/etc/perl')
     expect(await box.logs()).toMatch(/cannot make the empty folders of \S+ that are missing: .*pg_notify/)
   })
+
+  it('gets nothing of root by a link that it plants beside the archives of a chain', async () => {
+    const box = await start()
+    await box.ready()
+    for (const how of [['--scheduled'], ['volume', '--incremental']])
+      expect(await box.supervisor('backup', ...how)).toMatchObject({ exitCode: 0 })
+    const { stdout } = await box.sh(`mkdir -m 755 /victim; ls ${data}/backups`)
+    const last = stdout.split('\n').find((name) => name.includes('-after-'))!
+    const plant = `
+      while :; do
+        for found in $(cat /proc/[0-9]*/cmdline 2> /dev/null | tr '\\0' '\\n' | grep '/links/1$'); do
+          ln -s /victim "\${found%1}2" 2> /dev/null || true
+        done
+      done`
+    expect(await attackAsPostgres(box, plant, '--detach')).toMatchObject({ exitCode: 0 })
+    const restored = await box.supervisor('restore', last, '--replace')
+    expect((await box.sh('stat -c "%u %a" /victim')).stdout).toBe('0 755')
+    expect(restored).toMatchObject({ exitCode: 0 })
+  })
 })

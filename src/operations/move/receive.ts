@@ -11,6 +11,7 @@ import { fitnessOf, writeManifest } from '../restore.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
 import { askBeside, lookIntoEach, type SideServer, withSideServer } from '../server.ts'
 import {
+  makeEmptyFiles,
   makeOwnFolder,
   removeOddMedia,
   requirePlainFiles,
@@ -125,10 +126,9 @@ const replay = async (
   { facts, next, since }: Base,
 ): Promise<LogEnd> => {
   const { scope, folder } = target
-  const { system, place } = scope
+  const { system } = scope
   const signalFile = `${folder}/postgres/standby.signal`
-  system.files.writeWhole(signalFile, '', 0o600)
-  system.setOwner(signalFile, place.identities.postgres, 0o600)
+  await makeEmptyFiles(scope, folder, 'standby.signal')
   const behind = (segment: number): string =>
     `pg_wal_lsn_diff(pg_last_wal_replay_lsn(), '0/0') >= ${(segment - aheadLimit) * facts.segmentBytes}`
   const end = await withSideServer(scope, standbyIn(folder, facts), async () => {

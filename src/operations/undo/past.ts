@@ -2,7 +2,8 @@ import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
 import type { OperationScope } from '../scope.ts'
 import { asUser } from '../server.ts'
-import { prove, recoverInto, requireWindow, type Target, writeForPostgres } from './recover.ts'
+import { makeEmptyFiles } from '../stage.ts'
+import { prove, recoverInto, requireWindow, type Target } from './recover.ts'
 
 /** What decides who a role is. What it may do with the objects in a database stays as it was. */
 const attributes = [
@@ -71,8 +72,7 @@ export const recoverPast = async (scope: OperationScope, target: Target): Promis
         return await prove(scope, folder)
       },
     )
-    writeForPostgres(scope, `${folder}/postgres/postgresql.auto.conf`, '')
-    writeForPostgres(scope, `${folder}/postgres/standby.signal`, '')
+    await makeEmptyFiles(scope, folder, 'postgresql.auto.conf', 'standby.signal')
     return lastChange
   } catch (error) {
     files.remove(folder)

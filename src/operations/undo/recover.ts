@@ -7,7 +7,7 @@ import { bringIn, makeRoom, requireReplaceable } from '../incoming.ts'
 import type { OperationScope } from '../scope.ts'
 import { askBeside, lookIntoEach, withSideServer } from '../server.ts'
 import { countBytes } from '../sources.ts'
-import { makeOwnFolder, unpackCluster, verifyCluster } from '../stage.ts'
+import { makeEmptyFiles, makeOwnFolder, unpackCluster, verifyCluster } from '../stage.ts'
 
 /** Where to go back to: a moment, or just before a place in the log, which was at a moment. */
 export type Target = { readonly atMs: number; readonly lsn?: string }
@@ -52,12 +52,6 @@ const endLog = (scope: OperationScope): Promise<void> =>
     await client.query('SELECT pg_current_xact_id()')
     await client.query('SELECT pg_switch_wal()')
   })
-
-/** Writes a file into a cluster. */
-export const writeForPostgres = ({ system, place }: OperationScope, path: string, text: string): void => {
-  system.files.writeWhole(path, text, 0o600)
-  system.setOwner(path, place.identities.postgres, 0o600)
-}
 
 const quoted = (path: string): string => `'${path.replaceAll("'", String.raw`'\''`)}'`
 
@@ -117,7 +111,7 @@ export const recoverInto = async <T>(
   makeOwnFolder(scope, folder, undefined, 0o711)
   await unpackCluster(scope, folder, system.readStream(`${inVolume(place.paths).undo}/${base.name}`))
   await verifyCluster(scope, `${folder}/postgres`, ['--no-parse-wal'])
-  writeForPostgres(scope, `${folder}/postgres/recovery.signal`, '')
+  await makeEmptyFiles(scope, folder, 'recovery.signal')
   const parameters = parametersOf(scope, target)
   const side = { folder, what, code: 'UNDO_REFUSED', isKept: true, user: 'postgres', parameters } as const
   return await withSideServer(scope, side, act)

@@ -80,7 +80,8 @@ export async function* readCluster(scope: OperationScope, since?: string): Async
 
 /**
  * The files that Mathesar keeps, as a tar. Its own user reads them: what it put there, such as a link, leads
- * to nothing that it could not read itself. A file that changes or goes meanwhile is not a failure.
+ * to nothing that it could not read itself. No archive is larger than what lies on the disk, however many
+ * names a file has, and however large its holes are. A file that changes or goes meanwhile is not a failure.
  */
 export const readMedia = (scope: OperationScope, how: readonly string[] = []): Bytes => {
   const { paths, identities } = scope.place
@@ -88,16 +89,7 @@ export const readMedia = (scope: OperationScope, how: readonly string[] = []): B
   return outputOf(scope, {
     what: 'copy the media',
     command: {
-      argv: [
-        'tar',
-        '--create',
-        '--hard-dereference',
-        '--ignore-failed-read',
-        ...how,
-        '--directory',
-        folder,
-        '.',
-      ],
+      argv: ['tar', '--create', '--sparse', '--ignore-failed-read', ...how, '--directory', folder, '.'],
       env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' },
       user: identities.mathesar,
       cwd: '/',

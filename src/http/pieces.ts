@@ -15,6 +15,8 @@ async function* piecesOf(socket: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
  */
 export const inPieces = (socket: Socket): Duplex => {
   const duplex = Duplex.from({ readable: piecesOf(socket), writable: socket })
+  // One that is destroyed fails, and Node has stopped to listen where somebody asks for another protocol.
+  for (const stream of [duplex, socket]) stream.on('error', () => {})
   socket.on('timeout', () => duplex.emit('timeout'))
   // A response sets the limit for its being read by this.
   return Object.assign(duplex, { setTimeout: (limitMs: number) => socket.setTimeout(limitMs) })

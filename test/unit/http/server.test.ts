@@ -271,6 +271,31 @@ describe('a socket', () => {
     await vi.waitFor(() => expect(limits.size).toBe(0))
   })
 
+  test.each(['console', 'visitor', 'app', 'operator'] as const)(
+    'of the %s outlives who asks for another protocol, sends half of a request, or goes at once',
+    async (access) => {
+      await open(access)
+      const path = join(folder, `${access}.sock`)
+      const [connects, upgrades, h2] = [
+        'CONNECT /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n',
+        'GET /readyz HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n',
+        'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n',
+      ]
+      for (const sent of [connects, `${connects}more`, upgrades, h2, connects.slice(0, 20), '\0', '']) {
+        const socket = connect(path).on('error', () => {})
+        await new Promise((resolve) => socket.once('connect', resolve))
+        const closed = new Promise((resolve) => socket.resume().once('close', resolve))
+        if (sent === connects) socket.write(sent)
+        else socket.end(sent)
+        await closed
+      }
+      const socket = connect(path).on('error', () => {})
+      socket.write(connects)
+      socket.destroy()
+      expect(await askSocket(path, 'GET', '/readyz')).toHaveProperty('status')
+    },
+  )
+
   test('tells no date: Node would wake a second later for it', async () => {
     const ask = await open('visitor')
     expect((await ask('GET', '/livez')).headers).not.toHaveProperty('date')

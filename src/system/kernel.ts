@@ -19,6 +19,7 @@ const F_GETFL = 3
 const F_SETFL = 4
 const F_SETPIPE_SZ = 1031
 const POLLIN = 1
+const POLLHUP = 16
 const P_ALL = 0
 const WNOHANG = 1
 const WEXITED = 4
@@ -79,6 +80,14 @@ const openSockets = (libc: Libc) => {
       throw error
     }
   }
+  /** What is to be said of a socket now, among what is asked for; POLLHUP is said in any case. */
+  const look = (fd: number, events: number): number => {
+    const one = Buffer.alloc(8) // `struct pollfd`
+    one.writeInt32LE(fd, 0)
+    one.writeInt16LE(events, 4)
+    checkCall(libc.poll(one, 1, 0), 'look at a socket')
+    return one.readInt16LE(6)
+  }
   return {
     /** That of `::` takes the connections of IPv4, too. */
     listenTcp: (address: string, port: number): number =>
@@ -86,11 +95,12 @@ const openSockets = (libc: Libc) => {
     /** The path must be free, and at most 107 bytes long. */
     listenUnix: (path: string): number => listen(unixAddress(path), path),
     /** Whether a connection waits in such a socket. What /proc shows are also those of other containers. */
-    isAwaited: (fd: number): boolean => {
-      const one = Buffer.alloc(8) // `struct pollfd`
-      one.writeInt32LE(fd, 0)
-      one.writeInt16LE(POLLIN, 4)
-      return checkCall(libc.poll(one, 1, 0), 'look at a socket') > 0
+    isAwaited: (fd: number): boolean => look(fd, POLLIN) !== 0,
+    isShut: (fd: number): boolean => (look(fd, 0) & POLLHUP) !== 0,
+    listenUnixAgain: (path: string, fd: number): void => {
+      const made = listen(unixAddress(path), path)
+      checkCall(libc.dup3(made, fd, O_CLOEXEC), 'replace a socket')
+      closeSync(made)
     },
   }
 }

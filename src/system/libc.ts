@@ -12,6 +12,7 @@ export type Libc = {
   readonly inet_pton: (family: number, text: string, address: Memory) => number
   readonly listen: (fd: number, backlog: number) => number
   readonly poll: (set: Memory, length: number, timeoutMs: number) => number
+  readonly dup3: (from: number, to: number, flags: number) => number
   readonly pipe2: (ends: Memory, flags: number) => number
   readonly fcntl: (fd: number, command: number, argument: number) => number
   readonly waitid: (type: number, id: number, siginfo: Memory, options: number) => number
@@ -35,6 +36,7 @@ export const loadLibc = (): Libc => {
     inet_pton: libc.func('int inet_pton(int, str, void *)'),
     listen: libc.func('int listen(int, int)'),
     poll: libc.func('int poll(void *, uint64_t, int)'),
+    dup3: libc.func('int dup3(int, int, int)'),
     pipe2: libc.func('int pipe2(void *, int)'),
     fcntl: libc.func('int fcntl(int, int, int)'),
     waitid: libc.func('int waitid(int, uint32_t, void *, int)'),

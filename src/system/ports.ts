@@ -88,6 +88,10 @@ export type System = {
   readonly listenTcp: (address: string, port: number) => number
   /** The same on a path of the file system, where nothing may be yet. */
   readonly listenUnix: (path: string) => number
+  /** The same with the number of one that was shut. */
+  readonly listenUnixAgain: (path: string, fd: number) => void
+  /** Whether a child has shut it down (shutdown(2)): nobody can connect to it any more, now or ever. */
+  readonly isShut: (fd: number) => boolean
   /** Whether a connection waits in a listening socket. */
   readonly isAwaited: (fd: number) => boolean
   /** Lets go of a listening socket. Once its children have, too, connections are refused. */

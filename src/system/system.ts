@@ -67,6 +67,8 @@ export const createBase = (kernel: Kernel) => ({
   listenTcp: kernel.listenTcp,
   closeSocket: closeSync,
   listenUnix: kernel.listenUnix,
+  listenUnixAgain: kernel.listenUnixAgain,
+  isShut: kernel.isShut,
   isAwaited: kernel.isAwaited,
   createGate: () => createGate(kernel.pipe),
   signalProcess: kill,

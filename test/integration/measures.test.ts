@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { connect, type Socket } from 'node:net'
 import { expect, onTestFinished, test } from 'vitest'
@@ -25,4 +26,23 @@ test('counts the connections that wait in a socket which nobody accepts from', a
   expect([countWaiting(tcp), countWaiting(unix)]).toEqual([2, 1])
   expect(fds.map(kernel.isAwaited)).toEqual([true, true])
   expect(measureSelf().openFds).toBeGreaterThan(3)
+})
+
+test('tells that a child has shut a socket, and opens it again under the same number', async () => {
+  const kernel = openKernel()
+  const folder = mkdtempSync('/tmp/shut-')
+  onTestFinished(() => rmSync(folder, { recursive: true }))
+  const path = `${folder}/there.sock`
+  const fd = kernel.listenUnix(path)
+  expect(kernel.isShut(fd)).toBe(false)
+  const shut = 'open my $socket, "+<&=3"; shutdown($socket, 2) or die $!'
+  expect(spawnSync('perl', ['-e', shut], { stdio: ['ignore', 'ignore', 'inherit', fd] }).status).toBe(0)
+  expect(kernel.isShut(fd)).toBe(true)
+  rmSync(path)
+  kernel.listenUnixAgain(path, fd)
+  expect([kernel.isShut(fd), kernel.isAwaited(fd)]).toEqual([false, false])
+  const client = connect(path)
+  await connected(client)
+  client.destroy()
+  expect(kernel.isAwaited(fd)).toBe(true)
 })

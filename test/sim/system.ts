@@ -167,6 +167,8 @@ export const createSimulatedSystem = (supervisor: Actor): System => {
       return container.nextFds()
     },
     isAwaited: () => false,
+    isShut: () => false,
+    listenUnixAgain: () => {},
     closeSocket: () => supervisor.call(),
     withClient: createWithClient(supervisor, wait),
     addressesOf: async () => [],

@@ -1,6 +1,6 @@
 import { inDoor } from '../place.ts'
 import { reachableAddress } from '../results.ts'
-import { defineTask } from '../unit.ts'
+import { defineTask, type Scope } from '../unit.ts'
 
 /**
  * The sockets behind the door: Mathesar's, and the supervisor's own. Like the port they are held by the
@@ -29,3 +29,18 @@ export const upstream = defineTask({
     return { fd: listen(mathesar), target: { socketPath: mathesar }, page: listen(page) }
   },
 })
+
+/** Whether code in Mathesar has shut the socket that all its generations serve on, for good. */
+export const isUpstreamShut = ({ system, place, results }: Scope<'upstream'>): boolean =>
+  place.paths.nginx !== undefined && system.isShut(results.upstream.fd)
+
+/** Opens it again for the next generation, where that is so. */
+export const mendUpstream = (scope: Scope<'upstream'>): void => {
+  if (!isUpstreamShut(scope)) return
+  const { system, place, results } = scope
+  const { mathesar } = inDoor(place.paths)
+  system.log.say('warn', 'the socket of Mathesar was shut from within Mathesar: it is opened again')
+  system.files.remove(mathesar)
+  system.listenUnixAgain(mathesar, results.upstream.fd)
+  system.setOwner(mathesar, undefined, 0o666)
+}

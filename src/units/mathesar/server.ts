@@ -1,6 +1,7 @@
 import { oomScores } from '../../core/oom.ts'
 import { probeHost } from '../../settings/hosts.ts'
 import { secondsToStop } from '../../settings/stopping.ts'
+import { isUpstreamShut, mendUpstream } from '../door/upstream.ts'
 import { whyStopped } from '../hung.ts'
 import { activityFile, inDoor } from '../place.ts'
 import { databaseTrouble } from '../postgres/external.ts'
@@ -64,6 +65,7 @@ export const mathesar = defineService({
       results,
     } = scope
     const scores = oomScores(machine.oomScoreAdj)
+    mendUpstream(scope)
     return {
       argv: [
         `${paths.pythonBin}/python3`,
@@ -91,6 +93,7 @@ export const mathesar = defineService({
   // gunicorn's first process looks after its workers each second.
   whyHung: (scope, now, before) =>
     whyStopped(scope, now) ??
+    (isUpstreamShut(scope) ? 'its socket is shut' : undefined) ??
     (now.sleeps === before?.sleeps ? 'its first process does nothing any more' : undefined),
   lastUsedMs: async ({ system: { files }, place: { paths } }) =>
     files.statOf(activityFile(paths))?.changedMs ?? 0,

@@ -36,6 +36,8 @@ const createReplies = () => ({
   program: async (_program: Program, _signal?: AbortSignal): Promise<ProgramResult> => succeeded,
   listen: (_address: string, _port: number): number => 10,
   lock: (_path: string): boolean => true,
+  /** Whether a listening socket was shut. */
+  isShut: false,
   mounts: (): ReturnType<System['readMounts']> => new Map(),
   get: async (_signal: AbortSignal): ReturnType<System['httpGet']> => ({ status: 200, location: undefined }),
   /** The status that a request which tells somebody gets. */
@@ -112,6 +114,11 @@ export const createFakeSystem = () => {
       return 11
     },
     isAwaited: () => false,
+    isShut: () => replies.isShut,
+    listenUnixAgain: (path) => {
+      disk.put(path, '')
+      replies.isShut = false
+    },
     closeSocket: (fd) => void records.closed.push(fd),
     createGate: processes.createGate,
     startProcess: processes.startProcess,

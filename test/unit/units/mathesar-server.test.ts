@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { mathesar } from '../../../src/units/mathesar/server.ts'
+import { inDoor } from '../../../src/units/place.ts'
 import { readFile } from '../configurations.ts'
 import { errorWith } from '../fakes/files.ts'
 import { serverError } from '../fakes/postgres.ts'
@@ -51,6 +52,24 @@ describe('what a new generation answers when it is asked to check itself', () =>
     expect(mathesar.readCheck!(answer)).toBe(
       'the new generation cannot be checked: its answer is not an HTTP status',
     )
+  })
+})
+
+describe('a socket that code in Mathesar has shut', () => {
+  const shut = () => {
+    const at = createScope({ place: { paths: { ...placeOf().paths, nginx: '/usr/sbin/nginx' } } })
+    at.replies.isShut = true
+    return at
+  }
+
+  test('makes it count as hung, and is opened again for the next generation', async () => {
+    const { scope, disk, said } = shut()
+    const look = { state: 'S', sleeps: 2, children: new Map() } as never
+    expect(mathesar.whyHung!(scope, look, undefined)).toBe('its socket is shut')
+    expect((await mathesar.command(scope)).fds).toEqual([11])
+    expect(disk.modeOf(inDoor(scope.place.paths).mathesar)).toMatch(/^0666 /)
+    expect(said).toEqual(['warn the socket of Mathesar was shut from within Mathesar: it is opened again'])
+    expect(mathesar.whyHung!(scope, look, undefined)).toBeUndefined()
   })
 })
 

@@ -15,6 +15,15 @@ type Where = Pick<Scope<never>, 'system' | 'place'>
 export const isMarked = ({ system: { files }, place }: Where, checkpoint: string): boolean =>
   files.isThere(`${inVolume(place.paths).cluster}/${prefix}${checkpoint}`)
 
+/** A folder is none of ours, and Postgres's user may have put millions of files in it. */
+const removeFile = ({ files }: Where['system'], path: string): void => {
+  try {
+    files.removeWhole(path)
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ERR_FS_EISDIR') throw error
+  }
+}
+
 /** After the checkpoint: what was changed before it is in the files. */
 export const markCheckpoint = (where: Where, checkpoint: string | null): void => {
   if (checkpoint === null || isMarked(where, checkpoint)) return
@@ -24,5 +33,5 @@ export const markCheckpoint = (where: Where, checkpoint: string | null): void =>
   files.writeWhole(`${cluster}/${own}`, 'Tells what a copy of this folder is worth.\n', 0o644)
   const isOver = (name: string): boolean => name.startsWith(prefix) || isTemporaryName(name)
   for (const name of files.listFolder(cluster))
-    if (isOver(name) && name !== own) files.remove(`${cluster}/${name}`)
+    if (isOver(name) && name !== own) removeFile(where.system, `${cluster}/${name}`)
 }

@@ -1,3 +1,4 @@
+import { tame } from '../core/tame.ts'
 import { EventFinder, formatEvent, type Level, levels, prefixOf } from '../core/log-lines.ts'
 
 /** What is delivered at once; one event may be longer. */
@@ -55,6 +56,7 @@ export class Printer {
 
   #addText(unit: string, text: string): void {
     const event = Buffer.from(text)
+    if (this.#format === 'text') tame(event, 0, event.length)
     if (this.#used + event.length > blockBytes) this.#send(unit)
     if (event.length > blockBytes) return this.#deliver(unit, event, 1)
     this.#used += event.copy(this.#block, this.#used)
@@ -70,6 +72,7 @@ export class Printer {
       block.set(prefix, used)
       used += prefix.length
       output.copy(block, used, from, to)
+      tame(block, used, used + to - from)
       used += to - from
       block[used++] = newlineByte
       from = to + 1

@@ -238,7 +238,7 @@ describe('the log', () => {
 
 describe("the supervisor's own lines", () => {
   test.each(['text', 'json'] as const)(
-    'hold nothing that acts on a terminal, as %s; those of services stay as they are',
+    'hold nothing that acts on a terminal, as %s; those of services keep their colors',
     (format) => {
       const box = open({ format })
       box.log.say('warn', 'cannot start: \x1b]0;owned\x07it says \x9b31m\u202eno\r\nand\tmore', {

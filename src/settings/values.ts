@@ -1,4 +1,3 @@
-import { definedOf } from '../core/record.ts'
 import { SupervisorError } from '../errors.ts'
 import {
   databaseSettings,
@@ -50,7 +49,8 @@ const booleans: Readonly<Record<string, string>> = {
 const readDirect = (environment: Environment, name: SettingName, variable: string): string | undefined => {
   // For a service named postgres, Kubernetes gives every container a POSTGRES_PORT of this form.
   if (variable === 'POSTGRES_PORT' && environment[variable]?.startsWith('tcp://')) return undefined
-  return cleanValue(name, environment[variable] ?? '') || undefined
+  const text = environment[variable]
+  return text === undefined ? undefined : cleanValue(name, text) || undefined
 }
 
 /** The content of the file that a `NAME_FILE` variable names. */
@@ -65,10 +65,15 @@ const readNamedFile = (name: SettingName, variable: string, path: string, readFi
   return text === '' ? refuse(variable, `${path} is empty`) : text
 }
 
-/** What one setting is given by: its name or the alias, each directly or by a file. */
+/** What may give each setting: its name or the alias, each directly or by a file. */
+const variables = new Map(
+  settingNames.map((name) => [name, namesOf(name).flatMap((each) => [each, `${each}_FILE`])]),
+)
+
+/** What the environment gives of one setting. */
 const readGiven = (environment: Environment, readFile: ReadFile, name: SettingName): string | undefined => {
-  const [variable, other] = namesOf(name)
-    .flatMap((each) => [each, `${each}_FILE`])
+  const [variable, other] = variables
+    .get(name)!
     .filter((each) => readDirect(environment, name, each) !== undefined)
   if (variable === undefined) return undefined
   if (other !== undefined)
@@ -105,9 +110,11 @@ const defaults = from(
 
 /** default < file < environment. `file` has been checked before. */
 export const readSettings = (environment: Environment, readFile: ReadFile, file: Texts = {}): Values => {
-  const given: Texts = definedOf(
-    Object.fromEntries(settingNames.map((name) => [name, readGiven(environment, readFile, name)])),
-  )
+  const given: Texts = {}
+  for (const name of settingNames) {
+    const text = readGiven(environment, readFile, name)
+    if (text !== undefined) given[name] = text
+  }
   const putAside: ReadonlySet<string> = putAsideBy(given, file)
   const inFile = Object.entries(file).filter(([name]) => !putAside.has(name))
   return { ...defaults, ...from('file', inFile), ...from('environment', Object.entries(given)) }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { editConfig, parseConfig } from '../../src/settings/env-file.ts'
 import {
   type Configuration,
+  type DescribedSetting,
   describeSetting,
   editsToPersist,
   fileLimitBytes,
@@ -56,16 +57,17 @@ describe('a setting', () => {
       fc.assert(
         fc.property(anyFile, anyEnvironment, (file, environment) => {
           const { values } = readFile(file, environment)
-          for (const name of settingNames) {
-            const { value, source } = values[name]
-            if (environment[name] !== undefined)
-              expect({ value, source }).toEqual({ value: environment[name], source: 'environment' })
-            else if (source === 'file') expect(value).toBe(file[name])
-            else expect({ value, source }).toEqual({ value: settingOf(name).default, source: 'default' })
-            // What is put aside is a database that the environment names in the other way.
-            if (file[name] !== undefined && source === 'default')
-              expect(settingOf(name).appliesBy).toBe('database')
-          }
+          const wanted = settingNames.map((name) => {
+            if (environment[name] !== undefined) return { value: environment[name], source: 'environment' }
+            if (values[name].source === 'file') return { value: file[name], source: 'file' }
+            return { value: settingOf(name).default, source: 'default' }
+          })
+          expect(settingNames.map((name) => values[name])).toEqual(wanted)
+          // What is put aside is a database that the environment names in the other way.
+          const putAside = settingNames.filter(
+            (name) => file[name] !== undefined && values[name].source === 'default',
+          )
+          expect(putAside.filter((name) => settingOf(name).appliesBy !== 'database')).toEqual([])
         }),
         runs(40),
       )
@@ -361,9 +363,9 @@ describe('what the environment gives', () => {
         fc.property(anyFile, anyEnvironment, fc.boolean(), (file, environment, isFirstBoot) => {
           const before = read(filesOf(isFirstBoot ? undefined : fileOf(file)), environment)
           const after = readFile(persisted(before, environment))
-          for (const name of settingNames)
-            if (settingOf(name).only === undefined)
-              expect([name, after.values[name].value]).toEqual([name, before.values[name].value])
+          const textsOf = ({ values }: Configuration) =>
+            settingNames.map((name) => settingOf(name).only ?? [name, values[name].value])
+          expect(textsOf(after)).toEqual(textsOf(before))
           expect(after.database).toEqual(before.database)
           // And once: the next start with the same environment has nothing to write.
           const again = readFile(after.files['mathesar.env']!, environment)
@@ -447,12 +449,20 @@ describe('a setting as it is shown', () => {
         fc.property(anyFile, anyEnvironment, (file, environment) => {
           const configuration = readFile(file, environment)
           const inForce = inForceOf(readFile('').values, configuration).values
-          for (const name of settingNames) {
-            const described = describeSetting(name, configuration.values, inForce)
-            expect(described.pinned).toBe(isPinned(name, configuration))
-            if (settingOf(name).secret) expect(described.value).toBeNull()
-            if (settingOf(name).appliesBy !== 'container') expect(described.pendingRestart).toBe(false)
-          }
+          const described = settingNames.map((name) => describeSetting(name, configuration.values, inForce))
+          const namesWith = (isSo: (setting: DescribedSetting) => boolean) =>
+            described.filter(isSo).map(({ name }) => name)
+          expect(namesWith(({ pinned }) => pinned)).toEqual(
+            settingNames.filter((name) => isPinned(name, configuration)),
+          )
+          expect(namesWith(({ name, value }) => settingOf(name).secret === true && value !== null)).toEqual(
+            [],
+          )
+          expect(
+            namesWith(
+              ({ name, pendingRestart }) => pendingRestart && settingOf(name).appliesBy !== 'container',
+            ),
+          ).toEqual([])
         }),
         runs(30),
       )

@@ -39,8 +39,8 @@ describe('one GET', () => {
       'GET /auth/ HTTP/1.1\r\nHost: x.invalid\r\nConnection: close\r\nUser-Agent: supervisor\r\n\r\n',
     )
     const hasTimer = (): boolean => process.getActiveResourcesInfo().includes('Timeout')
-    for (let looks = 0; looks < 40 && hasTimer(); looks++)
-      await new Promise((resolve) => setTimeout(resolve, 50))
+    for (let looks = 0; looks < 400 && hasTimer(); looks++)
+      await new Promise((resolve) => setTimeout(resolve, 5))
     expect(hasTimer()).toBe(false)
   })
 

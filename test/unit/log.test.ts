@@ -129,7 +129,7 @@ describe("a service's output", () => {
     for (let i = 0; i < 100; i++) box.say('z'.repeat(65_536))
     expect(box.text.length).toBeGreaterThan(6_000_000)
     box.lines.flush()
-    expect(box.text.match(/z/g)).toHaveLength(6_553_600)
+    expect(box.text.length - box.text.replaceAll('z', '').length).toBe(6_553_600)
   })
 
   test('shows no secret, however it is cut', () => {
@@ -264,7 +264,8 @@ describe("the supervisor's own lines", () => {
     const secret = 'hunter2'.repeat(20)
     for (let before = 8000; before < 8300; before += 10) {
       const box = open({ secrets: [secret] })
-      box.log.say('error', `${'x'.repeat(before)}${secret}${'y'.repeat(1_000_000)}why`)
+      const after = before === 8000 ? 1_000_000 : 20_000
+      box.log.say('error', `${'x'.repeat(before)}${secret}${'y'.repeat(after)}why`)
       expect(box.text.length).toBeLessThan(17_000)
       expect(box.text).not.toContain('hunter')
       expect(box.text).toMatch(/why\n$/)

@@ -10,7 +10,13 @@ import {
   planOf,
 } from '../../src/settings/plan.ts'
 import { typeSettings } from '../../src/settings/typed.ts'
-import { type Action, settingNames, settingOf } from '../../src/settings/table.ts'
+import {
+  type Action,
+  type SettingName,
+  settingNames,
+  settingOf,
+  type Value,
+} from '../../src/settings/table.ts'
 import { anyConfiguration, filesOf, type Given, read, readFile } from './configurations.ts'
 import { runs, runsTimeoutMs } from './runs.ts'
 
@@ -107,10 +113,10 @@ describe('what differs', () => {
       fc.assert(
         fc.property(anyConfiguration, anyConfiguration, (a, b) => {
           const changes = new Map(changesBetween(a, b).map(({ name, action }) => [name, action]))
-          for (const name of settingNames) {
-            expect(changes.has(name)).toBe(a.values[name].value !== b.values[name].value)
-            expect([undefined, 'none', settingOf(name).appliesBy]).toContain(changes.get(name))
-          }
+          const differing = settingNames.filter((name) => a.values[name].value !== b.values[name].value)
+          expect(settingNames.filter((name) => changes.has(name))).toEqual(differing)
+          for (const name of differing)
+            expect(['none', settingOf(name).appliesBy]).toContain(changes.get(name))
         }),
         runs(40),
       )
@@ -182,10 +188,9 @@ describe('what is in force', () => {
       fc.assert(
         fc.property(anyConfiguration, anyConfiguration, anyConfiguration, (boot, next, later) => {
           const now = inForceOf(boot.values, next)
-          for (const name of settingNames)
-            expect(now.values[name]).toBe(
-              settingOf(name).appliesBy === 'container' ? boot.values[name] : next.values[name],
-            )
+          const wanted = (name: SettingName): Value =>
+            settingOf(name).appliesBy === 'container' ? boot.values[name] : next.values[name]
+          expect(settingNames.filter((name) => now.values[name] !== wanted(name))).toEqual([])
           expect([now.database, now.files]).toEqual([next.database, next.files])
           expect(now.settings).toEqual(typeSettings(now.values))
           expect(inForceOf(now.values, later)).toEqual(inForceOf(boot.values, later))

@@ -122,12 +122,12 @@ test('a document that is larger, late or elsewhere is not read; the request says
     server.close()
   })
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  const read = (path: string): Promise<string> =>
-    httpRead(`${base}${path}`, { timeoutMs: 300, limitBytes: 1000 }, new AbortController().signal)
+  const read = (path: string, timeoutMs = 5000): Promise<string> =>
+    httpRead(`${base}${path}`, { timeoutMs, limitBytes: 1000 }, new AbortController().signal)
   expect(await read('/whole')).toBe('[1]')
   await expect(read('/large')).rejects.toThrow('it is larger than 1000 bytes')
   await expect(read('/moved')).rejects.toThrow('it answers 302')
-  await expect(read('/late')).rejects.toThrow('abort')
+  await expect(read('/late', 30)).rejects.toThrow('abort')
   const headers = 'user-agent,accept,host,connection'
   expect(asked).toEqual(['/whole', '/large', '/moved', '/late'].map((path) => `${path} ${headers}`))
 })

@@ -264,11 +264,11 @@ describe('a socket', () => {
     expect(limits.size).toBe(0)
     const socket = connect(path).on('error', () => {})
     socket.write(sent)
-    await vi.waitFor(() => expect(limits.size).toBe(1))
+    await vi.waitFor(() => expect(limits.size).toBe(1), { interval: 1 })
     const closed = new Promise((resolve) => socket.resume().once('close', resolve))
     for (const elapsed of limits) elapsed()
     await closed
-    await vi.waitFor(() => expect(limits.size).toBe(0))
+    await vi.waitFor(() => expect(limits.size).toBe(0), { interval: 1 })
   })
 
   test.each(['console', 'visitor', 'app', 'operator'] as const)(

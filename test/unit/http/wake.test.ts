@@ -112,7 +112,7 @@ test('six hundred who wait for Mathesar leave connections for health', { timeout
   const asked: Promise<number>[] = []
   for (let count = 100; count <= 600; count += 100) {
     asked.push(...Array.from({ length: 100 }, ask)) // As many as the socket holds before it is served.
-    await expect.poll(() => seen.waiting + seen.others, { timeout: 10_000 }).toBe(count)
+    await expect.poll(() => seen.waiting + seen.others, { timeout: 10_000, interval: 5 }).toBe(count)
   }
   expect(seen).toEqual({ waiting: 512, others: 88 })
   expect((await askSocket(path, 'GET', '/livez')).status).toBe(200)

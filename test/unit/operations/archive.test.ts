@@ -45,7 +45,7 @@ describe('an archive', () => {
       const before = taken
       let read = 0
       for await (const chunk of opened(section.parts)) {
-        if (read === 0) await expect.poll(() => taken).toBe(before + 1)
+        if (read === 0) await expect.poll(() => taken, { interval: 1 }).toBe(before + 1)
         await setTimeout(20) // The next one is opened meanwhile, elsewhere.
         expect(chunk.equals(content.subarray(read, read + chunk.length))).toBe(true)
         read += chunk.length

@@ -18,7 +18,7 @@ export class Printer {
   readonly #deliver: Deliver
   readonly #hidden: ReadonlySet<Level>
   readonly #finder = new EventFinder()
-  readonly #block = Buffer.allocUnsafeSlow(longestBytes)
+  #block: Buffer | undefined
   #used = 0
   #events = 0
 
@@ -48,8 +48,12 @@ export class Printer {
     return rest
   }
 
+  #space(): Buffer {
+    return (this.#block ??= Buffer.allocUnsafeSlow(longestBytes))
+  }
+
   #send(unit: string): void {
-    if (this.#events > 0) this.#deliver(unit, this.#block.subarray(0, this.#used), this.#events)
+    if (this.#events > 0) this.#deliver(unit, this.#space().subarray(0, this.#used), this.#events)
     this.#used = 0
     this.#events = 0
   }
@@ -59,12 +63,12 @@ export class Printer {
     if (this.#format === 'text') tame(event, 0, event.length)
     if (this.#used + event.length > blockBytes) this.#send(unit)
     if (event.length > blockBytes) return this.#deliver(unit, event, 1)
-    this.#used += event.copy(this.#block, this.#used)
+    this.#used += event.copy(this.#space(), this.#used)
     this.#events++
   }
 
   #addLines(output: Buffer, start: number, end: number, prefix: Buffer, lines: number): void {
-    const block = this.#block
+    const block = this.#space()
     let used = this.#used
     for (let from = start; from < end;) {
       const newline = lines === 1 ? -1 : output.indexOf(newlineByte, from)

@@ -13,10 +13,14 @@ const usualBytes = 16 * 1024
 /** Calls `found` with each line in which `needle` occurs. */
 export type LineWatch = { readonly needle: string; readonly found: (line: string) => void }
 
-/** Joins what is left of an output with what comes next. All services take turns with one buffer. */
+/**
+ * Joins what is left of an output with what comes next. All services take turns with one buffer, which is
+ * there from the first time on.
+ */
 export const createJoin = (): ((rest: Buffer, chunk: Buffer) => Buffer) => {
-  const joined = Buffer.allocUnsafeSlow(2 * eventLimitBytes)
+  let joined = nothing
   return (rest, chunk) => {
+    if (joined.length === 0) joined = Buffer.allocUnsafeSlow(2 * eventLimitBytes)
     if (rest.length + chunk.length > joined.length) return Buffer.concat([rest, chunk])
     rest.copy(joined)
     chunk.copy(joined, rest.length)

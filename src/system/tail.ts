@@ -1,14 +1,16 @@
 import { prefixOf, regroupEvents } from '../core/log-lines.ts'
 
 const tailBytes = 256 * 1024
+/** Enough for a unit that says little. */
+const firstBytes = 16 * 1024
 
 /** Where the bytes of one push begin, and which one of all pushes it was. */
 type Mark = { readonly at: number; readonly order: number }
 type Placed = { readonly event: string; readonly order: number }
 
-/** The last bytes that were pushed, in a ring. */
+/** The last bytes that were pushed, in a ring, which grows once. */
 class Tail {
-  readonly #ring = Buffer.allocUnsafeSlow(tailBytes)
+  #ring: Buffer = Buffer.allocUnsafeSlow(firstBytes)
   #marks: Mark[] = []
   #needed = 1024
   #end = 0
@@ -16,6 +18,7 @@ class Tail {
   push(block: Buffer, order: number): void {
     this.#mark(order)
     const kept = block.length > tailBytes ? block.subarray(-tailBytes) : block
+    this.#grow(this.#end + kept.length)
     const at = this.#end % tailBytes
     const fitting = kept.copy(this.#ring, at)
     kept.copy(this.#ring, 0, fitting)
@@ -38,6 +41,14 @@ class Tail {
       const event = Buffer.from(letters, 'latin1').toString()
       return { event, order: this.#marks[mark]?.order ?? 0 }
     })
+  }
+
+  /** Until then it is no ring: it holds all bytes in their order. */
+  #grow(needed: number): void {
+    const before = this.#ring
+    if (needed <= before.length || before.length === tailBytes) return
+    this.#ring = Buffer.allocUnsafeSlow(tailBytes)
+    before.copy(this.#ring, 0, 0, this.#end)
   }
 
   /** Half of the marks may be of bytes that are gone: to drop each at once would take long. */

@@ -177,6 +177,14 @@ describe('the log', () => {
     expect(box.log.tail('nobody', 3)).toEqual([])
   })
 
+  test.each([100, 1000, 4000])('keeps all of %i lines', (count) => {
+    const box = open()
+    const numbers = Array.from({ length: count }, (_, index) => index)
+    for (const number of numbers) box.say(`line ${number}\n`)
+    box.lines.flush()
+    expect(box.log.tail('mathesar', 1e6)).toEqual(numbers.map((number) => `${prefix}line ${number}\n`))
+  })
+
   test('keeps at most 256 KiB, and whole lines', () => {
     const box = open()
     for (let i = 0; i < 20_000; i++) box.say(`line ${i}\n`)

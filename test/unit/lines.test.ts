@@ -33,10 +33,11 @@ const longFunctions = (text: string): number[] => {
     if (indent === undefined) return []
     const isOfFunction = (other: string): boolean => other.startsWith(`${indent}}`)
     const length = lines.slice(index).findIndex(isOfFunction) + 1
+    if (length <= rows) return []
     const beginning = lines
       .slice(0, index + 1)
       .findLast((other) => new RegExp(`^ {0,${indent.length}}\\w`).test(other))
-    return length > rows && !beginning?.trimStart().startsWith('describe') ? [index + 1] : []
+    return beginning?.trimStart().startsWith('describe') ? [] : [index + 1]
   })
 }
 

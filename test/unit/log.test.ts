@@ -193,7 +193,7 @@ describe('the log', () => {
     expect(tail.join('').length).toBeLessThanOrEqual(256 * 1024)
     expect(tail.join('').length).toBeGreaterThan(255 * 1024)
     expect(tail.at(-1)).toBe(`${prefix}line 19999\n`)
-    for (const line of tail) expect(line.startsWith(prefix)).toBe(true)
+    expect(tail.filter((line) => !line.startsWith(prefix))).toEqual([])
   })
 
   test('calls its followers, until they leave', () => {

@@ -1,8 +1,10 @@
-import { execFileSync, spawnSync } from 'node:child_process'
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-export const hasOpenssl = spawnSync('openssl', ['version']).status === 0
+export const hasOpenssl = (process.env.PATH ?? '')
+  .split(':')
+  .some((folder) => existsSync(join(folder, 'openssl')))
 
 /** A CA with a certificate for the host `localhost`, and another CA that has nothing to do with it. */
 export const makeCertificates = () => {

@@ -13,38 +13,40 @@ type Options = {
 }
 
 const ecKey = ['-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1']
+const settings = ['database=index', 'new_certs_dir=.', 'rand_serial=yes', 'default_md=sha256', 'policy=p']
 
-/** A certificate that signs itself, with its key: real ones, by OpenSSL. */
-export const makePair = ({ name = 'localhost', key = ecKey, from, until }: Options = {}): Pair => {
+/** By `openssl ca`: `x509` of OpenSSL 3.0 knows no dates. */
+const signing = 'ca -config ../cnf -name a -batch -selfsign -notext -keyfile key -in csr -out crt'.split(' ')
+
+/** What makes one, in a folder of its own. */
+const commandsOf = ({ name = 'localhost', key = ecKey, from, until }: Options): readonly string[][] => [
+  ['req', '-new', ...key, '-nodes', '-keyout', 'key', '-out', 'csr', '-subj', `/CN=${name}`],
+  from === undefined
+    ? ['x509', '-req', '-in', 'csr', '-signkey', 'key', '-out', 'crt', '-days', '90']
+    : [...signing, '-startdate', from, '-enddate', until!],
+]
+
+/**
+ * Certificates that sign themselves, with their keys: real ones, by OpenSSL. All come of one process of ours,
+ * for what starts it is large.
+ */
+export const makePairs = (...all: readonly Options[]): readonly Pair[] => {
   const folder = mkdtempSync('/tmp/pair-')
   chmodSync(folder, 0o700)
-  const openssl = (...args: string[]) =>
-    execFileSync('openssl', args, { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
   try {
-    openssl('req', '-new', ...key, '-nodes', '-keyout', 'key', '-out', 'csr', '-subj', `/CN=${name}`)
-    const dates = from === undefined ? ['-days', '90'] : ['-not_before', from, '-not_after', until!]
-    // `x509` of OpenSSL 3.0 knows no dates; `ca` has always known them.
-    if (from === undefined) openssl('x509', '-req', '-in', 'csr', '-signkey', 'key', '-out', 'crt', ...dates)
-    else signAt(folder, openssl, from, until!)
-    return {
-      certificate: readFileSync(join(folder, 'crt'), 'utf8'),
-      key: readFileSync(join(folder, 'key'), 'utf8'),
-    }
+    writeFileSync(join(folder, 'cnf'), ['[a]', ...settings, '[p]', 'commonName=supplied', ''].join('\n'))
+    const lines = all.flatMap((options, index) => [
+      `mkdir ${index}; cd ${index}; : > index`,
+      ...commandsOf(options).map((args) => `openssl ${args.map((arg) => `'${arg}'`).join(' ')}`),
+      'cd ..',
+    ])
+    execFileSync('sh', ['-euc', lines.join('\n')], { cwd: folder, stdio: ['ignore', 'ignore', 'pipe'] })
+    const read = (index: number, name: string): string => readFileSync(join(folder, `${index}`, name), 'utf8')
+    return all.map((_, index) => ({ certificate: read(index, 'crt'), key: read(index, 'key') }))
   } finally {
     rmSync(folder, { recursive: true })
   }
 }
 
-const signAt = (
-  folder: string,
-  openssl: (...args: readonly string[]) => unknown,
-  from: string,
-  until: string,
-): void => {
-  const settings = ['database=index', 'new_certs_dir=.', 'rand_serial=yes', 'default_md=sha256', 'policy=p']
-  writeFileSync(join(folder, 'cnf'), ['[a]', ...settings, '[p]', 'commonName=supplied', ''].join('\n'))
-  writeFileSync(join(folder, 'index'), '')
-  const dates = ['-startdate', from, '-enddate', until]
-  const files = ['-config', 'cnf', '-name', 'a', '-keyfile', 'key', '-in', 'csr', '-out', 'crt']
-  openssl('ca', '-batch', '-selfsign', '-notext', ...files, ...dates)
-}
+/** One of them. */
+export const makePair = (options: Options = {}): Pair => makePairs(options)[0]!

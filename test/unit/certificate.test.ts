@@ -1,14 +1,19 @@
 import { generateKeyPairSync } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
-import { readPair, whyBadDates, whyRenew } from '../../src/settings/certificate.ts'
+import { type Pair, readPair, whyBadDates, whyRenew } from '../../src/settings/certificate.ts'
 import { hasOpenssl } from '../helpers/certificates.ts'
-import { makePair } from '../helpers/pairs.ts'
+import { makePairs } from '../helpers/pairs.ts'
 
 const dayMs = 86_400_000
 
 describe.skipIf(!hasOpenssl)('a certificate and its key', () => {
-  const [one, other] = [makePair({ name: 'one' }), makePair({ name: 'other' })]
-  const rsa = (bits: string) => makePair({ key: ['-newkey', `rsa:${bits}`] })
+  const [one, other, rsa, short, dated] = makePairs(
+    { name: 'one' },
+    { name: 'other' },
+    { key: ['-newkey', 'rsa:2048', '-pkeyopt', 'rsa_keygen_primes:3'] }, // Found sooner than two.
+    { key: ['-newkey', 'rsa:1024'] },
+    { from: '20260101000000Z', until: '20260401000000Z' },
+  ) as [Pair, Pair, Pair, Pair, Pair]
 
   test('are read with their dates, whatever stands around them', () => {
     const facts = readPair({
@@ -18,7 +23,7 @@ describe.skipIf(!hasOpenssl)('a certificate and its key', () => {
     expect(facts.notAfterMs - facts.notBeforeMs).toBe(90 * dayMs)
     expect(readPair(one).id).toMatch(/^[0-9a-f]{16}$/)
     expect(readPair(one).id).not.toBe(readPair(other).id)
-    expect(readPair(rsa('2048'))).toBeDefined()
+    expect(readPair(rsa)).toBeDefined()
   })
 
   test.each([
@@ -50,13 +55,13 @@ describe.skipIf(!hasOpenssl)('a certificate and its key', () => {
       },
       'TLS_KEY has a passphrase, which the web server has nobody to ask for',
     ],
-    ['a short key', rsa('1024'), 'the key has 1024 bits, and 2048 are the least that is safe'],
+    ['a short key', short, 'the key has 1024 bits, and 2048 are the least that is safe'],
   ])('are refused with %s', (_, pair, why) => {
     expect(() => readPair(pair)).toThrow(why)
   })
 
   test('say when they are not valid, and when they soon will not be', () => {
-    const facts = readPair(makePair({ from: '20260101000000Z', until: '20260401000000Z' }))
+    const facts = readPair(dated)
     const at = (day: string) => [whyBadDates(facts, Date.parse(day)), whyRenew(facts, Date.parse(day))]
     expect(at('2026-02-01')).toEqual([undefined, undefined])
     expect(at('2026-03-17')).toEqual([undefined, undefined])

@@ -1,16 +1,19 @@
 import { describe, expect, test } from 'vitest'
 import { Certificates } from '../../src/daemon/certificates.ts'
 import { SupervisorError } from '../../src/errors.ts'
-import { readPair } from '../../src/settings/certificate.ts'
+import { type Pair, readPair } from '../../src/settings/certificate.ts'
 import type { Certificate } from '../../src/units/results.ts'
 import { hasOpenssl } from '../helpers/certificates.ts'
-import { makePair } from '../helpers/pairs.ts'
+import { makePairs } from '../helpers/pairs.ts'
 import { createScope } from './fakes/scope.ts'
 
-const pairUntil = (until: string) => makePair({ from: '20260901000000Z', until: `${until.padEnd(14, '0')}Z` })
-
 describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
-  const [one, two, bad] = [pairUntil('20261201'), pairUntil('20270201'), pairUntil('20270301')]
+  const [one, two, bad, inDays, inWeeks] = makePairs(
+    ...['20261201', '20270201', '20270301', '20261015120500', '20261031120500'].map((until) => ({
+      from: '20260901000000Z',
+      until: `${until.padEnd(14, '0')}Z`,
+    })),
+  ) as [Pair, Pair, Pair, Pair, Pair]
 
   const stage = (first = one, authority?: string) => {
     const fake = createScope({ config: 'TLS_CERTIFICATE=/tls/crt\nTLS_KEY=/tls/key\n' })
@@ -79,7 +82,7 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
 
   // The clock begins at noon of the first of October.
   test('is a problem fourteen days before it expires', async () => {
-    const { certificates, clock } = stage(pairUntil('20261015120500'))
+    const { certificates, clock } = stage(inDays)
     await clock.advance(290_000)
     expect(certificates.problems()).toEqual([])
     await clock.advance(20_000)
@@ -88,7 +91,7 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
   })
 
   test('that was made here is made anew a month before it expires', async () => {
-    const { certificates, clock, changes } = stage(pairUntil('20261031120500'), 'our own')
+    const { certificates, clock, changes } = stage(inWeeks, 'our own')
     await clock.advance(290_000)
     expect(changes()).toBe(0)
     await clock.advance(40_000)

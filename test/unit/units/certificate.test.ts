@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest'
 import { certificate } from '../../../src/units/door/certificate.ts'
+import type { Pair } from '../../../src/settings/certificate.ts'
 import type { Certificate } from '../../../src/units/results.ts'
 import { hasOpenssl } from '../../helpers/certificates.ts'
-import { makePair } from '../../helpers/pairs.ts'
+import { makePairs } from '../../helpers/pairs.ts'
 import { readFile } from '../configurations.ts'
 import { createScope, never, placeOf } from '../fakes/scope.ts'
 
@@ -46,10 +47,11 @@ describe('a certificate that is made here', () => {
 })
 
 describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
-  const [one, other] = [
-    makePair({ from: '20260901000000Z', until: '20270101000000Z' }),
-    makePair({ from: '20260901000000Z', until: '20270201000000Z' }),
-  ]
+  const [one, other, expired] = makePairs(
+    { from: '20260901000000Z', until: '20270101000000Z' },
+    { from: '20260901000000Z', until: '20270201000000Z' },
+    { from: '20260101000000Z', until: '20260901000000Z' },
+  ) as [Pair, Pair, Pair]
 
   test('is copied to where the door alone reads it', async () => {
     const { put, run, disk } = stage()
@@ -92,7 +94,6 @@ describe.skipIf(!hasOpenssl)('the certificate of the door', () => {
   })
 
   test('that has expired is taken by a boot, and refused by a change', async () => {
-    const expired = makePair({ from: '20260101000000Z', until: '20260901000000Z' })
     const boot = stage()
     boot.put(expired)
     expect(await boot.run()).toMatchObject({ notAfterMs: Date.parse('2026-09-01') })

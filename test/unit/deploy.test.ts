@@ -11,7 +11,8 @@ import { readRoot, root } from './sources.ts'
 
 type Tree = { readonly [key: string]: Tree } & readonly Tree[] & string
 
-const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false })
+const code = { optimize: false } // To make it takes longer than to run it.
+const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false, code })
 const compose = ajv.compile(JSON.parse(readRoot('test/fixtures/schemas/compose-spec.json')) as object)
 
 type Manifest = {

@@ -6,6 +6,7 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  renameSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -14,7 +15,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { configFiles, type ConfigFiles, formatFiles } from '../../src/settings/configuration.ts'
 import type { HistoryEntry } from '../../src/settings/history.ts'
 import { Store } from '../../src/daemon/config/store.ts'
@@ -43,6 +44,15 @@ describe('the store', () => {
     for (const name of ['config', 'history']) mkdirSync(join(home, name))
   })
   afterEach(() => rmSync(home, { recursive: true }))
+
+  let fifos: string[]
+  let folderOfFifos: string
+  beforeAll(() => {
+    folderOfFifos = mkdtempSync(join(scratch, 'fifos-'))
+    fifos = ['1', '2', '3', '4'].map((name) => join(folderOfFifos, name))
+    execFileSync('mkfifo', fifos)
+  })
+  afterAll(() => rmSync(folderOfFifos, { recursive: true }))
 
   const folder = (): string => join(home, 'config')
   const open = (used: ConstructorParameters<typeof Store>[0]['files'] = files) =>
@@ -244,7 +254,7 @@ describe('the store', () => {
         writeFileSync(join(path, 'x'), '')
       },
     ],
-    ['a FIFO', (path) => void execFileSync('mkfifo', [path])],
+    ['a FIFO', (path) => renameSync(fifos.pop()!, path)],
     ['a link to itself', (path) => symlinkSync(path, path)],
     ['a link to a device', (path) => symlinkSync('/dev/zero', path)],
     [

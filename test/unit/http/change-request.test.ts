@@ -8,7 +8,8 @@ import { describeProtocol } from '../../../scripts/openapi.ts'
 import { anyCharacter } from '../characters.ts'
 import { runs, runsTimeoutMs } from '../runs.ts'
 
-const ajv = new Ajv2020({ strict: false, validateFormats: false })
+// The document itself is checked in openapi.test.ts.
+const ajv = new Ajv2020({ strict: false, validateFormats: false, validateSchema: false })
 ajv.addSchema(describeProtocol(), 'openapi.json')
 const isDocumented = ajv.compile({ $ref: 'openapi.json#/components/schemas/ChangeRequest' })
 

@@ -92,16 +92,20 @@ describe('an archive', () => {
 
   test('whose tar has a link, a device, or a name that climbs, is refused', async () => {
     const folder = mkdtempSync('/tmp/archive-')
-    const tarOf = (script: string): Buffer => execFileSync('sh', ['-euc', script], { cwd: folder })
+    const scripts = [
+      'ln -s /etc/passwd l && tar -c l',
+      'touch f && ln f h && tar -c f h',
+      'mkfifo p && tar -c p',
+      'touch x && tar -c -P --transform "s|x|../x|" x',
+      'mkdir d && tar -c d',
+    ]
     try {
-      for (const script of [
-        'ln -s /etc/passwd l && tar -c l',
-        'touch f && ln f h && tar -c f h',
-        'mkfifo p && tar -c p',
-        'touch x && tar -c -P --transform "s|x|../x|" x',
-        'mkdir d && tar -c d',
-      ])
-        expect(await failureOf(() => check(tarOf(script)))).toMatchObject({ code: 'BACKUP_DAMAGED' })
+      const all = scripts.map((script, index) => `(${script}) > ${index}.tar`).join('\n')
+      execFileSync('sh', ['-euc', all], { cwd: folder })
+      for (const index of scripts.keys()) {
+        const tar = readFileSync(join(folder, `${index}.tar`))
+        expect(await failureOf(() => check(tar)), scripts[index]).toMatchObject({ code: 'BACKUP_DAMAGED' })
+      }
     } finally {
       rmSync(folder, { recursive: true })
     }

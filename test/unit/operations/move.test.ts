@@ -15,7 +15,7 @@ async function* streamOf(bytes: Buffer, pieceBytes: number): AsyncGenerator<Buff
   for (let from = 0; from < bytes.length; from += pieceBytes) yield bytes.subarray(from, from + pieceBytes)
 }
 
-const archive = Buffer.from(Array.from({ length: 3 * MiB + 7 }, (_, at) => at % 251))
+const archive = Buffer.alloc(3 * MiB + 7, Buffer.from(Array.from({ length: 251 }, (_, at) => at)))
 
 describe('what goes through the pipe of a move', () => {
   test('is the archive again, and whether to keep it, however it is cut into pieces', async () => {

@@ -12,7 +12,7 @@ export type JobTools = {
   readonly program: readonly [string, ...string[]]
 }
 
-export type Job = {
+type Job = {
   /** Whose lines they are in the log. */
   readonly name: string
   readonly args: readonly string[]

@@ -24,7 +24,7 @@ type Options = {
   readonly pauseMs: () => number
 }
 
-export type Prober = {
+type Prober = {
   readonly stop: () => void
   /** Cuts the pause before the next probe short, but for a second since the one before. */
   readonly hurry: () => void

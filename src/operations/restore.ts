@@ -32,7 +32,7 @@ import {
 import { lockOperations, type OperationScope } from './scope.ts'
 import { stage } from './stage.ts'
 
-export type RestoreOptions = {
+type RestoreOptions = {
   /** Whether what is there may go aside. */
   readonly mayReplace: boolean
   /** Whether the state that is kept from before the last restore may go: one is kept at a time. */
@@ -43,7 +43,7 @@ export type RestoreOptions = {
   readonly onProgress: (read: number, total: number) => void
 }
 
-export type Restored = {
+type Restored = {
   readonly description: Description
   /** Whether it is in place; else it will be at the next start. */
   readonly isInPlace: boolean

@@ -44,7 +44,7 @@ export const socketIn = (folder: string): string => `${folder}/socket`
 /** Who owns a database could else have our queries call functions of theirs, as superuser. */
 const sessionStart = `${superuserStart} -c role=none`
 
-export const connectTo = (folder: string, database: string, user: string): ClientConfig => ({
+const connectTo = (folder: string, database: string, user: string): ClientConfig => ({
   host: socketIn(folder),
   port: 5432,
   user,

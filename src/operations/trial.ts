@@ -47,7 +47,7 @@ export const copyInstallation = async (scope: OperationScope, folder: string): P
 }
 
 /** What a cluster has before a start, or after it. */
-export type Contents = { readonly counts: readonly Count[]; readonly applied: readonly Migration[] }
+type Contents = { readonly counts: readonly Count[]; readonly applied: readonly Migration[] }
 
 /** Looks into the copy, with a server of its own. */
 export const lookInto = async (scope: OperationScope, folder: string): Promise<Contents> =>

@@ -12,7 +12,7 @@ export const fixPath = '/supervisor/fix'
 export type Outcome = { readonly isGood: boolean; readonly text: string; readonly hint?: string }
 
 /** The form for the settings that may cure a failure. `value` is what was typed, or what is in force. */
-export type FixPage = {
+type FixPage = {
   readonly trouble: { readonly message: string; readonly hint: string }
   readonly fields: readonly DescribedSetting[]
   /** The version that is edited. */

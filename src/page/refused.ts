@@ -8,7 +8,7 @@ import { words } from './words.ts'
 export const permitPath = '/supervisor/permit'
 
 /** The page for a name that is not permitted. */
-export type RefusedPage = {
+type RefusedPage = {
   /** `undefined` stands for one that could not be. */
   readonly host: string | undefined
   /** By what its button permits the name: the setup code as long as that counts. */

@@ -2,7 +2,7 @@ import { excerpt } from '../core/message.ts'
 import { listItems } from '../core/text.ts'
 
 /** How archives are thinned out: `7 daily` are the newest of each of the last 7 days that have one. */
-export const periods = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
+const periods = ['last', 'hourly', 'daily', 'weekly', 'monthly', 'yearly'] as const
 type Period = (typeof periods)[number]
 
 type Rule = { readonly count: number; readonly period: Period }

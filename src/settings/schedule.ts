@@ -3,7 +3,7 @@ import { dayMs } from '../core/amounts.ts'
 import type { InForce } from './configuration.ts'
 
 /** Never by itself. */
-export const off = 'off'
+const off = 'off'
 
 const lengthLimit = 100
 

@@ -7,7 +7,7 @@ const secretKey = /secret|password|passwd|token|key|credential|connection_string
  * How many secrets of a configuration the log looks out for. Each is looked for in all that is logged,
  * and a file may hold thousands.
  */
-export const secretsLimit = 100
+const secretsLimit = 100
 
 /**
  * The texts under keys that tell of a secret, at any depth; YAML takes one of digits for a number. By hand:

@@ -21,7 +21,7 @@ export const yamlFiles = {
 export type YamlFile = keyof typeof yamlFiles
 export const yamlNames = Object.keys(yamlFiles) as YamlFile[]
 
-export type Dictionary = (typeof yamlFiles)[YamlFile]['settings'][number]
+type Dictionary = (typeof yamlFiles)[YamlFile]['settings'][number]
 /** The settings that hold the same as a file, and which one. */
 export const dictionaries: readonly (readonly [name: Dictionary, file: YamlFile])[] = yamlNames.flatMap(
   (file) => yamlFiles[file].settings.map((name) => [name, file] as const),

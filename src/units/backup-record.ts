@@ -39,7 +39,7 @@ export type Chain = {
 export type LogStart = { readonly timeline: number; readonly lsn: string }
 
 /** What the archives of a volume are called by, which is the one with this lock file: a copy has another. */
-export type ArchiveOwner = { readonly letters: string; readonly lock: Identity }
+type ArchiveOwner = { readonly letters: string; readonly lock: Identity }
 
 /** What the volume remembers of its backups. Failures are not in it: a full volume could not take them. */
 export type BackupRecord = {

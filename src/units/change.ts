@@ -50,7 +50,7 @@ type Tools = {
 }
 
 /** What carries a plan out: steps that can be undone, and what is left to do once they are committed. */
-export type ChangeSteps = { readonly steps: readonly Step[]; readonly afterwards: () => Promise<void> }
+type ChangeSteps = { readonly steps: readonly Step[]; readonly afterwards: () => Promise<void> }
 
 /** What comes before an embedded Postgres starts, and what its step is called. */
 const earlyTasks = {

@@ -14,7 +14,7 @@ type ServedCluster = {
 }
 
 /** What last served from the volume. `null` is what it could not find out. */
-export type ServedBy = {
+type ServedBy = {
   readonly supervisor: string
   readonly mathesar: string | null
   /** The last of the migrations that its image has. */
@@ -39,7 +39,7 @@ export type Manifest = Readonly<Record<string, unknown>> & {
 }
 
 /** What this version writes into a manifest, beside the cluster. */
-export type Installation = {
+type Installation = {
   /** Made once: it names the installation, wherever its volume goes. */
   readonly instance: string
   readonly createdAt: string

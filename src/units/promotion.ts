@@ -7,7 +7,7 @@ import { inVolume, type Paths } from './place.ts'
  * made there, up to the moment before that server is in force. What is marked there may be removed as long as
  * the volume knows the same mark: never once people may have worked on it.
  */
-export type Promotion = {
+type Promotion = {
   /** What the comments of roles and databases there end with. */
   readonly mark: string
   readonly host: string

@@ -21,7 +21,7 @@ export type Certificate = CertificateFacts & {
 }
 
 /** What a task that only acts returns. */
-export type Nothing = undefined
+type Nothing = undefined
 
 /**
  * What each task leaves for the units that need it. A unit may read the entries of its `needs`, and no other.

@@ -172,6 +172,29 @@ describe('the sources', () => {
     ).toEqual([])
   })
 
+  test('export only what another file imports', () => {
+    const users = globSync('{src,test,scripts,bench}/**/*.{ts,mjs,cjs}', {
+      cwd: root,
+      exclude: ['**/node_modules/**'],
+    })
+    const namesIn = (path: string): string[] =>
+      [...codeOf(readRoot(path)).matchAll(/\{([^{}]*)\}\s*(?:from\b|=\s*await import\()/g)].flatMap(
+        ([, names]) => names!.match(/[\w$]+/g) ?? [],
+      )
+    const known = new Map<string, Set<string>>()
+    for (const path of users)
+      for (const name of namesIn(path)) known.set(name, (known.get(name) ?? new Set()).add(path))
+    const exported = [...sources].flatMap(([path, text]) =>
+      [...codeOf(text).matchAll(/^export (?:async )?(?:const|function\*?|class|type) ([\w$]+)/gm)].map(
+        ([, name]) => ({ path, name: name! }),
+      ),
+    )
+    expect(exported.length).toBeGreaterThan(1000)
+    const isUsed = ({ path, name }: { readonly path: string; readonly name: string }): boolean =>
+      [...(known.get(name) ?? [])].some((user) => user !== path) || (name === 'run' && roomOf(path) === 'cli')
+    expect(exported.filter((each) => !isUsed(each))).toEqual([])
+  })
+
   test('have no default export', () => {
     expect(filesWith(/^export default|\bas default\b/m)).toEqual([])
   })

@@ -22,9 +22,9 @@ import { changesOf, readSchemas, translateSchemas } from './schemas.ts'
  * is translated. Then the new cluster takes its place as a restored one does, by one file, and the old one is
  * kept until `restore --forget`: `restore --undo` brings it back, for the image that it fits.
  */
-export type UpgradeOptions = { readonly isAlone: boolean; readonly onStep: (what: string) => void }
+type UpgradeOptions = { readonly isAlone: boolean; readonly onStep: (what: string) => void }
 
-export type Upgraded = {
+type Upgraded = {
   readonly from: string
   readonly to: string
   /** Where the cluster before is kept. */

@@ -48,7 +48,7 @@ const takeFrame = async (reader: Reader): Promise<Buffer> => {
   return await takeWhole(reader, length)
 }
 
-export type Incoming = {
+type Incoming = {
   readonly archive: Bytes
   /** Resolves once the sender says that it gives up what it has sent. */
   readonly goAhead: () => Promise<void>

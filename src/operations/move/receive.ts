@@ -25,7 +25,7 @@ import { moveStreams } from './send.ts'
 
 /** The other end of a move; the theory is in `send.ts`. */
 
-export type ReceiveOptions = {
+type ReceiveOptions = {
   /** Tells the sender. */
   readonly answer: (word: 'ready' | 'whole' | 'in place') => void
   readonly say: (what: string) => void

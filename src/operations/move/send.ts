@@ -38,7 +38,7 @@ export const moveStreams = {
   end: 'end.json',
 }
 
-export type SendOptions = {
+type SendOptions = {
   /** Has everything stop, and visitors wait. */
   readonly rest: () => Promise<void>
   readonly say: (what: string) => void

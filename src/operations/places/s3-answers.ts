@@ -38,7 +38,7 @@ export const parseList = (
   return { objects, isCut, next: textIn(xml, 'NextContinuationToken') }
 }
 
-export type Unfinished = { readonly key: string; readonly id: string; readonly atMs: number }
+type Unfinished = { readonly key: string; readonly id: string; readonly atMs: number }
 
 /** Uploads in parts that were begun and never ended. */
 export const parseUploads = (xml: string): readonly Unfinished[] =>

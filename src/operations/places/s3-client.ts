@@ -18,7 +18,7 @@ export type Account = {
   readonly secretKey: string
 }
 
-export type Call = {
+type Call = {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
   /** Without one the bucket itself is asked. */
   readonly key?: string
@@ -66,7 +66,7 @@ export const isWorthIt = (error: unknown): boolean => {
   )
 }
 
-export const readText = async (body: Bytes): Promise<string> => {
+const readText = async (body: Bytes): Promise<string> => {
   const chunks: Buffer[] = []
   let length = 0
   for await (const chunk of body) {

@@ -18,7 +18,7 @@ import { inTarget, type Target } from './target.ts'
  */
 
 /** Databases that are copied at the same time. */
-export const atOnce = 3
+const atOnce = 3
 
 export const inGroups = async <T>(all: readonly T[], act: (each: T) => Promise<void>): Promise<void> => {
   for (let at = 0; at < all.length; at += atOnce) await Promise.all(all.slice(at, at + atOnce).map(act))

@@ -9,7 +9,7 @@ import { quoteName } from '../../units/postgres/quoting.ts'
 
 /** The databases that move, and what a dump of one does not have. */
 
-export type Kept = {
+type Kept = {
   /** Who owns it, if that is one of the roles that go along. */
   readonly owner: string | null
   /** Extensions with rows of people, which stay. */

@@ -6,7 +6,7 @@ import { quoteName } from '../../units/postgres/quoting.ts'
  * Who owns what. All is made by Mathesar's role, and then given to the others: a role gets nothing in a
  * schema in which it may make nothing, unless it is lent that right for the moment.
  */
-export type Ownership = {
+type Ownership = {
   /** Others than Mathesar's role that own something here, by name. */
   readonly owners: readonly string[]
   /** For all but the schemas, which are last: what is in one is given away by who owns it. */

@@ -115,7 +115,7 @@ const requireExtensions = async (
     )
 }
 
-export type Prepared = {
+type Prepared = {
   /** How Mathesar connects there. */
   readonly url: Target['url']
   readonly warnings: readonly string[]

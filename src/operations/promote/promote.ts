@@ -100,7 +100,7 @@ type Wish = Talk &
     readonly isLeft: boolean
   }
 
-export type Arrived = {
+type Arrived = {
   /** The way there. */
   readonly there: DatabaseUrl
   /** Takes the mark from Mathesar's role there, which may not do so itself. */

@@ -7,7 +7,7 @@ import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
 
 /** Roles of the server that is left, beside Mathesar's own, and how another server gets them. */
 
-export type Role = {
+type Role = {
   readonly name: string
   /** What another server is told of it, behind `CREATE ROLE …` or `ALTER ROLE …`; without the password. */
   readonly attributes: string
@@ -17,7 +17,7 @@ export type Role = {
   readonly mighty: readonly string[]
 }
 
-export type Membership = { readonly role: string; readonly member: string; readonly options: Options }
+type Membership = { readonly role: string; readonly member: string; readonly options: Options }
 type Options = { readonly admin: boolean; readonly inherit: boolean; readonly set: boolean }
 
 export type Roles = {

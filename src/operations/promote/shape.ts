@@ -17,7 +17,7 @@ export type Parts = {
 } & Cuts
 
 /** Where in the whole dump begin the keys, and the rest. */
-export type Cuts = { readonly keysAt: number; readonly restAt: number }
+type Cuts = { readonly keysAt: number; readonly restAt: number }
 
 const entry = /\n--\n-- Name: .*; Type: ([A-Z ]+); Schema: .*\n--\n/g
 const end = '\n--\n-- PostgreSQL database dump complete\n'

@@ -6,7 +6,7 @@ import { completed, fields, type Found, mapColumns, oidsIn } from './references.
 /** What Mathesar keeps of the databases of its own server, and how it comes to the numbers of another. */
 
 /** A database that people connected, on the server that is left. */
-export type Connected = { readonly id: string; readonly name: string }
+type Connected = { readonly id: string; readonly name: string }
 
 export const readConnected = async (
   client: Client,

@@ -30,7 +30,7 @@ import { warningsOf } from './words.ts'
  * image. Then the copy takes its place in the volume as a restored state does: all at once, by one file.
  * Whatever cuts it off before leaves the volume as it was; the old cluster is only read.
  */
-export type AdoptOptions = {
+type AdoptOptions = {
   /** The folder that has the cluster; `undefined` for wherever other images keep theirs. */
   readonly folder: string | undefined
   /** What Mathesar calls the cluster's server, where that is not one of the usual names. */
@@ -42,7 +42,7 @@ export type AdoptOptions = {
   readonly onStep: (what: string) => void
 }
 
-export type Adopted = {
+type Adopted = {
   readonly from: string
   readonly databases: readonly string[]
   /** Where the state before is kept, if there was one. */

@@ -22,7 +22,7 @@ import { type Cluster, findAll, lookAt, requireFit, requireOne } from './found.t
  * count as empty. Then each table is dumped by itself, so that one that is lost takes no other along. What
  * comes out are dumps, to be looked at and loaded; the numbers by which Mathesar keys things are in none.
  */
-export type SalvageOptions = {
+type SalvageOptions = {
   /** The folder with the cluster; `undefined` for that of the volume. */
   readonly folder: string | undefined
   /** Where the dumps go. */

@@ -9,7 +9,7 @@ import { noWindow } from './recover.ts'
 import { type Destruction, Destructions } from './statements.ts'
 
 /** What somebody wants to know. */
-export type Question = {
+type Question = {
   readonly isWanted: (destruction: Destruction) => boolean
   /** How many of them at most, the latest. */
   readonly limit: number

@@ -5,7 +5,7 @@ import { drawChanges } from './changes-picture.ts'
 import { pathOf, renderPicture, renderTable, renderTime } from './frame.ts'
 import { type Outcome, renderOutcome } from './settings.ts'
 
-export type HistoryPage = {
+type HistoryPage = {
   readonly history: readonly HistoryEntry[]
   /** The version in force. */
   readonly version: string

@@ -2,7 +2,7 @@ import { escape } from '../render.ts'
 import { words } from '../words.ts'
 import { pathOf } from './frame.ts'
 
-export type LogPage = {
+type LogPage = {
   readonly units: readonly string[]
   readonly unit: string | undefined
   /** Only lines with this text. */

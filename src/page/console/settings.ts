@@ -87,7 +87,7 @@ const renderSetting = (setting: DescribedSetting): string => {
   )
 }
 
-export type SettingsPage = {
+type SettingsPage = {
   readonly settings: readonly DescribedSetting[]
   /** The version that is edited. */
   readonly base: string

@@ -16,7 +16,7 @@ type Table = {
 }
 
 /** Of one row: its key, and a digest of the columns that are compared. */
-export type RowDigest = { readonly key: string; readonly digest: string }
+type RowDigest = { readonly key: string; readonly digest: string }
 
 type Row = {
   readonly change: 'added' | 'changed'

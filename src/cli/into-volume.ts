@@ -1,6 +1,5 @@
 import { SupervisorError } from '../errors.ts'
 import { isServing } from '../http/client.ts'
-import { volumeOf } from '../operations/incoming.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
 import { inUseBy, requireUnheld } from '../units/holder.ts'
 import { inVolume } from '../units/place.ts'
@@ -8,7 +7,7 @@ import { finishBegun } from '../units/swap.ts'
 import { tell } from './operation.ts'
 
 const requireWhole = (scope: OperationScope): void => {
-  if (!finishBegun(volumeOf(scope))) return
+  if (!finishBegun(scope)) return
   throw new SupervisorError(
     'RESTORE_REFUSED',
     'cannot begin: a restore that was cut off had to be finished first, and its state is in place now',

@@ -49,8 +49,8 @@ export const openOperation = async (): Promise<OperationScope> => {
 
 /** One that is on its way into the volume is there once the start has finished that. */
 const requireInstallation = (scope: OperationScope): void => {
-  const { system, place, inForce } = scope
-  const isComing = isWaiting(readJournal({ files: system.files, paths: place.paths }))
+  const { place, inForce } = scope
+  const isComing = isWaiting(readJournal(scope))
   if (isComing || inForce.database.kind === 'external' || readManifest(scope).cluster !== undefined) return
   throw new SupervisorError(
     'BACKUP_FAILED',

@@ -1,22 +1,19 @@
 import type { Problem } from '../core/status.ts'
-import type { System } from '../system/ports.ts'
-import type { Place } from '../units/place.ts'
+import type { Volume } from '../units/place.ts'
 import { isWaiting, type Journal, readJournal, waitingHint, waitingInWords } from '../units/swap.ts'
 
-type Where = { readonly system: Pick<System, 'files'>; readonly place: Pick<Place, 'paths'> }
-
 /** A disk that does not give it must not keep anybody from the rest of the status. */
-const journalOf = ({ system: { files }, place: { paths } }: Where): Journal | undefined => {
+const journalOf = (volume: Volume): Journal | undefined => {
   try {
-    return readJournal({ files, paths })
+    return readJournal(volume)
   } catch {
     return undefined
   }
 }
 
 /** That another installation waits to take the place of this one. Read each time: commands change it. */
-export const swapProblems = (where: Where): readonly Problem[] => {
-  const journal = journalOf(where)
+export const swapProblems = (volume: Volume): readonly Problem[] => {
+  const journal = journalOf(volume)
   if (!isWaiting(journal)) return []
   const message =
     `${waitingInWords(journal)}, and takes the place of what is here now: ` +

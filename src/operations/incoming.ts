@@ -17,7 +17,6 @@ import {
   type SwapKind,
   tidy,
   UnsureSwap,
-  type Volume,
   waitingHint,
   waitingInWords,
 } from '../units/swap.ts'
@@ -28,11 +27,6 @@ import type { OperationScope } from './scope.ts'
 /** How a state comes into the volume: prepared beside what is there, then put in its place as a whole. */
 
 type Where = Pick<Scope<never>, 'system' | 'place'>
-
-export const volumeOf = ({ system, place }: Where): Volume => ({
-  files: system.files,
-  paths: place.paths,
-})
 
 /** Whether an installation is there. */
 export const isUsed = (scope: OperationScope): boolean => {
@@ -65,8 +59,7 @@ const inMiB = (bytes: number): number => Math.ceil(bytes / (1024 * 1024))
 
 /** Removes what operations left that were cut off. The lock of operations must be ours. */
 export const tidyLeft = (scope: Where): void => {
-  const volume = volumeOf(scope)
-  tidy(volume, namedIn(readJournal(volume)))
+  tidy(scope, namedIn(readJournal(scope)))
 }
 
 /**
@@ -99,7 +92,7 @@ export const requireSpaceLeft = ({ system, place }: Where): void => {
 
 /** Refuses to give away an installation of which the next start makes another one. */
 export const requireStaying = (scope: Where, what: string, code: ErrorCode): void => {
-  const journal = readJournal(volumeOf(scope))
+  const journal = readJournal(scope)
   if (!isWaiting(journal)) return
   throw new SupervisorError(code, `cannot ${what}: ${waitingInWords(journal)}`, {
     hint: `${waitingHint} Nothing was changed.`,
@@ -159,15 +152,14 @@ export const swapIn = (
   { kind, incoming, kept }: Pick<Journal, 'kind' | 'incoming' | 'kept'>,
   isAlone: boolean,
 ): string | undefined => {
-  const volume = volumeOf(scope)
   const outgoing = newName(scope)
   const at = new Date(scope.system.clock.now()).toISOString()
-  beginSwap(volume, { kind, incoming, outgoing, kept, at })
-  if (!isAlone) return folderOf(volume.paths, outgoing)
-  finishSwap(volume)
-  tidy(volume, [outgoing])
-  if (readJournal(volume)?.moves?.some(({ isLeaving }) => isLeaving)) return folderOf(volume.paths, outgoing)
-  forget(volume)
+  beginSwap(scope, { kind, incoming, outgoing, kept, at })
+  if (!isAlone) return folderOf(scope, outgoing)
+  finishSwap(scope)
+  tidy(scope, [outgoing])
+  if (readJournal(scope)?.moves?.some(({ isLeaving }) => isLeaving)) return folderOf(scope, outgoing)
+  forget(scope)
   return undefined
 }
 
@@ -181,17 +173,16 @@ export const bringIn = async (
   prepare: (folder: string) => Promise<readonly Replaced[]>,
   kind: SwapKind = 'restore',
 ): Promise<string | undefined> => {
-  const volume = volumeOf(scope)
   tidyLeft(scope)
   const incoming = newName(scope)
-  const folder = folderOf(scope.place.paths, incoming)
+  const folder = folderOf(scope, incoming)
   makeRestoreFolder(scope)
   try {
     const kept = await prepare(folder)
     await sync(scope, folder)
     return swapIn(scope, { kind, incoming, kept }, isAlone)
   } catch (error) {
-    const mayBeInForce = error instanceof UnsureSwap || readJournal(volume)?.incoming === incoming
+    const mayBeInForce = error instanceof UnsureSwap || readJournal(scope)?.incoming === incoming
     if (!mayBeInForce) scope.system.files.remove(folder)
     throw error
   }

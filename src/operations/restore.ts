@@ -19,16 +19,7 @@ import {
 } from '../units/swap.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
 import { bytesToRestore, openChain, type Source } from './chain/open.ts'
-import {
-  bringIn,
-  createFlusher,
-  isUsed,
-  makeRoom,
-  requireReplaceable,
-  tidyLeft,
-  swapIn,
-  volumeOf,
-} from './incoming.ts'
+import { bringIn, createFlusher, isUsed, makeRoom, requireReplaceable, tidyLeft, swapIn } from './incoming.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
 import { stage } from './stage.ts'
 
@@ -81,11 +72,11 @@ export const writeManifest = (scope: OperationScope, folder: string, description
 }
 
 const isKept = ({ system, place }: OperationScope, name: string): boolean =>
-  system.files.isThere(folderOf(place.paths, name))
+  system.files.isThere(folderOf({ place }, name))
 
 /** The first restore may have been the wrong one: what was there before it may be all that there is. */
 const requireNoneKept = (scope: OperationScope): void => {
-  const journal = readJournal(volumeOf(scope))
+  const journal = readJournal(scope)
   const last = isWaiting(journal) ? journal.before : journal
   if (last === undefined || !isKept(scope, last.outgoing)) return
   throw new SupervisorError(
@@ -196,10 +187,9 @@ export type Undone =
  * undo that waits for the next start is taken back instead.
  */
 export const undoRestore = (scope: OperationScope, isAlone: boolean): Undone => {
-  const volume = volumeOf(scope)
   lockOperations(scope)
-  if (cancelSwap(volume)) return { is: 'taken back' }
-  const last = readJournal(volume)
+  if (cancelSwap(scope)) return { is: 'taken back' }
+  const last = readJournal(scope)
   if (last?.moves === undefined || !last.isDone || !isKept(scope, last.outgoing))
     throw new SupervisorError('RESTORE_REFUSED', 'cannot undo a restore: no state from before one is kept', {
       hint: 'An undo and `supervisor restore --replace` leave one, until `supervisor restore --forget`.',
@@ -213,15 +203,14 @@ export const undoRestore = (scope: OperationScope, isAlone: boolean): Undone => 
 /** Removes the state from before the last restore. */
 export const forgetRestore = (scope: OperationScope): boolean => {
   lockOperations(scope)
-  const volume = volumeOf(scope)
-  const journal = readJournal(volume)
+  const journal = readJournal(scope)
   if (isWaiting(journal))
     throw new SupervisorError('RESTORE_REFUSED', `cannot forget: ${waitingInWords(journal)}`, {
       hint: `${waitingHint} Nothing was changed.`,
     })
   tidyLeft(scope)
   if (journal?.isDone !== true) return false
-  forgetAside(volume)
-  forget(volume)
+  forgetAside(scope)
+  forget(scope)
   return true
 }

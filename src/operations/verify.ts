@@ -72,14 +72,14 @@ export const prove = async (
   chain: ArchiveChain,
   onProgress: (read: number, total: number) => void,
 ): Promise<Proof> => {
-  const { system, place } = scope
+  const { system } = scope
   lockOperations(scope)
   requireFit(chain.newest.description, fitnessOf(scope))
   makeRestoreFolder(scope)
   const total = bytesToRestore(chain)
   makeRoom(scope, total)
   const beganMs = system.clock.now()
-  const folder = folderOf(place.paths, `verify-${system.randomText(8)}`)
+  const folder = folderOf(scope, `verify-${system.randomText(8)}`)
   try {
     let read = 0
     const count = (more: number): void => {

@@ -1,7 +1,6 @@
 import type { Database } from '../settings/database.ts'
 import { parseDatabaseUrl } from '../settings/database-url.ts'
-import type { System } from '../system/ports.ts'
-import { inVolume, type Paths } from './place.ts'
+import { inVolume, type Volume } from './place.ts'
 
 /**
  * A server that the installation leaves, or has left for another. Its databases take no writes from when the
@@ -22,10 +21,7 @@ export type Left = {
 /** As the volume has it: earlier versions wrote it so, and one of them may come back. */
 type StoredLeft = Omit<Left, 'toFinish'> & { readonly toProve: Left['toFinish'] }
 
-type Volume = {
-  readonly system: { readonly files: Pick<System['files'], 'readIfThere' | 'writeWhole' | 'removeWhole'> }
-  readonly place: { readonly paths: Pick<Paths, 'data'> }
-}
+type Kept = Volume<'readIfThere' | 'writeWhole' | 'removeWhole'>
 
 const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'string')
@@ -67,12 +63,12 @@ const parse = (text: string): readonly Left[] => {
  * The servers that were left, the last of them at the end. Throws where the disk fails: what is closed would
  * stay so.
  */
-export const readLeft = ({ system, place }: Volume): readonly Left[] =>
+export const readLeft = ({ system, place }: Kept): readonly Left[] =>
   parse(system.files.readIfThere(inVolume(place.paths).left, limitBytes) ?? '[]')
 
 const storedOf = ({ toFinish, ...left }: Left): StoredLeft => ({ ...left, toProve: toFinish })
 
-const write = ({ system, place }: Volume, all: readonly Left[]): void => {
+const write = ({ system, place }: Kept, all: readonly Left[]): void => {
   const { left } = inVolume(place.paths)
   if (all.length === 0) system.files.removeWhole(left)
   else system.files.writeWhole(left, `${JSON.stringify(all.map(storedOf))}\n`, 0o600)
@@ -87,19 +83,19 @@ const addressOf = (database: Database): string =>
 
 const isOf = (left: Left, database: Database): boolean => addressOf(databaseOf(left)) === addressOf(database)
 
-const without = (volume: Volume, left: Left): readonly Left[] =>
+const without = (volume: Kept, left: Left): readonly Left[] =>
   readLeft(volume).filter((each) => !isOf(each, databaseOf(left)))
 
 /** Has it as the last that was left. */
-export const rememberLeft = (volume: Volume, left: Left): void =>
+export const rememberLeft = (volume: Kept, left: Left): void =>
   write(volume, [...without(volume, left), left])
 
-export const forgetLeft = (volume: Volume, left: Left): void => write(volume, without(volume, left))
+export const forgetLeft = (volume: Kept, left: Left): void => write(volume, without(volume, left))
 
 /** What was left of the server of that database, if it was. */
-export const leftOf = (volume: Volume, database: Database): Left | undefined =>
+export const leftOf = (volume: Kept, database: Database): Left | undefined =>
   readLeft(volume).find((left) => isOf(left, database))
 
 /** The server that was left for the one of that database, the last of them. */
-export const leftFor = (volume: Volume, database: Database): Left | undefined =>
+export const leftFor = (volume: Kept, database: Database): Left | undefined =>
   readLeft(volume).findLast((left) => !isOf(left, database))

@@ -45,8 +45,7 @@ export const removeLeftovers = (scope: Scope<never>): void => {
 }
 
 /** What a restore left that was cut off. An operation may be at work on it, but on a full disk it cannot. */
-const cutOffIn = ({ system: { files }, place: { paths } }: Scope<never>): readonly string[] =>
-  leftIn({ files, paths }, namedIn(readJournal({ files, paths })))
+const cutOffIn = (scope: Scope<never>): readonly string[] => leftIn(scope, namedIn(readJournal(scope)))
 
 const forgetHint =
   'Free some space on that file system and start the container again; no data was touched. The state ' +
@@ -73,6 +72,6 @@ export const requireRoom = async (scope: Scope<never>, folder: string): Promise<
     failure = tryIt()
     if (failure === undefined) return
   }
-  const keepsBefore = readJournal({ files: system.files, paths: place.paths })?.isDone === true
+  const keepsBefore = readJournal(scope)?.isDone === true
   throw refusalOf(scope, place.paths.data, failure, isFull(failure) && keepsBefore ? forgetHint : undefined)
 }

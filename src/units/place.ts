@@ -1,4 +1,5 @@
 import type { User } from '../core/unit.ts'
+import type { Files } from '../system/files.ts'
 
 /** Where things are. All absolute. */
 export type Paths = {
@@ -18,6 +19,12 @@ export type Paths = {
   readonly nginx: string | undefined
   /** nginx's module for files that Brotli has compressed already, where it has one. */
   readonly brotliModule: string | undefined
+}
+
+/** The files of a volume, for what keeps something there: as far as it needs them. */
+export type Volume<Calls extends keyof Files = keyof Files> = {
+  readonly system: { readonly files: Pick<Files, Calls> }
+  readonly place: { readonly paths: Pick<Paths, 'data'> }
 }
 
 /** Who runs what. Without root there is one user, and nobody to change to. */

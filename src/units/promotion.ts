@@ -1,6 +1,5 @@
 import { SupervisorError } from '../errors.ts'
-import type { System } from '../system/ports.ts'
-import { inVolume, type Paths } from './place.ts'
+import { inVolume, type Volume } from './place.ts'
 
 /**
  * What was begun on another server and is not in force. It is in the volume from before the first database is
@@ -40,10 +39,7 @@ export type Copied = {
   readonly files: Readonly<Record<string, string>>
 }
 
-type Volume = {
-  readonly system: { readonly files: Pick<System['files'], 'readIfThere' | 'writeWhole' | 'removeWhole'> }
-  readonly place: { readonly paths: Pick<Paths, 'data'> }
-}
+type Kept = Volume<'readIfThere' | 'writeWhole' | 'removeWhole'>
 
 const isPromotion = (value: unknown): value is Promotion =>
   typeof value === 'object' &&
@@ -56,7 +52,7 @@ const isPromotion = (value: unknown): value is Promotion =>
   typeof value.port === 'number' &&
   (!('copies' in value) || Array.isArray(value.copies))
 
-export const readPromotion = ({ system, place }: Volume): Promotion | undefined => {
+export const readPromotion = ({ system, place }: Kept): Promotion | undefined => {
   const text = system.files.readIfThere(inVolume(place.paths).promotion)
   if (text === undefined) return undefined
   try {
@@ -67,24 +63,24 @@ export const readPromotion = ({ system, place }: Volume): Promotion | undefined 
   }
 }
 
-export const writePromotion = ({ system, place }: Volume, promotion: Promotion): void => {
+export const writePromotion = ({ system, place }: Kept, promotion: Promotion): void => {
   system.files.writeWhole(inVolume(place.paths).promotion, `${JSON.stringify(promotion)}\n`, 0o600)
 }
 
 /** Whether that is the server which would be left, and is in force as before. */
-export const isLeaving = (volume: Volume, database: Address): boolean => {
+export const isLeaving = (volume: Kept, database: Address): boolean => {
   const from = readPromotion(volume)?.from
   return from?.host === database.host && from.port === database.port && from.name === database.name
 }
 
 /** Tells one copy from another. */
-export const copyIn = (volume: Volume): string => JSON.stringify(readPromotion(volume)?.copies ?? [])
+export const copyIn = (volume: Kept): string => JSON.stringify(readPromotion(volume)?.copies ?? [])
 
 /**
  * From here on nothing on that server may be removed. Returns what takes this back. `carried` is the copy
  * that is to be in force: whoever typed the same again meanwhile has begun with another one.
  */
-export const letGo = (volume: Volume, carried?: string): (() => void) => {
+export const letGo = (volume: Kept, carried?: string): (() => void) => {
   const promotion = readPromotion(volume)
   if (carried !== undefined && carried !== copyIn(volume))
     throw new SupervisorError('PROMOTE_FAILED', 'cannot move to that server: another promotion has begun')

@@ -1,7 +1,7 @@
 import { minuteOf } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
-import { inVolume, type Paths } from './place.ts'
+import { inVolume, type Volume } from './place.ts'
 
 /**
  * How a restore takes the place of what is there. The new state is prepared in a folder of the volume, proved
@@ -42,8 +42,6 @@ export type Journal = {
   readonly before?: Journal
 }
 
-export type Volume = { readonly files: System['files']; readonly paths: Pick<Paths, 'data'> }
-
 /** What a restore replaces: all that an installation is, and what is to be known of its cluster. */
 export const replaced = [
   'postgres',
@@ -57,20 +55,20 @@ export const replaced = [
 ] as const
 export type Replaced = (typeof replaced)[number]
 
-const journalPath = (paths: Pick<Paths, 'data'>): string => `${inVolume(paths).restore}/journal.json`
-export const folderOf = (paths: Pick<Paths, 'data'>, name: string): string =>
-  `${inVolume(paths).restore}/${name}`
+const journalPath = ({ place }: Volume): string => `${inVolume(place.paths).restore}/journal.json`
+export const folderOf = ({ place }: Pick<Volume, 'place'>, name: string): string =>
+  `${inVolume(place.paths).restore}/${name}`
 
 /** Only the supervisor's user writes there, and each time all of it. */
-export const readJournal = ({ files, paths }: Volume): Journal | undefined => {
-  const text = files.readIfThere(journalPath(paths))
+export const readJournal = (volume: Volume): Journal | undefined => {
+  const text = volume.system.files.readIfThere(journalPath(volume))
   return text === undefined ? undefined : (JSON.parse(text) as Journal)
 }
 
-const writeJournal = ({ files, paths }: Volume, journal: Journal): void =>
-  void files.writeWhole(journalPath(paths), `${JSON.stringify(journal, null, 2)}\n`, 0o600)
+const writeJournal = (volume: Volume, journal: Journal): void =>
+  void volume.system.files.writeWhole(journalPath(volume), `${JSON.stringify(journal, null, 2)}\n`, 0o600)
 
-const isIn = ({ files }: Volume, folder: string, name: string): boolean =>
+const isIn = ({ system: { files } }: Volume, folder: string, name: string): boolean =>
   files.isThere(folder) && files.listFolder(folder).includes(name)
 
 /** The folders in `restore` that a journal names: all others are left of what was cut off. */
@@ -93,17 +91,16 @@ const planMoves = (volume: Volume, { incoming, kept }: Journal): readonly Move[]
     .filter((name) => !kept.includes(name))
     .map((name) => ({
       name,
-      isLeaving: isIn(volume, volume.paths.data, name),
-      isComing: isIn(volume, folderOf(volume.paths, incoming), name),
+      isLeaving: isIn(volume, volume.place.paths.data, name),
+      isComing: isIn(volume, folderOf(volume, incoming), name),
     }))
 
 const move = (volume: Volume, journal: Journal, { name, isLeaving, isComing }: Move): void => {
-  const { files, paths } = volume
-  const [incoming, outgoing] = [folderOf(paths, journal.incoming), folderOf(paths, journal.outgoing)]
-  if (isLeaving && !isIn(volume, outgoing, name))
-    files.renameWhole(`${paths.data}/${name}`, `${outgoing}/${name}`)
-  if (isComing && isIn(volume, incoming, name))
-    files.renameWhole(`${incoming}/${name}`, `${paths.data}/${name}`)
+  const { files } = volume.system
+  const { data } = volume.place.paths
+  const [incoming, outgoing] = [folderOf(volume, journal.incoming), folderOf(volume, journal.outgoing)]
+  if (isLeaving && !isIn(volume, outgoing, name)) files.renameWhole(`${data}/${name}`, `${outgoing}/${name}`)
+  if (isComing && isIn(volume, incoming, name)) files.renameWhole(`${incoming}/${name}`, `${data}/${name}`)
 }
 
 /** Nobody can tell which of two states the disk has in its journal: both stay. */
@@ -115,8 +112,9 @@ export class UnsureSwap extends SupervisorError {
 }
 
 /** A disk that fails may have the new journal all the same: the one of before is put back. */
-const takeBack = ({ files, paths }: Volume, before: string | undefined, cause: unknown): void => {
-  const path = journalPath(paths)
+const takeBack = (volume: Volume, before: string | undefined, cause: unknown): void => {
+  const { files } = volume.system
+  const path = journalPath(volume)
   try {
     if (files.readIfThere(path) === before) return
     if (before === undefined) files.removeWhole(path)
@@ -134,7 +132,7 @@ export const beginSwap = (
   volume: Volume,
   swap: Pick<Journal, 'kind' | 'incoming' | 'outgoing' | 'kept' | 'at'>,
 ): void => {
-  const text = volume.files.readIfThere(journalPath(volume.paths))
+  const text = volume.system.files.readIfThere(journalPath(volume))
   const last = text === undefined ? undefined : (JSON.parse(text) as Journal)
   const before = isWaiting(last) ? last.before : last
   try {
@@ -147,17 +145,17 @@ export const beginSwap = (
 
 /** Finishes a swap that was begun. The lock of the volume must be ours. Returns whether there was one. */
 export const finishSwap = (volume: Volume): boolean => {
-  const { files, paths } = volume
+  const { files } = volume.system
   const begun = readJournal(volume)
   if (!isWaiting(begun)) return false
   const moves = begun.moves ?? planMoves(volume, begun)
   const journal = { ...begun, moves }
   if (begun.moves === undefined) writeJournal(volume, journal)
-  files.makeFolder(folderOf(paths, journal.outgoing), 0o700)
+  files.makeFolder(folderOf(volume, journal.outgoing), 0o700)
   for (const each of moves) move(volume, journal, each)
   const { before: _, ...done } = journal
   writeJournal(volume, { ...done, isDone: true })
-  files.remove(folderOf(paths, journal.incoming))
+  files.remove(folderOf(volume, journal.incoming))
   return true
 }
 
@@ -173,22 +171,22 @@ export const finishBegun = (volume: Volume): boolean =>
  * for it brings settings, too.
  */
 export const resumeSwap = (volume: Volume, lock: System['lock']): void => {
-  if (isWaiting(readJournal(volume)) && lock(inVolume(volume.paths).lock)) finishSwap(volume)
+  if (isWaiting(readJournal(volume)) && lock(inVolume(volume.place.paths).lock)) finishSwap(volume)
 }
 
 /** How the folders begin of states that nobody chose to part with. */
 const aside = 'aside-'
 
 /** Folders in `restore` of states that never came into force, or are no longer to be kept. */
-export const leftIn = ({ files, paths }: Volume, kept: readonly string[]): readonly string[] =>
-  files
-    .listFoldersIn(inVolume(paths).restore)
+export const leftIn = (volume: Volume, kept: readonly string[]): readonly string[] =>
+  volume.system.files
+    .listFoldersIn(inVolume(volume.place.paths).restore)
     .filter((name) => !kept.includes(name) && !name.startsWith(aside))
-    .map((name) => folderOf(paths, name))
+    .map((name) => folderOf(volume, name))
 
 /** Removes them. */
 export const tidy = (volume: Volume, kept: readonly string[]): void => {
-  for (const folder of leftIn(volume, kept)) volume.files.remove(folder)
+  for (const folder of leftIn(volume, kept)) volume.system.files.remove(folder)
 }
 
 /** Takes back a swap of which nothing has moved: all is as before it. Returns whether there was one. */
@@ -196,7 +194,7 @@ export const cancelSwap = (volume: Volume): boolean => {
   const journal = readJournal(volume)
   if (!isWaiting(journal) || journal.moves !== undefined) return false
   const { before } = journal
-  if (before === undefined) volume.files.removeWhole(journalPath(volume.paths))
+  if (before === undefined) volume.system.files.removeWhole(journalPath(volume))
   else writeJournal(volume, before)
   tidy(volume, namedIn(before))
   return true
@@ -207,12 +205,12 @@ export const cancelSwap = (volume: Volume): boolean => {
  * `forgetAside` removes it. Returns where it is then, and what takes that back.
  */
 export const setAside = (volume: Volume): { folder: string; takeBack: () => void } | undefined => {
-  const { files, paths } = volume
+  const { files } = volume.system
   const journal = readJournal(volume)
   if (journal?.isDone !== true) return undefined
-  const kept = folderOf(paths, journal.outgoing)
+  const kept = folderOf(volume, journal.outgoing)
   if (!files.isThere(kept)) return undefined
-  const folder = folderOf(paths, aside + journal.at.replaceAll(/[:.]/g, '-'))
+  const folder = folderOf(volume, aside + journal.at.replaceAll(/[:.]/g, '-'))
   files.renameWhole(kept, folder)
   const takeBack = (): void => {
     // Else another swap has been decided, which would remove it.
@@ -222,13 +220,15 @@ export const setAside = (volume: Volume): { folder: string; takeBack: () => void
 }
 
 /** Removes what was set aside. */
-export const forgetAside = ({ files, paths }: Volume): void => {
-  for (const name of files.listFoldersIn(inVolume(paths).restore))
-    if (name.startsWith(aside)) files.remove(folderOf(paths, name))
+export const forgetAside = (volume: Volume): void => {
+  const { files } = volume.system
+  for (const name of files.listFoldersIn(inVolume(volume.place.paths).restore))
+    if (name.startsWith(aside)) files.remove(folderOf(volume, name))
 }
 
 /** Forgets the state before: a restore can no longer be undone. */
 export const forget = (volume: Volume): void => {
-  volume.files.removeWhole(journalPath(volume.paths)) // First: it must not name a state that is half gone.
+  // First: it must not name a state that is half gone.
+  volume.system.files.removeWhole(journalPath(volume))
   tidy(volume, [])
 }

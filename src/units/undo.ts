@@ -1,6 +1,5 @@
 import { MiB } from '../core/amounts.ts'
-import type { System } from '../system/ports.ts'
-import { inVolume, type Paths } from './place.ts'
+import { inVolume, type Volume } from './place.ts'
 
 /**
  * What makes an undo possible: a copy of the cluster (a base), and all of Postgres's log (WAL) since it was
@@ -55,11 +54,6 @@ export const chooseObsolete = (
   return newest === undefined || newest.bytes + nextBytes <= limitBytes ? older : [newest, ...older]
 }
 
-type Where = {
-  readonly system: { readonly files: Pick<System['files'], 'readIfThere' | 'isThere' | 'listFolder'> }
-  readonly place: { readonly paths: Pick<Paths, 'data'> }
-}
-
 const baseSuffix = '.json'
 const parseBase = (text: string | undefined): readonly Base[] => {
   try {
@@ -70,7 +64,7 @@ const parseBase = (text: string | undefined): readonly Base[] => {
 }
 
 /** All bases of the volume, the newest first. Only the supervisor's user writes there. */
-export const listBases = ({ system: { files }, place }: Where): readonly Base[] => {
+export const listBases = ({ system: { files }, place }: Volume): readonly Base[] => {
   const { undo } = inVolume(place.paths)
   if (!files.isThere(undo)) return []
   return files
@@ -82,19 +76,19 @@ export const listBases = ({ system: { files }, place }: Where): readonly Base[] 
 }
 
 /** Whether the log still reaches back to where it begins. */
-export const isUsable = ({ system: { files }, place }: Where, { startFile }: Base): boolean =>
+export const isUsable = ({ system: { files }, place }: Volume, { startFile }: Base): boolean =>
   files.isThere(`${inVolume(place.paths).cluster}/pg_wal/${startFile}`)
 
 /** Those that the log still reaches back to, the newest first. */
-export const usableBases = (where: Where): readonly Base[] =>
-  listBases(where).filter((base) => isUsable(where, base))
+export const usableBases = (volume: Volume): readonly Base[] =>
+  listBases(volume).filter((base) => isUsable(volume, base))
 
 export const describedIn = ({ name }: Pick<Base, 'name'>): string => `${name}${baseSuffix}`
 
 const noNames: Names = { atMs: 0, databases: {}, tables: {} }
 
 /** What is known of names. There may be many tables. */
-export const readNames = ({ system: { files }, place }: Where): Names => {
+export const readNames = ({ system: { files }, place }: Volume): Names => {
   try {
     const text = files.readIfThere(`${inVolume(place.paths).undo}/names.json`, 64 * MiB)
     return text === undefined ? noNames : { ...noNames, ...(JSON.parse(text) as Names) }

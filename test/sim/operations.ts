@@ -1,6 +1,6 @@
 import { restForMove } from '../../src/daemon/moving.ts'
 import { SupervisorError } from '../../src/errors.ts'
-import { bringIn, requireReplaceable, requireStaying, volumeOf } from '../../src/operations/incoming.ts'
+import { bringIn, requireReplaceable, requireStaying } from '../../src/operations/incoming.ts'
 import { keepBackup } from '../../src/operations/keep.ts'
 import { findArchive, newest, openNamedStore } from '../../src/operations/places/store.ts'
 import { returnBack } from '../../src/operations/promote/promote.ts'
@@ -246,7 +246,7 @@ export class Operations {
 
   #undoRestore(container: Container): void {
     this.#replace(container, 'restore --undo', async (scope) => {
-      if (isWaiting(readJournal(volumeOf(scope)))) this.#world.oracle.sides.takeBack(false)
+      if (isWaiting(readJournal(scope))) this.#world.oracle.sides.takeBack(false)
       return undoRestore(scope, false)
     })
   }

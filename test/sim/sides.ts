@@ -51,7 +51,7 @@ export class Sides {
     if (moves !== undefined) return
     const { volume } = this.#world
     const names = replaced.filter((name) => !kept.includes(name))
-    const folder = folderOf(this.#paths, incoming)
+    const folder = folderOf({ place: { paths: this.#paths } }, incoming)
     const coming = partsIn(volume, folder, names)
     const leaving = partsIn(volume, this.#paths.data, names)
     const settings = names.includes('config')

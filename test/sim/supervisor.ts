@@ -92,7 +92,7 @@ export class Supervisor extends Actor {
     const { system, container, world } = this
     const { place } = container
     try {
-      resumeSwap({ files: system.files, paths: place.paths }, system.lock)
+      resumeSwap({ system, place }, system.lock)
       world.oracle.sides.seeBoot()
       return await readSetup(system, place, system.lock)
     } catch (error) {

@@ -43,7 +43,7 @@ const act = async ({ code = 'VOLUME_TORN', torn = [], stopAfter, ...more }: Stag
     lock: { device: '1', inode: '1', born: '1' },
     copied: more.copied === undefined ? copied : more.copied,
   }
-  const volume = { files: disk.files, paths: scope.place.paths }
+  const volume = { system: { files: disk.files }, place: scope.place }
   disk.files.makeFolder('/data/restore', 0o711)
   const swap = { kind: 'restore', kept: [], at: '2026-09-28T10:15:00.000Z' } as const
   if (keepsState) {

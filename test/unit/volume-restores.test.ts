@@ -31,10 +31,10 @@ const stage = (outcome: Outcome, lines: readonly string[], stopsAt = Number.POSI
       inBackground: (_: string, act: () => Promise<void> | void) =>
         void Promise.resolve(act()).catch((error: unknown) => at.faults.push(error)),
     },
-    paths: scope.place.paths,
+    place: scope.place,
     startOver: () => void at.starts++,
   })
-  return { restores, at, clock, disk, volume: { files: disk.files, paths: scope.place.paths } }
+  return { restores, at, clock, disk, volume: scope }
 }
 const wish = { passphrase: undefined, mayForget: false }
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))

@@ -40,9 +40,10 @@ const sayWhatIsAside = ({ system }: Surroundings, folder: string): void =>
       '`supervisor restore --forget` removes it, too',
   )
 
-const sayWhatIsLost = ({ system, place }: Surroundings, atMs: number): void => {
-  const journal = readJournal({ files: system.files, paths: place.paths })
-  const kept = folderOf(place.paths, journal?.outgoing ?? '')
+const sayWhatIsLost = (surroundings: Surroundings, atMs: number): void => {
+  const { system } = surroundings
+  const journal = readJournal(surroundings)
+  const kept = folderOf(surroundings, journal?.outgoing ?? '')
   system.log.say(
     'warn',
     `the backup of ${minuteOf(atMs)} UTC is restored: what was written after it is missing. The torn ` +
@@ -75,7 +76,7 @@ export const bringBack = async (error: SupervisorError, surroundings: Surroundin
   const archives = archivesIn(system, place)
   if (archives.length === 0) return false
   const { listener } = instance.results
-  const earlier = setAside({ files: system.files, paths: place.paths })
+  const earlier = setAside(surroundings)
   ending.restore(true)
   if (listener !== undefined) await sockets.openPort(listener)
   for (const { path, atMs } of archives) {

@@ -17,7 +17,7 @@ export const findSetup = async (
   try {
     const place = readPlace(env)
     await requireUnheld({ system: base, place })
-    resumeSwap({ files: base.files, paths: place.paths }, base.lock)
+    resumeSwap({ system: base, place }, base.lock)
     return await readSetup(base, place, base.lock)
   } catch (error) {
     return toSupervisorError(error)

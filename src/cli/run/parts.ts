@@ -40,7 +40,7 @@ export const createParts = (running: Running, setup: Parts['setup']): Omit<Parts
     ),
     entrance: createEntrance(system, instance),
     archives: new BackupCommands(system, () => instance.inForce.database.kind === 'external'),
-    restoring: new VolumeRestores({ system, paths: place.paths, startOver: onStartOver }),
+    restoring: new VolumeRestores({ system, place, startOver: onStartOver }),
     past,
   }
 }

@@ -3,13 +3,13 @@ import { Pushed } from '../../core/pushed.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Restoring, RestoreWish, RestoreWork } from '../../http/door/restore.ts'
 import type { Streams, System } from '../../system/ports.ts'
-import type { Paths } from '../../units/place.ts'
+import type { Place } from '../../units/place.ts'
 import { readJournal } from '../../units/swap.ts'
 import { type SubcommandEnvironment, runSubcommand } from './subcommand.ts'
 
 type Options = {
   readonly system: Pick<System, 'clock' | 'files' | 'inBackground'> & Pick<Streams, 'streamProgram'>
-  readonly paths: Pick<Paths, 'data'>
+  readonly place: Pick<Place, 'paths'>
   /** Has the container start over, with what was restored. */
   readonly startOver: () => void
 }
@@ -49,8 +49,7 @@ export class VolumeRestores implements Restoring {
   }
 
   keptSince(): string | undefined {
-    const { system, paths } = this.#options
-    const journal = readJournal({ files: system.files, paths })
+    const journal = readJournal(this.#options)
     const isKept = journal?.isDone === true && journal.moves?.some(({ isLeaving }) => isLeaving) === true
     return isKept ? journal.at : undefined
   }

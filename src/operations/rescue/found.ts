@@ -121,7 +121,7 @@ const findOwn = async (scope: OperationScope): Promise<Own | undefined> => {
   const { system, place } = scope
   const volume = inVolume(place.paths)
   const manifest = readManifest(scope)
-  const journal = readJournal({ files: system.files, paths: place.paths })
+  const journal = readJournal(scope)
   const hasCluster = system.files.isThere(`${volume.cluster}/PG_VERSION`)
   const { instance } = installationIn(manifest)
   if (!hasCluster && manifest.cluster === undefined && instance === null) return undefined

@@ -204,14 +204,14 @@ export const salvage = async (
   scope: OperationScope,
   { folder: given, to, onStep }: SalvageOptions,
 ): Promise<Salvaged> => {
-  const { system, place } = scope
+  const { system } = scope
   lockOperations(scope)
   const source = await findSource(scope, given)
   requireFit(scope, source, 'salvage')
   makeRoom(scope, source.bytes)
   const from = source.folder
   makeRestoreFolder(scope)
-  const folder = folderOf(place.paths, `salvage-${system.randomText(8)}`)
+  const folder = folderOf(scope, `salvage-${system.randomText(8)}`)
   makeOwnFolder(scope, folder, undefined, 0o711)
   try {
     onStep(`copying ${from}`)

@@ -42,7 +42,7 @@ const stage = (callsLeft = Number.POSITIVE_INFINITY) => {
   })
   return {
     disk,
-    volume: { files: disk.files, paths: { data: '/data' } },
+    volume: { system: { files: disk.files }, place: { paths: { data: '/data' } } },
     revive: () => {
       left = Number.POSITIVE_INFINITY
       isDead = false
@@ -80,12 +80,14 @@ describe('a swap of the state of a volume', () => {
     const { volume, disk } = stage()
     const failing = {
       ...volume,
-      files: {
-        ...disk.files,
-        writeWhole: (...args: Parameters<typeof disk.files.writeWhole>) => {
-          disk.files.writeWhole(...args)
-          if (args[1].includes('"new"')) throw errorWith('EIO')
-          return true
+      system: {
+        files: {
+          ...disk.files,
+          writeWhole: (...args: Parameters<typeof disk.files.writeWhole>) => {
+            disk.files.writeWhole(...args)
+            if (args[1].includes('"new"')) throw errorWith('EIO')
+            return true
+          },
         },
       },
     }
@@ -196,20 +198,19 @@ describe('room for another state', () => {
   test('is made of what cut-off operations left, and not of the states before and to come', () => {
     const { scope, disk } = createScope()
     for (const name of ['cut', 'old', 'new']) disk.put(`/data/restore/${name}/postgres/PG_VERSION`, '17')
-    beginSwap({ files: disk.files, paths: scope.place.paths }, swap)
+    beginSwap(scope, swap)
     makeRoom(scope, 1)
     expect(disk.files.listFoldersIn('/data/restore').toSorted()).toEqual(['new', 'old'])
   })
 
   test('that waits for the next start lets nothing be given away', () => {
     const { scope, disk } = createScope()
-    const volume = { files: disk.files, paths: scope.place.paths }
     const send = (): void => requireStaying(scope, 'send', 'MOVE_FAILED')
     expect(send).not.toThrow()
     disk.put('/data/restore/new/postgres/PG_VERSION', '17')
-    beginSwap(volume, swap)
+    beginSwap(scope, swap)
     expect(send).toThrow('cannot send: a restore of 2026-11-28 10:15 UTC waits for the next start')
-    finishSwap(volume)
+    finishSwap(scope)
     expect(send).not.toThrow()
   })
 })
@@ -217,10 +218,9 @@ describe('room for another state', () => {
 describe('the status', () => {
   const waitingIn = (kind: SwapKind) => {
     const { scope, disk } = createScope()
-    const volume = { files: disk.files, paths: scope.place.paths }
     disk.put('/data/restore/new/postgres/PG_VERSION', '17')
-    beginSwap(volume, { ...swap, kind })
-    return { scope, disk, volume }
+    beginSwap(scope, { ...swap, kind })
+    return { scope, disk }
   }
 
   test.each([
@@ -228,7 +228,7 @@ describe('the status', () => {
     ['undo', 'an undo of 2026-11-28 10:15 UTC waits for the next start'],
     ['upgrade', 'an upgrade of Postgres of 2026-11-28 10:15 UTC waits for the next start'],
   ] as const)('says that %s waits for the next start, until it is in place', (kind, words) => {
-    const { scope, volume } = waitingIn(kind)
+    const { scope } = waitingIn(kind)
     expect(swapProblems(scope)).toEqual([
       {
         unit: 'supervisor',
@@ -237,13 +237,13 @@ describe('the status', () => {
         hint: expect.stringContaining('`supervisor restore --undo` takes it back'),
       },
     ])
-    finishSwap(volume)
+    finishSwap(scope)
     expect(swapProblems(scope)).toEqual([])
   })
 
   test('says nothing of it once it is taken back, or where none was begun', () => {
-    const { scope, volume } = waitingIn('restore')
-    cancelSwap(volume)
+    const { scope } = waitingIn('restore')
+    cancelSwap(scope)
     expect(swapProblems(scope)).toEqual([])
     expect(swapProblems(createScope().scope)).toEqual([])
   })

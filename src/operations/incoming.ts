@@ -20,13 +20,11 @@ import {
   waitingHint,
   waitingInWords,
 } from '../units/swap.ts'
-import type { Scope } from '../units/unit.ts'
+import type { Where } from '../units/unit.ts'
 import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 
 /** How a state comes into the volume: prepared beside what is there, then put in its place as a whole. */
-
-type Where = Pick<Scope<never>, 'system' | 'place'>
 
 /** Whether an installation is there. */
 export const isUsed = (scope: OperationScope): boolean => {

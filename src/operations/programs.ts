@@ -32,7 +32,7 @@ const withoutMeans = new RegExp(
 const lackedMeans = ({ outcome, lines }: ProgramResult): boolean =>
   outcome.signal === 'SIGKILL' || lines.some((line) => withoutMeans.test(line))
 
-type Where = { readonly system: Pick<OperationScope['system'], 'log' | 'streamProgram'> }
+type Tools = { readonly system: Pick<OperationScope['system'], 'log' | 'streamProgram'> }
 
 type Program = {
   /** What it is for: "copy the cluster". */
@@ -46,7 +46,7 @@ type Program = {
 }
 
 /** Throws where it ended with another code. */
-const requireFine = (scope: Where, program: Program, result: ProgramResult): void => {
+const requireFine = (scope: Tools, program: Program, result: ProgramResult): void => {
   const { what, code = 'BACKUP_FAILED', fine = [0] } = program
   if (fine.includes(result.outcome.code ?? -1)) return
   const reason = scope.system.log.redact(reasonOf(result))
@@ -64,12 +64,12 @@ const requireFine = (scope: Where, program: Program, result: ProgramResult): voi
 }
 
 /** What a program writes. */
-export async function* outputOf(scope: Where, program: Program): AsyncGenerator<Buffer> {
+export async function* outputOf(scope: Tools, program: Program): AsyncGenerator<Buffer> {
   const result = yield* scope.system.streamProgram(program.command, program.input)
   requireFine(scope, program, result)
 }
 
 /** Runs a program to its end, without its output. */
-export const runToEnd = async (scope: Where, program: Program): Promise<void> => {
+export const runToEnd = async (scope: Tools, program: Program): Promise<void> => {
   for await (const _ of outputOf(scope, program));
 }

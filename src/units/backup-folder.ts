@@ -3,11 +3,9 @@ import { parsePlace } from '../settings/backup-places.ts'
 import type { InForce } from '../settings/configuration.ts'
 import { readRecord } from './backup-record.ts'
 import { mountOf } from './mounts.ts'
-import type { Scope } from './unit.ts'
+import type { Where } from './unit.ts'
 
 /** Folders that BACKUP_TO names, which somebody has to mount. */
-
-type Where = Pick<Scope<never>, 'system' | 'place'>
 
 /** Says that a folder was used before: on the empty folder of a disk that is not mounted it is missing. */
 const markName = '.mathesar-backups'

@@ -1,6 +1,6 @@
 import type { Identity } from '../system/identity.ts'
 import { inVolume } from './place.ts'
-import type { Scope } from './unit.ts'
+import type { Where } from './unit.ts'
 
 /** An archive that was kept. Times are milliseconds since 1970. */
 export type MadeBackup = {
@@ -52,8 +52,6 @@ export type BackupRecord = {
   readonly folders: readonly string[]
   readonly owner: ArchiveOwner | undefined
 }
-
-type Where = Pick<Scope<never>, 'system' | 'place'>
 
 const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
 

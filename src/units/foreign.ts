@@ -2,7 +2,7 @@ import { SupervisorError } from '../errors.ts'
 import { readManifest } from './manifest.ts'
 import { foreignMounts } from './mounts.ts'
 import { inVolume } from './place.ts'
-import type { Scope } from './unit.ts'
+import type { Scope, Where } from './unit.ts'
 
 /** The most folders that are looked into. */
 const limit = 100
@@ -25,16 +25,14 @@ const clustersIn = (
   return []
 }
 
-type Found = Pick<Scope<never>, 'system' | 'place'>
-
 /** Where clusters of other images may be: in the volume itself, or mounted where those keep theirs. */
-export const foreignPlaces = ({ system, place }: Found): readonly string[] => [
+export const foreignPlaces = ({ system, place }: Where): readonly string[] => [
   place.paths.data,
   ...foreignMounts(system.readMounts()),
 ]
 
 /** The clusters in some folders that are not the one of this installation. */
-export const foreignClusters = ({ system, place }: Found, folders: readonly string[]): readonly string[] => {
+export const foreignClusters = ({ system, place }: Where, folders: readonly string[]): readonly string[] => {
   const own = new Set(Object.values(inVolume(place.paths)))
   return [...new Set(folders.flatMap((folder) => clustersIn(system, folder, own)))]
 }

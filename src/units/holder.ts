@@ -6,7 +6,7 @@ import { mountOf } from './mounts.ts'
 import { inVolume } from './place.ts'
 import { isMarked, markCheckpoint } from './postgres/checkpoint-mark.ts'
 import { controlFileChangedMs, readControlFile } from './postgres/control-file.ts'
-import type { Scope } from './unit.ts'
+import type { Scope, Where } from './unit.ts'
 
 /**
  * The theory of the holder.
@@ -45,7 +45,8 @@ export type Copied = {
   readonly isCheckpointBetween: boolean
 }
 
-type Where = Pick<Scope<never>, 'place'> & {
+/** What there is of it before there is a log. */
+type Early = Pick<Scope<never>, 'place'> & {
   readonly system: Pick<System, 'files' | 'readMounts' | 'ownNames' | 'clock'>
 }
 
@@ -53,14 +54,14 @@ export const beatEveryMs = 5000
 /** Longer than a client of such a file system keeps what it has read. */
 const beatsToWait = 4
 
-const fileSystemOf = ({ system, place }: Where): string =>
+const fileSystemOf = ({ system, place }: Early): string =>
   mountOf(system.readMounts(), place.paths.data).fileSystem
 
 /** File systems that several machines may mount, and of which a lock may not reach the other ones. */
 const shared = /^(nfs|cifs|smb|fuse|9p|virtiofs|ceph|gluster|lustre|gpfs|beegfs|ocfs2|afs|vboxsf|prl_fs)/
 
 /** Whether a kernel's lock may be taken by another machine, too. */
-export const isShared = (where: Where): boolean => shared.test(fileSystemOf(where))
+export const isShared = (where: Early): boolean => shared.test(fileSystemOf(where))
 
 /** Whether a file keeps its number: some shared file systems make it up. */
 const keepsInodes = (fileSystem: string): boolean =>
@@ -74,11 +75,11 @@ export const isCopyOf = (one: Identity, other: Identity, fileSystem: string): bo
 }
 
 /** Whether the volume is a copy of the one that had another lock file. */
-export const isVolumeCopied = (where: Where, lockBefore: Identity, lock: Identity): boolean =>
+export const isVolumeCopied = (where: Early, lockBefore: Identity, lock: Identity): boolean =>
   isCopyOf(lockBefore, lock, fileSystemOf(where))
 
 /** One that cannot be read tells nothing. */
-export const readHolder = ({ system, place }: Where): Holder | undefined => {
+export const readHolder = ({ system, place }: Early): Holder | undefined => {
   try {
     const text = system.files.readIfThere(inVolume(place.paths).holder)
     const value = text === undefined ? undefined : (JSON.parse(text) as Holder)
@@ -88,10 +89,10 @@ export const readHolder = ({ system, place }: Where): Holder | undefined => {
   }
 }
 
-export const writeHolder = ({ system, place }: Where, holder: Holder): void =>
+export const writeHolder = ({ system, place }: Early, holder: Holder): void =>
   void system.files.writeWhole(inVolume(place.paths).holder, `${JSON.stringify(holder, null, 2)}\n`, 0o644)
 
-const checkpointOf = (where: Pick<Scope<never>, 'system' | 'place'>): string | null => {
+const checkpointOf = (where: Where): string | null => {
   try {
     return readControlFile(where)?.checkpoint ?? null
   } catch {
@@ -99,7 +100,7 @@ const checkpointOf = (where: Pick<Scope<never>, 'system' | 'place'>): string | n
   }
 }
 
-const readKernel = ({ system }: Where): string | null =>
+const readKernel = ({ system }: Early): string | null =>
   system.files.readIfThere('/proc/sys/kernel/random/boot_id')?.trim() ?? null
 
 /** What is known of a copy, where it is one that is not proved yet. */
@@ -135,7 +136,7 @@ export const takeHold = (scope: Scope<never>): Holder => {
 }
 
 /** What is there is whole: it is no longer to be doubted. */
-export const trust = (scope: Pick<Scope<never>, 'system' | 'place'>): void => {
+export const trust = (scope: Where): void => {
   const holder = readHolder(scope)
   if (!holder?.copied) return
   markCheckpoint(scope, checkpointOf(scope))
@@ -146,17 +147,17 @@ export const holderInWords = ({ host, since }: Holder): string =>
   `container ${host} uses it, since ${minuteOf(since)} UTC`
 
 /** Why the volume cannot be used, with who has it. */
-export const inUseBy = (where: Where): SupervisorError => {
+export const inUseBy = (where: Early): SupervisorError => {
   const holder = readHolder(where)
   const who = holder === undefined ? 'another supervisor uses it' : holderInWords(holder)
   return new SupervisorError('VOLUME_IN_USE', `cannot use ${where.place.paths.data}: ${who}`)
 }
 
-const readBeat = ({ system, place }: Where): string | undefined =>
+const readBeat = ({ system, place }: Early): string | undefined =>
   system.files.readIfThere(inVolume(place.paths).beat)
 
 /** Whether the kernel that gave us the lock gave the other one its own, for the same mounted file system. */
-const hasOurLock = (where: Where, { kernel, lock }: Holder): boolean =>
+const hasOurLock = (where: Early, { kernel, lock }: Holder): boolean =>
   kernel !== null &&
   kernel === readKernel(where) &&
   lock.device === where.system.files.identityOf(where.place.paths.data)?.device
@@ -165,7 +166,7 @@ const hasOurLock = (where: Where, { kernel, lock }: Holder): boolean =>
  * Where the lock of the volume may have been given twice, waits for signs of the other one. Nobody waits for
  * what had the same lock: there the kernel knows.
  */
-export const requireUnheld = async (where: Where): Promise<void> => {
+export const requireUnheld = async (where: Early): Promise<void> => {
   const holder = readHolder(where)
   if (holder === undefined || !isShared(where) || hasOurLock(where, holder)) return
   const before = readBeat(where)
@@ -176,9 +177,7 @@ export const requireUnheld = async (where: Where): Promise<void> => {
 }
 
 /** Who has the volume now; `undefined` where nobody does. Nothing is written. */
-export const findHolder = async (
-  scope: Pick<Scope<never>, 'system' | 'place'>,
-): Promise<Holder | undefined> => {
+export const findHolder = async (scope: Where): Promise<Holder | undefined> => {
   const { system, place } = scope
   const [holder, { lock }] = [readHolder(scope), inVolume(place.paths)]
   // Else that run has ended in order, and a start of another one need not find its lock taken.
@@ -198,7 +197,7 @@ export const settleHold = async (scope: Scope<never>, { run }: Holder): Promise<
 }
 
 /** A sign of life, where others wait for one. Throws when another run has taken the volume. */
-export const beat = (scope: Where, run: string, count: number): void => {
+export const beat = (scope: Early, run: string, count: number): void => {
   const holder = readHolder(scope)
   if (holder !== undefined && holder.run !== run) throw inUseBy(scope)
   scope.system.files.writeInPlace(inVolume(scope.place.paths).beat, `${run} ${count}\n`)
@@ -209,7 +208,7 @@ export type SeenControlFile = { readonly changedMs: number | undefined; readonly
 
 /** Marks from where the log would be replayed, once Postgres has written a checkpoint. */
 export const noteCheckpoint = (
-  scope: Pick<Scope<never>, 'system' | 'place'>,
+  scope: Where,
   run: string,
   seen: SeenControlFile | undefined,
 ): SeenControlFile => {
@@ -222,7 +221,7 @@ export const noteCheckpoint = (
 }
 
 /** Everything was stopped: a copy of the volume is none that has to be doubted. */
-export const letGo = (scope: Pick<Scope<never>, 'system' | 'place'>, run: string): void => {
+export const letGo = (scope: Where, run: string): void => {
   const { system, place } = scope
   const holder = readHolder(scope)
   if (holder?.run !== run || holder.copied !== null) return

@@ -3,7 +3,7 @@ import { version } from '../version.ts'
 import { inVolume } from './place.ts'
 import { readControlFile } from './postgres/control-file.ts'
 import type { Results } from './results.ts'
-import { defineTask, type Scope } from './unit.ts'
+import { defineTask, type Scope, type Where } from './unit.ts'
 
 /** A cluster that has served, as the volume remembers it. */
 type ServedCluster = {
@@ -49,8 +49,6 @@ type Installation = {
   readonly lastBoot: LastBoot
 }
 
-type InVolume = Pick<Scope<never>, 'system' | 'place'>
-
 const parseCluster = (value: unknown): ServedCluster => {
   const { systemIdentifier, startedAs, ...more } = isRecord(value) ? value : {}
   return {
@@ -68,7 +66,7 @@ const parseManifest = (text: string): Manifest => {
 }
 
 /** One that cannot be used still says that a cluster has served: nothing else writes it. */
-const spoilt = ({ system, place }: InVolume, error: unknown): Manifest => {
+const spoilt = ({ system, place }: Where, error: unknown): Manifest => {
   system.log.say('warn', `cannot read ${inVolume(place.paths).manifest}: ${(error as Error).message}`)
   return { cluster: parseCluster(undefined) }
 }
@@ -77,7 +75,7 @@ const spoilt = ({ system, place }: InVolume, error: unknown): Manifest => {
  * Reads the manifest, for whoever writes it again or must not miss a mark in it: throws where the disk does
  * not give it. `{}` where there is none.
  */
-export const requireManifest = (where: InVolume): Manifest => {
+export const requireManifest = (where: Where): Manifest => {
   try {
     const text = where.system.files.readIfThere(inVolume(where.place.paths).manifest)
     return text === undefined ? {} : parseManifest(text)
@@ -88,7 +86,7 @@ export const requireManifest = (where: InVolume): Manifest => {
 }
 
 /** The same for whoever can do without. */
-export const readManifest = (where: InVolume): Manifest => {
+export const readManifest = (where: Where): Manifest => {
   try {
     return requireManifest(where)
   } catch (error) {
@@ -97,7 +95,7 @@ export const readManifest = (where: InVolume): Manifest => {
 }
 
 /** Replaces the manifest, durably. */
-export const replaceManifest = ({ system, place }: InVolume, manifest: Manifest): void => {
+export const replaceManifest = ({ system, place }: Where, manifest: Manifest): void => {
   system.files.writeWhole(inVolume(place.paths).manifest, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
 }
 
@@ -120,7 +118,7 @@ export const startAnewHint = ({ paths }: Scope['place']): string =>
 
 /** What a file of the image says, where there is such a file. */
 const versionIn = (
-  { system }: { readonly system: Pick<InVolume['system'], 'files'> },
+  { system }: { readonly system: Pick<Where['system'], 'files'> },
   path: string,
   pattern: RegExp,
 ): string | null => pattern.exec(system.files.readIfThere(path, 1024 * 1024) ?? '')?.[1] ?? null
@@ -134,7 +132,7 @@ export const readServedVersion = (scope: Scope<never>): string | undefined =>
 
 /** The version of Mathesar in the image; `null` where it does not say. */
 export const readAppVersion = (
-  scope: { readonly system: Pick<InVolume['system'], 'files'> } & Pick<InVolume, 'place'>,
+  scope: { readonly system: Pick<Where['system'], 'files'> } & Pick<Where, 'place'>,
 ): string | null =>
   versionIn(scope, `${scope.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
 

@@ -4,7 +4,7 @@ import { SupervisorError } from '../errors.ts'
 import { replaceManifest, requireManifest } from './manifest.ts'
 import { inVolume } from './place.ts'
 import { refusalOf } from './refusal.ts'
-import type { Scope } from './unit.ts'
+import type { Scope, Where } from './unit.ts'
 
 /**
  * That an installation serves from another volume now (`supervisor send`). It is in the manifest, which a
@@ -18,8 +18,6 @@ export type Moved = {
   /** Whether the receiver said that it has it in place. */
   readonly isConfirmed: boolean
 }
-
-type Where = Pick<Scope<never>, 'system' | 'place'>
 
 /** A mark of another form is one all the same: two must not serve. Throws where it cannot be read. */
 export const readMoved = (where: Where): Moved | undefined => {

@@ -24,6 +24,9 @@ export type Scope<Reads extends TaskName = TaskName> = {
   readonly report: (detail: string | null, code?: ErrorCode) => void
 }
 
+/** The system, and where it acts: what there is whatever the settings are. */
+export type Where = Pick<Scope<never>, 'system' | 'place'>
+
 export type ServiceName = 'postgres' | 'mathesar' | 'door'
 export type UnitName = TaskName | ServiceName
 

@@ -6,7 +6,7 @@ import { didYouMean } from '../../settings/near-names.ts'
 import type { Upload } from '../../system/ports.ts'
 import { readRecord } from '../../units/backup-record.ts'
 import { inVolume } from '../../units/place.ts'
-import type { Scope } from '../../units/unit.ts'
+import type { Where } from '../../units/unit.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import type { OperationScope } from '../scope.ts'
 import { openFolder } from './folder.ts'
@@ -55,8 +55,6 @@ export const openNamedStore = (scope: OperationScope, text: string): Store => {
 /** Every place of BACKUP_TO. */
 export const openStores = (scope: OperationScope): readonly Store[] =>
   scope.inForce.settings.BACKUP_TO.map((text) => openNamedStore(scope, text))
-
-type Where = Pick<Scope<never>, 'system' | 'place'>
 
 export type Found = { readonly store: Store; readonly name: string }
 

@@ -3,8 +3,8 @@ import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
 import { ownProgram } from '../place.ts'
-import { inTransaction, withDatabase } from '../postgres/connection.ts'
-import { defineTask, type Scope } from '../unit.ts'
+import { type DatabaseScope, inTransaction, withDatabase } from '../postgres/connection.ts'
+import { defineTask } from '../unit.ts'
 import { type AppScope, appEnvironment } from './environment.ts'
 
 const isAdministratorThere = async (client: Client): Promise<boolean> => {
@@ -17,16 +17,11 @@ const isAdministratorThere = async (client: Client): Promise<boolean> => {
 }
 
 /** Whether Mathesar has an administrator: what it asks itself before it offers to create the first one. */
-export const hasAdministrator = (
-  scope: Pick<Scope<never>, 'system' | 'place' | 'inForce'>,
-): Promise<boolean> =>
+export const hasAdministrator = (scope: DatabaseScope): Promise<boolean> =>
   withDatabase(scope, (client) => inTransaction(client, () => isAdministratorThere(client)))
 
 /** What Django keeps of the password of an active administrator. */
-export const readPasswordOf = (
-  scope: Pick<Scope<never>, 'system' | 'place' | 'inForce'>,
-  username: string,
-): Promise<string | undefined> =>
+export const readPasswordOf = (scope: DatabaseScope, username: string): Promise<string | undefined> =>
   withDatabase(scope, (client) =>
     inTransaction(client, async () => {
       const { rows } = await client.query<{ password: string }>(

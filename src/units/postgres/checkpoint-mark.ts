@@ -1,6 +1,6 @@
 import { isTemporaryName } from '../../core/temporary.ts'
 import { inVolume } from '../place.ts'
-import type { Scope } from '../unit.ts'
+import type { Where } from '../unit.ts'
 
 /**
  * A file in the folder of the cluster says in its name from where the log would be replayed, since the last
@@ -9,8 +9,6 @@ import type { Scope } from '../unit.ts'
  * checkpoint. Where a later one came, the name is another, or the file had gone before its turn came.
  */
 const prefix = 'supervisor.checkpoint-'
-
-type Where = Pick<Scope<never>, 'system' | 'place'>
 
 export const isMarked = ({ system: { files }, place }: Where, checkpoint: string): boolean =>
   files.isThere(`${inVolume(place.paths).cluster}/${prefix}${checkpoint}`)

@@ -114,6 +114,9 @@ export const asSuperuser = async <T>(
   }
 }
 
+/** What it takes to reach the database that Mathesar keeps its own tables in. It need not be in force. */
+export type DatabaseScope = Pick<Scope<never>, 'system' | 'place' | 'inForce'>
+
 /** What a connection depends on. */
 type Target = {
   readonly system: { readonly files: Pick<System['files'], 'mayRead' | 'readIfThere'> }
@@ -193,7 +196,7 @@ export const connectionOf = (scope: Target): readonly ClientConfig[] => {
  * to is its word, not a fault of ours.
  */
 export const withDatabase = async <T>(
-  scope: Pick<Scope<never>, 'system' | 'place' | 'inForce'>,
+  scope: DatabaseScope,
   use: (client: Client) => Promise<T>,
 ): Promise<T> => {
   try {

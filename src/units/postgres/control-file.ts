@@ -1,5 +1,5 @@
 import { inVolume } from '../place.ts'
-import type { Scope } from '../unit.ts'
+import type { Where } from '../unit.ts'
 
 /**
  * Where the control file has the identifier of the cluster, its state, the value of that after a clean
@@ -35,7 +35,7 @@ const pathIn = (folder: string): string => `${folder}/global/pg_control`
  * whether it is still that file; `undefined` where nobody would tell.
  */
 export const whenControlFileWritten = (
-  { system, place }: Pick<Scope<never>, 'system' | 'place'>,
+  { system, place }: Where,
   act: () => void,
 ): { readonly end: () => void; readonly isThere: () => boolean } | undefined => {
   const path = pathIn(inVolume(place.paths).cluster)
@@ -46,10 +46,7 @@ export const whenControlFileWritten = (
 }
 
 /** When it was last written (ms since 1970). */
-export const controlFileChangedMs = ({
-  system,
-  place,
-}: Pick<Scope<never>, 'system' | 'place'>): number | undefined =>
+export const controlFileChangedMs = ({ system, place }: Where): number | undefined =>
   system.files.statOf(pathIn(inVolume(place.paths).cluster))?.changedMs
 
 /**
@@ -57,7 +54,7 @@ export const controlFileChangedMs = ({
  * Throws when it cannot be read.
  */
 export const readControlFile = (
-  { system, place }: Pick<Scope<never>, 'system' | 'place'>,
+  { system, place }: Where,
   folder = inVolume(place.paths).cluster,
 ): ControlFile | undefined => {
   const bytes = system.files.readForeign(pathIn(folder), limitBytes)

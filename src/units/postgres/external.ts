@@ -4,14 +4,12 @@ import { hostsOf } from '../../settings/database.ts'
 import { isAddress } from '../../settings/addresses.ts'
 import { oddityOf } from '../../settings/forms.ts'
 import type { Scope } from '../unit.ts'
-import { connectionOf } from './connection.ts'
+import { connectionOf, type DatabaseScope } from './connection.ts'
 import { openExternal, writableWays } from './open.ts'
 import { isAboutTls, isAnsweredByAll, isNoDatabase, isRefusal, sentenceOf } from './failures.ts'
 import { quoteName } from './quoting.ts'
 
-/** What it takes to try a database: it need not be in force. */
-type Target = Pick<Scope<never>, 'system' | 'place' | 'inForce'>
-type ExternalDatabase = Extract<Target['inForce']['database'], { readonly kind: 'external' }>
+type ExternalDatabase = Extract<DatabaseScope['inForce']['database'], { readonly kind: 'external' }>
 
 const tlsHint =
   'Check POSTGRES_SSLMODE, and POSTGRES_SSLROOTCERT if the certificate was refused: verify-full also ' +
@@ -48,7 +46,7 @@ const readOnlyHint =
 const changeWaitSeconds = 5
 
 /** Which database, for people. */
-const whereOf = ({ inForce: { database } }: Target): string =>
+const whereOf = ({ inForce: { database } }: DatabaseScope): string =>
   database.kind === 'external'
     ? `${database.host}:${database.port}, database ${database.name}, user ${database.user}`
     : 'the embedded Postgres'
@@ -61,7 +59,7 @@ const codeFor = (error: unknown): 'DATABASE_REFUSED' | 'DATABASE_UNREACHABLE' =>
   error instanceof ReadOnly || isRefusal(error) ? 'DATABASE_REFUSED' : 'DATABASE_UNREACHABLE'
 
 /** Throws when the database does not answer, or cannot be written. */
-const requireWritable = async ({ system }: Target, ways: readonly ClientConfig[]): Promise<void> => {
+const requireWritable = async ({ system }: DatabaseScope, ways: readonly ClientConfig[]): Promise<void> => {
   const { rows } = await system.withClient(ways, (client) =>
     client.query<{ isReplica: boolean; isReadOnly: boolean }>(
       `SELECT pg_catalog.pg_is_in_recovery() AS "isReplica",
@@ -100,7 +98,7 @@ type Patience = {
 }
 
 /** The addresses of the names, where there are some: the sentence of the system has no word of them. */
-const triedOf = async ({ system }: Target, host: string): Promise<string> => {
+const triedOf = async ({ system }: DatabaseScope, host: string): Promise<string> => {
   const names = hostsOf({ host }).filter((each) => !each.startsWith('/') && !isAddress(each))
   if (names.length === 0) return ''
   const addresses = (await Promise.all(names.map(system.addressesOf))).flat()
@@ -108,7 +106,7 @@ const triedOf = async ({ system }: Target, host: string): Promise<string> => {
 }
 
 const failureOf = async (
-  target: Target,
+  target: DatabaseScope,
   database: ExternalDatabase,
   cause: unknown,
   seconds: number,
@@ -131,7 +129,7 @@ const failureOf = async (
 }
 
 const reach = async (
-  target: Target,
+  target: DatabaseScope,
   signal: AbortSignal,
   { seconds, onFailure, prepare }: Patience,
 ): Promise<void> => {
@@ -156,11 +154,11 @@ const reach = async (
   }
 }
 
-const secondsOfChange = ({ inForce: { settings } }: Target): number =>
+const secondsOfChange = ({ inForce: { settings } }: DatabaseScope): number =>
   Math.min(changeWaitSeconds, settings.DATABASE_WAIT_TIMEOUT)
 
 /** Throws unless the external database, if there is one, answers within seconds and can be written. */
-export const reachExternal = async (target: Target, signal: AbortSignal): Promise<void> =>
+export const reachExternal = async (target: DatabaseScope, signal: AbortSignal): Promise<void> =>
   await reach(target, signal, { seconds: secondsOfChange(target), onFailure: () => {} })
 
 /** Waits until the external database answers and can be written; a boot may come before it. */

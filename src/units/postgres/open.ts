@@ -3,14 +3,12 @@ import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
 import { forgetLeft, type Left, leftOf, rememberLeft } from '../left.ts'
 import type { Scope } from '../unit.ts'
-import { connectionOf } from './connection.ts'
+import { connectionOf, type DatabaseScope } from './connection.ts'
 import { codeOf } from './failures.ts'
 import { quoteName } from './quoting.ts'
 
-type Target = Pick<Scope<never>, 'system' | 'place' | 'inForce'>
-
 /** A disk that fails is asked again by whoever runs the task: what is closed must not stay so. */
-const ownLeft = (target: Target): Left | undefined => {
+const ownLeft = (target: DatabaseScope): Left | undefined => {
   try {
     return leftOf(target, target.inForce.database)
   } catch (cause) {
@@ -37,7 +35,7 @@ export const openAgain = async (scope: Scope<never>, client: Client): Promise<vo
 }
 
 /** How to connect to an external server so that it can be written, also where it was left and is closed. */
-export const writableWays = (target: Target): readonly ClientConfig[] => {
+export const writableWays = (target: DatabaseScope): readonly ClientConfig[] => {
   const ways = connectionOf(target)
   if (ownLeft(target) === undefined) return ways
   return ways.map((way) => ({ ...way, options: '-c default_transaction_read_only=off' }))

@@ -6,7 +6,7 @@ import { leftVariable } from '../daemon/carrying.ts'
 import { carry } from '../operations/promote/carry.ts'
 import { promote, finishLeft, returnBack } from '../operations/promote/promote.ts'
 import { sourceOf } from '../operations/promote/source.ts'
-import { requireStaying } from '../operations/incoming.ts'
+import { requireNoneWaiting } from '../operations/incoming.ts'
 import { lockOperations } from '../operations/scope.ts'
 import { parseDatabaseUrl } from '../settings/database-url.ts'
 import { databaseSettings, namesDatabase } from '../settings/table.ts'
@@ -99,7 +99,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   await keepAwake()
   const others = await readOthers()
   lockOperations(scope)
-  requireStaying(scope, 'promote', 'PROMOTE_REFUSED')
+  requireNoneWaiting(scope, 'promote', 'PROMOTE_REFUSED')
   if (url === undefined) {
     const change = async (DATABASE_URL: string | null): Promise<void> =>
       void (await changeSettings({ set: { ...others, DATABASE_URL } }))

@@ -3,7 +3,7 @@ import { inSeconds, MiB } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
 import { holdAtRest, isServing, keepAwake } from '../http/client.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
-import { requireStaying } from '../operations/incoming.ts'
+import { requireNoneWaiting } from '../operations/incoming.ts'
 import { goAheadFrame } from '../operations/move/frames.ts'
 import { writeMove } from '../operations/move/send.ts'
 import { lockOperations, type OperationScope } from '../operations/scope.ts'
@@ -131,7 +131,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   if (back) return await takeBack(scope)
   await requireMovable(scope)
   lockOperations(scope)
-  requireStaying(scope, 'send', 'MOVE_FAILED')
+  requireNoneWaiting(scope, 'send', 'MOVE_FAILED')
   await keepAwake()
   try {
     await untilStopped(send(scope, listenToPeer(), wanted))

@@ -88,8 +88,8 @@ export const requireSpaceLeft = ({ system, place }: Where): void => {
   )
 }
 
-/** Refuses to give away an installation of which the next start makes another one. */
-export const requireStaying = (scope: Where, what: string, code: ErrorCode): void => {
+/** Refuses what is of no use on an installation of which the next start makes another one. */
+export const requireNoneWaiting = (scope: Where, what: string, code: ErrorCode): void => {
   const journal = readJournal(scope)
   if (!isWaiting(journal)) return
   throw new SupervisorError(code, `cannot ${what}: ${waitingInWords(journal)}`, {

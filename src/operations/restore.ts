@@ -6,20 +6,19 @@ import type { Place } from '../units/place.ts'
 import { readControlFile } from '../units/postgres/control-file.ts'
 import { majorOf } from '../units/postgres/programs.ts'
 import { readSecret } from '../units/secret-files.ts'
-import {
-  cancelSwap,
-  folderOf,
-  forget,
-  forgetAside,
-  isWaiting,
-  readJournal,
-  replaced,
-  waitingHint,
-  waitingInWords,
-} from '../units/swap.ts'
+import { cancelSwap, forget, forgetAside, isKept, isWaiting, readJournal, replaced } from '../units/swap.ts'
 import { type Description, type Fitness, requireFit } from './archive/description.ts'
 import { bytesToRestore, openChain, type Source } from './chain/open.ts'
-import { bringIn, createFlusher, isUsed, makeRoom, requireReplaceable, tidyLeft, swapIn } from './incoming.ts'
+import {
+  bringIn,
+  createFlusher,
+  isUsed,
+  makeRoom,
+  requireNoneWaiting,
+  requireReplaceable,
+  tidyLeft,
+  swapIn,
+} from './incoming.ts'
 import { lockOperations, type OperationScope } from './scope.ts'
 import { stage } from './stage.ts'
 
@@ -71,14 +70,11 @@ export const writeManifest = (scope: OperationScope, folder: string, description
   system.files.writeWhole(`${folder}/manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
 }
 
-const isKept = ({ system, place }: OperationScope, name: string): boolean =>
-  system.files.isThere(folderOf({ place }, name))
-
 /** The first restore may have been the wrong one: what was there before it may be all that there is. */
 const requireNoneKept = (scope: OperationScope): void => {
   const journal = readJournal(scope)
   const last = isWaiting(journal) ? journal.before : journal
-  if (last === undefined || !isKept(scope, last.outgoing)) return
+  if (!isKept(scope, last)) return
   throw new SupervisorError(
     'RESTORE_REFUSED',
     `cannot restore: the state from before the restore of ${minuteOf(last.at)} UTC is kept, and would go`,
@@ -190,7 +186,7 @@ export const undoRestore = (scope: OperationScope, isAlone: boolean): Undone => 
   lockOperations(scope)
   if (cancelSwap(scope)) return { is: 'taken back' }
   const last = readJournal(scope)
-  if (last?.moves === undefined || !last.isDone || !isKept(scope, last.outgoing))
+  if (last?.moves === undefined || !isKept(scope, last))
     throw new SupervisorError('RESTORE_REFUSED', 'cannot undo a restore: no state from before one is kept', {
       hint: 'An undo and `supervisor restore --replace` leave one, until `supervisor restore --forget`.',
     })
@@ -203,13 +199,9 @@ export const undoRestore = (scope: OperationScope, isAlone: boolean): Undone => 
 /** Removes the state from before the last restore. */
 export const forgetRestore = (scope: OperationScope): boolean => {
   lockOperations(scope)
-  const journal = readJournal(scope)
-  if (isWaiting(journal))
-    throw new SupervisorError('RESTORE_REFUSED', `cannot forget: ${waitingInWords(journal)}`, {
-      hint: `${waitingHint} Nothing was changed.`,
-    })
+  requireNoneWaiting(scope, 'forget', 'RESTORE_REFUSED')
   tidyLeft(scope)
-  if (journal?.isDone !== true) return false
+  if (readJournal(scope) === undefined) return false
   forgetAside(scope)
   forget(scope)
   return true

@@ -79,6 +79,13 @@ export const namedIn = (journal: Journal | undefined): readonly string[] =>
 export const isWaiting = (journal: Journal | undefined): journal is Journal & { readonly isDone: false } =>
   journal?.isDone === false
 
+/** Whether the state from before a swap is still there. */
+export const isKept = (
+  volume: Volume,
+  journal: Journal | undefined,
+): journal is Journal & { readonly isDone: true } =>
+  journal?.isDone === true && volume.system.files.isThere(folderOf(volume, journal.outgoing))
+
 /** What waits for the next start, and what to type about it. */
 export const waitingInWords = ({ kind, at }: Journal): string =>
   `${swaps[kind]} of ${minuteOf(at)} UTC waits for the next start`
@@ -207,9 +214,8 @@ export const cancelSwap = (volume: Volume): boolean => {
 export const setAside = (volume: Volume): { folder: string; takeBack: () => void } | undefined => {
   const { files } = volume.system
   const journal = readJournal(volume)
-  if (journal?.isDone !== true) return undefined
+  if (!isKept(volume, journal)) return undefined
   const kept = folderOf(volume, journal.outgoing)
-  if (!files.isThere(kept)) return undefined
   const folder = folderOf(volume, aside + journal.at.replaceAll(/[:.]/g, '-'))
   files.renameWhole(kept, folder)
   const takeBack = (): void => {

@@ -1,6 +1,6 @@
 import { restForMove } from '../../src/daemon/moving.ts'
 import { SupervisorError } from '../../src/errors.ts'
-import { bringIn, requireReplaceable, requireStaying } from '../../src/operations/incoming.ts'
+import { bringIn, requireReplaceable, requireNoneWaiting } from '../../src/operations/incoming.ts'
 import { keepBackup } from '../../src/operations/keep.ts'
 import { findArchive, newest, openNamedStore } from '../../src/operations/places/store.ts'
 import { returnBack } from '../../src/operations/promote/promote.ts'
@@ -136,7 +136,7 @@ export class Operations {
     if (target === undefined) return
     this.#run(container, 'promote', async (scope, operation) => {
       lockOperations(scope)
-      requireStaying(scope, 'promote', 'PROMOTE_REFUSED')
+      requireNoneWaiting(scope, 'promote', 'PROMOTE_REFUSED')
       const mark = await this.#prepare(scope, target, container)
       writePromotion(scope, { ...readPromotion(scope)!, copies: [copyOf(operation.name)] })
       try {
@@ -180,7 +180,7 @@ export class Operations {
     const { api } = this.#world.people
     this.#run(container, 'promote --back', async (scope, operation) => {
       lockOperations(scope)
-      requireStaying(scope, 'promote', 'PROMOTE_REFUSED')
+      requireNoneWaiting(scope, 'promote', 'PROMOTE_REFUSED')
       const change = async (): Promise<void> => await operation.hear(api.moveTo(container, embedded))
       await returnBack(scope, { say: () => {}, change })
       this.#world.people.want(embedded)
@@ -295,7 +295,7 @@ export class Operations {
         system.inBackground('stop', () => instance.stop())
       }
       lockOperations(scope)
-      requireStaying(scope, 'send', 'MOVE_FAILED')
+      requireNoneWaiting(scope, 'send', 'MOVE_FAILED')
       await this.#hold(operation, (act) => instance.sleeper.stayAwake(act))
       await clock.delay(random.latency(100))
       await this.#hold(operation, (act) =>

@@ -4,7 +4,7 @@ import { SupervisorError } from '../../errors.ts'
 import type { Restoring, RestoreWish, RestoreWork } from '../../http/door/restore.ts'
 import type { Streams, System } from '../../system/ports.ts'
 import type { Place } from '../../units/place.ts'
-import { readJournal } from '../../units/swap.ts'
+import { isKept, readJournal } from '../../units/swap.ts'
 import { type SubcommandEnvironment, runSubcommand } from './subcommand.ts'
 
 type Options = {
@@ -50,8 +50,7 @@ export class VolumeRestores implements Restoring {
 
   keptSince(): string | undefined {
     const journal = readJournal(this.#options)
-    const isKept = journal?.isDone === true && journal.moves?.some(({ isLeaving }) => isLeaving) === true
-    return isKept ? journal.at : undefined
+    return isKept(this.#options, journal) ? journal.at : undefined
   }
 
   begin(wish: RestoreWish): void {

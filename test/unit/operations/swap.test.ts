@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { swapProblems } from '../../../src/daemon/swap-problems.ts'
-import { makeRoom, requireStaying } from '../../../src/operations/incoming.ts'
+import { makeRoom, requireNoneWaiting } from '../../../src/operations/incoming.ts'
 import {
   beginSwap,
   cancelSwap,
@@ -205,7 +205,7 @@ describe('room for another state', () => {
 
   test('that waits for the next start lets nothing be given away', () => {
     const { scope, disk } = createScope()
-    const send = (): void => requireStaying(scope, 'send', 'MOVE_FAILED')
+    const send = (): void => requireNoneWaiting(scope, 'send', 'MOVE_FAILED')
     expect(send).not.toThrow()
     disk.put('/data/restore/new/postgres/PG_VERSION', '17')
     beginSwap(scope, swap)

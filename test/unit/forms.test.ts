@@ -125,6 +125,9 @@ describe('bytes that are not UTF-8', () => {
     [Buffer.from('A=1\nPOSTGRES_PASSWORD=gr\xfc\xdfe\n', 'latin1'), /line 2 is not UTF-8.*Latin-1/],
     [Buffer.from('\ufeffA=1\n', 'utf16le'), /UTF-16, as PowerShell writes it/],
     [Buffer.concat([Buffer.from('A=1\n'), Buffer.from('B=2\n', 'utf16le')]), /line 2 is UTF-16/],
+    [Buffer.alloc(4096), /line 1 has bytes of zero/],
+    [Buffer.concat([Buffer.from('A=1\nB=2\nC='), Buffer.alloc(100)]), /line 3 has bytes of zero/],
+    [Buffer.from('A=1\nSECRET_KEY=a\0bcdefgh\n'), /line 2 has bytes of zero/],
   ])('%# are refused with the line and the likely encoding', (bytes, why) => {
     expect(() => decodeText(bytes)).toThrow(why)
   })

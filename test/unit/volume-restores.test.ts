@@ -59,7 +59,12 @@ describe('a restore that somebody asked for in the browser', () => {
     expect(at.commands[0]!.argv.slice(-3)).toEqual(['restore', '-', '--replace'])
     expect(at.commands[0]!.env.BACKUP_PASSPHRASE).toBe('open sesame')
     expect(at.commands[0]!.argv.join(' ')).not.toContain('sesame')
-    expect(() => restores.undo()).toThrow('under way')
+    expect(() => restores.undo()).toThrow(
+      expect.objectContaining({
+        message: expect.stringContaining('under way'),
+        hint: expect.stringMatching(/^Wait/),
+      }),
+    )
   })
 
   test('says why it failed, takes nothing more then, and may be tried again', async () => {

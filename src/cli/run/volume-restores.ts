@@ -97,7 +97,9 @@ export class VolumeRestores implements Restoring {
 
   #run(args: readonly string[], env: SubcommandEnvironment, input?: Pushed): void {
     if (this.#work?.is === 'under way' || this.#work?.is === 'done')
-      throw new SupervisorError('VOLUME_IN_USE', 'cannot begin: a restore is under way')
+      throw new SupervisorError('VOLUME_IN_USE', 'cannot begin: a restore is under way', {
+        hint: 'Wait until it is done: then the container starts over.',
+      })
     const { system, startOver } = this.#options
     this.#work = { is: 'under way', bytes: input === undefined ? undefined : 0 }
     this.#bytes = 0

@@ -1,5 +1,5 @@
 import { openSync } from 'node:fs'
-import { inSeconds, MiB } from '../core/amounts.ts'
+import { inSeconds, inWholeMiB } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
 import { isServing } from '../http/client.ts'
 import { copyInstallation, differencesOf, isOfOurMajor, lookInto, missingIn } from '../operations/trial.ts'
@@ -73,7 +73,7 @@ const tryOn = async (scope: OperationScope, folder: string, wanted: Wanted): Pro
   const beganMs = clock.elapsed()
   const bytes = await untilStopped(copyInstallation(scope, folder))
   const copiedMs = clock.elapsed()
-  const size = `${Math.ceil(bytes / MiB)} MiB`
+  const size = inWholeMiB(bytes)
   tell(`Mathesar ${from} → ${to}, on a copy of the volume (${size}). The volume stays as it is.`)
   const before = isOfOurMajor(scope) ? await untilStopped(lookInto(scope, folder)) : undefined
   const startedMs = clock.elapsed()

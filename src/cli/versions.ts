@@ -1,4 +1,4 @@
-import { MiB } from '../core/amounts.ts'
+import { inWholeMiB } from '../core/amounts.ts'
 import { minuteOf } from '../core/moment.ts'
 import { renderTable } from '../core/table.ts'
 import { readAppVersion, readServedVersion } from '../units/manifest.ts'
@@ -18,7 +18,7 @@ const inWords = (kept: readonly Kept[]): string => {
   const rows = kept.map(({ version, at, bytes, name, since }) => [
     version,
     minuteOf(at),
-    `${Math.ceil(bytes / MiB)} MiB`,
+    inWholeMiB(bytes),
     name,
     since ?? '-',
   ])

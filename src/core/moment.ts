@@ -1,6 +1,6 @@
-import { dayMs } from './amounts.ts'
+import { dayMs, hourMs } from './amounts.ts'
 
-const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: 3_600_000, d: dayMs }
+const unitMs: Readonly<Record<string, number>> = { s: 1000, m: 60_000, h: hourMs, d: dayMs }
 
 /** How long ago: "10m", "90s", "2h", "1d"; `undefined` for other texts. Milliseconds. */
 export const parseAgo = (text: string): number | undefined => {

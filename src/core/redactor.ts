@@ -1,6 +1,8 @@
+import { MiB } from './amounts.ts'
+
 /** The most secrets that a redactor looks for: a user who may change settings could hand it ever new ones. */
 const secretsLimit = 400
-const lengthLimit = 2 * 1024 * 1024
+const lengthLimit = 2 * MiB
 /** A shorter value is left alone: its removal would garble ordinary text. */
 const leastLength = 6
 const newlineByte = 10

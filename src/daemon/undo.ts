@@ -1,3 +1,4 @@
+import { hourMs } from '../core/amounts.ts'
 import type { Problem, UndoStatus } from '../core/status.ts'
 import { pauseToPoll } from '../core/timers.ts'
 import { inVolume } from '../units/place.ts'
@@ -18,7 +19,7 @@ const askMs = 60_000
 /** How old the names of tables may be. */
 const namesMs = 600_000
 const retryMs = 600_000
-const limitMs = 3_600_000
+const limitMs = hourMs
 
 type Options = JobTools & {
   readonly instance: Pick<Instance, 'inForce' | 'isReady' | 'isStopping' | 'results'> & {

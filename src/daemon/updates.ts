@@ -1,4 +1,4 @@
-import { dayMs } from '../core/amounts.ts'
+import { dayMs, hourMs, MiB } from '../core/amounts.ts'
 import { parseReleases, type Release, updateIn, type UpdateStatus } from '../core/releases.ts'
 import type { System } from '../system/ports.ts'
 import { readAppVersion } from '../units/manifest.ts'
@@ -8,9 +8,9 @@ import type { Keeper } from './keeper.ts'
 
 /** The first time it asks, so long after it is ready, and up to an hour later: short lives ask nobody. */
 const settleMs = 600_000
-const pollMs = 3_600_000
+const pollMs = hourMs
 const timeoutMs = 5000
-const limitBytes = 1024 * 1024
+const limitBytes = MiB
 
 /** What the volume remembers, so that a start does not ask again. */
 type UpdateRecord = { readonly askedMs: number; readonly releases: readonly Release[] }

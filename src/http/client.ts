@@ -1,5 +1,6 @@
 import { type IncomingMessage, request } from 'node:http'
 import { createInterface } from 'node:readline'
+import { MiB } from '../core/amounts.ts'
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
 import { environment } from '../system/environment.ts'
@@ -11,7 +12,7 @@ type Method = 'GET' | 'POST'
 type Named = { readonly code: SupervisorError['code']; readonly message: string; readonly hint: string }
 
 /** No answer that is read as a whole is longer. */
-const answerLimit = 16 * 1024 * 1024
+const answerLimit = 16 * MiB
 
 const whyUnreachable = ({ code, message }: NodeJS.ErrnoException): string => {
   if (code === 'EACCES') return `user ${process.getuid!()} may not`

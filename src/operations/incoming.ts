@@ -1,4 +1,4 @@
-import { MiB } from '../core/amounts.ts'
+import { inWholeMiB, MiB } from '../core/amounts.ts'
 import { isFull, spaceInWords } from '../core/space.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import { readManifest } from '../units/manifest.ts'
@@ -51,9 +51,7 @@ export const requireReplaceable = (scope: OperationScope, mayReplace: boolean): 
 }
 
 /** What tables take beside what the databases say of themselves: WAL, and room to start. */
-const roomBytes = 64 * 1024 * 1024
-
-const inMiB = (bytes: number): number => Math.ceil(bytes / (1024 * 1024))
+const roomBytes = 64 * MiB
 
 /** Removes what operations left that were cut off. The lock of operations must be ours. */
 export const tidyLeft = (scope: Where): void => {
@@ -71,7 +69,7 @@ export const makeRoom = (scope: Where, stateBytes: number): void => {
   if (space === undefined || space.bytes >= stateBytes + roomBytes) return
   throw new SupervisorError(
     'VOLUME_FULL',
-    `cannot restore into ${place.paths.data}: about ${inMiB(stateBytes + roomBytes)} MiB ` +
+    `cannot restore into ${place.paths.data}: about ${inWholeMiB(stateBytes + roomBytes)} ` +
       `are needed, and ${spaceInWords(space)}`,
     { hint: 'Free some space on that file system, and try again. Nothing was changed.' },
   )

@@ -1,3 +1,4 @@
+import { MiB } from '../core/amounts.ts'
 import { minuteOf } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Lock } from '../system/ports.ts'
@@ -44,7 +45,7 @@ type Restored = {
 
 /** What this image can serve. */
 export const fitnessOf = ({ system, place }: OperationScope): Fitness => {
-  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
+  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, MiB)
   return {
     postgresMajor: majorOf(place)?.toString(),
     migrations: list === undefined ? undefined : (JSON.parse(list) as string[]),

@@ -1,3 +1,4 @@
+import { inWholeMiB, MiB } from '../core/amounts.ts'
 import { SupervisorError } from '../errors.ts'
 import { spaceInWords } from '../core/space.ts'
 import { compareMigrations, type Migration, readInternal } from '../units/mathesar/applied.ts'
@@ -14,7 +15,7 @@ import { asUser, withSideServer } from './server.ts'
 /** What a start reads. Media stay where they are: nobody looks at them meanwhile. */
 const needed = ['postgres', 'secrets', 'config', 'history', 'manifest.json'] as const
 /** Of whoever else writes to that file system, and for what the migrations add. */
-const reserveBytes = 128 * 1024 * 1024
+const reserveBytes = 128 * MiB
 
 const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
 
@@ -37,7 +38,7 @@ export const copyInstallation = async (scope: OperationScope, folder: string): P
   if (space !== undefined && space.bytes < bytes + reserveBytes)
     throw new SupervisorError(
       'VOLUME_FULL',
-      `cannot copy ${Math.ceil(bytes / 1048576)} MiB to ${folder}: ${spaceInWords(space)}`,
+      `cannot copy ${inWholeMiB(bytes)} to ${folder}: ${spaceInWords(space)}`,
       { hint: 'Nothing was changed. Mount a folder with more room, and name it: `… --in /FOLDER`.' },
     )
   const argv = ['cp', '--archive', '--reflink=auto', '--sparse=auto', '--target-directory', folder] as const

@@ -1,3 +1,4 @@
+import { MiB } from '../core/amounts.ts'
 import { configFiles, type ConfigFiles, leastFiles } from './configuration.ts'
 import { excerpt } from '../core/message.ts'
 import { isRecord } from '../core/record.ts'
@@ -28,7 +29,7 @@ export type History = readonly HistoryEntry[]
 export const historyLimit = 100
 /** How much of a reason is kept. With it a whole history is smaller than `historyLimitBytes`. */
 const whyLimit = 2048
-export const historyLimitBytes = 2 * 1024 * 1024
+export const historyLimitBytes = 2 * MiB
 
 const wasApplied = ({ result }: HistoryEntry): boolean => result === 'applied'
 

@@ -1,5 +1,5 @@
 import { Cron } from 'croner'
-import { dayMs } from '../core/amounts.ts'
+import { dayMs, hourMs } from '../core/amounts.ts'
 import type { InForce } from './configuration.ts'
 
 /** Never by itself. */
@@ -29,9 +29,9 @@ const nextAfter = (schedule: string, afterMs: number): number =>
   parse(schedule).nextRun(new Date(afterMs))?.getTime() ?? Number.POSITIVE_INFINITY
 
 /** A failed run is tried again this much later, unless its next time comes first. */
-const againMs = 3_600_000
+const againMs = hourMs
 /** A run that waits so long for its turn is late. */
-const lateMs = 2 * 3_600_000
+const lateMs = 2 * hourMs
 
 /** What is known of the runs of a schedule. Times are milliseconds since 1970. */
 export type Runs = {
@@ -45,7 +45,7 @@ export type Runs = {
 }
 
 /** A clock is corrected by less; by more it was wrong when the last run began. */
-const correctionMs = 3_600_000
+const correctionMs = hourMs
 
 /** The run of a clock that was wrong tells nothing: what was due in the last day is due. */
 const countsFrom = (sinceMs: number, nowMs: number): number =>

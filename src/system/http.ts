@@ -1,8 +1,9 @@
 import { connect } from 'node:net'
+import { MiB } from '../core/amounts.ts'
 import type { Answer, System } from './ports.ts'
 
 /** A page is smaller; one that is larger is cut off. */
-const bodyLimitBytes = 1024 * 1024
+const bodyLimitBytes = MiB
 const headLimitBytes = 64 * 1024
 
 /** What the head of an answer says; `undefined` while a part is missing. Throws where that is not HTTP. */

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { closeSync } from 'node:fs'
 import { Socket } from 'node:net'
 import { pipeline } from 'node:stream/promises'
+import { MiB } from '../core/amounts.ts'
 import type { Command } from '../core/unit.ts'
 import type { Kernel } from './kernel.ts'
 import { createChunkCollector } from './memory.ts'
@@ -41,7 +42,7 @@ export type Streaming = {
 }
 
 /** As much as a pipe may hold for a user without privileges. */
-const pipeBytes = 1024 * 1024
+const pipeBytes = MiB
 
 /**
  * Yields what comes out of a pipe. All is read into one buffer, so a gigabyte leaves no garbage: each chunk

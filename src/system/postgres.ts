@@ -1,11 +1,12 @@
 import type { Client, ClientConfig, Connection } from 'pg'
+import { MiB } from '../core/amounts.ts'
 import { isTlsFailure } from '../settings/tls.ts'
 import { forgetLibpqVariables } from './environment.ts'
 
 /**
  * The most that a server may send on one connection: pg keeps each row or message whole, whatever its length.
  */
-const answerLimitBytes = 16 * 1024 * 1024
+const answerLimitBytes = 16 * MiB
 
 const wireOf = (client: Client, Wire: typeof Connection): Connection => {
   const connection = 'connection' in client ? client.connection : undefined

@@ -1,8 +1,9 @@
 import { writeSync } from 'node:fs'
 import { Socket } from 'node:net'
+import { MiB } from '../core/amounts.ts'
 import type { Kernel } from './kernel.ts'
 
-const bufferLimitBytes = 4 * 1024 * 1024
+const bufferLimitBytes = 4 * MiB
 const slowBytes = bufferLimitBytes / 2
 const patienceMs = 1000
 const smallBytes = 16 * 1024

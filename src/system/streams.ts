@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { MiB } from '../core/amounts.ts'
 import { temporaryName } from '../core/temporary.ts'
 import { decrypt, encrypt } from './age.ts'
 import { createChunkCollector } from './memory.ts'
@@ -7,7 +8,7 @@ import { streamProgram, type Streaming } from './piped.ts'
 import type { Streams } from './ports.ts'
 import { asBuffers } from './web-stream.ts'
 
-const blockBytes = 1024 * 1024
+const blockBytes = MiB
 
 /** It takes 2 ms to load: not for a boot, which streams nothing. */
 const fs = (): typeof import('node:fs/promises') => process.getBuiltinModule('node:fs/promises')

@@ -1,3 +1,4 @@
+import { MiB } from '../core/amounts.ts'
 import type { Database } from '../settings/database.ts'
 import { parseDatabaseUrl } from '../settings/database-url.ts'
 import { inVolume, type Volume } from './place.ts'
@@ -46,7 +47,7 @@ const isStored = (value: unknown): value is StoredLeft =>
   value.toProve.every(isFinishing)
 
 /** Foreign keys may be many. */
-const limitBytes = 16 * 1024 * 1024
+const limitBytes = 16 * MiB
 
 const parse = (text: string): readonly Left[] => {
   try {

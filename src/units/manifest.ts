@@ -1,3 +1,4 @@
+import { MiB } from '../core/amounts.ts'
 import { isRecord } from '../core/record.ts'
 import { version } from '../version.ts'
 import { inVolume } from './place.ts'
@@ -121,7 +122,7 @@ const versionIn = (
   { system }: { readonly system: Pick<Where['system'], 'files'> },
   path: string,
   pattern: RegExp,
-): string | null => pattern.exec(system.files.readIfThere(path, 1024 * 1024) ?? '')?.[1] ?? null
+): string | null => pattern.exec(system.files.readIfThere(path, MiB) ?? '')?.[1] ?? null
 
 /** The last migration of Mathesar in the list of the image, which is sorted. */
 const lastMigration = /.*"(mathesar\.[^"]+)"/s

@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { pauseToPoll } from '../../core/timers.ts'
 import type { Instance } from '../../daemon/instance.ts'
 import type { Keeper } from '../../daemon/keeper.ts'
@@ -10,7 +11,7 @@ import { anonymousBytes } from '../../system/proc.ts'
 const releaseAfterMs = 5000
 const pollMs = 10_000
 /** What a busy time may leave behind: it takes some 50 ms to give it back. */
-const muchBytes = 6 * 1024 * 1024
+const muchBytes = 6 * MiB
 
 /** Gives back the memory of this process that a boot, or a busy time, took. */
 export const createMemoryKeeper = (

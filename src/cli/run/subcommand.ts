@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { definedOf } from '../../core/record.ts'
 import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
@@ -11,7 +12,7 @@ type Given = { readonly env?: SubcommandEnvironment; readonly input?: AsyncItera
 /** What a command wrote, and the last lines of what it said beside. */
 type Ran = { readonly output: string; readonly told: string }
 
-const outputLimitBytes = 4 * 1024 * 1024
+const outputLimitBytes = 4 * MiB
 
 /**
  * Runs a command of ours in a process of its own: what it takes of memory, and the locks that it holds, end

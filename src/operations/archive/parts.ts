@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { type Bytes, inPieces, readAhead } from './bytes.ts'
 import type { Entry } from './tar.ts'
@@ -7,9 +8,9 @@ import { createCompressor, createDecompressor, type Zstd } from './zstd.ts'
  * A tar says the size of a file before the file, and nobody knows that of a stream: so it goes in parts, each
  * a whole zstd frame. `cat NAME.* | zstd --decompress` is the stream again.
  */
-export const pieceBytes = 1 * 1024 * 1024
+export const pieceBytes = MiB
 /** Those of older images are larger. */
-const pieceLimitBytes = 4 * 1024 * 1024
+const pieceLimitBytes = 4 * MiB
 /** How many parts are compressed at a time: each takes a processor, and some memory. */
 const atATime = 2
 

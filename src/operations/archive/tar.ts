@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { Reader, type Bytes } from './bytes.ts'
 
@@ -11,7 +12,7 @@ const blockBytes = 512
 /** What GNU tar calls a record: it says so where the last one is shorter. */
 const recordBytes = 20 * blockBytes
 /** A file is held in memory whole. The largest is the list of checksums: this is one of 3 TB. */
-const entryLimitBytes = 256 * 1024 * 1024
+const entryLimitBytes = 256 * MiB
 
 const namePattern = /^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\/[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*)?$/
 

@@ -1,4 +1,4 @@
-import { dayMs } from '../../core/amounts.ts'
+import { dayMs, hourMs } from '../../core/amounts.ts'
 import { minuteOf } from '../../core/moment.ts'
 import { SupervisorError, toSupervisorError } from '../../errors.ts'
 import type { Lock } from '../../system/ports.ts'
@@ -30,7 +30,7 @@ import { manifestPath } from './draft.ts'
 /** A chain is no longer than that: a restore reads all of it. */
 const linkLimit = 31
 /** A run of each night is a few seconds early now and then. */
-const slackMs = 3_600_000
+const slackMs = hourMs
 
 type Now = { readonly nowMs: number; readonly fullEveryDays: number; readonly lock: string }
 

@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { type Bytes, Reader } from '../archive/bytes.ts'
 
@@ -7,7 +8,7 @@ import { type Bytes, Reader } from '../archive/bytes.ts'
  * it later to keep what it has.
  */
 const start = 'mathesar-move-1\n'
-const frameLimitBytes = 1024 * 1024
+const frameLimitBytes = MiB
 const lengthBytes = 4
 const goAhead = 'keep it'
 

@@ -1,4 +1,5 @@
 import * as v from 'valibot'
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
@@ -22,7 +23,7 @@ const schema = v.object({
   timeline: count,
   /** The number of the first file that is sent. */
   first: count,
-  segmentBytes: v.pipe(count, v.minValue(1024 * 1024), v.maxValue(1024 ** 3)),
+  segmentBytes: v.pipe(count, v.minValue(MiB), v.maxValue(1024 ** 3)),
   parameters: v.record(v.picklist(demanded), v.pipe(v.string(), v.regex(/^\d{1,7}$/))),
 })
 export type LogFacts = v.InferOutput<typeof schema>
@@ -108,7 +109,7 @@ export async function* readSegments(
 
 async function* takeSegment(reader: Reader, { segmentBytes }: Segments): AsyncGenerator<Buffer> {
   for (let missing = segmentBytes; missing > 0;) {
-    const piece = await reader.take(Math.min(missing, 1024 * 1024))
+    const piece = await reader.take(Math.min(missing, MiB))
     if (piece.length === 0)
       throw new SupervisorError('BACKUP_DAMAGED', 'cannot receive: a file of the log is cut off')
     missing -= piece.length

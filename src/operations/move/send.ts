@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
@@ -89,7 +90,7 @@ async function* followLog(
     const behind = (await readCurrent(scope, facts)) - next
     if (behind <= 0) break
     if (clock.now() - toldMs >= tellEveryMs) {
-      say(`catching up: ${Math.round((behind * facts.segmentBytes) / 1048576)} MiB of log are left`)
+      say(`catching up: ${Math.round((behind * facts.segmentBytes) / MiB)} MiB of log are left`)
       toldMs = clock.now()
     }
     yield* readSegments(scope, facts, next, next + 1)

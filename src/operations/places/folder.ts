@@ -1,4 +1,4 @@
-import { dayMs } from '../../core/amounts.ts'
+import { dayMs, MiB } from '../../core/amounts.ts'
 import { isArchiveName } from '../../core/archive-name.ts'
 import { spaceInWords } from '../../core/space.ts'
 import { isTemporaryName } from '../../core/temporary.ts'
@@ -9,7 +9,6 @@ import { changeRecord } from '../../units/backup-record.ts'
 import type { OperationScope } from '../scope.ts'
 import type { Store } from './store.ts'
 
-const MiB = 1024 * 1024
 /** What has to stay free where an archive is written: a server that shares the file system needs it. */
 const reserveBytes = 128 * MiB
 

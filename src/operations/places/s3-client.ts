@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { HttpAnswer } from '../../system/ports.ts'
 import type { Bytes } from '../archive/bytes.ts'
@@ -33,7 +34,7 @@ type Call = {
 const answerMs = 300_000
 const tryForMs = 20_000
 /** Answers are lists and errors. */
-const textLimit = 4 * 1024 * 1024
+const textLimit = 4 * MiB
 
 const never = new AbortController().signal
 

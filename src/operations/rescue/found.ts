@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { fingerprintOf } from '../../units/fingerprint.ts'
 import { foreignClusters, foreignPlaces } from '../../units/foreign.ts'
@@ -82,7 +83,7 @@ export const lookAt = async (scope: OperationScope, folder: string): Promise<Clu
 
 /** The list of databases is in the file of this name, unless somebody rewrote that table. */
 const databasesFile = 'global/1262'
-const limitBytes = 8 * 1024 * 1024
+const limitBytes = 8 * MiB
 
 const namesDatabase = ({ system }: OperationScope, folder: string): boolean =>
   readOr(() => system.files.readForeign(`${folder}/${databasesFile}`, limitBytes))?.includes(

@@ -1,3 +1,4 @@
+import { inWholeMiB } from '../../core/amounts.ts'
 import { type Holder, holderInWords } from '../../units/holder.ts'
 import { installationIn } from '../../units/manifest.ts'
 import type { HandedOver } from './adopt.ts'
@@ -5,8 +6,6 @@ import type { Foreign, Found, Own } from './found.ts'
 import type { Piece, Salvaged } from './salvage.ts'
 
 /** What was found, for people. */
-
-const sizeOf = (bytes: number): string => `${Math.ceil(bytes / (1024 * 1024))} MiB`
 
 /** `holder` is whoever serves from it; of a cluster of another image nobody can tell. */
 const stopOf = (isShutDown: boolean | undefined, holder: Holder | undefined | 'unknown'): string => {
@@ -43,7 +42,7 @@ const ownInWords = (own: Own): string => {
     `  Mathesar ${mathesar}, Postgres ${postgres}; ${lastBootOf(manifest)}`,
     cluster === undefined
       ? '  its cluster is GONE: mount or restore what was in its folder postgres'
-      : `  its cluster: ${sizeOf(cluster.bytes)}, ${stopOf(cluster.isShutDown, holder)}`,
+      : `  its cluster: ${inWholeMiB(cluster.bytes)}, ${stopOf(cluster.isShutDown, holder)}`,
     ...(holder === undefined ? [] : [`  in use: ${holderInWords(holder)}`]),
     `  ${keys[key]}`,
     ...(archives > 0 ? [`  files in backups: ${archives} (\`supervisor backup list\`)`] : []),
@@ -54,7 +53,7 @@ const ownInWords = (own: Own): string => {
 const foreignInWords = ({ folder, major, isShutDown, bytes, isMathesars, key, media }: Foreign): string =>
   [
     `${folder}: a cluster of another image${isMathesars ? ', with the internal database of Mathesar' : ''}`,
-    `  Postgres ${major ?? '(unknown)'}, ${sizeOf(bytes)}, ${stopOf(isShutDown, 'unknown')}`,
+    `  Postgres ${major ?? '(unknown)'}, ${inWholeMiB(bytes)}, ${stopOf(isShutDown, 'unknown')}`,
     key === undefined
       ? '  the secret key is not here: `docker cp CONTAINER:/code/.secrets secrets`, then mount it: ' +
         '`-v ./secrets:/code/.secrets:ro`'

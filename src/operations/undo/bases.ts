@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser, asSuperuserIn } from '../../units/postgres/connection.ts'
@@ -21,7 +22,7 @@ import type { OperationScope } from '../scope.ts'
 /** How much smaller a copy of the cluster is likely to be, where none was made yet. */
 const guessedRatio = 3
 /** How often it is looked whether there is still room. */
-const lookEveryBytes = 4 * 1024 * 1024
+const lookEveryBytes = 4 * MiB
 /** Names of tables that are long gone are forgotten from here on. */
 const tableLimit = 200_000
 
@@ -35,7 +36,7 @@ const tooSmall = (limitBytes: number): SupervisorError =>
   new SupervisorError(
     'UNDO_REFUSED',
     'cannot keep a copy of the cluster for an undo: it takes more than half of UNDO_SPACE, which is ' +
-      `${Math.floor(limitBytes / 1048576)} MiB`,
+      `${Math.floor(limitBytes / MiB)} MiB`,
     { hint: 'Raise UNDO_SPACE, or set it to 0. Backups are made all the same.' },
   )
 

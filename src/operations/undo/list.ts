@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
 import { type Base, isUsable, readNames, usableBases } from '../../units/undo.ts'
@@ -28,7 +29,7 @@ const readEnd = (scope: OperationScope): Promise<number> =>
     return parseLsn(rows[0]!.lsn)
   })
 
-const blockBytes = 1024 * 1024
+const blockBytes = MiB
 
 const readLog = async (
   { system, place }: OperationScope,

@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 
 /**
@@ -38,8 +39,8 @@ const knownMagic: ReadonlySet<number> = new Set([0xd110, 0xd113, 0xd116, 0xd118]
 const flags = { continues: 1, longHeader: 2, overwrites: 8 } as const
 const switchInfo = 0x40
 /** Longer ones are passed over unread: of those that are needed only the end of a transaction may be. */
-const longBytes = 1024 * 1024
-const longestNeeded = 64 * 1024 * 1024
+const longBytes = MiB
+const longestNeeded = 64 * MiB
 
 /** "16/B374D848" as a number, and back. */
 export const parseLsn = (text: string): number => {

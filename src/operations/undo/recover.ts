@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
@@ -91,7 +92,7 @@ export type Undone = {
 /** The base to go back with. There is room for the cluster of then, and the log can be read to its end. */
 export const requireWindow = async (scope: OperationScope, target: Target): Promise<Base> => {
   const base = chooseBase(scope, target)
-  const walBytes = walKeepOf(scope.inForce.settings.UNDO_SPACE, undefined) * 1024 * 1024
+  const walBytes = walKeepOf(scope.inForce.settings.UNDO_SPACE, undefined) * MiB
   makeRoom(scope, (await countBytes(scope)) + walBytes)
   await endLog(scope)
   return base

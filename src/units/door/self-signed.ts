@@ -1,4 +1,5 @@
 import type { X509Certificate } from 'node:crypto'
+import { dayMs } from '../../core/amounts.ts'
 import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import { isIpv4, isIpv6 } from '../../settings/addresses.ts'
@@ -7,7 +8,6 @@ import { permittedHosts } from '../../settings/hosts.ts'
 import { inVolume } from '../place.ts'
 import type { Scope } from '../unit.ts'
 
-const dayMs = 86_400_000
 /** Apple's systems take none of more than 825 days, others none of more than 398 from well-known issuers. */
 const leafDays = 397
 const authorityDays = 3650

@@ -1,3 +1,4 @@
+import { inWholeMiB, MiB } from '../../core/amounts.ts'
 import { printable } from '../../core/message.ts'
 import { spaceInWords } from '../../core/space.ts'
 import { SupervisorError } from '../../errors.ts'
@@ -27,7 +28,7 @@ type Left = Pick<Note, 'version' | 'applied'> & { readonly database: string }
 /** How many are kept; the oldest goes first. */
 const keptLimit = 4
 /** What Postgres and Mathesar need besides a copy. */
-const reserveBytes = 64 * 1024 * 1024
+const reserveBytes = 64 * MiB
 const noteLimit = 256 * 1024
 
 const parseNote = (text: string | null): Note | undefined => {
@@ -81,7 +82,7 @@ const requireSpace = async ({ system, place }: Scope<never>, client: Client): Pr
   throw new SupervisorError(
     'VOLUME_FULL',
     'cannot upgrade the internal database: a copy of it is kept before, which needs ' +
-      `${Math.ceil(needed / 1048576)} MiB, and ${spaceInWords(space)}`,
+      `${inWholeMiB(needed)}, and ${spaceInWords(space)}`,
   )
 }
 

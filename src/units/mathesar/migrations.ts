@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import type { Client } from '../../system/ports.ts'
 import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
@@ -191,7 +192,7 @@ const announce = ({ applied, missing }: Extract<Found, { kind: 'behind' }>, { fr
 
 const readKnown = (scope: Scope<never>): Known => {
   const { system, place } = scope
-  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, 1024 * 1024)
+  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, MiB)
   return {
     image: list === undefined ? undefined : (JSON.parse(list) as Migration[]),
     to: readAppVersion(scope) ?? 'of this image',

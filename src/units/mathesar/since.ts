@@ -1,3 +1,4 @@
+import { MiB } from '../../core/amounts.ts'
 import { firstFew, printable } from '../../core/message.ts'
 import type { Client } from '../../system/ports.ts'
 import { quoteName } from '../postgres/quoting.ts'
@@ -44,7 +45,7 @@ const rowLimit = 50_000
 const rowBytes = 256 * 1024
 const batchSize = 20
 /** Of all that is kept as data. */
-const totalLimit = 8 * 1024 * 1024
+const totalLimit = 8 * MiB
 
 const readTables = async (client: Client): Promise<readonly Table[]> => {
   const { rows } = await client.query<Table>(

@@ -1,4 +1,5 @@
 import type { ClientConfig } from 'pg'
+import { MiB } from '../../core/amounts.ts'
 import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
 import { hostsOf } from '../../settings/database.ts'
@@ -137,7 +138,7 @@ const readRootCertificate = (
   try {
     if (!files.mayRead(path, mathesar))
       throw new Error(`user ${mathesar?.name}, who runs Mathesar, may not read it`)
-    const text = files.readIfThere(path, 1024 * 1024) ?? ''
+    const text = files.readIfThere(path, MiB) ?? ''
     if (!/-----BEGIN (X509 |TRUSTED )?CERTIFICATE-----/.test(text))
       throw new Error('it holds no certificate in PEM')
     return text

@@ -1,9 +1,10 @@
 import { hourMs } from '../core/amounts.ts'
 import type { Problem, UndoStatus } from '../core/status.ts'
+import { reserveBytes } from '../core/space.ts'
 import { pauseToPoll } from '../core/timers.ts'
 import { inVolume } from '../units/place.ts'
 import { keepLog, letGoOfLog, logSince } from '../units/postgres/undo-log.ts'
-import { isBaseDue, readNames, undoReserveBytes, usableBases } from '../units/undo.ts'
+import { isBaseDue, readNames, usableBases } from '../units/undo.ts'
 import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import type { Keeper } from './keeper.ts'
@@ -92,8 +93,8 @@ export class UndoKeeper implements Keeper {
       return
     }
     const freeBytes = system.files.freeSpace(place.paths.data)?.bytes ?? Number.POSITIVE_INFINITY
-    if (freeBytes < undoReserveBytes) return await this.#giveUp()
-    if (this.#hasGivenUp && freeBytes < 2 * undoReserveBytes) return
+    if (freeBytes < reserveBytes) return await this.#giveUp()
+    if (this.#hasGivenUp && freeBytes < 2 * reserveBytes) return
     if (this.#hasGivenUp) await keepLog(this.#where)
     this.#hasGivenUp = false
     const elapsedMs = system.clock.elapsed()

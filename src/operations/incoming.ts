@@ -1,5 +1,5 @@
-import { inWholeMiB, MiB } from '../core/amounts.ts'
-import { isFull, spaceInWords } from '../core/space.ts'
+import { MiB } from '../core/amounts.ts'
+import { leastBytes } from '../core/space.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import { readManifest } from '../units/manifest.ts'
 import { inVolume } from '../units/place.ts'
@@ -21,6 +21,7 @@ import {
   waitingInWords,
 } from '../units/swap.ts'
 import type { Where } from '../units/unit.ts'
+import { requireFreeBytes } from '../units/space.ts'
 import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 
@@ -53,6 +54,14 @@ export const requireReplaceable = (scope: OperationScope, mayReplace: boolean): 
 /** What tables take beside what the databases say of themselves: WAL, and room to start. */
 const roomBytes = 64 * MiB
 
+const requireRoom = (where: Where, bytes: number): void => {
+  const { data } = where.place.paths
+  requireFreeBytes(where, data, bytes, {
+    what: `restore into ${data}`,
+    hint: 'Free some space on that file system, and try again. Nothing was changed.',
+  })
+}
+
 /** Removes what operations left that were cut off. The lock of operations must be ours. */
 export const tidyLeft = (scope: Where): void => {
   tidy(scope, namedIn(readJournal(scope)))
@@ -64,27 +73,11 @@ export const tidyLeft = (scope: Where): void => {
  */
 export const makeRoom = (scope: Where, stateBytes: number): void => {
   tidyLeft(scope)
-  const { system, place } = scope
-  const space = system.files.freeSpace(place.paths.data)
-  if (space === undefined || space.bytes >= stateBytes + roomBytes) return
-  throw new SupervisorError(
-    'VOLUME_FULL',
-    `cannot restore into ${place.paths.data}: about ${inWholeMiB(stateBytes + roomBytes)} ` +
-      `are needed, and ${spaceInWords(space)}`,
-    { hint: 'Free some space on that file system, and try again. Nothing was changed.' },
-  )
+  requireRoom(scope, stateBytes + roomBytes)
 }
 
 /** Ends what comes in before Postgres, which may serve from the same volume, has no space for its log. */
-export const requireSpaceLeft = ({ system, place }: Where): void => {
-  const space = system.files.freeSpace(place.paths.data)
-  if (space === undefined || !isFull(space)) return
-  throw new SupervisorError(
-    'VOLUME_FULL',
-    `cannot restore into ${place.paths.data}: ${spaceInWords(space)}, and more of the archive is to come`,
-    { hint: 'Free some space on that file system, and try again. Nothing was changed.' },
-  )
-}
+export const requireSpaceLeft = (scope: Where): void => requireRoom(scope, leastBytes)
 
 /** Refuses what is of no use on an installation of which the next start makes another one. */
 export const requireNoneWaiting = (scope: Where, what: string, code: ErrorCode): void => {

@@ -1,7 +1,6 @@
-import { inWholeMiB, MiB } from '../core/amounts.ts'
-import { SupervisorError } from '../errors.ts'
-import { spaceInWords } from '../core/space.ts'
+import { reserveBytes } from '../core/space.ts'
 import { compareMigrations, type Migration, readInternal } from '../units/mathesar/applied.ts'
+import { requireFreeBytes } from '../units/space.ts'
 import { appRole, internalDatabase } from '../units/postgres/connection.ts'
 import { textOf } from './archive/bytes.ts'
 import { type Count, countRows } from './count.ts'
@@ -14,8 +13,6 @@ import { asUser, withSideServer } from './server.ts'
 
 /** What a start reads. Media stay where they are: nobody looks at them meanwhile. */
 const needed = ['postgres', 'secrets', 'config', 'history', 'manifest.json'] as const
-/** Of whoever else writes to that file system, and for what the migrations add. */
-const reserveBytes = 128 * MiB
 
 const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
 
@@ -34,13 +31,10 @@ export const copyInstallation = async (scope: OperationScope, folder: string): P
   const { data } = place.paths
   const there = needed.map((name) => `${data}/${name}`).filter((path) => system.files.isThere(path))
   const bytes = await sizeOf(scope, there)
-  const space = system.files.freeSpace(folder)
-  if (space !== undefined && space.bytes < bytes + reserveBytes)
-    throw new SupervisorError(
-      'VOLUME_FULL',
-      `cannot copy ${inWholeMiB(bytes)} to ${folder}: ${spaceInWords(space)}`,
-      { hint: 'Nothing was changed. Mount a folder with more room, and name it: `… --in /FOLDER`.' },
-    )
+  requireFreeBytes(scope, folder, bytes + reserveBytes, {
+    what: `copy the volume to ${folder}`,
+    hint: 'Nothing was changed. Mount a folder with more room, and name it: `… --in /FOLDER`.',
+  })
   const argv = ['cp', '--archive', '--reflink=auto', '--sparse=auto', '--target-directory', folder] as const
   const command = { argv: [...argv, ...there] as const, env: environment, cwd: '/' }
   await runToEnd(scope, { what: 'copy the volume', command, code: 'TRIAL_FAILED' })

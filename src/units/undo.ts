@@ -1,4 +1,5 @@
 import { MiB } from '../core/amounts.ts'
+import { reserveBytes } from '../core/space.ts'
 import { inVolume, type Volume } from './place.ts'
 
 /**
@@ -31,11 +32,9 @@ export type Names = {
   readonly tables: Readonly<Record<string, TableName>>
 }
 
-/** Postgres and everything else come first: where less is free, nothing is kept for an undo. */
-export const undoReserveBytes = 128 * MiB
-/** MiB of `wal_keep_size`, by UNDO_SPACE and what is free. */
+/** MiB of `wal_keep_size`, by UNDO_SPACE and what is free. Where that is little, nothing is kept. */
 export const walKeepOf = (spaceMiB: number, freeBytes: number | undefined): number =>
-  freeBytes !== undefined && freeBytes < undoReserveBytes ? 0 : Math.floor(spaceMiB / 2)
+  freeBytes !== undefined && freeBytes < reserveBytes ? 0 : Math.floor(spaceMiB / 2)
 
 /** Bytes that all bases may take together. */
 export const baseBytesOf = (spaceMiB: number): number => Math.floor(spaceMiB / 2) * MiB

@@ -1,8 +1,8 @@
+import { fits, reserveBytes } from '../../core/space.ts'
 import type { Upload } from '../../system/ports.ts'
 import { type Chain, changeRecord, type Link, type LogStart, readRecord } from '../../units/backup-record.ts'
 import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
-import { undoReserveBytes } from '../../units/undo.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import type { OperationScope } from '../scope.ts'
 import { pickFrom, type Taker } from './pick.ts'
@@ -67,7 +67,7 @@ export class ChainDraft {
       openFolder(scope)
       tidy(scope)
       const space = scope.system.files.freeSpace(scope.place.paths.data)
-      if (space === undefined || space.bytes >= undoReserveBytes)
+      if (space === undefined || fits(space, reserveBytes))
         draft.#file = await scope.system.createFile(draft.#path)
     })
     return draft

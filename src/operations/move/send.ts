@@ -1,8 +1,9 @@
 import { MiB } from '../../core/amounts.ts'
+import { reserveBytes } from '../../core/space.ts'
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
-import { undoReserveBytes } from '../../units/undo.ts'
+import { requireFreeBytes } from '../../units/space.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import { partsOf } from '../archive/parts.ts'
 import type { Entry } from '../archive/tar.ts'
@@ -48,13 +49,12 @@ type SendOptions = {
 }
 
 /** The log stays until the receiver has it: the volume must not run full of it. */
-async function* whileThereIsRoom({ system, place }: OperationScope, bytes: Bytes): AsyncGenerator<Buffer> {
+async function* whileThereIsRoom(scope: OperationScope, bytes: Bytes): AsyncGenerator<Buffer> {
   for await (const chunk of bytes) {
-    const space = system.files.freeSpace(place.paths.data)
-    if (space !== undefined && space.bytes < undoReserveBytes)
-      throw new SupervisorError('VOLUME_FULL', 'cannot send: the volume is nearly full, and the log grows', {
-        hint: 'Free some space, and type the same again: Mathesar serves as before.',
-      })
+    requireFreeBytes(scope, scope.place.paths.data, reserveBytes, {
+      what: 'send while the log of Postgres grows',
+      hint: 'Free some space, and type the same again: Mathesar serves as before.',
+    })
     yield chunk
   }
 }

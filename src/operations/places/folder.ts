@@ -1,16 +1,14 @@
 import { dayMs, MiB } from '../../core/amounts.ts'
 import { isArchiveName } from '../../core/archive-name.ts'
-import { spaceInWords } from '../../core/space.ts'
+import { reserveBytes } from '../../core/space.ts'
 import { isTemporaryName } from '../../core/temporary.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Upload } from '../../system/ports.ts'
 import { markIn, notThere, requireUsable } from '../../units/backup-folder.ts'
 import { changeRecord } from '../../units/backup-record.ts'
+import { requireFreeBytes } from '../../units/space.ts'
 import type { OperationScope } from '../scope.ts'
 import type { Store } from './store.ts'
-
-/** What has to stay free where an archive is written: a server that shares the file system needs it. */
-const reserveBytes = 128 * MiB
 
 /** How often it is looked at. */
 const lookBytes = 4 * MiB
@@ -24,19 +22,13 @@ type Folder = {
   readonly isOwn: boolean
 }
 
-const noRoom = ({ path }: Folder, why: string, cause?: unknown): SupervisorError =>
-  new SupervisorError('VOLUME_FULL', `cannot write an archive to ${path}: ${why}`, {
-    cause,
-    hint:
-      'Nothing of it was kept. Free some space, keep fewer (BACKUP_KEEP), or write elsewhere (BACKUP_TO, ' +
-      '`… backup - > FILE`).',
-  })
+const roomHint =
+  'Nothing of it was kept. Free some space, keep fewer (BACKUP_KEEP), or write elsewhere (BACKUP_TO, ' +
+  '`… backup - > FILE`).'
 
-const requireRoom = ({ system }: OperationScope, folder: Folder): void => {
-  const space = system.files.freeSpace(folder.path)
-  if (space === undefined || (space.bytes >= reserveBytes && space.inodes !== 0)) return
-  throw noRoom(folder, spaceInWords(space))
-}
+/** A server that shares the file system needs the rest. */
+const requireRoom = (scope: OperationScope, { path }: Folder): void =>
+  requireFreeBytes(scope, path, reserveBytes, { what: `write an archive to ${path}`, hint: roomHint })
 
 /**
  * What a write that was cut off left. Whoever holds the lock of operations is alone in the volume; into a
@@ -92,7 +84,11 @@ const failedIn = ({ system: { files } }: OperationScope, folder: Folder, cause: 
   const { path } = folder
   const { code, message } = cause as NodeJS.ErrnoException
   if (cause instanceof SupervisorError) return cause
-  if (code === 'ENOSPC' || code === 'EDQUOT') return noRoom(folder, 'no space left', cause)
+  if (code === 'ENOSPC' || code === 'EDQUOT')
+    return new SupervisorError('VOLUME_FULL', `cannot write an archive to ${path}: no space left`, {
+      cause,
+      hint: roomHint,
+    })
   if (code === 'ENOENT' && !files.isThere(path)) return notThere(path)
   const why = code === 'ENOENT' ? 'what was written there is gone' : message
   const hint = code === 'EIO' ? diskFailed : undefined

@@ -1,4 +1,5 @@
 import { MiB } from '../../core/amounts.ts'
+import { reserveBytes } from '../../core/space.ts'
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser, asSuperuserIn } from '../../units/postgres/connection.ts'
@@ -13,10 +14,10 @@ import {
   type Names,
   readNames,
   type TableName,
-  undoReserveBytes,
 } from '../../units/undo.ts'
 import { countBytes } from '../sources.ts'
 import { outputOf } from '../programs.ts'
+import { requireFreeBytes } from '../../units/space.ts'
 import type { OperationScope } from '../scope.ts'
 
 /** How much smaller a copy of the cluster is likely to be, where none was made yet. */
@@ -59,14 +60,10 @@ const readCluster = ({ place, results }: OperationScope) => ({
   },
 })
 
-const requireRoom = ({ system, place }: OperationScope): void => {
-  const space = system.files.freeSpace(place.paths.data)
-  if (space === undefined || space.bytes >= undoReserveBytes) return
-  throw new SupervisorError(
-    'VOLUME_FULL',
-    'cannot keep a copy of the cluster for an undo: the volume is nearly full',
-  )
-}
+const requireRoom = (scope: OperationScope): void =>
+  requireFreeBytes(scope, scope.place.paths.data, reserveBytes, {
+    what: 'keep a copy of the cluster for an undo',
+  })
 
 /** Writes the copy, unless it grows larger than it may be. Gives its bytes. */
 const writeCopy = async (scope: OperationScope, path: string, limitBytes: number): Promise<number> => {

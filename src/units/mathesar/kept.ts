@@ -1,11 +1,10 @@
-import { inWholeMiB, MiB } from '../../core/amounts.ts'
+import { MiB } from '../../core/amounts.ts'
 import { printable } from '../../core/message.ts'
-import { spaceInWords } from '../../core/space.ts'
-import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
 import { inVolume } from '../place.ts'
 import { appRole, asSuperuser, embeddedAs, internalDatabase, withConnection } from '../postgres/connection.ts'
 import { quoteName, quoteText } from '../postgres/quoting.ts'
+import { requireFreeBytes } from '../space.ts'
 import type { Scope } from '../unit.ts'
 import { compareMigrations, type Migration } from './applied.ts'
 import { asData, asText, readSince, type Since } from './since.ts'
@@ -72,18 +71,14 @@ const endSessions = async (client: Client): Promise<void> => {
   )
 }
 
-const requireSpace = async ({ system, place }: Scope<never>, client: Client): Promise<void> => {
+const requireSpace = async (scope: Scope<never>, client: Client): Promise<void> => {
   const { rows } = await client.query<{ bytes: string }>(
     `SELECT pg_database_size('${internalDatabase}') AS bytes`,
   )
   const needed = Number(rows[0]?.bytes ?? 0) + reserveBytes
-  const space = system.files.freeSpace(place.paths.data)
-  if (space === undefined || space.bytes > needed) return
-  throw new SupervisorError(
-    'VOLUME_FULL',
-    'cannot upgrade the internal database: a copy of it is kept before, which needs ' +
-      `${inWholeMiB(needed)}, and ${spaceInWords(space)}`,
-  )
+  requireFreeBytes(scope, scope.place.paths.data, needed, {
+    what: 'copy the internal database before its upgrade',
+  })
 }
 
 /** What the present database is called once it is put aside. Earlier ones stay, with their lists. */

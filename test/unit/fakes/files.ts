@@ -227,7 +227,7 @@ export const createFiles = () => {
     /** Has a path be as a file system shows it that keeps no owners and modes. */
     ignoreOwnersOf: (path: string, shown: Owner & { readonly mode: number }): void =>
       void fixed.set(path, shown),
-    setFree: (space: Space): void => void (disk.free = space),
+    setFree: (space: Space | undefined): void => void (disk.free = space),
     /** Has acts fail; `undefined` lets one pass. */
     failOn: (failure: (act: Act, path: string) => Error | undefined): void => void failures.push(failure),
   }

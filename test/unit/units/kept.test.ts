@@ -46,7 +46,7 @@ describe('the internal database before an upgrade', () => {
     expect(await failureOf(() => keepBefore(scope, versions, []))).toMatchObject({
       code: 'VOLUME_FULL',
       message:
-        'cannot upgrade the internal database: a copy of it is kept before, which needs 164 MiB, and ' +
+        'cannot copy the internal database before its upgrade: about 164 MiB are needed, and ' +
         '150.0 MiB are free',
     })
     expect(done()).toEqual([])

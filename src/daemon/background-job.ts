@@ -1,4 +1,6 @@
+import { inWords } from '../core/outcome.ts'
 import { definedOf } from '../core/record.ts'
+import { type ErrorCode, errorTable } from '../errors.ts'
 import type { ProgramResult, System } from '../system/ports.ts'
 import type { Place } from '../units/place.ts'
 
@@ -24,12 +26,31 @@ type Job = {
   readonly limitMs: number
 }
 
-/** Runs a command of ours in a process of its own: what it takes of memory is gone afterwards. */
+/** Why a command of ours failed that ran in a process of its own. */
+export type Failure = { readonly code: ErrorCode; readonly message: string; readonly hint: string }
+
+const codeOf = (exitCode: number | null): ErrorCode =>
+  (Object.keys(errorTable) as ErrorCode[]).find((code) => errorTable[code].exitCode === exitCode) ??
+  'BACKUP_FAILED'
+
+/** What a command says that failed: its code is the exit code, and its words are the last ones. */
+const failureIn = ({ outcome, lines }: ProgramResult): Failure | undefined => {
+  if (outcome.code === 0) return undefined
+  const code = codeOf(outcome.code)
+  const at = lines.findLastIndex((line) => line.startsWith('supervisor: '))
+  if (at < 0) return { code, message: inWords(outcome), hint: errorTable[code].hint }
+  return { code, message: lines[at]!.slice('supervisor: '.length), hint: lines[at + 1]?.trim() ?? '' }
+}
+
+/**
+ * Runs a command of ours in a process of its own: what it takes of memory is gone afterwards. Resolves with
+ * why it failed, if it did; rejects where it cannot be run, or is cut off.
+ */
 export const runBackgroundJob = async (
   { system, place, program }: JobTools,
   { name, args, env, niceness, limitMs }: Job,
   stopping: AbortSignal,
-): Promise<ProgramResult> => {
+): Promise<Failure | undefined> => {
   const command = {
     argv: ['nice', '-n', String(niceness), ...program, ...args],
     env: { ...definedOf(place.environment), ...env },
@@ -41,7 +62,7 @@ export const runBackgroundJob = async (
   stopping.addEventListener('abort', cancel)
   try {
     const signal = AbortSignal.any([stopping, limit.signal])
-    return await system.runProgram(name, command, signal)
+    return failureIn(await system.runProgram(name, command, signal))
   } finally {
     cancel()
     stopping.removeEventListener('abort', cancel)

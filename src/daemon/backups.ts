@@ -10,10 +10,9 @@ import {
   readRecord,
 } from '../units/backup-record.ts'
 import { BackupPlaces } from './backup-places.ts'
-import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import type { Keeper } from './keeper.ts'
-import { type JobTools, runBackgroundJob } from './background-job.ts'
+import { type Failure, type JobTools, runBackgroundJob } from './background-job.ts'
 import { repeat } from './repeat.ts'
 
 /** The clock may be set, and another command may make a backup. */
@@ -193,18 +192,9 @@ export class Backups implements Keeper {
     this.#running = job
     this.#waits.delete(job)
     try {
-      const failure = failureIn(
-        await runBackgroundJob(
-          this.#options,
-          {
-            name: job,
-            args: argumentsOf(job, this.#record),
-            niceness: niceness[job],
-            limitMs: runLimitMs,
-          },
-          this.#stopping.signal,
-        ),
-      )
+      const args = argumentsOf(job, this.#record)
+      const how = { name: job, args, niceness: niceness[job], limitMs: runLimitMs }
+      const failure = await runBackgroundJob(this.#options, how, this.#stopping.signal)
       if (failure === undefined) this.#doneMs.set(job, beganMs)
       this.#note(job, failure)
     } catch (error) {

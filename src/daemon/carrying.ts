@@ -3,7 +3,6 @@ import type { Database } from '../settings/database.ts'
 import { type DatabaseUrl, formatDatabaseUrl } from '../settings/database-url.ts'
 import type { Configuration, InForce } from '../settings/configuration.ts'
 import { copyIn, letGo } from '../units/promotion.ts'
-import { failureIn } from './command-failure.ts'
 import { type JobTools, runBackgroundJob } from './background-job.ts'
 
 /** The copy ends itself when it is late: what goes on for so much longer hangs. */
@@ -48,10 +47,9 @@ export const createCarrying = (tools: JobTools) => ({
       niceness: 0,
       limitMs: seconds * 1000 + hungAfterMs,
     }
-    const result = await runBackgroundJob(tools, job, signal).catch((error: Error) => error)
+    const failure = await runBackgroundJob(tools, job, signal).catch((error: Error) => error)
     signal.throwIfAborted()
-    if (result instanceof Error) throw failed(result)
-    const failure = failureIn(result)
+    if (failure instanceof Error) throw failed(failure)
     if (failure !== undefined)
       throw new SupervisorError(failure.code, failure.message, { hint: failure.hint })
     return copyIn(tools)

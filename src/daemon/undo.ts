@@ -5,10 +5,9 @@ import { pauseToPoll } from '../core/timers.ts'
 import { inVolume } from '../units/place.ts'
 import { keepLog, letGoOfLog, logSince } from '../units/postgres/undo-log.ts'
 import { isBaseDue, readNames, usableBases } from '../units/undo.ts'
-import { type Failure, failureIn } from './command-failure.ts'
 import type { Instance } from './instance.ts'
 import type { Keeper } from './keeper.ts'
-import { type JobTools, runBackgroundJob } from './background-job.ts'
+import { type Failure, type JobTools, runBackgroundJob } from './background-job.ts'
 import type { PastKeeper } from './past.ts'
 import { repeat } from './repeat.ts'
 
@@ -115,7 +114,7 @@ export class UndoKeeper implements Keeper {
     const { clock } = this.#options.system
     const job = { name: 'undo', args: ['undo', '--scheduled'], niceness: 10, limitMs }
     try {
-      this.#failure = failureIn(await runBackgroundJob(this.#options, job, this.#stopping.signal))
+      this.#failure = await runBackgroundJob(this.#options, job, this.#stopping.signal)
     } catch (error) {
       if (this.#stopping.signal.aborted) return
       this.#failure = { code: 'UNDO_REFUSED', message: (error as Error).message, hint: '' }

@@ -1,7 +1,6 @@
 import { dayMs } from '../../core/amounts.ts'
 import { minuteOf } from '../../core/moment.ts'
 import { runBackgroundJob } from '../../daemon/background-job.ts'
-import { failureIn } from '../../daemon/command-failure.ts'
 import type { Ending } from '../../daemon/ending.ts'
 import type { Instance } from '../../daemon/instance.ts'
 import type { StopRequests } from '../../daemon/stop-requests.ts'
@@ -60,8 +59,7 @@ const whyNotRestored = async (
 ): Promise<string | undefined> => {
   const args = ['restore', path, '--replace']
   const job = { name: 'restore', args, niceness: 0, limitMs: dayMs }
-  return failureIn(await runBackgroundJob({ system, place, program: ownProgram() }, job, stops.signal))
-    ?.message
+  return (await runBackgroundJob({ system, place, program: ownProgram() }, job, stops.signal))?.message
 }
 
 /**

@@ -22,7 +22,7 @@ import {
 } from '../units/swap.ts'
 import type { Where } from '../units/unit.ts'
 import { requireFreeBytes } from '../units/space.ts'
-import { runToEnd } from './programs.ts'
+import { runToEnd, tool } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 
 /** How a state comes into the volume: prepared beside what is there, then put in its place as a whole. */
@@ -101,7 +101,7 @@ const newName = ({ system }: OperationScope): string => `state-${system.randomTe
 export const sync = (scope: OperationScope, folder: string): Promise<void> =>
   runToEnd(scope, {
     what: `write ${folder} to the disk`,
-    command: { argv: ['sync', '--file-system', folder], env: { PATH: '/usr/bin:/bin' }, cwd: '/' },
+    command: tool(['sync', '--file-system', folder]),
     code: 'VOLUME_NOT_WRITABLE',
   })
 

@@ -1,9 +1,17 @@
-import type { Command } from '../core/unit.ts'
+import type { Command, User } from '../core/unit.ts'
 import { inWords } from '../core/outcome.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { ProgramResult } from '../system/ports.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { OperationScope } from './scope.ts'
+
+/** A program of the system, which says what it says in English. */
+export const tool = (argv: Command['argv'], user?: User): Command => ({
+  argv,
+  env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' },
+  user,
+  cwd: '/',
+})
 
 /** The second is tar's, of a file that did not fit. */
 const noSpace = /No space left|Wrote only \d/

@@ -5,7 +5,7 @@ import type { Client } from '../system/ports.ts'
 import type { RunningProcess } from '../system/process.ts'
 import { appRole, internalDatabase, mayBeEntered, superuserStart } from '../units/postgres/connection.ts'
 import { codeOf, isAnswer, isBroken, sentenceOf } from '../units/postgres/failures.ts'
-import { asArguments, majorOf, postgresEnvironment } from '../units/postgres/programs.ts'
+import { asArguments, asPostgres, majorOf, postgresEnvironment } from '../units/postgres/programs.ts'
 import { runToEnd } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 import { makeOwnFolder } from './stage.ts'
@@ -154,12 +154,12 @@ const start = (scope: OperationScope, side: SideServer): Started => {
   if (side.isForMathesar) letMathesarIn(scope, side)
   let said = ''
   const server = system.startProcess(
-    {
-      argv: [`${place.paths.postgresBin}/postgres`, '-D', cluster ?? `${folder}/postgres`, ...parameters],
-      env: postgresEnvironment(place),
-      user: place.identities.postgres,
-      cwd: '/',
-    },
+    asPostgres(place, [
+      `${place.paths.postgresBin}/postgres`,
+      '-D',
+      cluster ?? `${folder}/postgres`,
+      ...parameters,
+    ]),
     {
       write: (chunk) => {
         said = (said + chunk.toString()).slice(-saidLimit)
@@ -224,19 +224,14 @@ export const createRole = async (scope: OperationScope, folder: string, role: st
   }
   await runToEnd(scope, {
     what: 'use the copy of the cluster',
-    command: {
-      argv: [
-        `${place.paths.postgresBin}/postgres`,
-        '--single',
-        '-D',
-        `${folder}/postgres`,
-        ...asArguments(parametersFor(scope, folder)),
-        'template1',
-      ],
-      env: postgresEnvironment(place),
-      user: place.identities.postgres,
-      cwd: '/',
-    },
+    command: asPostgres(place, [
+      `${place.paths.postgresBin}/postgres`,
+      '--single',
+      '-D',
+      `${folder}/postgres`,
+      ...asArguments(parametersFor(scope, folder)),
+      'template1',
+    ]),
     input: commands(),
     code: 'CLUSTER_UNUSABLE',
   })

@@ -5,9 +5,10 @@ import { yamlFiles } from '../settings/yaml-files.ts'
 import { inVolume } from '../units/place.ts'
 import { asSuperuser } from '../units/postgres/connection.ts'
 import { asSuperuserOf, libpqEnvironment } from '../units/postgres/libpq.ts'
+import { asPostgres } from '../units/postgres/programs.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { Entry } from './archive/tar.ts'
-import { outputOf } from './programs.ts'
+import { outputOf, tool } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 
 /** What is in an archive, each as it is read. */
@@ -56,12 +57,11 @@ export const readBase = (scope: OperationScope, wal: 'fetch' | 'none', since?: s
   const how = [`--wal-method=${wal}`, ...(since === undefined ? [] : [`--incremental=${since}`])]
   return outputOf(scope, {
     what: 'copy the cluster',
-    command: {
-      argv: ['pg_basebackup', '--pgdata=-', '--format=tar', ...how, ...basebackupOptions],
-      env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
-      user: place.identities.postgres,
-      cwd: '/',
-    },
+    command: asPostgres(
+      place,
+      ['pg_basebackup', '--pgdata=-', '--format=tar', ...how, ...basebackupOptions],
+      libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
+    ),
   })
 }
 
@@ -78,6 +78,8 @@ export async function* readCluster(scope: OperationScope, since?: string): Async
   }
 }
 
+const tarMedia = ['tar', '--create', '--sparse', '--ignore-failed-read'] as const
+
 /**
  * The files that Mathesar keeps, as a tar. Its own user reads them: what it put there, such as a link, leads
  * to nothing that it could not read itself. No archive is larger than what lies on the disk, however many
@@ -88,12 +90,7 @@ export const readMedia = (scope: OperationScope, how: readonly string[] = []): B
   const folder = inVolume(paths).media
   return outputOf(scope, {
     what: 'copy the media',
-    command: {
-      argv: ['tar', '--create', '--sparse', '--ignore-failed-read', ...how, '--directory', folder, '.'],
-      env: { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' },
-      user: identities.mathesar,
-      cwd: '/',
-    },
+    command: tool([...tarMedia, ...how, '--directory', folder, '.'], identities.mathesar),
     fine: [0, 1],
   })
 }

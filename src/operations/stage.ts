@@ -6,16 +6,14 @@ import { packed, pieceBytes } from './archive/parts.ts'
 import { sectionsOf } from './archive/read.ts'
 import type { Bytes } from './archive/bytes.ts'
 import type { Entry } from './archive/tar.ts'
-import { postgresEnvironment } from '../units/postgres/programs.ts'
+import { asPostgres } from '../units/postgres/programs.ts'
 import { streams } from './backup.ts'
 import { requireSpaceLeft } from './incoming.ts'
-import { outputOf, runToEnd } from './programs.ts'
+import { outputOf, runToEnd, tool } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 import type { User } from '../core/unit.ts'
 
 /** Unpacks an archive into a folder, where nothing uses it, and proves it there. */
-
-const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
 
 /** Makes a folder of a user. */
 export const makeOwnFolder = (
@@ -53,7 +51,7 @@ export const unpack = async (
   ] as const
   await runToEnd(scope, {
     what: 'unpack this archive',
-    command: { argv: [...argv], env: environment, user, cwd: '/' },
+    command: tool(argv, user),
     input: bytes,
     code: 'BACKUP_DAMAGED',
   })
@@ -67,7 +65,7 @@ const find = (
 ): AsyncGenerator<Buffer> =>
   outputOf(scope, {
     what: `look into ${folder}`,
-    command: { argv: ['find', folder, ...test], env: environment, user, cwd: '/' },
+    command: tool(['find', folder, ...test], user),
   })
 
 /** What is neither a folder nor a file of its own: a cluster has none, but for tablespaces. */
@@ -98,19 +96,12 @@ export const verifyCluster = (
   scope: OperationScope,
   folder: string,
   how: readonly string[] = [],
-): Promise<void> => {
-  const { place } = scope
-  return runToEnd(scope, {
+): Promise<void> =>
+  runToEnd(scope, {
     what: 'use this archive',
-    command: {
-      argv: ['pg_verifybackup', '--quiet', ...how, folder],
-      env: postgresEnvironment(place),
-      user: place.identities.postgres,
-      cwd: '/',
-    },
+    command: asPostgres(scope.place, ['pg_verifybackup', '--quiet', ...how, folder]),
     code: 'BACKUP_DAMAGED',
   })
-}
 
 /** A copy of the cluster, compressed, into `postgres` of a folder. */
 export const unpackCluster = (scope: OperationScope, folder: string, bytes: Bytes): Promise<void> =>

@@ -5,7 +5,7 @@ import { appRole, internalDatabase } from '../units/postgres/connection.ts'
 import { textOf } from './archive/bytes.ts'
 import { type Count, countRows } from './count.ts'
 import { fitnessOf } from './restore.ts'
-import { outputOf, runToEnd } from './programs.ts'
+import { outputOf, runToEnd, tool } from './programs.ts'
 import type { OperationScope } from './scope.ts'
 import { asUser, withSideServer } from './server.ts'
 
@@ -14,12 +14,9 @@ import { asUser, withSideServer } from './server.ts'
 /** What a start reads. Media stay where they are: nobody looks at them meanwhile. */
 const needed = ['postgres', 'secrets', 'config', 'history', 'manifest.json'] as const
 
-const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
-
 const sizeOf = async (scope: OperationScope, paths: readonly string[]): Promise<number> => {
   const argv = ['du', '--summarize', '--bytes', '--total', ...paths] as const
-  const command = { argv, env: environment, cwd: '/' }
-  const told = await textOf(outputOf(scope, { what: 'measure the volume', command }))
+  const told = await textOf(outputOf(scope, { what: 'measure the volume', command: tool(argv) }))
   return Number(/(\d+)\s+total\s*$/.exec(told)?.[1] ?? 0)
 }
 
@@ -36,7 +33,7 @@ export const copyInstallation = async (scope: OperationScope, folder: string): P
     hint: 'Nothing was changed. Mount a folder with more room, and name it: `… --in /FOLDER`.',
   })
   const argv = ['cp', '--archive', '--reflink=auto', '--sparse=auto', '--target-directory', folder] as const
-  const command = { argv: [...argv, ...there] as const, env: environment, cwd: '/' }
+  const command = tool([...argv, ...there])
   await runToEnd(scope, { what: 'copy the volume', command, code: 'TRIAL_FAILED' })
   return bytes
 }

@@ -1,5 +1,6 @@
 import { appEnvironment } from '../units/mathesar/environment.ts'
 import { inVolume, ownProgram } from '../units/place.ts'
+import { asPostgres, checkAll } from '../units/postgres/programs.ts'
 import { folderOf } from '../units/swap.ts'
 import { requireFit } from './archive/description.ts'
 import { type ArchiveChain, bytesToRestore } from './chain/open.ts'
@@ -25,12 +26,7 @@ const superuser = 'postgres'
 const checkPages = (scope: OperationScope, folder: string): Promise<void> =>
   runToEnd(scope, {
     what: 'use this archive',
-    command: {
-      argv: ['pg_amcheck', '--all', '--install-missing', '--heapallindexed', '--no-password'],
-      env: programsConnectTo(scope, folder, superuser),
-      user: scope.place.identities.postgres,
-      cwd: '/',
-    },
+    command: asPostgres(scope.place, checkAll, programsConnectTo(scope, folder, superuser)),
     code: 'BACKUP_DAMAGED',
   })
 

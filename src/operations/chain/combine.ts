@@ -1,4 +1,4 @@
-import { postgresEnvironment } from '../../units/postgres/programs.ts'
+import { asPostgres } from '../../units/postgres/programs.ts'
 import { runToEnd } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 
@@ -9,12 +9,7 @@ import type { OperationScope } from '../scope.ts'
 export const combine = (scope: OperationScope, links: readonly string[], cluster: string): Promise<void> =>
   runToEnd(scope, {
     what: 'use this archive',
-    command: {
-      // All of it is synced as a whole later.
-      argv: ['pg_combinebackup', '--no-sync', '--output', cluster, ...links],
-      env: postgresEnvironment(scope.place),
-      user: scope.place.identities.postgres,
-      cwd: '/',
-    },
+    // All of it is synced as a whole later.
+    command: asPostgres(scope.place, ['pg_combinebackup', '--no-sync', '--output', cluster, ...links]),
     code: 'BACKUP_DAMAGED',
   })

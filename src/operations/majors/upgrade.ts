@@ -4,7 +4,7 @@ import { readManifest } from '../../units/manifest.ts'
 import { inRun, inVolume } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
-import { asArguments, majorOf, postgresEnvironment } from '../../units/postgres/programs.ts'
+import { asArguments, asPostgres, majorOf } from '../../units/postgres/programs.ts'
 import { bringIn, makeRoom, requireReplaceable } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
 import { bytesOf } from '../rescue/found.ts'
@@ -99,12 +99,7 @@ const readBefore = (scope: OperationScope, folder: string, { oldBin }: Servers):
 const run = (scope: OperationScope, folder: string, argv: readonly [string, ...string[]]): Promise<void> =>
   runToEnd(scope, {
     what: 'upgrade Postgres',
-    command: {
-      argv,
-      env: postgresEnvironment(scope.place),
-      user: scope.place.identities.postgres,
-      cwd: `${folder}/work`,
-    },
+    command: { ...asPostgres(scope.place, argv), cwd: `${folder}/work` },
     code: 'CLUSTER_UNUSABLE',
   })
 
@@ -161,12 +156,11 @@ const finish = (scope: OperationScope, folder: string, { schemas: before }: Befo
     await asUser(scope, folder, [superuser, 'template1'], grantRoles)
     await runToEnd(scope, {
       what: 'analyze the tables',
-      command: {
-        argv: ['vacuumdb', '--all', '--analyze-only', '--no-password', '--quiet'],
-        env: programsConnectTo(scope, folder, superuser),
-        user: scope.place.identities.postgres,
-        cwd: '/',
-      },
+      command: asPostgres(
+        scope.place,
+        ['vacuumdb', '--all', '--analyze-only', '--no-password', '--quiet'],
+        programsConnectTo(scope, folder, superuser),
+      ),
       code: 'CLUSTER_UNUSABLE',
     })
   })

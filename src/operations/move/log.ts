@@ -4,7 +4,7 @@ import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
 import { type Bytes, Reader } from '../archive/bytes.ts'
-import { outputOf, runToEnd } from '../programs.ts'
+import { outputOf, runToEnd, tool } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
 
 /** The log of Postgres (WAL), as it goes from one cluster to the other: whole files in their order. */
@@ -89,7 +89,6 @@ export const readCurrent = (scope: OperationScope, facts: LogFacts): Promise<num
   })
 
 const folderOf = (cluster: string): string => `${cluster}/pg_wal`
-const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8' }
 
 /** Reads some files, up to the one before `end`. */
 export async function* readSegments(
@@ -102,7 +101,7 @@ export async function* readSegments(
   const folder = folderOf(inVolume(place.paths).cluster)
   for (let segment = from; segment < end; segment++) {
     const argv = ['cat', `${folder}/${nameOf(segment, facts)}`] as const
-    const command = { argv, env: environment, user: place.identities.postgres, cwd: '/' }
+    const command = tool(argv, place.identities.postgres)
     yield* outputOf(scope, { what: 'read the log of Postgres', command, code: 'MOVE_FAILED' })
   }
 }
@@ -135,12 +134,10 @@ export const writeSegments = async (
     const path = `${folderOf(cluster)}/${nameOf(segment, facts)}`
     await runToEnd(scope, {
       what: 'receive',
-      command: {
-        argv: ['sh', '-c', 'cat > "$1.part" && mv "$1.part" "$1"', 'sh', path],
-        env: environment,
-        user: scope.place.identities.postgres,
-        cwd: '/',
-      },
+      command: tool(
+        ['sh', '-c', 'cat > "$1.part" && mv "$1.part" "$1"', 'sh', path],
+        scope.place.identities.postgres,
+      ),
       input: takeSegment(reader, facts),
       code: 'MOVE_FAILED',
     })

@@ -3,7 +3,7 @@ import { fingerprintOf } from '../../units/fingerprint.ts'
 import { inRun, ownProgram } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
-import { postgresEnvironment } from '../../units/postgres/programs.ts'
+import { asPostgres } from '../../units/postgres/programs.ts'
 import { bringIn, makeRoom, requireReplaceable } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
@@ -171,11 +171,7 @@ const run = (
   scope: OperationScope,
   program: Pick<Parameters<typeof runToEnd>[1], 'what' | 'code'>,
   argv: readonly [string, ...string[]],
-): Promise<void> => {
-  const env = postgresEnvironment(scope.place)
-  const command = { argv, env, user: scope.place.identities.postgres, cwd: '/' }
-  return runToEnd(scope, { ...program, command })
-}
+): Promise<void> => runToEnd(scope, { ...program, command: asPostgres(scope.place, argv) })
 
 /**
  * Gives a cluster's pages checksums, as ours have them; what is damaged would pass as whole with one. It must

@@ -1,12 +1,10 @@
 import { createHash } from 'node:crypto'
 import { SupervisorError } from '../../errors.ts'
 import type { User } from '../../core/unit.ts'
-import { outputOf, runToEnd } from '../programs.ts'
+import { outputOf, runToEnd, tool } from '../programs.ts'
 import { makeMissingFolders } from '../../units/postgres/folder.ts'
 import type { OperationScope } from '../scope.ts'
 import { findOdd, makeOwnFolder, removeOddMedia } from '../stage.ts'
-
-const environment = { PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', LC_ALL: 'C.UTF-8' }
 
 /** A digest of what every file in a folder is, and when it was last written. */
 const stateOf = async (scope: OperationScope, folder: string): Promise<string> => {
@@ -14,11 +12,19 @@ const stateOf = async (scope: OperationScope, folder: string): Promise<string> =
   const argv = ['find', folder, '-type', 'f', '-printf', String.raw`%P\0%s\0%T@\0%C@\0`] as const
   const listing = outputOf(scope, {
     what: `read ${folder}`,
-    command: { argv: [...argv], env: environment, cwd: '/' },
+    command: tool(argv),
   })
   for await (const chunk of listing) digest.update(chunk)
   return digest.digest('hex')
 }
+
+const copyCommand = [
+  'cp',
+  '--recursive',
+  '--no-dereference',
+  '--reflink=auto',
+  '--preserve=mode,timestamps',
+] as const
 
 const copy = async (
   scope: OperationScope,
@@ -30,19 +36,7 @@ const copy = async (
   makeOwnFolder(scope, to, undefined, 0o700)
   await runToEnd(scope, {
     what: `copy ${from}`,
-    command: {
-      argv: [
-        'cp',
-        '--recursive',
-        '--no-dereference',
-        '--reflink=auto',
-        '--preserve=mode,timestamps',
-        `${from}/.`,
-        to,
-      ],
-      env: environment,
-      cwd: '/',
-    },
+    command: tool([...copyCommand, `${from}/.`, to]),
     code: 'VOLUME_NOT_WRITABLE',
     fine,
   })

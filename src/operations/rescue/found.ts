@@ -9,7 +9,7 @@ import { readControlFile } from '../../units/postgres/control-file.ts'
 import { isForbidden } from '../../units/refusal.ts'
 import { isWaiting, readJournal } from '../../units/swap.ts'
 import { textOf } from '../archive/bytes.ts'
-import { outputOf } from '../programs.ts'
+import { outputOf, tool } from '../programs.ts'
 import { fitnessOf } from '../restore.ts'
 import type { OperationScope } from '../scope.ts'
 
@@ -51,11 +51,7 @@ export type Found = { readonly own: Own | undefined; readonly foreign: readonly 
 
 /** How much a folder has in it. */
 export const bytesOf = async (scope: OperationScope, folder: string): Promise<number> => {
-  const command = {
-    argv: ['du', '--summarize', '--block-size=1', folder] as const,
-    env: { PATH: '/usr/bin:/bin' },
-    cwd: '/',
-  }
+  const command = tool(['du', '--summarize', '--block-size=1', folder])
   const text = await textOf(outputOf(scope, { what: `look into ${folder}`, command, fine: [0, 1] }))
   return Number(/^\d+/.exec(text)?.[0] ?? 0)
 }

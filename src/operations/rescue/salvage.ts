@@ -4,7 +4,7 @@ import type { Client, ProgramResult } from '../../system/ports.ts'
 import { inVolume } from '../../units/place.ts'
 import { mayBeEntered } from '../../units/postgres/connection.ts'
 import { codeOf } from '../../units/postgres/failures.ts'
-import { postgresEnvironment } from '../../units/postgres/programs.ts'
+import { asPostgres } from '../../units/postgres/programs.ts'
 import { folderOf } from '../../units/swap.ts'
 import { makeRestoreFolder, makeRoom } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
@@ -61,12 +61,7 @@ const findSource = async (scope: OperationScope, folder: string | undefined): Pr
 const resetLog = (scope: OperationScope, folder: string): Promise<void> =>
   runToEnd(scope, {
     what: 'throw away the log of the copy',
-    command: {
-      argv: ['pg_resetwal', '--force', `${folder}/postgres`],
-      env: postgresEnvironment(scope.place),
-      user: scope.place.identities.postgres,
-      cwd: '/',
-    },
+    command: asPostgres(scope.place, ['pg_resetwal', '--force', `${folder}/postgres`]),
     code: 'CLUSTER_DAMAGED',
   })
 
@@ -154,12 +149,9 @@ const dump = async (
   const before = await count()
   const upload = await scope.system.createFile(file)
   try {
-    await using output = scope.system.streamProgram({
-      argv: ['pg_dump', '--no-password', '--no-owner', ...options],
-      env: { ...programsConnectTo(scope, folder, role), PGDATABASE: database },
-      user: scope.place.identities.postgres,
-      cwd: '/',
-    })
+    const argv = ['pg_dump', '--no-password', '--no-owner', ...options] as const
+    const env = { ...programsConnectTo(scope, folder, role), PGDATABASE: database }
+    await using output = scope.system.streamProgram(asPostgres(scope.place, argv, env))
     let next = await output.next()
     for (; next.done !== true; next = await output.next()) await upload.write(next.value)
     const after = await count()

@@ -4,6 +4,8 @@ import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser, asSuperuserIn } from '../../units/postgres/connection.ts'
 import { asSuperuserOf, libpqEnvironment } from '../../units/postgres/libpq.ts'
+import { asPostgres } from '../../units/postgres/programs.ts'
+import { requireFreeBytes } from '../../units/space.ts'
 import {
   type Base,
   baseBytesOf,
@@ -15,9 +17,9 @@ import {
   readNames,
   type TableName,
 } from '../../units/undo.ts'
+import type { Bytes } from '../archive/bytes.ts'
 import { countBytes } from '../sources.ts'
 import { outputOf } from '../programs.ts'
-import { requireFreeBytes } from '../../units/space.ts'
 import type { OperationScope } from '../scope.ts'
 
 /** How much smaller a copy of the cluster is likely to be, where none was made yet. */
@@ -41,24 +43,22 @@ const tooSmall = (limitBytes: number): SupervisorError =>
     { hint: 'Raise UNDO_SPACE, or set it to 0. Backups are made all the same.' },
   )
 
-const readCluster = ({ place, results }: OperationScope) => ({
-  what: 'copy the cluster',
-  command: {
-    argv: [
-      'pg_basebackup',
-      '--pgdata=-',
-      '--format=tar',
-      '--wal-method=none',
-      '--compress=client-zstd:3',
-      '--checkpoint=fast',
-      '--no-password',
-      '--label=undo',
-    ] as const,
-    env: libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword)),
-    user: place.identities.postgres,
-    cwd: '/',
-  },
-})
+const copyCommand = [
+  'pg_basebackup',
+  '--pgdata=-',
+  '--format=tar',
+  '--wal-method=none',
+  '--compress=client-zstd:3',
+  '--checkpoint=fast',
+  '--no-password',
+  '--label=undo',
+] as const
+
+const readCluster = (scope: OperationScope): Bytes => {
+  const { place, results } = scope
+  const env = libpqEnvironment(place, asSuperuserOf(place.paths, results.secrets.superuserPassword))
+  return outputOf(scope, { what: 'copy the cluster', command: asPostgres(place, copyCommand, env) })
+}
 
 const requireRoom = (scope: OperationScope): void =>
   requireFreeBytes(scope, scope.place.paths.data, reserveBytes, {
@@ -71,7 +71,7 @@ const writeCopy = async (scope: OperationScope, path: string, limitBytes: number
   let [written, lookedAt] = [0, 0]
   try {
     requireRoom(scope)
-    for await (const chunk of outputOf(scope, readCluster(scope))) {
+    for await (const chunk of readCluster(scope)) {
       written += chunk.length
       if (written > limitBytes) throw tooSmall(limitBytes)
       if (written - lookedAt > lookEveryBytes) {

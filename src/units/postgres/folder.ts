@@ -2,7 +2,7 @@ import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import { mountOf } from '../mounts.ts'
 import type { Scope } from '../unit.ts'
-import { postgresEnvironment } from './programs.ts'
+import { asPostgres } from './programs.ts'
 
 /** Folders of a cluster that are empty most of the time: what copies files alone leaves them out. */
 export const oftenEmpty = [
@@ -48,11 +48,7 @@ export const makeMissingFolders = async (scope: Scope<never>, folder: string): P
 
 /** Asks as Postgres's user: there are file systems on which whoever asks is the owner. */
 const isItsOwn = async ({ system, place }: Scope<never>, folder: string): Promise<boolean> => {
-  const command = {
-    argv: ['test', '-O', folder] as const,
-    env: postgresEnvironment(place),
-    user: place.identities.postgres,
-  }
+  const command = asPostgres(place, ['test', '-O', folder])
   return (await system.runProgram('cluster', command)).outcome.code === 0
 }
 

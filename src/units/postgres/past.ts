@@ -3,14 +3,14 @@ import type { Command } from '../../core/unit.ts'
 import type { System } from '../../system/ports.ts'
 import { inRun, inVolume, type Place } from '../place.ts'
 import { appRole, embeddedAs, internalDatabase } from './connection.ts'
-import { asArguments, postgresEnvironment } from './programs.ts'
+import { asArguments, asPostgres } from './programs.ts'
 
 /**
  * The server of a moment that is gone: small, and where Mathesar reaches it. Who may connect is as for the
  * server of today. It is a standby with no log to come, which takes no writes from anybody.
  */
 export const pastServer = (place: Place): Command => {
-  const { paths, identities, machine } = place
+  const { paths, machine } = place
   const { etc, pastSocket } = inRun(paths)
   const folder = inVolume(paths).past
   const parameters = asArguments({
@@ -37,11 +37,8 @@ export const pastServer = (place: Place): Command => {
     fsync: 'off', // It is thrown away.
   })
   return {
-    argv: [`${paths.postgresBin}/postgres`, '-D', `${folder}/postgres`, ...parameters],
-    env: postgresEnvironment(place),
+    ...asPostgres(place, [`${paths.postgresBin}/postgres`, '-D', `${folder}/postgres`, ...parameters]),
     oomScoreAdj: oomScores(machine.oomScoreAdj).worker,
-    user: identities.postgres,
-    cwd: '/',
   }
 }
 

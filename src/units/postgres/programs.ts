@@ -28,6 +28,22 @@ export const majorOf = ({ paths: { postgresBin = '' } }: Pick<Place, 'paths'>): 
 export const asArguments = (parameters: Readonly<Record<string, string>>): readonly string[] =>
   Object.entries(parameters).flatMap(([name, value]) => ['-c', `${name}=${value}`])
 
+/** A program as Postgres's user, in a folder that everybody may enter. */
+export const asPostgres = (
+  place: Pick<Place, 'paths' | 'environment' | 'identities'>,
+  argv: Command['argv'],
+  env: Command['env'] = postgresEnvironment(place),
+): Command => ({ argv, env, user: place.identities.postgres, cwd: '/' })
+
+/** Reads every page of every table, and compares every index with its table. */
+export const checkAll = [
+  'pg_amcheck',
+  '--all',
+  '--install-missing',
+  '--heapallindexed',
+  '--no-password',
+] as const
+
 /** The line that says why a program failed: tar and initdb write more after it. */
 const reasonIn = (lines: readonly string[]): string =>
   lines.find((line) => /: Cannot |error:|FATAL:|PANIC:/.test(line)) ?? lines.at(-1) ?? 'it said nothing'

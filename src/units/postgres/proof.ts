@@ -6,6 +6,7 @@ import { changeRecord } from '../backup-record.ts'
 import { type Copied, trust } from '../holder.ts'
 import { inVolume, ownProgram } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
+import { asPostgres, checkAll } from './programs.ts'
 import { asSuperuser } from './connection.ts'
 import { asSuperuserOf, libpqEnvironment } from './libpq.ts'
 import { wayBackHint } from './way-back.ts'
@@ -36,16 +37,8 @@ export const requireNoCheckpointBetween = (scope: Scope<'volume'>): void => {
 
 type ProofScope = Scope<'volume' | 'secrets' | 'cluster'>
 
-const run = async (
-  { system, place }: ProofScope,
-  command: Pick<Command, 'argv' | 'env'>,
-  signal: AbortSignal,
-) => {
-  const ran = await system.runProgram(
-    'proof',
-    { ...command, user: place.identities.postgres, cwd: '/' },
-    signal,
-  )
+const run = async ({ system }: ProofScope, command: Command, signal: AbortSignal) => {
+  const ran = await system.runProgram('proof', command, signal)
   signal.throwIfAborted()
   return ran
 }
@@ -55,7 +48,8 @@ const whyNewer = async (scope: ProofScope, signal: AbortSignal): Promise<string 
   const { paths } = scope.place
   const program = ownProgram(paths, 'newest_page.py')
   const argv = [`${paths.pythonBin}/python3`, program, inVolume(paths).cluster] as const
-  const { outcome, lines } = await run(scope, { argv: [...argv], env: { PATH: '/usr/bin:/bin' } }, signal)
+  const command = asPostgres(scope.place, argv, { PATH: '/usr/bin:/bin' })
+  const { outcome, lines } = await run(scope, command, signal)
   const newest = /^newest (\d+)$/m.exec(lines.join('\n'))?.[1]
   if (outcome.code !== 0 || newest === undefined)
     return `its pages cannot be read: ${lines.at(-1) ?? inWords(outcome)}`
@@ -69,12 +63,11 @@ const whyNewer = async (scope: ProofScope, signal: AbortSignal): Promise<string 
 /** What does not agree, if something does not. */
 const whyContradictory = async (scope: ProofScope, signal: AbortSignal): Promise<string | undefined> => {
   const { place, results } = scope
-  const argv = ['pg_amcheck', '--all', '--install-missing', '--heapallindexed', '--no-password'] as const
   const env = libpqEnvironment(place, {
     ...asSuperuserOf(place.paths, results.secrets.superuserPassword),
     PGDATABASE: undefined,
   })
-  const { outcome, lines } = await run(scope, { argv: [...argv], env }, signal)
+  const { outcome, lines } = await run(scope, asPostgres(place, checkAll, env), signal)
   return outcome.code === 0 ? undefined : `its parts do not agree: ${lines.at(0) ?? inWords(outcome)}`
 }
 

@@ -7,8 +7,8 @@ import { readPlace } from '../system/machine.ts'
 import { requireOwner } from '../system/owner.ts'
 import { readPaths } from '../system/paths.ts'
 import { reads } from '../system/system.ts'
-import type { AppScope } from '../units/mathesar/environment.ts'
-import { inRun, inVolume, type Place } from '../units/place.ts'
+import { type AppScope, appScopeOf } from '../units/mathesar/environment.ts'
+import { inRun, type Place } from '../units/place.ts'
 import { readSecret } from '../units/secret-files.ts'
 
 /** Where a command is that reads the volume itself: as the supervisor's own user. */
@@ -37,14 +37,6 @@ export const wakeDatabase = async ({ place, inForce }: Own, what: string, comman
 /** What a command needs that runs Django beside Mathesar. */
 export const readAppScope = async (): Promise<AppScope> => {
   const { place, configuration: inForce } = await readOwnSetup()
-  const { media, temporary, buffer } = inVolume(place.paths)
   const secretKey = inForce.settings.SECRET_KEY ?? readSecret({ system: reads, place }, 'secret_key') ?? ''
-  return {
-    place,
-    inForce,
-    results: {
-      volume: { isEphemeral: false, media, temporary, buffer },
-      secrets: { secretKey, isKeyPending: false, superuserPassword: undefined },
-    },
-  }
+  return appScopeOf(place, inForce, { secretKey, isKeyPending: false, superuserPassword: undefined })
 }

@@ -118,12 +118,7 @@ export const makeEmptyFiles = (
 ): Promise<void> =>
   runToEnd(scope, {
     what: `write into ${folder}`,
-    command: {
-      argv: ['truncate', '--size=0', ...names.map((name) => `${folder}/postgres/${name}`)],
-      env: environment,
-      user: scope.place.identities.postgres,
-      cwd: '/',
-    },
+    command: tool(['truncate', '--size=0', ...names.map((name) => `${folder}/postgres/${name}`)], scope.place.identities.postgres),
     code: 'VOLUME_NOT_WRITABLE',
   })
 

@@ -1,5 +1,4 @@
-import { appEnvironment } from '../units/mathesar/environment.ts'
-import { inVolume, ownProgram } from '../units/place.ts'
+import { appEnvironment, appProgram, appScopeOf } from '../units/mathesar/environment.ts'
 import { asPostgres, checkAll } from '../units/postgres/programs.ts'
 import { folderOf } from '../units/swap.ts'
 import { requireFit } from './archive/description.ts'
@@ -39,22 +38,14 @@ const totalOf = (counts: readonly Count[]): Omit<Proof, 'restoreMs'> => ({
 /** Mathesar reads what it keeps there, by its own models, as the user and the role that it always has. */
 const checkModels = (scope: OperationScope, folder: string): Promise<void> => {
   const { place, inForce, results } = scope
-  const { paths, identities } = place
-  const { media, temporary, buffer } = inVolume(paths)
-  const volume = { isEphemeral: false, media, temporary, buffer }
   const secretKey = results.secrets.secretKey || 'a key that decrypts nothing'
-  const secrets = { ...results.secrets, secretKey }
+  const app = appScopeOf(place, inForce, { ...results.secrets, secretKey })
   return runToEnd(scope, {
     what: 'use this archive, as Mathesar checks it',
-    command: {
-      argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'check_models.py')],
-      env: {
-        ...appEnvironment({ place, inForce, results: { volume, secrets } }),
-        POSTGRES_HOST: socketIn(folder),
-      },
-      user: identities.mathesar,
-      cwd: paths.app,
-    },
+    command: appProgram(place, ['check_models.py'], {
+      ...appEnvironment(app),
+      POSTGRES_HOST: socketIn(folder),
+    }),
     code: 'BACKUP_DAMAGED',
   })
 }

@@ -1,5 +1,4 @@
-import { appEnvironment } from '../../units/mathesar/environment.ts'
-import { inVolume, ownProgram } from '../../units/place.ts'
+import { appEnvironment, appProgram, appScopeOf } from '../../units/mathesar/environment.ts'
 import type { Database } from '../../settings/database.ts'
 import { textOf } from '../archive/bytes.ts'
 import { outputOf } from '../programs.ts'
@@ -9,29 +8,18 @@ import type { MoveScope } from './source.ts'
 const runModels = async (
   scope: MoveScope,
   database: Database,
-  [program, ...args]: readonly [string, ...string[]],
+  program: readonly [string, ...string[]],
 ): Promise<readonly string[]> => {
   const { place, inForce, results, source } = scope
-  const { paths, identities } = place
-  const { media, temporary, buffer } = inVolume(paths)
-  const volume = { isEphemeral: false, media, temporary, buffer }
+  const app = appScopeOf(place, { ...inForce, database }, results.secrets)
   const output = outputOf(scope, {
     what: 'have Mathesar check its server',
-    command: {
-      argv: [`${paths.pythonBin}/python3`, ownProgram(paths, program), ...args],
-      env: {
-        ...appEnvironment({
-          place,
-          inForce: { ...inForce, database },
-          results: { volume, secrets: results.secrets },
-        }),
-        PGCONNECT_TIMEOUT: '5',
-        SERVER_BEFORE: source.host,
-        SERVER_BEFORE_PORT: String(source.port),
-      },
-      user: identities.mathesar,
-      cwd: paths.app,
-    },
+    command: appProgram(place, program, {
+      ...appEnvironment(app),
+      PGCONNECT_TIMEOUT: '5',
+      SERVER_BEFORE: source.host,
+      SERVER_BEFORE_PORT: String(source.port),
+    }),
     code: 'PROMOTE_FAILED',
   })
   return (await textOf(output)).split('\n').filter(Boolean)

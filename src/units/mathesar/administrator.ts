@@ -2,10 +2,9 @@ import { inWords } from '../../core/outcome.ts'
 import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
-import { ownProgram } from '../place.ts'
 import { type DatabaseScope, inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask } from '../unit.ts'
-import { type AppScope, appEnvironment } from './environment.ts'
+import { type AppScope, appEnvironment, appProgram } from './environment.ts'
 
 const isAdministratorThere = async (client: Client): Promise<boolean> => {
   const table = await client.query<{ isThere: boolean }>(
@@ -46,15 +45,11 @@ export type AdministratorRequest =
   | { readonly action: 'sample data'; readonly name: string; readonly samples: readonly string[] }
 
 /** The program that acts on Mathesar's administrators, by Django's own rules. */
-export const administratorCommand = (scope: AppScope, request: AdministratorRequest) => {
-  const { paths, identities } = scope.place
-  return {
-    argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'administrator.py')],
-    cwd: paths.app,
-    user: identities.mathesar,
-    env: { ...appEnvironment(scope), ADMINISTRATOR: JSON.stringify(request) },
-  } satisfies Command
-}
+export const administratorCommand = (scope: AppScope, request: AdministratorRequest): Command =>
+  appProgram(scope.place, ['administrator.py'], {
+    ...appEnvironment(scope),
+    ADMINISTRATOR: JSON.stringify(request),
+  })
 
 /** What the exit codes of `administrator.py` refuse. */
 const refusedSetting: Readonly<Record<number, string>> = {

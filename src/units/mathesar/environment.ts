@@ -1,7 +1,9 @@
 import { definedOf } from '../../core/record.ts'
+import type { Command } from '../../core/unit.ts'
+import type { InForce } from '../../settings/configuration.ts'
 import { privatePattern, trustedOrigins } from '../../settings/hosts.ts'
 import { isSetting, settingNames, variableNames } from '../../settings/table.ts'
-import { activityFile, hostsFile, inRun, ownProgram, type Paths } from '../place.ts'
+import { activityFile, hostsFile, inRun, inVolume, ownProgram, type Paths, type Place } from '../place.ts'
 import { appRole, internalDatabase } from '../postgres/connection.ts'
 import { whichHost } from '../postgres/libpq.ts'
 import type { Scope } from '../unit.ts'
@@ -61,6 +63,32 @@ export const withAdmin = { MATHESAR_DJANGO_ADMIN_ENABLED: 'true' } as const
 
 /** What the environment of Mathesar depends on. */
 export type AppScope = Pick<Scope<'volume' | 'secrets'>, 'place' | 'inForce' | 'results'>
+
+/** That of a volume which has served, without the tasks of a boot. */
+export const appScopeOf = (
+  place: Place,
+  inForce: InForce,
+  secrets: AppScope['results']['secrets'],
+): AppScope => {
+  const { media, temporary, buffer } = inVolume(place.paths)
+  return {
+    place,
+    inForce,
+    results: { volume: { isEphemeral: false, media, temporary, buffer }, secrets },
+  }
+}
+
+/** A program of ours in Python that uses Mathesar's code, as its user. */
+export const appProgram = (
+  { paths, identities }: Place,
+  [name, ...args]: readonly [string, ...string[]],
+  env: Command['env'],
+): Command => ({
+  argv: [`${paths.pythonBin}/python3`, ownProgram(paths, name), ...args],
+  cwd: paths.app,
+  user: identities.mathesar,
+  env,
+})
 
 const connectionOf = ({ place, inForce: { database } }: AppScope): Record<string, string | undefined> => {
   if (database.kind === 'embedded')

@@ -1,12 +1,10 @@
 import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
-import type { Command } from '../../core/unit.ts'
 import type { Client, ProgramResult } from '../../system/ports.ts'
 import { readAppVersion } from '../manifest.ts'
-import { ownProgram } from '../place.ts'
 import type { Scope } from '../unit.ts'
 import { databasesEnvironment, isAfterAnother } from './connected.ts'
-import { appEnvironment, withAdmin } from './environment.ts'
+import { appEnvironment, appProgram, withAdmin } from './environment.ts'
 
 /** What Postgres adds to the sentence of an error: where in the query, and what else. */
 const isAddition = (line: string): boolean => /^(\s|LINE \d+:|(DETAIL|HINT|CONTEXT|QUERY):)/.test(line)
@@ -104,20 +102,12 @@ export const migrate = async (
   client: Client,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { paths, identities } = scope.place
-  const command: Command = {
-    argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'migrate.py')],
-    cwd: paths.app,
-    user: identities.mathesar,
-    env: {
-      ...appEnvironment(scope),
-      ...withAdmin,
-      ...databasesEnvironment(scope, {
-        isAll: isAfterAnother(scope, readAppVersion(scope)),
-        isAwaited: true,
-      }),
-    },
-  }
+  const isAll = isAfterAnother(scope, readAppVersion(scope))
+  const command = appProgram(scope.place, ['migrate.py'], {
+    ...appEnvironment(scope),
+    ...withAdmin,
+    ...databasesEnvironment(scope, { isAll, isAwaited: true }),
+  })
   await whileLocked(scope, client, signal, async (unlessLost) => {
     const result = await scope.system.runProgram('migrations', command, unlessLost)
     if (result.outcome.code !== 0) throw refusalOf(result)

@@ -1,8 +1,8 @@
 import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
-import { inRun, ownProgram } from '../place.ts'
+import { inRun } from '../place.ts'
 import type { Scope } from '../unit.ts'
-import { appEnvironment } from './environment.ts'
+import { appEnvironment, appProgram } from './environment.ts'
 
 type PastScope = Scope<'volume' | 'secrets'>
 
@@ -13,13 +13,12 @@ const tellMathesar = async (
   signal?: AbortSignal,
 ): Promise<void> => {
   const { system, place } = scope
-  const { paths, identities } = place
-  const command = {
-    argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'past.py'), what, ...args] as const,
-    cwd: paths.app,
-    user: identities.mathesar,
-    env: { ...appEnvironment(scope), PGCONNECT_TIMEOUT: '5', PAST_HOST: inRun(paths).pastSocket },
+  const env = {
+    ...appEnvironment(scope),
+    PGCONNECT_TIMEOUT: '5',
+    PAST_HOST: inRun(place.paths).pastSocket,
   }
+  const command = appProgram(place, ['past.py', what, ...args], env)
   const { outcome, lines } = await system.runProgram('yesterday', command, signal)
   if (outcome.code === 0) return
   const why = lines.at(-1) ?? inWords(outcome)

@@ -1,12 +1,12 @@
 import { inWords } from '../../core/outcome.ts'
 import type { Client } from '../../system/ports.ts'
 import { readAppVersion } from '../manifest.ts'
-import { inRun, ownProgram } from '../place.ts'
+import { inRun } from '../place.ts'
 import { codeOf, isAnswer } from '../postgres/failures.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { databasesEnvironment, type How, isAfterAnother } from './connected.ts'
-import { appEnvironment } from './environment.ts'
+import { appEnvironment, appProgram } from './environment.ts'
 import { neverMigrates } from './migrations.ts'
 import { forgetPast } from './past.ts'
 
@@ -37,13 +37,8 @@ const look = async (client: Client, ...asked: [version: string, isAll: boolean, 
 
 const upgrade = async (scope: Scope<'volume' | 'secrets'>, how: How, signal: AbortSignal): Promise<void> => {
   const { system, place, report } = scope
-  const { paths, identities } = place
-  const command = {
-    argv: [`${paths.pythonBin}/python3`, ownProgram(paths, 'user_databases.py')] as const,
-    cwd: paths.app,
-    user: identities.mathesar,
-    env: { ...appEnvironment(scope), ...databasesEnvironment(scope, how) },
-  }
+  const env = { ...appEnvironment(scope), ...databasesEnvironment(scope, how) }
+  const command = appProgram(place, ['user_databases.py'], env)
   const { outcome, lines } = await system.runProgram('user-databases', command, signal)
   const failed = lines
     .filter((line) => line.startsWith('WARNING '))

@@ -1,3 +1,5 @@
+import { isRecord } from './record.ts'
+
 /** A release of Mathesar, as much of it as is noticed. */
 export type Release = {
   readonly version: string
@@ -32,8 +34,8 @@ const speaksOfSecurity = (text: unknown): boolean =>
   typeof text === 'string' && /\bsecurity\b|\bvulnerabilit|\bCVE-\d|\bGHSA-/i.test(text)
 
 const parseRelease = (value: unknown): readonly Release[] => {
-  if (typeof value !== 'object' || value === null) return []
-  const { tag_name: tag, name, body, draft, prerelease } = value as Readonly<Record<string, unknown>>
+  if (!isRecord(value)) return []
+  const { tag_name: tag, name, body, draft, prerelease } = value
   if (typeof tag !== 'string' || numbersOf(tag) === undefined || draft === true || prerelease === true)
     return []
   return [{ version: tag.replace('v', ''), isSecurity: speaksOfSecurity(name) || speaksOfSecurity(body) }]

@@ -1,3 +1,4 @@
+import { isRecord } from '../core/record.ts'
 import type { Identity } from '../system/identity.ts'
 import { inVolume } from './place.ts'
 import type { Where } from './unit.ts'
@@ -53,8 +54,6 @@ export type BackupRecord = {
   readonly owner: ArchiveOwner | undefined
 }
 
-const isObject = (value: unknown): value is object => typeof value === 'object' && value !== null
-
 /** Only the supervisor's user writes there, and each time all of it: anything else is not ours. */
 export const readRecord = ({ system, place }: Where): BackupRecord => {
   const nothing: BackupRecord = {
@@ -67,7 +66,7 @@ export const readRecord = ({ system, place }: Where): BackupRecord => {
   }
   try {
     const value: unknown = JSON.parse(system.files.readIfThere(inVolume(place.paths).backupRecord) ?? '{}')
-    return isObject(value) ? { ...nothing, ...value } : nothing
+    return isRecord(value) ? { ...nothing, ...value } : nothing
   } catch {
     return nothing
   }

@@ -1,4 +1,5 @@
 import { MiB } from '../core/amounts.ts'
+import { isRecord } from '../core/record.ts'
 import type { Database } from '../settings/database.ts'
 import { parseDatabaseUrl } from '../settings/database-url.ts'
 import { inVolume, type Volume } from './place.ts'
@@ -28,21 +29,12 @@ const isTexts = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every((each) => typeof each === 'string')
 
 const isFinishing = (value: unknown): boolean =>
-  typeof value === 'object' &&
-  value !== null &&
-  'name' in value &&
-  typeof value.name === 'string' &&
-  'commands' in value &&
-  isTexts(value.commands)
+  isRecord(value) && typeof value.name === 'string' && isTexts(value.commands)
 
 const isStored = (value: unknown): value is StoredLeft =>
-  typeof value === 'object' &&
-  value !== null &&
-  'url' in value &&
+  isRecord(value) &&
   (value.url === null || typeof value.url === 'string') &&
-  'closed' in value &&
   isTexts(value.closed) &&
-  'toProve' in value &&
   Array.isArray(value.toProve) &&
   value.toProve.every(isFinishing)
 

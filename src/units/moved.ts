@@ -1,4 +1,5 @@
 import { minuteOf } from '../core/moment.ts'
+import { isRecord } from '../core/record.ts'
 import { printable } from '../core/message.ts'
 import { SupervisorError } from '../errors.ts'
 import { replaceManifest, requireManifest } from './manifest.ts'
@@ -23,7 +24,7 @@ export type Moved = {
 export const readMoved = (where: Where): Moved | undefined => {
   const { moved } = requireManifest(where)
   if (moved === undefined) return undefined
-  const { at, to, isConfirmed } = typeof moved === 'object' && moved !== null ? (moved as Partial<Moved>) : {}
+  const { at, to, isConfirmed } = isRecord(moved) ? moved : {}
   return {
     at: typeof at === 'string' ? at : '',
     to: typeof to === 'string' ? to : null,

@@ -1,3 +1,4 @@
+import { isRecord } from '../core/record.ts'
 import { SupervisorError } from '../errors.ts'
 import { inVolume, type Volume } from './place.ts'
 
@@ -42,15 +43,11 @@ export type Copied = {
 type Kept = Volume<'readIfThere' | 'writeWhole' | 'removeWhole'>
 
 const isPromotion = (value: unknown): value is Promotion =>
-  typeof value === 'object' &&
-  value !== null &&
-  'mark' in value &&
+  isRecord(value) &&
   typeof value.mark === 'string' &&
-  'host' in value &&
   typeof value.host === 'string' &&
-  'port' in value &&
   typeof value.port === 'number' &&
-  (!('copies' in value) || Array.isArray(value.copies))
+  (value.copies === undefined || Array.isArray(value.copies))
 
 export const readPromotion = ({ system, place }: Kept): Promotion | undefined => {
   const text = system.files.readIfThere(inVolume(place.paths).promotion)

@@ -1,3 +1,4 @@
+import { isRecord } from '../../core/record.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
 import { readManifest } from '../../units/manifest.ts'
@@ -169,7 +170,7 @@ const finish = (scope: OperationScope, folder: string, { schemas: before }: Befo
 const writeManifest = (scope: OperationScope, folder: string, { from }: Servers): void => {
   const { system, place } = scope
   const before = readManifest(scope)
-  const { collation: _, ...servedBy } = (before.servedBy ?? {}) as Readonly<Record<string, unknown>>
+  const { collation: _, ...servedBy } = isRecord(before.servedBy) ? before.servedBy : {}
   const manifest = {
     ...before,
     servedBy,

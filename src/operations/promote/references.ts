@@ -1,3 +1,4 @@
+import { isRecord } from '../../core/record.ts'
 import type { Numbers, OidMap } from './names.ts'
 
 /**
@@ -73,7 +74,7 @@ const mapPath = (path: unknown, of: (oid: number) => number): unknown =>
 export const mapColumns = (columns: unknown, of: (oid: number) => number): unknown => {
   if (!isList(columns)) return columns
   return columns.map((column) => {
-    if (typeof column !== 'object' || column === null || isList(column)) return column
+    if (!isRecord(column)) return column
     return Object.fromEntries(
       Object.entries(column).map(([name, value]) => [
         name,

@@ -1,4 +1,5 @@
 import { inWholeMiB } from '../../core/amounts.ts'
+import { isRecord } from '../../core/record.ts'
 import { type Holder, holderInWords } from '../../units/holder.ts'
 import { installationIn } from '../../units/manifest.ts'
 import type { HandedOver } from './adopt.ts'
@@ -22,7 +23,7 @@ const keys: Readonly<Record<Own['key'], string>> = {
 }
 
 const lastBootOf = ({ lastBoot }: Own['manifest']): string => {
-  const { at, after } = (lastBoot ?? {}) as { readonly at?: unknown; readonly after?: unknown }
+  const { at, after } = isRecord(lastBoot) ? lastBoot : {}
   if (typeof at !== 'string') return 'it has not served yet'
   return `last start ${at}${typeof after === 'string' ? `, after an ${after}`.replace('an c', 'a c') : ''}`
 }

@@ -35,10 +35,10 @@ const note = (scope: DataScope, sampleData: 'under way' | undefined): void => {
 }
 
 /**
- * Whether nothing has its name. Mathesar connects a database once all of it is there: so one that is not
- * connected is what a start left that was cut off, if the volume says that it was under way.
+ * Frees its name of what a start left that was cut off: Mathesar connects a database once all of it is there,
+ * and the volume says that it was under way. Resolves with whether nothing has the name.
  */
-const makeRoom = async (scope: DataScope, wasUnderWay: boolean): Promise<boolean> =>
+const freeName = async (scope: DataScope, wasUnderWay: boolean): Promise<boolean> =>
   await withDatabase(scope, async (client) => {
     if (wasUnderWay) await client.query(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`)
     return (await client.query('SELECT FROM pg_database WHERE datname = $1', [name])).rows.length === 0
@@ -61,7 +61,7 @@ export const loadSampleData = async (scope: DataScope): Promise<void> => {
     if (wasUnderWay) note(scope, undefined)
     return
   }
-  if (!(await makeRoom(scope, wasUnderWay))) return refuse(`a database ${name} is there already`)
+  if (!(await freeName(scope, wasUnderWay))) return refuse(`a database ${name} is there already`)
   log.say('info', `making the sample data of DEMO, in a database ${name}: ${samples.join(', ')}`)
   note(scope, 'under way')
   const why = await make(scope, samples)

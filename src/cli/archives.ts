@@ -5,7 +5,7 @@ import type { Archive } from '../http/archives.ts'
 import type { Bytes } from '../operations/archive/bytes.ts'
 import { checkArchive, openArchive } from '../operations/archive/read.ts'
 import { ancestorsOf, naming, openChain, type Source } from '../operations/chain/open.ts'
-import { keyOf } from '../operations/keys.ts'
+import { keyOf } from '../operations/locks.ts'
 import { openFolder, readArchive } from '../operations/places/folder.ts'
 import {
   findArchive,

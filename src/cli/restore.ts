@@ -1,7 +1,7 @@
 import { isatty } from 'node:tty'
 import { inSeconds } from '../core/amounts.ts'
 import { minuteOf } from '../core/moment.ts'
-import { keyOf } from '../operations/keys.ts'
+import { keyOf } from '../operations/locks.ts'
 import { forgetRestore, restore, type Undone, undoRestore } from '../operations/restore.ts'
 import { openSource } from './archives.ts'
 import { parseArguments, type Usage, usageOf } from './arguments.ts'

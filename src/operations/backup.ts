@@ -1,5 +1,4 @@
 import { SupervisorError } from '../errors.ts'
-import type { Lock } from '../system/ports.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
 import { installationIn, readManifest } from '../units/manifest.ts'
 import { inVolume } from '../units/place.ts'
@@ -128,16 +127,4 @@ export async function* archiveOf(entries: AsyncIterable<Entry>): AsyncGenerator<
 export const writeBackup = (scope: OperationScope, options: BackupOptions): AsyncGenerator<Buffer> => {
   requireServed(scope)
   return archiveOf(entriesOf(scope, options))
-}
-
-/** How archives are locked here, if they are. */
-export const lockOf = ({ inForce: { settings } }: Pick<OperationScope, 'inForce'>): Lock | undefined => {
-  const { BACKUP_PASSPHRASE: passphrase, BACKUP_RECIPIENTS: keys } = settings
-  if (passphrase !== undefined && keys !== undefined)
-    throw new SupervisorError(
-      'SETTING_INVALID',
-      'cannot encrypt with BACKUP_PASSPHRASE and for BACKUP_RECIPIENTS at once: age knows one or the other',
-    )
-  if (passphrase !== undefined) return { passphrase }
-  return keys === undefined ? undefined : { keys }
 }

@@ -7,7 +7,7 @@ import { asSuperuser } from '../../units/postgres/connection.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import { summarizesLog } from '../../units/postgres/summaries.ts'
 import { openArchive } from '../archive/read.ts'
-import { keyOf } from '../keys.ts'
+import { keyOf, lockInWords } from '../locks.ts'
 import type { Store } from '../places/store.ts'
 import type { OperationScope } from '../scope.ts'
 import { manifestPath } from './draft.ts'
@@ -46,12 +46,6 @@ export const whyEnded = (chain: Chain, { nowMs, fullEveryDays, lock }: Now): str
   if (since.reduce((sum, { bytes }) => sum + bytes, 0) >= full.bytes)
     return 'what has changed since the last full one is more than it has'
   return lock === chain.lock ? undefined : 'archives are encrypted in another way now'
-}
-
-/** How archives are encrypted, for a record that is not secret. */
-export const lockInWords = (lock: Lock | undefined): string => {
-  if (lock === undefined) return 'none'
-  return 'passphrase' in lock ? 'passphrase' : lock.keys.toSorted().join(',')
 }
 
 const whyNotByPostgres = async (scope: OperationScope, { identifier, start }: Chain) => {

@@ -16,7 +16,8 @@ import {
   type Source,
 } from '../../../src/operations/chain/open.ts'
 import { pickFrom } from '../../../src/operations/chain/pick.ts'
-import { lockInWords, planChain, whyEnded } from '../../../src/operations/chain/plan.ts'
+import { planChain, whyEnded } from '../../../src/operations/chain/plan.ts'
+import { lockInWords } from '../../../src/operations/locks.ts'
 import type { Store } from '../../../src/operations/places/store.ts'
 import type { OperationScope } from '../../../src/operations/scope.ts'
 import { type Chain, changeRecord, type Link } from '../../../src/units/backup-record.ts'

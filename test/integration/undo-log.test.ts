@@ -7,7 +7,8 @@ import {
   readChange,
   type RowChange,
 } from '../../src/operations/undo/log-changes.ts'
-import { formatLsn, LogRecords, parseLsn, segmentName } from '../../src/operations/undo/log-records.ts'
+import { LogRecords } from '../../src/operations/undo/log-records.ts'
+import { formatLsn, parseLsn, segmentName, segmentOf } from '../../src/units/postgres/lsn.ts'
 import { createStreams } from '../../src/system/streams.ts'
 import { postgresBin } from '../helpers/daemon.ts'
 import { startPostgres } from '../helpers/postgres.ts'
@@ -94,7 +95,7 @@ const readOurs = async (pgWal: string, from: string, to: string): Promise<readon
   const { readBlocks } = createStreams({} as Parameters<typeof createStreams>[0])
   for (let lsn = part.fromLsn - (part.fromLsn % segmentBytes); lsn < part.toLsn; lsn += segmentBytes) {
     let at = lsn
-    const name = segmentName(lsn, segmentBytes, '00000001')
+    const name = segmentName(segmentOf(lsn, { segmentBytes }), { timeline: 1, segmentBytes })
     for await (const pages of readBlocks(`${pgWal}/${name}`, Buffer.alloc(1024 * 1024))) {
       records.take(pages, at)
       at += pages.length

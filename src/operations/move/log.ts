@@ -3,6 +3,7 @@ import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
+import { parseLsn, segmentName, segmentOf } from '../../units/postgres/lsn.ts'
 import { type Bytes, Reader } from '../archive/bytes.ts'
 import { outputOf, runToEnd, tool } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
@@ -50,25 +51,6 @@ const parse = <Schema extends v.GenericSchema>(form: Schema, data: Buffer): v.In
 export const parseFacts = (data: Buffer): LogFacts => parse(schema, data)
 export const parseEnd = (data: Buffer): LogEnd => parse(endSchema, data)
 
-const positionOf = (lsn: string): bigint => {
-  const [high = '', low = ''] = lsn.split('/')
-  return (BigInt(`0x${high}`) << 32n) + BigInt(`0x${low}`)
-}
-
-type Segments = Pick<LogFacts, 'segmentBytes'>
-
-/** The number of the file that has this place of the log, or one so many bytes behind it. */
-export const segmentOf = (lsn: string, { segmentBytes }: Segments, ahead = 0): number =>
-  Number((positionOf(lsn) + BigInt(ahead)) / BigInt(segmentBytes))
-
-/** Its name (xlog_internal.h, XLogFileName). */
-export const nameOf = (segment: number, { timeline, segmentBytes }: LogFacts): string => {
-  const perId = 2 ** 32 / segmentBytes
-  return [timeline, Math.floor(segment / perId), segment % perId]
-    .map((part) => part.toString(16).toUpperCase().padStart(8, '0'))
-    .join('')
-}
-
 /** What is to be known of the log that begins there. */
 export const readFacts = (scope: OperationScope, firstLsn: string): Promise<LogFacts> =>
   asSuperuser(scope, async (client) => {
@@ -78,14 +60,14 @@ export const readFacts = (scope: OperationScope, firstLsn: string): Promise<LogF
           (SELECT json_object_agg(name, setting) FROM pg_settings WHERE name = ANY ($1)) AS parameters`,
       [demanded],
     )
-    return { ...rows[0]!, first: segmentOf(firstLsn, rows[0]!) }
+    return { ...rows[0]!, first: segmentOf(parseLsn(firstLsn), rows[0]!) }
   })
 
 /** The file that is being written now: those before it are whole. */
 export const readCurrent = (scope: OperationScope, facts: LogFacts): Promise<number> =>
   asSuperuser(scope, async (client) => {
     const { rows } = await client.query<{ lsn: string }>('SELECT pg_current_wal_lsn()::text AS lsn')
-    return segmentOf(rows[0]!.lsn, facts)
+    return segmentOf(parseLsn(rows[0]!.lsn), facts)
   })
 
 const folderOf = (cluster: string): string => `${cluster}/pg_wal`
@@ -100,13 +82,13 @@ export async function* readSegments(
   const { place } = scope
   const folder = folderOf(inVolume(place.paths).cluster)
   for (let segment = from; segment < end; segment++) {
-    const argv = ['cat', `${folder}/${nameOf(segment, facts)}`] as const
+    const argv = ['cat', `${folder}/${segmentName(segment, facts)}`] as const
     const command = tool(argv, place.identities.postgres)
     yield* outputOf(scope, { what: 'read the log of Postgres', command, code: 'MOVE_FAILED' })
   }
 }
 
-async function* takeSegment(reader: Reader, { segmentBytes }: Segments): AsyncGenerator<Buffer> {
+async function* takeSegment(reader: Reader, { segmentBytes }: LogFacts): AsyncGenerator<Buffer> {
   for (let missing = segmentBytes; missing > 0;) {
     const piece = await reader.take(Math.min(missing, MiB))
     if (piece.length === 0)
@@ -131,7 +113,7 @@ export const writeSegments = async (
   const reader = new Reader(bytes)
   for (let segment = from; ; segment++) {
     if ((await reader.peek(1)).length === 0) return segment
-    const path = `${folderOf(cluster)}/${nameOf(segment, facts)}`
+    const path = `${folderOf(cluster)}/${segmentName(segment, facts)}`
     await runToEnd(scope, {
       what: 'receive',
       command: tool(

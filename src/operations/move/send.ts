@@ -3,6 +3,7 @@ import { reserveBytes } from '../../core/space.ts'
 import { SupervisorError } from '../../errors.ts'
 import { inVolume } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
+import { parseLsn, segmentOf } from '../../units/postgres/lsn.ts'
 import { requireFreeBytes } from '../../units/space.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import { partsOf } from '../archive/parts.ts'
@@ -12,7 +13,7 @@ import { archiveOf, describe, headOf, requireServed, streams } from '../backup.t
 import type { OperationScope } from '../scope.ts'
 import { holdWal, readBase, readConfig, readMedia, readSecrets } from '../sources.ts'
 import { framesOf } from './frames.ts'
-import { type LogEnd, type LogFacts, readCurrent, readFacts, readSegments, segmentOf } from './log.ts'
+import { type LogEnd, type LogFacts, readCurrent, readFacts, readSegments } from './log.ts'
 
 /**
  * The theory of a move.
@@ -98,7 +99,7 @@ async function* followLog(
     next += 1
   }
   await rest()
-  const last = segmentOf(readEnd(scope).last.lsn, facts, recordBytes)
+  const last = segmentOf(parseLsn(readEnd(scope).last.lsn) + recordBytes, facts)
   yield* readSegments(scope, facts, next, last + 1)
 }
 

@@ -2,10 +2,11 @@ import { MiB } from '../../core/amounts.ts'
 import { inVolume } from '../../units/place.ts'
 import { asSuperuser } from '../../units/postgres/connection.ts'
 import { type Base, isUsable, readNames, usableBases } from '../../units/undo.ts'
+import { parseLsn, segmentName, segmentOf, timelineIn } from '../../units/postgres/lsn.ts'
 import type { OperationScope } from '../scope.ts'
 import { readPresentNames } from './bases.ts'
 import { readChange } from './log-changes.ts'
-import { type LogPart, LogRecords, parseLsn, segmentName } from './log-records.ts'
+import { type LogPart, LogRecords } from './log-records.ts'
 import { noWindow } from './recover.ts'
 import { type Destruction, Destructions } from './statements.ts'
 
@@ -39,9 +40,10 @@ const readLog = async (
 ): Promise<void> => {
   const { segmentBytes, toLsn } = part
   const folder = `${inVolume(place.paths).cluster}/pg_wal`
+  const files = { timeline: timelineIn(startFile), segmentBytes }
   const block = Buffer.allocUnsafeSlow(blockBytes)
   for (let lsn = part.fromLsn - (part.fromLsn % segmentBytes); lsn < toLsn; lsn += segmentBytes) {
-    const name = segmentName(lsn, segmentBytes, startFile)
+    const name = segmentName(segmentOf(lsn, files), files)
     let at = lsn
     for await (const pages of system.readBlocks(`${folder}/${name}`, block)) {
       take(pages, at)

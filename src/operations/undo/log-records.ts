@@ -1,5 +1,6 @@
 import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
+import { formatLsn } from '../../units/postgres/lsn.ts'
 
 /**
  * Postgres's log (WAL) in files, as `xlog_internal.h` and `xlogrecord.h` have it: pages of 8 KiB, each with a
@@ -41,24 +42,6 @@ const switchInfo = 0x40
 /** Longer ones are passed over unread: of those that are needed only the end of a transaction may be. */
 const longBytes = MiB
 const longestNeeded = 64 * MiB
-
-/** "16/B374D848" as a number, and back. */
-export const parseLsn = (text: string): number => {
-  const [high = '', low = ''] = text.split('/')
-  return Number.parseInt(high, 16) * 2 ** 32 + Number.parseInt(low, 16)
-}
-export const formatLsn = (lsn: number): string => {
-  const parts = [Math.floor(lsn / 2 ** 32), lsn % 2 ** 32]
-  return parts.map((part) => part.toString(16).toUpperCase()).join('/')
-}
-
-/** The name of the file with a place, in the timeline of another file. */
-export const segmentName = (lsn: number, segmentBytes: number, likeName: string): string => {
-  const number = Math.floor(lsn / segmentBytes)
-  const inOne = 2 ** 32 / segmentBytes
-  const parts = [Math.floor(number / inOne), number % inOne]
-  return likeName.slice(0, 8) + parts.map((part) => part.toString(16).toUpperCase().padStart(8, '0')).join('')
-}
 
 const damaged = (lsn: number, why: string): SupervisorError =>
   new SupervisorError('UNDO_REFUSED', `cannot read the log of Postgres at ${formatLsn(lsn)}: ${why}`)

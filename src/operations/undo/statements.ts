@@ -1,7 +1,7 @@
 import { firstFew, printable } from '../../core/message.ts'
+import { formatLsn } from '../../units/postgres/lsn.ts'
 import type { Names, TableName } from '../../units/undo.ts'
 import type { Commit, LogFile, LogVisitor, RowChange } from './log-changes.ts'
-import { formatLsn } from './log-records.ts'
 
 /**
  * What was destroyed, as Postgres's own log tells it: it has each row that was deleted, each file that was

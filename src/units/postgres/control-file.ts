@@ -1,5 +1,6 @@
 import { inVolume } from '../place.ts'
 import type { Where } from '../unit.ts'
+import { formatLsn } from './lsn.ts'
 
 /**
  * Where the control file has the identifier of the cluster, its state, the value of that after a clean
@@ -23,8 +24,7 @@ type ControlFile = {
 }
 
 const lastOf = (bytes: Buffer): ControlFile['last'] => {
-  const [low, high] = [bytes.readUInt32LE(checkpointAt), bytes.readUInt32LE(checkpointAt + 4)]
-  const lsn = `${high.toString(16)}/${low.toString(16)}`.toUpperCase()
+  const lsn = formatLsn(Number(bytes.readBigUInt64LE(checkpointAt)))
   return { lsn, hex: bytes.toString('hex', checkpointAt, checkpointEnd) }
 }
 

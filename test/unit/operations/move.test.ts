@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { framesOf, goAheadFrame, readFrames } from '../../../src/operations/move/frames.ts'
-import { nameOf, segmentOf } from '../../../src/operations/move/log.ts'
+import { parseLsn, segmentName, segmentOf } from '../../../src/units/postgres/lsn.ts'
 import { failureOf } from '../failure.ts'
 
 const MiB = 1024 * 1024
@@ -55,11 +55,11 @@ describe('the files of the log', () => {
     ['2/C0000000', 1024, '000000010000000200000003'],
     ['1/500000', 1, '000000010000000100000005'],
   ])('have the place %s in files of %i MiB in the one that Postgres says', (lsn, size, name) => {
-    expect(nameOf(segmentOf(lsn, of(size * MiB)), of(size * MiB))).toBe(name)
+    expect(segmentName(segmentOf(parseLsn(lsn), of(size * MiB)), of(size * MiB))).toBe(name)
   })
 
   test('have the end of a record in the next one, where it is short', () => {
-    expect(segmentOf('0/2FFFFF0', of(16 * MiB), 4096)).toBe(3)
-    expect(segmentOf('0/2000028', of(16 * MiB), 4096)).toBe(2)
+    expect(segmentOf(parseLsn('0/2FFFFF0') + 4096, of(16 * MiB))).toBe(3)
+    expect(segmentOf(parseLsn('0/2000028') + 4096, of(16 * MiB))).toBe(2)
   })
 })

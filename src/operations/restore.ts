@@ -3,8 +3,7 @@ import { minuteOf } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Lock } from '../system/ports.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
-import type { Place } from '../units/place.ts'
-import { readControlFile } from '../units/postgres/control-file.ts'
+import { writeManifestIn } from '../units/manifest.ts'
 import { majorOf } from '../units/postgres/programs.ts'
 import { readSecret } from '../units/secret-files.ts'
 import { cancelSwap, forget, forgetAside, isKept, isWaiting, readJournal, replaced } from '../units/swap.ts'
@@ -54,21 +53,14 @@ export const fitnessOf = ({ system, place }: OperationScope): Fitness => {
 
 /** What the next start finds instead of an empty volume, should parts of it get lost. */
 export const writeManifest = (scope: OperationScope, folder: string, description: Description): void => {
-  const { system, place } = scope
   const { instance, keyFingerprint, supervisor, mathesar, migration, postgres, locale, collation } =
     description
-  const staged: Place = { ...place, paths: { ...place.paths, data: folder } }
-  const manifest = {
+  writeManifestIn(scope, folder, {
     ...(instance === null ? {} : { instance }),
     servedBy: { supervisor, mathesar, migration, postgres, locale, collation },
     keyFingerprint,
-    restored: { from: description.at, at: new Date(system.clock.now()).toISOString() },
-    cluster: {
-      systemIdentifier: readControlFile({ ...scope, place: staged })?.identifier,
-      startedAs: place.identities.supervisor.uid,
-    },
-  }
-  system.files.writeWhole(`${folder}/manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
+    restored: { from: description.at, at: new Date(scope.system.clock.now()).toISOString() },
+  })
 }
 
 /** The first restore may have been the wrong one: what was there before it may be all that there is. */

@@ -95,9 +95,23 @@ export const readManifest = (where: Where): Manifest => {
   }
 }
 
+const write = ({ system }: Where, path: string, manifest: Manifest): void =>
+  void system.files.writeWhole(path, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
+
 /** Replaces the manifest, durably. */
-export const replaceManifest = ({ system, place }: Where, manifest: Manifest): void => {
-  system.files.writeWhole(inVolume(place.paths).manifest, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
+export const replaceManifest = (where: Where, manifest: Manifest): void =>
+  write(where, inVolume(where.place.paths).manifest, manifest)
+
+/** What is noted of the cluster in a folder once it is one that serves. */
+const servedIn = (where: Where, cluster: string): ServedCluster => ({
+  systemIdentifier: readControlFile(where, cluster)?.identifier,
+  startedAs: where.place.identities.supervisor.uid,
+})
+
+/** Writes the manifest of an installation that is prepared in a folder, with its cluster. */
+export const writeManifestIn = (where: Where, folder: string, manifest: Manifest): void => {
+  const { manifest: path, cluster } = inVolume({ data: folder })
+  write(where, path, { ...manifest, cluster: { ...manifest.cluster, ...servedIn(where, cluster) } })
 }
 
 const textOr = <Other>(value: unknown, other: Other): string | Other =>
@@ -169,10 +183,7 @@ export const manifest = defineTask({
     const { fingerprintOf } = await import('./fingerprint.ts')
     const before = requireManifest(scope)
     const at = new Date(system.clock.now()).toISOString()
-    const cluster: ServedCluster = {
-      systemIdentifier: readControlFile(scope)?.identifier,
-      startedAs: place.identities.supervisor.uid,
-    }
+    const cluster = servedIn(scope, inVolume(place.paths).cluster)
     const installation: Installation = {
       instance: textOr(before.instance, system.randomText(20)),
       createdAt: textOr(before.createdAt, at),

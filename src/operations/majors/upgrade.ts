@@ -1,10 +1,9 @@
 import { isRecord } from '../../core/record.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
-import { readManifest } from '../../units/manifest.ts'
+import { readManifest, writeManifestIn } from '../../units/manifest.ts'
 import { inRun, inVolume } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
-import { readControlFile } from '../../units/postgres/control-file.ts'
 import { asArguments, asPostgres, majorOf } from '../../units/postgres/programs.ts'
 import { bringIn, makeRoom, requireReplaceable } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
@@ -168,20 +167,10 @@ const finish = (scope: OperationScope, folder: string, { schemas: before }: Befo
 
 /** The new cluster has an identifier of its own, and other libraries have sorted what is in it. */
 const writeManifest = (scope: OperationScope, folder: string, { from }: Servers): void => {
-  const { system, place } = scope
   const before = readManifest(scope)
   const { collation: _, ...servedBy } = isRecord(before.servedBy) ? before.servedBy : {}
-  const manifest = {
-    ...before,
-    servedBy,
-    upgraded: { from, at: new Date(system.clock.now()).toISOString() },
-    cluster: {
-      ...before.cluster,
-      systemIdentifier: readControlFile(scope, `${folder}/postgres`)?.identifier,
-      startedAs: place.identities.supervisor.uid,
-    },
-  }
-  system.files.writeWhole(`${folder}/manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
+  const upgraded = { from, at: new Date(scope.system.clock.now()).toISOString() }
+  writeManifestIn(scope, folder, { ...before, servedBy, upgraded })
 }
 
 /** Brings the cluster of the volume to the Postgres of this image. */

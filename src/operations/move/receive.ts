@@ -1,5 +1,4 @@
 import { SupervisorError } from '../../errors.ts'
-import type { Place } from '../../units/place.ts'
 import { readControlFile } from '../../units/postgres/control-file.ts'
 import type { Bytes } from '../archive/bytes.ts'
 import { type Description, requireFit } from '../archive/description.ts'
@@ -146,9 +145,7 @@ const replay = async (
 
 /** Throws unless the cluster is at the very checkpoint that the sender was shut down with. */
 const requireSame = ({ scope, folder }: Target, end: LogEnd): void => {
-  const { system, place } = scope
-  const staged: Place = { ...place, paths: { ...place.paths, data: folder } }
-  const control = readControlFile({ system, place: staged })
+  const control = readControlFile(scope, `${folder}/postgres`)
   if (control?.identifier === end.identifier && control.last?.hex === end.last.hex) return
   throw new SupervisorError(
     'MOVE_FAILED',

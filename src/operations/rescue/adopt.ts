@@ -1,8 +1,8 @@
 import { SupervisorError } from '../../errors.ts'
 import { fingerprintOf } from '../../units/fingerprint.ts'
+import { writeManifestIn } from '../../units/manifest.ts'
 import { inRun, ownProgram } from '../../units/place.ts'
 import { appRole, internalDatabase } from '../../units/postgres/connection.ts'
-import { readControlFile } from '../../units/postgres/control-file.ts'
 import { asPostgres } from '../../units/postgres/programs.ts'
 import { bringIn, makeRoom, requireReplaceable } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
@@ -145,28 +145,6 @@ const damagedHint =
   '`rescue FOLDER --salvage /saved` saves what can be read, table by table. If the page is of an index, ' +
   '`REINDEX` in the old server rebuilds it. Nothing was changed.'
 
-const writeManifest = (
-  scope: OperationScope,
-  folder: string,
-  {
-    from,
-    key,
-    version,
-  }: { readonly from: string; readonly key: string; readonly version: string | undefined },
-): void => {
-  const { system, place } = scope
-  const manifest = {
-    ...(version === undefined ? {} : { servedBy: { mathesar: version } }),
-    keyFingerprint: fingerprintOf(key),
-    adopted: { from, at: new Date(system.clock.now()).toISOString() },
-    cluster: {
-      systemIdentifier: readControlFile(scope, `${folder}/postgres`)?.identifier,
-      startedAs: place.identities.supervisor.uid,
-    },
-  }
-  system.files.writeWhole(`${folder}/manifest.json`, `${JSON.stringify(manifest, null, 2)}\n`, 0o644)
-}
-
 const run = (
   scope: OperationScope,
   program: Pick<Parameters<typeof runToEnd>[1], 'what' | 'code'>,
@@ -229,7 +207,12 @@ export const takeOver = async (scope: OperationScope, options: AdoptOptions): Pr
       system.files.writeWhole(`${folder}/secrets/secret_key`, key, 0o600)
       options.onStep('looking at each page, and adding checksums')
       await addChecksums(scope, `${folder}/postgres`, handedOver.hasChecksums)
-      writeManifest(scope, folder, { from: source.folder, key, version: handedOver.stored.version })
+      const { version } = handedOver.stored
+      writeManifestIn(scope, folder, {
+        ...(version === undefined ? {} : { servedBy: { mathesar: version } }),
+        keyFingerprint: fingerprintOf(key),
+        adopted: { from: source.folder, at: new Date(system.clock.now()).toISOString() },
+      })
       databases = handedOver.databases
       warnings = warningsOf(handedOver, locked, source.media)
       return []

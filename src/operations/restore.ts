@@ -1,9 +1,9 @@
-import { MiB } from '../core/amounts.ts'
 import { minuteOf } from '../core/moment.ts'
 import { SupervisorError } from '../errors.ts'
 import type { Lock } from '../system/ports.ts'
 import { fingerprintOf } from '../units/fingerprint.ts'
 import { writeManifestIn } from '../units/manifest.ts'
+import { readImageMigrations } from '../units/mathesar/applied.ts'
 import { majorOf } from '../units/postgres/programs.ts'
 import { readSecret } from '../units/secret-files.ts'
 import { cancelSwap, forget, forgetAside, isKept, isWaiting, readJournal, replaced } from '../units/swap.ts'
@@ -43,13 +43,10 @@ type Restored = {
 }
 
 /** What this image can serve. */
-export const fitnessOf = ({ system, place }: OperationScope): Fitness => {
-  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, MiB)
-  return {
-    postgresMajor: majorOf(place)?.toString(),
-    migrations: list === undefined ? undefined : (JSON.parse(list) as string[]),
-  }
-}
+export const fitnessOf = (scope: OperationScope): Fitness => ({
+  postgresMajor: majorOf(scope.place)?.toString(),
+  migrations: readImageMigrations(scope),
+})
 
 /** What the next start finds instead of an empty volume, should parts of it get lost. */
 export const writeManifest = (scope: OperationScope, folder: string, description: Description): void => {

@@ -1,6 +1,7 @@
 import { MiB } from '../core/amounts.ts'
 import { isRecord } from '../core/record.ts'
 import { version } from '../version.ts'
+import { readImageMigrations } from './mathesar/applied.ts'
 import { inVolume } from './place.ts'
 import { readControlFile } from './postgres/control-file.ts'
 import type { Results } from './results.ts'
@@ -131,33 +132,29 @@ export const installationIn = ({
 export const startAnewHint = ({ paths }: Scope['place']): string =>
   `To start over with an empty installation, remove ${inVolume(paths).manifest}; nothing was changed.`
 
-/** What a file of the image says, where there is such a file. */
-const versionIn = (
-  { system }: { readonly system: Pick<Where['system'], 'files'> },
-  path: string,
-  pattern: RegExp,
-): string | null => pattern.exec(system.files.readIfThere(path, MiB) ?? '')?.[1] ?? null
-
-/** The last migration of Mathesar in the list of the image, which is sorted. */
-const lastMigration = /.*"(mathesar\.[^"]+)"/s
-
 /** The version of Mathesar that last served from the volume; `undefined` where nobody noted it. */
 export const readServedVersion = (scope: Scope<never>): string | undefined =>
   installationIn(readManifest(scope)).servedBy.mathesar?.slice(0, 50)
 
+/** What it takes to look into the image. */
+type Reads = Pick<Where, 'place'> & { readonly system: Pick<Where['system'], 'files'> }
+
 /** The version of Mathesar in the image; `null` where it does not say. */
-export const readAppVersion = (
-  scope: { readonly system: Pick<Where['system'], 'files'> } & Pick<Where, 'place'>,
-): string | null =>
-  versionIn(scope, `${scope.place.paths.app}/mathesar/__init__.py`, /^__version__ = ["']([^"'\n]{1,50})["']/m)
+export const readAppVersion = ({ system, place }: Reads): string | null => {
+  const text = system.files.readIfThere(`${place.paths.app}/mathesar/__init__.py`, MiB)
+  return /^__version__ = ["']([^"'\n]{1,50})["']/m.exec(text ?? '')?.[1] ?? null
+}
+
+/** The last migration of Mathesar among those of the image. */
+const lastMigrationOf = (scope: Where): string | null =>
+  readImageMigrations(scope)?.findLast((name) => name.startsWith('mathesar.')) ?? null
 
 const readServedBy = (scope: Scope<'database'>): ServedBy => {
-  const { share } = scope.place.paths
   const server = scope.results.database
   return {
     supervisor: version,
     mathesar: readAppVersion(scope),
-    migration: versionIn(scope, `${share}/migrations.json`, lastMigration),
+    migration: lastMigrationOf(scope),
     postgres: server?.version ?? null,
     locale: server?.locale ?? null,
     collation: server?.collation ?? null,

@@ -1,8 +1,16 @@
-import type { Client } from '../../system/ports.ts'
+import { MiB } from '../../core/amounts.ts'
 import { SupervisorError } from '../../errors.ts'
+import type { Client } from '../../system/ports.ts'
+import type { Where } from '../unit.ts'
 
 /** A Django migration as `app.name`. */
 export type Migration = string
+
+/** The migrations of the image, sorted; `undefined` where it has no list of them. */
+export const readImageMigrations = ({ system, place }: Where): readonly Migration[] | undefined => {
+  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, MiB)
+  return list === undefined ? undefined : (JSON.parse(list) as Migration[])
+}
 
 /**
  * Mathesar's own role may fill its table. Django has columns of 255 characters,

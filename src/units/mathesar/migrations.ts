@@ -1,4 +1,3 @@
-import { MiB } from '../../core/amounts.ts'
 import type { Client } from '../../system/ports.ts'
 import { firstFew } from '../../core/message.ts'
 import { SupervisorError } from '../../errors.ts'
@@ -7,7 +6,13 @@ import { internalDatabase, inTransaction, withDatabase } from '../postgres/conne
 import { readAppVersion, readServedVersion } from '../manifest.ts'
 import { persistSecret, secretPath } from '../secret-files.ts'
 import { defineTask, type Scope } from '../unit.ts'
-import { compareMigrations, type Internal, type Migration, readInternal } from './applied.ts'
+import {
+  compareMigrations,
+  type Internal,
+  type Migration,
+  readImageMigrations,
+  readInternal,
+} from './applied.ts'
 import { dumpBefore } from './dump-before.ts'
 import { chooseName, findWayBack, goBackTo, keepBefore, type KeptDatabase, writeSince } from './kept.ts'
 import { isKeyOf, keyNoteOf } from './key-check.ts'
@@ -17,8 +22,7 @@ import { migrate } from './migrate.ts'
 const lockKey = 0x6d617468
 
 type Known = {
-  /** Those of the image; `undefined` where it has no list of them. */
-  readonly image: readonly Migration[] | undefined
+  readonly image: ReturnType<typeof readImageMigrations>
   /** The Mathesar of the image, and the one that served last. */
   readonly to: string
   readonly from: string
@@ -83,11 +87,7 @@ const look = async (scope: Scope<'secrets'>, known: Known, client: Client): Prom
 const inWords = (migrations: readonly Migration[]): string =>
   firstFew(migrations, String, { limit: 3 }).join(', ')
 
-const aheadError = (
-  { from, to }: Known,
-  ahead: readonly Migration[],
-  back: KeptDatabase | undefined,
-): SupervisorError =>
+const aheadError = ({ from, to }: Known, ahead: readonly Migration[], back?: KeptDatabase): SupervisorError =>
   new SupervisorError(
     'DATABASE_AHEAD',
     `cannot use the internal database with Mathesar ${to}: ${from} has served from it, and it has ` +
@@ -190,15 +190,11 @@ const announce = ({ applied, missing }: Extract<Found, { kind: 'behind' }>, { fr
     ? 'running migrations'
     : `Mathesar ${from} → ${to}: running all or none of these migrations: ${inWords(missing)}`
 
-const readKnown = (scope: Scope<never>): Known => {
-  const { system, place } = scope
-  const list = system.files.readIfThere(`${place.paths.share}/migrations.json`, MiB)
-  return {
-    image: list === undefined ? undefined : (JSON.parse(list) as Migration[]),
-    to: readAppVersion(scope) ?? 'of this image',
-    from: readServedVersion(scope) ?? 'of another image',
-  }
-}
+const readKnown = (scope: Scope<never>): Known => ({
+  image: readImageMigrations(scope),
+  to: readAppVersion(scope) ?? 'of this image',
+  from: readServedVersion(scope) ?? 'of another image',
+})
 
 /** Whether another container does that. Nothing but this one reaches an embedded server. */
 export const neverMigrates = ({ settings, database }: InForce): boolean =>
@@ -219,7 +215,7 @@ export const migrations = defineTask({
     const migrateOnce = async (client: Client): Promise<'forth' | null> => {
       await takeLock(scope, client, signal)
       const found = await look(scope, known, client)
-      if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
+      if (found.kind === 'ahead') throw aheadError(known, found.ahead)
       if (found.kind === 'current') return null // Another container has migrated meanwhile.
       await requireCreate(scope, client)
       persistSecret(scope, 'secret_key') // From here on the database may hold what it encrypted.
@@ -230,7 +226,7 @@ export const migrations = defineTask({
     }
     if (neverMigrates(inForce)) {
       const found = await waitForOthers(scope, lookNow, signal)
-      if (found.kind === 'ahead') throw aheadError(known, found.ahead, undefined)
+      if (found.kind === 'ahead') throw aheadError(known, found.ahead)
       return { brought: null }
     }
     let found = await lookNow()

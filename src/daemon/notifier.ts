@@ -148,6 +148,6 @@ export class Notifier implements Keeper {
       const status = await system.httpSend(message, attemptMs, signal)
       if (status >= 400) throw new Refused(status)
     }
-    await system.retry(attempt, { forMs: retryMs, signal, isWorthIt, onFailure: () => {} })
+    await system.retry(attempt, { forMs: retryMs, signal, isWorthIt })
   }
 }

@@ -118,9 +118,7 @@ export class PastKeeper implements Keeper {
   }
 
   #waitUntilUp(signal: AbortSignal): Promise<unknown> {
-    const forMs = startLimitMs
-    const how = { forMs, signal, isWorthIt: () => true, onFailure: () => {} }
-    return this.#options.system.retry(() => askPast(this.#options), how)
+    return this.#options.system.retry(() => askPast(this.#options), { forMs: startLimitMs, signal })
   }
 
   async #leave(server: RunningProcess): Promise<void> {

@@ -189,7 +189,6 @@ const waitUntilReady = async (
       signal: gone.signal,
       // Once it serves, what it refuses stays refused.
       isWorthIt: (error) => !isAnswer(error) || codeOf(error).startsWith('57'),
-      onFailure: () => {},
     },
   )
 }

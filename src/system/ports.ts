@@ -46,9 +46,11 @@ export type Answer = { readonly status: number; readonly location: string | unde
 
 export type Retry = {
   readonly forMs: number
-  readonly signal: AbortSignal
-  readonly isWorthIt: (error: unknown) => boolean
-  readonly onFailure: (error: unknown) => void
+  readonly signal?: AbortSignal
+  /** Whether another try may help; it always may when left out. */
+  readonly isWorthIt?: (error: unknown) => boolean
+  /** Is told of each failure, the last one too. */
+  readonly onFailure?: ((error: unknown) => void) | undefined
 }
 
 export type ProgramResult = {

@@ -32,7 +32,7 @@ const randomText = (length: number, letters = lettersAndDigits): string => {
 
 const retry = async <T>(
   act: () => Promise<T>,
-  { forMs, signal, isWorthIt, onFailure }: Retry,
+  { forMs, signal, isWorthIt = () => true, onFailure }: Retry,
 ): Promise<T> => {
   const { default: pRetry } = await import('p-retry')
   return await pRetry(act, {
@@ -41,9 +41,9 @@ const retry = async <T>(
     factor: 1.5,
     maxTimeout: 3000,
     maxRetryTime: forMs,
-    signal,
+    ...(signal && { signal }),
     shouldRetry: ({ error }) => isWorthIt(error),
-    onFailedAttempt: ({ error }) => onFailure(error),
+    onFailedAttempt: ({ error }) => onFailure?.(error),
   })
 }
 

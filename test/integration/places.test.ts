@@ -47,7 +47,7 @@ const scopeWith = (config: string, data: string): OperationScope => {
       try {
         return await act()
       } catch (error) {
-        if (!isWorthIt(error) || tries === 5) throw error
+        if (!isWorthIt?.(error) || tries === 5) throw error
       }
     }
   }

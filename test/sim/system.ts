@@ -24,18 +24,18 @@ const parseYaml: typeof parse = (text) => {
 /** As p-retry does with the options of `system/system.ts`. */
 const createRetry =
   ({ clock }: Pick<System, 'clock'>): System['retry'] =>
-  async (act, { forMs, signal, isWorthIt, onFailure }: Retry) => {
+  async (act, { forMs, signal, isWorthIt = () => true, onFailure }: Retry) => {
     const endMs = clock.now() + forMs
     for (let pauseMs = 250; ; pauseMs = Math.min(3000, pauseMs * 1.5)) {
-      signal.throwIfAborted()
+      signal?.throwIfAborted()
       try {
         return await act()
       } catch (error) {
-        signal.throwIfAborted()
-        onFailure(error)
+        signal?.throwIfAborted()
+        onFailure?.(error)
         const leftMs = endMs - clock.now()
         if (leftMs <= 0 || !isWorthIt(error)) throw error
-        await clock.delay(Math.min(pauseMs, leftMs), signal).catch(() => signal.throwIfAborted())
+        await clock.delay(Math.min(pauseMs, leftMs), signal).catch(() => signal?.throwIfAborted())
       }
     }
   }

@@ -36,8 +36,6 @@ const tryForMs = 20_000
 /** Answers are lists and errors. */
 const textLimit = 4 * MiB
 
-const never = new AbortController().signal
-
 /** An answer that says no. */
 export class Refusal extends Error {
   readonly status: number
@@ -159,7 +157,7 @@ export class S3Client {
     }
     const { forMs = tryForMs } = call
     try {
-      return await this.#system.retry(act, { forMs, signal: never, isWorthIt, onFailure: () => {} })
+      return await this.#system.retry(act, { forMs, isWorthIt })
     } catch (error) {
       throw this.failure(error)
     }

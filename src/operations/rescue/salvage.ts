@@ -123,9 +123,7 @@ const ask = <T>(
 ): Promise<T> =>
   scope.system.retry(() => asUser(scope, folder, [role, database], use), {
     forMs: recoveryMs,
-    signal: new AbortController().signal,
     isWorthIt: (error) => codeOf(error).startsWith('57P'),
-    onFailure: () => {},
   })
 
 type Copy = {

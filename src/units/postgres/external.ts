@@ -93,7 +93,7 @@ export const databaseTrouble = async (
 /** How long to wait, whom to tell meanwhile, and what to do first once it answers. */
 type Patience = {
   readonly seconds: number
-  readonly onFailure: (error: unknown) => void
+  readonly onFailure?: (error: unknown) => void
   readonly prepare?: () => Promise<void>
 }
 
@@ -159,7 +159,7 @@ const secondsOfChange = ({ inForce: { settings } }: DatabaseScope): number =>
 
 /** Throws unless the external database, if there is one, answers within seconds and can be written. */
 export const reachExternal = async (target: DatabaseScope, signal: AbortSignal): Promise<void> =>
-  await reach(target, signal, { seconds: secondsOfChange(target), onFailure: () => {} })
+  await reach(target, signal, { seconds: secondsOfChange(target) })
 
 /** Waits until the external database answers and can be written; a boot may come before it. */
 export const waitForExternal = async (scope: Scope<never>, signal: AbortSignal): Promise<void> => {

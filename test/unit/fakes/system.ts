@@ -54,12 +54,15 @@ const createReplies = () => ({
 
 const retryOn =
   (clock: FakeClock): System['retry'] =>
-  async <T>(act: () => Promise<T>, { forMs, signal, isWorthIt, onFailure }: Retry): Promise<T> => {
+  async <T>(
+    act: () => Promise<T>,
+    { forMs, signal, isWorthIt = () => true, onFailure }: Retry,
+  ): Promise<T> => {
     for (const endMs = clock.now() + forMs; ;) {
       try {
         return await act()
       } catch (error) {
-        onFailure(error)
+        onFailure?.(error)
         if (!isWorthIt(error) || clock.now() + 250 > endMs) throw error
         await clock.delay(250, signal)
       }

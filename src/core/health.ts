@@ -2,7 +2,10 @@ import type { Phase } from './phase.ts'
 import type { UnitStatus } from './status.ts'
 import type { Milliseconds } from './unit.ts'
 
-/** What a unit has written since it got under way: signs that it goes on. */
+/**
+ * What a unit has written since it got under way: signs that it goes on. Times here are by the clock that
+ * nobody sets.
+ */
 export type Signs = { readonly lines: number; readonly lastMs: number }
 
 /** A unit that works. */
@@ -34,20 +37,20 @@ const silenceLimitMs = 60_000
 
 type Facts = {
   readonly phase: Phase
-  readonly units: readonly Pick<UnitStatus, 'name' | 'state' | 'since'>[]
+  /** `forMs`: how long it has been in its state. */
+  readonly units: readonly (Pick<UnitStatus, 'name' | 'state'> & { readonly forMs: Milliseconds })[]
   readonly isReady: boolean
   readonly wasReady: boolean
   readonly signsOf: (unit: string) => Signs | undefined
-  readonly nowMs: number
+  readonly elapsedMs: Milliseconds
 }
 
 /** Tells work from failure: by what is seen of it, not by hope. */
-export const healthOf = ({ phase, units, isReady, wasReady, signsOf, nowMs }: Facts): Health => {
-  const work = units.flatMap(({ name, state, since }): Busy[] => {
-    const forMs = nowMs - Date.parse(since)
+export const healthOf = ({ phase, units, isReady, wasReady, signsOf, elapsedMs }: Facts): Health => {
+  const work = units.flatMap(({ name, state, forMs }): Busy[] => {
     if ((state !== 'running' && state !== 'starting') || forMs < workFromMs) return []
     const { lines = 0, lastMs } = signsOf(name) ?? {}
-    return [{ unit: name, forMs, lines, lastAgoMs: lastMs === undefined ? null : nowMs - lastMs }]
+    return [{ unit: name, forMs, lines, lastAgoMs: lastMs === undefined ? null : elapsedMs - lastMs }]
   })
   const isSeen = work.some(({ lastAgoMs }) => lastAgoMs !== null && lastAgoMs < silenceLimitMs)
   return { live: true, ready: isReady, started: wasReady, busy: !isReady && isSeen, phase, work }

@@ -1,6 +1,6 @@
 import { nextPhase, type Phase, type PhaseEvent } from '../core/phase.ts'
 import type { Status } from '../core/status.ts'
-import type { UnitState } from '../core/unit.ts'
+import type { Milliseconds, UnitState } from '../core/unit.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { InForce } from '../settings/configuration.ts'
 import type { Plan } from '../settings/plan.ts'
@@ -211,6 +211,13 @@ export class Instance {
       criticalPath: this.wasReady ? this.#boot.criticalPath : [],
       units: factsOf({ ...this.#parts, timings: this.#boot.timings }),
     })
+  }
+
+  /** How long a unit has been in its state, whatever the clock is set to. */
+  timeInState(name: string): Milliseconds {
+    const { sinceElapsedMs = 0 } =
+      this.#roster.serviceOf({ name })?.record ?? this.#tasks.recordOf(name) ?? {}
+    return this.#options.system.clock.elapsed() - sinceElapsedMs
   }
 
   #onServiceChange(service: Service): void {

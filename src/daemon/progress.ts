@@ -3,7 +3,7 @@ import type { System } from '../system/ports.ts'
 import type { Signs } from '../core/health.ts'
 import type { Log } from '../system/log.ts'
 
-type Options = { readonly log: Pick<Log, 'follow'>; readonly now: () => number }
+type Options = { readonly log: Pick<Log, 'follow'>; readonly elapsed: () => number }
 
 /** What each unit writes while not everything is up. To watch the lines of a busy Mathesar would cost it. */
 export class Progress {
@@ -25,11 +25,11 @@ export class Progress {
     this.#unfollow?.()
     this.#unfollow = undefined
     if (!isNeeded) return
-    const { log, now } = this.#options
+    const { log, elapsed } = this.#options
     this.#signs.clear()
     this.#unfollow = log.follow((unit, text) => {
       const { lines = 0 } = this.#signs.get(unit) ?? {}
-      this.#signs.set(unit, { lines: lines + text.split('\n').length - 1, lastMs: now() })
+      this.#signs.set(unit, { lines: lines + text.split('\n').length - 1, lastMs: elapsed() })
     })
   }
 }
@@ -39,7 +39,7 @@ export const startProgress = (
   instance: Pick<Instance, 'isReady' | 'subscribe'>,
   { log, clock }: Pick<System, 'log' | 'clock'>,
 ): Progress => {
-  const progress = new Progress({ log, now: clock.now })
+  const progress = new Progress({ log, elapsed: clock.elapsed })
   progress.watch(true)
   instance.subscribe(() => progress.watch(!instance.isReady))
   return progress

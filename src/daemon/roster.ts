@@ -30,7 +30,7 @@ export class Roster {
     return this.services.some(({ serving }) => serving.isBackSoon)
   }
 
-  serviceOf({ name }: Pick<Unit, 'name'>): Service | undefined {
+  serviceOf({ name }: { readonly name: string }): Service | undefined {
     return this.#services.get(name)
   }
 

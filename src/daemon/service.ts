@@ -10,7 +10,7 @@ import type { Candidate } from './candidate.ts'
 import { Generations } from './generations.ts'
 import { type Watch, watchGeneration } from './liveness.ts'
 import { narrate } from './narrate.ts'
-import { newRecord, type ServiceRecord } from './service-record.ts'
+import { newRecord, type ServiceRecord, sinceNow } from './service-record.ts'
 import { Serving, type Surroundings } from './serving.ts'
 import { StateTimer } from './state-timer.ts'
 import { stoppingError } from './verdict.ts'
@@ -41,7 +41,7 @@ export class Service {
     this.unit = unit
     this.#options = options
     this.#state = initialState(unit.servesAfter === undefined)
-    this.#record = newRecord(options.system.clock.now())
+    this.#record = newRecord(options.system.clock)
     this.#generations = new Generations({ ...options, unit, onExit: (...exit) => this.#exited(...exit) })
     this.#waiters = new Waiters(() => this.#state)
     this.serving = new Serving(unit, options)
@@ -173,7 +173,7 @@ export class Service {
 
   #enter(state: ServiceState, { giveUpAfter }: Policy): void {
     const { clock, log } = this.#options.system
-    this.#note({ since: clock.now() })
+    this.#note(sinceNow(clock))
     log.say(...narrate(state, { service: this.unit.name, giveUpAfter, ...this.#record }))
   }
 

@@ -6,6 +6,7 @@ import type { TaskName } from '../units/results.ts'
 import type { TaskUnit } from '../units/unit.ts'
 import { OwedTasks } from './owed-tasks.ts'
 import type { Roster } from './roster.ts'
+import { type Since, sinceNow } from './service-record.ts'
 import { keepResult, type World, type Worlds } from './worlds.ts'
 
 /**
@@ -18,10 +19,8 @@ const firstPauseMs = 100
 /** How long a task that a change owes rests before it is run once more. */
 const untilDonePauseMs = 5000
 
-export type TaskRecord = {
+export type TaskRecord = Since & {
   readonly state: UnitState
-  /** When it came into its state; milliseconds since 1970. */
-  readonly since: number
   /** Why it is run again. */
   readonly failure?: SupervisorError
 }
@@ -32,7 +31,7 @@ export class Tasks {
   readonly #worlds: Worlds
   readonly #roster: Roster
   readonly owed = new OwedTasks((unit, signal) => this.#runUntilDone(unit, signal))
-  readonly #records = new Map<TaskName, TaskRecord>()
+  readonly #records = new Map<string, TaskRecord>()
 
   constructor(system: System, worlds: Worlds, roster: Roster) {
     this.#system = system
@@ -40,7 +39,7 @@ export class Tasks {
     this.#roster = roster
   }
 
-  recordOf(name: TaskName): TaskRecord | undefined {
+  recordOf(name: string): TaskRecord | undefined {
     return this.#records.get(name)
   }
 
@@ -48,13 +47,12 @@ export class Tasks {
   async boot(unit: TaskUnit, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#system
     const startedMs = clock.now()
-    const enter = (state: UnitState): void => void this.#records.set(unit.name, { state, since: clock.now() })
-    enter('running')
+    this.#enter(unit, { state: 'running' })
     try {
       await this.run(unit, this.#worlds.current, signal)
       log.say('debug', `${unit.name} done in ${clock.now() - startedMs} ms`)
     } catch (error) {
-      enter(signal.aborted ? 'stopped' : 'failed')
+      this.#enter(unit, { state: signal.aborted ? 'stopped' : 'failed' })
       if (!signal.aborted) this.#worlds.scopeOf(unit).report((error as Error).message)
       throw error
     }
@@ -70,7 +68,7 @@ export class Tasks {
     for (let attempt = 0; ; attempt++) {
       try {
         keepResult(world, unit.name, await unit.run(scope, signal))
-        return void this.#records.set(unit.name, { state: 'done', since: clock.now() })
+        return this.#enter(unit, { state: 'done' })
       } catch (thrown) {
         scope.report(null)
         const error = toSupervisorError(thrown)
@@ -93,10 +91,14 @@ export class Tasks {
       } catch (error) {
         signal.throwIfAborted()
         const failure = toSupervisorError(error)
-        this.#records.set(unit.name, { state: 'running', since: clock.now(), failure })
+        this.#enter(unit, { state: 'running', failure })
         await clock.delay(untilDonePauseMs, signal)
       }
     }
+  }
+
+  #enter({ name }: TaskUnit, record: Omit<TaskRecord, keyof Since>): void {
+    this.#records.set(name, { ...record, ...sinceNow(this.#system.clock) })
   }
 
   /** Only of a boot: what fails in a change is told to whoever asked for it. */

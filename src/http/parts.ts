@@ -24,7 +24,15 @@ import type { Measures } from './metrics.ts'
 /** The units, and whether Mathesar serves. */
 type InstancePart = Pick<
   Instance,
-  'isReady' | 'wasReady' | 'isServing' | 'isBackSoon' | 'isStopping' | 'results' | 'control' | 'subscribe'
+  | 'isReady'
+  | 'wasReady'
+  | 'isServing'
+  | 'isBackSoon'
+  | 'isStopping'
+  | 'results'
+  | 'control'
+  | 'subscribe'
+  | 'timeInState'
 > & { readonly sleeper: Pick<Sleeper, 'isAsleep' | 'wake' | 'stayAwake'> }
 
 /** The settings, their history, and what may change them. */

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { healthOf, type Signs, workInWords } from '../../src/core/health.ts'
 import { Progress } from '../../src/daemon/progress.ts'
+import { createImage } from './fakes/image.ts'
 
-const nowMs = Date.parse('2026-11-26T12:10:00.000Z')
-const ago = (seconds: number): string => new Date(nowMs - seconds * 1000).toISOString()
-const migrating = { name: 'migrations', state: 'running', since: ago(600) } as const
-const facts = { phase: 'booting', isReady: false, wasReady: false, nowMs } as const
-const signsAgo = (seconds: number) => (): Signs => ({ lines: 7, lastMs: nowMs - seconds * 1000 })
+const elapsedMs = 700_000
+const migrating = { name: 'migrations', state: 'running', forMs: 600_000 } as const
+const facts = { phase: 'booting', isReady: false, wasReady: false, elapsedMs } as const
+const signsAgo = (seconds: number) => (): Signs => ({ lines: 7, lastMs: elapsedMs - seconds * 1000 })
 
 describe('what works for long', () => {
   test('is busy while it is seen to go on, and live however long it takes', () => {
@@ -21,7 +21,7 @@ describe('what works for long', () => {
   test.each([
     ['has said nothing for long', migrating, signsAgo(61)],
     ['has said nothing at all', migrating, (): undefined => undefined],
-    ['has just begun', { ...migrating, since: ago(9) }, signsAgo(1)],
+    ['has just begun', { ...migrating, forMs: 9000 }, signsAgo(1)],
     ['has failed', { ...migrating, state: 'failed' }, signsAgo(1)],
     ['waits to be started again', { ...migrating, state: 'backoff' }, signsAgo(1)],
   ] as const)('is not called busy when it %s', (_, unit, signsOf) => {
@@ -40,6 +40,19 @@ describe('what works for long', () => {
   })
 })
 
+test('how long a unit works is counted by a clock that nobody sets', async () => {
+  const at = createImage()
+  const { program } = at.replies
+  at.replies.program = async (...asked) =>
+    await (asked[0].unit === 'migrations' ? new Promise(() => {}) : program(...asked))
+  await at.boot()
+  const beganMs = at.instance.timeInState('migrations')
+  at.clock.jump(-3_600_000)
+  await at.clock.advance(600_000)
+  at.clock.jump(7_200_000)
+  expect(at.instance.timeInState('migrations') - beganMs).toBe(600_000)
+})
+
 describe('the signs of work', () => {
   test('are counted while not all is up, and looked for no longer', () => {
     const followers = new Set<(unit: string, text: string) => void>()
@@ -50,12 +63,12 @@ describe('the signs of work', () => {
     const write = (unit: string, text: string): void => {
       for (const each of followers) each(unit, text)
     }
-    const progress = new Progress({ log: { follow }, now: () => nowMs })
+    const progress = new Progress({ log: { follow }, elapsed: () => elapsedMs })
     progress.watch(true)
     progress.watch(true)
     write('migrations', 'one\ntwo\n')
     write('migrations', 'three\n')
-    expect(progress.signsOf('migrations')).toEqual({ lines: 3, lastMs: nowMs })
+    expect(progress.signsOf('migrations')).toEqual({ lines: 3, lastMs: elapsedMs })
     expect([progress.signsOf('postgres'), followers.size]).toEqual([undefined, 1])
     progress.watch(false)
     expect(followers.size).toBe(0)

@@ -10,11 +10,11 @@ export const readHealth = ({ instance, report, clock }: HealthParts): Health => 
   const { isReady, wasReady } = instance
   return healthOf({
     phase,
-    units,
+    units: units.map(({ name, state }) => ({ name, state, forMs: instance.timeInState(name) })),
     isReady,
     wasReady,
     signsOf: report.signsOf,
-    nowMs: clock.now(),
+    elapsedMs: clock.elapsed(),
   })
 }
 

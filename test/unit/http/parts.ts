@@ -83,6 +83,7 @@ const readyInstance: Parts['instance'] = {
   results: {},
   subscribe: () => () => {},
   control: async () => 'ready',
+  timeInState: () => 0,
   sleeper: { isAsleep: false, wake: async () => {}, stayAwake: (act) => act() },
 }
 

@@ -1,5 +1,5 @@
 import { inSeconds } from '../core/amounts.ts'
-import { takeOver } from '../operations/rescue/adopt.ts'
+import { takeOverCluster } from '../operations/rescue/adopt.ts'
 import { findAll } from '../operations/rescue/found.ts'
 import { salvage } from '../operations/rescue/salvage.ts'
 import { foundInWords, salvagedInWords } from '../operations/rescue/words.ts'
@@ -58,7 +58,7 @@ export const run = async (args: readonly string[]): Promise<number> => {
   const isAlone = await takeVolume(scope)
   const beganMs = scope.system.clock.elapsed()
   const { from, databases, kept, warnings } = await untilStopped(
-    takeOver(scope, { folder, host, mayReplace: replace, isWithoutKey, isAlone, onStep: tell }),
+    takeOverCluster(scope, { folder, host, mayReplace: replace, isWithoutKey, isAlone, onStep: tell }),
   )
   const tookMs = scope.system.clock.elapsed() - beganMs
   tell(

@@ -13,7 +13,7 @@ import { takeVolume } from './into-volume.ts'
 import { openOperation, tell, untilStopped } from './operation.ts'
 import { print } from './output.ts'
 import { listenToPeer, type Peer } from './peer.ts'
-import { startOver } from './undo.ts'
+import { startOverAndWait } from './undo.ts'
 
 const usage: Usage = usageOf('send', 'send')
 
@@ -97,7 +97,7 @@ const takeBack = async (scope: OperationScope): Promise<number> => {
   if (isAlone) tell('It serves from here again: start the container on this volume.')
   else {
     tell('The container starts over, and serves from here again.')
-    await startOver(scope.system.clock)
+    await startOverAndWait(scope.system.clock)
   }
   return 0
 }

@@ -50,7 +50,7 @@ const list = async (scope: OperationScope, isAll: boolean, since: string | undef
 const readStatus = (): Promise<Status> => askJson('GET', '/v1/status')
 
 /** Has the container start over, and waits until it serves. Visitors see the steps meanwhile. */
-export const startOver = async (clock: Pick<Clock, 'elapsed' | 'delay'>): Promise<void> => {
+export const startOverAndWait = async (clock: Pick<Clock, 'elapsed' | 'delay'>): Promise<void> => {
   const { supervisor } = await readStatus()
   await ask('POST', '/v1/start-over')
   for (const endMs = clock.elapsed() + readyLimitMs; clock.elapsed() < endMs; await clock.delay(300)) {
@@ -100,7 +100,7 @@ const act = async (
     tell(`What is undone is kept in ${kept}: \`supervisor undo --back\` brings it back.`)
   }
   tell('The container starts over with it now.')
-  await startOver(scope.system.clock)
+  await startOverAndWait(scope.system.clock)
 }
 
 /** Brings the embedded database back to a moment. */

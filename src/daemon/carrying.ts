@@ -2,7 +2,7 @@ import { SupervisorError } from '../errors.ts'
 import type { Database } from '../settings/database.ts'
 import { type DatabaseUrl, formatDatabaseUrl } from '../settings/database-url.ts'
 import type { Configuration, InForce } from '../settings/configuration.ts'
-import { copyIn, letGo } from '../units/promotion.ts'
+import { copyIn, forgetPromotion } from '../units/promotion.ts'
 import { type JobTools, runBackgroundJob } from './background-job.ts'
 
 /** The copy ends itself when it is late: what goes on for so much longer hangs. */
@@ -54,7 +54,7 @@ export const createCarrying = (tools: JobTools) => ({
       throw new SupervisorError(failure.code, failure.message, { hint: failure.hint })
     return copyIn(tools)
   },
-  letGo: (carried: string | undefined) => letGo(tools, carried),
+  letGo: (carried: string | undefined) => forgetPromotion(tools, carried),
 })
 
 export type Carrying = ReturnType<typeof createCarrying>

@@ -1,7 +1,14 @@
 import { pauseToPoll } from '../core/timers.ts'
 import { type SupervisorError, toSupervisorError } from '../errors.ts'
 import type { System } from '../system/ports.ts'
-import { beat, beatEveryMs, isShared, letGo, noteCheckpoint, type SeenControlFile } from '../units/holder.ts'
+import {
+  beat,
+  beatEveryMs,
+  endHold,
+  isShared,
+  noteCheckpoint,
+  type SeenControlFile,
+} from '../units/holder.ts'
 import type { Place } from '../units/place.ts'
 import { whenControlFileWritten } from '../units/postgres/control-file.ts'
 import type { Results } from '../units/results.ts'
@@ -67,7 +74,7 @@ export const createHolding = ({ system, place, resultsOf, onLost }: Options): Ke
     stop: () => {
       cancel()
       notices?.end()
-      act('that it is free', ownRun(), (run) => letGo(scope, run))
+      act('that it is free', ownRun(), (run) => endHold(scope, run))
     },
   }
 }

@@ -98,7 +98,7 @@ export const makeRestoreFolder = ({ system, place }: OperationScope): void => {
 const newName = ({ system }: OperationScope): string => `state-${system.randomText(8)}`
 
 /** Everything is on the disk before the journal says that it is in force. */
-export const sync = (scope: OperationScope, folder: string): Promise<void> =>
+export const syncFolder = (scope: OperationScope, folder: string): Promise<void> =>
   runToEnd(scope, {
     what: `write ${folder} to the disk`,
     command: tool(['sync', '--file-system', folder]),
@@ -117,7 +117,7 @@ export const createFlusher = (scope: OperationScope, folder: string) => {
     if (isAtWork) return
     addedBytes = 0
     isAtWork = true
-    work = sync(scope, folder)
+    work = syncFolder(scope, folder)
       .catch((error: unknown) => void failures.push(error))
       .finally(() => (isAtWork = false))
   }
@@ -168,7 +168,7 @@ export const bringIn = async (
   makeRestoreFolder(scope)
   try {
     const kept = await prepare(folder)
-    await sync(scope, folder)
+    await syncFolder(scope, folder)
     return swapIn(scope, { kind, incoming, kept }, isAlone)
   } catch (error) {
     const mayBeInForce = error instanceof UnsureSwap || readJournal(scope)?.incoming === incoming

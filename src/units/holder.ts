@@ -31,10 +31,10 @@ export type Holder = {
   readonly since: string
   readonly lock: Identity
   /** What is to be found out first about a copy. */
-  readonly copied: Copied | null
+  readonly copied: CopiedFrom | null
 }
 
-export type Copied = {
+export type CopiedFrom = {
   /** The run that wrote while it was copied. */
   readonly host: string
   readonly since: string
@@ -104,7 +104,7 @@ const readKernel = ({ system }: Early): string | null =>
   system.files.readIfThere('/proc/sys/kernel/random/boot_id')?.trim() ?? null
 
 /** What is known of a copy, where it is one that is not proved yet. */
-const copiedFrom = (scope: Scope<never>, before: Holder | undefined, lock: Identity): Copied | null => {
+const copiedFrom = (scope: Scope<never>, before: Holder | undefined, lock: Identity): CopiedFrom | null => {
   if (before === undefined || !scope.system.files.isThere(inVolume(scope.place.paths).cluster)) return null
   const known = before.copied
   if (!isVolumeCopied(scope, before.lock, lock)) return known
@@ -221,7 +221,7 @@ export const noteCheckpoint = (
 }
 
 /** Everything was stopped: a copy of the volume is none that has to be doubted. */
-export const letGo = (scope: Where, run: string): void => {
+export const endHold = (scope: Where, run: string): void => {
   const { system, place } = scope
   const holder = readHolder(scope)
   if (holder?.run !== run || holder.copied !== null) return

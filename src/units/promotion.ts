@@ -77,7 +77,7 @@ export const copyIn = (volume: Kept): string => JSON.stringify(readPromotion(vol
  * From here on nothing on that server may be removed. Returns what takes this back. `carried` is the copy
  * that is to be in force: whoever typed the same again meanwhile has begun with another one.
  */
-export const letGo = (volume: Kept, carried?: string): (() => void) => {
+export const forgetPromotion = (volume: Kept, carried?: string): (() => void) => {
   const promotion = readPromotion(volume)
   if (carried !== undefined && carried !== copyIn(volume))
     throw new SupervisorError('PROMOTE_FAILED', 'cannot move to that server: another promotion has begun')

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { bringBack } from '../../src/cli/run/bring-back.ts'
 import { type ErrorCode, SupervisorError } from '../../src/errors.ts'
-import { type Copied, type Holder, writeHolder } from '../../src/units/holder.ts'
+import { type CopiedFrom, type Holder, writeHolder } from '../../src/units/holder.ts'
 import { beginSwap, finishSwap, forgetAside, namedIn, readJournal, tidy } from '../../src/units/swap.ts'
 import { createScope, externalDatabase } from './fakes/scope.ts'
 
-const copied: Copied = { host: 'box', since: '2026-10-01T11:00:00.000Z', isCheckpointBetween: true }
+const copied: CopiedFrom = { host: 'box', since: '2026-10-01T11:00:00.000Z', isCheckpointBetween: true }
 const older = '/data/backups/mathesar-2026-09-29T03-30-00Z.tar'
 const newer = '/data/backups/mathesar-abcdefgh-2026-09-30T03-30-00Z.tar'
 
@@ -14,7 +14,7 @@ type Stage = {
   /** Which service died again and again. */
   readonly service?: string
   readonly config?: string
-  readonly copied?: Copied | null
+  readonly copied?: CopiedFrom | null
   readonly environment?: Readonly<Record<string, string>>
   readonly archives?: readonly string[]
   /** Those that turn out to be torn, too. */

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest'
 import { createProgress } from '../../src/cli/operation.ts'
-import { startOver } from '../../src/cli/undo.ts'
+import { startOverAndWait } from '../../src/cli/undo.ts'
 import { createClock } from './fakes/clock.ts'
 import { startDaemon } from './fakes/daemon.ts'
 
@@ -13,7 +13,7 @@ test('a command waits for a start as long as ever, though the clock is set meanw
   vi.stubEnv('SUPERVISOR_RUN', run)
   const said = vi.spyOn(process.stderr, 'write').mockReturnValue(true)
   try {
-    const over = startOver(clock)
+    const over = startOverAndWait(clock)
     await vi.waitFor(() => expect([asked.length, clock.armed]).toEqual([3, 1]))
     clock.jump(hourMs)
     status.supervisor.startedAt = '2026-10-01T13:00:00.000Z'

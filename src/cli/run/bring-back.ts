@@ -12,7 +12,7 @@ import { readHolder } from '../../units/holder.ts'
 import type { Place } from '../../units/place.ts'
 import { archivesIn } from '../../units/postgres/way-back.ts'
 import { folderOf, readJournal, setAside } from '../../units/swap.ts'
-import { ownProgram } from './boot-again.ts'
+import { supervisorCommand } from './boot-again.ts'
 
 type Surroundings = {
   readonly system: System
@@ -59,7 +59,7 @@ const whyNotRestored = async (
 ): Promise<string | undefined> => {
   const args = ['restore', path, '--replace']
   const job = { name: 'restore', args, niceness: 0, limitMs: dayMs }
-  return (await runBackgroundJob({ system, place, program: ownProgram() }, job, stops.signal))?.message
+  return (await runBackgroundJob({ system, place, program: supervisorCommand() }, job, stops.signal))?.message
 }
 
 /**

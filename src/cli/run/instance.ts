@@ -8,7 +8,7 @@ import { units, unitsUpTo } from '../../units/index.ts'
 import type { Place } from '../../units/place.ts'
 import type { Results } from '../../units/results.ts'
 import type { UnitName } from '../../units/unit.ts'
-import { ownProgram } from './boot-again.ts'
+import { supervisorCommand } from './boot-again.ts'
 
 /** What an operation on a volume is given that no supervisor runs on. */
 export type Brought = {
@@ -40,7 +40,7 @@ export const createInstance = ({ system, setup, startedAtMs }: Tools, until: Unt
     units: until === undefined ? units : unitsUpTo(until.unit),
     inForce,
     startedAtMs,
-    carrying: createCarrying({ system, place, program: ownProgram() }),
+    carrying: createCarrying({ system, place, program: supervisorCommand() }),
     ...(until === undefined
       ? {}
       : { whenUp: () => until.act({ system, place, inForce, results: instance.results }) }),

@@ -9,7 +9,7 @@ import { UndoKeeper } from '../../daemon/undo.ts'
 import { Updates } from '../../daemon/updates.ts'
 import type { SupervisorError } from '../../errors.ts'
 import type { Kernel } from '../../system/kernel.ts'
-import { ownProgram } from './boot-again.ts'
+import { supervisorCommand } from './boot-again.ts'
 import { createMemoryKeeper } from './memory.ts'
 import type { Core } from './running.ts'
 
@@ -18,7 +18,7 @@ import type { Core } from './running.ts'
  * resolves when another run has taken the volume.
  */
 export const createKeepers = ({ system, place, instance, config }: Core, kernel: Kernel) => {
-  const tools = { system, place, instance, program: ownProgram() }
+  const tools = { system, place, instance, program: supervisorCommand() }
   const lost = Promise.withResolvers<SupervisorError>()
   const whenCleared = async (): Promise<void> => await instance.results['user-databases']?.ended
   const keepers = new Keepers()

@@ -4,7 +4,7 @@ import { inWords } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import { environment } from '../../system/environment.ts'
 import type { Streams } from '../../system/ports.ts'
-import { ownProgram } from './boot-again.ts'
+import { supervisorCommand } from './boot-again.ts'
 
 export type SubcommandEnvironment = Readonly<Record<string, string>>
 
@@ -23,7 +23,7 @@ export const runSubcommand = async (
   args: readonly string[],
   { env = {}, input }: Given = {},
 ): Promise<Ran> => {
-  const argv = [...ownProgram(), ...args] as [string, ...string[]]
+  const argv = [...supervisorCommand(), ...args] as [string, ...string[]]
   await using running = streamProgram({ argv, env: { ...definedOf(environment), ...env } }, input)
   const output: Buffer[] = []
   let outputBytes = 0

@@ -4,7 +4,7 @@ import type { Bytes } from '../archive/bytes.ts'
 import { type Description, requireFit } from '../archive/description.ts'
 import { opened, packed } from '../archive/parts.ts'
 import { openArchive, type Section, sectionsOf } from '../archive/read.ts'
-import { bringIn, makeRoom, requireReplaceable, sync } from '../incoming.ts'
+import { bringIn, makeRoom, requireReplaceable, syncFolder } from '../incoming.ts'
 import { keyOf } from '../locks.ts'
 import { fitnessOf, writeManifest } from '../restore.ts'
 import { lockOperations, type OperationScope } from '../scope.ts'
@@ -66,7 +66,7 @@ const takeBase = async (target: Target, sections: AsyncGenerator<Section>): Prom
       next = await writeSegments(scope, cluster, facts, opened(section.parts), facts.first)
     else if (section.name === moveStreams.since) {
       await verifyCluster(scope, cluster)
-      await sync(scope, folder)
+      await syncFolder(scope, folder)
       return { facts, next, since: opened(section.parts) }
     } else throw damaged(`${section.name} has no place here`)
   }
@@ -174,7 +174,7 @@ export const receive = async (
     say('the copy is here, and proved; replaying what was written since')
     requireSame(target, await replay(target, sections, base))
     writeManifest(scope, folder, description)
-    await sync(scope, folder)
+    await syncFolder(scope, folder)
     answer('whole')
     await goAhead()
     return []

@@ -1,13 +1,13 @@
 import { SupervisorError } from '../../errors.ts'
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { type Copied, readPromotion, writePromotion } from '../../units/promotion.ts'
-import { bytesOf, dump, load, readSchema, sqlOf, streamOf } from './dump.ts'
+import { dump, load, readSchema, sqlOf, streamOf, streamOfTexts } from './dump.ts'
 import { type Held, whileHeld } from './freeze.ts'
 import { keepGaps } from './gaps.ts'
 import { readNames } from './names.ts'
 import { applyRoles } from './roles.ts'
 import { readMoving, withStored } from './passwords.ts'
-import { partsOf } from './shape.ts'
+import { divideDump } from './shape.ts'
 import { fileOf, readTables } from './since.ts'
 import type { MoveScope } from './source.ts'
 import { inTarget, type Target } from './target.ts'
@@ -31,17 +31,17 @@ const copyOne = async (scope: MoveScope, url: DatabaseUrl, held: Held): Promise<
   const files = (await readTables(client)).map((table) => [table.name, fileOf(table)] as const)
   const pre = await sqlOf(dump(scope, name, ['--section=pre-data', '--no-acl', asThen]))
   const { sql, shape } = await readSchema(scope, name, names, [asThen])
-  const parts = partsOf(pre, sql)
+  const parts = divideDump(pre, sql)
   if (parts === undefined)
     throw new SupervisorError(
       'PROMOTE_OVERTAKEN',
       `cannot move to that server: tables of ${name} were changed while they were read`,
     )
-  await load(scope, url, name, bytesOf(keepGaps(parts.tables, names.tables)))
+  await load(scope, url, name, streamOfTexts(keepGaps(parts.tables, names.tables)))
   // Tables of an extension may be another role's there.
   const rows = ['--section=data', '--no-large-objects', '--exclude-extension=*', asThen]
   await load(scope, url, name, streamOf(dump(scope, name, rows)))
-  await load(scope, url, name, bytesOf(parts.head, parts.keys))
+  await load(scope, url, name, streamOfTexts(parts.head, parts.keys))
   // So that counts are fast, and no autovacuum is at work then.
   await inTarget(scope, url, name, (there) => there.query('VACUUM (ANALYZE)'))
   const { keysAt, restAt } = parts

@@ -6,7 +6,7 @@ import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { inGroups } from './ahead.ts'
 import { endOthers, refuseWrites } from './close.ts'
 import { applyKept, carrySequences, countTables, listMoving, readKept } from './databases.ts'
-import { bytesOf, dump, load, readSchema, streamOf } from './dump.ts'
+import { dump, load, readSchema, streamOf, streamOfTexts } from './dump.ts'
 import { carryOwnSettings, readFinish } from './finish.ts'
 import { type Frozen, whileFrozen } from './freeze.ts'
 import { requireClosable } from './leaving.ts'
@@ -116,7 +116,7 @@ const complete = async (copy: Copy, { frozen, copied, before, rest }: Ready): Pr
   })
   if (rights.left.length > 0)
     warn(`rights in ${name} of roles that are not ours there: ${firstFew(rights.left, String).join('; ')}`)
-  await load(scope, url, name, bytesOf(rights.sql))
+  await load(scope, url, name, streamOfTexts(rights.sql))
   return await inTarget(scope, url, name, async (there) => {
     await carrySequences(client, there)
     await applyOwnership(there, ownership)

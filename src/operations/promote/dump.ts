@@ -105,6 +105,6 @@ export const load = (scope: OperationScope, url: DatabaseUrl, database: string, 
     code,
   })
 
-export async function* bytesOf(...texts: readonly string[]): AsyncGenerator<Buffer> {
+export async function* streamOfTexts(...texts: readonly string[]): AsyncGenerator<Buffer> {
   for (const text of texts) yield Buffer.from(text)
 }

@@ -1,13 +1,13 @@
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import { sharedSettings } from '../../settings/mathesar-versions.ts'
 import type { Values } from '../../settings/table.ts'
-import { letGo } from '../../units/promotion.ts'
+import { forgetPromotion } from '../../units/promotion.ts'
 import { carry } from './carry.ts'
 import { listMoving } from './databases.ts'
 import { readFinish } from './finish.ts'
 import { copyTo, finish } from './promote.ts'
 import type { MoveScope } from './source.ts'
-import { nameOf } from './target.ts'
+import { serverInWords } from './target.ts'
 
 /**
  * The theory of an export.
@@ -67,9 +67,9 @@ export const exportTo = async (
   const toFinish = await readFinish(scope, await listMoving(scope))
   await finish(scope, { url: there, toFinish }, { say })
   await unmark()
-  letGo(scope) // From here on somebody may work on it.
+  forgetPromotion(scope) // From here on somebody may work on it.
   say(
-    `${nameOf({ url })} has a copy of everything, for another Mathesar; this one goes on as it was. ` +
+    `${serverInWords(url)} has a copy of everything, for another Mathesar; this one goes on as it was. ` +
       'Copy the folder media to it, too: what people have uploaded.',
   )
   return settingsFor(scope, there)

@@ -2,7 +2,7 @@ import { SupervisorError } from '../../errors.ts'
 import { type DatabaseUrl, formatDatabaseUrl, parseDatabaseUrl } from '../../settings/database-url.ts'
 import { type Left, leftFor, rememberLeft } from '../../units/left.ts'
 import { inVolume } from '../../units/place.ts'
-import { letGo, readPromotion } from '../../units/promotion.ts'
+import { forgetPromotion, readPromotion } from '../../units/promotion.ts'
 import { isBroken } from '../../units/postgres/failures.ts'
 import type { OperationScope } from '../scope.ts'
 import { listMoving, readExtensions } from './databases.ts'
@@ -16,7 +16,7 @@ import { readMoving } from './passwords.ts'
 import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
 import { checkSource, requireDirect } from './leaving.ts'
 import { knowsServer, readColumns } from './stored.ts'
-import { checkTarget, inTarget, nameOf, refuse, type Target } from './target.ts'
+import { checkTarget, inTarget, refuse, serverInWords, type Target } from './target.ts'
 
 /**
  * The theory of a promotion.
@@ -129,7 +129,7 @@ export const copyTo = async (
   const needed = { databases, roles: [source.role, ...roles.map(({ name }) => name)] }
   const given = await requireFree(scope, target, needed, mark)
   const what = `${wanted.length} databases, ${roles.length + 1} ${roles.length === 0 ? 'role' : 'roles'}`
-  say(`${nameOf(target)}, Postgres ${target.major}: preparing ${what}`)
+  say(`${serverInWords(url)}, Postgres ${target.major}: preparing ${what}`)
   const comments =
     url.user === source.role
       ? []
@@ -182,7 +182,7 @@ export const promote = async (
     scope.source.database.kind === 'embedded'
       ? 'The embedded data stays in the volume as it was'
       : 'The data of the other one stays there as it was, and takes no writes'
-  say(`Mathesar works on ${nameOf({ url })}. ${stays}: \`supervisor promote --back\` returns to it.`)
+  say(`Mathesar works on ${serverInWords(url)}. ${stays}: \`supervisor promote --back\` returns to it.`)
   if (scope.source.database.kind === 'embedded')
     say('Have that server backed up: the nightly backup here ends. Keep the volume: the secret key is in it.')
 }
@@ -200,10 +200,10 @@ export const returnBack = async (
   if (url === null && !system.files.isThere(`${cluster}/PG_VERSION`))
     throw new SupervisorError('PROMOTE_REFUSED', `cannot go back: there is no data in ${cluster}`)
   if (url !== null) system.log.addSecret(parseDatabaseUrl(url).password)
-  letGo(scope)
+  forgetPromotion(scope)
   await change(url)
   say(
-    `Mathesar works on ${url === null ? 'the embedded Postgres' : nameOf({ url: parseDatabaseUrl(url) })} ` +
+    `Mathesar works on ${url === null ? 'the embedded Postgres' : serverInWords(parseDatabaseUrl(url))} ` +
       'again. What was written on the other server since the move stays there, and is not here.',
   )
 }

@@ -52,7 +52,7 @@ const newSetting = /^SET transaction_timeout = 0;\n/m
 export const forOlder = (sql: string): string => sql.replace(newSetting, '')
 
 /** Divides the dump of a schema. `tables` is its beginning: dumped by itself, without rights. */
-export const partsOf = (tables: string, whole: string): Parts | undefined => {
+export const divideDump = (tables: string, whole: string): Parts | undefined => {
   const keysAt = tables.lastIndexOf(end)
   if (keysAt === -1 || !whole.startsWith(tables.slice(0, keysAt))) return undefined
   const upTo = whole.lastIndexOf(end)

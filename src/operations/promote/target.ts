@@ -126,5 +126,5 @@ export const checkTarget = async (scope: OperationScope, url: DatabaseUrl): Prom
 }
 
 /** For people: without user and password. */
-export const nameOf = ({ url }: Pick<Target, 'url'>): string =>
-  `${hostsOf({ host: url.host }).join(',')}:${url.port}`
+export const serverInWords = ({ host, port }: Pick<DatabaseUrl, 'host' | 'port'>): string =>
+  `${hostsOf({ host }).join(',')}:${port}`

@@ -10,7 +10,7 @@ import { lockOperations, type OperationScope } from '../scope.ts'
 import { asUser, createRole, withSideServer } from '../server.ts'
 import { makeOwnFolder } from '../stage.ts'
 import { copyCluster, copyMedia } from './copy.ts'
-import { type Foreign, findAll, requireFit, requireOne } from './found.ts'
+import { type Foreign, findAll, requireOne, requireOurMajor } from './found.ts'
 import {
   databasesOf,
   handOverDatabase,
@@ -172,11 +172,11 @@ const addChecksums = async (scope: OperationScope, cluster: string, hasThem: boo
 }
 
 /** Makes an installation of this image of a cluster that another one made. */
-export const takeOver = async (scope: OperationScope, options: AdoptOptions): Promise<Adopted> => {
+export const takeOverCluster = async (scope: OperationScope, options: AdoptOptions): Promise<Adopted> => {
   const { system } = scope
   lockOperations(scope)
   const source = requireOne(scope, await findAll(scope, options.folder))
-  requireFit(scope, source, 'adopt')
+  requireOurMajor(scope, source, 'adopt')
   requireReplaceable(scope, options.mayReplace)
   makeRoom(scope, source.bytes)
   let warnings: readonly string[] = []

@@ -172,7 +172,7 @@ const otherMajor = {
 } as const
 
 /** Throws where the server of this image does not open it. One that does not say its version is tried. */
-export const requireFit = (
+export const requireOurMajor = (
   scope: OperationScope,
   { folder, major }: Pick<Cluster, 'folder' | 'major'>,
   verb: keyof typeof otherMajor,

@@ -12,7 +12,7 @@ import { lockOperations, type OperationScope } from '../scope.ts'
 import { asUser, createRole, programsConnectTo, withSideServer } from '../server.ts'
 import { makeOwnFolder } from '../stage.ts'
 import { copyWhatCanBeRead } from './copy.ts'
-import { type Cluster, findAll, lookAt, requireFit, requireOne } from './found.ts'
+import { type Cluster, findAll, lookAt, requireOne, requireOurMajor } from './found.ts'
 
 /**
  * The theory of a salvage.
@@ -197,7 +197,7 @@ export const salvage = async (
   const { system } = scope
   lockOperations(scope)
   const source = await findSource(scope, given)
-  requireFit(scope, source, 'salvage')
+  requireOurMajor(scope, source, 'salvage')
   makeRoom(scope, source.bytes)
   const from = source.folder
   makeRestoreFolder(scope)

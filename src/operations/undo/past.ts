@@ -3,7 +3,7 @@ import { asSuperuser } from '../../units/postgres/connection.ts'
 import type { OperationScope } from '../scope.ts'
 import { asUser } from '../server.ts'
 import { makeEmptyFiles } from '../stage.ts'
-import { prove, recoverInto, requireWindow, type Target } from './recover.ts'
+import { proveOpens, recoverInto, requireWindow, type Target } from './recover.ts'
 
 /** What decides who a role is. What it may do with the objects in a database stays as it was. */
 const attributes = [
@@ -69,7 +69,7 @@ export const recoverPast = async (scope: OperationScope, target: Target): Promis
       { base, target, what: 'serve that moment' },
       async () => {
         await settleRoles(scope, folder, today)
-        return await prove(scope, folder)
+        return await proveOpens(scope, folder)
       },
     )
     await makeEmptyFiles(scope, folder, 'postgresql.auto.conf', 'standby.signal')

@@ -71,7 +71,7 @@ const parametersOf = (
 })
 
 /** Looks into each database, and gives when the last change was; `null` where there was none. */
-export const prove = async (scope: OperationScope, folder: string): Promise<string | null> => {
+export const proveOpens = async (scope: OperationScope, folder: string): Promise<string | null> => {
   await lookIntoEach(scope, folder)
   const [last] = await askBeside<{ at: string | null }>(
     scope,
@@ -82,7 +82,7 @@ export const prove = async (scope: OperationScope, folder: string): Promise<stri
   return last?.at ?? null
 }
 
-export type Undone = {
+type Recovered = {
   /** When the last change was that it has, in UTC; `null` where there was none since the base. */
   readonly lastChange: string | null
   /** Where the state is that is undone. */
@@ -122,7 +122,7 @@ export const recoverInto = async <T>(
  * Brings the cluster to what it was, beside the one that serves, and has the next start put it in its place.
  * All else of the installation stays. Until it is proved to open, nothing is touched.
  */
-export const undoTo = async (scope: OperationScope, target: Target): Promise<Undone> => {
+export const undoTo = async (scope: OperationScope, target: Target): Promise<Recovered> => {
   requireReplaceable(scope, true)
   const base = await requireWindow(scope, target)
   let lastChange: string | null = null
@@ -131,7 +131,7 @@ export const undoTo = async (scope: OperationScope, target: Target): Promise<Und
     false,
     async (folder) => {
       lastChange = await recoverInto(scope, folder, { base, target, what: 'undo' }, () =>
-        prove(scope, folder),
+        proveOpens(scope, folder),
       )
       return replaced.filter((name) => name !== 'postgres' && name !== 'undo')
     },

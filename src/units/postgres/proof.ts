@@ -3,7 +3,7 @@ import { inWords } from '../../core/outcome.ts'
 import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
 import { changeRecord } from '../backup-record.ts'
-import { type Copied, trust } from '../holder.ts'
+import { type CopiedFrom, trust } from '../holder.ts'
 import { inVolume, ownProgram } from '../place.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { asPostgres, checkAll } from './programs.ts'
@@ -20,7 +20,7 @@ import { wayBackHint } from './way-back.ts'
  * that is newer than the end of the log: the log was copied first, or a part of it was gone. And what does
  * not agree: pages with their checksums, tables with their rows, indexes with their tables.
  */
-const tornError = (scope: Scope<never>, { host, since }: Copied, why: string): SupervisorError =>
+const tornError = (scope: Scope<never>, { host, since }: CopiedFrom, why: string): SupervisorError =>
   new SupervisorError(
     'VOLUME_TORN',
     `cannot serve this copy of a volume: it was taken while Postgres wrote (in container ${host}, which ` +

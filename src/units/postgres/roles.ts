@@ -2,7 +2,7 @@ import type { Client } from '../../system/ports.ts'
 import { SupervisorError } from '../../errors.ts'
 import { readManifest, startAnewHint } from '../manifest.ts'
 import { inVolume } from '../place.ts'
-import { isLeaving, letGo } from '../promotion.ts'
+import { forgetPromotion, isLeaving } from '../promotion.ts'
 import type { Results } from '../results.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { alterSystemHint } from './alter-system.ts'
@@ -166,7 +166,7 @@ export const database = defineTask({
     if (named.kind === 'embedded') return await prepareEmbedded(scope, signal)
     await waitForExternal(scope, signal)
     // Whatever was begun there: people work on it from here on.
-    if (scope.isBoot && !isLeaving(scope, named)) letGo(scope)
+    if (scope.isBoot && !isLeaving(scope, named)) forgetPromotion(scope)
     return undefined
   },
 })

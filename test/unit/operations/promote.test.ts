@@ -4,7 +4,13 @@ import { envLine, givenToOthers } from '../../../src/operations/promote/export.t
 import { readFile } from '../configurations.ts'
 import { keepGaps, withGaps } from '../../../src/operations/promote/gaps.ts'
 import { differencesOf, type Names, numbersOf, type Table } from '../../../src/operations/promote/names.ts'
-import { forOlder, partsOf, provedLater, restOf, rightsFor } from '../../../src/operations/promote/shape.ts'
+import {
+  divideDump,
+  forOlder,
+  provedLater,
+  restOf,
+  rightsFor,
+} from '../../../src/operations/promote/shape.ts'
 import { requireOtherUser } from '../../../src/operations/promote/free.ts'
 import { commandsFor } from '../../../src/operations/promote/prepare.ts'
 import { completed, mapColumns, oidsIn, unknownIn } from '../../../src/operations/promote/references.ts'
@@ -277,14 +283,14 @@ describe('the parts of a dump', () => {
 
   test('are the tables, then keys, then the rest from the first that is neither', () => {
     const [tables, whole] = [head + made + end, head + made + keys + rest + end]
-    const parts = partsOf(tables, whole)
+    const parts = divideDump(tables, whole)
     expect(parts).toEqual({ head, tables, keys, keysAt: whole.indexOf(keys), restAt: whole.indexOf(rest) })
     expect(restOf(whole, parts!)).toBe(head + rest + end)
   })
   test('have checks among the keys, with their comments, behind the rows', () => {
     const checks = entryOf('CHECK CONSTRAINT', 'NOT VALID') + entryOf('COMMENT', 'of it')
     const whole = head + made + entryOf('CONSTRAINT', 'UNIQUE') + checks + keys + rest + end
-    const parts = partsOf(head + made + end, whole)
+    const parts = divideDump(head + made + end, whole)
     expect(parts?.keys).toBe(entryOf('CONSTRAINT', 'UNIQUE') + keys)
     expect(restOf(whole, parts!)).toBe(head + checks + rest + end)
   })
@@ -292,23 +298,23 @@ describe('the parts of a dump', () => {
     const texts = ["it''s", `a "`, '-- b'].map((text) => text + entryOf('TRIGGER', 'GRANT alice TO bob;'))
     const odd = entryOf('COMMENT', `COMMENT ON INDEX "a'""${texts[0]}" IS '${texts.join('')}';`)
     const whole = head + made + keys + odd + keys + rest + end
-    const parts = partsOf(head + made + end, whole)
+    const parts = divideDump(head + made + end, whole)
     expect(parts?.keys).toBe(keys + odd + keys)
     expect(restOf(whole, parts!)).toBe(head + rest + end)
   })
   test('may be empty', () => {
-    expect(partsOf(head + end, head + end)).toEqual({
+    expect(divideDump(head + end, head + end)).toEqual({
       head,
       tables: head + end,
       keys: '',
       keysAt: head.length,
       restAt: head.length,
     })
-    expect(partsOf(head + made + end, head + made + end)?.keys).toBe('')
+    expect(divideDump(head + made + end, head + made + end)?.keys).toBe('')
   })
   test('are none where the two dumps are of different tables', () => {
-    expect(partsOf(head + made + end, head + keys + end)).toBeUndefined()
-    expect(partsOf('', '')).toBeUndefined()
+    expect(divideDump(head + made + end, head + keys + end)).toBeUndefined()
+    expect(divideDump('', '')).toBeUndefined()
   })
 
   const key = `ALTER TABLE ONLY "a"."b ""c;"

@@ -5,7 +5,7 @@ import {
   findHolder,
   type Holder,
   isCopyOf,
-  letGo,
+  endHold,
   noteCheckpoint,
   readHolder,
   requireUnheld,
@@ -63,7 +63,7 @@ describe('a volume whose last run did not end in order', () => {
     replies.lock = () => true
     expect(await findHolder(scope)).toBeUndefined()
     made.disk.put(control, controlFile(true, 900n))
-    letGo(scope, readHolder(scope)!.run)
+    endHold(scope, readHolder(scope)!.run)
     replies.lock = () => expect.fail('the next start would find it taken')
     expect(await findHolder(scope)).toBeUndefined()
   })
@@ -121,7 +121,7 @@ describe('a volume whose last run did not end in order', () => {
   test('is no copy to be doubted when it was stopped in order', async () => {
     const made = await killed()
     made.disk.put(control, controlFile(true, 900n))
-    letGo(made.scope, readHolder(made.scope)!.run)
+    endHold(made.scope, readHolder(made.scope)!.run)
     expect(readHolder(made.scope)).toBe(undefined)
     made.disk.copy()
     expect((await heldAgain(made)).copied).toBe(null)
@@ -255,7 +255,7 @@ describe('a checkpoint of Postgres', () => {
   test('is marked when Postgres has stopped, so that the next start need not', async () => {
     const { scope, disk } = await killed()
     disk.put(control, controlFile(true, 900n))
-    letGo(scope, readHolder(scope)!.run)
+    endHold(scope, readHolder(scope)!.run)
     expect(marksIn(disk)).toEqual(['supervisor.checkpoint-900'])
   })
 

@@ -4,7 +4,7 @@ import { createCarrying, requireCarriable } from '../../../src/daemon/carrying.t
 import { Finishing } from '../../../src/daemon/finishing.ts'
 import { SupervisorError } from '../../../src/errors.ts'
 import { forgetLeft, type Left, leftOf, readLeft, rememberLeft } from '../../../src/units/left.ts'
-import { copyIn, letGo, readPromotion, writePromotion } from '../../../src/units/promotion.ts'
+import { copyIn, forgetPromotion, readPromotion, writePromotion } from '../../../src/units/promotion.ts'
 import { database } from '../../../src/units/postgres/roles.ts'
 import { readFile } from '../configurations.ts'
 import { failureOf } from '../failure.ts'
@@ -19,7 +19,7 @@ describe('what was begun on another server', () => {
     const { scope } = createScope()
     writePromotion(scope, begun)
     expect(readPromotion(scope)).toEqual(begun)
-    const takeBack = letGo(scope)
+    const takeBack = forgetPromotion(scope)
     expect(readPromotion(scope)).toBeUndefined()
     takeBack()
     expect(readPromotion(scope)).toEqual(begun)
@@ -39,15 +39,15 @@ describe('what was begun on another server', () => {
       files: {},
     }
     writePromotion(scope, { ...begun, copies: [snapshot] })
-    expect(() => letGo(scope, carried)).toThrow('another promotion has begun')
+    expect(() => forgetPromotion(scope, carried)).toThrow('another promotion has begun')
     expect(readPromotion(scope)?.mark).toBe(begun.mark)
-    expect(() => letGo(scope, copyIn(scope))).not.toThrow()
+    expect(() => forgetPromotion(scope, copyIn(scope))).not.toThrow()
   })
   test.each(['', '{', '[]', '{"mark":1}', 'null'])('is nothing where the file says %j', (text) => {
     const { scope, disk } = createScope()
     disk.put('/data/promotion.json', text)
     expect(readPromotion(scope)).toBeUndefined()
-    expect(() => letGo(scope)()).not.toThrow()
+    expect(() => forgetPromotion(scope)()).not.toThrow()
   })
   test('is let go by a boot on an external database, and not by a change that tries one', async () => {
     for (const isBoot of [true, false]) {

@@ -1,5 +1,6 @@
 import { asSuperuser, internalDatabase, mayBeEntered } from '../units/postgres/connection.ts'
 import { asMathesar, asSuperuserOf, libpqEnvironment, type LibpqVariables } from '../units/postgres/libpq.ts'
+import { namesOf } from '../units/postgres/rows.ts'
 import type { Bytes } from './archive/bytes.ts'
 import { outputOf } from './programs.ts'
 import type { OperationScope } from './scope.ts'
@@ -13,14 +14,14 @@ const connectTo = ({ place, inForce, results }: OperationScope, name: string): L
 /** The databases that a portable archive has. An external server has others, which are not ours. */
 export const listDatabases = async (scope: OperationScope): Promise<readonly string[]> => {
   if (scope.inForce.database.kind === 'external') return [scope.inForce.database.name]
-  return await asSuperuser(scope, async (client) => {
-    const { rows } = await client.query<{ name: string }>(
+  return await asSuperuser(scope, (client) =>
+    namesOf(
+      client,
       `SELECT datname AS name FROM pg_database WHERE ${mayBeEntered} AND NOT datistemplate
         ORDER BY datname <> $1, datname`,
       [internalDatabase],
-    )
-    return rows.map(({ name }) => name)
-  })
+    ),
+  )
 }
 
 const run = (

@@ -3,6 +3,7 @@ import { formatDatabaseUrl } from '../../settings/database-url.ts'
 import type { Client } from '../../system/ports.ts'
 import { type Left, leftOf, rememberLeft } from '../../units/left.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 import { closing } from './databases.ts'
 import { inSource, type MoveScope } from './source.ts'
 
@@ -31,14 +32,14 @@ export const refuseWrites = async (
 ): Promise<void> => {
   const { database, internal } = scope.source
   await inSource(scope, internal, async (client) => {
-    const { rows } = await client.query<{ name: string }>(openQuery, [names])
+    const open = await namesOf(client, openQuery, [names])
     const before = leftOf(scope, database)?.closed ?? [] // An attempt that nobody could undo.
     rememberLeft(scope, {
       url: database.kind === 'embedded' ? null : formatDatabaseUrl(database),
-      closed: [...new Set([...before, ...rows.map(({ name }) => name)])],
+      closed: [...new Set([...before, ...open])],
       toFinish,
     })
-    for (const { name } of rows)
+    for (const name of open)
       await client.query(`ALTER DATABASE ${quoteName(name)} SET ${closing.replace('=', ' = ')}`)
   })
 }

@@ -6,6 +6,7 @@ import { inSource, inSourceAsApp, type MoveScope } from './source.ts'
 import { readConnected } from './stored.ts'
 import { mayBeEntered } from '../../units/postgres/connection.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 
 /** The databases that move, and what a dump of one does not have. */
 
@@ -28,15 +29,15 @@ export const listMoving = async (scope: MoveScope): Promise<readonly string[]> =
     database.kind === 'embedded'
       ? undefined
       : (await inSourceAsApp(scope, (client) => readConnected(client, scope.source))).map(({ name }) => name)
-  const { rows } = await inSource(scope, internal, (client) =>
-    client.query<{ name: string }>(
+  return await inSource(scope, internal, (client) =>
+    namesOf(
+      client,
       `SELECT datname AS name FROM pg_catalog.pg_database
         WHERE ${mayBeEntered} AND NOT datistemplate AND (datname = $1 OR CASE WHEN $2::text[] IS NULL
           THEN datname <> 'postgres' ELSE datname = ANY($2) END) ORDER BY datname <> $1, datname`,
       [internal, connected ?? null],
     ),
   )
-  return rows.map(({ name }) => name)
 }
 
 export const readExtensions = async (client: Client): Promise<Wanted['extensions']> =>
@@ -83,7 +84,7 @@ export const readKept = async (client: Client, roles: readonly string[]): Promis
   const owner = rows[0]?.owner ?? ''
   return {
     owner: roles.includes(owner) ? owner : null,
-    extensions: (await client.query<{ name: string }>(ofExtensions)).rows.map((row) => row.name),
+    extensions: await namesOf(client, ofExtensions),
     commands: [
       ...ofRights.map(({ command }) => ({ command, what: command })),
       ...(await client.query<Told>(comments)).rows,

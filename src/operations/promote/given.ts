@@ -1,6 +1,7 @@
 import type { DatabaseUrl } from '../../settings/database-url.ts'
 import type { Client } from '../../system/ports.ts'
 import { quoteName, quoteText } from '../../units/postgres/quoting.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 import type { MoveScope } from './source.ts'
 import { inTarget } from './target.ts'
 
@@ -48,8 +49,9 @@ export const findGiven = async (
   names: readonly string[],
 ): Promise<readonly string[]> => {
   if (url.user !== scope.source.role) return []
-  const { rows } = await inTarget(scope, url, url.name, (client) =>
-    client.query<{ name: string }>(
+  const own = await inTarget(scope, url, url.name, (client) =>
+    namesOf(
+      client,
       `SELECT datname AS name FROM pg_catalog.pg_database WHERE datname = ANY($1)
         AND pg_catalog.pg_get_userbyid(datdba) = current_user
         AND pg_catalog.pg_encoding_to_char(encoding) = 'UTF8'`,
@@ -57,7 +59,7 @@ export const findGiven = async (
     ),
   )
   const found: string[] = []
-  for (const { name } of rows) {
+  for (const name of own) {
     const seen = await inTarget(scope, url, name, (client) => client.query<{ isEmpty: boolean }>(emptyQuery))
     if (seen.rows[0]?.isEmpty) found.push(name)
   }

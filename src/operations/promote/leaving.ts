@@ -3,6 +3,7 @@ import { SupervisorError } from '../../errors.ts'
 import { sentenceOf } from '../../units/postgres/failures.ts'
 import { libpqEnvironment } from '../../units/postgres/libpq.ts'
 import { quoteName } from '../../units/postgres/quoting.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 import { textOf } from '../archive/bytes.ts'
 import { outputOf } from '../programs.ts'
 import type { OperationScope } from '../scope.ts'
@@ -159,8 +160,5 @@ export const checkSource = async (
   if (database.kind === 'embedded') return []
   await requireVersion(scope)
   for (const name of databases) await requireRights(scope, name)
-  const { rows } = await inSource(scope, internal, (client) =>
-    client.query<{ name: string }>(othersQuery, [role, databases]),
-  )
-  return rows.map(({ name }) => name)
+  return await inSource(scope, internal, (client) => namesOf(client, othersQuery, [role, databases]))
 }

@@ -4,6 +4,7 @@ import { emptyGiven, isGiven, isOurs, type Marked, takeGiven } from './given.ts'
 import type { MoveScope } from './source.ts'
 import { inTarget, ofMathesar, refuse, type Target } from './target.ts'
 import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 
 /** What a database needs of the other server before it is filled. */
 export type Wanted = {
@@ -101,13 +102,10 @@ const requireExtensions = async (
   wanted: readonly Wanted[],
 ): Promise<void> => {
   const names = [...new Set(wanted.flatMap(({ extensions }) => extensions.map(({ name }) => name)))]
-  const { rows } = await inTarget(scope, url, url.name, (client) =>
-    client.query<{ name: string }>(
-      'SELECT name FROM pg_catalog.pg_available_extensions WHERE name = ANY($1)',
-      [names],
-    ),
+  const available = await inTarget(scope, url, url.name, (client) =>
+    namesOf(client, 'SELECT name FROM pg_catalog.pg_available_extensions WHERE name = ANY($1)', [names]),
   )
-  const missing = names.filter((name) => !rows.some((row) => row.name === name))
+  const missing = names.filter((name) => !available.includes(name))
   if (missing.length > 0)
     refuse(
       `it does not have the extensions ${missing.join(', ')}`,

@@ -4,6 +4,7 @@ import { settingsWhere, type Told } from './settings.ts'
 import type { RoleThere } from './shape.ts'
 import type { Source } from './source.ts'
 import { quoteText, quoteName } from '../../units/postgres/quoting.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 
 /** Roles of the server that is left, beside Mathesar's own, and how another server gets them. */
 
@@ -53,13 +54,10 @@ export const listRoles = async (
   client: Client,
   { role, database }: Pick<Source, 'role' | 'database'>,
   { databases, stored }: { readonly databases: readonly string[]; readonly stored: readonly string[] },
-): Promise<readonly string[]> => {
-  const { rows } =
-    database.kind === 'embedded'
-      ? await client.query<{ name: string }>(allQuery, [role])
-      : await client.query<{ name: string }>(relatedQuery, [role, databases, stored])
-  return rows.map(({ name }) => name)
-}
+): Promise<readonly string[]> =>
+  database.kind === 'embedded'
+    ? await namesOf(client, allQuery, [role])
+    : await namesOf(client, relatedQuery, [role, databases, stored])
 
 const rolesQuery = (catalog: 'pg_authid' | 'pg_roles'): string => `
   SELECT rolname AS name, rolpassword AS password,

@@ -2,6 +2,7 @@ import type { Client } from '../../system/ports.ts'
 import type { Names, Numbers } from './names.ts'
 import type { Source } from './source.ts'
 import { completed, fields, type Found, mapColumns, oidsIn } from './references.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 
 /** What Mathesar keeps of the databases of its own server, and how it comes to the numbers of another. */
 
@@ -22,18 +23,17 @@ export const readConnected = async (
 }
 
 /** Names of the roles that people have given Mathesar for that server. */
-export const readConfigured = async (
+export const readConfigured = (
   client: Client,
   { host, port }: Pick<Source, 'host' | 'port'>,
-): Promise<readonly string[]> => {
-  const { rows } = await client.query<{ name: string }>(
+): Promise<readonly string[]> =>
+  namesOf(
+    client,
     `SELECT DISTINCT role.name FROM public.mathesar_configuredrole AS role
         JOIN public.mathesar_server AS server ON server.id = role.server_id
       WHERE server.host = $1 AND coalesce(server.port, 5432) = $2`,
     [host, port],
   )
-  return rows.map(({ name }) => name)
-}
 
 export const knowsServer = async (client: Client, host: string, port: number): Promise<boolean> =>
   (

@@ -1,5 +1,6 @@
 import type { Client } from '../../system/ports.ts'
 import { appRole, internalDatabase, mayBeEntered } from '../../units/postgres/connection.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 
 /**
  * The theory of the handover.
@@ -60,9 +61,6 @@ const isMighty = `EXISTS (SELECT FROM pg_roles AS mighty
 
 const others = `FROM pg_roles AS role
   WHERE oid <> ${bootstrapOid} AND rolname NOT IN ('${appRole}', session_user) AND rolname !~ '^pg_'`
-
-const namesOf = async (client: Client, sql: string): Promise<readonly string[]> =>
-  (await client.query<{ name: string }>(sql)).rows.map(({ name }) => name)
 
 /** Gives Mathesar's role the others to manage. From Postgres 16 on the right to make roles is not enough. */
 export const grantRoles = async (client: Client): Promise<void> => {

@@ -5,6 +5,7 @@ import { inVolume } from '../../units/place.ts'
 import { mayBeEntered } from '../../units/postgres/connection.ts'
 import { codeOf } from '../../units/postgres/failures.ts'
 import { asPostgres } from '../../units/postgres/programs.ts'
+import { namesOf } from '../../units/postgres/rows.ts'
 import { folderOf } from '../../units/swap.ts'
 import { makeRestoreFolder, makeRoom } from '../incoming.ts'
 import { runToEnd } from '../programs.ts'
@@ -91,12 +92,11 @@ const listTables = async (client: Client): Promise<readonly Table[]> =>
     )
   ).rows
 
-const listDatabases = async (client: Client): Promise<readonly string[]> =>
-  (
-    await client.query<{ name: string }>(
-      `SELECT datname AS name FROM pg_database WHERE ${mayBeEntered} AND NOT datistemplate ORDER BY 1`,
-    )
-  ).rows.map(({ name }) => name)
+const listDatabases = (client: Client): Promise<readonly string[]> =>
+  namesOf(
+    client,
+    `SELECT datname AS name FROM pg_database WHERE ${mayBeEntered} AND NOT datistemplate ORDER BY 1`,
+  )
 
 const reasonOf = ({ outcome, lines }: ProgramResult): string =>
   lines.find((line) => / (ERROR|FATAL): |server closed the connection/.test(line)) ??

@@ -4,6 +4,7 @@ import type { Client } from '../../system/ports.ts'
 import { inVolume } from '../place.ts'
 import { appRole, asSuperuser, embeddedAs, internalDatabase, withConnection } from '../postgres/connection.ts'
 import { quoteName, quoteText } from '../postgres/quoting.ts'
+import { namesOf } from '../postgres/rows.ts'
 import { requireFreeBytes } from '../space.ts'
 import type { Scope } from '../unit.ts'
 import { compareMigrations, type Migration } from './applied.ts'
@@ -85,11 +86,8 @@ const requireSpace = async (scope: Scope<never>, client: Client): Promise<void> 
 export const chooseName = (scope: Scope<'secrets' | 'cluster'>, version: string): Promise<string> =>
   asSuperuser(scope, async (client) => {
     const name = nameOf('of', version)
-    const { rows } = await client.query<{ name: string }>(
-      'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)',
-      [name],
-    )
-    const taken = new Set(rows.map((row) => row.name))
+    const like = 'SELECT datname AS name FROM pg_database WHERE starts_with(datname, $1)'
+    const taken = new Set(await namesOf(client, like, [name]))
     for (let count = 2, free = name; ; count++) {
       if (!taken.has(free)) return free
       free = `${name}.${count}`

@@ -4,6 +4,7 @@ import { installationIn, readManifest } from '../manifest.ts'
 import { defineTask, type Scope } from '../unit.ts'
 import { asSuperuserIn } from './connection.ts'
 import { isAnswer, sentenceOf } from './failures.ts'
+import { namesOf } from './rows.ts'
 
 /**
  * The theory of collations.
@@ -56,7 +57,7 @@ const rebuild = async (
   database: string,
   signal: AbortSignal,
 ): Promise<readonly string[]> => {
-  const names = (await client.query<{ name: string }>(staleIndexes)).rows.map(({ name }) => name)
+  const names = await namesOf(client, staleIndexes)
   const failed: string[] = []
   let toldMs = clock.now()
   for (const [index, name] of names.entries()) {

@@ -1,3 +1,6 @@
+import type { System } from '../system/ports.ts'
+import type { Instance } from './instance.ts'
+
 type End = 'exit' | 'startOver'
 
 /** How the container goes on once everything is down. The first decision counts. */
@@ -48,4 +51,16 @@ export class Ending {
     this.#decided ??= end
     this.#decision.resolve(end)
   }
+}
+
+type Lifetime = {
+  readonly system: Pick<System, 'inBackground'>
+  readonly instance: Pick<Instance, 'stop'>
+  readonly ending: Ending
+}
+
+/** Stops everything in order, and boots again in the same container. */
+export const startOver = ({ system, instance, ending }: Lifetime): void => {
+  ending.startOver()
+  system.inBackground('stop', () => instance.stop())
 }

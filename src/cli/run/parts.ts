@@ -1,3 +1,4 @@
+import { startOver } from '../../daemon/ending.ts'
 import { restForMove } from '../../daemon/moving.ts'
 import { startProgress } from '../../daemon/progress.ts'
 import { Login } from '../../http/door/login.ts'
@@ -7,7 +8,7 @@ import { BackupCommands } from './backup-commands.ts'
 import { createEntrance } from './entrance.ts'
 import { readMeasures } from './measures.ts'
 import { readStatus } from './report.ts'
-import { type Running, startOver } from './running.ts'
+import type { Running } from './running.ts'
 import { VolumeRestores } from './volume-restores.ts'
 
 /** What HTTP acts on. */

@@ -29,13 +29,3 @@ export type Running = Core & {
   readonly reaper: { readonly reaped: number }
   readonly sink: { readonly dropped: number }
 }
-
-/** Stops everything in order, and boots again in the same container. */
-export const startOver = ({
-  system,
-  instance,
-  ending,
-}: Pick<Core, 'system' | 'instance' | 'ending'>): void => {
-  ending.startOver()
-  system.inBackground('stop', () => instance.stop())
-}

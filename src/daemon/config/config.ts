@@ -16,7 +16,7 @@ import { requireNewUsable } from '../../units/backup-folder.ts'
 import { inVolume } from '../../units/place.ts'
 import { toSupervisorError } from '../../errors.ts'
 import { reachExternal } from '../../units/postgres/external.ts'
-import type { Ending } from '../ending.ts'
+import { type Ending, startOver } from '../ending.ts'
 import type { Instance } from '../instance.ts'
 import { Subscribers } from '../subscribers.ts'
 import { stoppingError } from '../verdict.ts'
@@ -201,10 +201,8 @@ export class Config {
     this.#system.log.say('info', 'the container starts over with the changed settings')
     // Whoever asked for it is answered first.
     this.#cancelStartOver()
-    this.#cancelStartOver = this.#system.clock.after(startOverAfterMs, () => {
-      this.#ending.startOver()
-      this.#system.inBackground('stop', () => this.#instance.stop())
-    })
+    const running = { system: this.#system, instance: this.#instance, ending: this.#ending }
+    this.#cancelStartOver = this.#system.clock.after(startOverAfterMs, () => startOver(running))
   }
 
   async #settle(): Promise<void> {

@@ -94,11 +94,8 @@ export const keepAwake = async (): Promise<void> => {
   }
 }
 
-/** Has the daemon stop what serves, until the function that this resolves with is called, or we end. */
-export const holdAtRest = async (): Promise<() => void> => {
-  const response = await hold('/v1/rest')
-  return () => response.destroy()
-}
+/** Has the daemon stop what serves, for as long as this process lives. */
+export const holdAtRest = async (): Promise<void> => void (await hold('/v1/rest'))
 
 /** One request to the daemon. Errors that it names come back as errors here. */
 export const ask = async (

@@ -1,11 +1,11 @@
-import { SupervisorError } from '../errors.ts'
 import { configFiles } from '../settings/configuration.ts'
 import { type ArchiveChain, type ChainLink, naming } from './chain/open.ts'
 import { combine } from './chain/combine.ts'
+import { foreign } from './archive/description.ts'
 import { packed, pieceBytes } from './archive/parts.ts'
 import { sectionsOf } from './archive/read.ts'
 import type { Bytes } from './archive/bytes.ts'
-import type { Entry } from './archive/tar.ts'
+import { damaged, type Entry } from './archive/tar.ts'
 import { asPostgres } from '../units/postgres/programs.ts'
 import { streams } from './backup.ts'
 import { requireSpaceLeft } from './incoming.ts'
@@ -81,8 +81,7 @@ export const findOdd = async (scope: OperationScope, folder: string): Promise<st
 
 export const requirePlainFiles = async (scope: OperationScope, folder: string): Promise<void> => {
   const odd = await findOdd(scope, folder)
-  if (odd !== undefined)
-    throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${odd} is a link or a device`)
+  if (odd !== undefined) throw damaged(`${odd} is a link or a device`)
 }
 
 /** Mathesar's user may have put links there: they come from it, lead to nothing of ours, and are left out. */
@@ -129,8 +128,7 @@ const known = new Set<string>([
 ])
 
 export const writeFile = (scope: OperationScope, folder: string, { name, data }: Entry): void => {
-  if (!known.has(name))
-    throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
+  if (!known.has(name)) throw foreign(`${name} has no place here`)
   makeOwnFolder(scope, `${folder}/${name.split('/')[0]}`, undefined, 0o700)
   scope.system.files.writeWhole(`${folder}/${name}`, data.toString(), 0o600)
 }
@@ -153,7 +151,7 @@ const writeStream = (
   const { postgres, mathesar } = scope.place.identities
   if (name === streams.cluster) return unpack(scope, cluster, postgres, 0o700, bytes, without)
   if (name === streams.media) return unpack(scope, `${folder}/media`, mathesar, 0o750, bytes)
-  throw new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${name} has no place here`)
+  throw foreign(`${name} has no place here`)
 }
 
 /** A stream as zstd has compressed it. What its parts hold is counted as they pass, while there is space. */

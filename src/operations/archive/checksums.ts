@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { SupervisorError } from '../../errors.ts'
-import type { Entry } from './tar.ts'
+import { damaged, type Entry } from './tar.ts'
 
 /** The last file of an archive, as `sha256sum --check` reads it: a line for each file before it. */
 export const checksumsName = 'SHA256SUMS'
@@ -23,6 +22,6 @@ export class Checksums {
     const [told, found] = [data.toString('latin1').split('\n'), this.#lines.split('\n')]
     const at = found.findIndex((line, index) => line !== told[index])
     const name = found[at]?.slice(66) || told[at]?.slice(66) || checksumsName
-    throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${name} was altered`)
+    throw damaged(`${name} was altered`)
   }
 }

@@ -45,7 +45,8 @@ const schema = v.object({
 
 export type Description = v.InferOutput<typeof schema>
 
-const foreign = (why: string, hint?: string): SupervisorError =>
+/** Why an archive cannot be of use here. */
+export const foreign = (why: string, hint?: string): SupervisorError =>
   new SupervisorError('BACKUP_FOREIGN', `cannot use this archive: ${why}`, hint === undefined ? {} : { hint })
 
 const newerHint = 'Restore it with the image that made it, or a newer one. Nothing was changed.'

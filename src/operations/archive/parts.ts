@@ -1,7 +1,6 @@
 import { MiB } from '../../core/amounts.ts'
-import { SupervisorError } from '../../errors.ts'
 import { type Bytes, inPieces, readAhead } from './bytes.ts'
-import type { Entry } from './tar.ts'
+import { damaged, type Entry } from './tar.ts'
 import { createCompressor, createDecompressor, type Zstd } from './zstd.ts'
 
 /**
@@ -60,7 +59,7 @@ const openPart = async ({ name, data }: Entry, decompressor: Zstd): Promise<Buff
   try {
     return await decompressor.turn(data)
   } catch (cause) {
-    throw new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${name} was altered`, { cause })
+    throw damaged(`${name} was altered`, cause)
   }
 }
 

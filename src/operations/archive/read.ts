@@ -4,13 +4,11 @@ import { type Bytes, Reader } from './bytes.ts'
 import { Checksums, checksumsName } from './checksums.ts'
 import { type Description, parseDescription } from './description.ts'
 import { opened, partIn } from './parts.ts'
-import { type Entry, readTar } from './tar.ts'
+import { damaged, type Entry, readTar } from './tar.ts'
 
 /** Of the age format. */
 const lockedStart = 'age-encryption.org/v1'
 
-const damaged = (why: string): SupervisorError =>
-  new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${why}`)
 const cutOff = (): SupervisorError => damaged('it is cut off: the list of its checksums is missing')
 
 /** What age says when none of the keys fits. */

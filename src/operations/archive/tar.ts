@@ -19,8 +19,9 @@ const namePattern = /^[a-zA-Z0-9_-]+(\.[a-zA-Z0-9_-]+)*(\/[a-zA-Z0-9_-]+(\.[a-zA
 /** A file of an archive. */
 export type Entry = { readonly name: string; readonly data: Buffer }
 
-const damaged = (why: string): SupervisorError =>
-  new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${why}`)
+/** Why an archive is not whole, or not as it was made. */
+export const damaged = (why: string, cause?: unknown): SupervisorError =>
+  new SupervisorError('BACKUP_DAMAGED', `cannot use this archive: ${why}`, { cause })
 
 const octal = (value: number, width: number): string => `${value.toString(8).padStart(width - 1, '0')}\0`
 

@@ -28,3 +28,12 @@ export const inWords = ({ code, signal }: Outcome): string => {
   }
   return code === 0 ? 'exited cleanly (exit code 0)' : `failed with exit code ${code}`
 }
+
+/** What a program wrote last. */
+export const lastOf = (lines: readonly string[]): string => lines.at(-1) ?? 'it said nothing'
+
+/** How a program failed: its outcome, and what it wrote last. */
+export const failureOf = (
+  program: string,
+  { outcome, lines }: { readonly outcome: Outcome; readonly lines: readonly string[] },
+): string => `${program} ${inWords(outcome)}: ${lastOf(lines)}`

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto'
 import { dayMs } from '../../core/amounts.ts'
-import { inWords } from '../../core/outcome.ts'
+import { failureOf } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import { isIpv4, isIpv6 } from '../../settings/addresses.ts'
 import { type Pair, readPair } from '../../settings/certificate.ts'
@@ -74,13 +74,11 @@ const runOpenssl = async (
 ): Promise<void> => {
   const argv = ['openssl', ...args] as const
   const command = { argv, env: { PATH: '/usr/local/bin:/usr/bin:/bin' } }
-  const { outcome, lines } = await system.runProgram('certificate', command, signal)
-  if (outcome.code === 0) return
-  throw new SupervisorError(
-    'TLS_INVALID',
-    `cannot make a TLS certificate: openssl ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`,
-    { hint: 'Often a limit of the container (memory, processes): raise it and try again.' },
-  )
+  const ended = await system.runProgram('certificate', command, signal)
+  if (ended.outcome.code === 0) return
+  throw new SupervisorError('TLS_INVALID', `cannot make a TLS certificate: ${failureOf('openssl', ended)}`, {
+    hint: 'Often a limit of the container (memory, processes): raise it and try again.',
+  })
 }
 
 /** Has OpenSSL make a key and its certificate, which then take the place of those before. */

@@ -1,4 +1,4 @@
-import { inWords } from '../../core/outcome.ts'
+import { failureOf, lastOf } from '../../core/outcome.ts'
 import type { Command } from '../../core/unit.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Client } from '../../system/ports.ts'
@@ -79,21 +79,17 @@ export const administrator = defineTask({
     if (username === undefined) return refuse('ADMIN_USERNAME', 'it is not given, but ADMIN_PASSWORD is')
     if (password === undefined) return refuse('ADMIN_PASSWORD', 'it is not given, but ADMIN_USERNAME is')
     const request = { action: 'create first', username, email, password } as const
-    const { outcome, lines } = await system.runProgram(
-      'administrator',
-      administratorCommand(scope, request),
-      signal,
-    )
-    if (outcome.code === 0) {
+    const command = administratorCommand(scope, request)
+    const ended = await system.runProgram('administrator', command, signal)
+    if (ended.outcome.code === 0) {
       system.log.say('info', `created the administrator ${username}, as ADMIN_USERNAME says`)
       return undefined
     }
-    const last = lines.at(-1) ?? 'it said nothing'
-    const setting = refusedSetting[outcome.code ?? 0]
-    if (setting !== undefined) refuse(setting, last.replace(/^ERROR [^:]*: /, ''))
+    const setting = refusedSetting[ended.outcome.code ?? 0]
+    if (setting !== undefined) refuse(setting, lastOf(ended.lines).replace(/^ERROR [^:]*: /, ''))
     throw new SupervisorError(
       'ADMINISTRATOR_NOT_CREATED',
-      `cannot create the administrator: Django ${inWords(outcome)}: ${last}`,
+      `cannot create the administrator: ${failureOf('Django', ended)}`,
     )
   },
 })

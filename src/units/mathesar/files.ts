@@ -1,4 +1,4 @@
-import { inWords } from '../../core/outcome.ts'
+import { failureOf, lastOf } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { InForce } from '../../settings/configuration.ts'
 import { permittedHosts, probeHost } from '../../settings/hosts.ts'
@@ -22,7 +22,7 @@ const askParsers = async (
   proposed: Readonly<Record<string, string>>,
   signal: AbortSignal,
 ): Promise<void> => {
-  const { outcome, lines } = await system.runProgram(
+  const ended = await system.runProgram(
     'config',
     {
       argv: [`${paths.pythonBin}/python3`, '-I', ownProgram(paths, 'check_config.py')],
@@ -32,13 +32,13 @@ const askParsers = async (
     },
     signal,
   )
-  if (outcome.code === 0) return
-  const last = lines.at(-1) ?? 'it said nothing'
+  if (ended.outcome.code === 0) return
+  const last = lastOf(ended.lines)
   throw last.startsWith('ERROR ')
     ? refusalOf(last.slice('ERROR '.length), inForce)
     : new SupervisorError(
         'CONFIG_NOT_CHECKED',
-        `cannot check the configuration: python3 ${inWords(outcome)}: ${last}`,
+        `cannot check the configuration: ${failureOf('python3', ended)}`,
       )
 }
 

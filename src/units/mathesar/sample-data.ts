@@ -1,4 +1,4 @@
-import { inWords } from '../../core/outcome.ts'
+import { failureOf } from '../../core/outcome.ts'
 import type { Client, System } from '../../system/ports.ts'
 import { readManifest, replaceManifest, requireManifest } from '../manifest.ts'
 import { inTransaction, withDatabase } from '../postgres/connection.ts'
@@ -46,8 +46,8 @@ const freeName = async (scope: DataScope, wasUnderWay: boolean): Promise<boolean
 
 const make = async (scope: DataScope, samples: readonly string[]): Promise<string | undefined> => {
   const command = administratorCommand(scope, { action: 'sample data', name, samples })
-  const { outcome, lines } = await scope.system.runProgram('sample-data', command)
-  return outcome.code === 0 ? undefined : `Django ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`
+  const ended = await scope.system.runProgram('sample-data', command)
+  return ended.outcome.code === 0 ? undefined : failureOf('Django', ended)
 }
 
 /** Has Mathesar make its sample data, for its first administrator, as its own page does it. */

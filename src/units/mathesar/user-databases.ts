@@ -1,4 +1,4 @@
-import { inWords } from '../../core/outcome.ts'
+import { failureOf } from '../../core/outcome.ts'
 import type { Client } from '../../system/ports.ts'
 import { readAppVersion } from '../manifest.ts'
 import { inRun } from '../place.ts'
@@ -39,11 +39,11 @@ const upgrade = async (scope: Scope<'volume' | 'secrets'>, how: How, signal: Abo
   const { system, place, report } = scope
   const env = { ...appEnvironment(scope), ...databasesEnvironment(scope, how) }
   const command = appProgram(place, ['user_databases.py'], env)
-  const { outcome, lines } = await system.runProgram('user-databases', command, signal)
-  const failed = lines
+  const ended = await system.runProgram('user-databases', command, signal)
+  const failed = ended.lines
     .filter((line) => line.startsWith('WARNING '))
     .map((line) => line.slice('WARNING '.length))
-  if (outcome.code !== 0) failed.push(`Django ${inWords(outcome)}: ${lines.at(-1) ?? 'it said nothing'}`)
+  if (ended.outcome.code !== 0) failed.push(failureOf('Django', ended))
   report(failed.length === 0 ? null : `not upgraded: ${failed.join('; ').slice(0, 500)}`)
 }
 

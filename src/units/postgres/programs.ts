@@ -1,5 +1,5 @@
 import type { Command } from '../../core/unit.ts'
-import { inWords } from '../../core/outcome.ts'
+import { inWords, lastOf } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import type { Place } from '../place.ts'
 import type { Scope, UnitName } from '../unit.ts'
@@ -46,7 +46,7 @@ export const checkAll = [
 
 /** The line that says why a program failed: tar and initdb write more after it. */
 const reasonIn = (lines: readonly string[]): string =>
-  lines.find((line) => /: Cannot |error:|FATAL:|PANIC:/.test(line)) ?? lines.at(-1) ?? 'it said nothing'
+  lines.find((line) => /: Cannot |error:|FATAL:|PANIC:/.test(line)) ?? lastOf(lines)
 
 /** Runs a program in the cluster's folder, as its user. */
 export const runOnCluster = async (

@@ -18,7 +18,7 @@ import { startOverAndWait } from './undo.ts'
 const usage: Usage = usageOf('send', 'send')
 
 const tellEveryMs = 5000
-/** Requests wait for so long before they get a page. */
+/** How long requests wait before they get a page, in seconds. */
 const usualSeconds = '50'
 const nameLimit = 200
 

@@ -31,7 +31,7 @@ const readTo = (to: string, usage: Usage): string => {
   return isatty(0) ? usage('standard input is a terminal: `… --to - < FILE`') : readFrom(0, usage)
 }
 
-/** It is checked as a setting is, of which nobody has typed the name. */
+/** Checked as the setting is. Its name, which nobody typed, is left out of what is refused. */
 const parse = (text: string): DatabaseUrl => {
   try {
     return parseDatabaseUrl(text)

@@ -12,7 +12,7 @@ export const reserveBytes = 128 * MiB
 export const spaceInWords = ({ bytes, inodes }: Space): string =>
   inodes === 0 ? 'no inode is free, though bytes are' : `${inMiB(bytes)} are free`
 
-/** Whether a file of so many bytes can be written. */
+/** Whether a file of that size can be written. */
 export const fits = (space: Space, bytes: number): boolean => space.bytes >= bytes && space.inodes !== 0
 
 /** Whether Postgres will soon be unable to write. */

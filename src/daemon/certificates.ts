@@ -14,7 +14,7 @@ import { repeat } from './repeat.ts'
 
 /** Whoever renews a certificate has weeks for it; the files are compared by content. */
 const pollMs = 3000
-/** Where there is none, or it is ours. */
+/** How often, where there is none or it is our own. */
 const seldomMs = 5000
 /** Ours is renewed when less than this is left of it. */
 const renewMs = 30 * dayMs

@@ -22,7 +22,7 @@ type Options = {
   readonly onLost: (error: SupervisorError) => void
 }
 
-/** What a copy is told by is to be no older than that, where nobody tells of a checkpoint. */
+/** How often it looks for a checkpoint, which a copy goes by, where nothing tells of one. */
 const lookEveryMs = 1000
 
 /** Keeps up what the volume says of the run that has it, and takes it back once everything is down. */

@@ -30,7 +30,7 @@ type Prober = {
   readonly hurry: () => void
 }
 
-/** However often somebody hurries. */
+/** However often it is told to hurry. */
 const leastPauseMs = 1000
 
 /** Probes one generation until it is stopped. */

@@ -76,14 +76,14 @@ export class Serving {
     this.#cancel = clock.after(patienceMs, () => this.#set(false))
   }
 
-  /** Hidden it serves nobody, whatever comes: the container stops, or it is to sleep. */
+  /** While hidden, it serves nobody: the container stops, or the service is to sleep. */
   setHidden(isHidden: boolean, state: ServiceState): void {
     this.#isHidden = isHidden
     if (isHidden) this.#set(false)
     else this.update(state)
   }
 
-  /** Others keep it from serving. Whoever comes waits a moment. */
+  /** Something else keeps it from serving. Requests wait a moment. */
   #leave(): void {
     if (!this.#isServing) return
     const { system, onChange } = this.#options

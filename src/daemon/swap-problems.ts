@@ -2,7 +2,7 @@ import type { Problem } from '../core/status.ts'
 import type { Volume } from '../units/place.ts'
 import { isWaiting, type Journal, readJournal, waitingHint, waitingInWords } from '../units/swap.ts'
 
-/** A disk that does not give it must not keep anybody from the rest of the status. */
+/** A disk that cannot be read here must not cost the rest of the status. */
 const journalOf = (volume: Volume): Journal | undefined => {
   try {
     return readJournal(volume)

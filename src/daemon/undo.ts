@@ -67,7 +67,7 @@ export class UndoKeeper implements Keeper {
     return this.#failure === undefined || this.#spaceMiB === 0 ? [] : [{ unit: 'undo', ...this.#failure }]
   }
 
-  /** A disk that does not give it must not keep anybody from the rest of the status. */
+  /** A disk that cannot be read here must not cost the rest of the status. */
   get #from(): string | null {
     try {
       const oldest = usableBases(this.#options).at(-1)

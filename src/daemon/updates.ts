@@ -6,7 +6,7 @@ import { inVolume, type Place } from '../units/place.ts'
 import type { Instance } from './instance.ts'
 import type { Keeper } from './keeper.ts'
 
-/** The first time it asks, so long after it is ready, and up to an hour later: short lives ask nobody. */
+/** How long after it is ready it asks first, up to an hour later: a container of minutes asks nobody. */
 const settleMs = 600_000
 const pollMs = hourMs
 const timeoutMs = 5000

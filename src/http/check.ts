@@ -22,7 +22,7 @@ export const check = <Schema extends v.GenericSchema>(
   return success ? output : refuse(inWords(issues[0]))
 }
 
-/** A text of at most so many UTF-16 units. */
+/** A text of at most `limit` UTF-16 units. */
 export const text = (limit: number, form = 'must be a string') =>
   v.pipe(v.string(form), v.maxLength(limit, `must be at most ${limit} characters long`))
 

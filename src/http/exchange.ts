@@ -70,7 +70,7 @@ export const refuse = (why: string): never => {
   throw new SupervisorError('CONFIG_INVALID', `cannot read the request: ${why}`, { hint: bodyHint })
 }
 
-/** Reads the body, of at most so many bytes. */
+/** Reads the body, of at most `limitBytes`. */
 export const readBytes = async (
   { request }: Pick<Exchange, 'request'>,
   limitBytes: number,

@@ -79,7 +79,7 @@ export const makeRoom = (scope: Where, stateBytes: number): void => {
 /** Ends what comes in before Postgres, which may serve from the same volume, has no space for its log. */
 export const requireSpaceLeft = (scope: Where): void => requireRoom(scope, leastBytes)
 
-/** Refuses what is of no use on an installation of which the next start makes another one. */
+/** Refuses what is of no use on an installation that the next start will replace. */
 export const requireNoneWaiting = (scope: Where, what: string, code: ErrorCode): void => {
   const journal = readJournal(scope)
   if (!isWaiting(journal)) return

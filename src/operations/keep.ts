@@ -67,7 +67,7 @@ const inPart = ({ code, message, hint }: SupervisorError, { places }: MadeBackup
 type Options = {
   readonly plan: Planned
   readonly lock: Lock | undefined
-  /** Whether it is one of the schedule, of which older ones give way. */
+  /** Whether the schedule made it: then older ones of its kind give way. */
   readonly isScheduled: boolean
   /** The archive, as it is to be kept. */
   readonly write: (how: Pick<BackupOptions, 'base' | 'watch'>) => Bytes

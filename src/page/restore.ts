@@ -53,7 +53,7 @@ const renderPassphrase = (id: string): string =>
   `<input id="${id}" name="passphrase" type="password" autocomplete="off" aria-describedby="${id}-about">` +
   '</div>'
 
-/** Whoever restores says that what is kept may go: it may be all that there is. */
+/** The owner says that what is kept may go: it may be all that there is. */
 const renderForget = (id: string, keptSince: string | undefined): string =>
   keptSince === undefined
     ? ''

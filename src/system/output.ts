@@ -1,7 +1,7 @@
 import { Socket } from 'node:net'
 
 const drainLimitMs = 500
-/** A log that nobody reads is waited for as long as this. */
+/** How long to wait for a log that nobody reads. */
 const looksWhileWaiting = 10
 
 /** Takes what a process writes. */

@@ -5,7 +5,7 @@ import { join } from 'node:path'
 const mostNames = 16
 const mostBytesOfFile = 64 * 1024
 
-/** The names in a folder, or the first so many of them. */
+/** The names in a folder, or the first `most` of them. */
 const firstNames = (folder: string, most: number): readonly string[] => {
   using entries = opendirSync(folder)
   const names: string[] = []

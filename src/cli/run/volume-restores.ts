@@ -14,7 +14,7 @@ type Options = {
   readonly startOver: () => void
 }
 
-/** The command refuses by itself where a state would go of which nobody said so. */
+/** Without `--forget`, the command itself refuses where a state that is kept would have to go. */
 const optionsOf = ({ mayForget }: RestoreWish): readonly string[] => [
   '--replace',
   ...(mayForget ? ['--forget'] : []),

@@ -4,9 +4,9 @@ import { isPermitted, permitCommand, type Refusal, refusalIn } from '../../setti
 import type { System } from '../../system/ports.ts'
 import type { UnitName } from '../../units/unit.ts'
 
-/** How many refusals are remembered: whoever sends requests chooses them. */
+/** How many refusals are remembered: clients choose the names in them. */
 const limit = 5
-/** How many are said: whoever sends requests could fill the log. */
+/** How many are logged: else clients could fill the log. */
 const sayings = { burst: 10, everyMs: 60_000 }
 
 type Addresses = {

@@ -7,7 +7,7 @@ import { type Exchange, redirect, sendJson } from '../exchange.ts'
 import type { Parts } from '../parts.ts'
 import { consoleHeaders } from './send.ts'
 
-/** A change that somebody asks for in a form. */
+/** A change that a form asks for. */
 export type Wish = {
   readonly proposal: Proposal
   readonly form: URLSearchParams

@@ -54,13 +54,13 @@ export class Zstd {
 /** A backup runs beside people's work: the next levels make 7 % less of it, for twice the CPU. */
 const level = 1
 
-/** Makes a frame of each buffer, which has at most so many bytes. */
+/** Makes a frame of each buffer of at most `pieceBytes`. */
 export const createCompressor = (pieceBytes: number): Zstd => {
   const params = { [constants.ZSTD_c_compressionLevel]: level, [constants.ZSTD_c_checksumFlag]: 1 }
   // zstd adds little to what it cannot compress: one part in 256, and its headers (ZSTD_COMPRESSBOUND).
   return new Zstd(createZstdCompress({ chunkSize, params }), pieceBytes + (pieceBytes >> 8) + 1024)
 }
 
-/** Opens frames that hold at most so many bytes. */
+/** Opens frames that hold at most `limitBytes`. */
 export const createDecompressor = (limitBytes: number): Zstd =>
   new Zstd(createZstdDecompress({ chunkSize }), limitBytes)

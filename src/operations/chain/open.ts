@@ -16,7 +16,7 @@ export type Source = {
   readonly shelf: Pick<Store, 'title' | 'list' | 'read'> | undefined
 }
 
-/** An archive of a chain, of which the description was read. */
+/** An archive of a chain whose description was read. */
 export type ChainLink = {
   /** As people call it. */
   readonly title: string
@@ -49,7 +49,7 @@ const incomplete = (title: string, parent: string, shelf: Source['shelf']): Supe
 /** With what opens an archive that is encrypted. */
 type Opener = { readonly system: Pick<Streams, 'decrypt'>; readonly lock: Lock | undefined }
 
-/** Says of which archive it is that something fails. */
+/** Adds to a failure which archive it is of. */
 export const naming = async <T>(title: string, act: () => Promise<T>): Promise<T> => {
   try {
     return await act()

@@ -11,7 +11,7 @@ const sizeIn = (header: Buffer): number =>
     ? Number.parseInt(header.toString('latin1', 124, 136), 8) || 0
     : header.readUIntBE(130, 6)
 
-/** A tar as it is, of which some files are looked at as they pass by. `pick` says which, by their names. */
+/** A tar, unchanged, some files of which are looked at as they pass. `pick` chooses them by name. */
 export async function* pickFrom(
   tar: Bytes,
   pick: (name: string) => Taker | undefined,

@@ -51,7 +51,7 @@ const parse = <Schema extends v.GenericSchema>(form: Schema, data: Buffer): v.In
 export const parseFacts = (data: Buffer): LogFacts => parse(schema, data)
 export const parseEnd = (data: Buffer): LogEnd => parse(endSchema, data)
 
-/** What is to be known of the log that begins there. */
+/** What the other end needs to know of the log that begins there. */
 export const readFacts = (scope: OperationScope, firstLsn: string): Promise<LogFacts> =>
   asSuperuser(scope, async (client) => {
     const { rows } = await client.query<Omit<LogFacts, 'first'>>(

@@ -10,7 +10,7 @@ import { requireFreeBytes } from '../../units/space.ts'
 import type { OperationScope } from '../scope.ts'
 import type { Store } from './store.ts'
 
-/** How often it is looked at. */
+/** After how many bytes the space that is left is looked at. */
 const lookBytes = 4 * MiB
 
 const markText = 'Backups of Mathesar are kept here. Without this file the folder is not used again.\n'

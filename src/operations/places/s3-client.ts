@@ -21,7 +21,7 @@ export type Account = {
 
 type Call = {
   readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE'
-  /** Without one the bucket itself is asked. */
+  /** Without a key, the call is for the bucket itself. */
   readonly key?: string
   readonly query?: Readonly<Record<string, string>>
   readonly headers?: Readonly<Record<string, string>>
@@ -30,7 +30,7 @@ type Call = {
   readonly forMs?: number
 }
 
-/** A part may take so long on a slow line. */
+/** How long a part may take on a slow line. */
 const answerMs = 300_000
 const tryForMs = 20_000
 /** Answers are lists and errors. */

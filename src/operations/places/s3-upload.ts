@@ -8,7 +8,7 @@ import { Refusal, type S3Client } from './s3-client.ts'
 const leastPartBytes = 8 * MiB
 const partsAimed = 9000
 
-/** A part waits so long for a network that was cut, or for a storage that throttles. */
+/** How long a part waits for a network that was cut, or for a storage that throttles. */
 const partForMs = 180_000
 
 export const partBytesFor = (aboutBytes: number): number =>

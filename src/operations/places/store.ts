@@ -22,7 +22,7 @@ export type Store = {
   /** All archives that are there, in no order. Files of others are left out. */
   readonly list: () => Promise<readonly Stored[]>
   readonly read: (name: string) => Bytes
-  /** Begins an archive of about so many bytes. */
+  /** Begins an archive of about that size. */
   readonly begin: (name: string, aboutBytes: number) => Promise<Upload>
   readonly remove: (name: string) => Promise<void>
 }

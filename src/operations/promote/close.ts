@@ -24,7 +24,7 @@ const openQuery = `
     SELECT FROM pg_catalog.pg_db_role_setting
       WHERE setdatabase = d.oid AND setrole = 0 AND '${closing}' = ANY(setconfig))`
 
-/** Lets nobody write who comes from now on. */
+/** From now on, new sessions cannot write. */
 export const refuseWrites = async (
   scope: MoveScope,
   names: readonly string[],
@@ -60,7 +60,7 @@ const othersQuery = `
 const limitMs = 5000
 const pauseMs = 20
 
-/** Asks again until nobody is left. Returns who is after all. */
+/** Asks again until nobody is left. Returns those who are after all. */
 const untilNone = async <T>(
   { clock }: MoveScope['system'],
   ask: () => Promise<readonly T[]>,

@@ -2,7 +2,7 @@ import type { Client } from '../../system/ports.ts'
 import { codeOf } from '../../units/postgres/failures.ts'
 import { inSource, type MoveScope, pidOf } from './source.ts'
 
-/** Whoever writes just then is waited for that long. */
+/** How long to wait for those who are writing just then. */
 const lockTimeout = '10s'
 
 const tablesQuery = `

@@ -10,7 +10,7 @@ const standIn = (attnum: number): string => `"........pg.dropped.${attnum}......
 
 const isMadeByCommand = ({ kind }: Table): boolean => ['r', 'p', 'f'].includes(kind)
 
-/** Tables of which some columns were dropped. */
+/** Tables with columns that were dropped. */
 export const withGaps = (tables: readonly Table[]): readonly Table[] =>
   tables.filter((table) => isMadeByCommand(table) && table.columns.includes(null))
 

@@ -84,7 +84,7 @@ export const copyCluster = async (scope: OperationScope, from: string, to: strin
   await makeFit(scope, from, to)
 }
 
-/** Copies a cluster of which the disk may not give everything any more. */
+/** Copies what can be read of a cluster on a disk that fails. */
 export const copyWhatCanBeRead = async (scope: OperationScope, from: string, to: string): Promise<void> => {
   await copy(scope, from, to, scope.place.identities.postgres, [0, 1])
   await makeFit(scope, from, to)

@@ -91,7 +91,7 @@ export const salvagedInWords = ({ from, isLogLost, pieces }: Salvaged): string =
   ].join('\n')
 }
 
-/** What somebody has to know or to do after an adoption. */
+/** What the owner has to know or do after an adoption. */
 export const warningsOf = (
   { roles, stored }: Omit<HandedOver, 'hasChecksums'>,
   locked: readonly string[],

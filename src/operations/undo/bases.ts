@@ -24,9 +24,9 @@ import type { OperationScope } from '../scope.ts'
 
 /** How much smaller a copy of the cluster is likely to be, where none was made yet. */
 const guessedRatio = 3
-/** How often it is looked whether there is still room. */
+/** After how many bytes the space that is left is looked at. */
 const lookEveryBytes = 4 * MiB
-/** Names of tables that are long gone are forgotten from here on. */
+/** With more names than that, those of tables long gone are forgotten. */
 const tableLimit = 200_000
 
 const removeBase = ({ system, place }: OperationScope, base: Base): void => {

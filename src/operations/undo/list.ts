@@ -10,7 +10,7 @@ import { type LogPart, LogRecords } from './log-records.ts'
 import { noWindow } from './recover.ts'
 import { type Destruction, Destructions } from './statements.ts'
 
-/** What somebody wants to know. */
+/** What is asked for. */
 type Question = {
   readonly isWanted: (destruction: Destruction) => boolean
   /** How many of them at most, the latest. */

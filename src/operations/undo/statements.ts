@@ -198,7 +198,7 @@ export const inWords = ({ verb, names, database, rows }: Destruction): string =>
 
 const verbs = /^\s*(drop\s+table|drop\s+database|truncate(?:\s+table)?|delete(?:\s+from)?|update)\s+/i
 
-/** Whether somebody who types that means it: the verb, and the name of a table with or without its schema. */
+/** Whether what was typed means it: the verb, and the name of a table with or without its schema. */
 export const isMeant = (text: string, { verb, names }: Destruction): boolean => {
   const [whole = '', said = ''] = verbs.exec(text) ?? []
   const [, name = ''] = /^(?:if\s+exists\s+)?([^\s;]+)/i.exec(text.slice(whole.length)) ?? []

@@ -18,7 +18,7 @@ export const bodyMaps = [
   'limit_conn_zone $binary_remote_addr zone=strangers_of_address:1m;',
 ]
 
-/** Bodies of people whom nobody knows: so many are taken in at a time. */
+/** How many bodies of strangers are taken in at a time. */
 export const strangerLimits = [
   '    limit_conn strangers 200;',
   '    limit_conn strangers_of_address 20;',

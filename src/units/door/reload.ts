@@ -7,7 +7,7 @@ import type { Scope } from '../unit.ts'
 /** How long nginx may take to read its configuration and to have other workers serve. */
 const limitMs = 10_000
 const pollMs = 10
-/** So long each answer ends its connection, before those that nobody uses are closed. */
+/** For how long each answer ends its connection, before idle ones are closed. */
 const endingMs = 100
 
 /** A worker in its last state has closed its sockets (`ngx_worker_process_cycle`). */

@@ -1,4 +1,4 @@
-/** Bytes that act on a terminal, or begin what does: C0 except tab and line feed, DEL, and of UTF-8 C2 and E2. */
+/** Bytes that act on a terminal, or begin what does: C0 without tab and line feed, DEL, C2, E2. */
 const telling = new Uint8Array(256).map((_, byte) =>
   Number((byte < 32 && byte !== 9 && byte !== 10) || byte === 127 || byte === 0xc2 || byte === 0xe2),
 )
@@ -17,7 +17,7 @@ const endOfColor = (bytes: Uint8Array, at: number, end: number): number => {
   return at
 }
 
-/** How many bytes from there are a character of UTF-8 that acts: C1, or a mark that reverses the direction. */
+/** How many bytes from there are a character that acts: C1, or a mark that reverses the direction. */
 const actingLength = (bytes: Uint8Array, at: number): number => {
   const [first, second = 0, third = 0] = bytes.subarray(at, at + 3)
   if (first === 0xc2) return second >= 0x80 && second <= 0x9f ? 2 : 0

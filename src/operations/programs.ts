@@ -40,7 +40,11 @@ const withoutMeans = new RegExp(
 const lackedMeans = ({ outcome, lines }: ProgramResult): boolean =>
   outcome.signal === 'SIGKILL' || lines.some((line) => withoutMeans.test(line))
 
-type Tools = { readonly system: Pick<OperationScope['system'], 'log' | 'streamProgram'> }
+type Tools = {
+  readonly system: Pick<OperationScope['system'], 'streamProgram'> & {
+    readonly log: Pick<OperationScope['system']['log'], 'redact'>
+  }
+}
 
 type Program = {
   /** What it is for: "copy the cluster". */

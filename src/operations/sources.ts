@@ -2,7 +2,7 @@ import { configFiles, fileLimitBytes } from '../settings/configuration.ts'
 import { editConfig } from '../settings/env-file.ts'
 import { settingNames, settingOf } from '../settings/table.ts'
 import { yamlFiles } from '../settings/yaml-files.ts'
-import { inVolume } from '../units/place.ts'
+import { type Identities, inVolume, type Paths } from '../units/place.ts'
 import { asSuperuser } from '../units/postgres/connection.ts'
 import { asSuperuserOf, libpqEnvironment } from '../units/postgres/libpq.ts'
 import { asPostgres } from '../units/postgres/programs.ts'
@@ -78,6 +78,13 @@ export async function* readCluster(scope: OperationScope, since?: string): Async
   }
 }
 
+type MediaScope = Parameters<typeof outputOf>[0] & {
+  readonly place: {
+    readonly paths: Pick<Paths, 'data'>
+    readonly identities: Pick<Identities, 'mathesar'>
+  }
+}
+
 const tarMedia = ['tar', '--create', '--sparse', '--ignore-failed-read'] as const
 
 /**
@@ -85,7 +92,7 @@ const tarMedia = ['tar', '--create', '--sparse', '--ignore-failed-read'] as cons
  * to nothing that it could not read itself. No archive is larger than what lies on the disk, however many
  * names a file has, and however large its holes are. A file that changes or goes meanwhile is not a failure.
  */
-export const readMedia = (scope: OperationScope, how: readonly string[] = []): Bytes => {
+export const readMedia = (scope: MediaScope, how: readonly string[] = []): Bytes => {
   const { paths, identities } = scope.place
   const folder = inVolume(paths).media
   return outputOf(scope, {

@@ -117,7 +117,10 @@ export const makeEmptyFiles = (
 ): Promise<void> =>
   runToEnd(scope, {
     what: `write into ${folder}`,
-    command: tool(['truncate', '--size=0', ...names.map((name) => `${folder}/postgres/${name}`)], scope.place.identities.postgres),
+    command: tool(
+      ['truncate', '--size=0', ...names.map((name) => `${folder}/postgres/${name}`)],
+      scope.place.identities.postgres,
+    ),
     code: 'VOLUME_NOT_WRITABLE',
   })
 

@@ -52,20 +52,20 @@ describeContainer('an external database', () => {
     }
   }
 
-  /** How long a connection of Mathesar waits for a server that vanished, in s, ms and s, by its own environment. */
+  /** How long a connection made with Mathesar's environment waits for a server that vanished: s, ms, s. */
   const limitsOf = async (box: Box): Promise<unknown> => {
     const program = `
 import json, os, psycopg, socket
 from psycopg.conninfo import timeout_from_conninfo
-host, port, name, user, password = (os.environ[f'POSTGRES_{each}'] for each in ('HOST', 'PORT', 'DB', 'USER', 'PASSWORD'))
-connection = psycopg.connect(host=host, port=port, dbname=name, user=user, password=password)
-tcp = socket.socket(fileno=connection.fileno())
-options = (socket.TCP_USER_TIMEOUT, socket.TCP_KEEPIDLE)
-print(json.dumps([timeout_from_conninfo({}), *(tcp.getsockopt(socket.IPPROTO_TCP, option) for option in options)]))
-tcp.detach()`
+given = {name: os.environ[f'POSTGRES_{name.upper()}'] for name in ('host', 'port', 'user', 'password')}
+connection = psycopg.connect(**given, dbname=os.environ['POSTGRES_DB'])
+tcp = socket.socket(fileno=os.dup(connection.fileno()))
+read = lambda option: tcp.getsockopt(socket.IPPROTO_TCP, option)
+print(json.dumps([timeout_from_conninfo({}), read(socket.TCP_USER_TIMEOUT), read(socket.TCP_KEEPIDLE)]))`
     const { pid } = await box.unit('mathesar')
-    const asMathesar = `setpriv --reuid mathesar --regid mathesar --clear-groups xargs -0 -a /proc/${pid}/environ`
-    const { stdout } = await box.sh(`${asMathesar} sh -c 'exec env -i "$@" python3 -c "$0"' "${program}"`)
+    const asMathesar = 'setpriv --reuid mathesar --regid mathesar --clear-groups'
+    const withItsEnvironment = `xargs -0 -a /proc/${pid}/environ sh -c 'exec env -i "$@" python3 -c "$0"'`
+    const { stdout } = await box.sh(`${asMathesar} ${withItsEnvironment} "${program}"`)
     return JSON.parse(stdout)
   }
 

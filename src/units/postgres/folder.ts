@@ -1,4 +1,4 @@
-import { inWords } from '../../core/outcome.ts'
+import { lastOf } from '../../core/outcome.ts'
 import { SupervisorError } from '../../errors.ts'
 import { mountOf } from '../mounts.ts'
 import type { Scope } from '../unit.ts'
@@ -29,16 +29,13 @@ export const makeMissingFolders = async (scope: Scope<never>, folder: string): P
   const { system, place } = scope
   const missing = oftenEmpty.filter((name) => !system.files.isThere(`${folder}/${name}`))
   if (missing.length === 0 || !system.files.isThere(`${folder}/global/pg_control`)) return
-  const { outcome, lines } = await system.runProgram('cluster', {
-    argv: ['mkdir', '--mode=700', '--parents', ...missing.map((name) => `${folder}/${name}`)],
-    env: postgresEnvironment(place),
-    user: place.identities.postgres,
-    cwd: '/',
-  })
-  if (outcome.code !== 0)
+  const paths = missing.map((name) => `${folder}/${name}`)
+  const command = asPostgres(place, ['mkdir', '--mode=700', '--parents', ...paths])
+  const ended = await system.runProgram('cluster', command)
+  if (ended.outcome.code !== 0)
     throw new SupervisorError(
       'CLUSTER_UNUSABLE',
-      `cannot make the empty folders of ${folder} that are missing: ${lines.at(-1) ?? inWords(outcome)}`,
+      `cannot make the empty folders of ${folder} that are missing: ${lastOf(ended.lines)}`,
     )
   system.log.say(
     'warn',

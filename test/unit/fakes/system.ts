@@ -37,7 +37,7 @@ const createReplies = () => ({
   listen: (_address: string, _port: number): number => 10,
   lock: (_path: string): boolean => true,
   /** Whether a listening socket was shut. */
-  isShut: false,
+  isShut: (): boolean => false,
   mounts: (): ReturnType<System['readMounts']> => new Map(),
   get: async (_signal: AbortSignal): ReturnType<System['httpGet']> => ({ status: 200, location: undefined }),
   /** The status that a request which tells somebody gets. */
@@ -88,6 +88,15 @@ const createRecords = () => ({
   failures: [] as unknown[],
 })
 
+/** Sockets of the file system, which all have one number. */
+const createSockets = (put: (path: string) => void): Pick<System, 'listenUnix' | 'listenUnixAgain'> => ({
+  listenUnix: (path) => {
+    put(path)
+    return 11
+  },
+  listenUnixAgain: put,
+})
+
 /** A whole system of which nothing is real but the log and the parser of YAML. */
 export const createFakeSystem = () => {
   const clock = createClock()
@@ -112,16 +121,9 @@ export const createFakeSystem = () => {
       return replies.lock(path)
     },
     listenTcp: (address, port) => replies.listen(address, port),
-    listenUnix: (path) => {
-      disk.put(path, '')
-      return 11
-    },
+    ...createSockets((path) => disk.put(path, '')),
     isAwaited: () => false,
-    isShut: () => replies.isShut,
-    listenUnixAgain: (path) => {
-      disk.put(path, '')
-      replies.isShut = false
-    },
+    isShut: () => replies.isShut(),
     closeSocket: (fd) => void records.closed.push(fd),
     createGate: processes.createGate,
     startProcess: processes.startProcess,

@@ -497,7 +497,7 @@ describe('a socket', () => {
     expect(proposals).toHaveLength(1)
   })
 
-  test('of visitors asks for a login also before the database has said that there is an administrator', async () => {
+  test('of visitors asks for a login also while the database has not named an administrator', async () => {
     const { setup } = createParts()
     const ask = await open('visitor', {
       administrators: { prove: async () => ({ is: 'right' }) },

@@ -58,13 +58,13 @@ describe('what a new generation answers when it is asked to check itself', () =>
 describe('a socket that code in Mathesar has shut', () => {
   const shut = () => {
     const at = createScope({ place: { paths: { ...placeOf().paths, nginx: '/usr/sbin/nginx' } } })
-    at.replies.isShut = true
+    at.replies.isShut = () => !at.disk.files.isThere(inDoor(at.scope.place.paths).mathesar)
     return at
   }
 
   test('makes it count as hung, and is opened again for the next generation', async () => {
     const { scope, disk, said } = shut()
-    const look = { state: 'S', sleeps: 2, children: new Map() } as never
+    const look = { state: 'S', sleeps: 2, children: [] }
     expect(mathesar.whyHung!(scope, look, undefined)).toBe('its socket is shut')
     expect((await mathesar.command(scope)).fds).toEqual([11])
     expect(disk.modeOf(inDoor(scope.place.paths).mathesar)).toMatch(/^0666 /)

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
-import { startDaemon } from './fakes/daemon.ts'
+import { startDaemon } from '../unit/fakes/daemon.ts'
 
 const main = new URL('../../src/main.ts', import.meta.url).pathname
 

@@ -97,6 +97,9 @@ export const probeHost = 'supervisor.invalid'
 
 const quoted = (text: string): string => `"${text.replaceAll('"', '')}"`
 
+/** What has another meaning there, also in quotes. */
+const wordsOfMap: readonly string[] = ['default', 'hostnames', 'include', 'volatile']
+
 /** The same list for the `map` of nginx, by its variable $host: in small letters, and without the port. */
 export const hostMapLines = (allowedHosts: readonly string[]): readonly string[] =>
   allowedHosts.flatMap((item) => {
@@ -105,7 +108,8 @@ export const hostMapLines = (allowedHosts: readonly string[]): readonly string[]
     if (host === privateHosts) return [`"~${privatePattern}" 1;`]
     // A leading dot: the name itself, and all names below it.
     const exact = host.replace(/^\./, '').replace(/[.[\]*]/g, '\\$&')
-    return [host.startsWith('.') ? `"~^(?:.+\\.)?${exact}$" 1;` : `${quoted(host)} 1;`]
+    if (host.startsWith('.')) return [`"~^(?:.+\\.)?${exact}$" 1;`]
+    return [wordsOfMap.includes(host) ? `"~^${exact}$" 1;` : `${quoted(host)} 1;`]
   })
 
 type Addresses = Pick<Settings, 'ALLOWED_HOSTS' | 'PUBLIC_URL' | 'CSRF_TRUSTED_ORIGINS'>

@@ -128,6 +128,13 @@ describe('the command', () => {
   })
 })
 
+test.each(['default', 'hostnames', 'Include', 'volatile'])(
+  'a host with the name %s is no word of nginx, which would not start',
+  (host) => {
+    expect(hostMapLines([host, 'a.example'])).toEqual([`"~^${host.toLowerCase()}$" 1;`, '"a.example" 1;'])
+  },
+)
+
 describe('the private addresses', () => {
   const inNginx = (host: string, allowed: readonly string[]): boolean => {
     for (const line of hostMapLines(allowed)) {

@@ -40,8 +40,8 @@ export const whyEnded = (chain: Chain, { nowMs, fullEveryDays, lock }: Now): str
   const last = since.at(-1) ?? full
   if (nowMs - full.atMs >= fullEveryDays * dayMs - slackMs)
     return `the last full one is of ${minuteOf(full.atMs)} UTC`
-  if (last.atMs >= nowMs - 1000)
-    return `the last one is of ${minuteOf(last.atMs)} UTC: the clock was set back`
+  if (last.atMs > nowMs) return `the last one is of ${minuteOf(last.atMs)} UTC: the clock was set back`
+  if (last.atMs > nowMs - 1000) return 'the last one is of this very second'
   if (chain.links.length >= linkLimit) return `${since.length} build on the last full one already`
   if (since.reduce((sum, { bytes }) => sum + bytes, 0) >= full.bytes)
     return 'what has changed since the last full one is more than it has'

@@ -60,7 +60,8 @@ describe('a chain of backups', () => {
     expect(whyEnded(chainOf(31), { ...now, fullEveryDays: 100 })).toMatch(/^30 build on the last full one/)
     expect(whyEnded(chainOf(6, 20), now)).toMatch(/more than it has$/)
     expect(whyEnded(chainOf(2), { ...now, lock: 'passphrase' })).toMatch(/encrypted in another way/)
-    expect(whyEnded(chainOf(2), { ...now, nowMs: nowMs - day })).toMatch(/the clock was set back$/)
+    expect(whyEnded(chainOf(2), { ...now, nowMs: nowMs - day - 1 })).toMatch(/the clock was set back$/)
+    expect(whyEnded(chainOf(2), { ...now, nowMs: nowMs - day + 999 })).toMatch(/this very second$/)
   })
 
   test('remembers public keys, and of a passphrase only that there is one', () => {

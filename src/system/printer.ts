@@ -53,16 +53,20 @@ export class Printer {
   }
 
   #send(unit: string): void {
-    if (this.#events > 0) this.#deliver(unit, this.#space().subarray(0, this.#used), this.#events)
+    if (this.#events > 0) this.#hand(unit, this.#space().subarray(0, this.#used), this.#events)
     this.#used = 0
     this.#events = 0
   }
 
+  #hand(unit: string, bytes: Buffer, events: number): void {
+    if (this.#format === 'text') tame(bytes)
+    this.#deliver(unit, bytes, events)
+  }
+
   #addText(unit: string, text: string): void {
     const event = Buffer.from(text)
-    if (this.#format === 'text') tame(event, 0, event.length)
     if (this.#used + event.length > blockBytes) this.#send(unit)
-    if (event.length > blockBytes) return this.#deliver(unit, event, 1)
+    if (event.length > blockBytes) return this.#hand(unit, event, 1)
     this.#used += event.copy(this.#space(), this.#used)
     this.#events++
   }
@@ -76,7 +80,6 @@ export class Printer {
       block.set(prefix, used)
       used += prefix.length
       output.copy(block, used, from, to)
-      tame(block, used, used + to - from)
       used += to - from
       block[used++] = newlineByte
       from = to + 1

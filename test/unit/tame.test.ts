@@ -3,7 +3,7 @@ import { tame } from '../../src/core/tame.ts'
 
 const tamed = (text: string, encoding: BufferEncoding = 'utf8'): string => {
   const bytes = Buffer.from(`\r${text}\r`, encoding)
-  tame(bytes, 1, bytes.length - 1)
+  tame(bytes.subarray(1, -1))
   return bytes.toString(encoding).slice(1, -1)
 }
 
@@ -34,4 +34,14 @@ test.each(['\x1b[31mred\x1b[0m \x1b[1;38:5:196mx\x1b[m', 'a\tb\nc', 'é – … 
 test('leaves every byte outside, and characters that are cut off', () => {
   expect(tamed('\xc2', 'latin1')).toBe('\xc2')
   expect(tamed('\xe2\x80', 'latin1')).toBe('\xe2\x80')
+})
+
+test('takes bytes wherever they lie in memory', () => {
+  for (let from = 0; from < 9; from++) {
+    const bytes = Buffer.from(new ArrayBuffer(9), from)
+    bytes.fill('\r')
+    tame(bytes)
+    expect(bytes.toString()).toBe('?'.repeat(Math.max(0, 8 - from)) + (from < 9 ? ' ' : ''))
+  }
+  expect(() => tame(Buffer.from(new ArrayBuffer(5), 5))).not.toThrow()
 })

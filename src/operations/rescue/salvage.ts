@@ -3,7 +3,7 @@ import { SupervisorError } from '../../errors.ts'
 import type { Client, ProgramResult } from '../../system/ports.ts'
 import { inVolume } from '../../units/place.ts'
 import { mayBeEntered } from '../../units/postgres/connection.ts'
-import { codeOf } from '../../units/postgres/failures.ts'
+import { codeOf, isBroken } from '../../units/postgres/failures.ts'
 import { asPostgres } from '../../units/postgres/programs.ts'
 import { namesOf } from '../../units/postgres/rows.ts'
 import { folderOf } from '../../units/swap.ts'
@@ -112,7 +112,12 @@ const countFailures = async (client: Client): Promise<number> => {
   return rows[0]?.count ?? 0
 }
 
-/** A backend that dies has the server recover, which refuses everybody meanwhile. */
+/**
+ * A backend that dies takes the connections of all along, and has the server recover, which refuses everybody
+ * meanwhile. One that is gone has no socket.
+ */
+const isCutOff = (error: unknown): boolean =>
+  isBroken(error) && !['ENOENT', 'ECONNREFUSED'].includes(codeOf(error))
 const recoveryMs = 10 * 60_000
 
 const ask = <T>(
@@ -123,7 +128,7 @@ const ask = <T>(
 ): Promise<T> =>
   scope.system.retry(() => asUser(scope, folder, [role, database], use), {
     forMs: recoveryMs,
-    isWorthIt: (error) => codeOf(error).startsWith('57P'),
+    isWorthIt: isCutOff,
   })
 
 type Copy = {
@@ -134,7 +139,7 @@ type Copy = {
 }
 
 /** Dumps into a file what the options name. A file that is not whole is not kept. */
-const dump = async (
+const tryDump = async (
   { scope, folder, emptied }: Copy,
   database: string,
   file: string,
@@ -165,6 +170,15 @@ const dump = async (
     await upload.abort()
     throw error
   }
+}
+
+/** What `pg_dump` says when its connection was cut, by what it reads or by what was read before. */
+const cutOff = /server closed the connection| FATAL: /
+
+/** Whatever else kills a backend is over at the second try; a table that does kills that one, too. */
+const dump = async (...what: Parameters<typeof tryDump>): ReturnType<typeof tryDump> => {
+  const first = await tryDump(...what)
+  return cutOff.test(first.failure ?? '') ? await tryDump(...what) : first
 }
 
 const salvageDatabase = async (

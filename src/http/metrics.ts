@@ -4,6 +4,7 @@ import type { System } from '../system/ports.ts'
 import { type Exchange, sendText } from './exchange.ts'
 import type { Status, UnitStatus } from '../core/status.ts'
 import { serviceStates } from '../core/unit.ts'
+import { results } from '../settings/history.ts'
 import type { Parts } from './parts.ts'
 import { withMemory } from './status.ts'
 
@@ -21,8 +22,6 @@ export type Measures = {
 type Labels = Readonly<Record<string, string>>
 type Sample = readonly [value: number, labels?: Labels]
 type Metric = readonly [name: string, type: 'gauge' | 'counter', help: string, samples: readonly Sample[]]
-
-const results = ['applied', 'rejected', 'rolled back'] as const
 
 const quoted = (text: string): string =>
   `"${text.replace(/\\/g, '\\\\').replace(/"/g, '\\"').replace(/\n/g, '\\n')}"`

@@ -9,7 +9,7 @@ import { yamlNames } from './yaml-files.ts'
 const origins = ['boot', 'file', 'command', 'api', 'app', 'page', 'rollback', 'signal'] as const
 /** Where a change came from. */
 export type Origin = (typeof origins)[number]
-const results = ['applied', 'rejected', 'rolled back'] as const
+export const results = ['applied', 'left to boot', 'rejected', 'rolled back'] as const
 
 /**
  * One change that was tried, as `config history` shows it. Names of settings, never values. `at` is ISO 8601.
@@ -43,6 +43,12 @@ export const lastGood = (history: History): string | undefined => lastApplied(hi
 /** The one before it that differs: what a rollback goes back to. */
 export const previousGood = (history: History, current: string): string | undefined =>
   appliedBefore(history, current)?.version
+
+/** What somebody wanted last, where the boot that follows is to prove it. */
+export const leftToBoot = (history: History): string | undefined => {
+  const last = history.at(-1)
+  return last?.result === 'left to boot' ? last.version : undefined
+}
 
 /** The last entry, where it tells of a boot that went back to other files. */
 export const failedBoot = (history: History): HistoryEntry | undefined => {

@@ -178,7 +178,10 @@ describeContainer('settings that keep a boot from going on', () => {
       const logs = await box.logs()
       for (const secret of [password, 'wrong-secret', 'correct-horse']) expect(logs).not.toContain(secret)
       const { stdout } = await box.supervisor('config', 'history', '--json')
-      expect(JSON.parse(stdout)).toMatchObject([{ from: 'boot', result: 'applied' }])
+      expect(JSON.parse(stdout)).toMatchObject([
+        { from: 'page', result: 'left to boot' },
+        { from: 'boot', result: 'applied' },
+      ])
       const began = Date.now()
       const refused = await box.supervisor('config', 'set', `POSTGRES_PORT=${await freePort()}`)
       expect(refused).toMatchObject({

@@ -109,6 +109,7 @@ export class Api {
         if (!isHeard()) return
         endMove()
         world.trace(`m${marker} is ${result}`)
+        if (result === 'left to boot') return edits.leave(proposed)
         if (result !== 'applied') return edits.refuse(proposed, isNew && result === 'planned')
         const inForce = markerOf(config.changes.current.files['mathesar.env'])
         edits.acknowledge(proposed, inForce, world.volume, configFile)

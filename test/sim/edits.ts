@@ -33,6 +33,8 @@ export class Edits {
   #setAside: Marker | undefined
   /** The one that the last write to mathesar.env took the place of. */
   #replaced: Marker | undefined
+  /** What was left to the next boot, where nothing was done to the files since. */
+  #left: Marker | undefined
 
   constructor(world: World) {
     this.#world = world
@@ -44,6 +46,7 @@ export class Edits {
 
   /** Somebody writes the file by hand. Half of it may have no marker. */
   edit(...markers: readonly Marker[]): void {
+    this.#left = undefined
     for (const marker of markers) {
       this.#edits.push({ atMs: this.#nowMs, marker })
       this.#allowed.add(marker)
@@ -74,6 +77,20 @@ export class Edits {
       this.#world.violate('acknowledged', `m${inForce} is acknowledged and not on the disk`)
   }
 
+  /** The API said that the container starts over with it: the next boot tries it. */
+  leave(proposed: Proposed): void {
+    this.#inFlight.delete(proposed)
+    if (!this.#edits.some(({ atMs }) => atMs >= proposed.startedAtMs)) this.#left = proposed.marker
+  }
+
+  /** A boot goes by this content. */
+  boot(marker: Marker): void {
+    if (this.#left !== undefined && this.#left !== marker)
+      this.#world.violate('acknowledged', `m${this.#left} was left to the boot, which goes by m${marker}`)
+    this.#left = undefined
+    this.requireAllowed(marker, 'is what a boot goes by')
+  }
+
   refuse(proposed: Proposed, isNew: boolean): void {
     this.#inFlight.delete(proposed)
     if (!isNew) return
@@ -93,6 +110,7 @@ export class Edits {
 
   /** Another state is in force, with its own settings: those of before are beside. */
   restore(marker: Marker, sinceMs: number, { allowed, edits }: Known = { allowed: [], edits: [] }): void {
+    this.#left = undefined
     const later = this.#edits.filter(({ atMs }) => atMs >= sinceMs)
     this.#edits = [...edits, ...later]
     this.#refused.delete(marker)

@@ -129,6 +129,22 @@ describe('what a container is to be', () => {
     expect([told.configuration.database.kind, told.rejected]).toEqual(['embedded', undefined])
   })
 
+  test('takes for done on purpose what the supervisor left to it', async () => {
+    const external = filesOf('DATABASE_URL=postgres://joe@db/app\n')
+    for (const text of ['DEBUG=true\n', '']) {
+      const { setup, disk } = stage(text, {}, external)
+      const version = versionOf(filesOf(text))
+      const entry = { at: '', from: 'page', version, result: 'left to boot', changes: [], why: null }
+      const history = JSON.parse(disk.text('/data/history/history.json') ?? '') as unknown[]
+      disk.put('/data/history/history.json', JSON.stringify([...history, entry]))
+      const { configuration, rejected } = await setup()
+      expect([configuration.database.kind, rejected, disk.text(file)]).toEqual(['embedded', undefined, text])
+      // Another edit since is one by hand.
+      disk.put(file, 'DEBUG=false\n')
+      expect((await setup()).rejected?.error.code).toBe('CONFIG_INVALID')
+    }
+  })
+
   test('reads the file that a NAME_FILE variable names', async () => {
     const { setup, disk } = stage('', { SECRET_KEY_FILE: '/key' })
     expect((await failureOf(setup)).message).toContain('cannot read /key')

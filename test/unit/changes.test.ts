@@ -116,10 +116,7 @@ const createChanges = (boot: Configuration, at: Volume, play: Play, options: Opt
     check,
     checkProposed: check,
     isLeftToBoot: () => play.isAtRest,
-    startOver: (files) => {
-      at.put(files)
-      play.logged.push('starts over')
-    },
+    startOver: () => void play.logged.push('starts over'),
     apply: async (plan, next, report, commit) => {
       expect(++play.atOnce, 'two changes at once').toBe(1)
       try {
@@ -390,10 +387,28 @@ describe('a change', () => {
     expect([result, version, at.text]).toEqual(['left to boot', expect.any(String), 'DEBUG=true\n'])
     expect([at.applied, at.results, at.kept, at.logged.at(-1)]).toEqual([
       [],
-      ['api rejected'],
+      ['api rejected', 'api left to boot'],
       [],
       'starts over',
     ])
+  })
+
+  test('that was left to another boot is the last one before it', async () => {
+    const at = stage({ text: 'DATABASE_URL=postgres://u@db/m\n' })
+    at.rest()
+    const left = await at.set({ DATABASE_URL: null, DEBUG: 'true' })
+    expect(await outcome(at.set({ WEB_CONCURRENCY: '2' }))).toBe('CONFIG_CONFLICT')
+    expect(await at.reload()).toEqual(left)
+    await at.changes.settle()
+    expect([at.text, at.refused, at.results]).toEqual(['DEBUG=true\n', undefined, ['api left to boot']])
+  })
+
+  test('is not left to another boot where the history cannot be written', async () => {
+    const at = stage()
+    at.rest()
+    at.failRecord('ENOSPC')
+    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('VOLUME_FULL')
+    expect([at.text, at.results, at.logged]).toEqual(['DEBUG=false\n', [], []])
   })
 
   test('of a pinned setting is refused, by whatever way', async () => {
@@ -849,7 +864,7 @@ describe('after a boot', () => {
     expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('applied')
     at.failRecord('ENOSPC')
     expect(await outcome(at.set({ DEBUG: 'false' }))).toBe('VOLUME_FULL')
-    expect(at.recorded).toEqual({ applied: 1, rejected: 0, 'rolled back': 1 })
+    expect(at.recorded).toEqual({ applied: 1, 'left to boot': 0, rejected: 0, 'rolled back': 1 })
   })
 })
 

@@ -7,6 +7,7 @@ import {
   readConfiguration,
   versionOf,
 } from '../../settings/configuration.ts'
+import { leftToBoot } from '../../settings/history.ts'
 import { changesBetween } from '../../settings/plan.ts'
 import { emptiedWarning, isEmptied, refuseLostDatabase } from '../../settings/proposal.ts'
 import { isTrue } from '../../settings/kinds.ts'
@@ -127,10 +128,11 @@ export const readSetup = async (
   if (lock) store.finish(isOurs)
   const good = store.lastGood()?.files
   const found = readContent(system, place)
-  const content = good === undefined ? found : restoreEmptied(found, good, store, isOurs)
+  const before = versionOf(found) === leftToBoot(store.readHistory()) ? undefined : good
+  const content = before === undefined ? found : restoreEmptied(found, before, store, isOurs)
   try {
     const configuration = await checkFiles(system, place, content)
-    if (good !== undefined) refuseLostDatabase(configuration, good)
+    if (before !== undefined) refuseLostDatabase(configuration, before)
     return { place, store, configuration, rejected: undefined }
   } catch (thrown) {
     if (good === undefined) throw thrown

@@ -33,8 +33,8 @@ export type ChangesOptions = {
    * that the plan is to replace.
    */
   readonly isLeftToBoot: (plan: Plan) => boolean
-  /** Has another boot prove these files, as if they had been edited while the container was down. */
-  readonly startOver: (files: ConfigFiles) => void
+  /** Has another boot prove what the config folder holds. */
+  readonly startOver: () => void
   /** Carries the plan out, or throws with everything as it was. Calls `commit` at the point of no return. */
   readonly apply: (plan: Plan, next: Configuration, report: Report, commit: () => void) => Promise<void>
   /** Whether everything stops: then nothing is carried out, and edited files are left to the next boot. */

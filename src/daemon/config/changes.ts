@@ -1,7 +1,7 @@
 import type { Problem } from '../../core/status.ts'
 import { SupervisorError, toSupervisorError } from '../../errors.ts'
 import { type ConfigFiles, type Configuration, versionOf } from '../../settings/configuration.ts'
-import { failedBoot, type HistoryEntry, type Origin } from '../../settings/history.ts'
+import { type HistoryEntry, type Origin } from '../../settings/history.ts'
 import { type Change, changesBetween, type Plan, planOf } from '../../settings/plan.ts'
 import {
   emptiedWarning,
@@ -16,6 +16,7 @@ import {
 import { persistEnvironment, recordBoot } from './boot-record.ts'
 import type { ChangeResult, ChangesOptions, Report } from './change.ts'
 import { requireCarriable } from '../carrying.ts'
+import { LeftToBoot } from './left-to-boot.ts'
 import { Queue } from './queue.ts'
 import { Refusals } from './refusals.ts'
 
@@ -34,20 +35,17 @@ export class Changes {
   readonly #options: ChangesOptions
   readonly #queue: Queue
   readonly #refusals: Refusals
+  readonly #left: LeftToBoot
   /** What is in force could not be noted as good. */
   #isUnrecorded = false
   #current: Configuration
 
   constructor(options: ChangesOptions) {
-    const { boot, rejected, store } = options
     this.#options = options
     this.#queue = new Queue((proposal, report) => this.#run(proposal, report))
-    this.#current = boot
+    this.#current = options.boot
     this.#refusals = new Refusals(options)
-    if (rejected) this.#refusals.ignore(rejected.files)
-    // The boot before this one went back: then this one has the good files.
-    const last = failedBoot(store.readHistory())
-    if (last) this.#refusals.recall(last.why ?? `the boot failed with version ${last.version}`)
+    this.#left = new LeftToBoot(options)
   }
 
   get current(): Configuration {
@@ -75,7 +73,8 @@ export class Changes {
   /** After a boot that went well: writes what the environment gave, and records what is in force as good. */
   async settle(): Promise<void> {
     // A change may take minutes: what booted counts as good before it. What fails here is tried again below.
-    if (this.isChanging) await recordBoot(this.#options, () => this.#current).catch(() => {})
+    if (this.isChanging && !this.#left.result)
+      await recordBoot(this.#options, () => this.#current).catch(() => {})
     await this.interrupt(() => this.#finishBoot()).catch((error: Error) => {
       this.#isUnrecorded = true
       this.#options.say('warn', `cannot record the configuration: ${error.message}`)
@@ -83,14 +82,15 @@ export class Changes {
   }
 
   async #run(proposal: Proposal, report: Report): Promise<ChangeResult> {
-    const { readSettled } = this.#options
     if (this.#isUnrecorded) await this.#persistBoot().catch(() => {}) // The disk may have room now.
     if (!isOnDisk(proposal)) {
       await this.#catchUp(report)
+      this.#left.requireNone()
       const files = filesWanted(proposal, this.#current, this.#current.files)
       return await this.#transact({ proposal, files, report })
     }
-    const onDisk = this.#restoreEmptied(await readSettled())
+    if (this.#left.result) return this.#left.result // That boot reads them.
+    const onDisk = this.#restoreEmptied(await this.#options.readSettled())
     const isIgnored = versionOf(onDisk) === this.#refusals.ignored
     if (isIgnored && !proposal.reload)
       return { result: 'unchanged', version: this.#current.version, changes: [], warnings: [] }
@@ -100,6 +100,7 @@ export class Changes {
 
   /** An edit of a file that nobody has seen yet comes before what was proposed on top of it. */
   async #catchUp(report: Report): Promise<void> {
+    if (this.#left.result) return
     const onDisk = this.#restoreEmptied(await this.#options.readSettled())
     const version = versionOf(onDisk)
     if (version === this.#current.version || version === this.#refusals.ignored) return
@@ -133,10 +134,8 @@ export class Changes {
     const result = { version: next.version, changes, warnings: next.warnings }
     if (proposal.isDryRun) return { ...result, result: 'planned' }
     if (!isNew && changes.length === 0 && !plan.generation) return { ...result, result: 'unchanged' }
-    if (this.#options.isLeftToBoot(plan)) {
-      this.#options.startOver(next.files)
-      return { ...result, result: 'left to boot' }
-    }
+    if (this.#options.isLeftToBoot(plan))
+      return this.#left.leave(proposal, result, next.files, this.#current.files)
     await this.#apply(attempt, plan, next)
     this.#refusals.clear()
     this.#announce(proposal.from, changes)
@@ -228,6 +227,7 @@ export class Changes {
   }
 
   async #finishBoot(): Promise<void> {
+    if (this.#left.result) return
     const { rejected, boot } = this.#options
     if (rejected) {
       this.#record('boot', versionOf(rejected.files), 'rejected', [], rejected.error.message)

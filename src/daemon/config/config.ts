@@ -161,7 +161,7 @@ export class Config {
       checkProposed: (files) => this.#checkProposed(files),
       isLeftToBoot: (plan) =>
         this.#ending.isKept || (plan.database && !this.#isChangeable && !this.#instance.isStopping),
-      startOver: (wanted) => this.#startOver(wanted),
+      startOver: () => this.#startOver(),
       apply: (plan, next, report, commit) => this.#apply(plan, next, report, commit),
     })
   }
@@ -196,11 +196,9 @@ export class Config {
     return checked
   }
 
-  #startOver(wanted: ConfigFiles): void {
-    this.store.write(wanted)
+  #startOver(): void {
     this.#system.log.say('info', 'the container starts over with the changed settings')
     // Whoever asked for it is answered first.
-    this.#cancelStartOver()
     const running = { system: this.#system, instance: this.#instance, ending: this.#ending }
     this.#cancelStartOver = this.#system.clock.after(startOverAfterMs, () => startOver(running))
   }

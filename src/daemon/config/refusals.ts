@@ -2,12 +2,16 @@ import { describeError } from '../../core/message.ts'
 import type { Problem } from '../../core/status.ts'
 import type { SupervisorError } from '../../errors.ts'
 import { type ConfigFiles, versionOf } from '../../settings/configuration.ts'
+import { failedBoot } from '../../settings/history.ts'
+import type { Rejected } from './boot-trial.ts'
 import type { Store } from './store.ts'
 
 type Options = {
   readonly store: Store
   /** What the config folder holds at this moment. */
   readonly read: () => ConfigFiles
+  /** Files that were put aside at boot. */
+  readonly rejected: Rejected | undefined
 }
 
 /** `kept` are the names under which the refused files are kept beside the good ones. */
@@ -32,6 +36,10 @@ export class Refusals {
 
   constructor(options: Options) {
     this.#options = options
+    if (options.rejected) this.#ignore(options.rejected.files)
+    // The boot before this one went back: then this one has the good files.
+    const last = failedBoot(options.store.readHistory())
+    if (last) this.#recall(last.why ?? `the boot failed with version ${last.version}`)
   }
 
   get problem(): Problem | undefined {
@@ -44,16 +52,6 @@ export class Refusals {
    */
   get ignored(): string | undefined {
     return this.#ignored
-  }
-
-  /** Says why files that are no longer there were refused. */
-  recall(message: string): void {
-    const kept = this.#options.store.keptRejected()
-    this.#problem = problemOf({ code: 'CONFIG_ROLLED_BACK', message, hint: '' }, kept)
-  }
-
-  ignore(files: ConfigFiles): void {
-    this.#ignored = versionOf(files)
   }
 
   clear(): void {
@@ -76,7 +74,17 @@ export class Refusals {
       this.#ignored = undefined
     } catch {
       this.#problem = problemOf(described, [])
-      this.ignore(files)
+      this.#ignore(files)
     }
+  }
+
+  /** Says why files that are no longer there were refused. */
+  #recall(message: string): void {
+    const kept = this.#options.store.keptRejected()
+    this.#problem = problemOf({ code: 'CONFIG_ROLLED_BACK', message, hint: '' }, kept)
+  }
+
+  #ignore(files: ConfigFiles): void {
+    this.#ignored = versionOf(files)
   }
 }

@@ -58,7 +58,12 @@ const formatHistory = (history: History): string => `${JSON.stringify(history, n
  */
 export class Store {
   /** What became of changes since this process began. */
-  readonly recorded: Record<HistoryEntry['result'], number> = { applied: 0, rejected: 0, 'rolled back': 0 }
+  readonly recorded: Record<HistoryEntry['result'], number> = {
+    applied: 0,
+    'left to boot': 0,
+    rejected: 0,
+    'rolled back': 0,
+  }
   readonly #options: Options
   readonly #journal: string
   readonly #intent: string

@@ -1,6 +1,6 @@
 import * as v from 'valibot'
 import { configFiles } from '../../settings/configuration.ts'
-import { historyLimit } from '../../settings/history.ts'
+import { historyLimit, results } from '../../settings/history.ts'
 import type { Kind } from '../../settings/kinds.ts'
 import { about } from '../check.ts'
 import { boolean, integer, inWords, list, oneOf, orNull, string } from './parts.ts'
@@ -89,9 +89,9 @@ export const HistoryEntry = about(
     ),
     version: about(Version, 'The version that was tried.'),
     result: oneOf(
-      ['applied', 'rejected', 'rolled back'],
-      '`applied`: it came into force; `rejected`: it was not even tried; `rolled back`: it failed, and ' +
-        'the version before came back.',
+      results,
+      '`applied`: it came into force; `left to boot`: the next boot was to try it; `rejected`: it was not ' +
+        'even tried; `rolled back`: it failed, and the version before came back.',
     ),
     changes: list(Change, 'What differed, without values.'),
     why: orNull(v.string(), 'The error, when it was not applied.'),
@@ -112,7 +112,7 @@ export const ChangeResult = about(
     result: oneOf(
       ['applied', 'unchanged', 'planned', 'left to boot'],
       '`applied`: it is in force and in the file; `unchanged`: there was nothing to do; `planned`: it ' +
-        'was a dry run.',
+        'was a dry run; `left to boot`: it is in the file, and the container starts over with it.',
     ),
     version: Version,
     changes: list(Change, 'What differs, without values.'),

@@ -12,6 +12,7 @@ const mostMarks = Math.floor((width - 2 * side) / leastGap)
 /** Shapes that can be told apart without their colors, around a point. */
 const shapes: Readonly<Record<HistoryEntry['result'], (x: number) => string>> = {
   applied: (x) => `<circle class="good" cx="${x}" cy="${line}" r="7"/>`,
+  'left to boot': (x) => `<circle class="open" cx="${x}" cy="${line}" r="7"/>`,
   rejected: (x) => `<path class="bad" d="M${x - 6} ${line - 6}l12 12m0 -12l-12 12"/>`,
   'rolled back': (x) => `<path class="bad full" d="M${x} ${line - 8}l8 8l-8 8l-8 -8z"/>`,
 }

@@ -16,7 +16,7 @@ const renderEntry = (entry: HistoryEntry, { version: current }: HistoryPage, isL
   const { at, version, from, result, changes, why } = entry
   const { origins, results, current: inForce, goBack, goBackTo } = words.console.history
   const isCurrent = version === current
-  const tone = result === 'applied' ? 'good' : 'bad'
+  const tone = ['applied', 'left to boot'].includes(result) ? 'good' : 'bad'
   const mark = isCurrent && isLatest ? ` <span class="badge">${inForce}</span>` : ''
   const names = changes.map(({ name }) => `<code>${escape(name)}</code>`).join(' ')
   const reason = why === null ? '' : `<p>${escape(why.split('\n')[0] ?? '')}</p>`

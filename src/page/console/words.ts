@@ -113,6 +113,7 @@ export const consoleWords = {
     } satisfies Readonly<Record<Origin, string>>,
     results: {
       applied: 'applied',
+      'left to boot': 'left to the next start',
       rejected: 'refused',
       'rolled back': 'undone',
     } satisfies Readonly<Record<HistoryEntry['result'], string>>,

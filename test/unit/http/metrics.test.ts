@@ -52,7 +52,7 @@ const status: Status = {
 }
 const measures: Measures = {
   process: { cpuSeconds: 1.5, openFds: 20 },
-  changes: { applied: 1, rejected: 0, 'rolled back': 2 },
+  changes: { applied: 1, 'left to boot': 0, rejected: 0, 'rolled back': 2 },
   waiting: { port: 6, mathesar: 0 },
   freeBytes: undefined,
   certificateEndMs: undefined,

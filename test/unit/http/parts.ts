@@ -143,7 +143,7 @@ export const createParts = (given: Partial<Parts> = {}): Parts => {
       memoryOf: async (pid) => pid * 1024,
       measures: () => ({
         process: { cpuSeconds: 1, openFds: 9 },
-        changes: { applied: 0, rejected: 0, 'rolled back': 0 },
+        changes: { applied: 0, 'left to boot': 0, rejected: 0, 'rolled back': 0 },
         waiting: {},
         freeBytes: 1,
         certificateEndMs: undefined,

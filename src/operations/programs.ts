@@ -1,5 +1,5 @@
 import type { Command, User } from '../core/unit.ts'
-import { inWords } from '../core/outcome.ts'
+import { inWords, lastOf } from '../core/outcome.ts'
 import { type ErrorCode, SupervisorError } from '../errors.ts'
 import type { ProgramResult } from '../system/ports.ts'
 import type { Bytes } from './archive/bytes.ts'
@@ -18,9 +18,7 @@ const noSpace = /No space left|Wrote only \d/
 
 /** What a program wrote that failed, in one line: the first of the lines that say "error". */
 const reasonOf = ({ lines }: ProgramResult): string =>
-  lines.find((line) => /error:|FATAL:|Cannot /.test(line) || noSpace.test(line)) ??
-  lines.at(-1) ??
-  'it said nothing'
+  lines.find((line) => /error:|FATAL:|Cannot /.test(line) || noSpace.test(line)) ?? lastOf(lines)
 
 /** What a program or its kernel says that had no means to go on: that says nothing of what it worked on. */
 const withoutMeans = new RegExp(

@@ -74,7 +74,14 @@ export const readRecord = ({ system, place }: Where): BackupRecord => {
 
 /** Changes parts of the record. */
 export const changeRecord = (where: Where, change: (record: BackupRecord) => Partial<BackupRecord>): void => {
-  const record = readRecord(where)
-  const text = `${JSON.stringify({ ...record, ...change(record) }, null, 2)}\n`
-  where.system.files.writeWhole(inVolume(where.place.paths).backupRecord, text, 0o600)
+  const { files } = where.system
+  const path = inVolume(where.place.paths).backupRecord
+  let isWritten = false
+  while (!isWritten) {
+    const before = files.readIfThere(path)
+    const record = readRecord(where)
+    const text = `${JSON.stringify({ ...record, ...change(record) }, null, 2)}\n`
+    // The daemon and a command may do so at once: what the other one has written meanwhile stays.
+    isWritten = files.writeWhole(path, text, 0o600, () => files.readIfThere(path) === before)
+  }
 }

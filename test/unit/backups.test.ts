@@ -54,6 +54,17 @@ const stage = (config = hourly) => {
   return { ...fake, instance, ready, state, backups }
 }
 
+test('what the daemon and a command change in the record at once is all kept', () => {
+  const { scope } = createScope()
+  const changes = [{ sinceMs: 1 }, { folders: ['/backups'] }]
+  changeRecord(scope, () => {
+    const other = changes.pop()
+    if (other !== undefined) changeRecord(scope, () => other)
+    return { owner: { letters: 'abcd', lock: { device: '1', inode: '1', born: '1' } } }
+  })
+  expect(readRecord(scope)).toMatchObject({ sinceMs: 1, folders: ['/backups'], owner: { letters: 'abcd' } })
+})
+
 describe('backups by a schedule', () => {
   test('are made when they are due, one at a time, in a process that stands back', async () => {
     const { clock, state, backups, programs, failures } = stage()

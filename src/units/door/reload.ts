@@ -7,8 +7,11 @@ import type { Scope } from '../unit.ts'
 /** How long nginx may take to read its configuration and to have other workers serve. */
 const limitMs = 10_000
 const pollMs = 10
-/** For how long each answer ends its connection, before idle ones are closed. */
-const endingMs = 100
+/**
+ * For how long each answer ends its connection, before idle ones are closed. A request that is under way for
+ * longer keeps its own.
+ */
+const endingMs = 300
 
 /** A worker in its last state has closed its sockets (`ngx_worker_process_cycle`). */
 const isLeaving = ({ title }: Child): boolean => title.includes('shutting down')

@@ -254,7 +254,7 @@ describe('a reload of the door', () => {
     void done.then(() => {
       isDone = true
     })
-    await clock.advance(139)
+    await clock.advance(339)
     expect([signals, isDone]).toEqual([['SIGHUP 9'], false])
     await clock.advance(1)
     expect(isDone).toBe(true)
@@ -263,7 +263,7 @@ describe('a reload of the door', () => {
   test('comes once connections have ended by themselves: none is closed on a request', async () => {
     const { clock, disk, signals } = reload([old])
     const mark = () => disk.files.isThere('/run/m/door/draining')
-    await clock.advance(99)
+    await clock.advance(299)
     expect([mark(), signals]).toEqual([true, []])
     await clock.advance(1)
     expect([mark(), signals]).toEqual([false, ['SIGHUP 9']])
@@ -290,13 +290,13 @@ describe('a reload of the door', () => {
     void door.reload!(scope, 9, never).catch(() => {})
     await clock.advance(ms)
     if (ms > 0) door.onDraining!(scope)
-    await clock.advance(100)
+    await clock.advance(300)
     expect([mark(), signals]).toEqual([true, ['SIGHUP 9']])
   })
 
   test('needs no end where nginx has died: the next one reads the new configuration', async () => {
     const { clock, done } = reload([old, undefined])
-    await clock.advance(110)
+    await clock.advance(310)
     await done
   })
 
@@ -305,7 +305,7 @@ describe('a reload of the door', () => {
     const why = done.catch(({ message }: Error) => message)
     await clock.advance(1000)
     clock.jump(-3_600_000)
-    await clock.advance(9200)
+    await clock.advance(9310)
     expect(clock.armed).toBe(0)
     expect(await why).toContain('does not take it')
   })
@@ -316,7 +316,7 @@ describe('a reload of the door', () => {
     void output.write(Buffer.from('2026/11/26 11:13:17 [emerg] 1#1: cannot load certificate key\n'))
     output.flush()
     const why = done.catch(({ message }: Error) => message)
-    await clock.advance(10_100)
+    await clock.advance(10_310)
     expect(await why).toMatch(/does not take it: .*cannot load certificate key$/)
   })
 })

@@ -80,6 +80,9 @@ const stateOf = async (box: Box): Promise<string> => {
   return stdout + files.stdout
 }
 
+/** None comes by itself between those of the tests. */
+const byHand = { BACKUP_SCHEDULE: '0 0 1 1 *', BACKUP_DRILL: 'off' }
+
 /** The commands in README.txt of an archive: what is indented. */
 const commandsIn = (readme: string): string =>
   readme
@@ -100,7 +103,7 @@ describeContainer('a backup', () => {
 
   beforeAll(async () => {
     volume = await newVolume()
-    box = await start({ volume })
+    box = await start({ volume, env: byHand })
     await box.ready(90_000)
     await makeAdmin(box)
     for (const sql of [
@@ -143,7 +146,7 @@ describeContainer('a backup', () => {
       stderr: expect.stringMatching(/restored: the state of 20[^]*It is in place/),
     })
     expect(await onVolume(other, 'find media ! -type f ! -type d; ls restore')).toBe('')
-    const restored = await start({ volume: other })
+    const restored = await start({ volume: other, env: byHand })
     await restored.ready(90_000)
     expect(await stateOf(restored)).toBe(state)
     await logIn(restored)
@@ -489,6 +492,8 @@ describeContainer('a backup', () => {
       await until('it writes', () => (statSync(killed, { throwIfNoEntry: false })?.size ?? 0) > 0)
       await box.sh("pkill -KILL -f 'main.cjs backup'")
       exitCode = (await running).exitCode // 0 where it was faster.
+      const { stdout } = await execa('tar', ['--list', '--file', killed], { reject: false })
+      if (stdout.endsWith('SHA256SUMS')) exitCode = 0 // It was faster, but for its end.
     }
     expect(exitCode).not.toBe(0)
     const slots = ['psql', '--superuser', '-tAc', 'SELECT count(*) FROM pg_replication_slots']
@@ -499,36 +504,40 @@ describeContainer('a backup', () => {
     expect(await backUp(killed, '--include-secrets')).toMatchObject({ exitCode: 0 })
   })
 
-  it('restores whole or not at all when the restore is killed at any moment', async () => {
-    const other = await newVolume()
-    let placed = 0
-    for (let afterMs = 200; placed < 2 && afterMs < 20_000; afterMs = Math.round(afterMs * 1.35)) {
-      const name = `${box.id}-restore`
-      const args = [
-        'run',
-        '--rm',
-        '--interactive',
-        '--name',
-        name,
-        '--network=none',
-        `--volume=${other}:${dataFolder}`,
-      ]
-      const running = stream([...args, image, 'restore', '-', '--replace'], { from: archive })
-      await Promise.race([delay(afterMs), running])
-      await docker('kill', name)
-      await running
-      const isThere = (await onVolume(other, 'test -e postgres/PG_VERSION && echo yes || true')) === 'yes'
-      const journal = await onVolume(other, 'cat restore/journal.json 2>/dev/null || true')
-      if (journal === '' && !isThere)
-        expect(await onVolume(other, 'ls -A')).not.toMatch(/postgres|secrets|manifest/)
-      placed += isThere || journal !== '' ? 1 : 0
-    }
-    expect(placed).toBe(2)
-    const restored = await start({ volume: other })
-    await restored.ready(90_000)
-    expect(await stateOf(restored)).toBe(state)
-    await restored.remove()
-  })
+  it(
+    'restores whole or not at all when the restore is killed at any moment',
+    { timeout: 900_000 },
+    async () => {
+      const other = await newVolume()
+      let placed = 0
+      for (let afterMs = 200; placed < 2 && afterMs < 100_000; afterMs = Math.round(afterMs * 1.35)) {
+        const name = `${box.id}-restore`
+        const args = [
+          'run',
+          '--rm',
+          '--interactive',
+          '--name',
+          name,
+          '--network=none',
+          `--volume=${other}:${dataFolder}`,
+        ]
+        const running = stream([...args, image, 'restore', '-', '--replace'], { from: archive })
+        await Promise.race([delay(afterMs), running])
+        await docker('kill', name)
+        await running
+        const isThere = (await onVolume(other, 'test -e postgres/PG_VERSION && echo yes || true')) === 'yes'
+        const journal = await onVolume(other, 'cat restore/journal.json 2>/dev/null || true')
+        if (journal === '' && !isThere)
+          expect(await onVolume(other, 'ls -A')).not.toMatch(/postgres|secrets|manifest/)
+        placed += isThere || journal !== '' ? 1 : 0
+      }
+      expect(placed).toBe(2)
+      const restored = await start({ volume: other })
+      await restored.ready(90_000)
+      expect(await stateOf(restored)).toBe(state)
+      await restored.remove()
+    },
+  )
 
   it('can be made of a volume at rest; a portable one has every database by its name', async () => {
     expect((await box.stop()).exitCode).toBe(0)

@@ -310,9 +310,9 @@ describeContainer('the commands before and after', () => {
   })
 
   it('status and health exit with 1 while stopping, and the request in flight is answered', async () => {
-    const box = await start({ env: { SAMPLE_APP_TEST: '1' } })
+    const box = await start({ env: { SAMPLE_APP_TEST: '1', STOP_GRACE_PERIOD: '60' } })
     await box.ready()
-    const slow = browse(box).get('/slow/?s=3')
+    const slow = browse(box).get('/slow/?s=10')
     slow.catch(() => {})
     await until('a worker has the request', () => box.serves())
     await box.signal('TERM')

@@ -402,7 +402,7 @@ describeContainer('what Mathesar does to its own role, database and folders', ()
     expect(await attack(box, dig)).toMatchObject({ exitCode: 0 })
     expect(await box.stop()).toMatchObject({ exitCode: 0 })
     await box.startAgain()
-    await box.ready(15_000)
+    await box.ready(60_000)
     expect((await box.sh(`ls -A ${data}/tmp`)).stdout).toBe('')
     const left = async (): Promise<string> => (await box.sh(`ls -A ${data} | grep left || true`)).stdout
     await until('it is gone', async () => (await left()) === '', 150_000)

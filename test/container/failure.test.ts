@@ -37,7 +37,7 @@ describeContainer('a service that is killed', () => {
     await box.supervisor('stop', 'postgres')
     expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 503 })
     await box.supervisor('start', 'postgres')
-    expect(await browse(box).get('/auth/login/')).toMatchObject({ status: 302 })
+    await until('pages are back', async () => (await browse(box).get('/auth/login/')).status === 302)
     expect((await box.stop()).exitCode).toBe(0)
   })
 

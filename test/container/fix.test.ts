@@ -9,6 +9,7 @@ import {
   newVolume,
   onVolume,
   start,
+  stopLimitMs,
   until,
 } from '../helpers/docker.ts'
 import { freePort } from '../helpers/port.ts'
@@ -81,7 +82,7 @@ describeContainer('a container that stays when its boot failed', () => {
         expect([path, await answers(box, path)]).toEqual([path, status])
       expect((await box.sh('cat /proc/[0-9]*/comm')).stdout.split('\n')).not.toContain('postgres')
       const { exitCode, ms } = await box.stop()
-      expect([exitCode, ms < 3000]).toEqual([10, true])
+      expect([exitCode, ms < stopLimitMs]).toEqual([10, true])
       expect((await box.logs()).split('\n').slice(-15).join('\n')).toContain(
         'exit code 10 (SERVICE_CRASH_LOOP)',
       )

@@ -166,7 +166,6 @@ describeContainer('a Mathesar that nobody has set up', () => {
         expect(faults).toEqual([])
       })
     },
-    60_000,
   )
 
   it('keeps health and the way in open for its owner while a thousand event streams are', async () => {
@@ -188,8 +187,8 @@ describeContainer('a Mathesar that nobody has set up', () => {
     const { link } = await invitation()
     expect((await browse(box).prove(link.split('#')[1])).status).toBe(303)
     expect((await ask(box, setupPath)).status).toBe(403)
-    expect(Date.now() - began).toBeLessThan(5000)
-  }, 60_000)
+    expect(Date.now() - began).toBeLessThan(20_000)
+  })
 
   it('slows thousands of wrong codes down, and still lets in who has the link', async () => {
     const { link } = await invitation()
@@ -335,7 +334,6 @@ describeContainer('the first administrator', () => {
       expect((await box.supervisor('config', 'get', 'ALLOWED_HOSTS')).stdout).toContain('nas.example')
       expect(await box.logs()).not.toContain(admin.password)
     },
-    60_000,
   )
 
   it('is refused with a password that Django refuses, before Mathesar serves', async () => {

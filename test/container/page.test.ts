@@ -23,7 +23,7 @@ describeContainer('in a browser', () => {
     'the page shows the boot, and goes over to Mathesar by itself, ' +
       `at the address that was asked for${noBrowser ? ` (skipped: ${noBrowser})` : ''}`,
     async () => {
-      const box = await start({ env: { SAMPLE_APP_BREAK: 'import-slow:8', SAMPLE_APP_TEST: '1' } })
+      const box = await start({ env: { SAMPLE_APP_BREAK: 'import-slow:15', SAMPLE_APP_TEST: '1' } })
       await answers(box.url('/livez'))
       await withBrowser(async (open) => {
         const faults: string[] = []
@@ -47,10 +47,10 @@ describeContainer('in a browser', () => {
         const plain = await open({ javaScriptEnabled: false })
         await plain.goto(box.url('/auth/login/'))
         expect(await plain.textContent('.foot')).toContain('refreshes itself')
-        await desktop.getByText('ppid').waitFor({ timeout: 30_000 })
+        await desktop.getByText('ppid').waitFor({ timeout: 120_000 })
         expect(new URL(desktop.url()).pathname).toBe('/pid/')
-        await plain.waitForURL(/complete_installation/, { timeout: 10_000 })
-        await phone.waitForURL(/auth|complete_installation/, { timeout: 10_000 })
+        await plain.waitForURL(/complete_installation/, { timeout: 60_000 })
+        await phone.waitForURL(/auth|complete_installation/, { timeout: 60_000 })
         await phone.screenshot(shot('mathesar-phone'))
         expect(faults).toEqual([])
       })

@@ -33,7 +33,7 @@ describeContainer('a Mathesar that nobody has set up', () => {
 
   it.skipIf(noBrowser !== undefined)(
     `takes a backup in the browser, proved first, and puts back what was there (${noBrowser ?? 'Chromium'})`,
-    { timeout: 300_000 },
+    { timeout: 900_000 },
     async () => {
       const files = mkdtempSync(join(tmpdir(), 'restore-page-'))
       onTestFinished(() => rmSync(files, { recursive: true }))
@@ -66,12 +66,12 @@ describeContainer('a Mathesar that nobody has set up', () => {
         expect(await barriersOf(page)).toEqual([])
         await page.getByLabel('Archive file').setInputFiles(cut)
         await button.click()
-        await page.getByText('It was not restored').waitFor({ timeout: 60_000 })
+        await page.getByText('It was not restored').waitFor({ timeout: 150_000 })
         expect(await page.locator('#outcome').textContent()).toContain('cut off')
         await page.screenshot(shot('restore-refused'))
         await page.getByLabel('Archive file').setInputFiles(archive)
         await button.click()
-        await page.getByText('It is restored').waitFor({ timeout: 60_000 })
+        await page.getByText('It is restored').waitFor({ timeout: 150_000 })
         await page.screenshot(shot('restore-done'))
         await page.waitForURL(/auth\/login/, { timeout: 120_000 })
         await logIn(box)
@@ -94,7 +94,7 @@ describeContainer('a Mathesar that nobody has set up', () => {
         expect(await barriersOf(page)).toEqual([])
         await page.screenshot(shot('restore-stored'))
         await restoreStored(page)
-        await page.getByText('It is restored').waitFor({ timeout: 60_000 })
+        await page.getByText('It is restored').waitFor({ timeout: 150_000 })
         await page.waitForURL(/auth\/login/, { timeout: 120_000 })
         await logIn(box)
       })

@@ -30,7 +30,7 @@ describeContainer('a container that nobody comes to', () => {
 
   it(
     'sleeps, is ready all the same, and wakes for visitors and for commands, whose requests all are answered',
-    { timeout: 200_000 },
+    { timeout: 600_000 },
     async () => {
       const box = await start({
         env: { SLEEP_AFTER: '2s', SAMPLE_APP_TEST: '1', WEB_CONCURRENCY: '2' },

@@ -86,7 +86,7 @@ const leftOfPast = async (box: Box): Promise<string> => {
 describeContainer('an undo', () => {
   let box: Box
   beforeAll(async () => {
-    box = await start({ env: { UNDO_SPACE: '256' } })
+    box = await start({ env: { UNDO_SPACE: '256', BACKUP_SCHEDULE: 'off' } })
     await box.ready()
     await makeShop(box)
   })
@@ -179,7 +179,10 @@ describeContainer('an undo', () => {
   it('has every acknowledged row of before a moment under load, and none of after it', async () => {
     for (let point = 0; point < points; point++) {
       await keepNow(box)
+      const newest = 'SELECT coalesce(max(id), 0) FROM ticks'
+      const before = await ask(box, newest)
       await docker('exec', '--detach', box.id, 'supervisor', 'psql', '-d', 'shop', '-c', load)
+      await until('it writes', async () => (await ask(box, newest)) !== before)
       await delay(500 + Math.random() * 2500)
       const moment = `(SELECT to_char((min(at) + random() * (max(at) - min(at))) AT TIME ZONE 'UTC',
         'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') FROM (SELECT at FROM ticks ORDER BY id DESC LIMIT 2000) AS last)`
@@ -218,7 +221,10 @@ describeContainer('a volume that runs full', () => {
   afterAll(cleanUp)
 
   it('takes what is kept for an undo, and Postgres goes on', async () => {
-    const box = await start({ volume: await newVolume(420), env: { UNDO_SPACE: '128' } })
+    const box = await start({
+      volume: await newVolume(420),
+      env: { UNDO_SPACE: '128', BACKUP_SCHEDULE: 'off' },
+    })
     await box.ready()
     await makeShop(box)
     await keepNow(box)

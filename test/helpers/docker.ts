@@ -22,7 +22,7 @@ export type Result = { readonly exitCode: number; readonly stdout: string; reado
 export const docker = async (...args: string[]): Promise<Result> => {
   const { exitCode, stdout, stderr, shortMessage } = (await execa('docker', args, {
     reject: false,
-    timeout: 120_000 * patience,
+    timeout: 280_000 * patience,
     stdin: 'ignore',
   })) as { exitCode?: number; stdout: string; stderr: string; shortMessage?: string }
   return {

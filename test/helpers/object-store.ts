@@ -108,7 +108,7 @@ export const startStore = async () => {
         response.writeHead(204).end()
     }
   }
-  const server = createServer((asked, response) => void answer(asked, response))
+  const server = createServer((asked, response) => void answer(asked, response).catch(() => asked.destroy()))
   const endpoint = await listen(server)
   const store: ObjectStore = { endpoint, accessKey: 'key', secretKey: 'secret', bucket: 'bucket' }
   return { store, objects, uploads, close: () => server.close() }
@@ -152,6 +152,6 @@ export const startLine = async (target: string) => {
     if (fault !== 'cut within') return void response.end(bytes)
     response.write(bytes.subarray(0, bytes.length >> 1), () => asked.socket.destroy())
   }
-  const server = createServer((asked, response) => void pass(asked, response))
+  const server = createServer((asked, response) => void pass(asked, response).catch(() => asked.destroy()))
   return { endpoint: await listen(server), faults, close: () => server.close() }
 }

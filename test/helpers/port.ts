@@ -5,7 +5,9 @@ import { createServer } from 'node:net'
  * Below those that the kernel gives to outgoing connections: one of these could take the port before it is
  * used.
  */
-const ports = [10_240, 32_768] as const
+const halves = [5120, 16_384] as const
+/** Files run in two processes at a time: each has the odd ports or the even ones to itself. */
+const own = Number(process.env.VITEST_POOL_ID ?? 0) % 2
 
 const isFree = (port: number): Promise<boolean> =>
   new Promise((resolve) => {
@@ -17,7 +19,7 @@ const isFree = (port: number): Promise<boolean> =>
 /** A port on the loopback that nobody listens on. */
 export const freePort = async (): Promise<number> => {
   for (;;) {
-    const port = randomInt(...ports)
+    const port = 2 * randomInt(...halves) + own
     if (await isFree(port)) return port
   }
 }

@@ -18,6 +18,17 @@ type Tls = {
 /** Where it listens, on the loopback when not given; and where its programs are. */
 type Where = { readonly address?: string; readonly port?: number; readonly bin?: string }
 
+const giveTls = (data: string, { key, certificate, only }: Tls): void => {
+  for (const [name, text] of [
+    ['server.key', key],
+    ['server.crt', certificate],
+  ] as const) {
+    writeFileSync(join(data, name), text, { mode: 0o600 })
+    if (nobody.uid !== undefined) chownSync(join(data, name), nobody.uid, nobody.gid)
+  }
+  writeFileSync(join(data, 'pg_hba.conf'), `${only} all all 127.0.0.1/32 scram-sha-256\n`)
+}
+
 /**
  * A Postgres of its own on the loopback, as an existing one that somebody has: one superuser, and a password
  * for every connection.
@@ -34,16 +45,7 @@ export const startPostgres = async (user: string, password: string, tls?: Tls, w
     ['-D', data, '-U', user, '-A', 'scram-sha-256', `--pwfile=${folder}/password`, '--no-sync'],
     { ...nobody, env, cwd: folder, stdio: 'ignore' },
   )
-  if (tls) {
-    for (const [name, text] of [
-      ['server.key', tls.key],
-      ['server.crt', tls.certificate],
-    ] as const) {
-      writeFileSync(join(data, name), text, { mode: 0o600 })
-      if (nobody.uid !== undefined) chownSync(join(data, name), nobody.uid, nobody.gid)
-    }
-    writeFileSync(join(data, 'pg_hba.conf'), `${tls.only} all all 127.0.0.1/32 scram-sha-256\n`)
-  }
+  if (tls) giveTls(data, tls)
   const port = where?.port ?? (await freePort())
   const server = spawn(
     `${bin}/postgres`,
@@ -73,6 +75,7 @@ export const startPostgres = async (user: string, password: string, tls?: Tls, w
       database,
       ssl: tls?.only === 'hostssl' && { rejectUnauthorized: false },
     })
+    client.on('error', () => {}) // A query that loses its connection rejects.
     await client.connect()
     try {
       return (await client.query<Record<string, unknown>>(text)).rows

@@ -112,7 +112,7 @@ describe.skipIf(missing !== undefined)('a change that is cut off', () => {
       before = after
     }
     console.log(`killed: ${outcomes.join('; ')}`)
-  }, 120_000)
+  })
 
   test('by kill -9 while it goes back has left the old settings', async () => {
     let daemon = await start()

@@ -15,7 +15,7 @@ import { startLoad } from '../helpers/load.ts'
 /**
  * The bar of a quiet machine is 250 ms; what is asserted leaves room for one that does other things beside.
  */
-const slowestPermittedMs = 2000
+const slowestPermittedMs = 8000
 
 describe.skipIf(missing !== undefined)('changes under the load of 16 clients', () => {
   let template: string
@@ -81,7 +81,7 @@ describe.skipIf(missing !== undefined)('changes under the load of 16 clients', (
     expect(slowestMs).toBeLessThan(slowestPermittedMs)
     expect(await daemon.inMathesar('GUNICORN_CMD_ARGS')).toBe('--max-requests 100000')
     expect(await daemon.inMathesar('WEB_CONCURRENCY')).toBe('2')
-  }, 120_000)
+  })
 
   test('a restart of Postgres: requests wait, and none fails; a bad one is undone', async () => {
     const load = startLoad(`${daemon.url}/auth/login/`)

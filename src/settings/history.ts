@@ -44,10 +44,12 @@ export const lastGood = (history: History): string | undefined => lastApplied(hi
 export const previousGood = (history: History, current: string): string | undefined =>
   appliedBefore(history, current)?.version
 
-/** What somebody wanted last, where the boot that follows is to prove it. */
-export const leftToBoot = (history: History): string | undefined => {
-  const last = history.at(-1)
-  return last?.result === 'left to boot' ? last.version : undefined
+/** What was wanted last: what proved itself, unless a boot is still to prove what somebody has left to it. */
+export const lastWanted = (history: History): string | undefined => {
+  const last = history.findLast(
+    (entry) => wasApplied(entry) || entry.result === 'left to boot' || entry.from === 'boot',
+  )
+  return last?.result === 'left to boot' ? last.version : lastGood(history)
 }
 
 /** The last entry, where it tells of a boot that went back to other files. */

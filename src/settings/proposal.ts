@@ -42,8 +42,8 @@ export type Proposal = {
 } & (Reread | Edit)
 
 export const emptiedWarning =
-  'mathesar.env is empty or gone, which is not an edit: the settings that were in force stay; ' +
-  '`supervisor config unset` removes one'
+  'mathesar.env is empty or gone, which is not an edit: it is put back as it was; ' +
+  '`supervisor config unset` removes a setting'
 
 const isBlank = (text: string): boolean => text.trim() === ''
 

@@ -80,7 +80,7 @@ export class Supervisor extends Actor {
     await config.close()
     if (!this.isAlive) return
     this.container.checkEnd(this)
-    const mayBootAgain = !instance.wasReady && !this.stops?.isAsked
+    const mayBootAgain = !instance.wasReady && !this.stops?.isAsked && !ending.isStartingOver
     if (error && mayBootAgain && (await fallBack(system, setup, error, this.clock.now())))
       return this.container.startAgain(this, error.code)
     if (ending.isStartingOver && !this.stops?.isAsked)

@@ -129,20 +129,45 @@ describe('what a container is to be', () => {
     expect([told.configuration.database.kind, told.rejected]).toEqual(['embedded', undefined])
   })
 
-  test('takes for done on purpose what the supervisor left to it', async () => {
+  describe('takes what was left to it for done on purpose', () => {
     const external = filesOf('DATABASE_URL=postgres://joe@db/app\n')
-    for (const text of ['DEBUG=true\n', '']) {
-      const { setup, disk } = stage(text, {}, external)
+    const left = (text: string, ...since: readonly object[]) => {
+      const staged = stage(text, {}, external)
       const version = versionOf(filesOf(text))
+      staged.disk.put(`/data/history/${version}.json`, formatFiles(filesOf(text)))
+      const history = JSON.parse(staged.disk.text('/data/history/history.json') ?? '') as unknown[]
       const entry = { at: '', from: 'page', version, result: 'left to boot', changes: [], why: null }
-      const history = JSON.parse(disk.text('/data/history/history.json') ?? '') as unknown[]
-      disk.put('/data/history/history.json', JSON.stringify([...history, entry]))
-      const { configuration, rejected } = await setup()
-      expect([configuration.database.kind, rejected, disk.text(file)]).toEqual(['embedded', undefined, text])
-      // Another edit since is one by hand.
-      disk.put(file, 'DEBUG=false\n')
-      expect((await setup()).rejected?.error.code).toBe('CONFIG_INVALID')
+      const later = since.map((fields) => ({ ...entry, ...fields }))
+      staged.disk.put('/data/history/history.json', JSON.stringify([...history, entry, ...later]))
+      return staged
     }
+    const refused = { from: 'api', version: '0123456789ab', result: 'rejected' }
+
+    test.each(['DEBUG=true\n', ''])('%j', async (text) => {
+      for (const since of [[], [refused]]) {
+        const { setup, disk } = left(text, ...since)
+        const { configuration, rejected } = await setup()
+        expect([configuration.database.kind, rejected, disk.text(file)]).toEqual([
+          'embedded',
+          undefined,
+          text,
+        ])
+      }
+    })
+
+    test('and an edit of it, too', async () => {
+      const { setup, disk } = left('DEBUG=true\n')
+      disk.put(file, 'DEBUG=false\n')
+      expect((await setup()).rejected).toBeUndefined()
+      disk.put(file, '')
+      expect((await setup()).configuration.settings.DEBUG).toBe(true)
+      expect(disk.text(file)).toBe('DEBUG=true\n')
+    })
+
+    test('but not once a boot went back from it', async () => {
+      const { setup } = left('DEBUG=true\n', { from: 'boot', result: 'rolled back' })
+      expect((await setup()).rejected?.error.code).toBe('CONFIG_INVALID')
+    })
   })
 
   test('reads the file that a NAME_FILE variable names', async () => {

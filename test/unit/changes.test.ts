@@ -388,7 +388,7 @@ describe('a change', () => {
     expect([at.applied, at.results, at.kept, at.logged.at(-1)]).toEqual([
       [],
       ['api rejected', 'api left to boot'],
-      [],
+      [version],
       'starts over',
     ])
   })
@@ -401,6 +401,27 @@ describe('a change', () => {
     expect(await at.reload()).toEqual(left)
     await at.changes.settle()
     expect([at.text, at.refused, at.results]).toEqual(['DEBUG=true\n', undefined, ['api left to boot']])
+  })
+
+  test('is not left to another boot over an edit that came meanwhile', async () => {
+    const at = stage()
+    at.rest()
+    at.onCheck(() => at.writeUnseen('DEBUG=maybe\n'))
+    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('CONFIG_CONFLICT')
+    expect([at.text, at.results, at.logged, at.changes.isLeftToBoot]).toEqual([
+      'DEBUG=maybe\n',
+      [],
+      [],
+      false,
+    ])
+  })
+
+  test('that is left to another boot keeps files that were refused at this one', async () => {
+    const files = filesOf('DEBUG=maybe\n')
+    const at = stage({ rejected: { files, error: new SupervisorError('CONFIG_INVALID', 'DEBUG is wrong') } })
+    at.rest()
+    expect(await outcome(at.set({ DEBUG: 'true' }))).toBe('left to boot')
+    expect([at.text, at.refused]).toEqual(['DEBUG=true\n', 'DEBUG=maybe\n'])
   })
 
   test('is not left to another boot where the history cannot be written', async () => {

@@ -89,8 +89,8 @@ const canBootAgain = async (error: SupervisorError, setup: Setup, daemon: Daemon
 
 /** Once a server is down with an error: whether it boots again. One that does not may stay for the page. */
 const recover = async (error: SupervisorError, setup: Setup, daemon: Daemon): Promise<boolean> => {
-  const { instance, stops } = daemon
-  if (stops.isAsked) return false
+  const { instance, stops, ending } = daemon
+  if (stops.isAsked || ending.isStartingOver) return false
   if (!instance.wasReady && (await canBootAgain(error, setup, daemon))) return true
   if (!stops.isAsked) await keepIfWanted(error, daemon)
   return false

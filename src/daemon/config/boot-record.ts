@@ -5,7 +5,7 @@ import {
   versionOf,
 } from '../../settings/configuration.ts'
 import { editConfig } from '../../settings/env-file.ts'
-import { failedBoot, leftToBoot } from '../../settings/history.ts'
+import { failedBoot } from '../../settings/history.ts'
 import { type Change, changesBetween } from '../../settings/plan.ts'
 import { templateText } from '../../settings/proposal.ts'
 import type { ChangesOptions } from './change.ts'
@@ -58,11 +58,9 @@ export const recordBoot = async (options: Options, current: () => Configuration)
   const { store, now } = options
   const { version, files } = current()
   const before = store.lastGood()
-  const history = store.readHistory()
-  // What was refused at boot has been told then: an entry after it keeps the next start from telling it
-  // again. And who left this to the boot shall see that it went well.
-  const isOpen = failedBoot(history) !== undefined || leftToBoot(history) !== undefined
-  if (before?.version === version && !isOpen) return true
+  // What was refused at boot has been told then:
+  // an entry after it keeps the next start from telling it again.
+  if (before?.version === version && failedBoot(store.readHistory()) === undefined) return true
   const changes = await changesSince(options, before?.files, current())
   if (current().version !== version) return true // The change that came in between has recorded itself.
   store.keep(version, files)

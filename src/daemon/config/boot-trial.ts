@@ -7,9 +7,8 @@ import {
   readConfiguration,
   versionOf,
 } from '../../settings/configuration.ts'
-import { leftToBoot } from '../../settings/history.ts'
 import { changesBetween } from '../../settings/plan.ts'
-import { emptiedWarning, isEmptied, refuseLostDatabase } from '../../settings/proposal.ts'
+import { refuseLostDatabase } from '../../settings/proposal.ts'
 import { isTrue } from '../../settings/kinds.ts'
 import type { System } from '../../system/ports.ts'
 import { yamlNames } from '../../settings/yaml-files.ts'
@@ -95,24 +94,6 @@ const openStore = (
   })
 }
 
-/** An emptied mathesar.env is not an edit: the last good one is put back, by whoever has the volume. */
-const restoreEmptied = (
-  content: ConfigFiles,
-  good: ConfigFiles,
-  store: Store,
-  mayWrite: () => boolean,
-): ConfigFiles => {
-  if (!isEmptied(content, good)) return content
-  const files = { ...content, 'mathesar.env': good['mathesar.env'] }
-  store.warn(emptiedWarning)
-  try {
-    if (mayWrite()) store.write(files)
-  } catch (error) {
-    store.warn(`cannot put mathesar.env back: ${(error as Error).message}`)
-  }
-  return files
-}
-
 /**
  * What this container is to be: its config files and environment, checked, and nothing done yet. A bad file
  * gives way to the last good one. Only with the `lock` of the volume is a write completed that an earlier
@@ -128,11 +109,12 @@ export const readSetup = async (
   if (lock) store.finish(isOurs)
   const good = store.lastGood()?.files
   const found = readContent(system, place)
-  const before = versionOf(found) === leftToBoot(store.readHistory()) ? undefined : good
-  const content = before === undefined ? found : restoreEmptied(found, before, store, isOurs)
+  const wanted = store.lastWanted()?.files ?? good
+  const warn = (message: string): void => store.warn(message)
+  const content = wanted === undefined ? found : store.restoreEmptied(found, wanted, warn, isOurs)
   try {
     const configuration = await checkFiles(system, place, content)
-    if (before !== undefined) refuseLostDatabase(configuration, before)
+    if (wanted !== undefined) refuseLostDatabase(configuration, wanted)
     return { place, store, configuration, rejected: undefined }
   } catch (thrown) {
     if (good === undefined) throw thrown

@@ -4,9 +4,7 @@ import { type ConfigFiles, type Configuration, versionOf } from '../../settings/
 import { type HistoryEntry, type Origin } from '../../settings/history.ts'
 import { type Change, changesBetween, type Plan, planOf } from '../../settings/plan.ts'
 import {
-  emptiedWarning,
   filesWanted,
-  isEmptied,
   isOnDisk,
   refuseInvalid,
   refuseLostDatabase,
@@ -70,11 +68,16 @@ export class Changes {
     return this.#queue.interrupt(act)
   }
 
+  /** Whether the next boot is to prove a change, so that the container starts over. */
+  get isLeftToBoot(): boolean {
+    return this.#left.result !== undefined
+  }
+
   /** After a boot that went well: writes what the environment gave, and records what is in force as good. */
   async settle(): Promise<void> {
+    if (this.isLeftToBoot) return
     // A change may take minutes: what booted counts as good before it. What fails here is tried again below.
-    if (this.isChanging && !this.#left.result)
-      await recordBoot(this.#options, () => this.#current).catch(() => {})
+    if (this.isChanging) await recordBoot(this.#options, () => this.#current).catch(() => {})
     await this.interrupt(() => this.#finishBoot()).catch((error: Error) => {
       this.#isUnrecorded = true
       this.#options.say('warn', `cannot record the configuration: ${error.message}`)
@@ -82,6 +85,8 @@ export class Changes {
   }
 
   async #run(proposal: Proposal, report: Report): Promise<ChangeResult> {
+    if (isOnDisk(proposal) && this.#left.result) return this.#left.result // That boot reads them.
+    this.#left.requireNone()
     if (this.#isUnrecorded) await this.#persistBoot().catch(() => {}) // The disk may have room now.
     if (!isOnDisk(proposal)) {
       await this.#catchUp(report)
@@ -89,8 +94,7 @@ export class Changes {
       const files = filesWanted(proposal, this.#current, this.#current.files)
       return await this.#transact({ proposal, files, report })
     }
-    if (this.#left.result) return this.#left.result // That boot reads them.
-    const onDisk = this.#restoreEmptied(await this.#options.readSettled())
+    const onDisk = await this.#readDisk()
     const isIgnored = versionOf(onDisk) === this.#refusals.ignored
     if (isIgnored && !proposal.reload)
       return { result: 'unchanged', version: this.#current.version, changes: [], warnings: [] }
@@ -100,26 +104,17 @@ export class Changes {
 
   /** An edit of a file that nobody has seen yet comes before what was proposed on top of it. */
   async #catchUp(report: Report): Promise<void> {
-    if (this.#left.result) return
-    const onDisk = this.#restoreEmptied(await this.#options.readSettled())
+    const onDisk = await this.#readDisk()
     const version = versionOf(onDisk)
     if (version === this.#current.version || version === this.#refusals.ignored) return
     const proposal = { from: 'file', kind: 'reread' } as const
     await this.#transact({ proposal, files: onDisk, report }).catch(() => {}) // It has said why.
   }
 
-  /** Puts an emptied file back: what was in force stays in force. */
-  #restoreEmptied(onDisk: ConfigFiles): ConfigFiles {
-    const { store, say } = this.#options
-    if (!isEmptied(onDisk, this.#current.files)) return onDisk
-    const files = { ...onDisk, 'mathesar.env': this.#current.files['mathesar.env'] }
-    say('warn', `${emptiedWarning}; it is put back`)
-    try {
-      store.write(files)
-    } catch (error) {
-      say('warn', `cannot put mathesar.env back: ${(error as Error).message}`)
-    }
-    return files
+  /** What the config folder holds. */
+  async #readDisk(): Promise<ConfigFiles> {
+    const { readSettled, say, store } = this.#options
+    return store.restoreEmptied(await readSettled(), this.#current.files, (message) => say('warn', message))
   }
 
   async #transact(attempt: Attempt): Promise<ChangeResult> {
@@ -134,8 +129,11 @@ export class Changes {
     const result = { version: next.version, changes, warnings: next.warnings }
     if (proposal.isDryRun) return { ...result, result: 'planned' }
     if (!isNew && changes.length === 0 && !plan.generation) return { ...result, result: 'unchanged' }
-    if (this.#options.isLeftToBoot(plan))
-      return this.#left.leave(proposal, result, next.files, this.#current.files)
+    if (this.#options.isLeftToBoot(plan)) {
+      this.#requireUnedited(proposal)
+      const { files } = next
+      return this.#left.leave({ proposal, files, planned: result, current: this.#current.files })
+    }
     await this.#apply(attempt, plan, next)
     this.#refusals.clear()
     this.#announce(proposal.from, changes)
@@ -169,11 +167,9 @@ export class Changes {
 
   /** The point of no return: the file and the history say what is in force, or neither does. */
   #commit({ proposal }: Attempt, { changes }: Plan, next: Configuration): void {
-    const { store, read } = this.#options
+    const { store } = this.#options
     store.keep(next.version, next.files)
-    if (!isOnDisk(proposal) && ![this.#current.version, this.#refusals.ignored].includes(versionOf(read()))) {
-      throw new SupervisorError('CONFIG_CONFLICT', 'cannot write the change: the files were edited meanwhile')
-    }
+    this.#requireUnedited(proposal)
     try {
       if (!isOnDisk(proposal)) store.write(next.files)
       store.persist()
@@ -183,6 +179,13 @@ export class Changes {
       throw error
     }
     this.#current = next
+  }
+
+  /** What is not on the disk yet must not take the place of an edit that nobody has seen. */
+  #requireUnedited(proposal: Proposal): void {
+    const onDisk = versionOf(this.#options.read())
+    if (isOnDisk(proposal) || [this.#current.version, this.#refusals.ignored].includes(onDisk)) return
+    throw new SupervisorError('CONFIG_CONFLICT', 'cannot write the change: the files were edited meanwhile')
   }
 
   #announce(from: Origin, changes: readonly Change[]): void {
@@ -227,7 +230,6 @@ export class Changes {
   }
 
   async #finishBoot(): Promise<void> {
-    if (this.#left.result) return
     const { rejected, boot } = this.#options
     if (rejected) {
       this.#record('boot', versionOf(rejected.files), 'rejected', [], rejected.error.message)

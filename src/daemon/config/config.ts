@@ -102,7 +102,7 @@ export class Config {
    */
   get isNew(): boolean {
     const { wasReady, inForce } = this.#instance
-    return !wasReady && inForce.database.kind === 'embedded' && this.store.readHistory().length === 0
+    return !wasReady && inForce.database.kind === 'embedded' && this.store.lastGood() === undefined
   }
 
   /** Throws unless the database of these settings can be used, within seconds. */
@@ -135,6 +135,7 @@ export class Config {
   async close(): Promise<void> {
     this.#cancelWatch()
     this.#cancelStartOver()
+    if (this.changes.isLeftToBoot) this.#ending.startOver() // Somebody was told so.
     this.#trials.abort(stoppingError())
     this.#trials = new AbortController() // A container that stays for its page tries others.
     await this.#folder.close()
@@ -160,7 +161,8 @@ export class Config {
       check: (files) => this.#check(files),
       checkProposed: (files) => this.#checkProposed(files),
       isLeftToBoot: (plan) =>
-        this.#ending.isKept || (plan.database && !this.#isChangeable && !this.#instance.isStopping),
+        this.#ending.isKept ||
+        (plan.database && plan.carries === undefined && !this.#isChangeable && !this.#instance.isStopping),
       startOver: () => this.#startOver(),
       apply: (plan, next, report, commit) => this.#apply(plan, next, report, commit),
     })

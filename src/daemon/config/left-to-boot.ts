@@ -3,12 +3,22 @@ import type { ConfigFiles } from '../../settings/configuration.ts'
 import { isOnDisk, type Proposal } from '../../settings/proposal.ts'
 import type { ChangeResult, ChangesOptions } from './change.ts'
 
+type Options = Pick<ChangesOptions, 'now' | 'rejected' | 'startOver' | 'store'>
+
+type Leaving = {
+  readonly proposal: Proposal
+  readonly files: ConfigFiles
+  readonly planned: Omit<ChangeResult, 'result'>
+  /** The files that are in force. */
+  readonly current: ConfigFiles
+}
+
 /** A change that the next boot is to prove. Until then nothing else is changed. */
 export class LeftToBoot {
-  readonly #options: Pick<ChangesOptions, 'now' | 'startOver' | 'store'>
+  readonly #options: Options
   #result: ChangeResult | undefined
 
-  constructor(options: Pick<ChangesOptions, 'now' | 'startOver' | 'store'>) {
+  constructor(options: Options) {
     this.#options = options
   }
 
@@ -27,27 +37,24 @@ export class LeftToBoot {
   }
 
   /** What the files then lack was taken out on purpose: the history tells the next boot. */
-  leave(
-    proposal: Proposal,
-    planned: Omit<ChangeResult, 'result'>,
-    files: ConfigFiles,
-    before: ConfigFiles,
-  ): ChangeResult {
-    const { now, startOver, store } = this.#options
-    const result = { ...planned, result: 'left to boot' } as const
+  leave({ proposal, files, planned, current }: Leaving): ChangeResult {
+    const { now, rejected, startOver, store } = this.#options
+    const result = 'left to boot'
     if (!isOnDisk(proposal)) {
       const { version, changes } = planned
-      const at = new Date(now()).toISOString()
+      if (rejected) store.keepRejected(rejected.files, current)
+      store.keep(version, files)
+      store.write(files)
       try {
-        store.write(files)
-        store.record({ at, from: proposal.from, version, result: result.result, changes, why: null })
+        const at = new Date(now()).toISOString()
+        store.record({ at, from: proposal.from, version, result, changes, why: null })
       } catch (error) {
-        store.takeBack(files, before)
+        store.takeBack(files, current)
         throw error
       }
     }
     startOver()
-    this.#result = result
-    return result
+    this.#result = { ...planned, result }
+    return this.#result
   }
 }

@@ -4,6 +4,7 @@ import {
   type HistoryEntry,
   isVersion,
   lastGood,
+  lastWanted,
   parseFiles,
   parseHistory,
   type Revision,
@@ -11,6 +12,7 @@ import {
 } from '../../settings/history.ts'
 import { firstFew } from '../../core/message.ts'
 import { fileWarningsFor } from '../../settings/near-names.ts'
+import { emptiedWarning, isEmptied } from '../../settings/proposal.ts'
 import type { Files } from '../../system/files.ts'
 import { ConfigFolder } from './config-folder.ts'
 import { KeptFiles } from './kept-files.ts'
@@ -101,8 +103,11 @@ export class Store {
   }
 
   lastGood(): Revision | undefined {
-    const version = lastGood(this.readHistory())
-    return version === undefined ? undefined : this.revision(version)
+    return this.revision(lastGood(this.readHistory()) ?? '')
+  }
+
+  lastWanted(): Revision | undefined {
+    return this.revision(lastWanted(this.readHistory()) ?? '')
   }
 
   /**
@@ -137,6 +142,24 @@ export class Store {
       // Also where the disk failed when it was there already: the next start would complete it.
       if (isWrittenDown) whereWritable(() => files.remove(this.#intent))
     }
+  }
+
+  /** An emptied mathesar.env is not an edit: the one before is put back, by whoever has the volume. */
+  restoreEmptied(
+    onDisk: ConfigFiles,
+    before: ConfigFiles,
+    say: (message: string) => void,
+    mayWrite = (): boolean => true,
+  ): ConfigFiles {
+    if (!isEmptied(onDisk, before)) return onDisk
+    const files = { ...onDisk, 'mathesar.env': before['mathesar.env'] }
+    say(emptiedWarning)
+    try {
+      if (mayWrite()) this.write(files)
+    } catch (error) {
+      say(`cannot put mathesar.env back: ${(error as Error).message}`)
+    }
+    return files
   }
 
   /** Takes back what is left of a write, but no edit that came since. */

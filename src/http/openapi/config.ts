@@ -94,7 +94,7 @@ export const HistoryEntry = about(
         'even tried; `rolled back`: it failed, and the version before came back.',
     ),
     changes: list(Change, 'What differed, without values.'),
-    why: orNull(v.string(), 'The error, when it was not applied.'),
+    why: orNull(v.string(), 'The error, when it failed.'),
   }),
   'One change that was tried.',
 )

@@ -147,7 +147,8 @@ export const operations: Readonly<Record<RouteName, Operation>> = {
       SETTING_PINNED: 'The environment decides this setting',
       CONFIG_CONFLICT:
         'The change was made from a version that is no longer the current one: read again, and make the ' +
-        'edit on that. Or too many changes wait: try again when they are done',
+        'edit on that. Or too many changes wait, or the container starts over with one: try again when ' +
+        'that is done',
       CONFIG_INVALID: 'The body, or what would be in the files, is not valid',
       CONFIG_NOT_CHECKED: 'The parsers of Mathesar did not end',
       SETTING_INVALID: 'A value is not valid',

@@ -15,7 +15,7 @@ type HistoryPage = {
 const renderEntry = (entry: HistoryEntry, { version: current }: HistoryPage, isLatest: boolean) => {
   const { at, version, from, result, changes, why } = entry
   const { origins, results, current: inForce, goBack, goBackTo } = words.console.history
-  const isCurrent = version === current
+  const isCurrent = version === current && result === 'applied'
   const tone = ['applied', 'left to boot'].includes(result) ? 'good' : 'bad'
   const mark = isCurrent && isLatest ? ` <span class="badge">${inForce}</span>` : ''
   const names = changes.map(({ name }) => `<code>${escape(name)}</code>`).join(' ')

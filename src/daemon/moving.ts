@@ -2,6 +2,7 @@ import type { System } from '../system/ports.ts'
 import { type Moved, movedInWords, readMoved } from '../units/moved.ts'
 import type { Place } from '../units/place.ts'
 import { forgetLogRules, keepAllLog, keepLog } from '../units/postgres/undo-log.ts'
+import type { Changes } from './config/changes.ts'
 import type { Instance } from './instance.ts'
 
 type Tools = {
@@ -10,6 +11,7 @@ type Tools = {
   readonly instance: Pick<Instance, 'inForce' | 'results'> & {
     readonly sleeper: Pick<Instance['sleeper'], 'restWhile' | 'stopping'>
   }
+  readonly changes: Pick<Changes, 'interrupt'>
   /** The next boot says that it has moved. */
   readonly startOver: () => void
 }
@@ -24,11 +26,7 @@ const whatIsTold = (read: () => Moved | undefined): string | undefined => {
   }
 }
 
-/**
- * Stops Mathesar and Postgres in order while `act` goes on: what is last written to the log can be read then.
- * Visitors wait. Unless the volume says afterwards that all has moved, everything serves on.
- */
-export const restForMove = async (
+const rest = async (
   { system, place, instance, startOver }: Tools,
   act: () => Promise<void>,
 ): Promise<void> => {
@@ -48,3 +46,11 @@ export const restForMove = async (
     await keepLog(where)
   }
 }
+
+/**
+ * Stops Mathesar and Postgres in order while `act` goes on: what is last written to the log can be read then.
+ * Visitors wait, and so do changes of the settings, which would start them. Unless the volume says afterwards
+ * that all has moved, everything serves on.
+ */
+export const restForMove = (tools: Tools, act: () => Promise<void>): Promise<void> =>
+  tools.changes.interrupt(() => rest(tools, act))

@@ -288,8 +288,8 @@ export class Operations {
     this.#run(container, 'send', async (scope, operation) => {
       const { clock } = scope.system
       const { supervisor } = container
-      const { instance, ending, system } = supervisor ?? {}
-      if (instance === undefined || ending === undefined || system === undefined) return
+      const { instance, ending, system, config } = supervisor ?? {}
+      if (!instance || !ending || !system || !config) return
       const startOver = (): void => {
         ending.startOver()
         system.inBackground('stop', () => instance.stop())
@@ -299,7 +299,7 @@ export class Operations {
       await this.#hold(operation, (act) => instance.sleeper.stayAwake(act))
       await clock.delay(random.latency(100))
       await this.#hold(operation, (act) =>
-        restForMove({ system, place: container.place, instance, startOver }, act),
+        restForMove({ system, place: container.place, instance, changes: config.changes, startOver }, act),
       )
       if (readControlFile(scope)?.isShutDown !== true)
         throw new SupervisorError('MOVE_FAILED', 'cannot send: Postgres was not shut down in order')

@@ -16,7 +16,8 @@ const stage = async (keepsLog = true, forMs = 10_000) => {
     void at.instance.stop()
   }
   const { promise, resolve } = Promise.withResolvers<void>()
-  const rested = restForMove({ system, place, instance: at.instance, startOver }, () => promise)
+  const changes = { interrupt: (rest: () => Promise<void>) => rest() }
+  const rested = restForMove({ system, place, instance: at.instance, changes, startOver }, () => promise)
   rested.catch(() => {})
   await at.clock.advance(forMs)
   const config = (): string | undefined => at.disk.text(undoConfig(place.paths))

@@ -32,7 +32,8 @@ export const createParts = (running: Running, setup: Parts['setup']): Omit<Parts
       isKept: () => ending.isKept,
       isRestoring: () => ending.isRestoring,
       startOver: onStartOver,
-      rest: (act) => restForMove({ system, place, instance, startOver: onStartOver }, act),
+      rest: (act) =>
+        restForMove({ system, place, instance, changes: config.changes, startOver: onStartOver }, act),
     },
     setup,
     administrators: new Login(

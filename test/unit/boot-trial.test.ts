@@ -164,6 +164,15 @@ describe('what a container is to be', () => {
       expect(disk.text(file)).toBe('DEBUG=true\n')
     })
 
+    test('also where nothing has proved itself yet', async () => {
+      const { setup, disk } = left('DEBUG=true\nDATABASE_URL=postgres://joe@db/other\n')
+      const history = JSON.parse(disk.text('/data/history/history.json') ?? '') as unknown[]
+      disk.put('/data/history/history.json', JSON.stringify(history.slice(1)))
+      disk.put(file, 'DEBUG=tr')
+      const { configuration, rejected } = await setup()
+      expect([configuration.database.kind, rejected?.error.code]).toEqual(['external', 'CONFIG_INVALID'])
+    })
+
     test('but not once a boot went back from it', async () => {
       const { setup } = left('DEBUG=true\n', { from: 'boot', result: 'rolled back' })
       expect((await setup()).rejected?.error.code).toBe('CONFIG_INVALID')

@@ -107,9 +107,10 @@ export const readSetup = async (
   const store = openStore(system, place)
   const isOurs = (): boolean => lock?.(inVolume(place.paths).lock) === true
   if (lock) store.finish(isOurs)
-  const good = store.lastGood()?.files
   const found = readContent(system, place)
-  const wanted = store.lastWanted()?.files ?? good
+  const proved = store.lastGood()?.files
+  const wanted = store.lastWanted()?.files ?? proved
+  const good = proved ?? wanted
   const warn = (message: string): void => store.warn(message)
   const content = wanted === undefined ? found : store.restoreEmptied(found, wanted, warn, isOurs)
   try {

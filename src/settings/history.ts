@@ -44,12 +44,12 @@ export const lastGood = (history: History): string | undefined => lastApplied(hi
 export const previousGood = (history: History, current: string): string | undefined =>
   appliedBefore(history, current)?.version
 
-/** What was wanted last: what proved itself, unless a boot is still to prove what somebody has left to it. */
-export const lastWanted = (history: History): string | undefined => {
+/** What somebody left to the boot that comes, unless one has tried it. */
+export const leftToBoot = (history: History): string | undefined => {
   const last = history.findLast(
     (entry) => wasApplied(entry) || entry.result === 'left to boot' || entry.from === 'boot',
   )
-  return last?.result === 'left to boot' ? last.version : lastGood(history)
+  return last?.result === 'left to boot' ? last.version : undefined
 }
 
 /** The last entry, where it tells of a boot that went back to other files. */
@@ -112,6 +112,8 @@ const entryOf = (value: unknown): HistoryEntry | undefined => {
     why: why && excerpt(why, whyLimit),
   }
 }
+
+export const formatHistory = (history: History): string => `${JSON.stringify(history, null, 1)}\n`
 
 /** A history as it was kept. Entries that have not the form of one are left out; throws when nothing has. */
 export const parseHistory = (text: string): History => {

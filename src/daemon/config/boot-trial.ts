@@ -108,9 +108,9 @@ export const readSetup = async (
   const isOurs = (): boolean => lock?.(inVolume(place.paths).lock) === true
   if (lock) store.finish(isOurs)
   const found = readContent(system, place)
-  const proved = store.lastGood()?.files
-  const wanted = store.lastWanted()?.files ?? proved
-  const good = proved ?? wanted
+  const { proved, left } = store.lastWanted()
+  const wanted = (left ?? proved)?.files
+  const good = (proved ?? left)?.files
   const warn = (message: string): void => store.warn(message)
   const content = wanted === undefined ? found : store.restoreEmptied(found, wanted, warn, isOurs)
   try {

@@ -1,7 +1,7 @@
 import type { Problem } from '../../core/status.ts'
 import { SupervisorError, toSupervisorError } from '../../errors.ts'
 import { type ConfigFiles, type Configuration, versionOf } from '../../settings/configuration.ts'
-import { type HistoryEntry, type Origin } from '../../settings/history.ts'
+import type { HistoryEntry, Origin } from '../../settings/history.ts'
 import { type Change, changesBetween, type Plan, planOf } from '../../settings/plan.ts'
 import {
   filesWanted,
@@ -130,7 +130,7 @@ export class Changes {
     if (proposal.isDryRun) return { ...result, result: 'planned' }
     if (!isNew && changes.length === 0 && !plan.generation) return { ...result, result: 'unchanged' }
     if (this.#options.isLeftToBoot(plan)) {
-      this.#requireUnedited(proposal)
+      if (!isOnDisk(proposal)) this.#requireUnedited()
       const { files } = next
       return this.#left.leave({ proposal, files, planned: result, current: this.#current.files })
     }
@@ -169,7 +169,7 @@ export class Changes {
   #commit({ proposal }: Attempt, { changes }: Plan, next: Configuration): void {
     const { store } = this.#options
     store.keep(next.version, next.files)
-    this.#requireUnedited(proposal)
+    if (!isOnDisk(proposal)) this.#requireUnedited()
     try {
       if (!isOnDisk(proposal)) store.write(next.files)
       store.persist()
@@ -182,9 +182,9 @@ export class Changes {
   }
 
   /** What is not on the disk yet must not take the place of an edit that nobody has seen. */
-  #requireUnedited(proposal: Proposal): void {
+  #requireUnedited(): void {
     const onDisk = versionOf(this.#options.read())
-    if (isOnDisk(proposal) || [this.#current.version, this.#refusals.ignored].includes(onDisk)) return
+    if ([this.#current.version, this.#refusals.ignored].includes(onDisk)) return
     throw new SupervisorError('CONFIG_CONFLICT', 'cannot write the change: the files were edited meanwhile')
   }
 

@@ -1,10 +1,11 @@
 import { configFiles, type ConfigFiles, formatFiles } from '../../settings/configuration.ts'
 import {
+  formatHistory,
   type History,
   type HistoryEntry,
   isVersion,
   lastGood,
-  lastWanted,
+  leftToBoot,
   parseFiles,
   parseHistory,
   type Revision,
@@ -52,8 +53,6 @@ const whereWritable = (act: () => unknown): boolean => {
   }
 }
 
-const formatHistory = (history: History): string => `${JSON.stringify(history, null, 1)}\n`
-
 /**
  * What the volume keeps of the configuration: the files, refused ones beside them,
  * every version that was in force, and the history.
@@ -97,22 +96,22 @@ export class Store {
   }
 
   /** The files of a version; `undefined` when they are no longer kept. */
-  revision(version: string): Revision | undefined {
+  revision(version = ''): Revision | undefined {
     const content = isVersion(version) ? this.#kept.read(this.#pathOf(version), parseFiles) : undefined
     return content && { version, files: content }
   }
 
   lastGood(): Revision | undefined {
-    return this.revision(lastGood(this.readHistory()) ?? '')
+    return this.revision(lastGood(this.readHistory()))
   }
 
-  lastWanted(): Revision | undefined {
-    return this.revision(lastWanted(this.readHistory()) ?? '')
+  /** What proved itself last, and what is left to the boot that comes. */
+  lastWanted(): { readonly [Which in 'proved' | 'left']: Revision | undefined } {
+    const history = this.readHistory()
+    return { proved: this.revision(lastGood(history)), left: this.revision(leftToBoot(history)) }
   }
 
-  /**
-   * Makes sure that whoever may write mathesar.env now is the only one, whoever might at an earlier start.
-   */
+  /** Makes whoever may write mathesar.env now the only one who may, whoever might at an earlier start. */
   protect(): void {
     this.#options.setOwner(this.#config.pathOf('mathesar.env'))
   }
